@@ -1,0 +1,104 @@
+"""Every exception that the runtime raises on purpose, in one hierarchy.
+
+    MarineError
+    ├── LoadError            a module, artifact or directory can't be used
+    │   └── LinkError        modules do not fit together, or an import is missing
+    ├── ConfigError          a service configuration is wrong
+    ├── ArgumentError        a Python or JSON value does not fit the signature
+    ├── ResultError          a result can't be represented
+    ├── StateError           closed, busy, or called from a thread that does not own it
+    └── CallError            a call failed while it ran
+        └── TrapError        … because a guest trapped
+
+A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
+first fault (architecture §10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MarineError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class LoadError(MarineError):
+    """A module, artifact or directory can't be loaded."""
+
+
+class LinkError(LoadError):
+    """Modules do not fit together, or an import has no provider."""
+
+
+class ConfigError(MarineError):
+    """A service configuration is wrong."""
+
+
+class ArgumentError(MarineError):
+    """A value does not fit the type it is passed for.
+
+    Attributes:
+        path: where in the arguments, as in `$.items[3].name`; `$` is the argument list.
+    """
+
+    def __init__(self, message: str, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}" if path != "$" else message)
+        self.path = path
+
+
+class ResultError(MarineError):
+    """A result can't be represented in the requested form."""
+
+
+class StateError(MarineError):
+    """The service is closed, busy with another call, or owned by another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The adapter instruction at which a call failed.
+
+    Attributes:
+        module: import name of the module whose adapter ran.
+        function: `name` for an exported function, `namespace.name` for an imported one.
+        side: `"export"` or `"import"`.
+        index: position of the instruction in the adapter.
+        instruction: its text, as the adapter printer writes it.
+    """
+
+    module: str
+    function: str
+    side: str
+    index: int
+    instruction: str
+
+    def __str__(self) -> str:
+        return (
+            f"module `{self.module}`, {self.side} adapter of `{self.function}`, "
+            f"instruction #{self.index} `{self.instruction}`"
+        )
+
+
+class CallError(MarineError):
+    """A call failed while it ran.
+
+    Attributes:
+        reason: one sentence without the place.
+        site: the adapter instruction, or None when no adapter was running.
+        path: where inside the value that was moved, when that is known; `$` is the value itself.
+    """
+
+    def __init__(self, reason: str, site: Site | None = None, path: str = "$") -> None:
+        super().__init__(reason, site, path)
+        self.reason = reason
+        self.site = site
+        self.path = path
+
+    def __str__(self) -> str:
+        reason = self.reason if self.path == "$" else f"{self.path}: {self.reason}"
+        return f"{self.site}: {reason}" if self.site else reason
+
+
+class TrapError(CallError):
+    """A guest trapped: `unreachable`, an out-of-bounds access, exhausted stack, a non-zero `proc_exit`, …"""

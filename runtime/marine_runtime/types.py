@@ -1,0 +1,250 @@
+"""Interface types, and how each is carried by core Wasm and laid out in linear memory.
+
+Everything that depends on a type alone lives in the table of this file: its printed text, carrier, size, `struct`
+code and `allocate` tag (spec interface-types §1.1, §6.2). Values are checked in `values`, moved in `codec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Prim(Enum):
+    """A type without parameters. The value is its printed text (spec §4.4)."""
+
+    BOOLEAN = "bool"
+    S8 = "s8"
+    S16 = "s16"
+    S32 = "s32"
+    S64 = "s64"
+    U8 = "u8"
+    U16 = "u16"
+    U32 = "u32"
+    U64 = "u64"
+    F32 = "f32"
+    F64 = "f64"
+    STRING = "string"
+    BYTE_ARRAY = "array (u8)"
+    I32 = "i32"
+    I64 = "i64"
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"Prim.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A homogeneous list. `Array(U8)` and `BYTE_ARRAY` are two spellings of one thing (spec §1.4)."""
+
+    element: IType
+
+    def __str__(self) -> str:
+        return f"array ({self.element})"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A reference to entry `id` of the module's type index space, which must be a record type."""
+
+    id: int
+
+    def __str__(self) -> str:
+        return f"record {self.id}"
+
+
+IType = Prim | Array | Record
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named member: a record field or a function parameter."""
+
+    name: str
+    type: IType
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """A record declaration: a name and one or more ordered fields (spec §1.2)."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionType:
+    """A function signature. Results are ordered; the SDK produces at most one."""
+
+    params: tuple[Field, ...] = ()
+    results: tuple[IType, ...] = ()
+
+    def __str__(self) -> str:
+        params = ", ".join(f"{param.name}: {param.type}" for param in self.params)
+        results = ", ".join(map(str, self.results))
+        return f"({params}) -> {results}" if results else f"({params})"
+
+
+Records = Mapping[int, RecordType]
+"""The record declarations of one module, by type index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one type costs in memory and on the Wasm stack (spec §1.1, §6.2)."""
+
+    size: int  # bytes of an array slot or record field
+    tag: int  # the element tag that `allocate` gets
+    carrier: tuple[Prim, ...]  # core Wasm values that carry it as a parameter
+    code: str  # `struct` code of a flat value; "" when the value lives out of line
+
+
+_I32, _I64, _F32, _F64 = (Prim.I32,), (Prim.I64,), (Prim.F32,), (Prim.F64,)
+
+LAYOUTS: Mapping[Prim, Layout] = {
+    Prim.BOOLEAN: Layout(1, 0, _I32, "?"),
+    Prim.S8: Layout(1, 5, _I32, "b"),
+    Prim.S16: Layout(2, 6, _I32, "h"),
+    Prim.S32: Layout(4, 7, _I32, "i"),
+    Prim.S64: Layout(8, 8, _I64, "q"),
+    Prim.U8: Layout(1, 1, _I32, "B"),
+    Prim.U16: Layout(2, 2, _I32, "H"),
+    Prim.U32: Layout(4, 3, _I32, "I"),
+    Prim.U64: Layout(8, 4, _I64, "Q"),
+    Prim.F32: Layout(4, 9, _F32, "f"),
+    Prim.F64: Layout(8, 10, _F64, "d"),
+    Prim.STRING: Layout(8, 3, _I32 + _I32, ""),
+    Prim.BYTE_ARRAY: Layout(8, 3, _I32 + _I32, ""),
+    Prim.I32: Layout(4, 7, _I32, "i"),
+    Prim.I64: Layout(8, 8, _I64, "q"),
+}
+_ARRAY_LAYOUT = Layout(8, 3, _I32 + _I32, "")
+_RECORD_LAYOUT = Layout(4, 3, _I32, "")
+
+INTEGER_RANGES: Mapping[Prim, tuple[int, int]] = {
+    prim: ((0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
+    for prim, bits, unsigned in (
+        (Prim.S8, 8, False),
+        (Prim.S16, 16, False),
+        (Prim.S32, 32, False),
+        (Prim.S64, 64, False),
+        (Prim.U8, 8, True),
+        (Prim.U16, 16, True),
+        (Prim.U32, 32, True),
+        (Prim.U64, 64, True),
+        (Prim.I32, 32, False),
+        (Prim.I64, 64, False),
+    )
+}
+"""Inclusive bounds of every integer type."""
+
+FLOATS = frozenset({Prim.F32, Prim.F64})
+CORE_TYPES = frozenset({Prim.I32, Prim.I64, Prim.F32, Prim.F64})
+"""The types that a core Wasm value can have in an adapter."""
+
+
+def layout(ty: IType) -> Layout:
+    """Size, `allocate` tag, carrier and `struct` code of `ty`."""
+    if isinstance(ty, Prim):
+        return LAYOUTS[ty]
+    return _ARRAY_LAYOUT if isinstance(ty, Array) else _RECORD_LAYOUT
+
+
+def is_bytes(ty: IType) -> bool:
+    """Whether values of `ty` are `bytes`: a byte array, under either spelling."""
+    return ty is Prim.BYTE_ARRAY or ty == Array(Prim.U8)
+
+
+def body_size(record: RecordType) -> int:
+    """Bytes of a record's packed body (spec §6.2: no alignment, no padding)."""
+    return sum(layout(field.type).size for field in record.fields)
+
+
+def equivalent(left: IType, left_records: Records, right: IType, right_records: Records) -> bool:
+    """Whether two types of two modules have the same structure (spec marine-runtime §1.5).
+
+    Records match by position and field type, never by name or id; a byte array equals an array of u8. Recursion
+    through arrays is taken coinductively: a pair already under comparison counts as equal.
+    """
+    return _equivalent(left, left_records, right, right_records, set())
+
+
+def _equivalent(
+    left: IType, left_records: Records, right: IType, right_records: Records, open_pairs: set[tuple[int, int]]
+) -> bool:
+    if is_bytes(left) or is_bytes(right):
+        return is_bytes(left) and is_bytes(right)
+    if isinstance(left, Array) and isinstance(right, Array):
+        return _equivalent(left.element, left_records, right.element, right_records, open_pairs)
+    if isinstance(left, Record) and isinstance(right, Record):
+        if (left.id, right.id) in open_pairs:
+            return True
+        a, b = left_records.get(left.id), right_records.get(right.id)
+        if a is None or b is None or len(a.fields) != len(b.fields):
+            return False
+        open_pairs.add((left.id, right.id))
+        return all(
+            _equivalent(x.type, left_records, y.type, right_records, open_pairs)
+            for x, y in zip(a.fields, b.fields, strict=True)
+        )
+    return left == right
+
+
+def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
+    """Ids of the records that `roots` mention, directly or through fields and arrays, in depth-first order."""
+    seen: dict[int, None] = {}
+    pending = list(reversed(roots))
+    while pending:
+        ty = pending.pop()
+        while isinstance(ty, Array):
+            ty = ty.element
+        if isinstance(ty, Record) and ty.id not in seen and ty.id in records:
+            seen[ty.id] = None
+            pending.extend(field.type for field in reversed(records[ty.id].fields))
+    return list(seen)
+
+
+def describe(ty: IType, records: Records) -> str:
+    """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32 (spec §1.6, Aqua/IDL column)."""
+    if is_bytes(ty):
+        return "[]u8"
+    if isinstance(ty, Array):
+        return "[]" + describe(ty.element, records)
+    if isinstance(ty, Record):
+        return records[ty.id].name if ty.id in records else str(ty)
+    return "i" + ty.value[1:] if ty.value[0] == "s" and ty is not Prim.STRING else ty.value
+
+
+_JSON_NAMES = {prim: "".join(part.capitalize() for part in prim.name.split("_")) for prim in Prim}
+_JSON_PRIMS = {name: prim for prim, name in _JSON_NAMES.items()}
+
+
+def to_json(ty: IType) -> Any:
+    """The type as JSON: `"U8"`, `{"Array": …}`, `{"Record": id}` (spec §1.6, last row)."""
+    if isinstance(ty, Array):
+        return {"Array": to_json(ty.element)}
+    if isinstance(ty, Record):
+        return {"Record": ty.id}
+    return _JSON_NAMES[ty]
+
+
+def from_json(document: Any) -> IType:
+    """The inverse of `to_json`.
+
+    Raises:
+        ValueError: `document` is not the JSON form of a type.
+    """
+    match document:
+        case str() if document in _JSON_PRIMS:
+            return _JSON_PRIMS[document]
+        case {"Array": element}:
+            return Array(from_json(element))
+        case {"Record": int(identifier)}:
+            return Record(identifier)
+        case _:
+            raise ValueError(f"not an interface type: {document!r}")
