@@ -101,4 +101,3 @@ class DiagnosticError(LoadError):
         """The same findings, those without a source attributed to `source`."""
         return DiagnosticError([item if item.source else replace(item, source=source) for item in self.diagnostics])
 
-    __hash__ = Exception.__hash__
