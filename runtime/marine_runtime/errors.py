@@ -17,6 +17,7 @@ first fault (architecture §10).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
 
 
 class MarineError(Exception):
@@ -87,6 +88,7 @@ class CallError(MarineError):
         reason: one sentence without the place.
         site: the adapter instruction, or None when no adapter was running.
         path: where inside the value that was moved, when that is known; `$` is the value itself.
+        placed_up_to: the part of the traceback that `sites.locate` has already looked at.
     """
 
     def __init__(self, reason: str, site: Site | None = None, path: str = "$") -> None:
@@ -94,6 +96,7 @@ class CallError(MarineError):
         self.reason = reason
         self.site = site
         self.path = path
+        self.placed_up_to: TracebackType | None = None
 
     def __str__(self) -> str:
         reason = self.reason if self.path == "$" else f"{self.path}: {self.reason}"

@@ -1,0 +1,12 @@
+"""What the binary form can carry, and the one limit that is ours."""
+
+MAX_NAME_BYTES = 255
+"""A name has one raw length byte (spec §3.2)."""
+
+MAX_LEB_BYTES = 9
+"""Numbers may be that long; only the push of a negative i64 needs, and gets, one byte more (spec §3.6)."""
+
+U32_MAX = 2**32 - 1
+
+MAX_TYPE_DEPTH = 128
+"""Levels of `array (…)` in one type. The format has no limit; stages that recurse into types need one."""

@@ -1,0 +1,329 @@
+"""From adapters to IR by executing the operand stack symbolically.
+
+A value on the stack is a name and a type. `arg.get`, `dup` and `swap2` move names about; everything else becomes an
+operation. Whatever the reference would only find while running is found here: missing operands, wrong types, bad
+indices, leftovers. The first fault ends an adapter (its stack means nothing afterwards); all adapters are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.interfaces import Adapter, Instruction, Interfaces
+from marine_gen.interfaces.instructions import Immediate, Slot
+from marine_gen.ir.model import (
+    AdapterIR,
+    Call,
+    Constant,
+    Convert,
+    CoreCallee,
+    ImportedCallee,
+    Lift,
+    Lower,
+    ModuleIR,
+    Operation,
+    Side,
+    Size,
+    Store,
+    Value,
+)
+from marine_gen.ir.resolve import Resolved, resolve
+from marine_gen.wasm.signatures import Signatures
+from marine_runtime.names import identifier, identifiers
+from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, layout
+
+
+def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:
+    """The IR of one module, fully typed.
+
+    Args:
+        name: import name of the module, for messages and for the plan.
+        interfaces: the module's interface section.
+        signatures: what the Wasm module really imports and exports; without it the conventional ABI is assumed.
+
+    Raises:
+        DiagnosticError: anything is wrong; carries every finding.
+    """
+    findings: list[Diagnostic] = []
+    resolved = resolve(interfaces, signatures, findings.append)
+    exports: dict[str, AdapterIR] = {}
+    imports: dict[tuple[str, str], AdapterIR] = {}
+    context = _Context(interfaces, resolved)
+    if not findings:
+        for function, adapter, ty in resolved.exports:
+            try:
+                exports[function] = _Builder(context, Side.EXPORT, function, ("", function), adapter, ty).run()
+            except _FaultError as fault:
+                findings.append(fault.diagnostic)
+        for item, adapter, ty in resolved.imports:
+            key = (item.namespace, item.name)
+            try:
+                imports[key] = _Builder(context, Side.IMPORT, f"{key[0]}.{key[1]}", key, adapter, ty).run()
+            except _FaultError as fault:
+                findings.append(fault.diagnostic)
+    if findings:
+        raise DiagnosticError([replace(finding, source=finding.source or name) for finding in findings])
+    return ModuleIR(
+        name, interfaces.records, tuple(resolved.core), tuple(resolved.callees), exports, imports
+    )
+
+
+class _FaultError(Exception):
+    """Ends the building of one adapter."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+class _Context:
+    """What all adapters of a module share."""
+
+    def __init__(self, interfaces: Interfaces, resolved: Resolved) -> None:
+        self.records = interfaces.records
+        self.callees: list[CoreCallee | ImportedCallee] = [*resolved.core, *resolved.callees]
+        self.exports = len(resolved.core)
+        self.has_memory = resolved.has_memory
+        first = resolved.core[0].type if resolved.core else FunctionType()
+        self.can_allocate = [param.type for param in first.params] == [Prim.I32] * 2 and first.results == (Prim.I32,)
+
+    def fits(self, given: IType, wanted: IType) -> bool:
+        return equivalent(given, self.records, wanted, self.records)
+
+
+class _Builder:
+    """Builds one adapter."""
+
+    def __init__(
+        self, context: _Context, side: Side, function: str, key: tuple[str, str], adapter: Adapter, ty: FunctionType
+    ) -> None:
+        self._context = context
+        self._side = side
+        self._function = function
+        self._key = key
+        self._adapter = adapter
+        self._type = ty
+        self._hints: Counter[str] = Counter()
+        names = identifiers([param.name for param in ty.params])
+        self._params = tuple(
+            # The guest passes raw values: the declared parameter types of an import adapter stand for their carriers.
+            Value(name, param.type if side is Side.EXPORT else layout(param.type).carrier[0])
+            for name, param in zip(names, ty.params, strict=True)
+        )
+        self._taken = set(names)
+        self._stack: list[Value] = []
+        self._operations: list[Operation] = []
+        self._at = 0
+        self._span: Span | None = adapter.span
+
+    def run(self) -> AdapterIR:
+        for position, instruction in enumerate(self._adapter.instructions):
+            self._at = position
+            self._span = instruction.span or self._adapter.span
+            self._step(instruction)
+        returns = self._finish()
+        return AdapterIR(
+            self._side,
+            self._function,
+            self._key,
+            self._adapter.type_index,
+            self._type,
+            self._params,
+            tuple(self._operations),
+            returns,
+            tuple(map(str, self._adapter.instructions)),
+        )
+
+    # One instruction
+
+    def _step(self, instruction: Instruction) -> None:
+        operator = instruction.operator
+        if operator.immediate is Immediate.ARGUMENT:
+            self._stack.append(self._argument(instruction))
+        elif operator.immediate is Immediate.CALLEE:
+            self._call(instruction)
+        elif operator.pops == (Slot.ANY_A,):  # dup
+            (value,) = self._pop(1)
+            self._stack += [value, value]
+        elif operator.pops == (Slot.ANY_A, Slot.ANY_B):  # swap2
+            below, top = self._pop(2)
+            self._stack += [top, below]
+        elif not operator.pops:  # iN.push
+            assert isinstance(instruction.immediate, int)
+            result = self._define(("const", _prim(operator.pushes[0])))
+            self._emit(Constant(result, (), self._at, instruction.immediate))
+        elif operator.is_conversion:
+            self._convert(instruction)
+        else:
+            self._memory(instruction)
+
+    def _argument(self, instruction: Instruction) -> Value:
+        index = instruction.immediate
+        assert isinstance(index, int)
+        if index >= len(self._params):
+            raise self._fault(
+                Code.INDEX_ARGUMENT,
+                f"argument {index} does not exist",
+                label=f"the adapter has {_count(len(self._params), 'parameter')}",
+            )
+        return self._params[index]
+
+    def _call(self, instruction: Instruction) -> None:
+        index = instruction.immediate
+        assert isinstance(index, int)
+        callees = self._context.callees
+        if index >= len(callees):
+            raise self._fault(
+                Code.INDEX_CALL,
+                f"call-core {index} does not exist",
+                label=f"the indices are 0 to {len(callees) - 1}" if callees else "nothing can be called",
+                help=f"exports come first ({self._context.exports}), implemented imports follow",
+            )
+        callee = callees[index]
+        operands = self._pop(len(callee.type.params), f"to call `{callee.name}`")
+        for operand, param in zip(operands, callee.type.params, strict=True):
+            self._require(operand, param.type, f"parameter `{param.name}` of `{callee.name}`")
+        hint = callee.name.removeprefix("get_").rsplit(".", 1)[-1]
+        results = self._define(*((hint, result) for result in callee.type.results))
+        self._emit(Call(results, operands, self._at, callee))
+
+    def _convert(self, instruction: Instruction) -> None:
+        operator = instruction.operator
+        source, target = _prim(operator.pops[0]), _prim(operator.pushes[0])
+        (operand,) = self._pop(1)
+        self._require(operand, source, f"operand of `{operator.mnemonic}`")
+        self._emit(Convert(self._define((target.value, target)), (operand,), self._at))
+
+    def _memory(self, instruction: Instruction) -> None:
+        operator = instruction.operator
+        mnemonic = operator.mnemonic
+        if not mnemonic.endswith(".size") and not self._context.has_memory:
+            raise self._fault(Code.NO_MEMORY, "the module exports no memory", label=f"`{mnemonic}` needs one")
+        moved = self._moved_type(instruction)
+        operands = self._pop(len(operator.pops))
+        for operand, slot in zip(operands, operator.pops, strict=True):
+            wanted = slot if isinstance(slot, Prim) else moved
+            self._require(operand, wanted, f"operand of `{mnemonic}`")
+        if mnemonic.endswith(".size"):
+            self._emit(Size(self._define(("size", Prim.I32)), operands, self._at))
+        elif mnemonic.endswith(".lift_memory"):
+            hint = "text" if moved is Prim.STRING else "record" if isinstance(moved, Record) else "items"
+            self._emit(Lift(self._define((hint, moved)), operands, self._at))
+        elif operator.pops[0] is Prim.I32:  # ptr, value: the block is there already
+            self._emit(Store(self._define(("ptr", Prim.I32), ("len", Prim.I32)), operands, self._at))
+        else:
+            if not self._context.can_allocate:
+                raise self._fault(
+                    Code.NO_ALLOCATE,
+                    "call-core 0 is not an `allocate` of signature (i32, i32) -> i32",
+                    label=f"`{mnemonic}` needs it",
+                )
+            pushes = [("ptr", Prim.I32), ("count", Prim.I32)][: len(operator.pushes)]
+            self._emit(Lower(self._define(*pushes), operands, self._at, moved))
+
+    def _moved_type(self, instruction: Instruction) -> IType:
+        """The interface type that a memory instruction moves."""
+        immediate = instruction.immediate
+        if instruction.operator.immediate is Immediate.TYPE:
+            assert not isinstance(immediate, int)
+            assert immediate is not None
+            inner = immediate
+            while isinstance(inner, Array):
+                inner = inner.element
+            if isinstance(inner, Record):
+                self._require_record(inner.id)
+            return Prim.BYTE_ARRAY if immediate is Prim.U8 else Array(immediate)
+        if instruction.operator.immediate is Immediate.RECORD:
+            assert isinstance(immediate, int)
+            self._require_record(immediate)
+            return Record(immediate)
+        return Prim.STRING if instruction.operator.mnemonic.startswith("string") else Prim.BYTE_ARRAY
+
+    def _require_record(self, index: int) -> None:
+        if index not in self._context.records:
+            raise self._fault(Code.INDEX_TYPE, f"type {index} is not a record")
+
+    # The stack
+
+    def _pop(self, count: int, purpose: str = "") -> tuple[Value, ...]:
+        if count > len(self._stack):
+            raise self._fault(
+                Code.STACK_UNDERFLOW,
+                f"{_count(count, 'operand')} needed{' ' + purpose if purpose else ''}, "
+                f"{len(self._stack)} on the stack",
+                label=_listed("the stack holds", self._stack),
+            )
+        if not count:
+            return ()
+        popped = tuple(self._stack[-count:])
+        del self._stack[-count:]
+        return popped
+
+    def _require(self, value: Value, wanted: IType, role: str) -> None:
+        if not self._context.fits(value.type, wanted):
+            raise self._fault(
+                Code.OPERAND_TYPE, f"{role} must be {wanted}, not {value.type}", label=f"`{value}` is {value.type}"
+            )
+
+    def _emit(self, operation: Operation) -> None:
+        self._operations.append(operation)
+        self._stack += operation.results
+
+    def _define(self, *wanted: tuple[str, IType]) -> tuple[Value, ...]:
+        values = []
+        for hint, ty in wanted:
+            name = f"{identifier(hint)}{self._hints[hint]}"
+            self._hints[hint] += 1
+            while name in self._taken:
+                name += "_"
+            self._taken.add(name)
+            values.append(Value(name, ty))
+        return tuple(values)
+
+    def _finish(self) -> tuple[Value, ...]:
+        """What is left must be exactly the declared results."""
+        self._at = len(self._adapter.instructions)
+        self._span = self._adapter.instructions[-1].span if self._adapter.instructions else self._adapter.span
+        results = self._type.results
+        if self._side is Side.IMPORT:
+            results = tuple(layout(result).carrier[0] for result in results)
+        if len(self._stack) < len(results):
+            raise self._fault(
+                Code.RESULT_TYPE,
+                f"{_count(len(results), 'result')} declared, {len(self._stack)} left on the stack",
+                label=_listed("left are", self._stack),
+            )
+        if len(self._stack) > len(results):
+            extra = len(self._stack) - len(results)
+            raise self._fault(
+                Code.UNUSED_VALUE,
+                f"{_count(extra, 'value')} left on the stack beyond the declared results",
+                label=_listed("left are", self._stack),
+            )
+        for position, (value, wanted) in enumerate(zip(self._stack, results, strict=True)):
+            if not self._context.fits(value.type, wanted):
+                raise self._fault(Code.RESULT_TYPE, f"result {position} must be {wanted}, not {value.type}")
+        return tuple(self._stack)
+
+    def _fault(self, code: Code, message: str, *, label: str = "", help: str = "") -> _FaultError:
+        within = f"{self._side.value} adapter of `{self._function}` (type {self._adapter.type_index})"
+        if self._at < len(self._adapter.instructions):
+            within += f", instruction #{self._at} `{self._adapter.instructions[self._at]}`"
+        else:
+            within += ", at its end"
+        return _FaultError(Diagnostic(code, message, span=self._span, within=within, label=label, help=help))
+
+
+def _prim(slot: Prim | Slot) -> Prim:
+    assert isinstance(slot, Prim)
+    return slot
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _listed(lead: str, values: list[Value]) -> str:
+    return f"{lead}: {', '.join(str(value.type) for value in values)}" if values else "the stack is empty"

@@ -1,0 +1,110 @@
+"""The verifier: invariants of the IR, checked after building and between passes.
+
+A failure here is a fault of this compiler, not of its input, hence an assertion error and not a diagnostic.
+"""
+
+from __future__ import annotations
+
+from marine_gen.ir.model import (
+    AdapterIR,
+    Call,
+    Constant,
+    Convert,
+    CoreCallee,
+    ImportedCallee,
+    Lift,
+    Lower,
+    ModuleIR,
+    Operation,
+    Size,
+    Store,
+    Value,
+)
+from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, equivalent, layout
+
+
+class IRError(AssertionError):
+    """The IR breaks an invariant."""
+
+
+def verify_module(module: ModuleIR) -> None:
+    """Check every adapter of `module`.
+
+    Raises:
+        IRError: an invariant does not hold.
+    """
+    for adapter in module.adapters:
+        _Verifier(module, adapter).run()
+
+
+class _Verifier:
+    def __init__(self, module: ModuleIR, adapter: AdapterIR) -> None:
+        self._records = module.records
+        self._adapter = adapter
+        self._callees: list[CoreCallee | ImportedCallee] = [*module.core, *module.callees]
+        self._defined: set[Value] = set()
+        self._names: set[str] = set()
+
+    def run(self) -> None:
+        self._define(self._adapter.params)
+        last = -1
+        for operation in self._adapter.operations:
+            self._expect(last <= operation.at < len(self._adapter.source), "instruction positions ascend", operation)
+            last = operation.at
+            for operand in operation.operands:
+                self._expect(operand in self._defined, f"`{operand}` is defined before it is used", operation)
+            self._types(operation)
+            self._define(operation.results)
+        for value in self._adapter.returns:
+            self._expect(value in self._defined, f"returned `{value}` is defined")
+
+    def _define(self, values: tuple[Value, ...]) -> None:
+        for value in values:
+            self._expect(value not in self._defined, f"`{value}` is defined once")
+            self._expect(value.name not in self._names, f"the name `{value}` is unique")
+            self._expect(value.name.isidentifier(), f"the name `{value}` is an identifier")
+            self._defined.add(value)
+            self._names.add(value.name)
+
+    def _types(self, operation: Operation) -> None:
+        given = [value.type for value in operation.operands]
+        made = [value.type for value in operation.results]
+        i32 = Prim.I32
+        match operation:
+            case Constant(value=number):
+                ok = not given and made in ([i32], [Prim.I64])
+                low, high = INTEGER_RANGES[_prim(made[0])]
+                ok = ok and low <= number <= high
+            case Convert():
+                ok = len(given) == len(made) == 1 and (given[0] in INTEGER_RANGES or made[0] in INTEGER_RANGES)
+            case Size():
+                ok = made == [i32] and len(given) == 1 and self._same(given[0], Prim.STRING, Prim.BYTE_ARRAY)
+            case Lift():
+                wanted = [i32] if isinstance(made[0], Record) else [i32, i32]
+                ok = len(made) == 1 and given == wanted and not layout(made[0]).code
+            case Store():
+                ok = made == [i32, i32] and given[0] is i32 and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
+            case Lower(type=ty):
+                ok = len(given) == 1 and self._same(given[0], ty) and isinstance(ty, (Array, Record, Prim))
+                ok = ok and made == ([i32] if isinstance(ty, Record) else [i32, i32])
+            case Call(callee=callee):
+                self._expect(callee in self._callees, "the callee is the module's", operation)
+                params = [param.type for param in callee.type.params]
+                ok = len(params) == len(given) and all(map(self._same, given, params))
+                ok = ok and made == list(callee.type.results)
+            case _:
+                ok = False
+        self._expect(ok, "operand and result types fit", operation)
+
+    def _same(self, given: IType, *wanted: IType) -> bool:
+        return any(equivalent(given, self._records, ty, self._records) for ty in wanted)
+
+    def _expect(self, holds: bool, what: str, operation: Operation | None = None) -> None:
+        if not holds:
+            at = f" #{operation.at}" if operation else ""
+            raise IRError(f"{self._adapter.side.value} adapter of `{self._adapter.function}`{at}: violated: {what}")
+
+
+def _prim(ty: IType) -> Prim:
+    assert isinstance(ty, Prim)
+    return ty

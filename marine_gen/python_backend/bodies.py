@@ -1,0 +1,215 @@
+"""Adapter bodies: each operation of the IR as one or a few Python statements over named temporaries.
+
+Operations that change nothing at run time (widening, reinterpreting, reading a result either way) are renamings and
+write no code. UTF-8 of a string is made once and serves its size and its bytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from marine_gen.ir.model import (
+    AdapterIR,
+    Call,
+    Constant,
+    Convert,
+    CoreCallee,
+    Lift,
+    Lower,
+    Operation,
+    Side,
+    Size,
+    Store,
+    Value,
+)
+from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.representation import Representation
+from marine_gen.python_backend.writer import Writer
+from marine_runtime.names import identifiers
+from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
+
+# What the frame binds around the bodies; a value whose name could hide one of these gets another name.
+_FRAME = re.compile(r"(allocate|codec|memory|link|guard|check|locate|len|new_block|store_bytes|out_of_range|Any)$")
+_FRAME_PREFIX = re.compile(r"(core|callee|export|import|entry|publish|lift|lower|body)_")
+
+
+class CoreFunctions:
+    """The core functions that a generated module binds: one name per export and pair of codes."""
+
+    def __init__(self, stems: list[str]) -> None:
+        self._stems = stems
+        self.bound: dict[tuple[int, str, str], str] = {}
+
+    def name(self, index: int, params: str, results: str) -> str:
+        """The name of core function `index`, called with these codes."""
+        key = (index, params, results)
+        if key not in self.bound:
+            variants = sum(1 for other in self.bound if other[0] == index)
+            self.bound[key] = self._stems[index] + (f"_{variants + 1}" if variants else "")
+        return self.bound[key]
+
+
+class Body:
+    """Writes the body of one adapter."""
+
+    def __init__(
+        self,
+        adapter: AdapterIR,
+        number: int,
+        writer: Writer,
+        helpers: Helpers,
+        core: CoreFunctions,
+        callees: dict[int, str],
+    ) -> None:
+        self._adapter = adapter
+        self._number = number
+        self._writer = writer
+        self._helpers = helpers
+        self._core = core
+        self._callees = callees
+        self.representation = Representation(adapter)
+        values = [*adapter.params, *(value for operation in adapter.operations for value in operation.results)]
+        wanted = [f"{v.name}_" if _FRAME.match(v.name) or _FRAME_PREFIX.match(v.name) else v.name for v in values]
+        self._names: dict[Value, str] = dict(zip(values, identifiers(wanted), strict=True))
+        self._utf8: dict[Value, str] = {}
+
+    @property
+    def params(self) -> list[str]:
+        """The names of the adapter's parameters."""
+        return [self._names[value] for value in self._adapter.params]
+
+    def write(self) -> None:
+        """Write all statements."""
+        line = self._writer.line
+        marked = -1
+        before = len(self._writer.lines)
+        for operation in self._adapter.operations:
+            if operation.at != marked:
+                marked = operation.at
+                self._writer.mark(f"{self._number}:{marked}")
+            self._operation(operation)
+        returns = [self._returned(value) for value in self._adapter.returns]
+        if returns:
+            self._writer.mark(f"{self._number}:{len(self._adapter.source) - 1}")
+            line(f"return {', '.join(returns)}")
+        elif not any(not text.startswith("\x00") for text in self._writer.lines[before:]):
+            line("return")
+        self._writer.mark("end")
+
+    def _returned(self, value: Value) -> str:
+        # An import adapter gives raw values in their own representation, an export adapter interface values.
+        if self._adapter.side is Side.EXPORT and value.type in (Prim.I32, Prim.I64):
+            return self._signed(value)
+        return self._names[value]
+
+    def _signed(self, value: Value) -> str:
+        return self.representation.signed(value, self._names[value])
+
+    def _unsigned(self, value: Value) -> str:
+        return self.representation.unsigned(value, self._names[value])
+
+    def _assign(self, value: Value, expression: str) -> None:
+        self._writer.line(f"{self._names[value]} = {expression}")
+
+    def _operation(self, operation: Operation) -> None:
+        match operation:
+            case Constant(results=(result,), value=number):
+                span = 2**32 if result.type is Prim.I32 else 2**64
+                unsigned = self.representation.is_unsigned(result) and number < 0
+                self._names[result] = str(number + span if unsigned else number)
+            case Convert(results=(result,), operands=(operand,)):
+                self._convert(result, operand)
+            case Size(results=(result,), operands=(operand,)):
+                self._names[result] = f"len({self._encoded(operand)})"
+            case Lift(results=(result,), operands=operands):
+                self._lift(result, ", ".join(map(self._unsigned, operands)))
+            case Store(results=(ptr, size), operands=(block, value)):
+                data = self._encoded(value)
+                block_text = self._unsigned(block)
+                self._writer.line(f"{self._helpers.store()}({block_text}, {data})")
+                self._names[ptr], self._names[size] = block_text, f"len({data})"
+            case Lower(results=results, operands=(value,), type=ty):
+                names = ", ".join(self._names[result] for result in results)
+                self._writer.line(f"{names} = {self._helpers.lower(ty)}({self._names[value]})")
+            case Call():
+                self._call(operation)
+            case _:
+                raise AssertionError(f"unknown operation {operation!r}")
+
+    def _encoded(self, value: Value) -> str:
+        """The bytes of a string or byte array."""
+        if value.type is not Prim.STRING:
+            return self._names[value]
+        if value not in self._utf8:
+            self._utf8[value] = f"{self._names[value]}_utf8"
+            self._writer.line(f"{self._utf8[value]} = {self._names[value]}.encode()")
+        return self._utf8[value]
+
+    def _convert(self, result: Value, operand: Value) -> None:
+        source, target = operand.type, result.type
+        if target is Prim.BOOLEAN:
+            self._assign(result, f"{self._names[operand]} != 0")
+        elif source is Prim.BOOLEAN:
+            self._assign(result, f"+{self._names[operand]}")
+        elif {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64}):
+            self._names[result] = self._unsigned(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
+        else:
+            assert isinstance(source, Prim)
+            assert isinstance(target, Prim)
+            text = self._signed(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
+            low, high = INTEGER_RANGES[target]
+            source_low, source_high = INTEGER_RANGES[source]
+            if low <= source_low and source_high <= high:
+                self._names[result] = text
+            else:
+                self._assign(result, text)
+                with self._writer.block(f"if not {low} <= {self._names[result]} <= {high}:"):
+                    self._writer.line(f'{self._helpers.use("out_of_range")}({self._names[result]}, "{target}")')
+
+    def _lift(self, result: Value, arguments: str) -> None:
+        ty = result.type
+        lifted = f"{self._helpers.lift(ty)}({arguments})"
+        if not _nested(ty):
+            self._assign(result, lifted)
+            return
+        # The straight-line code does not track where it is inside a value. When it fails, nothing has changed in the
+        # guest, and the codec finds the same fault again, with its path.
+        self._helpers.use("CallError")
+        with self._writer.block("try:"):
+            self._assign(result, lifted)
+        with self._writer.block("except CallError:"):
+            if isinstance(ty, Record):
+                self._writer.line(f"link.codec.lift_record({ty.id}, {arguments})")
+            else:
+                assert isinstance(ty, Array)
+                self._writer.line(f"link.codec.lift_array({type_expression(ty.element)}, {arguments})")
+            self._writer.line("raise")
+
+    def _call(self, call: Call) -> None:
+        if isinstance(call.callee, CoreCallee):
+            params = self.representation.codes(call.operands)
+            results = self.representation.codes(call.results)
+            arguments = ", ".join(self._names[operand] for operand in call.operands)
+            text = f"{self._core.name(call.callee.index, params, results)}({arguments})"
+        else:
+            arguments = ", ".join(
+                self._signed(operand) if operand.type in (Prim.I32, Prim.I64) else self._names[operand]
+                for operand in call.operands
+            )
+            text = f"{self._callees[call.callee.index]}({arguments})"
+        names = ", ".join(self._names[result] for result in call.results)
+        self._writer.line(f"{names} = {text}" if names else text)
+
+
+def _nested(ty: IType) -> bool:
+    """Whether a fault can lie inside the value rather than be the value's own."""
+    if isinstance(ty, Array):
+        return not is_bytes(ty) and not layout(ty.element).code
+    return isinstance(ty, Record)
+
+
+def type_expression(ty: IType) -> str:
+    """A Python expression for `ty`; the names are those of `marine_runtime.types`."""
+    if isinstance(ty, Array):
+        return f"Array({type_expression(ty.element)})"
+    return f"Record({ty.id})" if isinstance(ty, Record) else f"Prim.{ty.name}"

@@ -1,0 +1,233 @@
+"""Lifting and lowering of types that live out of line: one function per type, made only when something uses it.
+
+Strings, bytes and numeric arrays come ready-made from `marine_runtime.glue`; records and arrays of anything else get a
+function of their own, shared by all adapters of the module, so the size of the output grows with the types and not with
+their uses. A flat record is one `struct` operation. Types that can nest without end count their depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from marine_gen.python_backend.writer import Writer
+from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
+
+
+@dataclass(slots=True)
+class Helpers:
+    """The helpers that one generated module needs. Asking for a name requests the helper.
+
+    Attributes:
+        imports: names to import from `marine_runtime.glue`.
+        ready: statements that bind ready-made helpers, by name.
+        structs: `struct` formats of record bodies, by name.
+        functions: finished code of the functions, by name.
+        uses_allocate: whether `allocate` is needed.
+    """
+
+    records: Records
+    imports: set[str] = field(default_factory=set)
+    ready: dict[str, str] = field(default_factory=dict)
+    structs: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, list[str]] = field(default_factory=dict)
+    uses_allocate: bool = False
+
+    # Names
+
+    def lift(self, ty: IType) -> str:
+        """The name of the function that lifts `ty` from its pointer (and length)."""
+        if ty is Prim.STRING:
+            return self._ready("lift_string", "string_lifter", "memory")
+        if is_bytes(ty):
+            return self._ready("lift_bytes", "bytes_lifter", "memory")
+        if isinstance(ty, Array) and ty.element is Prim.BOOLEAN:
+            return self._ready("lift_bools", "bool_lifter", "memory")
+        if isinstance(ty, Array) and (code := layout(ty.element).code):
+            size = layout(ty.element).size
+            return self._ready(f"lift_{_key(ty)}", "flat_lifter", f'memory, "{code}", {size}')
+        name = f"lift_{_key(ty)}"
+        if name not in self.functions:
+            self.functions[name] = []  # entered first: the type may contain itself
+            self.functions[name] = self._lift_record(name, ty) if isinstance(ty, Record) else self._lift_array(name, ty)
+        return name
+
+    def lower(self, ty: IType) -> str:
+        """The name of the function that allocates and writes a `ty`."""
+        self.uses_allocate = True
+        if ty is Prim.STRING:
+            return self._ready("lower_string", "string_lowerer", "memory, allocate")
+        if is_bytes(ty):
+            return self._ready("lower_bytes", "bytes_lowerer", "memory, allocate")
+        if isinstance(ty, Array) and layout(ty.element).code:
+            slot = layout(ty.element)
+            arguments = f'memory, allocate, "{slot.code}", {slot.size}, {slot.tag}'
+            return self._ready(f"lower_{_key(ty)}", "flat_lowerer", arguments)
+        name = f"lower_{_key(ty)}"
+        if name not in self.functions:
+            self.functions[name] = []
+            self.functions[name] = (
+                self._lower_record(name, ty) if isinstance(ty, Record) else self._lower_array(name, ty)
+            )
+        return name
+
+    def store(self) -> str:
+        """The name of the function that writes bytes to an allocated block."""
+        return self._ready("store_bytes", "bytes_storer", "memory")
+
+    def counts_depth(self, ty: IType) -> bool:
+        """Whether the lift function of `ty` takes a depth: a record that contains itself is within reach."""
+        return any(self._reaches(index, index) for index in self._records_within(ty))
+
+    def use(self, name: str) -> str:
+        """A name of `marine_runtime.glue`, imported."""
+        self.imports.add(name)
+        return name
+
+    def _ready(self, name: str, maker: str, arguments: str) -> str:
+        self.imports.add(maker)
+        self.ready[name] = f"{maker}({arguments})"
+        return name
+
+    def _new_block(self) -> str:
+        return self._ready("new_block", "block_allocator", "allocate")
+
+    # Reachability
+
+    def _records_within(self, ty: IType) -> set[int]:
+        """Type indices of all records reachable from `ty`, through any path."""
+        found: set[int] = set()
+        pending = [ty]
+        while pending:
+            ty = pending.pop()
+            while isinstance(ty, Array):
+                ty = ty.element
+            if isinstance(ty, Record) and ty.id not in found:
+                found.add(ty.id)
+                pending += [item.type for item in self.records[ty.id].fields]
+        return found
+
+    def _reaches(self, start: int, goal: int) -> bool:
+        return any(goal in self._records_within(item.type) for item in self.records[start].fields)
+
+    # Code
+
+    def _struct(self, record: Record) -> tuple[str, str, int]:
+        """The names of unpack and pack for a record's body, and its size in bytes."""
+        fields = self.records[record.id].fields
+        codes = "".join(layout(item.type).code or ("I" if isinstance(item.type, Record) else "II") for item in fields)
+        name = f"body_{record.id}"
+        self.structs[name] = f'Struct("<{codes}")'
+        size = sum(layout(item.type).size for item in fields)
+        return f"{name}.unpack_from", f"{name}.pack_into", size
+
+    def _lift_call(self, ty: IType, arguments: str, depth: str) -> str:
+        return f"{self.lift(ty)}({arguments}{', ' + depth if self.counts_depth(ty) else ''})"
+
+    def _lift_record(self, name: str, ty: Record) -> list[str]:
+        unpack, _, size = self._struct(ty)
+        deep = self.counts_depth(ty)
+        writer = Writer()
+        with writer.block(f"def {name}(ptr: int{', depth: int = 0' if deep else ''}) -> tuple[Any, ...]:"):
+            if deep:
+                with writer.block(f"if depth >= {self.use('MAX_RECORD_DEPTH')}:"):
+                    writer.line(f"raise {self.use('too_deep')}()")
+            with writer.block("try:"):
+                writer.line(f"body = {unpack}(memory.view, ptr)")
+            with writer.block("except StructError:"):
+                writer.line(f"body = {unpack}(memory.claim(ptr, {size}))")
+            names, parts = [], []
+            for index, item in enumerate(self.records[ty.id].fields):
+                if layout(item.type).code:
+                    names.append(f"v{index}")
+                    parts.append(f"v{index}")
+                elif isinstance(item.type, Record):
+                    names.append(f"p{index}")
+                    parts.append(self._lift_call(item.type, f"p{index}", "depth + 1" if deep else "1"))
+                else:
+                    names += [f"p{index}", f"n{index}"]
+                    parts.append(self._lift_call(item.type, f"p{index}, n{index}", "depth + 1" if deep else "1"))
+            if names == parts:
+                writer.line("return body")
+            else:
+                writer.line(f"{_tuple(names)} = body")
+                writer.line(f"return {_tuple(parts)}")
+        return writer.lines
+
+    def _lift_array(self, name: str, ty: IType) -> list[str]:
+        assert isinstance(ty, Array)
+        element = ty.element
+        deep = self.counts_depth(ty)
+        size = layout(element).size
+        writer = Writer()
+        with writer.block(f"def {name}(ptr: int, count: int{', depth: int = 0' if deep else ''}) -> list[Any]:"):
+            with writer.block("if not count:"):
+                writer.line("return []")
+            writer.line(f"size = count * {size}")
+            writer.line("slots = memory.view[ptr : ptr + size]")
+            with writer.block("if len(slots) != size:"):
+                writer.line("slots = memory.claim(ptr, size)")
+            if isinstance(element, Record):
+                call = self._lift_call(element, "p", "depth")
+                writer.line(f'return [{call} for p in slots.cast("I").tolist()]')
+            else:
+                call = self._lift_call(element, "p, n", "depth")
+                writer.line('cells = iter(slots.cast("I").tolist())')
+                writer.line(f"return [{call} for p, n in zip(cells, cells, strict=True)]")
+        return writer.lines
+
+    def _lower_record(self, name: str, ty: Record) -> list[str]:
+        _, pack, size = self._struct(ty)
+        writer = Writer()
+        with writer.block(f"def {name}(value: tuple[Any, ...]) -> int:"):
+            fields = self.records[ty.id].fields
+            values = [f"v{index}" for index in range(len(fields))]
+            writer.line(f"{_tuple(values)} = value")
+            cells = []
+            for index, item in enumerate(fields):
+                if layout(item.type).code:
+                    cells.append(f"v{index}")
+                elif isinstance(item.type, Record):
+                    writer.line(f"p{index} = {self.lower(item.type)}(v{index})")
+                    cells.append(f"p{index}")
+                else:
+                    writer.line(f"p{index}, n{index} = {self.lower(item.type)}(v{index})")
+                    cells += [f"p{index}", f"n{index}"]
+            writer.line(f"ptr = {self._new_block()}({size}, 1)")
+            with writer.block("try:"):
+                writer.line(f"{pack}(memory.view, ptr, {', '.join(cells)})")
+            with writer.block("except StructError:"):
+                writer.line(f"{pack}(memory.claim(ptr, {size}), 0, {', '.join(cells)})")
+            writer.line("return ptr")
+        return writer.lines
+
+    def _lower_array(self, name: str, ty: IType) -> list[str]:
+        assert isinstance(ty, Array)
+        slot = layout(ty.element)
+        writer = Writer()
+        with writer.block(f"def {name}(values: list[Any]) -> tuple[int, int]:"):
+            writer.line("count = len(values)")
+            with writer.block("if not count:"):
+                writer.line("return 0, 0")
+            writer.line(f"ptr = {self._new_block()}(count * {slot.size}, {slot.tag})")
+            if isinstance(ty.element, Record):
+                writer.line(f'cells = array("I", [{self.lower(ty.element)}(value) for value in values])')
+            else:
+                writer.line('cells = array("I")')
+                with writer.block("for value in values:"):
+                    writer.line(f"cells.extend({self.lower(ty.element)}(value))")
+            writer.line(f"{self.store()}(ptr, cells.tobytes())")
+            writer.line("return ptr, count")
+        return writer.lines
+
+
+def _key(ty: IType) -> str:
+    """A type as part of an identifier: `array_record_6`."""
+    if is_bytes(ty):
+        return "bytes"
+    if isinstance(ty, Array):
+        return f"array_{_key(ty.element)}"
+    return f"record_{ty.id}" if isinstance(ty, Record) else ty.value
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"

@@ -1,0 +1,223 @@
+"""The generated module as a whole: collects all parts, fills the Jinja2 frame, makes the line table.
+
+The output depends on the module alone: built twice, it is equal byte for byte. Marks in the code become a comment with
+the adapter instruction and a row of the line table, which stands at the end so that it moves no line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import jinja2
+
+from marine_gen.ir.model import AdapterIR, ModuleIR, Side
+from marine_gen.python_backend.bodies import Body, CoreFunctions
+from marine_gen.python_backend.entries import Annotations, docstring, write_entry
+from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.writer import MARK, Writer
+from marine_runtime.names import identifiers
+from marine_runtime.records import class_names
+from marine_runtime.types import Array, IType, Record, Records, reachable_records
+
+_ALWAYS = {"Bound", "ImportAdapter", "Link", "Sites"}
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What the closures backend makes of one module.
+
+    Attributes:
+        source: the Python module.
+        stub: its `.pyi`.
+    """
+
+    source: str
+    stub: str
+
+
+def generate(module: ModuleIR, *, generator: str, digest: str) -> Generated:
+    """Generate the Python module for the adapters of `module`.
+
+    Args:
+        module: verified IR.
+        generator: name and version for the header, as in `marine-gen 0.1.0`.
+        digest: sha256 of the Wasm file that the adapters come from.
+    """
+    return _Module(module, generator, digest).render()
+
+
+class _Module:
+    def __init__(self, module: ModuleIR, generator: str, digest: str) -> None:
+        self._module = module
+        self._header = {"module": module.name, "generator": generator, "digest": digest}
+        self._helpers = Helpers(module.records)
+        self._core = CoreFunctions([f"core_{name}" for name in identifiers([item.name for item in module.core])])
+        callees = identifiers([item.name for item in module.callees])
+        self._callees = {item.index: f"callee_{name}" for item, name in zip(module.callees, callees, strict=True)}
+        self._exports = dict(zip(module.exports, identifiers(list(module.exports)), strict=True))
+        imports = identifiers([adapter.function for adapter in module.imports.values()])
+        self._imports = dict(zip(module.imports, imports, strict=True))
+        self._classes = class_names(_used_records(module))
+        self._annotations = Annotations(module.records, self._classes)
+
+    def render(self) -> Generated:
+        writer = Writer(1)
+        codes: dict[tuple[str, str], tuple[str, str]] = {}
+        used_callees: set[int] = set()
+        for number, adapter in enumerate(self._module.adapters):
+            body = Body(adapter, number, writer, self._helpers, self._core, self._callees)
+            writer.line()
+            with writer.block(self._head(adapter, body)):
+                body.write()
+            used_callees.update(
+                operation.callee.index
+                for operation in adapter.operations
+                if hasattr(operation, "callee") and operation.callee.index in self._callees
+            )
+            if adapter.side is Side.IMPORT:
+                codes[adapter.key] = (
+                    body.representation.codes(adapter.params),
+                    body.representation.codes(adapter.returns),
+                )
+        entries, published = self._entries()
+        if self._helpers.uses_allocate:
+            self._helpers.ready["allocate"] = ""
+        allocate = self._core.name(0, "II", "I") if self._helpers.uses_allocate else ""
+        code = writer.text()
+        context = {
+            **self._header,
+            "doc": docstring,
+            "records": self._records(),
+            "structs": sorted(self._helpers.structs.items()),
+            "glue_imports": sorted(_ALWAYS | self._helpers.imports | self._entry_imports()),
+            "type_imports": sorted(name for name in ("Array", "Prim", "Record") if f"{name}(" in code or f"{name}." in code),
+            "needs_memory": "memory." in code or bool(self._helpers.ready) or bool(self._helpers.functions),
+            "needs_array": any("array(" in line for lines in self._helpers.functions.values() for line in lines),
+            "needs_struct_error": bool(self._helpers.structs),
+            "core": sorted((name, *key) for key, name in self._core.bound.items()),
+            "callees": sorted((self._callees[index], index) for index in used_callees),
+            "allocate": allocate,
+            "ready": sorted((name, text) for name, text in self._helpers.ready.items() if text),
+            "helpers": [line for name in sorted(self._helpers.functions) for line in ["", *self._helpers.functions[name]]],
+            "adapters": code,
+            "entries": entries,
+            "published": published,
+            "exports": self._exports,
+            "imports": [(key, name, *codes[key]) for key, name in self._imports.items()],
+        }
+        return Generated(self._with_sites(_template("glue.py.j2").render(context)), self._stub())
+
+    def _head(self, adapter: AdapterIR, body: Body) -> str:
+        if adapter.side is Side.EXPORT:
+            params = zip(body.params, adapter.params, strict=True)
+            declared = ", ".join(f"{name}: {self._internal(value.type)}" for name, value in params)
+            results = [self._internal(value.type) for value in adapter.returns]
+            returns = results[0] if len(results) == 1 else f"tuple[{', '.join(results)}]" if results else "None"
+            return f"def export_{self._exports[adapter.function]}({declared}) -> {returns}:"
+        declared = ", ".join(f"{name}: Any" for name in body.params)
+        return f"def import_{self._imports[adapter.key]}({declared}) -> {'Any' if adapter.returns else 'None'}:"
+
+    def _internal(self, ty: IType) -> str:
+        """The annotation of an internal value: records are tuples."""
+        if isinstance(ty, Record):
+            return "tuple[Any, ...]"
+        if isinstance(ty, Array) and isinstance(ty.element, (Array, Record)):
+            return f"list[{self._internal(ty.element)}]"
+        return self._annotations.of(ty)
+
+    def _entries(self) -> tuple[str, list[tuple[str, str]]]:
+        writer = Writer(1)
+        published = []
+        for function, adapter in self._module.exports.items():
+            has_records = bool(reachable_records(list(adapter.signature.results), self._module.records))
+            writer.line()
+            write_entry(
+                writer, self._exports[function], function, adapter.signature, self._annotations, has_records
+            )
+            if has_records:
+                published.append((self._exports[function], function))
+        return writer.text(), published
+
+    def _entry_imports(self) -> set[str]:
+        return {"CallError", "get_ident", "locate"} if self._module.exports else set()
+
+    def _records(self) -> list[dict[str, object]]:
+        """Everything the frame needs to declare the record dataclasses, in an order without forward references."""
+        declared = []
+        for index, name in self._classes.items():
+            record = self._module.records[index]
+            attributes = identifiers([item.name for item in record.fields])
+            declared.append(
+                {
+                    "name": name,
+                    "index": index,
+                    "doc": docstring(f"Record `{record.name}` of module `{self._module.name}`."),
+                    "fields": [
+                        (attribute, self._annotations.of(item.type))
+                        for attribute, item in zip(attributes, record.fields, strict=True)
+                    ],
+                }
+            )
+        return declared
+
+    def _stub(self) -> str:
+        methods = []
+        for function, adapter in self._module.exports.items():
+            params = identifiers([param.name for param in adapter.signature.params], {"self"})
+            declared = [
+                f"{param}: {self._annotations.of(item.type)}"
+                for param, item in zip(params, adapter.signature.params, strict=True)
+            ]
+            methods.append(
+                {
+                    "name": self._exports[function],
+                    "params": ", ".join(["self", *declared]),
+                    "returns": self._annotations.results(adapter.signature),
+                }
+            )
+        context = {**self._header, "records": self._records(), "methods": methods}
+        return _template("glue.pyi.j2").render(context)
+
+    def _with_sites(self, source: str) -> str:
+        """Turn marks into comments and add the line table."""
+        lines: list[str] = []
+        rows: list[str] = []
+        for line in source.splitlines():
+            if not line.startswith(MARK):
+                lines.append(line)
+                continue
+            mark = line[1:]
+            if mark == "end":
+                rows.append(f"    ({len(lines) + 1},),")
+                continue
+            number, at = map(int, mark.split(":"))
+            adapter = self._module.adapters[number]
+            text = adapter.source[at]
+            lines.append(f"        # #{at} {text}")
+            rows.append(f"    ({len(lines)}, {adapter.side.value!r}, {adapter.function!r}, {at}, {text!r}),")
+        table = ["", "__marine_sites__ = Sites(", f"    {self._module.name!r},", "    ("]
+        table += [f"    {row}" for row in rows]
+        table += ["    ),", ")"]
+        return "\n".join([*lines, *table]) + "\n"
+
+
+def _used_records(module: ModuleIR) -> Records:
+    """The records that exported signatures mention; others never become public."""
+    roots = [param.type for adapter in module.exports.values() for param in adapter.signature.params]
+    roots += [result for adapter in module.exports.values() for result in adapter.signature.results]
+    return {index: module.records[index] for index in sorted(reachable_records(roots, module.records))}
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("marine_gen.python_backend"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # the output is Python; names are mangled or written with repr
+    )
+    environment.filters["repr"] = repr
+    return environment.get_template(name)

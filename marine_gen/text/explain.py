@@ -1,0 +1,135 @@
+"""Says what is wrong with a token, and what to write instead.
+
+Only lexical and syntax errors; errors in values are reported where the values are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+from lark import Token
+
+from marine_gen.diagnostics import Code, Span
+from marine_gen.text.findings import Findings, shown, span_of
+from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
+
+_END = "$END"
+_CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", _END: "the end of the text"}
+_TYPE_ALIASES = {
+    "i8": "s8",
+    "i16": "s16",
+    "int": "s32",
+    "float": "f64",
+    "str": "string",
+    "bytes": "byte_array",
+    "list": "array",
+    "vec": "array",
+}
+_LONGEST_WORD = 40
+
+
+def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | None = None) -> str:
+    """`did you mean …?` for the candidate nearest to `word`, or nothing."""
+    if len(word) > _LONGEST_WORD:
+        return ""
+    known = list(candidates)
+    alias = (aliases or {}).get(word.lower())
+    near = [alias] if alias in known else get_close_matches(word.lower(), known, 1)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def explain_illegal(run: str, span: Span, findings: Findings) -> None:
+    """Report characters that cannot start or continue any token."""
+    help_line = ""
+    if run.startswith("\ufeff"):
+        help_line = "the text starts with a byte-order mark: save the file without one"
+    elif run.startswith(";"):
+        help_line = "a comment starts with two semicolons: `;;`"
+    elif run.startswith(","):
+        help_line = "items are separated by white space only"
+    elif not run.isascii():
+        help_line = 'a name with such characters is written in quotes: `$"…"`'
+    what = "character" if len(run) == 1 else "characters"
+    findings.add(Code.TEXT_LEXICAL, f"illegal {what} `{shown(run)}`", span, help=help_line)
+
+
+def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str], findings: Findings) -> None:
+    """Report a token in the wrong place.
+
+    Args:
+        token: the token; its type is `$END` at the end of a form.
+        previous: the token before it.
+        accepts: the terminals that could stand here.
+        findings: where the report goes.
+    """
+    expected = f"expected {_expectation(accepts)}"
+    if previous is not None and previous.type == "ID" and set(accepts) == {"_COLON"}:
+        _missing_colon(previous, findings)
+    elif token.type == _END:
+        span = span_of(previous) if previous is not None else Span(line=1, column=1)
+        findings.add(
+            Code.TEXT_SYNTAX,
+            "the directive is not complete",
+            span,
+            label=f"after this, {expected}",
+            help="every `(` needs its `)`, and a new `(@interface` starts only after the last one",
+        )
+    else:
+        message = f"unexpected {_description(token)}"
+        findings.add(Code.TEXT_SYNTAX, message, span_of(token), label=expected, help=_help(token, previous, accepts))
+
+
+def _missing_colon(name: Token, findings: Findings) -> None:
+    head, colon, tail = name.partition(":")
+    if colon:
+        message = f"`{shown(name)}` is a single name"
+        help_line = f"put a space behind the colon: `{shown(head)}: {shown(tail)}`"
+    else:
+        message = f"the name `{shown(name)}` has no colon"
+        help_line = f"write `{shown(name)}: TYPE`"
+    findings.add(Code.TEXT_SYNTAX, message, span_of(name), help=help_line)
+
+
+def _help(token: Token, previous: Token | None, accepts: Collection[str]) -> str:
+    literals = literal_texts()
+    if "_INTERFACE" in accepts or _END in accepts:
+        return "a text is a sequence of `(@interface …)` directives"
+    if previous is not None and previous.type == "ARRAY" and "LPAR" in accepts:
+        return "the element type of an array is in parentheses: `array (TYPE)`"
+    if "NUMBER" in accepts and token.type in NAME_TERMINALS:
+        return "indices are plain numbers; names cannot be referred to"
+    if "MNEMONIC" in accepts and token.type == "RESERVED":
+        return "an instruction starts with a lower-case letter"
+    if NAME_TERMINALS & set(accepts) and token.type in TYPE_TERMINALS:
+        return "every parameter and field has a name: `$name: TYPE`"
+    if token.type == "NUMBER" and NAME_TERMINALS & set(accepts):
+        return "a name starts with `$`"
+    if token.type in {"MNEMONIC", "RESERVED"}:
+        if NAME_TERMINALS & set(accepts):
+            return f"a name starts with `$`: `${shown(token)}`"
+        words = [literals[name] for name in accepts if name in literals and literals[name][0].isalpha()]
+        return suggestion(token, sorted(words), _TYPE_ALIASES)
+    return ""
+
+
+def _description(token: Token) -> str:
+    if token.type == "STRING":
+        return f"string {shown(token)}"
+    return f"`{shown(token)}`"
+
+
+def _expectation(accepts: Collection[str]) -> str:
+    literals = literal_texts()
+    names = set(accepts)
+    words = []
+    if names == {"LPAR", _END}:
+        return "`(@interface` or the end of the text"
+    if names >= TYPE_TERMINALS:
+        names -= TYPE_TERMINALS
+        words.append("a type")
+    if NAME_TERMINALS & names:
+        words.append("a name")
+        names -= NAME_TERMINALS
+    words += [_CLASSES.get(name) or f"`{literals.get(name, name)}`" for name in sorted(names)]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,111 @@
+"""What the runtime needs from a Wasm engine (compare Marine's `wasm-backend-traits`).
+
+A core value crosses this interface as a Python number whose interpretation is chosen per call site by a *code*, a
+`struct` format character: `i`/`I` is an i32 read as signed/unsigned, `q`/`Q` the same for i64, `f` and `d` are floats.
+Choosing signedness here means that pointers and lengths arrive unsigned and nobody has to mask them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from marine_runtime.errors import CallError
+
+Codes = str
+"""One `struct` format character per core value, out of `iIqQfd`."""
+
+CODE_TYPES = {"i": "i32", "I": "i32", "q": "i64", "Q": "i64", "f": "f32", "d": "f64"}
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSignature:
+    """The Wasm type of a function; names as in the Wasm text format (`i32`, `v128`, …)."""
+
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(self.params)}) -> ({', '.join(self.results)})"
+
+    @classmethod
+    def of_codes(cls, params: Codes, results: Codes) -> CoreSignature:
+        """The Wasm signature that a pair of code strings stands for."""
+        return cls(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
+
+
+class Memory:
+    """The linear memory of one instance.
+
+    `view` covers at least the bytes known to exist. Wasm memory never shrinks, so whatever the view admits is valid,
+    and only an access beyond it has to ask for the current size (`claim`). The layers keep `memory_may_move` off, so
+    the base stays put while the store lives.
+    """
+
+    __slots__ = ("view",)
+
+    view: memoryview
+
+    def refresh(self) -> None:
+        """Make `view` cover the memory as it is now."""
+        raise NotImplementedError
+
+    def claim(self, ptr: int, size: int) -> memoryview:
+        """The `size` bytes at `ptr`, both unsigned, after asking for the current memory size.
+
+        A range that ends exactly at the end of memory is valid.
+
+        Raises:
+            CallError: the range is not inside the memory.
+        """
+        self.refresh()
+        if ptr + size > len(self.view):
+            raise out_of_bounds(ptr, size, len(self.view))
+        return self.view[ptr : ptr + size]
+
+    def read(self, ptr: int, size: int) -> bytes:
+        """A copy of `size` bytes at `ptr`; raises like `claim`."""
+        data = bytes(self.view[ptr : ptr + size])
+        return data if len(data) == size else bytes(self.claim(ptr, size))
+
+    def write(self, ptr: int, data: bytes) -> None:
+        """Copy `data` to `ptr`; raises like `claim`."""
+        size = len(data)
+        target = self.view[ptr : ptr + size]
+        if len(target) != size:
+            target = self.claim(ptr, size)
+        target[:] = data
+
+
+def out_of_bounds(ptr: int, size: int, memory_size: int) -> CallError:
+    """The error for an access outside the memory; sizes in bytes."""
+    return CallError(f"{size} bytes at address {ptr} are outside the memory of {memory_size} bytes")
+
+
+CoreFunction = Callable[..., Any]
+"""Takes one number per parameter; gives None, a number, or a tuple of numbers.
+
+Raises TrapError when the guest traps, or whatever a Python import raised underneath.
+"""
+
+
+class CallLayer(Protocol):
+    """One way of crossing between Python and Wasm. Objects are wasmtime's, so layers can share an engine."""
+
+    name: str
+
+    def core_function(self, store: Any, function: Any, params: Codes, results: Codes) -> CoreFunction:
+        """`function` as a Python callable.
+
+        The caller must have compared the codes with the function's real Wasm signature: the fast layer does not check.
+        """
+        ...
+
+    def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> Any:
+        """A Wasm function that calls `target`; what `target` raises is kept in the store and traps the guest."""
+        ...
+
+    def memory(self, store: Any, memory: Any) -> Memory:
+        """An exported memory."""
+        ...

@@ -1,0 +1,228 @@
+"""Compiling, storing and instantiating modules through wasmtime's public API, for either call layer.
+
+One `Backend` per process and layer (an engine is expensive and shareable), one `Store` per service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import wasmtime
+
+from marine_runtime.backend import ffi
+from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, CoreSignature, Memory
+from marine_runtime.backend.fast import FastLayer
+from marine_runtime.backend.public import PublicLayer
+from marine_runtime.backend.traps import Parking
+from marine_runtime.errors import LinkError, LoadError, MarineError
+
+WASI_NAMESPACE = "wasi_snapshot_preview1"
+
+ImportKey = tuple[str, str]
+
+
+class Module:
+    """A compiled Wasm module.
+
+    Attributes:
+        imports: signature by (namespace, name); None for an import that is not a function.
+        exports: signature by name of every exported function.
+        memory: name of the first exported memory, or None.
+    """
+
+    __slots__ = ("exports", "import_order", "imports", "memory", "native")
+
+    def __init__(self, native: wasmtime.Module) -> None:
+        self.native = native
+        self.import_order: list[ImportKey] = []
+        self.imports: dict[ImportKey, CoreSignature | None] = {}
+        for item in native.imports:
+            key = (item.module, item.name or "")
+            self.import_order.append(key)
+            self.imports[key] = _signature(item.type)
+        self.exports: dict[str, CoreSignature] = {}
+        self.memory: str | None = None
+        for export in native.exports:
+            if isinstance(export.type, wasmtime.MemoryType):
+                self.memory = self.memory or export.name
+            elif (signature := _signature(export.type)) is not None:
+                self.exports[export.name] = signature
+
+    def serialize(self) -> bytes:
+        """Machine code that `Backend.deserialize` of the same version and options accepts."""
+        return bytes(self.native.serialize())
+
+
+class Instance:
+    """An instantiated module."""
+
+    __slots__ = ("_exports", "_store", "memory", "module")
+
+    def __init__(self, store: Store, module: Module, native: wasmtime.Instance) -> None:
+        self.module = module
+        self._store = store
+        self._exports = native.exports(store.native)
+        self.memory: Memory | None = None
+        if module.memory is not None:
+            self.memory = store.layer.memory(store, self._exports[module.memory])
+
+    def function(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        """An exported function as a Python callable.
+
+        Raises:
+            LinkError: there is no such function, or its Wasm signature is not what the codes say.
+        """
+        signature = self.module.exports.get(name)
+        if signature is None:
+            raise LinkError(f"the module exports no function `{name}`")
+        if signature != (wanted := CoreSignature.of_codes(params, results)):
+            raise LinkError(f"export `{name}` has the Wasm signature {signature}, expected {wanted}")
+        return self._store.layer.core_function(self._store, self._exports[name], params, results)
+
+
+class Store:
+    """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once."""
+
+    def __init__(self, layer: CallLayer, engine: wasmtime.Engine) -> None:
+        self.layer = layer
+        self.native = wasmtime.Store(engine)
+        self.parking = Parking()
+        self._engine = engine
+        self._wasi: wasmtime.Linker | None = None
+        self._kept: list[Any] = []
+        self._closers: list[Callable[[], None]] = []
+
+    def keep_alive(self, thing: Any) -> None:
+        """Hold `thing` until the store is closed."""
+        self._kept.append(thing)
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Run `action` just before the store is closed."""
+        self._closers.append(action)
+
+    def host_function(self, params: Codes, results: Codes, target: CoreFunction) -> Any:
+        """A Wasm function that calls `target`."""
+        return self.layer.host_function(self, params, results, target)
+
+    def wasi_function(self, name: str) -> Any | None:
+        """A WASI preview 1 function, or None when there is none of that name."""
+        if self._wasi is None:
+            config = wasmtime.WasiConfig()
+            config.inherit_stdout()
+            config.inherit_stderr()
+            self.native.set_wasi(config)
+            self._wasi = wasmtime.Linker(self._engine)
+            self._wasi.define_wasi()
+        try:
+            return self._wasi.get(self.native, WASI_NAMESPACE, name)
+        except wasmtime.WasmtimeError:
+            return None
+
+    def instantiate(self, module: Module, imports: Mapping[ImportKey, Any]) -> Instance:
+        """Instantiate; the Wasm start function, if any, runs here.
+
+        Raises:
+            LinkError: wasmtime refuses the imports or the module's memory.
+            TrapError: the start function trapped; or whatever a Python import raised underneath.
+        """
+        externs = [imports[key] for key in module.import_order]
+        try:
+            native = wasmtime.Instance(self.native, module.native, externs)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
+            fault = caught
+        else:
+            return Instance(self, module, native)
+        if self.parking.exception is None and not isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap)):
+            raise LinkError(_first_line(fault))
+        self.parking.raise_for(fault)
+
+    def close(self) -> None:
+        """Free everything. Functions and memories of the store must not be used afterwards."""
+        for action in self._closers:
+            action()
+        self._closers.clear()
+        self.native.close()
+        self._wasi = None
+        self._kept.clear()
+
+
+class Backend:
+    """An engine with a call layer.
+
+    Attributes:
+        name: `fast` or `public`.
+        fallback_reason: why the fast layer was not taken although asked for, or None.
+    """
+
+    def __init__(self, layer: CallLayer, fallback_reason: str | None = None) -> None:
+        config = wasmtime.Config()
+        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
+        config.memory_may_move = False
+        config.wasm_multi_memory = True
+        self._engine = wasmtime.Engine(config)
+        self.layer = layer
+        self.name = layer.name
+        self.fallback_reason = fallback_reason
+
+    def compile(self, wasm: bytes) -> Module:
+        """Compile a Wasm binary.
+
+        Raises:
+            LoadError: it is not valid Wasm.
+        """
+        try:
+            return Module(wasmtime.Module(self._engine, wasm))
+        except wasmtime.WasmtimeError as error:
+            raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
+
+    def deserialize(self, code: bytes) -> Module:
+        """Load what `Module.serialize` made.
+
+        The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
+        features, not intent.
+
+        Raises:
+            LoadError: it was made by another version, with other options or for another processor.
+        """
+        try:
+            return Module(wasmtime.Module.deserialize(self._engine, code))
+        except (wasmtime.WasmtimeError, MarineError) as error:
+            raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
+
+    def store(self) -> Store:
+        """A new, empty store."""
+        return Store(self.layer, self._engine)
+
+
+@cache
+def open_backend(name: str = "fast") -> Backend:
+    """The process-wide backend with the given call layer, `fast` or `public`.
+
+    The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
+    then says why.
+
+    Raises:
+        ValueError: `name` is neither.
+    """
+    if name == "public":
+        return Backend(PublicLayer())
+    if name != "fast":
+        raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
+    reason = ffi.problem()
+    return Backend(PublicLayer(), reason) if reason else Backend(FastLayer())
+
+
+def _signature(kind: Any) -> CoreSignature | None:
+    if not isinstance(kind, wasmtime.FuncType):
+        return None
+    return CoreSignature(tuple(map(str, kind.params)), tuple(map(str, kind.results)))
+
+
+def _first_line(error: Exception) -> str:
+    """One sentence out of a wasmtime error: its own first line and its innermost cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
+    if not lines:
+        return "unknown error"
+    return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"

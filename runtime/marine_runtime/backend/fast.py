@@ -1,0 +1,179 @@
+"""The call layer over `wasmtime_func_call_unchecked`: about 0.6 µs for a call, 0.3 µs for a callback.
+
+Per call site there is one value buffer and one function made for its signature; no ctypes object is created while
+calls run. The unchecked entry point is sound only because adapters are typed against the module's real Wasm signatures
+before they are bound. Traps come back through the out-parameter and errors through the return value; both are looked
+at after every call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NoReturn, cast
+
+import wasmtime
+
+from marine_runtime.backend import ffi
+from marine_runtime.backend.api import Codes, CoreFunction, Memory
+from marine_runtime.backend.public import _value_types
+from marine_runtime.backend.traps import Parking
+
+_WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
+_MESSAGE = b"a Python import raised"
+_MAX_CACHED_VIEWS = 64
+
+
+class FastMemory(Memory):
+    """A memory reached through one cached view."""
+
+    __slots__ = ("_context", "_handle", "_library", "_native")
+
+    def __init__(self, library: ffi.Library, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
+        self._native = memory  # keeps the handle alive
+        self._library = library
+        self._context = ffi.context_address(store)
+        self._handle = ffi.memory_address(memory)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Make `view` cover the memory as it is now."""
+        if not self._context:  # the store is closed and the memory unmapped
+            return
+        size = self._library.memory_size(self._context, self._handle)
+        base = self._library.memory_data(self._context, self._handle)
+        self.view = ffi.view(base, size) if size else memoryview(b"")
+
+    def detach(self) -> None:
+        """Forget the memory: its store is about to be closed, and a view into it would dangle."""
+        self._context = 0
+        self.view = memoryview(b"")
+
+
+class FastLayer:
+    """Calls through our own prototypes of the C API."""
+
+    name = "fast"
+
+    def __init__(self) -> None:
+        self._library = ffi.Library()
+
+    def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
+        """See `CallLayer.core_function`."""
+        parking: Parking = store.parking
+        count = max(len(params), len(results), 1)
+        values = ctypes.create_string_buffer(ffi.VALUE_SIZE * count)
+        trap_cell = ctypes.create_string_buffer(8)
+        trap = memoryview(trap_cell).cast("B").cast("Q")
+
+        def fail(error: int | None) -> NoReturn:
+            address, trap[0] = trap[0], 0
+            parking.raise_for(ffi.take_error(error) if error else ffi.take_trap(address))
+
+        # The handles are kept by the closure: the addresses below are only valid while they live.
+        keep = (function, values, trap_cell)
+        call = (
+            self._library.func_call,
+            ffi.context_address(store.native),
+            ffi.func_address(function),
+            ctypes.addressof(values),
+            count,
+            ctypes.addressof(trap_cell),
+        )
+        return _core_factory(params, results)(memoryview(values).cast("B"), trap, fail, keep, *call)
+
+    def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
+        """See `CallLayer.host_function`."""
+        parking: Parking = store.parking
+        trap_new = self._library.trap_new
+        size = ffi.VALUE_SIZE * max(len(params), len(results))
+
+        def fail(error: BaseException) -> int:
+            parking.exception = error
+            address: int = trap_new(_MESSAGE, len(_MESSAGE))
+            return address
+
+        # Wasmtime passes the values on its own stack, whose addresses repeat for a given depth of calls: keeping the
+        # views by address avoids making one per call. A view is used only while its callback runs.
+        views: dict[int, Any] = {}
+        codes = sorted(set(params + results))
+
+        def view_at(address: int) -> Any:
+            if len(views) >= _MAX_CACHED_VIEWS:
+                views.clear()
+            raw = ffi.view(address, size)
+            casts = tuple(raw.cast(cast("Any", code)) for code in codes)
+            views[address] = made = casts[0] if len(casts) == 1 else casts
+            return made
+
+        callback = ffi.Callback(_callback_factory(params, results)(views.get, view_at, fail, target))
+        store.keep_alive(callback)
+        kind = wasmtime.FuncType(_value_types(params), _value_types(results))
+        return ffi.new_host_function(self._library, store.native, kind, callback)
+
+    def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
+        """See `CallLayer.memory`."""
+        made = FastMemory(self._library, store.native, memory)
+        store.on_close(made.detach)
+        return made
+
+
+def _slot(index: int, code: str) -> int:
+    """Index of value `index` in the value buffer, seen as an array of `code` items."""
+    return index * ffi.VALUE_SIZE // _WIDTH[code]
+
+
+def _compile(name: str, lines: list[str]) -> Callable[..., Any]:
+    """The function `make` that the source in `lines` defines."""
+    namespace: dict[str, Any] = {}
+    source = "\n".join(lines)
+    exec(compile(source, f"<marine_runtime fast layer: {name}>", "exec"), namespace)  # noqa: S102  # codes only
+    made: Callable[..., Any] = namespace["make"]
+    return made
+
+
+@cache
+def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
+    """Makes call functions for one signature: straight-line code, one store per argument, one load per result."""
+    arguments = [f"a{index}" for index in range(len(params))]
+    codes = sorted(set(params + results))
+    loads = [f"v_{code}[{_slot(index, code)}]" for index, code in enumerate(results)]
+    lines = ["def make(values, trap, fail, keep, call, context, function, buffer, count, trap_out):"]
+    lines += [f"    v_{code} = values.cast({code!r})" for code in codes]
+    lines += [f"    def core({', '.join([*arguments, '*', 'keep=keep'])}):"]
+    lines += [
+        f"        v_{code}[{_slot(index, code)}] = {name}"
+        for index, (code, name) in enumerate(zip(params, arguments, strict=True))
+    ]
+    lines += ["        if (error := call(context, function, buffer, count, trap_out)) or trap[0]:"]
+    lines += ["            fail(error)"]
+    if loads:
+        lines += [f"        return {loads[0] if len(loads) == 1 else '(' + ', '.join(loads) + ')'}"]
+    lines += ["    return core"]
+    return _compile(f"call {params}->{results}", lines)
+
+
+@cache
+def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[..., int]]:
+    """Makes callbacks for one signature. `view` is a cast of the values, or a tuple of casts when codes differ."""
+    codes = sorted(set(params + results))
+    name = {code: "view" if len(codes) == 1 else f"view[{position}]" for position, code in enumerate(codes)}
+    arguments = ", ".join(f"{name[code]}[{_slot(index, code)}]" for index, code in enumerate(params))
+    lines = ["def make(get_view, make_view, fail, target):"]
+    lines += ["    def callback(env, caller, values, count):"]
+    lines += ["        try:"]
+    if codes:
+        lines += ["            view = get_view(values) or make_view(values)"]
+    lines += [f"            {'result = ' if results else ''}target({arguments})"]
+    if len(results) == 1:
+        lines += [f"            {name[results]}[0] = result"]
+    else:
+        lines += [
+            f"            {name[code]}[{_slot(index, code)}] = result[{index}]" for index, code in enumerate(results)
+        ]
+    lines += ["        except BaseException as error:"]
+    lines += ["            return fail(error)"]
+    lines += ["        return 0"]
+    lines += ["    return callback"]
+    return _compile(f"callback {params}->{results}", lines)

@@ -1,0 +1,130 @@
+"""Everything of wasmtime-py that is private, in one place: C entry points, addresses, structs.
+
+Prototypes are our own and take plain integer addresses, because converting `byref` objects is most of what a call
+through the binding costs. `problem()` says whether the surface is as this file expects; when it is not, the caller
+uses the public layer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Any
+
+import wasmtime
+
+VALUE_SIZE = 16  # bytes of a `wasmtime_val_raw_t`
+
+_pointer = ctypes.c_void_p
+
+Callback = ctypes.CFUNCTYPE(ctypes.c_size_t, _pointer, _pointer, _pointer, ctypes.c_size_t)
+"""`wasmtime_func_unchecked_callback_t`: (env, caller, values, count) -> trap address or 0."""
+
+_view_from_memory = ctypes.pythonapi.PyMemoryView_FromMemory
+_view_from_memory.restype = ctypes.py_object
+_view_from_memory.argtypes = [_pointer, ctypes.c_ssize_t, ctypes.c_int]
+_PYBUF_WRITE = 0x200
+
+
+def problem() -> str | None:
+    """Why the fast layer can't be used with the installed binding, or None."""
+    if sys.byteorder != "little":
+        return "the host is not little-endian"
+    try:
+        private = wasmtime._ffi
+        if ctypes.sizeof(private.wasmtime_val_raw_t) != VALUE_SIZE:
+            return "wasmtime_val_raw_t is not 16 bytes long"
+        if ctypes.sizeof(private.wasmtime_func_t) != 16:
+            return "wasmtime_func_t is not 16 bytes long"
+        for name in (
+            "wasmtime_func_call_unchecked",
+            "wasmtime_func_new_unchecked",
+            "wasmtime_memory_data",
+            "wasmtime_memory_data_size",
+            "wasmtime_trap_new",
+        ):
+            getattr(private.dll, name)
+        methods: tuple[tuple[type, str], ...] = (
+            (wasmtime.Store, "_context"),
+            (wasmtime.Func, "_from_raw"),
+            (wasmtime.Trap, "_from_ptr"),
+            (wasmtime.WasmtimeError, "_from_ptr"),
+        )
+        for owner, attribute in methods:
+            getattr(owner, attribute)
+        for holder, attribute in ((wasmtime.Func, "_func"), (wasmtime.Memory, "_memory")):
+            if attribute not in holder.__annotations__:
+                return f"{holder.__name__} has no `{attribute}`"
+    except AttributeError as missing:
+        return str(missing)
+    return None
+
+
+def _prototype(name: str, restype: Any, *argtypes: Any) -> Any:
+    """A C function under our own prototype; the GIL is released around it, so that watchdogs and others run."""
+    return ctypes.CFUNCTYPE(restype, *argtypes)(_address(getattr(wasmtime._ffi.dll, name)))
+
+
+class Library:
+    """The prototypes, bound once. Build it only after `problem()` gave None."""
+
+    def __init__(self) -> None:
+        size = ctypes.c_size_t
+        self.func_call = _prototype(
+            "wasmtime_func_call_unchecked", _pointer, _pointer, _pointer, _pointer, size, _pointer
+        )
+        self.func_new = _prototype(
+            "wasmtime_func_new_unchecked", None, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer
+        )
+        self.memory_data = _prototype("wasmtime_memory_data", _pointer, _pointer, _pointer)
+        self.memory_size = _prototype("wasmtime_memory_data_size", size, _pointer, _pointer)
+        self.trap_new = _prototype("wasmtime_trap_new", _pointer, ctypes.c_char_p, size)
+
+
+def context_address(store: wasmtime.Store) -> int:
+    """Address of the store's context. Valid while the store is open."""
+    return _address(store._context())
+
+
+def func_address(function: wasmtime.Func) -> int:
+    """Address of the function's handle. Valid while `function` lives."""
+    return ctypes.addressof(function._func)
+
+
+def memory_address(memory: wasmtime.Memory) -> int:
+    """Address of the memory's handle. Valid while `memory` lives."""
+    return ctypes.addressof(memory._memory)
+
+
+def view(address: int, size: int) -> memoryview:
+    """A writable view of `size` bytes at `address`, which must stay mapped while the view is used."""
+    made: memoryview = _view_from_memory(address, size, _PYBUF_WRITE)
+    return made
+
+
+def new_host_function(
+    library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any
+) -> wasmtime.Func:
+    """A Wasm function over `callback` (a `Callback` object that must outlive the store)."""
+    raw = wasmtime._ffi.wasmtime_func_t()
+    library.func_new(
+        context_address(store), _address(kind.ptr()), ctypes.cast(callback, _pointer), None, None, ctypes.addressof(raw)
+    )
+    return wasmtime.Func._from_raw(raw)
+
+
+def take_error(address: int) -> wasmtime.Trap | wasmtime.WasmtimeError:
+    """Own the `wasmtime_error_t` at `address` as an exception object."""
+    pointer = ctypes.cast(address, ctypes.POINTER(wasmtime._ffi.wasmtime_error_t))
+    return wasmtime.WasmtimeError._from_ptr(pointer)
+
+
+def take_trap(address: int) -> wasmtime.Trap:
+    """Own the `wasm_trap_t` at `address` as an exception object."""
+    return wasmtime.Trap._from_ptr(ctypes.cast(address, ctypes.POINTER(wasmtime._ffi.wasm_trap_t)))
+
+
+def _address(pointer: Any) -> int:
+    value = ctypes.cast(pointer, _pointer).value
+    assert value is not None
+    return value

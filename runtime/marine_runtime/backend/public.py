@@ -1,0 +1,107 @@
+"""The call layer over wasmtime-py's public API.
+
+It is the fallback for bindings whose private surface is not as expected, and the baseline of the speed comparison. It
+does no more than the public API asks for, so what it costs is what a user of wasmtime-py pays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import wasmtime
+
+from marine_runtime.backend.api import CODE_TYPES, Codes, CoreFunction, Memory
+from marine_runtime.backend.traps import Fault, Parking
+
+_SPANS = {"I": 2**32, "Q": 2**64}
+
+
+def _signed(code: str, value: Any) -> Any:
+    """The binding wants signed integers."""
+    span = _SPANS.get(code)
+    return value - span if span and value >= span // 2 else value
+
+
+def _as_code(code: str, value: Any) -> Any:
+    span = _SPANS.get(code)
+    return value + span if span and value < 0 else value
+
+
+class PublicMemory(Memory):
+    """Reads and writes through `wasmtime.Memory`; the view is made anew on every use."""
+
+    __slots__ = ("_memory", "_store")
+
+    def __init__(self, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
+        self._store = store
+        self._memory = memory
+
+    @property
+    def view(self) -> memoryview:  # type: ignore[override]  # a property here, a slot in the fast layer
+        """The memory as it is now."""
+        return memoryview(self._memory.get_buffer_ptr(self._store)).cast("B")
+
+    def refresh(self) -> None:
+        """Nothing to do: every view is new."""
+
+    def read(self, ptr: int, size: int) -> bytes:
+        """A copy of `size` bytes at `ptr`; raises like `claim`."""
+        data = bytes(self._memory.read(self._store, ptr, ptr + size))
+        return data if len(data) == size else bytes(self.claim(ptr, size))
+
+    def write(self, ptr: int, data: bytes) -> None:
+        """Copy `data` to `ptr`; raises like `claim`."""
+        try:
+            self._memory.write(self._store, data, ptr)
+        except IndexError:
+            self.claim(ptr, len(data))[:] = data
+
+
+class PublicLayer:
+    """Calls through `wasmtime.Func`."""
+
+    name = "public"
+
+    def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
+        """See `CallLayer.core_function`."""
+        native: wasmtime.Store = store.native
+        parking: Parking = store.parking
+
+        def core(*args: Any) -> Any:
+            fault: Fault | None = None
+            try:
+                result = function(native, *map(_signed, params, args))
+            except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
+                fault = caught
+            if fault is not None:  # raised out here, so that what was parked keeps its own context
+                parking.raise_for(fault)
+            if len(results) < 2:
+                return _as_code(results, result) if results else None
+            return tuple(map(_as_code, results, result))
+
+        return core
+
+    def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
+        """See `CallLayer.host_function`."""
+        parking: Parking = store.parking
+
+        def callback(*args: Any) -> Any:
+            try:
+                result = target(*map(_as_code, params, args))
+            except BaseException as error:
+                parking.exception = error
+                raise wasmtime.WasmtimeError("a Python import raised") from None
+            if len(results) < 2:
+                return _signed(results, result) if results else None
+            return list(map(_signed, results, result))
+
+        kind = wasmtime.FuncType(_value_types(params), _value_types(results))
+        return wasmtime.Func(store.native, kind, callback)
+
+    def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
+        """See `CallLayer.memory`."""
+        return PublicMemory(store.native, memory)
+
+
+def _value_types(codes: Codes) -> list[wasmtime.ValType]:
+    return [getattr(wasmtime.ValType, CODE_TYPES[code])() for code in codes]

@@ -1,0 +1,52 @@
+"""From wasmtime's traps and errors to the runtime's exceptions.
+
+A Python exception cannot cross Wasm frames. The import that raised parks it in its store (`Parking`) and traps; when
+the outer call comes back with that trap, the parked exception is raised again, traceback included. The parking place
+belongs to one store, so services on other threads never see it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+import wasmtime
+
+from marine_runtime.errors import CallError, TrapError
+
+Fault = wasmtime.Trap | wasmtime.WasmtimeError
+"""What wasmtime-py gives back from a call that did not return."""
+
+_CAUSE = re.compile(r"wasm trap: (.+)")
+
+
+class Parking:
+    """Holds the exception that is on its way through Wasm frames."""
+
+    __slots__ = ("exception",)
+
+    def __init__(self) -> None:
+        self.exception: BaseException | None = None
+
+    def raise_for(self, fault: Fault) -> NoReturn:
+        """Raise the parked exception, or what `fault` means when the trap was the guest's own."""
+        parked, self.exception = self.exception, None
+        if parked is not None:
+            raise parked
+        raise describe(fault)
+
+
+def describe(fault: Fault) -> CallError:
+    """The exception for a trap of the guest; the Wasm backtrace becomes a note."""
+    if isinstance(fault, wasmtime.ExitTrap):
+        return TrapError(f"the guest called `proc_exit({fault.code})`")
+    text = str(fault)
+    found = _CAUSE.search(text)
+    if found:
+        error: CallError = TrapError(f"wasm trap: {found.group(1).strip()}")
+    else:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        error = TrapError(lines[-1] if lines else "the guest trapped")
+    if "\n" in text:
+        error.add_note(text)
+    return error

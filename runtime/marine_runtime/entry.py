@@ -1,0 +1,65 @@
+"""Entries: what a user calls. Arguments are checked, the door is guarded, errors get their places.
+
+Generated glue has its own entries, specialised for each signature; these serve engines without generated code. Both
+raise the same errors.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marine_runtime.errors import CallError
+from marine_runtime.glue import Adapter
+from marine_runtime.guard import Guard
+from marine_runtime.records import to_public
+from marine_runtime.sites import locate
+from marine_runtime.types import FunctionType, Records
+from marine_runtime.values import Binder
+
+
+def make_entry(
+    name: str,
+    signature: FunctionType,
+    records: Records,
+    classes: Mapping[int, type],
+    guard: Guard,
+    adapter: Adapter,
+) -> Callable[..., Any]:
+    """The entry of one exported function: public values in, a public value out (a tuple for several results)."""
+    bind = Binder(signature, records, function=name)
+    publish = publisher(signature, records, classes)
+
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        values = bind(args, kwargs)
+        guard.enter()
+        try:
+            result = adapter(*values)
+        except CallError as error:
+            located = locate(error)
+            raise located from located.__cause__
+        finally:
+            guard.leave()
+        return publish(result) if publish else result
+
+    entry.__name__ = entry.__qualname__ = name
+    entry.__doc__ = f"{name}{signature}"
+    entry.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(param, inspect.Parameter.POSITIONAL_OR_KEYWORD) for param in bind.names]
+    )
+    return entry
+
+
+def publisher(
+    signature: FunctionType, records: Records, classes: Mapping[int, type]
+) -> Callable[[Any], Any] | None:
+    """From what an export adapter gives back to what its caller gets; None when they are the same."""
+    convert = [to_public(result, records, classes) for result in signature.results]
+    if not any(convert):
+        return None
+    if len(convert) == 1:
+        return convert[0]
+    return lambda results: tuple(
+        public(item) if public else item for public, item in zip(convert, results, strict=True)
+    )

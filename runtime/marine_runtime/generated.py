@@ -1,0 +1,82 @@
+"""Loading generated glue: the `closures` engine's half of the runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from marine_runtime.errors import LoadError
+from marine_runtime.glue import Bound, Link
+from marine_runtime.names import identifier
+from marine_runtime.plan import ModulePlan
+
+_REQUIRED = ("bind", "RECORDS", "IMPORTS")
+
+
+class GeneratedGlue:
+    """A generated Python module as glue. See `marine_runtime.glue.Glue`."""
+
+    engine = "closures"
+
+    def __init__(self, module: ModuleType, plan: ModulePlan) -> None:
+        for name in _REQUIRED:
+            if not hasattr(module, name):
+                raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
+        self._bind = module.bind
+        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = module.IMPORTS
+        self.record_classes: Mapping[int, type] = module.RECORDS
+        for index, cls in self.record_classes.items():
+            cls.__marine_record__ = plan.records[index]  # type: ignore[attr-defined]  # what `values` looks for
+
+    @classmethod
+    def from_source(cls, source: str, filename: str, plan: ModulePlan) -> GeneratedGlue:
+        """Glue from source text; `filename` is what tracebacks show, and `linecache` knows its lines."""
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        module = ModuleType(_module_name(plan))
+        module.__file__ = filename
+        _execute(module, lambda: exec(compile(source, filename, "exec"), module.__dict__))  # noqa: S102  # our output
+        return cls(module, plan)
+
+    @classmethod
+    def from_file(cls, path: Path, plan: ModulePlan) -> GeneratedGlue:
+        """Glue from a file of a built service; Python caches its bytecode beside it.
+
+        Raises:
+            LoadError: the file can't be read or executed.
+        """
+        spec = importlib.util.spec_from_file_location(_module_name(plan), path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        loader = spec.loader
+        _execute(module, lambda: loader.exec_module(module))
+        return cls(module, plan)
+
+    def bind(self, link: Link) -> Bound:
+        """Tie the adapters to an instance."""
+        bound: Bound = self._bind(link)
+        return bound
+
+
+def _module_name(plan: ModulePlan) -> str:
+    return f"marine_built.{identifier(plan.name)}"
+
+
+def _execute(module: ModuleType, run: Any) -> None:
+    """Run the module's code. `dataclasses` looks the module up in `sys.modules` while it works."""
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        run()
+    except Exception as error:
+        raise LoadError(f"generated glue `{module.__file__}` can't be used: {error}") from error
+    finally:
+        if before is None:
+            del sys.modules[module.__name__]
+        else:
+            sys.modules[module.__name__] = before

@@ -1,0 +1,54 @@
+"""The public interface of a service, and its listing (spec marine-runtime §7.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from marine_runtime.types import FunctionType, Records, describe, reachable_records
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleInterface:
+    """What one module exports: signatures by function name, and the records that they mention by type index."""
+
+    functions: Mapping[str, FunctionType]
+    records: Records
+
+    def signature(self, function: str) -> str:
+        """One function as a listing shows it: `greeting(name: string) -> string`."""
+        ty = self.functions[function]
+        params = ", ".join(f"{param.name}: {describe(param.type, self.records)}" for param in ty.params)
+        results = ", ".join(describe(result, self.records) for result in ty.results)
+        return f"{function}({params})" + (f" -> {results}" if results else "")
+
+    def exported_records(self) -> list[int]:
+        """Type indices of the records reachable from exported signatures, in order of appearance."""
+        roots = [param.type for ty in self.functions.values() for param in ty.params]
+        roots += [result for ty in self.functions.values() for result in ty.results]
+        return reachable_records(roots, self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a service exports, by module name in load order. `str()` gives the listing."""
+
+    modules: Mapping[str, ModuleInterface]
+
+    def __str__(self) -> str:
+        blocks: dict[str, None] = {}
+        for module in self.modules.values():
+            for index in sorted(module.exported_records(), key=lambda index: module.records[index].name):
+                record = module.records[index]
+                fields = "".join(f"  {item.name}: {describe(item.type, module.records)}\n" for item in record.fields)
+                blocks[f"data {record.name}:\n{fields}"] = None
+        text = "exported data types (combined from all modules):\n"
+        text += "".join(blocks) or "<no exported data types>\n"
+        text += "\nexported functions:\n"
+        for name in sorted(self.modules):
+            module = self.modules[name]
+            text += f"{name}:\n"
+            text += "".join(f"  func {module.signature(function)}\n" for function in module.functions)
+            if not module.functions:
+                text += "<no exported functions>\n"
+        return text

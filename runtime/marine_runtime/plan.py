@@ -1,0 +1,112 @@
+"""The plan of a module: what linking needs to know about its adapters, and nothing of how they are executed.
+
+A plan is data; it is made by the compiler, stored in `manifest.json`, and read back by the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """An imported function that adapters call: entry `E + position` of the call-core index space (spec §2.2).
+
+    Attributes:
+        namespace: import name of the module that provides it.
+        name: name of the function there.
+        type: the signature that the importer declares.
+    """
+
+    namespace: str
+    name: str
+    type: FunctionType
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePlan:
+    """One module as the linker sees it.
+
+    Attributes:
+        name: the import name by which others refer to it.
+        core: Wasm export names, by call-core index.
+        callees: imported functions, following `core` in the call-core index space.
+        imports: (namespace, name) of the Wasm imports that an import adapter provides.
+        exports: signature by name of the functions that callers see.
+        records: record declarations by type index.
+    """
+
+    name: str
+    core: tuple[str, ...] = ()
+    callees: tuple[Callee, ...] = ()
+    imports: tuple[tuple[str, str], ...] = ()
+    exports: Mapping[str, FunctionType] = field(default_factory=dict)
+    records: Mapping[int, RecordType] = field(default_factory=dict)
+    sdk_version: str = ""
+    it_version: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as a JSON document."""
+        return {
+            "name": self.name,
+            "it_version": self.it_version,
+            "sdk_version": self.sdk_version,
+            "core": list(self.core),
+            "callees": [[item.namespace, item.name, _function_to_json(item.type)] for item in self.callees],
+            "imports": [list(key) for key in self.imports],
+            "exports": {name: _function_to_json(ty) for name, ty in self.exports.items()},
+            "records": {
+                str(index): {"name": record.name, "fields": _fields_to_json(record.fields)}
+                for index, record in self.records.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> ModulePlan:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError, KeyError, TypeError: the document is not a plan.
+        """
+        return cls(
+            name=_text(document["name"]),
+            core=tuple(map(_text, document["core"])),
+            callees=tuple(
+                Callee(_text(namespace), _text(name), _function_from_json(ty))
+                for namespace, name, ty in document["callees"]
+            ),
+            imports=tuple((_text(namespace), _text(name)) for namespace, name in document["imports"]),
+            exports={_text(name): _function_from_json(ty) for name, ty in document["exports"].items()},
+            records={
+                int(index): RecordType(_text(record["name"]), _fields_from_json(record["fields"]))
+                for index, record in document["records"].items()
+            },
+            sdk_version=_text(document["sdk_version"]),
+            it_version=_text(document["it_version"]),
+        )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {value!r}")
+    return value
+
+
+def _fields_to_json(fields: tuple[Field, ...]) -> list[Any]:
+    return [[item.name, to_json(item.type)] for item in fields]
+
+
+def _fields_from_json(document: Any) -> tuple[Field, ...]:
+    return tuple(Field(_text(name), from_json(ty)) for name, ty in document)
+
+
+def _function_to_json(ty: FunctionType) -> dict[str, Any]:
+    return {"params": _fields_to_json(ty.params), "results": [to_json(result) for result in ty.results]}
+
+
+def _function_from_json(document: Any) -> FunctionType:
+    return FunctionType(_fields_from_json(document["params"]), tuple(map(from_json, document["results"])))

@@ -1,0 +1,165 @@
+"""Bools, numbers and strings: the checks of single values, and of whole arrays of them at C speed.
+
+`Mismatch`, the complaint that all checks of values share, is here too. Arrays, records and argument lists are checked
+in `values`.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from array import array
+from collections.abc import Callable, Mapping
+from ctypes import c_float
+from typing import Any
+
+from marine_runtime.names import printable
+from marine_runtime.types import FLOATS, INTEGER_RANGES, Prim, describe
+
+Coercer = Callable[[Any, int], Any]
+"""Takes a value and its nesting depth (the outermost is 1), returns the internal value, raises `Mismatch`."""
+
+Bulk = Callable[[list[Any]], "list[Any] | None"]
+"""Takes all elements of an array, returns them coerced, or None when they need one look each."""
+
+
+_MAX_STEPS = 40
+
+
+class Mismatch(Exception):  # noqa: N818 - internal; never leaves the runtime
+    """A value does not fit its type. Every level that it passes on its way out adds the step that leads inwards."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.steps: list[str] = []
+
+    def path(self, start: str = "$") -> str:
+        """Where the value is, seen from `start`. The middle of a very long way is left out."""
+        steps = self.steps[::-1]
+        if len(steps) > _MAX_STEPS:
+            steps[_MAX_STEPS // 2 : -(_MAX_STEPS // 2)] = ["…"]
+        return start + "".join(steps)
+
+
+def abbreviated(value: object) -> str:
+    """A short `repr` that can't fail."""
+    # Printing a huge int costs its square, or is refused by the interpreter.
+    if isinstance(value, int) and int.bit_length(value) > 256:
+        return f"an int of {int.bit_length(value)} bits"
+    try:
+        return printable(reprlib.repr(value))
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def kind(value: object) -> str:
+    """What a Python value is, for a message."""
+    return "None" if value is None else printable(type(value).__name__)
+
+
+def to_f32(value: float) -> float:
+    """`value` rounded to binary32; overflow gives an infinity."""
+    return c_float(value).value
+
+
+def _int_to_float(value: int, ty: Prim) -> float:
+    excess = value.bit_length() - 53
+    if ty is Prim.F32 and excess > 0:
+        # Rounding to f64 and then to f32 can be off by one. The lowest bit kept stands for all that are dropped.
+        magnitude = abs(value)
+        kept = magnitude >> excess | (magnitude & ((1 << excess) - 1) != 0)
+        value = (kept << excess) * (1 if value > 0 else -1)
+    try:
+        result = float(value)
+    except OverflowError:
+        raise Mismatch(f"expected {ty.value}, got {abbreviated(value)} (too large for a float)") from None
+    return to_f32(result) if ty is Prim.F32 else result
+
+
+def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
+    """The coercers of bools, numbers and strings, with `kind` naming what came in their messages."""
+
+    def wrong(expected: str, value: object) -> Mismatch:
+        return Mismatch(f"expected {expected}, got {kind(value)}")
+
+    def boolean(value: Any, depth: int) -> bool:
+        if value is True or value is False:
+            return value
+        raise wrong("bool", value)
+
+    def integer(ty: Prim) -> Coercer:
+        low, high = INTEGER_RANGES[ty]
+        expected = describe(ty, {})
+
+        def coerce_integer(value: Any, depth: int) -> Any:
+            if type(value) is int and low <= value <= high:
+                return value
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise wrong(expected, value)
+            number = int.__int__(value)  # not `int(value)`, which a subclass may override
+            if low <= number <= high:
+                return number
+            raise Mismatch(f"expected {expected}, got {abbreviated(number)} (out of range {low}..{high})")
+
+        return coerce_integer
+
+    def floating(ty: Prim) -> Coercer:
+        def coerce_float(value: Any, depth: int) -> float:
+            if isinstance(value, float):
+                return to_f32(value) if ty is Prim.F32 else float.__float__(value)
+            if isinstance(value, int) and not isinstance(value, bool):
+                return _int_to_float(int.__int__(value), ty)
+            raise wrong(ty.value, value)
+
+        return coerce_float
+
+    def string(value: Any, depth: int) -> str:
+        if not isinstance(value, str):
+            raise wrong("string", value)
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                what = f"a lone surrogate U+{ord(value[error.start]):04X} at character {error.start}"
+                raise Mismatch(f"expected string, got {what}, which UTF-8 can't encode") from None
+        return value if type(value) is str else str.__str__(value)
+
+    table: dict[Prim, Coercer] = {Prim.BOOLEAN: boolean, Prim.STRING: string}
+    table.update({ty: integer(ty) for ty in INTEGER_RANGES})
+    table.update({ty: floating(ty) for ty in FLOATS})
+    return table
+
+
+SCALARS = scalars(kind)
+"""The rules for Python values."""
+
+
+def _bulk_integers(ty: Prim) -> Bulk:
+    low, high = INTEGER_RANGES[ty]
+
+    def bulk(items: list[Any]) -> list[Any] | None:
+        fits = set(map(type, items)) <= {int} and (not items or (low <= min(items) and max(items) <= high))
+        return items if fits else None
+
+    return bulk
+
+
+def _bulk_strings(items: list[Any]) -> list[Any] | None:
+    return items if set(map(type, items)) <= {str} and all(map(str.isascii, items)) else None
+
+
+def _bulk_f32(items: list[Any]) -> list[Any] | None:
+    return array("f", items).tolist() if set(map(type, items)) <= {float} else None
+
+
+def _bulk_of(wanted: type) -> Bulk:
+    return lambda items: items if set(map(type, items)) <= {wanted} else None
+
+
+BULK: Mapping[Prim, Bulk] = {
+    **{ty: _bulk_integers(ty) for ty in INTEGER_RANGES},
+    Prim.BOOLEAN: _bulk_of(bool),
+    Prim.F64: _bulk_of(float),
+    Prim.F32: _bulk_f32,
+    Prim.STRING: _bulk_strings,
+}
+"""Arrays of one Python type are checked by C loops."""

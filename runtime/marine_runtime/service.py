@@ -1,0 +1,212 @@
+"""A running service: modules, calls, interface, life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from marine_runtime.backend import Backend
+from marine_runtime.errors import ArgumentError, CallError, MarineError
+from marine_runtime.guard import Guard
+from marine_runtime.interface import Interface, ModuleInterface
+from marine_runtime.json_values import arguments_from_json, results_to_json
+from marine_runtime.linker import HostFunctions, Linked, Part, link
+from marine_runtime.names import identifiers
+from marine_runtime.sites import locate
+
+
+class Service:
+    """Linked modules in one store. Use it as a context manager, or `close()` it.
+
+    A service belongs to the thread that made it and runs one call at a time. After a failed call it stays usable; the
+    guest's own state is what the guest left.
+
+    Attributes:
+        name: what error messages call it.
+        modules: the modules, as attributes or by name: `service.modules.facade.get_n_save(url, name)`.
+        interface: signatures and records of every module; `str()` gives a listing.
+        engine: the engine that runs the adapters.
+        backend: the call layer, `fast` or `public`.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        backend: Backend,
+        *,
+        name: str = "service",
+        host_functions: HostFunctions | None = None,
+    ) -> None:
+        self.name = name
+        self.backend = backend.name
+        self.engine = parts[-1].glue.engine if parts else "none"
+        self._guard = Guard(name)
+        self._store = backend.store()
+        try:
+            self._linked = link(parts, backend, self._store, self._guard, host_functions or {})
+        except BaseException:
+            self.close()
+            raise
+        self.modules = Modules({name: ModuleHandle(name, item) for name, item in self._linked.items()})
+        self.interface = Interface(
+            {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
+        )
+
+    def call(self, module: str, function: str, args: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+        """Call an exported function of any module.
+
+        Args:
+            module: import name of the module.
+            function: name of the function.
+            args: positional arguments as a sequence, or named ones as a mapping.
+
+        Raises:
+            ArgumentError: there is no such function, or the arguments do not fit its signature; says where.
+            CallError: the call failed while it ran.
+            StateError: the service is closed, busy, or owned by another thread.
+        """
+        entry = self.modules[module][function]
+        params = self._linked[module].plan.exports[function].params
+        if isinstance(args, Mapping):
+            if (missing := [param.name for param in params if param.name not in args]) or len(args) != len(params):
+                raise _mismatch(module, function, [param.name for param in params], missing, list(args))
+            return entry(*[args[param.name] for param in params])
+        if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
+            raise ArgumentError(f"arguments must be a sequence or a mapping, got {type(args).__name__}")
+        if len(args) != len(params):
+            raise ArgumentError(
+                f"`{module}.{function}` takes {len(params)} argument{'s' * (len(params) != 1)}, got {len(args)}"
+            )
+        return entry(*args)
+
+    def call_json(self, module: str, function: str, arguments: str) -> str:
+        """Call with arguments as JSON text; gives the result as JSON text (spec interface-types §9).
+
+        Raises:
+            ArgumentError: the text is not JSON, or does not fit the signature.
+            ResultError: the result can't be written as JSON.
+            CallError, StateError: as `call`.
+        """
+        _ = self.modules[module][function]
+        linked = self._linked[module]
+        signature, records = linked.plan.exports[function], linked.plan.records
+        values = arguments_from_json(arguments, signature, records, module=module, function=function)
+        result = self._run(linked, function, values)
+        results = [result] if len(signature.results) == 1 else list(result or ())
+        return results_to_json(results, signature, records, module=module, function=function)
+
+    def _run(self, linked: Linked, function: str, values: Sequence[Any]) -> Any:
+        """Run an export adapter on internal values."""
+        self._guard.enter()
+        try:
+            return linked.bound.exports[function](*values)
+        except CallError as error:
+            located = locate(error)
+            raise located from located.__cause__
+        finally:
+            self._guard.leave()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._guard.closed
+
+    def close(self) -> None:
+        """Free all instances and memories. Later calls raise StateError; closing twice is fine.
+
+        Raises:
+            StateError: a call is in progress, or the thread is not the owner.
+        """
+        if self._guard.closed:
+            return
+        self._guard.enter()
+        self._guard.close()
+        self._store.close()
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.engine} engine, {self.backend} calls"
+        return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
+
+
+class ModuleHandle:
+    """The exported functions of one module, as attributes (names made valid identifiers) or by exact name."""
+
+    def __init__(self, name: str, linked: Linked) -> None:
+        self._name = name
+        self._functions = dict(linked.bound.entries)
+        self.records = {
+            linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()
+        }
+        for attribute, entry in zip(identifiers(list(linked.bound.entries), {"records"}), self._functions.values(), strict=True):
+            setattr(self, attribute, entry)
+
+    def __getitem__(self, function: str) -> Any:
+        try:
+            return self._functions[function]
+        except KeyError:
+            raise _unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
+
+    def __getattr__(self, function: str) -> Any:
+        if function.startswith("__"):
+            raise AttributeError(function)
+        raise AttributeError(str(_unknown(f"function `{function}` in module `{self._name}`", self._functions)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def __repr__(self) -> str:
+        return f"<module {self._name}: {', '.join(self._functions)}>"
+
+
+class Modules:
+    """The modules of a service, as attributes (names made valid identifiers) or by exact name."""
+
+    def __init__(self, handles: Mapping[str, ModuleHandle]) -> None:
+        self._handles = dict(handles)
+        for attribute, handle in zip(identifiers(list(self._handles)), self._handles.values(), strict=True):
+            setattr(self, attribute, handle)
+
+    def __getitem__(self, module: str) -> ModuleHandle:
+        try:
+            return self._handles[module]
+        except KeyError:
+            raise _unknown(f"module `{module}`", self._handles) from None
+
+    def __getattr__(self, module: str) -> Any:
+        if module.startswith("__"):
+            raise AttributeError(module)
+        raise AttributeError(str(_unknown(f"module `{module}`", self._handles)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def __repr__(self) -> str:
+        return f"<modules {', '.join(self._handles)}>"
+
+
+def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
+    names = ", ".join(f"`{name}`" for name in known) or "none"
+    return ArgumentError(f"there is no {what}; there is: {names}")
+
+
+def _mismatch(module: str, function: str, params: list[str], missing: list[str], given: list[str]) -> ArgumentError:
+    extra = [name for name in given if name not in params]
+    parts = [f"missing {', '.join(f'`{name}`' for name in missing)}"] if missing else []
+    parts += [f"unknown {', '.join(f'`{name}`' for name in extra)}"] if extra else []
+    wanted = ", ".join(f"`{name}`" for name in params) or "none"
+    return ArgumentError(f"`{module}.{function}`: {'; '.join(parts) or 'repeated names'} (arguments: {wanted})")

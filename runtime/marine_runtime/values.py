@@ -1,0 +1,349 @@
+"""Python values in: what a caller may pass for each type, checked and turned into the values that adapters move.
+
+The internal value of a type is a `bool`, an `int`, a `float` (an f32 is already rounded), a `str`, `bytes` for a byte
+array, a `list` for any other array, and a `tuple` of the fields for a record (spec interface-types §1.3). This file
+produces those from more liberal input, or says exactly where and why a value does not fit. It does not touch memory,
+does not build public records (`records`), and does not read JSON (`json_values`, which specialises the rules here).
+
+Types are compiled to coercers once. The way to a bad value is collected only while an error unwinds, so good values
+do not pay for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any
+
+from marine_runtime.errors import ArgumentError
+from marine_runtime.names import field_step, identifiers, printable, quoted, suggestion
+from marine_runtime.scalars import BULK, SCALARS, Bulk, Coercer, Mismatch, abbreviated, kind
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, describe, is_bytes
+
+MAX_DEPTH = 256
+"""Arrays and records that a Python value may nest; only a recursive type can get there."""
+
+_MAX_LENGTH = 2**32 - 1  # a length is a 32-bit number on its way into a guest
+_MAX_LISTED = 5
+
+
+class Members:
+    """The fields of a record or the parameters of a function, and how they are given by name."""
+
+    def __init__(self, fields: Sequence[Field], noun: str, owner: str, *, aliases: bool = True) -> None:
+        self.names = [field.name for field in fields]
+        self.identifiers = identifiers(self.names)
+        self.steps = [field_step(name) for name in self.names]
+        self._noun, self._owner = noun, owner
+        # The Python spelling of a name is as good as the name: `identifiers` keeps the two from colliding.
+        self._positions = dict(zip(self.identifiers, range(len(fields)), strict=True)) if aliases else {}
+        for position, name in enumerate(self.names):
+            self._positions.setdefault(name, position)
+
+    def arrange(self, given: Mapping[Any, Any], positional: Sequence[Any] = ()) -> list[Any]:
+        """The values of all members in order: `positional` for the first ones, `given` by name for the others.
+
+        Raises:
+            Mismatch: a name is unknown, missing, or given twice.
+        """
+        absent = object()
+        found: list[Any] = [*positional, *[absent] * (len(self.names) - len(positional))]
+        unknown = []
+        for key, value in given.items():
+            position = self._positions.get(key)
+            if position is None:
+                unknown.append(key)
+            elif found[position] is not absent:
+                raise Mismatch(f"{self._owner} got {self._noun} {quoted(self.names[position])} more than once")
+            else:
+                found[position] = value
+        missing = [name for name, value in zip(self.names, found, strict=True) if value is absent]
+        if unknown:
+            key = unknown[0]
+            shown = quoted(key) if isinstance(key, str) else abbreviated(key)
+            raise Mismatch(f"{self._owner} has no {self._noun} {shown}{suggestion(key, missing or self.names)}")
+        if missing:
+            more = f" and {len(missing) - _MAX_LISTED} more" if len(missing) > _MAX_LISTED else ""
+            listed = ", ".join(map(quoted, missing[:_MAX_LISTED])) + more
+            hint = " (declared more than once: give all by position)" if self.names.count(missing[0]) > 1 else ""
+            noun = self._noun if len(missing) == 1 else f"{self._noun}s"
+            raise Mismatch(f"{self._owner} is missing {noun} {listed}{hint}")
+        return found
+
+
+class Coercers:
+    """Compiles types to coercers, with the rules for Python values. Reuse one per module: it remembers types."""
+
+    scalars: Mapping[Prim, Coercer] = SCALARS
+    bulk: Mapping[Prim, Bulk] = BULK
+    max_depth = MAX_DEPTH
+    aliases = True  # whether fields go by their Python spelling too
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._known: dict[IType, Coercer] = {}
+
+    def of(self, ty: IType) -> Coercer:
+        """The coercer of `ty`."""
+        known = self._known.get(ty)
+        if known is None:
+            try:
+                known = self._known[ty] = self._compile(ty)
+            except RecursionError:
+                self._known.clear()  # it may hold records that lack some of their fields
+                raise
+        return known
+
+    def _compile(self, ty: IType) -> Coercer:
+        if is_bytes(ty):
+            return self._bytes()
+        if isinstance(ty, Array):
+            return self._array(ty)
+        if isinstance(ty, Record):
+            return self._record(ty)
+        return self.scalars[ty]
+
+    def kind(self, value: object) -> str:
+        """What `value` is, for a message."""
+        return kind(value)
+
+    def wrong(self, expected: str, value: object) -> Mismatch:
+        """`value` is of another kind than `expected`."""
+        return Mismatch(f"expected {expected}, got {self.kind(value)}")
+
+    def unreadable(self, expected: str, value: object, error: Exception) -> Mismatch:
+        """`value` is of the right kind, but its own code failed."""
+        problem = printable(f"{type(error).__name__}: {error}")
+        return Mismatch(f"expected {expected}, got {self.kind(value)} that can't be read ({problem})")
+
+    def too_deep(self) -> Mismatch:
+        """A value nests further than it may."""
+        return Mismatch(f"the value is cyclic, or nested more than {self.max_depth} levels deep")
+
+    def octets(self, value: Any) -> bytes | None:
+        """The content of a bytes-like value, None for anything else."""
+        if isinstance(value, (bytes, bytearray)):
+            return bytes(memoryview(value))
+        try:
+            if isinstance(value, memoryview) and value.format.lstrip("@=<>!") in ("B", "c"):
+                return value.tobytes()
+        except ValueError as error:
+            raise Mismatch(f"expected []u8, got a memoryview that can't be read ({error})") from None
+        return None
+
+    def elements(self, value: Any, expected: str) -> list[Any]:
+        """The elements of an array in a list that nobody else holds."""
+        if type(value) is list or type(value) is tuple:
+            return list(value)
+        if not isinstance(value, (array, Sequence)) or isinstance(value, (str, bytes, bytearray)):
+            raise self.wrong(expected, value)
+        try:
+            if len(value) > _MAX_LENGTH:
+                raise Mismatch(f"expected {expected}, got {len(value)} elements (at most {_MAX_LENGTH})")
+            return value.tolist() if isinstance(value, (array, memoryview)) else list(value)
+        except Mismatch:
+            raise
+        except Exception as error:
+            raise self.unreadable(expected, value, error) from error
+
+    def fields(self, value: Any, members: Members, expected: str) -> Sequence[Any]:
+        """The values of a record's fields, in order."""
+        try:
+            if isinstance(value, (tuple, list)):
+                items = list(value)
+                if len(items) != len(members.names):
+                    raise Mismatch(f"expected the {len(members.names)} fields of {expected}, got {len(items)}")
+                return items
+            if isinstance(value, Mapping):
+                return members.arrange(value)
+            if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                names = [field.name for field in dataclasses.fields(value)]
+                return members.arrange({name: getattr(value, name) for name in names if hasattr(value, name)})
+        except Mismatch:
+            raise
+        except Exception as error:
+            raise self.unreadable(expected, value, error) from error
+        raise self.wrong(expected, value)
+
+    def _bytes(self) -> Coercer:
+        element, bulk = self.of(Prim.U8), self.bulk[Prim.U8]
+
+        def coerce_bytes(value: Any, depth: int) -> bytes:
+            if type(value) is bytes:
+                return value
+            data = self.octets(value)
+            if data is None:
+                items = self.elements(value, "[]u8")
+                data = bytes(items if bulk(items) is not None else _each(items, element, depth))
+            return data
+
+        return coerce_bytes
+
+    def _array(self, ty: Array) -> Coercer:
+        expected, max_depth = printable(describe(ty, self._records)), self.max_depth
+        element = self.of(ty.element)
+        bulk = self.bulk.get(ty.element) if isinstance(ty.element, Prim) else None
+
+        def coerce_array(value: Any, depth: int) -> list[Any]:
+            if depth > max_depth:
+                raise self.too_deep()
+            items = self.elements(value, expected)
+            whole = bulk(items) if bulk is not None else None
+            return _each(items, element, depth) if whole is None else whole
+
+        return coerce_array
+
+    def _record(self, ty: Record) -> Coercer:
+        record, expected, max_depth = self._records.get(ty.id), printable(describe(ty, self._records)), self.max_depth
+        if record is None:
+
+            def undeclared(value: Any, depth: int) -> Any:
+                raise Mismatch(f"expected {expected}, which the module does not declare")
+
+            return undeclared
+
+        members = Members(record.fields, "field", expected, aliases=self.aliases)
+        attributes = _attributes(members.identifiers)
+        steps, coercers = members.steps, list[Coercer]()
+
+        def coerce_record(value: Any, depth: int) -> tuple[Any, ...]:
+            if depth > max_depth:
+                raise self.too_deep()
+            values: Sequence[Any] | None = None
+            if getattr(type(value), "__marine_record__", None) is record:
+                # Without an attribute that someone deleted, the general way says which.
+                with suppress(KeyError):
+                    values = attributes(value.__dict__)
+            if values is None:
+                values = self.fields(value, members, expected)
+            result: list[Any] = []
+            try:
+                for coercer, item in zip(coercers, values, strict=True):
+                    result.append(coercer(item, depth + 1))
+            except Mismatch as mismatch:
+                mismatch.steps.append(steps[len(result)])
+                raise
+            return tuple(result)
+
+        self._known[ty] = coerce_record  # a recursive record finds itself here while its fields are compiled
+        coercers.extend(self.of(field.type) for field in record.fields)
+        return coerce_record
+
+
+def _attributes(names: list[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
+    if len(names) < 2:  # `itemgetter` gives a bare value then
+        return lambda attributes: [attributes[name] for name in names]
+    return itemgetter(*names)
+
+
+def _each(items: list[Any], element: Coercer, depth: int) -> list[Any]:
+    result: list[Any] = []
+    append, inside = result.append, depth + 1
+    try:
+        for item in items:
+            append(element(item, inside))
+    except Mismatch as mismatch:
+        mismatch.steps.append(f"[{len(result)}]")
+        raise
+    return result
+
+
+def coerce(value: Any, ty: IType, records: Records, path: str = "$") -> Any:
+    """The internal value for `value`, which is to be a `ty`.
+
+    Raises:
+        ArgumentError: it is not; the error has the path of the offending part, which starts with `path`.
+    """
+    coercers = Coercers(records)
+    try:
+        return coercers.of(ty)(value, 1)
+    except Mismatch as mismatch:
+        raise ArgumentError(str(mismatch), mismatch.path(path)) from mismatch.__cause__
+    except RecursionError:
+        raise ArgumentError(str(coercers.too_deep()), path) from None
+
+
+class Binder:
+    """Turns the arguments of Python calls of one function into internal values.
+
+    Args:
+        signature: the function's parameters.
+        records: the records of its module.
+        function: its name, for messages.
+        coercers: those of the module, to share compiled types between functions.
+    """
+
+    def __init__(
+        self, signature: FunctionType, records: Records, *, function: str, coercers: Coercers | None = None
+    ) -> None:
+        self._coercers = coercers or Coercers(records)
+        self._owner = f"{printable(function)}()"
+        self._members = Members(signature.params, "argument", self._owner)
+        try:
+            self._parameters = [self._coercers.of(param.type) for param in signature.params]
+        except RecursionError:
+            raise ArgumentError(f"a parameter type of {self._owner} is nested too deeply") from None
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters' Python names."""
+        return list(self._members.identifiers)
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """The internal arguments of a call.
+
+        Raises:
+            ArgumentError: they do not fit the signature.
+        """
+        parameters = self._parameters
+        result: list[Any] = []
+        try:
+            if kwargs or len(args) != len(parameters):
+                args = self._arrange(args, kwargs)
+            try:
+                for coercer, value in zip(parameters, args, strict=True):
+                    result.append(coercer(value, 1))
+            except Mismatch as mismatch:
+                mismatch.steps.append(self._members.steps[len(result)])
+                raise
+        except Mismatch as mismatch:
+            raise ArgumentError(str(mismatch), mismatch.path()) from mismatch.__cause__
+        except RecursionError:
+            step = "".join(self._members.steps[len(result) : len(result) + 1])
+            raise ArgumentError(str(self._coercers.too_deep()), f"${step}") from None
+        return result
+
+    def argument(self, position: int, value: Any) -> Any:
+        """One argument as an internal value; generated entries ask for those that need a closer look.
+
+        Raises:
+            ArgumentError: it does not fit its parameter.
+        """
+        step = self._members.steps[position]
+        try:
+            return self._parameters[position](value, 1)
+        except Mismatch as mismatch:
+            mismatch.steps.append(step)
+            raise ArgumentError(str(mismatch), mismatch.path()) from mismatch.__cause__
+        except RecursionError:
+            raise ArgumentError(str(self._coercers.too_deep()), f"${step}") from None
+
+    def _arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        wanted = len(self._parameters)
+        if len(args) > wanted:
+            raise Mismatch(f"{self._owner} takes {wanted} argument{'' if wanted == 1 else 's'}, got {len(args)}")
+        return self._members.arrange(kwargs, args)
+
+
+def bind_arguments(
+    signature: FunctionType, records: Records, args: Sequence[Any], kwargs: Mapping[str, Any], *, function: str
+) -> list[Any]:
+    """The internal arguments of one call. Make a `Binder` for a function that is called more than once.
+
+    Raises:
+        ArgumentError: the arguments do not fit the signature.
+    """
+    return Binder(signature, records, function=function)(args, kwargs)

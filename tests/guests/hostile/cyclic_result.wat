@@ -1,0 +1,20 @@
+;; Returns a record whose only field is a vector of that very record: lifting it never ends.
+(module
+  (memory (export "memory") 1)
+  ;; A bump allocator that never frees and never grows.
+  (global $next (mut i32) (i32.const 4096))
+  (func $allocate (export "allocate") (param $count i32) (param $tag i32) (result i32)
+    (global.get $next)
+    (global.set $next (i32.add (global.get $next) (i32.mul (local.get $count) (i32.const 8)))))
+  (func (export "release_objects"))
+  (global $ptr (mut i32) (i32.const 0))
+  (global $size (mut i32) (i32.const 0))
+  (func (export "get_result_size") (result i32) (global.get $size))
+  (func (export "get_result_ptr") (result i32) (global.get $ptr))
+  (func (export "set_result_size") (param i32) (global.set $size (local.get 0)))
+  (func (export "set_result_ptr") (param i32) (global.set $ptr (local.get 0)))
+
+  ;; 64: the body, a vector of one element at 80. 80: a pointer to the body.
+  (data (i32.const 64) "\50\00\00\00\01\00\00\00")
+  (data (i32.const 80) "\40\00\00\00")
+  (func (export "node") (global.set $ptr (i32.const 64))))

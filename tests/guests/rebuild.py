@@ -1,0 +1,95 @@
+"""Rebuilds the guest modules of the tests and of the example from their C sources, and all adapter texts.
+
+    python tests/guests/rebuild.py [--check] [NAME…]
+
+Needs the C compiler of the `guests` extra. Builds are reproducible: `--check` builds elsewhere, compares byte for byte
+with the committed files, and changes nothing. The `.wat` guests get adapter texts only; tests assemble them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from marine_gen.binary.embed import embed
+from marine_gen.generate import generate
+from marine_gen.text.printer import print_interfaces
+from marine_gen.wasm.metadata import embed_sdk_version
+from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, HOSTILE, ROOT, Guest
+
+SDK_VERSION = "0.14.0"
+"""The SDK version whose conventions the C header follows."""
+
+FLAGS = (
+    *("-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c17", "-O2"),
+    *("-Wall", "-Wextra", "-Werror", "-Wno-unused-function"),
+    # No names and no paths in the output, and one page of stack instead of sixteen megabytes.
+    *("-s", "-Wl,-z,stack-size=65536"),
+    f"-I{EXAMPLE_FOLDER.relative_to(ROOT)}",
+)
+
+
+def compile_guest(guest: Guest, output: Path) -> None:
+    """Compiles the C source of one guest; the compiler's own messages go to stderr."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "marine-gen-guests"
+    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)} | os.environ
+    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, "-o", str(output), str(guest.source.relative_to(ROOT))]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def build(guest: Guest, folder: Path) -> dict[Path, bytes]:
+    """The files that belong beside the guest's source, made from scratch."""
+    interfaces = generate(guest.description)
+    files = {guest.adapters: (print_interfaces(interfaces) + "\n").encode()}
+    if guest.source.suffix == ".c":
+        output = folder / f"{guest.name}.wasm"
+        compile_guest(guest, output)
+        files[guest.module] = embed_sdk_version(embed(output.read_bytes(), interfaces), SDK_VERSION)
+    return files
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns 1 when `--check` finds a difference or a source does not compile."""
+    guests = {guest.name: guest for guest in (*GUESTS, *HOSTILE)}
+    parser = argparse.ArgumentParser(description="Rebuild the guest modules and their adapter texts.")
+    parser.add_argument("--check", action="store_true", help="compare with the committed files, change nothing")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the guests to build; all when none is given")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in guests]:
+        parser.error(f"no guest is called {unknown[0]}; there are {', '.join(guests)}")
+    chosen = [guests[name] for name in options.names or guests]
+    if importlib.util.find_spec("ziglang") is None and any(guest.source.suffix == ".c" for guest in chosen):
+        parser.error("the C compiler is missing; install the `guests` extra: pip install '.[guests]'")
+
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for guest in chosen:
+            try:
+                files = build(guest, Path(folder))
+            except subprocess.CalledProcessError:
+                print(f"{guest.name}: does not compile", file=sys.stderr)
+                failed = True
+                continue
+            for path, content in files.items():
+                if path.is_file() and path.read_bytes() == content:
+                    continue
+                shown = path.relative_to(ROOT)
+                if options.check:
+                    print(f"{shown} is not what its source gives", file=sys.stderr)
+                    failed = True
+                else:
+                    path.write_bytes(content)
+                    print(f"wrote {shown} ({len(content)} bytes)")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
