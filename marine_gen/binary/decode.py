@@ -62,7 +62,8 @@ class _Decoder:
             self._read_section()
         if self._version is None:
             self._within = ""
-            self._fail(Code.IT_VERSION, "the section has no version", help="it was made by a generator before 0.18")
+            help_line = "generators before 0.18 wrote none: build the module again, or embed its adapters again"
+            self._fail(Code.IT_VERSION, "the section has no version", help=help_line)
         return Interfaces(
             self._version,
             tuple(self._types),

@@ -76,8 +76,9 @@ class _Encoder:
             if not ty.fields:
                 self._limit(f"record `{ty.name}` has no fields")
             return bytes([Kind.RECORD]) + self._name(ty.name, "the name of a record") + self._fields(ty.fields)
+        params = self._fields(ty.params)
         results = b"".join([self._itype(result) for result in ty.results])
-        return bytes([Kind.FUNCTION]) + self._fields(ty.params) + write_uleb(len(ty.results)) + results
+        return bytes([Kind.FUNCTION]) + params + write_uleb(len(ty.results)) + results
 
     def _fields(self, fields: Sequence[Field]) -> bytes:
         encoded = [write_uleb(len(fields))]

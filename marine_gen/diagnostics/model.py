@@ -88,7 +88,7 @@ class Diagnostic:
         return document
 
 
-@dataclass
+@dataclass(eq=False)
 class DiagnosticError(LoadError):
     """One or more diagnostics that make an input unusable."""
 
@@ -100,4 +100,3 @@ class DiagnosticError(LoadError):
     def with_source(self, source: str) -> DiagnosticError:
         """The same findings, those without a source attributed to `source`."""
         return DiagnosticError([item if item.source else replace(item, source=source) for item in self.diagnostics])
-

@@ -65,9 +65,7 @@ def build_module(name: str, interfaces: Interfaces, signatures: Signatures | Non
                 findings.append(fault.diagnostic)
     if findings:
         raise DiagnosticError([replace(finding, source=finding.source or name) for finding in findings])
-    return ModuleIR(
-        name, interfaces.records, tuple(resolved.core), tuple(resolved.callees), exports, imports
-    )
+    return ModuleIR(name, interfaces.records, tuple(resolved.core), tuple(resolved.callees), exports, imports)
 
 
 class _FaultError(Exception):
@@ -133,7 +131,7 @@ class _Builder:
             self._params,
             tuple(self._operations),
             returns,
-            tuple(map(str, self._adapter.instructions)),
+            self._adapter.instructions,
         )
 
     # One instruction
@@ -251,8 +249,7 @@ class _Builder:
         if count > len(self._stack):
             raise self._fault(
                 Code.STACK_UNDERFLOW,
-                f"{_count(count, 'operand')} needed{' ' + purpose if purpose else ''}, "
-                f"{len(self._stack)} on the stack",
+                f"{_count(count, 'operand')} needed{' ' + purpose if purpose else ''}, {len(self._stack)} on the stack",
                 label=_listed("the stack holds", self._stack),
             )
         if not count:

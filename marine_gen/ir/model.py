@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from marine_gen.interfaces import Instruction
 from marine_runtime.plan import Callee
 from marine_runtime.types import FunctionType, IType, Records
 
@@ -132,7 +133,7 @@ class AdapterIR:
         params: the values that the adapter gets.
         operations: in effect order.
         returns: the values it gives back, in order.
-        source: text of each adapter instruction, by position.
+        source: the adapter's instructions, which operations refer to by position.
     """
 
     side: Side
@@ -143,7 +144,7 @@ class AdapterIR:
     params: tuple[Value, ...]
     operations: tuple[Operation, ...]
     returns: tuple[Value, ...]
-    source: tuple[str, ...]
+    source: tuple[Instruction, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ class Body:
             self._operation(operation)
         returns = [self._returned(value) for value in self._adapter.returns]
         if returns:
-            self._writer.mark(f"{self._number}:{len(self._adapter.source) - 1}")
+            last = len(self._adapter.source) - 1
+            if marked != last:
+                self._writer.mark(f"{self._number}:{last}")
             line(f"return {', '.join(returns)}")
         elif not any(not text.startswith("\x00") for text in self._writer.lines[before:]):
             line("return")
@@ -198,6 +200,8 @@ class Body:
             )
             text = f"{self._callees[call.callee.index]}({arguments})"
         names = ", ".join(self._names[result] for result in call.results)
+        if len(call.results) == 1 and isinstance(call.callee, CoreCallee):
+            names += f": {'float' if call.results[0].type in (Prim.F32, Prim.F64) else 'int'}"
         self._writer.line(f"{names} = {text}" if names else text)
 
 

@@ -6,7 +6,8 @@ coercion, which accepts more (an int for a float, a mapping for a record) or rai
 
 from __future__ import annotations
 
-from marine_gen.python_backend.writer import Writer
+from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.interface import ModuleInterface
 from marine_runtime.names import identifiers
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
 
@@ -20,23 +21,26 @@ def write_entry(
     writer: Writer, name: str, function: str, signature: FunctionType, annotations: Annotations, has_records: bool
 ) -> None:
     """Write the entry called `name` of the exported `function`; the adapter is bound as its default argument."""
-    params = identifiers([param.name for param in signature.params], RESERVED)
+    reserved = RESERVED | {f"value_{position}" for position in range(len(signature.params))}
+    params = identifiers([param.name for param in signature.params], reserved)
     declared = [f"{param}: {annotations.of(item.type)}" for param, item in zip(params, signature.params, strict=True)]
     returns = annotations.results(signature)
     with writer.block(f"def entry_{name}({', '.join(declared)}) -> {returns}:"):
-        writer.line(docstring(f"{function}{signature}"))
+        writer.line(docstring(annotations.listing(function, signature)))
+        passed = list(params)
         for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
-            accepted = f"{param} = check({function!r}, {position}, {param})"
+            accepted = f"check({literal(function)}, {position}, {param})"
             if condition := _rejects(param, item.type):
                 with writer.block(f"if {condition}:"):
-                    writer.line(accepted)
+                    writer.line(f"{param} = {accepted}")
             else:
-                writer.line(accepted)
+                passed[position] = f"value_{position}"
+                writer.line(f"value_{position} = {accepted}")
         with writer.block("if guard.busy or get_ident() != guard.owner:"):
             writer.line("guard.refuse()")
         writer.line("guard.busy = True")
         with writer.block("try:"):
-            call = f"export_{name}({', '.join(params)})"
+            call = f"export_{name}({', '.join(passed)})"
             if has_records:
                 call = f"publish_{name}({call})"
             writer.line(f"return {call}" if signature.results else call)
@@ -78,6 +82,10 @@ class Annotations:
             names = {Prim.STRING: "str", Prim.BOOLEAN: "bool", Prim.F32: "float", Prim.F64: "float"}
             return names.get(ty, "int")
         return self._classes[ty.id] if isinstance(ty, Record) else f"list[{self.of(ty.element)}]"
+
+    def listing(self, function: str, signature: FunctionType) -> str:
+        """The function as listings show it."""
+        return ModuleInterface({function: signature}, self._records).signature(function)
 
     def results(self, signature: FunctionType) -> str:
         """The annotation of what a function returns."""

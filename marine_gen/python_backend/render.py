@@ -6,6 +6,7 @@ the adapter instruction and a row of the line table, which stands at the end so 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,12 +16,21 @@ from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.bodies import Body, CoreFunctions
 from marine_gen.python_backend.entries import Annotations, docstring, write_entry
 from marine_gen.python_backend.helpers import Helpers
-from marine_gen.python_backend.writer import MARK, Writer
+from marine_gen.python_backend.writer import MARK, Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.records import class_names
 from marine_runtime.types import Array, IType, Record, Records, reachable_records
 
-_ALWAYS = {"Bound", "ImportAdapter", "Link", "Sites"}
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+_STANDARD = {
+    "array": ["from array import array"],
+    "Callable": ["from collections.abc import Callable"],
+    "dataclass": ["from dataclasses import dataclass"],
+    "Struct": ["from struct import Struct", "from struct import error as StructError  # noqa: N812"],
+    "Any": ["from typing import Any"],
+}
+"""Imports from the standard library, by the word that needs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +91,32 @@ class _Module:
                     body.representation.codes(adapter.returns),
                 )
         entries, published = self._entries()
-        if self._helpers.uses_allocate:
-            self._helpers.ready["allocate"] = ""
         allocate = self._core.name(0, "II", "I") if self._helpers.uses_allocate else ""
         code = writer.text()
+        helpers = [line for _, lines in sorted(self._helpers.functions.items()) for line in ["", *lines]]
+        words = set(_WORD.findall("\n".join([code, entries, *helpers, *self._helpers.ready.values()])))
+        words |= {"Any", "Callable"} if published else set()
+        words |= {"Struct"} if self._helpers.structs else set()
+        words |= {"dataclass"} if self._classes else set()
         context = {
             **self._header,
             "doc": docstring,
             "records": self._records(),
             "structs": sorted(self._helpers.structs.items()),
-            "glue_imports": sorted(_ALWAYS | self._helpers.imports | self._entry_imports()),
-            "type_imports": sorted(name for name in ("Array", "Prim", "Record") if f"{name}(" in code or f"{name}." in code),
-            "needs_memory": "memory." in code or bool(self._helpers.ready) or bool(self._helpers.functions),
-            "needs_array": any("array(" in line for lines in self._helpers.functions.values() for line in lines),
-            "needs_struct_error": bool(self._helpers.structs),
+            "glue_imports": sorted(
+                {"Bound", "Link", "Sites"}
+                | self._helpers.imports
+                | (words & {"CallError", "get_ident", "locate"})
+                | ({"ImportAdapter"} if codes else set())
+            ),
+            "standard_imports": [line for word, lines in _STANDARD.items() if word in words for line in lines],
+            "type_imports": sorted(words & {"Array", "Prim", "Record"}),
+            "uses": words,
             "core": sorted((name, *key) for key, name in self._core.bound.items()),
             "callees": sorted((self._callees[index], index) for index in used_callees),
             "allocate": allocate,
-            "ready": sorted((name, text) for name, text in self._helpers.ready.items() if text),
-            "helpers": [line for name in sorted(self._helpers.functions) for line in ["", *self._helpers.functions[name]]],
+            "ready": sorted((name, text) for name, text in self._helpers.ready.items()),
+            "helpers": helpers,
             "adapters": code,
             "entries": entries,
             "published": published,
@@ -126,21 +143,16 @@ class _Module:
             return f"list[{self._internal(ty.element)}]"
         return self._annotations.of(ty)
 
-    def _entries(self) -> tuple[str, list[tuple[str, str]]]:
+    def _entries(self) -> tuple[str, list[tuple[str, str, str]]]:
         writer = Writer(1)
-        published = []
+        published: list[tuple[str, str, str]] = []
         for function, adapter in self._module.exports.items():
             has_records = bool(reachable_records(list(adapter.signature.results), self._module.records))
             writer.line()
-            write_entry(
-                writer, self._exports[function], function, adapter.signature, self._annotations, has_records
-            )
+            write_entry(writer, self._exports[function], function, adapter.signature, self._annotations, has_records)
             if has_records:
-                published.append((self._exports[function], function))
+                published.append((self._exports[function], function, self._annotations.results(adapter.signature)))
         return writer.text(), published
-
-    def _entry_imports(self) -> set[str]:
-        return {"CallError", "get_ident", "locate"} if self._module.exports else set()
 
     def _records(self) -> list[dict[str, object]]:
         """Everything the frame needs to declare the record dataclasses, in an order without forward references."""
@@ -193,10 +205,11 @@ class _Module:
                 continue
             number, at = map(int, mark.split(":"))
             adapter = self._module.adapters[number]
-            text = adapter.source[at]
+            text = str(adapter.source[at])
             lines.append(f"        # #{at} {text}")
-            rows.append(f"    ({len(lines)}, {adapter.side.value!r}, {adapter.function!r}, {at}, {text!r}),")
-        table = ["", "__marine_sites__ = Sites(", f"    {self._module.name!r},", "    ("]
+            side, function = literal(adapter.side.value), literal(adapter.function)
+            rows.append(f"    ({len(lines)}, {side}, {function}, {at}, {literal(text)}),")
+        table = ["", "__marine_sites__ = Sites(", f"    {literal(self._module.name)},", "    ("]
         table += [f"    {row}" for row in rows]
         table += ["    ),", ")"]
         return "\n".join([*lines, *table]) + "\n"
@@ -219,5 +232,5 @@ def _template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # the output is Python; names are mangled or written with repr
     )
-    environment.filters["repr"] = repr
+    environment.filters["literal"] = literal
     return environment.get_template(name)

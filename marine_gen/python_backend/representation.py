@@ -22,7 +22,7 @@ from marine_gen.ir.model import (
     Value,
 )
 from marine_runtime.backend import Codes
-from marine_runtime.types import FunctionType, IType, Prim
+from marine_runtime.types import IType, Prim
 
 _BITS = {Prim.I32: 32, Prim.I64: 64}
 _WRAPPING = {(Prim.I32, Prim.U32), (Prim.I64, Prim.U64)}
@@ -33,11 +33,15 @@ class Representation:
 
     def __init__(self, adapter: AdapterIR) -> None:
         self._unsigned: set[Value] = set()
+        self._small: set[Value] = set()  # constants that are the same number either way
         free: set[Value] = set(adapter.params) if adapter.side is Side.IMPORT else set()
         wanted_unsigned: set[Value] = set()
         wanted_signed: set[Value] = set()
         for operation in adapter.operations:
             match operation:
+                case Constant(results=(result,), value=number) if number >= 0:
+                    self._unsigned.add(result)
+                    self._small.add(result)
                 case Constant(results=(result,)) | Call(results=(result,), callee=CoreCallee()):
                     free.add(result)
                 case Call(callee=CoreCallee()):
@@ -66,7 +70,7 @@ class Representation:
 
     def signed(self, value: Value, text: str) -> str:
         """The expression for `value`, held under the name `text`, as a signed number."""
-        if value not in self._unsigned:
+        if value not in self._unsigned or value in self._small:
             return text
         half = hex(2 ** (_bits(value.type) - 1))
         return f"({text} ^ {half}) - {half}"
@@ -85,13 +89,6 @@ class Representation:
                 return "Q" if value in self._unsigned else "q"
             case _:
                 return "I" if value in self._unsigned else "i"
-
-
-def signed_codes(signature: FunctionType) -> tuple[Codes, Codes]:
-    """Parameter and result codes that read every integer as signed."""
-    names = {Prim.I32: "i", Prim.I64: "q", Prim.F32: "f", Prim.F64: "d"}
-    params = "".join(names[_prim(param.type)] for param in signature.params)
-    return params, "".join(names[_prim(result)] for result in signature.results)
 
 
 def _wants_unsigned(operation: Operation, operand: Value) -> bool:

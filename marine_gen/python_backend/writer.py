@@ -9,6 +9,12 @@ MARK = "\x00"
 """Starts a line that is no code but a mark for the line table; `render` takes marks out again."""
 
 
+def literal(text: str) -> str:
+    """A Python literal for `text`, in double quotes where that needs no escapes."""
+    plain = repr(text)
+    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
+
+
 class Writer:
     """Collects lines at a current indentation of four spaces a level."""
 

@@ -11,7 +11,7 @@ import re
 from marine_gen.diagnostics import Code, Span
 from marine_gen.text.findings import Findings
 
-_INTERESTING = re.compile(r'"(?:[^"\\\n\r]|\\[^\n\r])*"?|;;[^\n]*|\(;')
+_INTERESTING = re.compile(r'"[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*"?|;;[^\n]*|\(;')
 _BRACKET = re.compile(r"\(;|;\)")
 _VISIBLE = re.compile(r"[^\n]")
 

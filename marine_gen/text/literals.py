@@ -6,7 +6,7 @@ import re
 
 from marine_gen.diagnostics import Code
 
-_CLOSED = re.compile(r'\$?"(?:[^"\\]|\\.)*"', re.DOTALL)
+_CLOSED = re.compile(r'\$?"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _PIECE = re.compile(
     r"""(?P<plain>[^\\\x00-\x1f\x7f]+)|\\(?:u\{(?P<scalar>[^}]*)\}|(?P<byte>[0-9A-Fa-f]{2})|(?P<char>["'\\tnr]))"""
 )

@@ -6,9 +6,8 @@ contain is of no interest here. Indices inside them are not checked: the engine 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from marine_gen.wasm.reader import Reader
+from marine_runtime.types import CoreSignature
 
 _NUMBERS = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}
 _REFERENCES = {0x70: "funcref", 0x6F: "externref"}
@@ -18,21 +17,6 @@ _PACKED = frozenset({0x77, 0x78})
 _REF, _REF_NULL = 0x64, 0x63
 _FUNCTION, _ARRAY, _STRUCT, _CONTINUATION = 0x60, 0x5E, 0x5F, 0x5D
 _RECURSION_GROUP, _SUB, _SUB_FINAL = 0x4E, 0x50, 0x4F
-
-
-@dataclass(frozen=True, slots=True)
-class CoreSignature:
-    """A core function type.
-
-    The types are `i32`, `i64`, `f32`, `f64`, `v128`, `funcref`, `externref`, and `ref` for every other reference.
-    """
-
-    params: tuple[str, ...] = ()
-    results: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        results = self.results[0] if len(self.results) == 1 else f"({', '.join(self.results)})"
-        return f"({', '.join(self.params)}) -> {results}"
 
 
 def read_types(reader: Reader) -> list[CoreSignature | None]:

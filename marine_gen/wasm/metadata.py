@@ -122,7 +122,7 @@ def parse_manifest(payload: bytes) -> ModuleManifest:
     repository, position = _field(payload, position, "repository")
     build_time, end = _field(payload, position, "build time")
     if end < len(payload):
-        _fail(f"{len(payload) - end} bytes follow the last field", end)
+        _fail(f"trailing bytes behind the last field: {len(payload) - end}", end)
     if not _is_rfc3339(build_time):
         _fail("the build time is not an RFC 3339 date and time", position + _PREFIX_SIZE)
     return ModuleManifest(authors, version, description, repository, build_time)

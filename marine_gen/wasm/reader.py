@@ -78,7 +78,7 @@ class Reader:
     def finish(self) -> None:
         """Insist that everything was read."""
         if self.position < self.end:
-            self.fail(f"{self.end - self.position} bytes are left over")
+            self.fail(f"trailing bytes: {self.end - self.position}")
 
     def _leb(self, what: str, bits: int, *, signed: bool) -> int:
         start = self.position

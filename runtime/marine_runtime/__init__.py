@@ -1,0 +1,45 @@
+"""Runs Marine services that marine-gen compiled ahead of time. Needs wasmtime and nothing else.
+
+import marine_runtime
+with marine_runtime.load("build/curl_service") as service:
+    service.modules.facade.get_n_save(url, name)
+"""
+
+from marine_runtime.artifact import load
+from marine_runtime.errors import (
+    ArgumentError,
+    CallError,
+    ConfigError,
+    LinkError,
+    LoadError,
+    MarineError,
+    ResultError,
+    Site,
+    StateError,
+    TrapError,
+)
+from marine_runtime.host import HostFunction
+from marine_runtime.service import Service
+from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+
+__all__ = [
+    "ArgumentError",
+    "Array",
+    "CallError",
+    "ConfigError",
+    "Field",
+    "FunctionType",
+    "HostFunction",
+    "LinkError",
+    "LoadError",
+    "MarineError",
+    "Prim",
+    "Record",
+    "RecordType",
+    "ResultError",
+    "Service",
+    "Site",
+    "StateError",
+    "TrapError",
+    "load",
+]

@@ -82,9 +82,7 @@ class Codec:
             return list(map(bool, body))
         if slot.code:
             return array(slot.code, body).tolist()
-        return [
-            self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)
-        ]
+        return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
     def lift_record(self, identifier: int, ptr: int, path: str = "$", depth: int = 0) -> tuple[Any, ...]:
         """The fields of record `identifier`, in order. The whole body must be inside the memory."""

@@ -51,9 +51,7 @@ def make_entry(
     return entry
 
 
-def publisher(
-    signature: FunctionType, records: Records, classes: Mapping[int, type]
-) -> Callable[[Any], Any] | None:
+def publisher(signature: FunctionType, records: Records, classes: Mapping[int, type]) -> Callable[[Any], Any] | None:
     """From what an export adapter gives back to what its caller gets; None when they are the same."""
     convert = [to_public(result, records, classes) for result in signature.results]
     if not any(convert):

@@ -31,7 +31,7 @@ class GeneratedGlue:
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = module.IMPORTS
         self.record_classes: Mapping[int, type] = module.RECORDS
         for index, cls in self.record_classes.items():
-            cls.__marine_record__ = plan.records[index]  # type: ignore[attr-defined]  # what `values` looks for
+            cls.__marine_record__ = plan.records[index]  # what `values` looks for
 
     @classmethod
     def from_source(cls, source: str, filename: str, plan: ModulePlan) -> GeneratedGlue:

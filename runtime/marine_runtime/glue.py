@@ -265,7 +265,9 @@ def bool_lifter(memory: Memory) -> Callable[[int, int], list[bool]]:
     return lift_bools
 
 
-def flat_lowerer(memory: Memory, allocate: Allocate, code: str, size: int, tag: int) -> Callable[[Any], tuple[int, int]]:
+def flat_lowerer(
+    memory: Memory, allocate: Allocate, code: str, size: int, tag: int
+) -> Callable[[Any], tuple[int, int]]:
     """`array.lower_memory` for numbers of `size` bytes each: list -> (ptr, count), in one operation."""
     store = bytes_storer(memory)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marine_runtime.backend import Backend, CoreSignature, Instance, Memory, Module, Store
-from marine_runtime.backend.api import Codes, CoreFunction
+from marine_runtime.backend import Backend, Instance, Memory, Module, Store
+from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.engine import WASI_NAMESPACE
 from marine_runtime.codec import Codec
 from marine_runtime.entry import publisher
@@ -22,7 +22,7 @@ from marine_runtime.guard import Guard
 from marine_runtime.host import GuestSide, HostFunction, adapt, missing_helper, resolve
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.sites import attach, locate
-from marine_runtime.types import equivalent
+from marine_runtime.types import CoreSignature, same_signature
 from marine_runtime.values import Binder, Coercers
 
 HostFunctions = Mapping[str | tuple[str, str], HostFunction]
@@ -112,13 +112,7 @@ def _provider(plan: ModulePlan, callee: Callee, earlier: Mapping[str, Linked], n
     offered = provider.plan.exports.get(callee.name)
     if offered is None:
         raise LinkError(f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`")
-    pairs = [(a.type, b.type) for a, b in zip(callee.type.params, offered.params, strict=False)]
-    pairs += zip(callee.type.results, offered.results, strict=False)
-    if (
-        len(callee.type.params) != len(offered.params)
-        or len(callee.type.results) != len(offered.results)
-        or not all(equivalent(a, plan.records, b, provider.plan.records) for a, b in pairs)
-    ):
+    if not same_signature(callee.type, plan.records, offered, provider.plan.records):
         raise LinkError(
             f"{wanted} as {callee.type}, but module `{callee.namespace}` exports `{callee.name}` as {offered}"
         )
@@ -148,10 +142,10 @@ def _outside_import(
         hint = " without an adapter for it" if namespace in names else ""
         raise LinkError(f"{where}{hint}, and nothing provides it (no adapter, no host function, not WASI)")
     params, results = host.codes()
-    if CoreSignature.of_codes(params, results) != signature:
+    if signature_of(params, results) != signature:
         raise LinkError(
             f"{where} with the Wasm signature {signature}, but the host function is {host.type}, "
-            f"which needs {CoreSignature.of_codes(params, results)}"
+            f"which needs {signature_of(params, results)}"
         )
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
     run = adapt(host, name, lambda: link.guest_side)
@@ -260,6 +254,6 @@ class _Link:
 
     def _helper(self, name: str, params: Codes, results: Codes) -> Callable[..., Any]:
         assert self.instance is not None
-        if self.instance.module.exports.get(name) != CoreSignature.of_codes(params, results):
+        if self.instance.module.exports.get(name) != signature_of(params, results):
             return missing_helper(name)
         return self.instance.function(name, params, results)

@@ -143,10 +143,9 @@ class ModuleHandle:
     def __init__(self, name: str, linked: Linked) -> None:
         self._name = name
         self._functions = dict(linked.bound.entries)
-        self.records = {
-            linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()
-        }
-        for attribute, entry in zip(identifiers(list(linked.bound.entries), {"records"}), self._functions.values(), strict=True):
+        self.records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
+        attributes = identifiers(list(self._functions), {"records"})
+        for attribute, entry in zip(attributes, self._functions.values(), strict=True):
             setattr(self, attribute, entry)
 
     def __getitem__(self, function: str) -> Any:

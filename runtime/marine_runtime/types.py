@@ -90,6 +90,21 @@ class FunctionType:
         return f"({params}) -> {results}" if results else f"({params})"
 
 
+@dataclass(frozen=True, slots=True)
+class CoreSignature:
+    """A core Wasm function type.
+
+    The types are `i32`, `i64`, `f32`, `f64`, `v128`, `funcref`, `externref`, and `ref` for every other reference.
+    """
+
+    params: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        results = self.results[0] if len(self.results) == 1 else f"({', '.join(self.results)})"
+        return f"({', '.join(self.params)}) -> {results}"
+
+
 Records = Mapping[int, RecordType]
 """The record declarations of one module, by type index."""
 
@@ -193,6 +208,15 @@ def _equivalent(
             for x, y in zip(a.fields, b.fields, strict=True)
         )
     return left == right
+
+
+def same_signature(left: FunctionType, left_records: Records, right: FunctionType, right_records: Records) -> bool:
+    """Whether two signatures of two modules have `equivalent` parameters and results; names do not count."""
+    if len(left.params) != len(right.params) or len(left.results) != len(right.results):
+        return False
+    pairs = [(a.type, b.type) for a, b in zip(left.params, right.params, strict=True)]
+    pairs += zip(left.results, right.results, strict=True)
+    return all(equivalent(a, left_records, b, right_records) for a, b in pairs)
 
 
 def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:

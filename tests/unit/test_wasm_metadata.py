@@ -94,7 +94,9 @@ def test_build_times(text: str, shown: str) -> None:
     assert parse_manifest(manifest(*FIELDS, text)).build_time_display == shown
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2022-13-01T00:00:00Z", "2022-04-12T18:16:34", "2022-04-12T25:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2022-13-01T00:00:00Z", "2022-04-12T18:16:34", "2022-04-12T25:00:00Z"]
+)
 def test_bad_build_times(text: str) -> None:
     with pytest.raises(DiagnosticError, match="not an RFC 3339 date and time"):
         parse_manifest(manifest(*FIELDS, text))

@@ -82,7 +82,10 @@ def test_other_type_forms_keep_the_index_space_right() -> None:
     signatures = read("""
         (module
           (type (struct (field i8) (field (mut i64))))
-          (rec (type $a (sub (array (mut i16)))) (type $b (sub final $c (func (param i64)))) (type $c (sub (func (param i64)))))
+          (rec
+            (type $a (sub (array (mut i16))))
+            (type $b (sub final $c (func (param i64))))
+            (type $c (sub (func (param i64)))))
           (tag (import "env" "tag") (param i64))
           (memory (export "memory64") i64 1 2)
           (func (export "f") (type $c) unreachable))

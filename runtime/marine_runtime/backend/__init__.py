@@ -6,7 +6,7 @@ a core function is called, how a Python function becomes an import and how memor
 the only file that touches private names of the binding.
 """
 
-from marine_runtime.backend.api import Codes, CoreSignature, Memory
+from marine_runtime.backend.api import Codes, Memory
 from marine_runtime.backend.engine import Backend, Instance, Module, Store, open_backend
 
-__all__ = ["Backend", "Codes", "CoreSignature", "Instance", "Memory", "Module", "Store", "open_backend"]
+__all__ = ["Backend", "Codes", "Instance", "Memory", "Module", "Store", "open_backend"]

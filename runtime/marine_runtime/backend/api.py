@@ -7,11 +7,11 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from marine_runtime.errors import CallError
+from marine_runtime.types import CoreSignature, IType, Prim
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -19,20 +19,17 @@ Codes = str
 CODE_TYPES = {"i": "i32", "I": "i32", "q": "i64", "Q": "i64", "f": "f32", "d": "f64"}
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSignature:
-    """The Wasm type of a function; names as in the Wasm text format (`i32`, `v128`, …)."""
+_SIGNED: dict[IType, str] = {Prim.I32: "i", Prim.I64: "q", Prim.F32: "f", Prim.F64: "d"}
 
-    params: tuple[str, ...]
-    results: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"({', '.join(self.params)}) -> ({', '.join(self.results)})"
+def signed_codes(types: Iterable[IType]) -> Codes:
+    """The codes that read core values as signed numbers; every type must be I32, I64, F32 or F64."""
+    return "".join(_SIGNED[ty] for ty in types)
 
-    @classmethod
-    def of_codes(cls, params: Codes, results: Codes) -> CoreSignature:
-        """The Wasm signature that a pair of code strings stands for."""
-        return cls(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
+
+def signature_of(params: Codes, results: Codes) -> CoreSignature:
+    """The Wasm signature that a pair of code strings stands for."""
+    return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
 
 
 class Memory:

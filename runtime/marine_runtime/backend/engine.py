@@ -12,11 +12,12 @@ from typing import Any
 import wasmtime
 
 from marine_runtime.backend import ffi
-from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, CoreSignature, Memory
+from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, Memory, signature_of
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.traps import Parking
 from marine_runtime.errors import LinkError, LoadError, MarineError
+from marine_runtime.types import CoreSignature
 
 WASI_NAMESPACE = "wasi_snapshot_preview1"
 
@@ -77,7 +78,7 @@ class Instance:
         signature = self.module.exports.get(name)
         if signature is None:
             raise LinkError(f"the module exports no function `{name}`")
-        if signature != (wanted := CoreSignature.of_codes(params, results)):
+        if signature != (wanted := signature_of(params, results)):
             raise LinkError(f"export `{name}` has the Wasm signature {signature}, expected {wanted}")
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
@@ -131,12 +132,12 @@ class Store:
         try:
             native = wasmtime.Instance(self.native, module.native, externs)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
-            fault = caught
+            fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
             return Instance(self, module, native)
         if self.parking.exception is None and not isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap)):
             raise LinkError(_first_line(fault))
-        self.parking.raise_for(fault)
+        raise self.parking.exception_for(fault)
 
     def close(self) -> None:
         """Free everything. Functions and memories of the store must not be used afterwards."""

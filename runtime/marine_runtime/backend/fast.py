@@ -69,7 +69,7 @@ class FastLayer:
 
         def fail(error: int | None) -> NoReturn:
             address, trap[0] = trap[0], 0
-            parking.raise_for(ffi.take_error(error) if error else ffi.take_trap(address))
+            raise parking.exception_for(ffi.take_error(error) if error else ffi.take_trap(address))
 
         # The handles are kept by the closure: the addresses below are only valid while they live.
         keep = (function, values, trap_cell)

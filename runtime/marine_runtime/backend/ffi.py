@@ -102,9 +102,7 @@ def view(address: int, size: int) -> memoryview:
     return made
 
 
-def new_host_function(
-    library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any
-) -> wasmtime.Func:
+def new_host_function(library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any) -> wasmtime.Func:
     """A Wasm function over `callback` (a `Callback` object that must outlive the store)."""
     raw = wasmtime._ffi.wasmtime_func_t()
     library.func_new(

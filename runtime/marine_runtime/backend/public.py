@@ -74,7 +74,7 @@ class PublicLayer:
             except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
                 fault = caught
             if fault is not None:  # raised out here, so that what was parked keeps its own context
-                parking.raise_for(fault)
+                raise parking.exception_for(fault)
             if len(results) < 2:
                 return _as_code(results, result) if results else None
             return tuple(map(_as_code, results, result))

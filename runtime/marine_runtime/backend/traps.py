@@ -8,7 +8,6 @@ belongs to one store, so services on other threads never see it.
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
 import wasmtime
 
@@ -28,12 +27,10 @@ class Parking:
     def __init__(self) -> None:
         self.exception: BaseException | None = None
 
-    def raise_for(self, fault: Fault) -> NoReturn:
-        """Raise the parked exception, or what `fault` means when the trap was the guest's own."""
+    def exception_for(self, fault: Fault) -> BaseException:
+        """Take the parked exception, or what `fault` means when the trap was the guest's own."""
         parked, self.exception = self.exception, None
-        if parked is not None:
-            raise parked
-        raise describe(fault)
+        return describe(fault) if parked is None else parked
 
 
 def describe(fault: Fault) -> CallError:

@@ -1,0 +1,27 @@
+"""Artifacts: sources in, built directories and running services out.
+
+`target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it.
+"""
+
+from marine_gen.artifact.build import BuildResult, build, compile_service
+from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
+from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, clear_cache, load
+from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
+
+__all__ = [
+    "ENGINES",
+    "GENERATOR",
+    "BuildResult",
+    "CompiledModule",
+    "Source",
+    "Target",
+    "build",
+    "cache_directory",
+    "cache_entries",
+    "clear_cache",
+    "compile_module",
+    "compile_service",
+    "load",
+    "read_target",
+    "read_wasm_files",
+]

@@ -1,0 +1,135 @@
+"""Loading any target with any engine.
+
+Sources are built into the user's cache, under the build's key, and loaded from there, so a second `load` of the same
+service compiles nothing. The cache is read only when it is the user's own; a damaged entry is built again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+
+from marine_gen.artifact.build import build, build_key
+from marine_gen.artifact.compile import compile_module
+from marine_gen.artifact.target import Source, Target, read_target
+from marine_gen.interpreter import InterpreterGlue
+from marine_runtime import artifact
+from marine_runtime.backend import open_backend
+from marine_runtime.errors import LoadError
+from marine_runtime.linker import HostFunctions, Part
+from marine_runtime.service import Service
+
+ENGINES = ("closures", "interpreter")
+"""Engines that run adapters, the default one first."""
+
+CACHE_VARIABLE = "MARINE_GEN_CACHE"
+"""Environment variable with another place for the cache."""
+
+
+def load(
+    target: Target,
+    *,
+    engine: str = "closures",
+    host_functions: HostFunctions | None = None,
+    backend: str = "fast",
+    cache: bool = True,
+) -> Service:
+    """Load a service and run its initialisers.
+
+    Args:
+        target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module
+            names to paths or bytes, in load order.
+        engine: `closures` or `interpreter`.
+        host_functions: Python functions that modules import, by name or (namespace, name).
+        backend: call layer, `fast` or `public`.
+        cache: keep compiled code in the user's cache directory.
+
+    Raises:
+        LoadError: a file, module or adapter can't be used (DiagnosticError with all findings, LinkError, …).
+        ConfigError: the configuration is wrong.
+        CallError: an initialiser of a guest failed.
+    """
+    if engine not in ENGINES:
+        raise LoadError(f"unknown engine `{engine}`: choose {', '.join(ENGINES)}")
+    if isinstance(target, (str, Path)) and Path(target).is_dir():
+        directory = Path(target)
+        if engine == "closures":
+            return artifact.load(directory, host_functions=host_functions, backend=backend)
+        return _interpret(directory, host_functions, backend)
+    source = read_target(target)
+    with _BuiltSource(source, cache=cache) as directory:
+        if engine == "closures":
+            return artifact.load(directory, host_functions=host_functions, backend=backend)
+        return _interpret(directory, host_functions, backend)
+
+
+def _interpret(directory: Path, host_functions: HostFunctions | None, backend: str) -> Service:
+    """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
+    manifest = artifact.read_manifest(directory)
+    chosen = open_backend(backend)
+    parts = []
+    for entry in manifest.modules:
+        compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
+        code = artifact.load_code(directory, entry, chosen)
+        parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir)))
+    return Service(parts, chosen, name=manifest.name, host_functions=host_functions)
+
+
+class _BuiltSource:
+    """A directory with the build of `source`: in the cache, or a temporary one that goes away after loading."""
+
+    def __init__(self, source: Source, *, cache: bool) -> None:
+        self._source = source
+        self._cache = cache_directory() if cache else None
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> Path:
+        if self._cache is not None:
+            place = self._cache / build_key(self._source, "closures")
+            try:
+                return build(self._source, place).directory
+            except LoadError as error:
+                if type(error) is not LoadError:  # the service is wrong, not the cache
+                    raise
+        self._temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
+        return build(self._source, self._temporary / "service").directory
+
+    def __exit__(self, *_: object) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def cache_directory() -> Path | None:
+    """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    path = Path(chosen) if chosen else platformdirs.user_cache_path("marine-gen", appauthor=False)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = path.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
+        return None
+    return path
+
+
+def cache_entries() -> Sequence[Path]:
+    """The builds in the cache."""
+    directory = cache_directory()
+    if directory is None:
+        return []
+    return sorted(item for item in directory.iterdir() if (item / artifact.MANIFEST).is_file())
+
+
+def clear_cache() -> int:
+    """Remove every build from the cache; gives their number."""
+    entries = cache_entries()
+    for entry in entries:
+        shutil.rmtree(entry, ignore_errors=True)
+    return len(entries)

@@ -1,0 +1,60 @@
+"""Do the modules of a service fit together? (spec marine-runtime §1.5, with the signatures compared up front)"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from marine_gen.diagnostics import Code, Diagnostic
+from marine_runtime.plan import Callee, ModulePlan
+from marine_runtime.types import same_signature
+
+
+def check_links(plans: Sequence[ModulePlan]) -> list[Diagnostic]:
+    """Everything that would stop `plans`, in this load order, from being linked."""
+    findings: list[Diagnostic] = []
+    names = [plan.name for plan in plans]
+    for position, plan in enumerate(plans):
+        if plan.name in names[:position]:
+            message = f"two modules are named `{plan.name}`"
+            findings.append(Diagnostic(Code.ADAPTER_DUPLICATE, message, source=plan.name))
+        earlier = {other.name: other for other in plans[:position]}
+        for callee in plan.callees:
+            finding = _check_callee(plan, callee, earlier, names)
+            if finding is not None:
+                findings.append(finding)
+    return findings
+
+
+def _check_callee(
+    plan: ModulePlan, callee: Callee, earlier: dict[str, ModulePlan], names: Sequence[str]
+) -> Diagnostic | None:
+    wanted = f"module `{plan.name}` imports `{callee.namespace}.{callee.name}`"
+    provider = earlier.get(callee.namespace)
+    if provider is None:
+        if callee.namespace in names:
+            message = f"{wanted}, but `{callee.namespace}` comes after it"
+            help_text = "list modules in dependency order"
+        else:
+            message = f"{wanted}, but there is no module `{callee.namespace}`"
+            help_text = _did_you_mean(callee.namespace, list(earlier)) or "add the module before this one"
+        return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
+    offered = provider.exports.get(callee.name)
+    if offered is None:
+        message = f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`"
+        help_text = _did_you_mean(callee.name, list(provider.exports))
+        return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
+    if same_signature(callee.type, plan.records, offered, provider.records):
+        return None
+    return Diagnostic(
+        Code.IMPORT_SIGNATURE,
+        f"{wanted} with another signature than module `{callee.namespace}` exports it",
+        source=plan.name,
+        notes=(f"imported as {callee.type}", f"exported as {offered}"),
+        help="record and field names do not matter, types and their order do",
+    )
+
+
+def _did_you_mean(name: str, candidates: list[str]) -> str:
+    close = difflib.get_close_matches(name, candidates, n=1)
+    return f"did you mean `{close[0]}`?" if close else ""

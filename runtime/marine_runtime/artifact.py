@@ -1,0 +1,223 @@
+"""Reading a directory that `marine-gen build` wrote.
+
+The directory holds, per module, the Wasm file, its serialised machine code, the generated glue and the adapter text,
+and one `manifest.json` with the plan and a hash of every file. Like any Python package it is code: load directories
+that you trust. Serialised code is used only when its hash is the recorded one and wasmtime accepts it for this
+version, configuration and processor; otherwise the module is compiled again from the Wasm file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marine_runtime.backend import Backend, Module, open_backend
+from marine_runtime.errors import LoadError
+from marine_runtime.generated import GeneratedGlue
+from marine_runtime.linker import HostFunctions, Part
+from marine_runtime.plan import ModulePlan
+from marine_runtime.service import Service
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+"""Version of the directory layout; another one is refused."""
+
+_log = logging.getLogger("marine_runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a module: its name in the directory and its sha256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleEntry:
+    """One module in the manifest; files by kind: `wasm`, `code`, `glue`, `stub`, `text`."""
+
+    plan: ModulePlan
+    files: Mapping[str, FileEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of `manifest.json`.
+
+    Attributes:
+        key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
+        options: settings of the service, as in its configuration.
+    """
+
+    name: str
+    generator: str
+    engine: str
+    wasmtime: str
+    key: str
+    modules: tuple[ModuleEntry, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as a JSON document."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "generator": self.generator,
+            "engine": self.engine,
+            "wasmtime": self.wasmtime,
+            "key": self.key,
+            "options": dict(self.options),
+            "modules": [
+                {
+                    "plan": entry.plan.to_json(),
+                    "files": {kind: [item.name, item.sha256] for kind, item in entry.files.items()},
+                }
+                for entry in self.modules
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Manifest:
+        """The inverse of `to_json`.
+
+        Raises:
+            LoadError: the document is not a manifest of this format.
+        """
+        if not isinstance(document, dict) or "format" not in document:
+            raise LoadError("it is not a manifest of a built service")
+        if document["format"] != FORMAT:
+            raise LoadError(f"it has format {document['format']!r}, this version reads format {FORMAT}: build again")
+        try:
+            return cls(
+                name=str(document["name"]),
+                generator=str(document["generator"]),
+                engine=str(document["engine"]),
+                wasmtime=str(document["wasmtime"]),
+                key=str(document["key"]),
+                options=dict(document["options"]),
+                modules=tuple(
+                    ModuleEntry(
+                        ModulePlan.from_json(entry["plan"]),
+                        {kind: _file(*item) for kind, item in entry["files"].items()},
+                    )
+                    for entry in document["modules"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LoadError(f"its content is not as expected ({type(error).__name__}: {error})") from None
+
+
+def _file(name: Any, sha256: Any) -> FileEntry:
+    if not isinstance(name, str) or not isinstance(sha256, str):
+        raise TypeError("a file entry is a name and a hash")
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\x00" in name:
+        raise ValueError(f"not a plain file name: {name!r}")
+    return FileEntry(name, sha256)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a built directory.
+
+    Raises:
+        LoadError: it is missing or malformed.
+    """
+    path = directory / MANIFEST
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoadError(f"`{path}` can't be read: {error}") from None
+    try:
+        return Manifest.from_json(json.loads(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise LoadError(f"`{path}` is not JSON: {error}") from None
+    except LoadError as error:
+        raise LoadError(f"`{path}` can't be used: {error}") from None
+
+
+def load(
+    directory: str | Path,
+    *,
+    host_functions: HostFunctions | None = None,
+    backend: str = "fast",
+) -> Service:
+    """Load a service that `marine-gen build` wrote. Nothing is compiled as long as the directory is fresh.
+
+    Args:
+        directory: the output of `marine-gen build`.
+        host_functions: Python functions that modules import, by name or (namespace, name).
+        backend: call layer, `fast` or `public`.
+
+    Raises:
+        LoadError: the directory is incomplete, stale or not of this version; LinkError: an import has no provider.
+    """
+    path = Path(directory)
+    manifest = read_manifest(path)
+    chosen = open_backend(backend)
+    parts = [Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry)) for entry in manifest.modules]
+    return Service(parts, chosen, name=manifest.name, host_functions=host_functions)
+
+
+def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
+    """The compiled module: from serialised code when that can be trusted, else compiled from the Wasm file.
+
+    Raises:
+        LoadError: the Wasm file is missing or not the one that was built.
+    """
+    code = entry.files.get("code")
+    if code is not None:
+        data = _read(directory, code, entry, required=False)
+        if data is not None:
+            try:
+                return backend.deserialize(data)
+            except LoadError as error:
+                _log.info("module %s is compiled again: %s", entry.plan.name, error)
+        else:
+            _log.info("module %s is compiled again: its serialised code is missing or changed", entry.plan.name)
+    return backend.compile(read_wasm(directory, entry))
+
+
+def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
+    """The Wasm file that was built.
+
+    Raises:
+        LoadError: it is missing or was changed since.
+    """
+    data = _read(directory, _entry_file(entry, "wasm"), entry)
+    assert data is not None
+    return data
+
+
+def _load_glue(directory: Path, entry: ModuleEntry) -> GeneratedGlue:
+    item = _entry_file(entry, "glue")
+    _read(directory, item, entry)
+    return GeneratedGlue.from_file(directory / item.name, entry.plan)
+
+
+def _entry_file(entry: ModuleEntry, kind: str) -> FileEntry:
+    if kind not in entry.files:
+        raise LoadError(f"the manifest names no {kind} file for module `{entry.plan.name}`: build again")
+    return entry.files[kind]
+
+
+def _read(directory: Path, item: FileEntry, entry: ModuleEntry, *, required: bool = True) -> bytes | None:
+    """The file's bytes; None when it is missing or changed and not `required`."""
+    path = directory / item.name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if required:
+            raise LoadError(f"module `{entry.plan.name}`: `{path}` can't be read: {error.strerror}") from None
+        return None
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        if required:
+            raise LoadError(f"module `{entry.plan.name}`: `{path}` was changed after the build: build again")
+        return None
+    return data
