@@ -4,7 +4,6 @@ Nothing here parses or validates function bodies; that is the engine's work. Eve
 answers with a value or a `DiagnosticError` (codes MG1xx).
 """
 
-from marine_gen.wasm.coretypes import CoreSignature
 from marine_gen.wasm.metadata import (
     MANIFEST_SECTION,
     SDK_VERSION_SECTION,
@@ -32,7 +31,6 @@ __all__ = [
     "MANIFEST_SECTION",
     "SDK_VERSION_SECTION",
     "CoreImport",
-    "CoreSignature",
     "ModuleManifest",
     "OtherImport",
     "Section",

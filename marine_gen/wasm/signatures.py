@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
-from marine_gen.wasm.coretypes import CoreSignature, read_types, read_value_type
+from marine_gen.wasm.coretypes import read_types, read_value_type
 from marine_gen.wasm.reader import Reader
 from marine_gen.wasm.sections import CUSTOM, SECTION_NAMES, Section, scan
+from marine_runtime.types import CoreSignature
 
 _KINDS = ("function", "table", "memory", "global", "tag")
 _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _TAG = range(5)
