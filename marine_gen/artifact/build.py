@@ -19,16 +19,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
+from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
 from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
-from marine_runtime.backend import open_backend
+from marine_runtime.backend import assemble, open_backend
 from marine_runtime.errors import LoadError
 from marine_runtime.names import identifiers
 
-ENGINES = ("closures",)
-"""Engines that have ahead-of-time output."""
+ENGINES = ("fused", "closures")
+"""Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def build_key(source: Source, engine: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def build(source: Source, output: Path, *, engine: str = "closures", force: bool = False) -> BuildResult:
+def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False) -> BuildResult:
     """Build a service into `output`.
 
     Args:
@@ -103,7 +104,8 @@ def build(source: Source, output: Path, *, engine: str = "closures", force: bool
     stems = identifiers([module.name for module in compiled], {"manifest"})
     try:
         with _replacing(output) as directory:
-            entries = [_write_module(directory, stem, item) for stem, item in zip(stems, compiled, strict=True)]
+            fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
+            entries = [_write_module(directory, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
                 source.name, GENERATOR, engine, version("wasmtime"), key, tuple(entries), source.options
             )
@@ -113,21 +115,32 @@ def build(source: Source, output: Path, *, engine: str = "closures", force: bool
     return BuildResult(output, manifest, fresh=False)
 
 
-def _write_module(directory: Path, stem: str, module: CompiledModule) -> ModuleEntry:
+def _write_module(directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None) -> ModuleEntry:
     generated = module.generate()
-    code = open_backend().compile(module.wasm).serialize()
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
-        "code": (f"{stem}.cwasm", code),
-        "glue": (f"{stem}.py", generated.source.encode()),
-        "stub": (f"{stem}.pyi", generated.stub.encode()),
+        "code": (f"{stem}.cwasm", _machine_code(module.wasm)),
         "text": (f"{stem}.it", module.text().encode()),
+        "python": (f"{stem}.py", generated.source.encode()),
+        "types": (f"{stem}.pyi", generated.stub.encode()),
     }
+    if fused is not None:
+        contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
+        for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
+            if text:
+                wasm = assemble(text)
+                contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
+                contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
+                contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm))
     files = {}
     for kind, (name, data) in contents.items():
         (directory / name).write_bytes(data)
         files[kind] = FileEntry(name, hashlib.sha256(data).hexdigest())
     return ModuleEntry(module.plan, files)
+
+
+def _machine_code(wasm: bytes) -> bytes:
+    return open_backend().compile(wasm).serialize()
 
 
 def _up_to_date(output: Path, key: str) -> Manifest | None:

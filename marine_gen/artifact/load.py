@@ -15,9 +15,10 @@ from pathlib import Path
 
 import platformdirs
 
+from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
 from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.compile import compile_module
-from marine_gen.artifact.target import Source, Target, read_target
+from marine_gen.artifact.target import Source, Target, read_built, read_target
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
@@ -25,7 +26,7 @@ from marine_runtime.errors import LoadError
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
 
-ENGINES = ("closures", "interpreter")
+ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
 
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
@@ -35,7 +36,7 @@ CACHE_VARIABLE = "MARINE_GEN_CACHE"
 def load(
     target: Target,
     *,
-    engine: str = "closures",
+    engine: str = ENGINES[0],
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
     cache: bool = True,
@@ -45,7 +46,7 @@ def load(
     Args:
         target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module
             names to paths or bytes, in load order.
-        engine: `closures` or `interpreter`.
+        engine: `fused`, `closures` or `interpreter`.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
         cache: keep compiled code in the user's cache directory.
@@ -59,14 +60,19 @@ def load(
         raise LoadError(f"unknown engine `{engine}`: choose {', '.join(ENGINES)}")
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
-        if engine == "closures":
-            return artifact.load(directory, host_functions=host_functions, backend=backend)
-        return _interpret(directory, host_functions, backend)
-    source = read_target(target)
+        if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
+            return _load_built(directory, engine, host_functions, backend)
+        source = read_built(directory)  # built for closures: the fused glue has to be made first
+    else:
+        source = read_target(target)
     with _BuiltSource(source, cache=cache) as directory:
-        if engine == "closures":
-            return artifact.load(directory, host_functions=host_functions, backend=backend)
+        return _load_built(directory, engine, host_functions, backend)
+
+
+def _load_built(directory: Path, engine: str, host_functions: HostFunctions | None, backend: str) -> Service:
+    if engine == "interpreter":
         return _interpret(directory, host_functions, backend)
+    return artifact.load(directory, engine=engine, host_functions=host_functions, backend=backend)
 
 
 def _interpret(directory: Path, host_functions: HostFunctions | None, backend: str) -> Service:
@@ -91,7 +97,7 @@ class _BuiltSource:
 
     def __enter__(self) -> Path:
         if self._cache is not None:
-            place = self._cache / build_key(self._source, "closures")
+            place = self._cache / build_key(self._source, BUILT_ENGINES[0])
             try:
                 return build(self._source, place).directory
             except LoadError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marine_runtime.artifact import read_manifest, read_wasm
 from marine_runtime.errors import ConfigError, LoadError
 
 Target = str | Path | Mapping[str, str | Path | bytes]
@@ -51,6 +52,17 @@ def read_target(target: Target) -> Source:
     if path.suffix == ".toml":
         return read_config(path)
     return Source(path.stem, {path.stem: _read(path)})
+
+
+def read_built(directory: Path) -> Source:
+    """The sources that a built directory was made of.
+
+    Raises:
+        LoadError: it is not a built directory, or its Wasm files changed.
+    """
+    manifest = read_manifest(directory)
+    modules = {entry.plan.name: read_wasm(directory, entry) for entry in manifest.modules}
+    return Source(manifest.name, modules, manifest.options)
 
 
 def read_wasm_files(paths: Sequence[Path]) -> Source:

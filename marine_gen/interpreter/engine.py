@@ -31,6 +31,7 @@ class InterpreterGlue:
     """The adapters of one module, interpreted. See `marine_runtime.glue.Glue`."""
 
     engine = "interpreter"
+    fused = None
 
     def __init__(self, module: ModuleIR) -> None:
         self._module = module

@@ -28,14 +28,15 @@ def print_adapter(adapter: AdapterIR) -> str:
     lines = [f"{adapter.side.value} {adapter.function}({params})  ; type {adapter.type_index}"]
     for operation in adapter.operations:
         results = ", ".join(f"{value}: {value.type}" for value in operation.results)
-        text = _operation(operation)
+        text = print_operation(operation)
         lines.append(f"  #{operation.at:<3} {results} = {text}" if results else f"  #{operation.at:<3} {text}")
     returns = ", ".join(map(str, adapter.returns))
     lines.append(f"  return {returns}" if returns else "  return")
     return "\n".join(lines) + "\n"
 
 
-def _operation(operation: Operation) -> str:
+def print_operation(operation: Operation) -> str:
+    """The right side of one operation."""
     operands = ", ".join(map(str, operation.operands))
     match operation:
         case Constant(value=value):

@@ -5,6 +5,7 @@ A failure here is a fault of this compiler, not of its input, hence an assertion
 
 from __future__ import annotations
 
+from marine_gen.interfaces import INSTRUCTIONS
 from marine_gen.ir.model import (
     AdapterIR,
     Call,
@@ -16,11 +17,14 @@ from marine_gen.ir.model import (
     Lower,
     ModuleIR,
     Operation,
+    Side,
     Size,
     Store,
     Value,
 )
 from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, equivalent, layout
+
+_CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.is_conversion]
 
 
 class IRError(AssertionError):
@@ -57,6 +61,12 @@ class _Verifier:
             self._define(operation.results)
         for value in self._adapter.returns:
             self._expect(value in self._defined, f"returned `{value}` is defined")
+        results = self._adapter.signature.results
+        if self._adapter.side is Side.IMPORT:
+            results = tuple(layout(result).carrier[0] for result in results)
+        fit = len(results) == len(self._adapter.returns)
+        fit = fit and all(self._same(value.type, ty) for value, ty in zip(self._adapter.returns, results, strict=True))
+        self._expect(fit, "the returned values fit the signature")
 
     def _define(self, values: tuple[Value, ...]) -> None:
         for value in values:
@@ -73,19 +83,19 @@ class _Verifier:
         match operation:
             case Constant(value=number):
                 ok = not given and made in ([i32], [Prim.I64])
-                low, high = INTEGER_RANGES[_prim(made[0])]
-                ok = ok and low <= number <= high
+                ok = ok and _fits(number, made[0])
             case Convert():
-                ok = len(given) == len(made) == 1 and (given[0] in INTEGER_RANGES or made[0] in INTEGER_RANGES)
+                ok = (given, made) in _CONVERSIONS
             case Size():
                 ok = made == [i32] and len(given) == 1 and self._same(given[0], Prim.STRING, Prim.BYTE_ARRAY)
             case Lift():
-                wanted = [i32] if isinstance(made[0], Record) else [i32, i32]
-                ok = len(made) == 1 and given == wanted and not layout(made[0]).code
+                ok = len(made) == 1 and not layout(made[0]).code and self._known(made[0])
+                ok = ok and given == ([i32] if isinstance(made[0], Record) else [i32, i32])
             case Store():
-                ok = made == [i32, i32] and given[0] is i32 and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
+                ok = made == [i32, i32] and len(given) == 2 and given[0] is i32
+                ok = ok and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
             case Lower(type=ty):
-                ok = len(given) == 1 and self._same(given[0], ty) and isinstance(ty, (Array, Record, Prim))
+                ok = not layout(ty).code and len(given) == 1 and self._same(given[0], ty)
                 ok = ok and made == ([i32] if isinstance(ty, Record) else [i32, i32])
             case Call(callee=callee):
                 self._expect(callee in self._callees, "the callee is the module's", operation)
@@ -99,12 +109,18 @@ class _Verifier:
     def _same(self, given: IType, *wanted: IType) -> bool:
         return any(equivalent(given, self._records, ty, self._records) for ty in wanted)
 
+    def _known(self, ty: IType) -> bool:
+        while isinstance(ty, Array):
+            ty = ty.element
+        return not isinstance(ty, Record) or ty.id in self._records
+
     def _expect(self, holds: bool, what: str, operation: Operation | None = None) -> None:
         if not holds:
             at = f" #{operation.at}" if operation else ""
             raise IRError(f"{self._adapter.side.value} adapter of `{self._adapter.function}`{at}: violated: {what}")
 
 
-def _prim(ty: IType) -> Prim:
+def _fits(number: int, ty: IType) -> bool:
     assert isinstance(ty, Prim)
-    return ty
+    low, high = INTEGER_RANGES[ty]
+    return low <= number <= high

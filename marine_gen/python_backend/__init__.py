@@ -1,9 +1,15 @@
-"""The closures backend: one Python module per Wasm module, with every adapter as straight-line code.
+"""The Python backend: one Python module per Wasm module, with every adapter as straight-line code.
+
+For the closures engine that is all there is. For the fused engine, exported functions get calls through the glue
+(`staged`) beside their closures, and fused imports have no Python at all.
 
 `representation` chooses signedness, `bodies` writes adapter bodies, `helpers` the lifting and lowering of nested types,
 `entries` the guarded functions that users call, `render` puts them into the Jinja2 frame and makes the line table.
 """
 
+from marine_gen.python_backend.bodies import type_expression
 from marine_gen.python_backend.render import Generated, generate
+from marine_gen.python_backend.staged import FusedSide
+from marine_gen.python_backend.writer import literal
 
-__all__ = ["Generated", "generate"]
+__all__ = ["FusedSide", "Generated", "generate", "literal", "type_expression"]

@@ -18,29 +18,32 @@ RESERVED = frozenset(
 
 
 def write_entry(
-    writer: Writer, name: str, function: str, signature: FunctionType, annotations: Annotations, has_records: bool
+    writer: Writer,
+    name: str,
+    function: str,
+    signature: FunctionType,
+    annotations: Annotations,
+    *,
+    runs: str,
+    has_records: bool,
 ) -> None:
-    """Write the entry called `name` of the exported `function`; the adapter is bound as its default argument."""
+    """Write the entry called `name` of the exported `function`.
+
+    `runs` is the prefix of the function that does the work, over internal values; `has_records` says whether its result
+    has to be published.
+    """
     reserved = RESERVED | {f"value_{position}" for position in range(len(signature.params))}
     params = identifiers([param.name for param in signature.params], reserved)
     declared = [f"{param}: {annotations.of(item.type)}" for param, item in zip(params, signature.params, strict=True)]
     returns = annotations.results(signature)
     with writer.block(f"def entry_{name}({', '.join(declared)}) -> {returns}:"):
         writer.line(docstring(annotations.listing(function, signature)))
-        passed = list(params)
-        for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
-            accepted = f"check({literal(function)}, {position}, {param})"
-            if condition := _rejects(param, item.type):
-                with writer.block(f"if {condition}:"):
-                    writer.line(f"{param} = {accepted}")
-            else:
-                passed[position] = f"value_{position}"
-                writer.line(f"value_{position} = {accepted}")
+        passed = write_checks(writer, function, signature, params)
         with writer.block("if guard.busy or get_ident() != guard.owner:"):
             writer.line("guard.refuse()")
         writer.line("guard.busy = True")
         with writer.block("try:"):
-            call = f"export_{name}({', '.join(passed)})"
+            call = f"{runs}_{name}({', '.join(passed)})"
             if has_records:
                 call = f"publish_{name}({call})"
             writer.line(f"return {call}" if signature.results else call)
@@ -49,6 +52,20 @@ def write_entry(
             writer.line("raise located from located.__cause__")
         with writer.block("finally:"):
             writer.line("guard.busy = False")
+
+
+def write_checks(writer: Writer, function: str, signature: FunctionType, params: list[str]) -> list[str]:
+    """Write the checks of all arguments; gives the names that hold the internal values."""
+    passed = list(params)
+    for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
+        accepted = f"check({literal(function)}, {position}, {param})"
+        if condition := _rejects(param, item.type):
+            with writer.block(f"if {condition}:"):
+                writer.line(f"{param} = {accepted}")
+        else:
+            passed[position] = f"value_{position}"
+            writer.line(f"value_{position} = {accepted}")
+    return passed
 
 
 def _rejects(name: str, ty: IType) -> str | None:

@@ -18,6 +18,9 @@ class Helpers:
     """The helpers that one generated module needs. Asking for a name requests the helper.
 
     Attributes:
+        memory: the expression for the memory that values are lifted from and lowered to.
+        allocate: the expression for its `allocate`.
+        prefix: stands before every name, so that helpers for two memories can stand side by side.
         imports: names to import from `marine_runtime.glue`.
         ready: statements that bind ready-made helpers, by name.
         structs: `struct` formats of record bodies, by name.
@@ -26,6 +29,9 @@ class Helpers:
     """
 
     records: Records
+    memory: str = "memory"
+    allocate: str = "allocate"
+    prefix: str = ""
     imports: set[str] = field(default_factory=set)
     ready: dict[str, str] = field(default_factory=dict)
     structs: dict[str, str] = field(default_factory=dict)
@@ -37,15 +43,15 @@ class Helpers:
     def lift(self, ty: IType) -> str:
         """The name of the function that lifts `ty` from its pointer (and length)."""
         if ty is Prim.STRING:
-            return self._ready("lift_string", "string_lifter", "memory")
+            return self._ready("lift_string", "string_lifter", self.memory)
         if is_bytes(ty):
-            return self._ready("lift_bytes", "bytes_lifter", "memory")
+            return self._ready("lift_bytes", "bytes_lifter", self.memory)
         if isinstance(ty, Array) and ty.element is Prim.BOOLEAN:
-            return self._ready("lift_bools", "bool_lifter", "memory")
+            return self._ready("lift_bools", "bool_lifter", self.memory)
         if isinstance(ty, Array) and (code := layout(ty.element).code):
             size = layout(ty.element).size
-            return self._ready(f"lift_{_key(ty)}", "flat_lifter", f'memory, "{code}", {size}')
-        name = f"lift_{_key(ty)}"
+            return self._ready(f"lift_{_key(ty)}", "flat_lifter", f'{self.memory}, "{code}", {size}')
+        name = f"{self.prefix}lift_{_key(ty)}"
         if name not in self.functions:
             self.functions[name] = []  # entered first: the type may contain itself
             self.functions[name] = self._lift_record(name, ty) if isinstance(ty, Record) else self._lift_array(name, ty)
@@ -55,14 +61,14 @@ class Helpers:
         """The name of the function that allocates and writes a `ty`."""
         self.uses_allocate = True
         if ty is Prim.STRING:
-            return self._ready("lower_string", "string_lowerer", "memory, allocate")
+            return self._ready("lower_string", "string_lowerer", self._both)
         if is_bytes(ty):
-            return self._ready("lower_bytes", "bytes_lowerer", "memory, allocate")
+            return self._ready("lower_bytes", "bytes_lowerer", self._both)
         if isinstance(ty, Array) and layout(ty.element).code:
             slot = layout(ty.element)
-            arguments = f'memory, allocate, "{slot.code}", {slot.size}, {slot.tag}'
+            arguments = f'{self._both}, "{slot.code}", {slot.size}, {slot.tag}'
             return self._ready(f"lower_{_key(ty)}", "flat_lowerer", arguments)
-        name = f"lower_{_key(ty)}"
+        name = f"{self.prefix}lower_{_key(ty)}"
         if name not in self.functions:
             self.functions[name] = []
             self.functions[name] = (
@@ -72,7 +78,7 @@ class Helpers:
 
     def store(self) -> str:
         """The name of the function that writes bytes to an allocated block."""
-        return self._ready("store_bytes", "bytes_storer", "memory")
+        return self._ready("store_bytes", "bytes_storer", self.memory)
 
     def counts_depth(self, ty: IType) -> bool:
         """Whether the lift function of `ty` takes a depth: a record that contains itself is within reach."""
@@ -85,11 +91,15 @@ class Helpers:
 
     def _ready(self, name: str, maker: str, arguments: str) -> str:
         self.imports.add(maker)
-        self.ready[name] = f"{maker}({arguments})"
-        return name
+        self.ready[self.prefix + name] = f"{maker}({arguments})"
+        return self.prefix + name
+
+    @property
+    def _both(self) -> str:
+        return f"{self.memory}, {self.allocate}"
 
     def _new_block(self) -> str:
-        return self._ready("new_block", "block_allocator", "allocate")
+        return self._ready("new_block", "block_allocator", self._both)
 
     # Reachability
 
@@ -132,9 +142,9 @@ class Helpers:
                 with writer.block(f"if depth >= {self.use('MAX_RECORD_DEPTH')}:"):
                     writer.line(f"raise {self.use('too_deep')}()")
             with writer.block("try:"):
-                writer.line(f"body = {unpack}(memory.view, ptr)")
+                writer.line(f"body = {unpack}({self.memory}.view, ptr)")
             with writer.block("except StructError:"):
-                writer.line(f"body = {unpack}(memory.claim(ptr, {size}))")
+                writer.line(f"body = {unpack}({self.memory}.claim(ptr, {size}))")
             names, parts = [], []
             for index, item in enumerate(self.records[ty.id].fields):
                 if layout(item.type).code:
@@ -163,9 +173,9 @@ class Helpers:
             with writer.block("if not count:"):
                 writer.line("return []")
             writer.line(f"size = count * {size}")
-            writer.line("slots = memory.view[ptr : ptr + size]")
+            writer.line(f"slots = {self.memory}.view[ptr : ptr + size]")
             with writer.block("if len(slots) != size:"):
-                writer.line("slots = memory.claim(ptr, size)")
+                writer.line(f"slots = {self.memory}.claim(ptr, size)")
             if isinstance(element, Record):
                 call = self._lift_call(element, "p", "depth")
                 writer.line(f'return [{call} for p in slots.cast("I").tolist()]')
@@ -194,9 +204,9 @@ class Helpers:
                     cells += [f"p{index}", f"n{index}"]
             writer.line(f"ptr = {self._new_block()}({size}, 1)")
             with writer.block("try:"):
-                writer.line(f"{pack}(memory.view, ptr, {', '.join(cells)})")
+                writer.line(f"{pack}({self.memory}.view, ptr, {', '.join(cells)})")
             with writer.block("except StructError:"):
-                writer.line(f"{pack}(memory.claim(ptr, {size}), 0, {', '.join(cells)})")
+                writer.line(f"{pack}({self.memory}.claim(ptr, {size}), 0, {', '.join(cells)})")
             writer.line("return ptr")
         return writer.lines
 

@@ -16,6 +16,7 @@ from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.bodies import Body, CoreFunctions
 from marine_gen.python_backend.entries import Annotations, docstring, write_entry
 from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.staged import FusedSide, StagedCall, wire_codes
 from marine_gen.python_backend.writer import MARK, Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.records import class_names
@@ -27,7 +28,8 @@ _STANDARD = {
     "array": ["from array import array"],
     "Callable": ["from collections.abc import Callable"],
     "dataclass": ["from dataclasses import dataclass"],
-    "Struct": ["from struct import Struct", "from struct import error as StructError  # noqa: N812"],
+    "Struct": ["from struct import Struct"],
+    "StructError": ["from struct import error as StructError  # noqa: N812"],
     "Any": ["from typing import Any"],
 }
 """Imports from the standard library, by the word that needs them."""
@@ -46,20 +48,24 @@ class Generated:
     stub: str
 
 
-def generate(module: ModuleIR, *, generator: str, digest: str) -> Generated:
+def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide | None = None) -> Generated:
     """Generate the Python module for the adapters of `module`.
 
     Args:
         module: verified IR.
         generator: name and version for the header, as in `marine-gen 0.1.0`.
         digest: sha256 of the Wasm file that the adapters come from.
+        fused: what the module's fused glue offers; without it everything is closures.
     """
-    return _Module(module, generator, digest).render()
+    return _Module(module, generator, digest, fused or FusedSide()).render()
 
 
 class _Module:
-    def __init__(self, module: ModuleIR, generator: str, digest: str) -> None:
+    def __init__(self, module: ModuleIR, generator: str, digest: str, fused: FusedSide) -> None:
         self._module = module
+        self._fused = fused
+        self._staged = Helpers(module.records, "staging_memory", "staging.allocate", "staged_")
+        self._calls: list[StagedCall] = []
         self._header = {"module": module.name, "generator": generator, "digest": digest}
         self._helpers = Helpers(module.records)
         self._core = CoreFunctions([f"core_{name}" for name in identifiers([item.name for item in module.core])])
@@ -76,6 +82,8 @@ class _Module:
         codes: dict[tuple[str, str], tuple[str, str]] = {}
         used_callees: set[int] = set()
         for number, adapter in enumerate(self._module.adapters):
+            if adapter.side is Side.IMPORT and adapter.key in self._fused.imports:
+                continue  # runs inside Wasm
             body = Body(adapter, number, writer, self._helpers, self._core, self._callees)
             writer.line()
             with writer.block(self._head(adapter, body)):
@@ -90,22 +98,30 @@ class _Module:
                     body.representation.codes(adapter.params),
                     body.representation.codes(adapter.returns),
                 )
+        calls = self._write_calls()
         entries, published = self._entries()
         allocate = self._core.name(0, "II", "I") if self._helpers.uses_allocate else ""
         code = writer.text()
-        helpers = [line for _, lines in sorted(self._helpers.functions.items()) for line in ["", *lines]]
-        words = set(_WORD.findall("\n".join([code, entries, *helpers, *self._helpers.ready.values()])))
+        functions = {**self._helpers.functions, **self._staged.functions}
+        ready = {**self._helpers.ready, **self._staged.ready}
+        structs = {**self._helpers.structs, **self._staged.structs}
+        batch_structs = [item for call in self._calls for item in call.structs]
+        helpers = [line for _, lines in sorted(functions.items()) for line in ["", *lines]]
+        words = set(_WORD.findall("\n".join([code, calls, entries, *helpers, *ready.values(), *self._fused.sites])))
         words |= {"Any", "Callable"} if published else set()
-        words |= {"Struct"} if self._helpers.structs else set()
+        words |= {"Any"} if self._fused.needs else set()
+        words |= {"Struct"} if structs or batch_structs else set()
+        words |= {"StructError"} if structs else set()
         words |= {"dataclass"} if self._classes else set()
         context = {
             **self._header,
             "doc": docstring,
             "records": self._records(),
-            "structs": sorted(self._helpers.structs.items()),
+            "structs": [*sorted(structs.items()), *batch_structs],
             "glue_imports": sorted(
                 {"Bound", "Link", "Sites"}
                 | self._helpers.imports
+                | self._staged.imports
                 | (words & {"CallError", "get_ident", "locate"})
                 | ({"ImportAdapter"} if codes else set())
             ),
@@ -115,13 +131,17 @@ class _Module:
             "core": sorted((name, *key) for key, name in self._core.bound.items()),
             "callees": sorted((self._callees[index], index) for index in used_callees),
             "allocate": allocate,
-            "ready": sorted((name, text) for name, text in self._helpers.ready.items()),
+            "ready": sorted(ready.items()),
             "helpers": helpers,
             "adapters": code,
+            "calls": calls,
+            "fused": self._fused,
+            "fused_calls": [(call.name, call.index, *wire_codes(call.signature)) for call in self._calls],
+            "fused_exports": {function: self._exports[function] for function in self._fused.exports},
             "entries": entries,
             "published": published,
             "exports": self._exports,
-            "imports": [(key, name, *codes[key]) for key, name in self._imports.items()],
+            "imports": [(key, self._imports[key], *found) for key, found in codes.items()],
         }
         return Generated(self._with_sites(_template("glue.py.j2").render(context)), self._stub())
 
@@ -143,13 +163,38 @@ class _Module:
             return f"list[{self._internal(ty.element)}]"
         return self._annotations.of(ty)
 
+    def _write_calls(self) -> str:
+        """The calls through the fused glue, and their batch forms."""
+        writer = Writer(1)
+        for index, function in enumerate(self._fused.exports):
+            adapter = self._module.exports[function]
+            call = StagedCall(self._exports[function], index, adapter.signature, self._staged)
+            self._calls.append(call)
+            params = zip(call.params, adapter.signature.params, strict=True)
+            declared = ", ".join(f"{name}: {self._internal(item.type)}" for name, item in params)
+            results = [self._internal(result) for result in adapter.signature.results]
+            returns = results[0] if len(results) == 1 else f"tuple[{', '.join(results)}]" if results else "None"
+            writer.line()
+            call.write(writer, f"def call_{call.name}({declared}) -> {returns}:")
+            writer.line()
+            call.write_batch(writer, function)
+        return writer.text()
+
     def _entries(self) -> tuple[str, list[tuple[str, str, str]]]:
         writer = Writer(1)
         published: list[tuple[str, str, str]] = []
         for function, adapter in self._module.exports.items():
             has_records = bool(reachable_records(list(adapter.signature.results), self._module.records))
             writer.line()
-            write_entry(writer, self._exports[function], function, adapter.signature, self._annotations, has_records)
+            write_entry(
+                writer,
+                self._exports[function],
+                function,
+                adapter.signature,
+                self._annotations,
+                runs="call" if function in self._fused.exports else "export",
+                has_records=has_records,
+            )
             if has_records:
                 published.append((self._exports[function], function, self._annotations.results(adapter.signature)))
         return writer.text(), published
@@ -212,6 +257,12 @@ class _Module:
         table = ["", "__marine_sites__ = Sites(", f"    {literal(self._module.name)},", "    ("]
         table += [f"    {row}" for row in rows]
         table += ["    ),", ")"]
+        if self._fused.needs:
+            table += [
+                "FUSED_SITES: tuple[tuple[Any, ...], ...] = (",
+                *(f"    {row}," for row in self._fused.sites),
+                ")",
+            ]
         return "\n".join([*lines, *table]) + "\n"
 
 

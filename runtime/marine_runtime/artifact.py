@@ -19,6 +19,7 @@ from typing import Any
 from marine_runtime.backend import Backend, Module, open_backend
 from marine_runtime.errors import LoadError
 from marine_runtime.generated import GeneratedGlue
+from marine_runtime.glue import FusedModules
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.plan import ModulePlan
 from marine_runtime.service import Service
@@ -40,7 +41,12 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class ModuleEntry:
-    """One module in the manifest; files by kind: `wasm`, `code`, `glue`, `stub`, `text`."""
+    """One module in the manifest, with its files by kind.
+
+    `wasm`, its machine `code`, adapter `text`; `python` and `types` for closures. A build for the fused engine also
+    has `fused_python`, the glue as `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is
+    anything to fuse.
+    """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
@@ -145,6 +151,7 @@ def read_manifest(directory: Path) -> Manifest:
 def load(
     directory: str | Path,
     *,
+    engine: str | None = None,
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
 ) -> Service:
@@ -152,6 +159,7 @@ def load(
 
     Args:
         directory: the output of `marine-gen build`.
+        engine: `fused` or `closures`; the one that the directory was built for by default.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
 
@@ -160,8 +168,14 @@ def load(
     """
     path = Path(directory)
     manifest = read_manifest(path)
+    engine = engine or manifest.engine
+    if engine not in ("fused", "closures") or (engine, manifest.engine) == ("fused", "closures"):
+        raise LoadError(f"`{path}` was built for the engine `{manifest.engine}`, it can't run with `{engine}`")
     chosen = open_backend(backend)
-    parts = [Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry)) for entry in manifest.modules]
+    parts = [
+        Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry, chosen, engine))
+        for entry in manifest.modules
+    ]
     return Service(parts, chosen, name=manifest.name, host_functions=host_functions)
 
 
@@ -171,7 +185,13 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
     Raises:
         LoadError: the Wasm file is missing or not the one that was built.
     """
-    code = entry.files.get("code")
+    found = _deserialise(directory, entry, "code", backend)
+    return found or backend.compile(read_wasm(directory, entry))
+
+
+def _deserialise(directory: Path, entry: ModuleEntry, kind: str, backend: Backend) -> Module | None:
+    """A module from its serialised code; None when that can't be trusted."""
+    code = entry.files.get(kind)
     if code is not None:
         data = _read(directory, code, entry, required=False)
         if data is not None:
@@ -181,7 +201,7 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
                 _log.info("module %s is compiled again: %s", entry.plan.name, error)
         else:
             _log.info("module %s is compiled again: its serialised code is missing or changed", entry.plan.name)
-    return backend.compile(read_wasm(directory, entry))
+    return None
 
 
 def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
@@ -195,10 +215,24 @@ def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
     return data
 
 
-def _load_glue(directory: Path, entry: ModuleEntry) -> GeneratedGlue:
-    item = _entry_file(entry, "glue")
+def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: str) -> GeneratedGlue:
+    fused: FusedModules | None = None
+    if engine == "fused" and "fused_python" in entry.files:
+        stub = _load_generated(directory, entry, "stub", backend) if "stub_wasm" in entry.files else None
+        fused = FusedModules(_load_generated(directory, entry, "glue", backend), stub)
+    item = _entry_file(entry, "fused_python" if fused else "python")
     _read(directory, item, entry)
-    return GeneratedGlue.from_file(directory / item.name, entry.plan)
+    return GeneratedGlue.from_file(directory / item.name, entry.plan, fused)
+
+
+def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:
+    """The glue or stub module: from serialised code, else compiled from its Wasm file."""
+    found = _deserialise(directory, entry, f"{what}_code", backend)
+    if found is not None:
+        return found
+    data = _read(directory, _entry_file(entry, f"{what}_wasm"), entry)
+    assert data is not None
+    return backend.compile(data)
 
 
 def _entry_file(entry: ModuleEntry, kind: str) -> FileEntry:

@@ -185,6 +185,7 @@ class Codec:
         ptr = self._allocate(size, tag)
         if not ptr:
             raise failed_allocation(size)
+        self._memory.require(ptr, size)
         return ptr
 
 

@@ -56,6 +56,9 @@ class StateError(MarineError):
     """The service is closed, busy with another call, or owned by another thread."""
 
 
+INITIALISER = "initialiser"
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The adapter instruction at which a call failed.
@@ -63,7 +66,7 @@ class Site:
     Attributes:
         module: import name of the module whose adapter ran.
         function: `name` for an exported function, `namespace.name` for an imported one.
-        side: `"export"` or `"import"`.
+        side: `"export"` or `"import"`; `"initialiser"` for what runs while a module is loaded, without an adapter.
         index: position of the instruction in the adapter.
         instruction: its text, as the adapter printer writes it.
     """
@@ -75,6 +78,8 @@ class Site:
     instruction: str
 
     def __str__(self) -> str:
+        if self.side == INITIALISER:
+            return f"module `{self.module}`, {self.side} `{self.function}`"
         return (
             f"module `{self.module}`, {self.side} adapter of `{self.function}`, "
             f"instruction #{self.index} `{self.instruction}`"

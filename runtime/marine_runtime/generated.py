@@ -1,4 +1,4 @@
-"""Loading generated glue: the `closures` engine's half of the runtime."""
+"""Loading generated glue, for the engines `fused` and `closures`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import importlib.util
 import linecache
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from marine_runtime.errors import LoadError
-from marine_runtime.glue import Bound, Link
+from marine_runtime.glue import Bound, FusedModules, Link
 from marine_runtime.names import identifier
 from marine_runtime.plan import ModulePlan
+from marine_runtime.staging import step_info
 
 _REQUIRED = ("bind", "RECORDS", "IMPORTS")
 
@@ -21,9 +23,9 @@ _REQUIRED = ("bind", "RECORDS", "IMPORTS")
 class GeneratedGlue:
     """A generated Python module as glue. See `marine_runtime.glue.Glue`."""
 
-    engine = "closures"
-
-    def __init__(self, module: ModuleType, plan: ModulePlan) -> None:
+    def __init__(self, module: ModuleType, plan: ModulePlan, fused: FusedModules | None = None) -> None:
+        self.engine = "fused" if fused else "closures"
+        self.fused = fused and _complete(module, plan, fused)
         for name in _REQUIRED:
             if not hasattr(module, name):
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
@@ -34,16 +36,18 @@ class GeneratedGlue:
             cls.__marine_record__ = plan.records[index]  # what `values` looks for
 
     @classmethod
-    def from_source(cls, source: str, filename: str, plan: ModulePlan) -> GeneratedGlue:
+    def from_source(
+        cls, source: str, filename: str, plan: ModulePlan, fused: FusedModules | None = None
+    ) -> GeneratedGlue:
         """Glue from source text; `filename` is what tracebacks show, and `linecache` knows its lines."""
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
         module = ModuleType(_module_name(plan))
         module.__file__ = filename
         _execute(module, lambda: exec(compile(source, filename, "exec"), module.__dict__))  # noqa: S102  # our output
-        return cls(module, plan)
+        return cls(module, plan, fused)
 
     @classmethod
-    def from_file(cls, path: Path, plan: ModulePlan) -> GeneratedGlue:
+    def from_file(cls, path: Path, plan: ModulePlan, fused: FusedModules | None = None) -> GeneratedGlue:
         """Glue from a file of a built service; Python caches its bytecode beside it.
 
         Raises:
@@ -55,12 +59,21 @@ class GeneratedGlue:
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
-        return cls(module, plan)
+        return cls(module, plan, fused)
 
     def bind(self, link: Link) -> Bound:
         """Tie the adapters to an instance."""
         bound: Bound = self._bind(link)
         return bound
+
+
+def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> FusedModules:
+    """The Wasm side with the tables that the generated Python has for it."""
+    try:
+        sites = tuple(step_info(row) for row in module.FUSED_SITES)
+        return replace(fused, needs=module.FUSED_NEEDS, imports=module.FUSED_IMPORTS, sites=sites)
+    except AttributeError:
+        raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
 
 
 def _module_name(plan: ModulePlan) -> str:

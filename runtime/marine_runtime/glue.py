@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any, NoReturn, Protocol
 
+from marine_runtime.backend import Module
 from marine_runtime.backend.api import Codes, CoreFunction, Memory
 from marine_runtime.codec import MAX_RECORD_DEPTH, Allocate, Codec, failed_allocation, invalid_utf8, too_deep, too_large
 from marine_runtime.errors import CallError, Site
 from marine_runtime.guard import Guard
 from marine_runtime.plan import ModulePlan
 from marine_runtime.sites import locate
+from marine_runtime.staging import Staging, StepInfo
 
 __all__ = [
     "MAX_RECORD_DEPTH",
@@ -78,6 +80,19 @@ class Link(Protocol):
         """Argument `position` of an exported function as an internal value; raises ArgumentError."""
         ...
 
+    @property
+    def staging(self) -> Staging:
+        """The staging memory of the service; only fused glue has one."""
+        ...
+
+    def fused(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        """An export of the module's fused glue."""
+        ...
+
+    def refusal(self, function: str, row: Any) -> Exception:
+        """Why `row` can't be the arguments of `function`."""
+        ...
+
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
         """From what an export adapter gives back to what its caller gets; None when they are the same."""
         ...
@@ -100,17 +115,45 @@ class Bound:
         exports: export adapters over internal values; other modules call these.
         imports: import adapters by (namespace, name).
         entries: guarded functions over public values; users call these.
+        calls: what entries run, over internal values, where that is not the export adapter itself.
+        batches: many calls in one entry into Wasm: argument rows in, results (internal values) or exceptions out.
     """
 
     exports: Mapping[str, Adapter] = field(default_factory=dict)
     imports: Mapping[tuple[str, str], ImportAdapter] = field(default_factory=dict)
     entries: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    calls: Mapping[str, Adapter] = field(default_factory=dict)
+    batches: Mapping[str, Callable[[list[Any]], list[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FusedModules:
+    """The Wasm side of fused glue.
+
+    Attributes:
+        glue: the glue module.
+        stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
+        needs: what the glue imports, in order: (module, export name), the name empty for the memory.
+        imports: (namespace, name) of the fused imports, in the order of the stub's exports.
+        sites: the site table.
+    """
+
+    glue: Module
+    stub: Module | None = None
+    needs: tuple[tuple[str, str], ...] = ()
+    imports: tuple[tuple[str, str], ...] = ()
+    sites: tuple[StepInfo, ...] = ()
 
 
 class Glue(Protocol):
     """The adapters of one module, under some engine, not yet tied to an instance."""
 
     engine: str
+
+    @property
+    def fused(self) -> FusedModules | None:
+        """The Wasm side, when the adapters run inside Wasm."""
+        ...
 
     @property
     def import_codes(self) -> Mapping[tuple[str, str], tuple[Codes, Codes]]:
@@ -199,8 +242,8 @@ def bytes_storer(memory: Memory) -> Callable[[int, bytes], None]:
     return store_bytes
 
 
-def block_allocator(allocate: Allocate) -> Callable[[int, int], int]:
-    """(size in bytes, tag) -> address of a new block that is not empty."""
+def block_allocator(memory: Memory, allocate: Allocate) -> Callable[[int, int], int]:
+    """(size in bytes, tag) -> address of a new block that is not empty and lies inside the memory."""
 
     def new_block(size: int, tag: int) -> int:
         if size >= 2**32:
@@ -208,6 +251,8 @@ def block_allocator(allocate: Allocate) -> Callable[[int, int], int]:
         ptr = allocate(size, tag)
         if not ptr:
             raise failed_allocation(size)
+        if ptr + size > len(memory.view):
+            memory.require(ptr, size)
         return ptr
 
     return new_block

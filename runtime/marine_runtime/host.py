@@ -13,7 +13,7 @@ from typing import Any
 
 from marine_runtime.backend.api import Codes
 from marine_runtime.codec import Codec
-from marine_runtime.errors import CallError
+from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.records import make_record_classes, to_public
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
 from marine_runtime.values import coerce
@@ -48,21 +48,38 @@ class HostFunction:
     ) -> HostFunction:
         """A host function with the given parameter types (optionally named) and result type.
 
-        Record declarations may stand where a type is expected, also inside `array_of`.
+        Record declarations may stand where a type is expected, also in arrays and in fields of other declarations.
+
+        Raises:
+            ArgumentError: a record is given by number.
         """
         numbers: dict[RecordType, int] = {}
+        records: dict[int, RecordType] = {}
 
         def number(ty: HostType) -> IType:
             if isinstance(ty, Array):
                 return Array(number(ty.element))
-            return Record(numbers.setdefault(ty, len(numbers))) if isinstance(ty, RecordType) else ty
+            if isinstance(ty, Record):
+                raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
+            if not isinstance(ty, RecordType):
+                return ty
+            if ty not in numbers:
+                fields = tuple(Field(item.name, number(item.type)) for item in ty.fields)
+                numbers[ty] = len(numbers)
+                records[numbers[ty]] = RecordType(ty.name, fields)
+            return Record(numbers[ty])
 
         fields = []
         for position, param in enumerate(params):
             name, ty = param if isinstance(param, tuple) else (f"arg_{position}", param)
             fields.append(Field(name, number(ty)))
         results = () if result is None else (number(result),)
-        return cls(function, FunctionType(tuple(fields), results), {index: ty for ty, index in numbers.items()})
+        return cls(function, FunctionType(tuple(fields), results), records)
+
+    @property
+    def uses_memory(self) -> bool:
+        """Whether a parameter or the result lives in the guest's memory."""
+        return not all(layout(ty).code for ty in (*(param.type for param in self.type.params), *self.type.results))
 
     def codes(self) -> tuple[Codes, Codes]:
         """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
@@ -84,35 +101,45 @@ def _codes(ty: IType) -> Codes:
 
 @dataclass(slots=True)
 class GuestSide:
-    """What a host import needs of its caller; filled in when the caller is instantiated."""
+    """What a host import needs of its caller. The codec has the host function's records, not the caller's."""
 
     codec: Codec
     set_result_ptr: Callable[[int], None]
     set_result_size: Callable[[int], None]
 
 
-def adapt(host: HostFunction, name: str, guest: Callable[[], GuestSide]) -> Callable[..., Any]:
-    """`host` as a function over raw values of the Wasm signature `host.codes()`."""
+def adapt(host: HostFunction, name: str, guest: Callable[[Records], GuestSide]) -> Callable[..., Any]:
+    """`host` as a function over raw values of the Wasm signature `host.codes()`.
+
+    `guest` is asked at the first call, because the caller does not exist yet, and only when memory is needed.
+    """
     classes = make_record_classes(host.records, name)
     publish = [to_public(param.type, host.records, classes) for param in host.type.params]
     result_type = host.type.results[0] if host.type.results else None
+    side: GuestSide | None = None
 
     def call(*raw: Any) -> Any:
-        side = guest()
+        nonlocal side
+        if side is None and host.uses_memory:
+            side = guest(host.records)
         values = iter(raw)
         args = []
         for param, public in zip(host.type.params, publish, strict=True):
-            value = _lift(side.codec, param.type, values, f"$.{param.name}")
+            value = _lift(side, param.type, values, f"$.{param.name}")
             args.append(public(value) if public else value)
         result = host.function(*args)
         if result_type is None:
             return None
-        return _lower(side, result_type, coerce(result, result_type, host.records, "$"))
+        try:
+            internal = coerce(result, result_type, host.records)
+        except ArgumentError as error:
+            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+        return _lower(side, result_type, internal)
 
     return call
 
 
-def _lift(codec: Codec, ty: IType, values: Any, path: str) -> Any:
+def _lift(side: GuestSide | None, ty: IType, values: Any, path: str) -> Any:
     first = next(values)
     if ty is Prim.BOOLEAN:
         return first != 0
@@ -123,6 +150,8 @@ def _lift(codec: Codec, ty: IType, values: Any, path: str) -> Any:
         return low - (1 << bits) if ty in (Prim.S8, Prim.S16) and low >> (bits - 1) else low
     if layout(ty).code:
         return first
+    assert side is not None
+    codec = side.codec
     if isinstance(ty, Record):
         return codec.lift_record(ty.id, first, path)
     if ty is Prim.STRING:
@@ -131,9 +160,10 @@ def _lift(codec: Codec, ty: IType, values: Any, path: str) -> Any:
     return codec.lift_array(element, first, next(values), path)
 
 
-def _lower(side: GuestSide, ty: IType, value: Any) -> Any:
+def _lower(side: GuestSide | None, ty: IType, value: Any) -> Any:
     if layout(ty).code:
         return int(value) if ty is Prim.BOOLEAN else value
+    assert side is not None
     if isinstance(ty, Record):
         side.set_result_ptr(side.codec.lower_record(ty.id, value))
         return None

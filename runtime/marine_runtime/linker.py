@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend, Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.engine import WASI_NAMESPACE
 from marine_runtime.codec import Codec
 from marine_runtime.entry import publisher
-from marine_runtime.errors import CallError, LinkError, Site
-from marine_runtime.glue import Adapter, Bound, Glue
+from marine_runtime.errors import INITIALISER, ArgumentError, CallError, LinkError, Site
+from marine_runtime.glue import Adapter, Bound, FusedModules, Glue
 from marine_runtime.guard import Guard
 from marine_runtime.host import GuestSide, HostFunction, adapt, missing_helper, resolve
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.sites import attach, locate
-from marine_runtime.types import CoreSignature, same_signature
+from marine_runtime.staging import Staging
+from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
 
 HostFunctions = Mapping[str | tuple[str, str], HostFunction]
@@ -63,35 +66,64 @@ def link(
         if names.count(name) > 1:
             raise LinkError(f"two modules are named `{name}`")
     linked: dict[str, Linked] = {}
-    for part in parts:
-        linked[part.plan.name] = _link_module(part, linked, names, store, guard, host_functions)
+    scene = _Scene(store, guard, names, linked, host_functions)
+    for ordinal, part in enumerate(parts):
+        linked[part.plan.name] = _link_module(part, ordinal, scene)
     return linked
 
 
-def _link_module(
-    part: Part,
-    earlier: Mapping[str, Linked],
-    names: Sequence[str],
-    store: Store,
-    guard: Guard,
-    host_functions: HostFunctions,
-) -> Linked:
-    plan = part.plan
-    callees = [_provider(plan, callee, earlier, names) for callee in plan.callees]
-    link = _Link(part, guard, callees)
+class _Scene:
+    """What linking one module needs of the service around it."""
+
+    def __init__(
+        self,
+        store: Store,
+        guard: Guard,
+        names: Sequence[str],
+        earlier: Mapping[str, Linked],
+        host_functions: HostFunctions,
+    ) -> None:
+        self.store = store
+        self.guard = guard
+        self.names = names
+        self.earlier = earlier
+        self.host_functions = host_functions
+
+    @cached_property
+    def staging(self) -> tuple[Any, Staging]:
+        """The staging memory of the service, as an import and as an object; made when something is fused."""
+        native, memory = self.store.new_memory(1)
+        return native, Staging(memory)
+
+
+def _link_module(part: Part, ordinal: int, scene: _Scene) -> Linked:
+    plan, store = part.plan, scene.store
+    callees = [_provider(plan, callee, scene.earlier, scene.names) for callee in plan.callees]
+    link = _Link(part, scene.guard, callees)
+    fused = part.glue.fused
+    stub = _Stub(store, fused.stub, fused.imports) if fused and fused.stub else None
     imports: dict[tuple[str, str], Any] = {}
     pending: dict[tuple[str, str], _LateBound] = {}
     for key, signature in part.module.imports.items():
-        if key in part.glue.import_codes:
-            pending[key] = _LateBound(plan.name, key)
+        if stub and key in stub.functions:
+            imports[key] = stub.functions[key]
+        elif key in part.glue.import_codes:
+            pending[key] = _LateBound(key)
             imports[key] = store.host_function(*part.glue.import_codes[key], pending[key].call)
         else:
-            imports[key] = _outside_import(plan.name, key, signature, names, store, link, host_functions)
+            imports[key] = _outside_import(plan.name, key, signature, scene, link)
     try:
         link.instance = instance = store.instantiate(part.module, imports)
     except LinkError as error:
         raise LinkError(f"module `{plan.name}`: {error}") from None
+    except CallError as error:
+        located = attach(error, Site(plan.name, "(start function)", INITIALISER, 0, ""))
+        raise located from located.__cause__
     link.prepare()
+    if fused:
+        native, link.staging = scene.staging
+        link.glue_instance = _instantiate_glue(plan, fused, instance, native, stub, scene)
+        link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
     bound = part.glue.bind(link)
     for key, late in pending.items():
         late.target = _boundary(bound.imports[key].run)
@@ -123,10 +155,8 @@ def _outside_import(
     module: str,
     key: tuple[str, str],
     signature: CoreSignature | None,
-    names: Sequence[str],
-    store: Store,
+    scene: _Scene,
     link: _Link,
-    host_functions: HostFunctions,
 ) -> Any:
     """The provider of an import without adapter: WASI or the host."""
     namespace, name = key
@@ -134,12 +164,12 @@ def _outside_import(
     if signature is None:
         raise LinkError(f"{where}, which is not a function; modules share nothing but functions")
     if namespace == WASI_NAMESPACE:
-        if (found := store.wasi_function(name)) is not None:
+        if (found := scene.store.wasi_function(name)) is not None:
             return found
         raise LinkError(f"{where}, which WASI preview 1 does not have")
-    host = resolve(module, namespace, name, host_functions)
+    host = resolve(module, namespace, name, scene.host_functions)
     if host is None:
-        hint = " without an adapter for it" if namespace in names else ""
+        hint = " without an adapter for it" if namespace in scene.names else ""
         raise LinkError(f"{where}{hint}, and nothing provides it (no adapter, no host function, not WASI)")
     params, results = host.codes()
     if signature_of(params, results) != signature:
@@ -147,9 +177,47 @@ def _outside_import(
             f"{where} with the Wasm signature {signature}, but the host function is {host.type}, "
             f"which needs {signature_of(params, results)}"
         )
+    if host.uses_memory and not link.has_memory:
+        raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
-    run = adapt(host, name, lambda: link.guest_side)
-    return store.host_function(params, results, _boundary(run, site))
+    run = adapt(host, name, link.guest_side)
+    return scene.store.host_function(params, results, _boundary(run, site))
+
+
+class _Stub:
+    """The stub of a module: its fused imports, as calls through a table that the glue fills."""
+
+    def __init__(self, store: Store, module: Module, keys: Sequence[tuple[str, str]]) -> None:
+        def unbound(index: int) -> None:
+            raise _not_linked(keys[index])
+
+        self._instance = store.instantiate(module, {("0", "unbound"): store.host_function("i", "", unbound)})
+        self.functions = {key: self._instance.export(str(index)) for index, key in enumerate(keys)}
+
+    @property
+    def table(self) -> Any:
+        """The table, for the glue."""
+        return self._instance.export("table")
+
+
+def _instantiate_glue(
+    plan: ModulePlan, fused: FusedModules, instance: Instance, staging: Any, stub: _Stub | None, scene: _Scene
+) -> Instance:
+    """Instantiate the fused glue of a module, which ties it to its guest and to the guests it calls."""
+    imports: dict[tuple[str, str], Any] = {("0", "staging"): staging}
+    if stub:
+        imports["0", "table"] = stub.table
+    for number, (module, name) in enumerate(fused.needs):
+        owner = instance if module == plan.name else scene.earlier[module].instance
+        imports["1", str(number)] = owner.export(name or owner.module.memory or "")
+    try:
+        return scene.store.instantiate(fused.glue, imports)
+    except (LinkError, KeyError) as error:
+        raise LinkError(f"the fused glue of module `{plan.name}` does not fit: {error}; build again") from None
+
+
+def _not_linked(key: tuple[str, str]) -> CallError:
+    return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
 
 
 def _boundary(run: CoreFunction, site: Site | None = None) -> CoreFunction:
@@ -169,7 +237,8 @@ def _initialise(module: str, name: str, instance: Instance) -> None:
     try:
         instance.function(name, "", "")()
     except CallError as error:
-        raise attach(error, Site(module, name, "export", 0, f"call {name}")) from error.__cause__
+        located = attach(error, Site(module, name, INITIALISER, 0, ""))
+        raise located from located.__cause__
 
 
 class _LateBound:
@@ -177,11 +246,9 @@ class _LateBound:
 
     __slots__ = ("target",)
 
-    def __init__(self, module: str, key: tuple[str, str]) -> None:
+    def __init__(self, key: tuple[str, str]) -> None:
         def unbound(*_: Any) -> Any:
-            raise CallError(
-                f"module `{module}` called `{key[0]}.{key[1]}` from its Wasm start function, before linking is complete"
-            )
+            raise _not_linked(key)
 
         self.target: CoreFunction = unbound
 
@@ -195,13 +262,16 @@ class _Link:
     def __init__(self, part: Part, guard: Guard, callees: Sequence[Adapter]) -> None:
         self.plan = part.plan
         self.guard = guard
+        self.has_memory = part.module.memory is not None
         self._classes = part.glue.record_classes
         self._coercers = Coercers(part.plan.records)
         self._binders: dict[str, Binder] = {}
         self.instance: Instance | None = None
+        self.glue_instance: Instance | None = None
+        self.staging: Staging
         self._callees = callees
         self._codec: Codec | None = None
-        self._side: GuestSide | None = None
+        self._helpers: tuple[Callable[..., Any], ...] = ()
 
     @property
     def memory(self) -> Memory:
@@ -216,20 +286,19 @@ class _Link:
             self._codec = Codec(self.memory, self.plan.records, self._helper("allocate", "II", "I"))
         return self._codec
 
-    @property
-    def guest_side(self) -> GuestSide:
-        if self._side is None:
-            if self.instance is None:
-                raise CallError("a host function was called before linking is complete")
-            self._side = GuestSide(
-                self.codec, self._helper("set_result_ptr", "I", ""), self._helper("set_result_size", "I", "")
-            )
-        return self._side
+    def guest_side(self, records: Records) -> GuestSide:
+        if not self._helpers:
+            raise CallError("a host function was called before linking is complete")
+        allocate, set_result_ptr, set_result_size = self._helpers
+        return GuestSide(Codec(self.memory, records, allocate), set_result_ptr, set_result_size)
 
     def prepare(self) -> None:
         """Look up now what host functions will need, so that nothing is left to find while calls run."""
-        if self.instance is not None and self.instance.memory is not None:
-            _ = self.guest_side
+        self._helpers = (
+            self._helper("allocate", "II", "I"),
+            self._helper("set_result_ptr", "I", ""),
+            self._helper("set_result_size", "I", ""),
+        )
 
     def core(self, index: int, params: Codes, results: Codes) -> CoreFunction:
         assert self.instance is not None
@@ -248,6 +317,20 @@ class _Link:
                 self.plan.exports[function], self.plan.records, function=function, coercers=self._coercers
             )
         return binder.argument(position, value)
+
+    def refusal(self, function: str, row: Any) -> Exception:
+        try:
+            params = self.plan.exports[function].params
+            arranged = arrange(self.plan.name, function, params, row)
+            for position, value in enumerate(arranged):
+                self.check(function, position, value)
+        except ArgumentError as error:
+            return error
+        raise AssertionError("an argument row was refused without a reason")
+
+    def fused(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        assert self.glue_instance is not None
+        return self.glue_instance.function(name, params, results)
 
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
         return publisher(self.plan.exports[function], self.plan.records, self._classes)

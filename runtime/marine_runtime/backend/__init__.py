@@ -7,6 +7,6 @@ the only file that touches private names of the binding.
 """
 
 from marine_runtime.backend.api import Codes, Memory
-from marine_runtime.backend.engine import Backend, Instance, Module, Store, open_backend
+from marine_runtime.backend.engine import Backend, Instance, Module, Store, assemble, open_backend
 
-__all__ = ["Backend", "Codes", "Instance", "Memory", "Module", "Store", "open_backend"]
+__all__ = ["Backend", "Codes", "Instance", "Memory", "Module", "Store", "assemble", "open_backend"]

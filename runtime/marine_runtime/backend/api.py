@@ -57,9 +57,22 @@ class Memory:
             CallError: the range is not inside the memory.
         """
         self.refresh()
+        view = self.view
+        if ptr + size > len(view):
+            raise out_of_bounds(ptr, size, len(view))
+        return view[ptr : ptr + size]
+
+    def require(self, ptr: int, size: int) -> None:
+        """Raise, as `claim` does, when the `size` bytes at `ptr` are not inside the memory."""
         if ptr + size > len(self.view):
-            raise out_of_bounds(ptr, size, len(self.view))
-        return self.view[ptr : ptr + size]
+            self.claim(ptr, size)
+
+    def grow(self, pages: int) -> bool:
+        """Grow by `pages` of 64 KiB; whether that was possible."""
+        raise NotImplementedError
+
+    def discard(self, start: int) -> None:
+        """Give the pages from `start` on back to the system, where it can take them; what they held is lost."""
 
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""

@@ -69,6 +69,10 @@ class Instance:
         if module.memory is not None:
             self.memory = store.layer.memory(store, self._exports[module.memory])
 
+    def export(self, name: str) -> Any:
+        """An export as something to import into another instance."""
+        return self._exports[name]
+
     def function(self, name: str, params: Codes, results: Codes) -> CoreFunction:
         """An exported function as a Python callable.
 
@@ -106,6 +110,11 @@ class Store:
     def host_function(self, params: Codes, results: Codes, target: CoreFunction) -> Any:
         """A Wasm function that calls `target`."""
         return self.layer.host_function(self, params, results, target)
+
+    def new_memory(self, pages: int) -> tuple[Any, Memory]:
+        """A memory of its own with `pages` of 64 KiB: as something to import, and as something to look into."""
+        native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
+        return native, self.layer.memory(self, native)
 
     def wasi_function(self, name: str) -> Any | None:
         """A WASI preview 1 function, or None when there is none of that name."""
@@ -195,6 +204,18 @@ class Backend:
     def store(self) -> Store:
         """A new, empty store."""
         return Store(self.layer, self._engine)
+
+
+def assemble(text: str) -> bytes:
+    """The binary form of a module in the Wasm text format.
+
+    Raises:
+        LoadError: the text is not a valid module.
+    """
+    try:
+        return bytes(wasmtime.wat2wasm(text))
+    except wasmtime.WasmtimeError as error:
+        raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
 @cache

@@ -17,7 +17,7 @@ import wasmtime
 
 from marine_runtime.backend import ffi
 from marine_runtime.backend.api import Codes, CoreFunction, Memory
-from marine_runtime.backend.public import _value_types
+from marine_runtime.backend.public import _value_types, grow
 from marine_runtime.backend.traps import Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
@@ -28,9 +28,10 @@ _MAX_CACHED_VIEWS = 64
 class FastMemory(Memory):
     """A memory reached through one cached view."""
 
-    __slots__ = ("_context", "_handle", "_library", "_native")
+    __slots__ = ("_context", "_handle", "_library", "_native", "_store")
 
     def __init__(self, library: ffi.Library, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
+        self._store = store
         self._native = memory  # keeps the handle alive
         self._library = library
         self._context = ffi.context_address(store)
@@ -44,6 +45,17 @@ class FastMemory(Memory):
         size = self._library.memory_size(self._context, self._handle)
         base = self._library.memory_data(self._context, self._handle)
         self.view = ffi.view(base, size) if size else memoryview(b"")
+
+    def grow(self, pages: int) -> bool:
+        """Grow by `pages`; whether that was possible."""
+        return grow(self._store, self._native, pages)
+
+    def discard(self, start: int) -> None:
+        """Give the pages from `start` on back to the system."""
+        size = self._library.memory_size(self._context, self._handle)
+        base = self._library.memory_data(self._context, self._handle)
+        if size > start:
+            ffi.discard(base + start, size - start)
 
     def detach(self) -> None:
         """Forget the memory: its store is about to be closed, and a view into it would dangle."""

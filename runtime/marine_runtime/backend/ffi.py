@@ -24,6 +24,7 @@ _view_from_memory = ctypes.pythonapi.PyMemoryView_FromMemory
 _view_from_memory.restype = ctypes.py_object
 _view_from_memory.argtypes = [_pointer, ctypes.c_ssize_t, ctypes.c_int]
 _PYBUF_WRITE = 0x200
+_MADV_DONTNEED = 4
 
 
 def problem() -> str | None:
@@ -100,6 +101,13 @@ def view(address: int, size: int) -> memoryview:
     """A writable view of `size` bytes at `address`, which must stay mapped while the view is used."""
     made: memoryview = _view_from_memory(address, size, _PYBUF_WRITE)
     return made
+
+
+def discard(address: int, size: int) -> None:
+    """Tell the system that the pages at `address` are not needed; they read as zeros afterwards. Linux only."""
+    if sys.platform == "linux" and size > 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), _MADV_DONTNEED)
 
 
 def new_host_function(library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any) -> wasmtime.Func:

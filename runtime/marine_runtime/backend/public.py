@@ -6,7 +6,8 @@ does no more than the public API asks for, so what it costs is what a user of wa
 
 from __future__ import annotations
 
-from typing import Any
+import weakref
+from typing import Any, cast
 
 import wasmtime
 
@@ -44,6 +45,10 @@ class PublicMemory(Memory):
     def refresh(self) -> None:
         """Nothing to do: every view is new."""
 
+    def grow(self, pages: int) -> bool:
+        """Grow by `pages`; whether that was possible."""
+        return grow(self._store, self._memory, pages)
+
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
         data = bytes(self._memory.read(self._store, ptr, ptr + size))
@@ -55,6 +60,28 @@ class PublicMemory(Memory):
             self._memory.write(self._store, data, ptr)
         except IndexError:
             self.claim(ptr, len(data))[:] = data
+
+
+def grow(store: wasmtime.Store, memory: wasmtime.Memory, pages: int) -> bool:
+    """Grow `memory` by `pages`; whether that was possible."""
+    try:
+        memory.grow(store, pages)
+    except wasmtime.WasmtimeError:
+        return False
+    return True
+
+
+class _Held:
+    """A Python import.
+
+    The binding keeps callbacks in a global table until their store is gone, and imports lead to their store: a callback
+    that held its import itself would keep both for ever.
+    """
+
+    __slots__ = ("__weakref__", "target")
+
+    def __init__(self, target: CoreFunction) -> None:
+        self.target = target
 
 
 class PublicLayer:
@@ -84,8 +111,12 @@ class PublicLayer:
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
         """See `CallLayer.host_function`."""
         parking: Parking = store.parking
+        held = _Held(target)
+        store.keep_alive(held)
+        reference = weakref.ref(held)
 
         def callback(*args: Any) -> Any:
+            target = cast("_Held", reference()).target
             try:
                 result = target(*map(_as_code, params, args))
             except BaseException as error:

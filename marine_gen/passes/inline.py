@@ -1,0 +1,71 @@
+"""Inline: a call of another module's function becomes that module's export adapter.
+
+Legal because that is what the runtime would run: the callee is known when the service is linked, it never changes, and
+its adapter has no effects but its operations. Modules link to earlier ones only, so there is no recursion to stop at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from marine_gen.ir.model import AdapterIR, Call, ImportedCallee, Value
+from marine_gen.passes.model import Frame, FusedAdapter, Modules, Step, UnfusableError
+
+MAX_STEPS = 20_000
+"""Adapters may call several functions, whose adapters call several again; beyond this they stay closures."""
+
+
+def inline(modules: Modules, module: str, adapter: AdapterIR) -> FusedAdapter:
+    """`adapter` of `module` with every function of other modules spliced in.
+
+    Raises:
+        UnfusableError: a callee is not in `modules`, or the result would be too large.
+    """
+    inliner = _Inliner(modules)
+    params = tuple(inliner.fresh(value) for value in adapter.params)
+    returns = inliner.splice(module, adapter, params, ())
+    return FusedAdapter(
+        adapter.side, module, adapter.function, adapter.key, adapter.signature, params, tuple(inliner.steps), returns
+    )
+
+
+class _Inliner:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+        self._names: Counter[str] = Counter()
+        self.steps: list[Step] = []
+
+    def fresh(self, value: Value) -> Value:
+        """A new value with a name that no other has."""
+        self._names[value.name] += 1
+        number = self._names[value.name]
+        if number == 1:
+            return Value(value.name, value.type)
+        return self.fresh(Value(f"{value.name}_{number}", value.type))
+
+    def splice(
+        self, module: str, adapter: AdapterIR, inputs: tuple[Value, ...], trail: tuple[Frame, ...]
+    ) -> tuple[Value, ...]:
+        """Append the operations of `adapter` applied to `inputs`; gives what it returns."""
+        known = dict(zip(adapter.params, inputs, strict=True))
+        for operation in adapter.operations:
+            if len(self.steps) >= MAX_STEPS:
+                raise UnfusableError(f"it grows beyond {MAX_STEPS} steps when its callees are spliced in")
+            frame = Frame(module, adapter.side, adapter.function, operation.at, str(adapter.source[operation.at]))
+            operands = tuple(known[value] for value in operation.operands)
+            if isinstance(operation, Call) and isinstance(operation.callee, ImportedCallee):
+                results = self.splice(*self._export(operation.callee), operands, (*trail, frame))
+                known.update(zip(operation.results, results, strict=True))
+                continue
+            made = tuple(self.fresh(value) for value in operation.results)
+            known.update(zip(operation.results, made, strict=True))
+            moved = replace(operation, results=made, operands=operands)
+            self.steps.append(Step(moved, module, (*trail, frame)))
+        return tuple(known[value] for value in adapter.returns)
+
+    def _export(self, callee: ImportedCallee) -> tuple[str, AdapterIR]:
+        provider = self._modules.get(callee.callee.namespace)
+        if provider is None or callee.callee.name not in provider.exports:
+            raise UnfusableError(f"`{callee.name}` is not a function of the service")
+        return provider.name, provider.exports[callee.callee.name]

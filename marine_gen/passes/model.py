@@ -1,0 +1,108 @@
+"""The data of fused adapters: steps that run in several modules, over values that stay where they are.
+
+A *remote value* is an interface value that lives out of line and is never brought into the host: it is known by where
+it lies, pointer and length in the memory of one module or in the staging memory of the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from marine_gen.ir.model import ModuleIR, Operation, Side, Value
+from marine_runtime.types import FunctionType, IType, layout
+
+STAGING = ""
+"""The place of values that come from or go to the host: the staging memory, which belongs to no module."""
+
+
+class UnfusableError(Exception):
+    """An adapter that has to stay a closure; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One adapter instruction that a step stands for.
+
+    Attributes:
+        module: whose adapter.
+        side: which kind of adapter.
+        function: of which function, as in `AdapterIR.function`.
+        index: position of the instruction.
+        text: the instruction.
+    """
+
+    module: str
+    side: Side
+    function: str
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation and where it runs.
+
+    Attributes:
+        module: whose memory and core functions the operation means; types in it use this module's record ids.
+        trail: the instructions it stands for, the outermost adapter's first; more than one when it was inlined.
+    """
+
+    operation: Operation
+    module: str
+    trail: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Operation):
+    """Was a lift: checks a value in the memory of `step.module` and names it. Operands are ptr and length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Operation):
+    """Was a lower: allocates in the memory of `step.module` and copies a remote value there.
+
+    Results are ptr and, except for records, the element count or size. In the staging memory it makes a return value.
+    """
+
+    type: IType
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Operation):
+    """Was a store: copies a remote string or byte array to the block (first operand) in the memory of `step.module`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusedAdapter:
+    """An adapter as it is compiled to Wasm.
+
+    Attributes:
+        module: the module whose adapter this is: the importer, or the exporter that the host calls.
+        params: core values of an import adapter; values from the host for an export adapter, those out of line
+            being remote in the staging memory.
+        returns: core values; for an export adapter, scalars and the pointers and lengths of results in staging.
+        signature: the interface signature for exports, the raw one for imports.
+    """
+
+    side: Side
+    module: str
+    function: str
+    key: tuple[str, str]
+    signature: FunctionType
+    params: tuple[Value, ...]
+    steps: tuple[Step, ...]
+    returns: tuple[Value, ...]
+
+
+Modules = Mapping[str, ModuleIR]
+"""The modules of a service by name, in load order."""
+
+
+def homes(adapter: FusedAdapter) -> dict[Value, str]:
+    """Where each remote value lies: the module whose memory holds it, or `STAGING`."""
+    found = {value: STAGING for value in adapter.params if not layout(value.type).code}
+    for step in adapter.steps:
+        if isinstance(step.operation, Check):
+            found[step.operation.results[0]] = step.module
+    return found

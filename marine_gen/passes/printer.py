@@ -1,0 +1,44 @@
+"""The printed form of fused adapters."""
+
+from __future__ import annotations
+
+from marine_gen.ir.model import Call, Operation, Size
+from marine_gen.ir.printer import print_operation
+from marine_gen.passes.model import STAGING, Check, Copy, FusedAdapter, Write, homes
+
+
+def print_fused(adapter: FusedAdapter) -> str:
+    """A fused adapter: each step with the module whose memory and functions it means."""
+    home = homes(adapter)
+    params = ", ".join(f"{value}: {value.type}" for value in adapter.params)
+    lines = [f"fused {adapter.side.value} {adapter.module}: {adapter.function}({params})"]
+    modules = dict.fromkeys(step.module for step in adapter.steps)
+    width = max((len(_place(module)) for module in modules), default=0)
+    for step in adapter.steps:
+        results = ", ".join(f"{value}: {value.type}" for value in step.operation.results)
+        text = _describe(step.operation, {value: _place(place) for value, place in home.items()})
+        lines.append(f"  {_place(step.module):<{width}}  {results + ' = ' if results else ''}{text}")
+    returns = ", ".join(map(str, adapter.returns))
+    lines.append(f"  return {returns}" if returns else "  return")
+    return "\n".join(lines) + "\n"
+
+
+def _place(module: str) -> str:
+    return "staging" if module == STAGING else module
+
+
+def _describe(operation: Operation, home: dict[object, str]) -> str:
+    operands = ", ".join(map(str, operation.operands))
+    match operation:
+        case Check(results=(result,)):
+            return f"check {result.type} at ({operands})"
+        case Copy(operands=(value,), type=ty):
+            return f"copy {ty} {value} from {home.get(value, '?')}"
+        case Write(operands=(ptr, value)):
+            return f"write {value} from {home.get(value, '?')} to {ptr}"
+        case Size(operands=(value,)):
+            return f"size {value}"
+        case Call(callee=callee):
+            return f"call {callee.name}({operands})"
+        case _:
+            return print_operation(operation)

@@ -1,0 +1,72 @@
+"""The verifier of fused adapters.
+
+Besides single definition and definition before use, it holds the rule that makes copying from place legal: between the
+check of a remote value and its last use, no code of the module that owns the memory runs.
+"""
+
+from __future__ import annotations
+
+from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, Store, Value
+from marine_gen.ir.verify import IRError
+from marine_gen.passes.model import STAGING, Check, Copy, FusedAdapter, UnfusableError, Write, homes
+from marine_gen.passes.sink import runs_code_of
+from marine_runtime.types import CORE_TYPES, Prim, Record, layout
+
+
+def verify_fused(adapter: FusedAdapter) -> None:
+    """Check the invariants of a fused adapter, after all passes.
+
+    Raises:
+        IRError: a pass broke the IR.
+        UnfusableError: the adapter itself touches a value after code ran that may have changed it.
+    """
+    defined: set[Value] = set(adapter.params)
+    names = {value.name for value in adapter.params}
+    home = homes(adapter)
+    for step in adapter.steps:
+        operation = step.operation
+        _expect(not isinstance(operation, (Lift, Lower, Store)), "no lift, lower or store is left", adapter)
+        _expect(all(value in defined for value in operation.operands), "operands are defined before use", adapter)
+        for value in operation.results:
+            _expect(value not in defined and value.name not in names, f"`{value}` is defined once", adapter)
+            defined.add(value)
+            names.add(value.name)
+        if isinstance(operation, (Copy, Write)):
+            value = operation.operands[-1]
+            _expect(value in home, "a copied value is remote", adapter)
+            _expect(home[value] != step.module, "a copy crosses memories", adapter)
+        if isinstance(operation, Copy):
+            wanted = 1 if isinstance(operation.type, Record) else 2
+            _expect(len(operation.results) == wanted, "a copy gives pointer and length", adapter)
+        if isinstance(operation, Check):
+            _expect(step.module != STAGING, "nothing is checked in staging", adapter)
+        if isinstance(operation, Call):
+            _expect(isinstance(operation.callee, CoreCallee), "only core functions are called", adapter)
+            _expect(all(v.type in CORE_TYPES for v in operation.operands), "core functions take numbers", adapter)
+    for value in adapter.returns:
+        _expect(value in defined and bool(layout(value.type).code), "numbers are returned", adapter)
+        if adapter.side is Side.IMPORT:
+            _expect(isinstance(value.type, Prim) and value.type in CORE_TYPES, "core values are returned", adapter)
+    _verify_views(adapter, home)
+
+
+def _verify_views(adapter: FusedAdapter, home: dict[Value, str]) -> None:
+    stale: dict[str, int] = {}  # the last step that ran code of a module
+    checked_at: dict[Value, int] = {}
+    for position, step in enumerate(adapter.steps):
+        for value in step.operation.operands:
+            module = home.get(value)
+            if module and stale.get(module, -1) > checked_at[value]:
+                culprit = adapter.steps[stale[module]].trail[-1]
+                raise UnfusableError(
+                    f"`{culprit.text}` runs code of module `{module}` between lifting a value and lowering it"
+                )
+        if isinstance(step.operation, Check):
+            checked_at[step.operation.results[0]] = position
+        if step.module != STAGING and runs_code_of(step.module, step):
+            stale[step.module] = position
+
+
+def _expect(holds: bool, what: str, adapter: FusedAdapter) -> None:
+    if not holds:
+        raise IRError(f"fused {adapter.side.value} adapter of `{adapter.function}`: violated: {what}")

@@ -1,0 +1,219 @@
+"""Calls into the fused glue: arguments are encoded into the staging memory, one entry into Wasm, results decoded.
+
+Flat values pass as plain Wasm values. Strings and bytes are written by one statement each; everything else is lowered
+into staging by the same helpers that lower into a guest, bound to the staging memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marine_gen.python_backend.entries import write_checks
+from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.names import identifiers
+from marine_runtime.staging import DATA
+from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
+
+# What the frame binds around the calls; a parameter of such a name gets a number.
+RESERVED = frozenset(
+    {
+        "array",
+        "bad",
+        "check",
+        "class_of",
+        "explain",
+        "staging",
+        "staging_memory",
+        "stage",
+        "end",
+        "error",
+        "found",
+        "result",
+        "results",
+        "position",
+        "row",
+        "rows",
+        "cells",
+        "chunks",
+        "len",
+        "publish",
+        "guard",
+    }
+)
+_UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)
+
+
+@dataclass(frozen=True, slots=True)
+class FusedSide:
+    """What the generated Python has to know of the module's fused glue.
+
+    Attributes:
+        exports: fused exported functions; their entries are numbered in this order.
+        imports: fused imports, in the order of the stub's exports.
+        needs: what the glue imports, in order: (module, export name), the name empty for the memory.
+        sites: rows of the site table, as Python expressions.
+    """
+
+    exports: tuple[str, ...] = ()
+    imports: tuple[tuple[str, str], ...] = ()
+    needs: tuple[tuple[str, str], ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+def wire_code(ty: IType) -> str:
+    """The codes by which a value of `ty` crosses into or out of an entry of the glue."""
+    if not layout(ty).code:
+        return "I" if isinstance(ty, Record) else "II"
+    code = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}[str(layout(ty).carrier[0])]
+    return code.upper() if ty in _UNSIGNED else code
+
+
+def wire_codes(signature: FunctionType) -> tuple[str, str]:
+    """The codes of all parameters and results of an entry."""
+    params = "".join(wire_code(param.type) for param in signature.params)
+    return params, "".join(wire_code(result) for result in signature.results)
+
+
+class StagedCall:
+    """Writes the call of one exported function through the glue."""
+
+    def __init__(self, name: str, index: int, signature: FunctionType, helpers: Helpers) -> None:
+        self.name = name
+        self.index = index
+        self.signature = signature
+        self._helpers = helpers
+        reserved = RESERVED | {f"{kind}{i}" for kind in ("p", "n", "r", "value_") for i in range(99)}
+        self._params = identifiers([param.name for param in signature.params], reserved)
+
+    @property
+    def params(self) -> list[str]:
+        """The names of the parameters."""
+        return self._params
+
+    def write(self, writer: Writer, head: str) -> None:
+        """Write the function `call_NAME` over internal values."""
+        with writer.block(head):
+            with writer.block("try:"):
+                arguments = self._encode(writer, self._params, str(DATA), chunked=False)
+                results = self._result_names()
+                call = f"fused_{self.name}({', '.join(arguments)})"
+                writer.line(f"{', '.join(results)} = {call}" if results else call)
+            with writer.block("except BaseException as error:"):
+                with writer.block("if (found := explain(error)) is error:"):
+                    writer.line("raise")
+                writer.line("raise found from found.__cause__")
+            decoded = self._decode()
+            if decoded:
+                writer.line(f"result = {', '.join(decoded)}")
+            with writer.block("if staging.large:"):
+                writer.line("staging.shrink()")
+            if decoded:
+                writer.line("return result")
+
+    def write_batch(self, writer: Writer, function: str) -> None:
+        """Write the function `batch_NAME`: argument rows in, a list of results or exceptions out."""
+        params, results = wire_codes(self.signature)
+        direct = any(
+            not layout(item.type).code and item.type is not Prim.STRING and not is_bytes(item.type)
+            for item in self.signature.params
+        )
+        with writer.block(f"def batch_{self.name}(rows: list[Any]) -> list[Any]:"):
+            with writer.block(
+                "def encode(rows: list[Any], end: int) -> tuple[list[bytes], list[bytes], int, dict[int, Exception]]:"
+            ):
+                writer.line("cells: list[bytes] = []")
+                writer.line("chunks: list[bytes] = []")
+                writer.line("bad: dict[int, Exception] = {}")
+                with writer.block("for position, row in enumerate(rows):"):
+                    with writer.block("try:"):
+                        writer.line(f"{_tuple(self._params) if self._params else '()'} = row")
+                        checked = write_checks(writer, function, self.signature, self._params)
+                    with writer.block("except (TypeError, ValueError):"):
+                        writer.line(f"bad[position] = link.refusal({literal(function)}, row)")
+                        writer.line("continue")
+                    arguments = self._encode(writer, checked, "end", chunked=not direct)
+                    writer.line(f"cells.append(in_{self.index}.pack({', '.join(arguments)}))")
+                writer.line("return cells, chunks, end, bad")
+            writer.line()
+            with writer.block("def decode(data: bytes) -> list[Any]:"):
+                names = self._result_names()
+                decoded = self._decode()
+                if decoded:
+                    value = decoded[0] if len(decoded) == 1 else f"({', '.join(decoded)})"
+                    writer.line(f"return [{value} for {_tuple(names)} in out_{self.index}.iter_unpack(data)]")
+                else:
+                    writer.line("return []")
+            writer.line()
+            sizes = f"{8 * len(params)}, {8 * len(results)}"
+            writer.line(f"return staging.run_batch(rows, many_{self.name}, {sizes}, encode, decode)")
+
+    @property
+    def structs(self) -> list[tuple[str, str]]:
+        """The `struct` formats that the batch function needs, by name."""
+        params, results = wire_codes(self.signature)
+        return [(f"in_{self.index}", f"Struct({_cells(params)})"), (f"out_{self.index}", f"Struct({_cells(results)})")]
+
+    def _encode(self, writer: Writer, values: list[str], at: str, *, chunked: bool) -> list[str]:
+        """Write the encoding of all parameters from `at` on; gives the raw arguments.
+
+        With `chunked`, bytes are collected in `chunks` instead of being written one by one. Afterwards `end` is the
+        first free byte.
+        """
+        arguments: list[str] = []
+        for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
+            ty = item.type
+            if layout(ty).code:
+                arguments.append(name)
+                continue
+            if ty is Prim.STRING or is_bytes(ty):
+                data = name
+                if ty is Prim.STRING:
+                    data = f"{name}_utf8"
+                    writer.line(f"{data} = {name}.encode()")
+                where = at
+                if at == "end":
+                    where = f"p{index}"
+                    writer.line(f"{where} = end")
+                if chunked:
+                    writer.line(f"chunks.append({data})")
+                    writer.line(f"end += len({data})")
+                else:
+                    writer.line(f"end = stage({where}, {data})")
+                arguments += [where, f"len({data})"]
+            else:
+                writer.line(f"staging.cursor = {at}")
+                pair = [f"p{index}"] if isinstance(ty, Record) else [f"p{index}", f"n{index}"]
+                writer.line(f"{', '.join(pair)} = {self._helpers.lower(ty)}({name})")
+                writer.line("end = staging.cursor")
+                arguments += pair
+            at = "end"
+        return arguments
+
+    def _result_names(self) -> list[str]:
+        names: list[str] = []
+        for index, ty in enumerate(self.signature.results):
+            names += [f"r{index}"] if len(wire_code(ty)) == 1 else [f"p{index}", f"n{index}"]
+        return names
+
+    def _decode(self) -> list[str]:
+        decoded = []
+        for index, ty in enumerate(self.signature.results):
+            if ty is Prim.BOOLEAN:
+                decoded.append(f"r{index} != 0")
+            elif layout(ty).code:
+                decoded.append(f"r{index}")
+            elif isinstance(ty, Record):
+                decoded.append(f"{self._helpers.lift(ty)}(r{index})")
+            else:
+                decoded.append(f"{self._helpers.lift(ty)}(p{index}, n{index})")
+        return decoded
+
+
+def _cells(codes: str) -> str:
+    """A `struct` format with every value in a cell of 8 bytes."""
+    return '"<' + "".join(code if code in "qQd" else f"{code}4x" for code in codes) + '"'
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"

@@ -1,0 +1,12 @@
+"""The fused backend: adapters as core Wasm, one glue module per module, and a stub module that cuts the knot.
+
+A guest needs its imports before it exists, the glue needs the guest's memory. The stub exports the imports as calls
+through a table; when the guest exists, the glue module fills the table with its active element segment.
+
+`places` names memories and functions, `checks` validates values where they lie, `copies` moves them between memories,
+`functions` writes adapters, `render` puts everything into the Jinja2 frames.
+"""
+
+from marine_gen.wasm_backend.render import FusedCode, generate_glue
+
+__all__ = ["FusedCode", "generate_glue"]

@@ -1,0 +1,69 @@
+"""Memories and functions of the modules that a glue module works with, as symbols of its text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from marine_gen.ir.model import CoreCallee, ModuleIR
+from marine_gen.passes.model import STAGING, Modules
+from marine_runtime.names import identifiers
+from marine_runtime.types import Array, IType, Record, is_bytes
+
+# First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
+_RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "new", "export", "import"})
+
+
+@dataclass(slots=True)
+class Places:
+    """Asking for a symbol requests the import behind it.
+
+    Attributes:
+        functions: requested core functions: (module, export index) to symbol.
+        memories: names of modules whose memory is used, in order of request; `STAGING` is always there.
+    """
+
+    modules: Modules
+    functions: dict[tuple[str, int], str] = field(default_factory=dict)
+    memories: dict[str, None] = field(default_factory=lambda: {STAGING: None})
+    _symbols: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = list(self.modules)
+        self._symbols = dict(zip(names, identifiers(names, _RESERVED), strict=True))
+        self._symbols[STAGING] = "staging"
+
+    def symbol(self, module: str) -> str:
+        """The module's name as part of a symbol."""
+        return self._symbols[module]
+
+    def memory(self, module: str) -> str:
+        """The memory of `module`, with the sigil."""
+        self.memories[module] = None
+        return f"${self._symbols[module]}"
+
+    def function(self, module: str, callee: CoreCallee) -> str:
+        """A core function of `module`, with the sigil."""
+        key = (module, callee.index)
+        if key not in self.functions:
+            (name,) = identifiers([callee.name])
+            self.functions[key] = f"{self._symbols[module]}.{name}"
+            if list(self.functions.values()).count(self.functions[key]) > 1:
+                self.functions[key] += f".{callee.index}"
+        return f"${self.functions[key]}"
+
+    def allocate(self, module: str) -> str:
+        """The `allocate` of `module`, which is its export 0."""
+        return self.function(module, self.modules[module].core[0])
+
+    def owner(self, module: str) -> ModuleIR:
+        """The module by name."""
+        return self.modules[module]
+
+
+def type_key(ty: IType) -> str:
+    """A type as part of a symbol: `array_record_6`."""
+    if is_bytes(ty):
+        return "bytes"
+    if isinstance(ty, Array):
+        return f"array_{type_key(ty.element)}"
+    return f"record_{ty.id}" if isinstance(ty, Record) else ty.value
