@@ -3,15 +3,23 @@
 import marine_gen
 with marine_gen.load("Config.toml") as service:      # or a .wasm file, a mapping, a built directory
     service.call("facade", "get_n_save", [url, name])
+
+What the package exports is imported when it is first used, so that `marine-gen --help` loads no Wasm engine.
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from marine_gen._version import __version__
-from marine_gen.artifact import BuildResult, Target, load, read_target
-from marine_gen.artifact import build as _build
-from marine_gen.diagnostics import Diagnostic, DiagnosticError
-from marine_runtime import HostFunction, MarineError, Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marine_gen.artifact import BuildResult, Target, load
+    from marine_gen.diagnostics import Diagnostic, DiagnosticError
+    from marine_runtime import HostFunction, MarineError, Service
 
 __all__ = [
     "BuildResult",
@@ -26,13 +34,42 @@ __all__ = [
     "load",
 ]
 
+_HOMES = {
+    "BuildResult": "marine_gen.artifact",
+    "Target": "marine_gen.artifact",
+    "load": "marine_gen.artifact",
+    "Diagnostic": "marine_gen.diagnostics",
+    "DiagnosticError": "marine_gen.diagnostics",
+    "HostFunction": "marine_runtime",
+    "MarineError": "marine_runtime",
+    "Service": "marine_runtime",
+}
 
-def build(target: Target, output: str | Path, *, engine: str = "closures", force: bool = False) -> BuildResult:
+
+def build(target: Target, output: str | Path, *, engine: str | None = None, force: bool = False) -> BuildResult:
     """Build a service ahead of time into the directory `output`; `marine_runtime.load` runs it.
 
-    An up-to-date directory is left alone unless `force` is set.
+    An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
     """
-    return _build(read_target(target), Path(output), engine=engine, force=force)
+    from pathlib import Path
+
+    from marine_gen import artifact
+
+    source = artifact.read_target(target)
+    if engine is None:
+        return artifact.build(source, Path(output), force=force)
+    return artifact.build(source, Path(output), engine=engine, force=force)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -109,7 +109,7 @@ class _Module:
         helpers = [line for _, lines in sorted(functions.items()) for line in ["", *lines]]
         words = set(_WORD.findall("\n".join([code, calls, entries, *helpers, *ready.values(), *self._fused.sites])))
         words |= {"Any", "Callable"} if published else set()
-        words |= {"Any"} if self._fused.needs else set()
+        words |= {"Any"} if self._fused.exists else set()
         words |= {"Struct"} if structs or batch_structs else set()
         words |= {"StructError"} if structs else set()
         words |= {"dataclass"} if self._classes else set()
@@ -257,7 +257,7 @@ class _Module:
         table = ["", "__marine_sites__ = Sites(", f"    {literal(self._module.name)},", "    ("]
         table += [f"    {row}" for row in rows]
         table += ["    ),", ")"]
-        if self._fused.needs:
+        if self._fused.exists:
             table += [
                 "FUSED_SITES: tuple[tuple[Any, ...], ...] = (",
                 *(f"    {row}," for row in self._fused.sites),

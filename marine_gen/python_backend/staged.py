@@ -60,6 +60,11 @@ class FusedSide:
     needs: tuple[tuple[str, str], ...] = ()
     sites: tuple[str, ...] = ()
 
+    @property
+    def exists(self) -> bool:
+        """Whether the module has fused glue. It may need nothing: adapters can do without calls and memory."""
+        return bool(self.exports or self.imports)
+
 
 def wire_code(ty: IType) -> str:
     """The codes by which a value of `ty` crosses into or out of an entry of the glue."""
@@ -157,12 +162,16 @@ class StagedCall:
     def _encode(self, writer: Writer, values: list[str], at: str, *, chunked: bool) -> list[str]:
         """Write the encoding of all parameters from `at` on; gives the raw arguments.
 
-        With `chunked`, bytes are collected in `chunks` instead of being written one by one. Afterwards `end` is the
-        first free byte.
+        With `chunked`, bytes are collected in `chunks` instead of being written one by one. When it starts at `end`,
+        `end` is the first free byte afterwards.
         """
+        at_end = at == "end"
         arguments: list[str] = []
+        staged = [index for index, item in enumerate(self.signature.params) if not layout(item.type).code]
         for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
             ty = item.type
+            # One call needs the end of a value for the next one; a batch goes on after the last value too.
+            ends = at_end or index not in staged[-1:]
             if layout(ty).code:
                 arguments.append(name)
                 continue
@@ -179,13 +188,14 @@ class StagedCall:
                     writer.line(f"chunks.append({data})")
                     writer.line(f"end += len({data})")
                 else:
-                    writer.line(f"end = stage({where}, {data})")
+                    writer.line(f"{'end = ' if ends else ''}stage({where}, {data})")
                 arguments += [where, f"len({data})"]
             else:
                 writer.line(f"staging.cursor = {at}")
                 pair = [f"p{index}"] if isinstance(ty, Record) else [f"p{index}", f"n{index}"]
                 writer.line(f"{', '.join(pair)} = {self._helpers.lower(ty)}({name})")
-                writer.line("end = staging.cursor")
+                if ends:
+                    writer.line("end = staging.cursor")
                 arguments += pair
             at = "end"
         return arguments

@@ -123,7 +123,9 @@ class Copies:
             writer.line("(local $block i32)")
             writer.line(f"(local.set $block {self._allocate(target, get('size'), const(1))})")
             if target == STAGING:
-                writer.line(self._move(source, target, get("block"), get("ptr"), get("size")))
+                # The pointer of what is empty means nothing, and memory.copy would look at it.
+                with writer.when(get("size")):
+                    writer.line(self._move(source, target, get("block"), get("ptr"), get("size")))
             else:
                 writer.line(f"(call {self.write(source, target)} {get('block')} {get('ptr')} {get('size')})")
             writer.line(get("block"))

@@ -7,6 +7,7 @@ lifted is of its type already.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,8 +20,21 @@ ToPublic = Callable[[Any], Any]
 
 _BUILTIN = ("bool", "bytes", "float", "int", "list", "object", "str", "tuple")
 _IMPORTED = ("Any", "Callable", "Mapping", "Protocol", "Sequence", "annotations", "dataclass", "dataclasses", "typing")
-RESERVED = frozenset(_BUILTIN + _IMPORTED)
+_GLUE = (
+    *("Bound", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
+    *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
+    *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
+    *("memory", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
+    *("Functions", "block_allocator", "too_large"),
+)
+RESERVED = frozenset(_BUILTIN + _IMPORTED + _GLUE)
 """Names that a record class does not get, because generated code says them next to it."""
+
+_NUMBERED = re.compile(
+    r"(core|callee|export|import|entry|publish|lift|lower|staged|body|call|batch|fused|many|in|out)_.*"
+    r"|(bool|bytes|flat|string)_(lifter|lowerer|storer)"
+)
+"""What generated code calls the things that it has one of per function or type."""
 
 _SCALAR_TYPES: Mapping[Prim, type] = {
     **dict.fromkeys(Prim, int),
@@ -34,7 +48,9 @@ _SCALAR_TYPES: Mapping[Prim, type] = {
 
 def class_names(records: Records) -> dict[int, str]:
     """The Python class name of every record, by type index."""
-    return dict(zip(records, identifiers([record.name for record in records.values()], RESERVED), strict=True))
+    names = [record.name for record in records.values()]
+    names = [f"{name}_" if _NUMBERED.fullmatch(identifier(name)) else name for name in names]
+    return dict(zip(records, identifiers(names, RESERVED), strict=True))
 
 
 def python_type(ty: IType, classes: Mapping[int, type]) -> Any:

@@ -33,7 +33,7 @@ MAX_MODULES = (DATA - STACK) // 4 // 2
 """More modules than this are not fused: the stack of positions must hold a chain through all of them."""
 
 ORDINAL_SHIFT = 20
-KEPT = 1 << 20
+KEPT = 4 << 20
 """Bytes of staging that stay resident after a call that needed more."""
 
 BATCH_ROWS = 4096

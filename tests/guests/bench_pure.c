@@ -37,3 +37,18 @@ uint32_t MARINE_EXPORT(plain)(uint32_t n, char *text, uint32_t size) {
     free(text);
     return total;
 }
+
+MARINE_IMPORT("bench_effector", "echo_bytes") void effector_echo_bytes(const uint8_t *data, uint32_t size);
+
+/* Bulk data there and back, n times: two copies between memories a round, and hardly any guest work. */
+uint32_t MARINE_EXPORT(bytes_many)(uint32_t n, uint8_t *data, uint32_t size) {
+    uint32_t total = 0;
+    while (n--) {
+        effector_echo_bytes(data, size);
+        marine_bytes answer = marine_bytes_result();
+        total += answer.count;
+        marine_bytes_free(answer);
+    }
+    free(data);
+    return total;
+}

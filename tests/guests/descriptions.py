@@ -177,6 +177,7 @@ PASSED_FUNCTIONS = (
 EFFECTOR_DROP_COUNT = function("get_drop_count", U32)
 
 ECHO = function("echo", STRING, text=STRING)
+ECHO_BYTES = function("echo_bytes", BYTES, data=BYTES)
 DOWNLOAD = function("download", STRING, url=STRING)
 PUT = function("put", STRING, name=STRING, content=BYTES)
 GET = function("get", BYTES, name=STRING)
@@ -224,10 +225,13 @@ _TESTS: dict[str, Description] = {
         (*PASSED_FUNCTIONS, function("get_drop_count", Vector(U32))),
         (imported("records_passing_effector", *PASSED_FUNCTIONS, EFFECTOR_DROP_COUNT),),
     ),
-    "bench_effector": Description(functions=(ECHO,)),
+    "bench_effector": Description(functions=(ECHO, ECHO_BYTES)),
     "bench_pure": Description(
-        functions=tuple(function(name, U32, n=U32, text=STRING) for name in ("call_many", "plain")),
-        imports=(imported("bench_effector", ECHO),),
+        functions=(
+            *(function(name, U32, n=U32, text=STRING) for name in ("call_many", "plain")),
+            function("bytes_many", U32, n=U32, data=BYTES),
+        ),
+        imports=(imported("bench_effector", ECHO, ECHO_BYTES),),
     ),
 }
 
@@ -270,7 +274,7 @@ _HOSTILE: dict[str, Description] = {
     "any_allocation": Description(
         (record("Pair", a=U64, b=U64),),
         (
-            function("answer", addresses=U32),
+            function("answer", U32, address=U32),
             function("text", text=STRING),
             function("bytes", data=BYTES),
             function("numbers", data=Vector(U64)),

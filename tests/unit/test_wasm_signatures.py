@@ -6,7 +6,8 @@ import pytest
 from wasmtime import wat2wasm
 
 from marine_gen.diagnostics import Code, DiagnosticError
-from marine_gen.wasm import CoreImport, CoreSignature, OtherImport, Signatures, read_signatures
+from marine_gen.wasm import CoreImport, OtherImport, Signatures, read_signatures
+from marine_runtime.types import CoreSignature
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.support.notation import read_bytes
 

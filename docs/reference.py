@@ -1,0 +1,130 @@
+"""Writes the reference parts of the documentation from the tables in the code.
+
+    python docs/reference.py
+
+`instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`. A test
+compares both with what this file gives. All other pages are written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from marine_gen.diagnostics import codes
+from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
+from marine_gen.interfaces.instructions import Effect, Slot
+
+DOCS = Path(__file__).parent
+INSTRUCTIONS_PAGE = DOCS / "instructions.md"
+ERRORS_PAGE = DOCS / "errors.md"
+
+BEGIN, END = "<!-- codes: made by docs/reference.py -->\n", "<!-- end of codes -->\n"
+
+_HEAD = """\
+# Instructions of adapters
+
+<!-- Made by docs/reference.py from marine_gen/interfaces/instructions.py; do not edit. -->
+
+An adapter is a list of instructions over a stack of typed values. It starts with an empty stack; its parameters are
+reached with `arg.get`; when it ends, the stack holds exactly its results. Types are checked before anything runs
+(codes MG401 to MG506 in [errors.md](errors.md)).
+
+In the tables, the stack grows to the right: `i32 string → i32 i32` pops a string from the top and an i32 below it, and
+pushes two i32. `a` and `b` are any type, `t` is the type that belongs to the immediate, `·` is nothing. How values lie
+in memory is told in [architecture.md](architecture.md#values-in-memory), how the text of an adapter is written in
+[the grammar's page](../grammar/README.md).
+"""
+
+_INTROS = {
+    "Stack and calls": """\
+`call-core N` counts the exports of the interface section first, then its implemented imports. An export is called with
+its real Wasm types. An import is a function of another module, called with interface values through that module's
+export adapter.
+""",
+    "Memory": """\
+Pointers and lengths are i32 on the stack and unsigned in meaning; every range is checked against the size of the
+memory. Lifting copies. `string.lower_memory` and `byte_array.lower_memory` write to a block that the adapter has
+allocated; `array.lower_memory` and `record.lower_memory` allocate themselves, through call-core 0.
+""",
+    "Conversions": """\
+An integer that does not fit the result type is an error of the call, except between an unsigned type and the core type
+of the same width, where the bits are kept. Floats need no conversion.
+""",
+}
+
+_COLUMNS = "| instruction | opcode | immediate | stack | meaning |\n| --- | --- | --- | --- | --- |\n"
+
+_SLOTS = {
+    Slot.ARGUMENT: "t",
+    Slot.PARAMS: "parameters…",
+    Slot.RESULTS: "results…",
+    Slot.ANY_A: "a",
+    Slot.ANY_B: "b",
+    Slot.BYTES: "byte_array",
+    Slot.ARRAY: "array(t)",
+    Slot.RECORD: "record",
+}
+
+
+def instructions_page() -> str:
+    """The whole of `instructions.md`."""
+    groups: dict[str, list[Operator]] = {title: [] for title in _INTROS}
+    for operator in INSTRUCTIONS:
+        groups[_group(operator)].append(operator)
+    parts = [_HEAD]
+    for title, operators in groups.items():
+        rows = "".join(map(_row, operators))
+        parts.append(f"## {title}\n\n{_INTROS[title]}\n{_COLUMNS}{rows}")
+    return "\n".join(parts)
+
+
+def _group(operator: Operator) -> str:
+    if operator.is_conversion:
+        return "Conversions"
+    return (
+        "Memory"
+        if operator.mnemonic.split(".")[0] in ("string", "array", "record", "byte_array")
+        else "Stack and calls"
+    )
+
+
+def _row(operator: Operator) -> str:
+    immediate = "" if operator.immediate is Immediate.NONE else operator.immediate.value
+    effect = f"{_effect(operator.pops)} → {_effect(operator.pushes)}"
+    return f"| `{operator.mnemonic}` | 0x{operator.opcode:02x} | {immediate} | {effect} | {operator.doc} |\n"
+
+
+def _effect(effect: Effect) -> str:
+    return " ".join(_SLOTS[slot] if isinstance(slot, Slot) else _type(str(slot)) for slot in effect) or "·"
+
+
+def _type(text: str) -> str:
+    return "byte_array" if text == "array (u8)" else text
+
+
+def codes_table() -> str:
+    """The table of diagnostic codes; stages and meanings are the comments in `marine_gen/diagnostics/codes.py`."""
+    source = Path(codes.__file__).read_text(encoding="utf-8")
+    return "| code | name | meaning |\n| --- | --- | --- |\n" + "".join(_code_rows(source.splitlines()))
+
+
+def _code_rows(lines: Iterable[str]) -> Iterable[str]:
+    for line in lines:
+        if stage := re.fullmatch(r"    # (\dxx): (.+)", line):
+            yield f"| **{stage[1]}** | | **{stage[2]}** |\n"
+        elif code := re.fullmatch(r'    (\w+) = "(MG\d+)"  # (.+)', line):
+            yield f"| {code[2]} | `{code[1]}` | {code[3]} |\n"
+
+
+def errors_page(current: str) -> str:
+    """`current`, the text of `errors.md`, with its table of codes made anew."""
+    before, _, rest = current.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{codes_table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    INSTRUCTIONS_PAGE.write_text(instructions_page(), encoding="utf-8")
+    ERRORS_PAGE.write_text(errors_page(ERRORS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

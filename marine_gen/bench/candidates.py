@@ -1,0 +1,95 @@
+"""One call of one service, ready to be timed on every engine, and on the slow path that a user would write by hand.
+
+What is timed is the public entry, with arguments of the public types: what a Python program calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from marine_gen.artifact import ENGINES, Target, load
+from marine_runtime.json_values import arguments_from_json
+from marine_runtime.linker import HostFunctions
+from marine_runtime.records import to_public
+from marine_runtime.service import Service
+
+ORACLE = "interpreter"
+"""The engine that runs adapters instruction by instruction, as Marine does."""
+
+BASELINE = f"{ORACLE} (fast calls)"
+PUBLIC_BASELINE = f"{ORACLE} (public calls)"
+"""The interpreter over wasmtime-py's public API: what there was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One engine over one call layer.
+
+    Attributes:
+        name: engine and call layer, as tables show it.
+        backend: the call layer that is really in use.
+        result: the result of the first call, as JSON.
+    """
+
+    name: str
+    engine: str
+    backend: str
+    call: Callable[[], Any]
+    result: str
+
+
+@contextmanager
+def open_candidates(
+    target: Target,
+    choose: Callable[[Service], tuple[str, str]],
+    arguments: str,
+    *,
+    host_functions: HostFunctions | None = None,
+) -> Iterator[Sequence[Candidate]]:
+    """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
+
+    Args:
+        target: as `load` takes it.
+        choose: the module and function to call, from a loaded service.
+        arguments: as JSON text.
+        host_functions: as `load` takes them.
+
+    Raises:
+        MarineError: as `load` and `Service.call_json` do.
+    """
+    combinations = [(engine, "fast") for engine in ENGINES] + [(ORACLE, "public")]
+    with ExitStack() as stack:
+        candidates = []
+        for engine, backend in combinations:
+            service = load(target, engine=engine, backend=backend, host_functions=host_functions)
+            stack.enter_context(service)
+            module, function = choose(service)
+            result = service.call_json(module, function, arguments)
+            call = partial(service.modules[module][function], *public_arguments(service, module, function, arguments))
+            candidates.append(Candidate(f"{engine} ({backend} calls)", engine, service.backend, call, result))
+        yield candidates
+
+
+def public_arguments(service: Service, module: str, function: str, arguments: str) -> list[Any]:
+    """Arguments from JSON as a Python caller would write them: records are instances of the service's own classes.
+
+    Raises:
+        ArgumentError: the text is not JSON or does not fit the signature.
+    """
+    interface = service.interface.modules[module]
+    signature, records = interface.functions[function], interface.records
+    classes = service.modules[module].records
+    names = [record.name for record in records.values()]
+    by_index = {
+        # A record that shares its name with another one stays a tuple, which every entry takes too.
+        index: classes[record.name]
+        for index, record in records.items()
+        if record.name in classes and names.count(record.name) == 1
+    }
+    values = arguments_from_json(arguments, signature, records, module=module, function=function)
+    converters = [to_public(param.type, records, by_index) for param in signature.params]
+    return [convert(value) if convert else value for convert, value in zip(converters, values, strict=True)]

@@ -1,0 +1,116 @@
+"""Times callables against each other.
+
+Candidates take turns, round by round, so that a slow moment of the machine hits all of them; the order turns with
+the rounds. Garbage collection is off while a sample is taken. A sample is one stretch of calls that is long enough for
+the clock, and its value is the time of one call. What a call means, and on which engine it runs, is not known here.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+
+_MAX_CALLS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was measured of one candidate.
+
+    Attributes:
+        samples: nanoseconds for one call, one number per round.
+        calls: how many calls made one sample.
+    """
+
+    name: str
+    samples: tuple[float, ...]
+    calls: int
+
+    @property
+    def median(self) -> float:
+        """Nanoseconds for one call in the middle round."""
+        return median(self.samples)
+
+    @property
+    def minimum(self) -> float:
+        """Nanoseconds for one call in the best round."""
+        return min(self.samples)
+
+    def speedup_over(self, other: Timing) -> float:
+        """How many times faster this is than `other`, by medians."""
+        return other.median / self.median
+
+    def __str__(self) -> str:
+        return f"{self.name}: median {format_time(self.median)}, minimum {format_time(self.minimum)}"
+
+
+def format_time(nanoseconds: float) -> str:
+    """A duration with three significant digits and a unit."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= size:
+            return f"{_three_digits(nanoseconds / size)} {unit}"
+    return f"{_three_digits(nanoseconds)} ns"
+
+
+def compare(
+    candidates: Mapping[str, Callable[[], Any]], *, rounds: int = 7, min_time: float = 0.05, per: int = 1
+) -> list[Timing]:
+    """Time every candidate, in turns.
+
+    Args:
+        candidates: what to call, by name.
+        rounds: samples of each candidate.
+        min_time: seconds that one sample takes at least.
+        per: divide times by this, for a candidate that does its work so many times per call.
+
+    Raises:
+        ValueError: a number is out of range. Whatever a candidate raises goes through.
+    """
+    if rounds < 1 or per < 1 or not 0 <= min_time < float("inf"):
+        raise ValueError("rounds and per must be at least 1, and min_time a number of seconds")
+    calls = {name: _calibrate(candidate, min_time) for name, candidate in candidates.items()}
+    samples: dict[str, list[float]] = {name: [] for name in candidates}
+    order = list(candidates)
+    for _ in range(rounds):
+        for name in order:
+            elapsed = _time(candidates[name], calls[name])
+            samples[name].append(max(elapsed, 1) / calls[name] / per)
+        order = order[1:] + order[:1]
+    return [Timing(name, tuple(taken), calls[name]) for name, taken in samples.items()]
+
+
+def _calibrate(candidate: Callable[[], Any], min_time: float) -> int:
+    """How many calls take at least `min_time`; warms the candidate up on the way."""
+    wanted = min_time * 1e9
+    calls = 1
+    while True:
+        elapsed = max(_time(candidate, calls), 1)
+        if elapsed >= wanted or calls >= _MAX_CALLS:
+            return calls
+        # Aim a little further than needed, and never jump far from a first call that was slow or very quick.
+        calls = min(max(calls + 1, int(calls * min(wanted / elapsed * 1.1, 10))), _MAX_CALLS)
+
+
+def _time(candidate: Callable[[], Any], calls: int) -> int:
+    """Nanoseconds for `calls` calls in a row, without garbage collection."""
+    collecting = gc.isenabled()
+    gc.collect(0)
+    gc.disable()
+    try:
+        start = perf_counter_ns()
+        for _ in repeat(None, calls):
+            candidate()
+        return perf_counter_ns() - start
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _three_digits(number: float) -> str:
+    decimals = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{decimals}f}"

@@ -1,0 +1,136 @@
+"""`marine-gen bench`: one call on every engine, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from marine_gen.cli.host_file import read_host_functions
+from marine_gen.cli.inputs import choose_function, read_arguments
+from marine_gen.cli.interrupt import interruptible
+from marine_gen.cli.options import FILE, examples, host_file_option
+from marine_gen.cli.output import counted, write_json, write_table
+from marine_gen.cli.report import clean, warn
+
+if TYPE_CHECKING:
+    from marine_gen.bench import Candidate, Timing
+
+
+_LONGEST = 3600.0  # seconds
+
+
+def _refuse_nan(value: float) -> float:
+    if value != value:  # a range lets it through, because it is neither too small nor too big
+        raise click.BadParameter("it is not a number")
+    return value
+
+
+@click.command(
+    "bench",
+    short_help="Time a call on every engine.",
+    epilog=examples(
+        "marine-gen bench greeting.wasm greeting.greeting '[\"John\"]'",
+        "marine-gen bench service.toml bench_pure.call_many '[1000, \"text\"]' --per 1000",
+    ),
+)
+@click.argument("target", type=FILE)
+@click.argument("function", metavar="MODULE.FUNCTION")
+@click.argument("arguments", metavar="[JSON]", default="[]")
+@click.option("--json", "as_json", is_flag=True, help="Print the raw samples and the machine as JSON.")
+@click.option("--rounds", type=click.IntRange(1, 10_000), default=7, show_default=True, help="Samples of each engine.")
+@click.option(
+    "--min-time",
+    type=click.FloatRange(0, _LONGEST),
+    callback=lambda ctx, param, value: _refuse_nan(value),
+    default=0.1,
+    show_default=True,
+    metavar="SECONDS",
+    help="Least duration of one sample.",
+)
+@click.option("--per", type=click.IntRange(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
+@host_file_option
+def command(
+    target: Path,
+    function: str,
+    arguments: str,
+    as_json: bool,
+    rounds: int,
+    min_time: float,
+    per: int,
+    host_file: Path | None,
+) -> None:
+    """Time a call on every engine, and on the interpreter over wasmtime's public API, in one process.
+
+    Engines take turns. What is timed is the call from Python, with the same arguments everywhere; a service keeps its
+    state between calls. TARGET and JSON are as for `marine-gen run`.
+    """
+    from marine_gen.bench import compare, describe_machine, open_candidates
+
+    text = read_arguments(arguments)
+    host_functions = read_host_functions(host_file)
+    with (
+        interruptible(),
+        open_candidates(
+            target, lambda service: choose_function(service, function), text, host_functions=host_functions
+        ) as candidates,
+    ):
+        _warn(candidates)
+        timings = compare({item.name: item.call for item in candidates}, rounds=rounds, min_time=min_time, per=per)
+    if as_json:
+        document = {
+            "target": str(target),
+            "function": function,
+            "arguments": text,
+            "per": per,
+            "unit": "ns",
+            "machine": describe_machine().to_json(),
+            "results": [_result(*pair, timings) for pair in zip(candidates, timings, strict=True)],
+        }
+        write_json(document)
+        return
+    _show(timings)
+    click.echo(f"\n{clean(function)}, {counted(rounds, 'round')}, times per call" + (f" / {per}" if per > 1 else ""))
+    click.echo(clean(str(describe_machine())))
+
+
+def _warn(candidates: Sequence[Candidate]) -> None:
+    if any(item.result != candidates[0].result for item in candidates):
+        warn("the first call did not give the same result everywhere: the function depends on more than its arguments")
+    if any("fast" in item.name and item.backend != "fast" for item in candidates):
+        warn("the fast call layer can't be used here; `marine-gen doctor` says why")
+
+
+def _ratios(timing: Timing, timings: Sequence[Timing]) -> tuple[float, float]:
+    from marine_gen.bench import BASELINE, PUBLIC_BASELINE
+
+    by_name = {item.name: item for item in timings}
+    return timing.speedup_over(by_name[PUBLIC_BASELINE]), timing.speedup_over(by_name[BASELINE])
+
+
+def _result(candidate: Candidate, timing: Timing, timings: Sequence[Timing]) -> dict[str, Any]:
+    to_public, to_fast = _ratios(timing, timings)
+    return {
+        "name": candidate.name,
+        "engine": candidate.engine,
+        "backend": candidate.backend,
+        "median": timing.median,
+        "minimum": timing.minimum,
+        "times_public_interpreter": to_public,
+        "times_fast_interpreter": to_fast,
+        "calls_per_sample": timing.calls,
+        "samples": list(timing.samples),
+    }
+
+
+def _show(timings: Sequence[Timing]) -> None:
+    from marine_gen.bench.measure import format_time
+
+    columns = ("engine", "median", "minimum", "× public interpreter", "× fast interpreter")
+    rows = []
+    for timing in timings:
+        ratios = [f"{ratio:.2f}" for ratio in _ratios(timing, timings)]
+        rows.append((timing.name, format_time(timing.median), format_time(timing.minimum), *ratios))
+    write_table(columns, rows, numbers=columns[1:])

@@ -1,0 +1,85 @@
+"""`marine-gen build`: a service, compiled ahead of time into a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from marine_gen.cli.options import FILE, EngineType, examples
+from marine_gen.cli.output import counted, human_size, write_table
+from marine_gen.cli.report import clean
+
+if TYPE_CHECKING:
+    from marine_gen.artifact import BuildResult, Source
+
+
+@click.command(
+    "build",
+    short_help="Compile a service ahead of time.",
+    epilog=examples(
+        "marine-gen build Config.toml", "marine-gen build donkey.wasm shrek.wasm -o build/swamp --engine closures"
+    ),
+)
+@click.argument("targets", metavar="TARGET...", type=FILE, nargs=-1, required=True)
+@click.option("-o", "--output", type=FILE, metavar="DIR", help="Where to write; build/NAME of the service by default.")
+@click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
+@click.option("--force", is_flag=True, help="Write also when the directory is up to date.")
+def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool) -> None:
+    """Compile a service ahead of time into a directory that `marine_runtime` runs without the compiler.
+
+    TARGET is a service configuration (.toml), or one or more Wasm modules in load order: each module may import from
+    those before it.
+    """
+    from marine_gen.artifact import build
+
+    source = _source(targets)
+    directory = output or _default_directory(source.name)
+    if engine is None:
+        result = build(source, directory, force=force)
+    else:
+        result = build(source, directory, engine=engine, force=force)
+    if result.fresh:
+        click.echo(f"{clean(str(directory))} is up to date")
+    else:
+        _show(result)
+
+
+def _source(targets: tuple[Path, ...]) -> Source:
+    from marine_gen.artifact import read_target, read_wasm_files
+    from marine_runtime.errors import ConfigError
+
+    for target in targets:
+        if target.is_dir():
+            raise click.UsageError(f"`{clean(str(target))}` is a directory; build takes a .toml or .wasm files")
+    if len(targets) == 1:
+        return read_target(targets[0])
+    for target in targets:
+        if target.suffix.lower() == ".toml":
+            raise click.UsageError("a service configuration stands alone; several targets must be Wasm modules")
+    stems = [target.stem for target in targets]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise ConfigError(f"two modules are named `{stem}`: name them in a service configuration")
+    return read_wasm_files(targets)
+
+
+def _default_directory(name: str) -> Path:
+    """`build/NAME`. The name may come from a configuration, and must not lead elsewhere."""
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise click.UsageError(f"the service name `{clean(name)}` is not a directory name: give one with -o DIR")
+    return Path("build") / name
+
+
+def _show(result: BuildResult) -> None:
+    manifest, directory = result.manifest, result.directory
+    rows, total = [], 0
+    for entry in manifest.modules:
+        for item in entry.files.values():
+            size = (directory / item.name).stat().st_size
+            total += size
+            rows.append((entry.plan.name, item.name, human_size(size)))
+    write_table(("module", "file", "size"), rows, numbers=("size",))
+    modules = counted(len(manifest.modules), "module")
+    click.echo(f"\nwrote {clean(str(directory))}: {modules}, {human_size(total)}, {manifest.engine} engine")

@@ -1,0 +1,73 @@
+"""`marine-gen cache`: what the cache of compiled services holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from marine_gen.cli.options import examples
+from marine_gen.cli.output import counted, human_size, write_table
+from marine_gen.cli.report import clean
+
+
+@click.command(
+    "cache",
+    short_help="List or clear the cache of compiled services.",
+    epilog=examples("marine-gen cache", "marine-gen cache --clear"),
+)
+@click.option("--clear", is_flag=True, help="Remove everything that is cached.")
+def command(clear: bool) -> None:
+    """List the services that were compiled on the fly, or remove them.
+
+    The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one.
+    """
+    from marine_gen.artifact import cache_directory, cache_entries, clear_cache
+
+    if clear:
+        click.echo(f"removed {counted(clear_cache(), 'cached service')}")
+        return
+    directory = cache_directory()
+    if directory is None:
+        click.echo("the cache can't be used; `marine-gen doctor` says more")
+        return
+    entries = cache_entries()
+    sizes = [directory_size(entry) for entry in entries]
+    if entries:
+        rows = [
+            (*_describe(entry), human_size(size), _modified(entry), entry.name[:12])
+            for entry, size in zip(entries, sizes, strict=True)
+        ]
+        write_table(("service", "engine", "size", "made", "key"), rows, numbers=("size",))
+        click.echo()
+    click.echo(f"{clean(str(directory))}: {counted(len(entries), 'cached service')}, {human_size(sum(sizes))}")
+
+
+def _describe(entry: Path) -> tuple[str, str]:
+    from marine_runtime.artifact import read_manifest
+    from marine_runtime.errors import LoadError
+
+    try:
+        manifest = read_manifest(entry)
+    except LoadError:
+        return "(damaged)", ""
+    return manifest.name, manifest.engine
+
+
+def _modified(entry: Path) -> str:
+    try:
+        return datetime.fromtimestamp(entry.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    except OSError:  # someone else cleared it meanwhile
+        return ""
+
+
+def directory_size(directory: Path) -> int:
+    """Bytes of all files below `directory`; what vanishes meanwhile counts nothing."""
+    total = 0
+    for item in directory.rglob("*"):
+        try:
+            total += item.stat().st_size if item.is_file() else 0
+        except OSError:
+            continue
+    return total

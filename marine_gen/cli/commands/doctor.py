@@ -1,0 +1,115 @@
+"""`marine-gen doctor`: does this installation work, and what did it choose?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import click
+
+from marine_gen.cli.options import examples
+from marine_gen.cli.output import human_size, write_json, write_table
+
+
+class State(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    state: State
+    detail: str
+
+
+@click.command(
+    "doctor",
+    short_help="Check the installation.",
+    epilog=examples("marine-gen doctor", "marine-gen doctor --json"),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Check the installation: versions, call layers (by trying them), engines, cache.
+
+    Exit code 1 means that something is broken. A warning costs speed, nothing else.
+    """
+    checks = [check for look in (_versions, _layers, _engines, _cache) for check in _guarded(look)]
+    if as_json:
+        write_json([asdict(check) for check in checks])
+    else:
+        write_table(("check", "state", "detail"), [(check.name, check.state.value, check.detail) for check in checks])
+    if any(check.state is State.BROKEN for check in checks):
+        ctx.exit(1)
+
+
+def _guarded(look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """What `look` finds; that it fails is a finding too."""
+    try:
+        yield from look()
+    except Exception as error:
+        yield Check(look.__name__.strip("_"), State.BROKEN, f"{type(error).__name__}: {error}")
+
+
+def _versions() -> Iterator[Check]:
+    from marine_gen.bench.machine import describe_machine
+
+    machine = describe_machine()
+    yield Check("machine", State.OK, f"{machine.cpu}, {machine.cores} cores, {machine.system}")
+    yield Check("python", State.OK, machine.python)
+    yield Check("marine-gen", State.OK, machine.marine_gen)
+    missing = machine.wasmtime == "not installed"
+    yield Check("wasmtime", State.BROKEN if missing else State.OK, machine.wasmtime)
+
+
+def _layers() -> Iterator[Check]:
+    from marine_gen.cli.probe import probe
+    from marine_runtime.backend import open_backend
+
+    backend = open_backend()
+    reason = backend.fallback_reason
+    detail = f"{backend.name} layer" + (f", because the fast one can't be used: {reason}" if reason else "")
+    yield Check("calls", State.WARNING if reason else State.OK, detail)
+    for layer in ("fast", "public"):
+        if layer == "fast" and reason:
+            continue
+        problem = probe(layer)
+        detail = problem or "calls, callbacks, memory, exceptions and traps work"
+        yield Check(f"{layer} layer", State.BROKEN if problem else State.OK, detail)
+
+
+def _engines() -> Iterator[Check]:
+    from marine_gen.artifact import ENGINES
+
+    yield Check("engines", State.OK, f"{', '.join(ENGINES)} (the first one is the default)")
+
+
+def _cache() -> Iterator[Check]:
+    from marine_gen.artifact import cache_directory, cache_entries
+    from marine_gen.cli.commands.cache import directory_size
+
+    directory = cache_directory()
+    if directory is None:
+        chosen = os.environ.get("MARINE_GEN_CACHE")
+        where = f"the directory in MARINE_GEN_CACHE, `{chosen}`," if chosen else "the user's cache directory"
+        yield Check(
+            "cache",
+            State.WARNING,
+            f"{where} can't be used: it must be writable by you and by nobody else; "
+            "services are compiled at every start",
+        )
+        return
+    entries = cache_entries()
+    size = human_size(sum(map(directory_size, entries)))
+    if os.access(directory, os.W_OK):
+        yield Check("cache", State.OK, f"{directory}, {len(entries)} services, {size}")
+    else:
+        yield Check("cache", State.WARNING, f"{directory} is not writable; what is there is used ({size})")

@@ -1,0 +1,64 @@
+"""`marine-gen run`: one call, its result as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from marine_gen.cli.host_file import read_host_functions
+from marine_gen.cli.inputs import choose_function, read_arguments
+from marine_gen.cli.interrupt import interruptible
+from marine_gen.cli.logs import LEVELS, logging_to_stderr
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.cli.output import write_text
+
+
+@click.command(
+    "run",
+    short_help="Call a function and print its result.",
+    epilog=examples(
+        "marine-gen run greeting.wasm greeting.greeting '[\"John\"]'",
+        "echo '[5]' | marine-gen run build/service module.function -",
+    ),
+)
+@click.argument("target", type=FILE)
+@click.argument("function", metavar="MODULE.FUNCTION")
+@click.argument("arguments", metavar="[JSON]", default="[]")
+@engine_option
+@click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
+@click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
+@click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
+@host_file_option
+def command(
+    target: Path,
+    function: str,
+    arguments: str,
+    engine: str | None,
+    backend: str,
+    no_cache: bool,
+    log_level: str,
+    host_file: Path | None,
+) -> None:
+    """Call a function and print its result as JSON.
+
+    TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. JSON holds the
+    arguments: an array by position, or an object by name; `-` reads it from stdin.
+    """
+    from marine_gen.artifact import load
+
+    text = read_arguments(arguments)
+    host_functions = read_host_functions(host_file)
+    with (
+        interruptible(),
+        logging_to_stderr(log_level),
+        load(
+            target,
+            engine=engine or default_engine(),
+            host_functions=host_functions,
+            backend=backend,
+            cache=not no_cache,
+        ) as service,
+    ):
+        result = service.call_json(*choose_function(service, function), text)
+    write_text(f"{result}\n")

@@ -1,0 +1,80 @@
+"""`marine-gen set it` and `marine-gen set version`: put adapters or the SDK version into a module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from marine_gen.cli.inputs import read_bytes, read_text, write_file
+from marine_gen.cli.options import FILE, TextType, examples
+
+_INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metavar="IN", help="Wasm module to read.")
+_OUTPUT = click.option(
+    "-o", "--output", type=FILE, metavar="OUT", help="Wasm module to write; by default the input is replaced."
+)
+
+
+class _SemanticVersion(TextType):
+    name = "semver"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is not a semantic version."""
+        from marine_gen.wasm import parse_version
+
+        try:
+            return str(parse_version(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(
+    "set",
+    short_help="Embed adapters or the SDK version into a module.",
+    epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it", "marine-gen set version -i m.wasm -v 0.14.0"),
+)
+def command() -> None:
+    """Embed adapters or the SDK version into a Wasm module. What the module has of it already is replaced."""
+
+
+@command.command(
+    "it",
+    short_help="Embed an adapter text.",
+    epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it -o out.wasm"),
+)
+@_INPUT
+@click.option("-w", "--text", type=FILE, required=True, metavar="TEXT", help="Adapter text to embed.")
+@_OUTPUT
+def set_it(source: Path, text: Path, output: Path | None) -> None:
+    """Embed an adapter text into a Wasm module. `marine-gen check` says whether the two fit together."""
+    from marine_gen.binary import embed
+    from marine_gen.text import parse
+
+    interfaces = parse(read_text(text), str(text))
+    _write(output or source, lambda: embed(read_bytes(source), interfaces), source)
+
+
+@command.command(
+    "version",
+    short_help="Embed the SDK version.",
+    epilog=examples("marine-gen set version -i greeting.wasm -v 0.14.0"),
+)
+@_INPUT
+@click.option("-v", "--version", type=_SemanticVersion(), required=True, metavar="SEMVER", help="Version to embed.")
+@_OUTPUT
+def set_version(source: Path, version: str, output: Path | None) -> None:
+    """Embed the version of the SDK that a Wasm module was built with."""
+    from marine_gen.wasm import embed_sdk_version
+
+    _write(output or source, lambda: embed_sdk_version(read_bytes(source), version), source)
+
+
+def _write(output: Path, make: Any, source: Path) -> None:
+    from marine_gen.diagnostics import DiagnosticError
+
+    try:
+        wasm = make()
+    except DiagnosticError as error:
+        raise error.with_source(str(source)) from None
+    write_file(output, wasm)

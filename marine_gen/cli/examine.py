@@ -1,0 +1,228 @@
+"""Checking inputs from end to end: every finding of every stage that can still say something.
+
+Loading stops at the first stage that fails; here the stages behind it look at what they can. Nothing is instantiated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marine_gen.artifact import compile_module
+from marine_gen.binary import extract
+from marine_gen.check import check_links
+from marine_gen.cli.inputs import Input, Kind, kind_of, read_inputs
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
+from marine_gen.ir import ModuleIR, build_module, verify_module
+from marine_gen.passes import fuse_service
+from marine_gen.text import parse
+from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
+from marine_runtime.artifact import read_manifest
+from marine_runtime.backend import open_backend
+from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.interface import ModuleInterface
+from marine_runtime.plan import ModulePlan
+
+_T = TypeVar("_T")
+
+Finding = Diagnostic | MarineError
+"""Something wrong; errors without a code are about files and configurations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One module without findings.
+
+    Attributes:
+        functions: listing lines of its functions.
+        imports: what it needs from other modules, in the same form.
+        host_imports: `namespace.name` of what it needs from the host; not known for an adapter text.
+        plan: for the check of links; None for an adapter text.
+    """
+
+    ir: ModuleIR
+    functions: tuple[str, ...]
+    imports: tuple[str, ...]
+    host_imports: tuple[str, ...] = ()
+    plan: ModulePlan | None = None
+
+    @property
+    def name(self) -> str:
+        """Its import name."""
+        return self.ir.name
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in one file or directory."""
+
+    path: Path
+    kind: Kind | None = None
+    modules: list[Checked] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def unfused(self) -> dict[str, list[str]]:
+        """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
+        if self.kind not in (Kind.CONFIG, Kind.DIRECTORY):
+            return {}
+        modules = fuse_service([module.ir for module in self.modules]).modules
+        return {name: [f"{key}: {why}" for key, why in item.unfused.items()] for name, item in modules.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The report for `--json`."""
+        return {
+            "file": str(self.path),
+            "ok": self.ok,
+            "modules": [
+                {
+                    "name": module.name,
+                    "functions": list(module.functions),
+                    "imports": list(module.imports),
+                    "host_imports": list(module.host_imports),
+                }
+                for module in self.modules
+            ],
+            "findings": [
+                item.to_json()
+                if isinstance(item, Diagnostic)
+                else {"code": None, "message": str(item), "source": str(self.path)}
+                for item in self.findings
+            ],
+        }
+
+
+def examine(paths: Sequence[Path]) -> list[Report]:
+    """Check every path by itself, and the links between the Wasm files among them, in the given order."""
+    reports = [_examine_path(path) for path in paths]
+    files = [report for report in reports if report.kind is Kind.WASM]
+    if len(files) > 1 and all(report.ok for report in files):
+        by_name = {module.name: report for report in files for module in report.modules}
+        for finding in _links([module for report in files for module in report.modules]):
+            report = by_name[finding.source]
+            report.findings.append(replace(finding, source=str(report.path)))
+    return reports
+
+
+def compile_input(item: Input) -> tuple[ModuleIR, str]:
+    """The IR of one module, and the digest of its source.
+
+    Raises:
+        DiagnosticError: with the first stage's findings, under the source's name.
+    """
+    try:
+        if isinstance(item.content, bytes):
+            compiled = compile_module(item.name, item.content)
+            return compiled.ir, compiled.digest
+        ir = build_module(item.name, parse(item.content, item.source), None)
+        verify_module(ir)
+        return ir, hashlib.sha256(item.content.encode()).hexdigest()
+    except DiagnosticError as error:
+        raise DiagnosticError(_relabel(error.diagnostics, item)) from None
+
+
+def _examine_path(path: Path) -> Report:
+    report = Report(path)
+    try:
+        report.kind = kind_of(path)
+        inputs = read_inputs(path)
+        if report.kind is Kind.DIRECTORY:
+            report.findings += _changed_files(path)
+    except DiagnosticError as error:
+        report.findings += error.diagnostics
+        return report
+    except MarineError as error:
+        report.findings.append(error)
+        return report
+    for item in inputs:
+        checked, findings = _examine_wasm(item) if isinstance(item.content, bytes) else _examine_text(item)
+        report.findings += findings
+        if checked is not None:
+            report.modules.append(checked)
+    if report.ok and report.kind in (Kind.CONFIG, Kind.DIRECTORY):
+        sources = {item.name: item.source for item in inputs}
+        report.findings += [
+            replace(finding, source=sources.get(finding.source, str(path))) for finding in _links(report.modules)
+        ]
+    return report
+
+
+def _examine_text(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
+    try:
+        ir, _ = compile_input(item)
+    except DiagnosticError as error:
+        return None, list(error.diagnostics)
+    return _checked(ir), []
+
+
+def _examine_wasm(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
+    wasm = item.content
+    assert isinstance(wasm, bytes)
+    findings: list[Diagnostic] = []
+
+    def attempt(stage: Callable[[], _T]) -> _T | None:
+        try:
+            return stage()
+        except DiagnosticError as error:
+            findings.extend(_relabel(error.diagnostics, item))
+        return None
+
+    interfaces = attempt(lambda: extract(wasm))
+    attempt(lambda: read_sdk_version(wasm))
+    signatures = attempt(lambda: read_signatures(wasm))
+    compiled = None if findings else attempt(lambda: compile_module(item.name, wasm))
+    if compiled is None and interfaces is not None and signatures is not None:
+        attempt(lambda: build_module(item.name, interfaces, signatures))
+    if signatures is not None:
+        try:
+            open_backend().compile(wasm)
+        except LoadError as error:
+            findings.append(Diagnostic(Code.WASM_MALFORMED, str(error), source=item.source))
+    if findings or compiled is None:
+        return None, list(dict.fromkeys(findings))
+    return _checked(compiled.ir, signatures, compiled.plan), []
+
+
+def _checked(ir: ModuleIR, signatures: Signatures | None = None, plan: ModulePlan | None = None) -> Checked:
+    listing = ModuleInterface({name: adapter.signature for name, adapter in ir.exports.items()}, ir.records)
+    wanted = ModuleInterface({callee.name: callee.type for callee in ir.callees}, ir.records)
+    outside = [(item.namespace, item.name) for item in signatures.imports] if signatures else []
+    return Checked(
+        ir,
+        tuple(map(listing.signature, listing.functions)),
+        tuple(map(wanted.signature, wanted.functions)),
+        tuple(f"{namespace}.{name}" for namespace, name in outside if (namespace, name) not in ir.imports),
+        plan,
+    )
+
+
+def _links(modules: Iterable[Checked]) -> list[Diagnostic]:
+    return check_links([module.plan for module in modules if module.plan is not None])
+
+
+def _changed_files(directory: Path) -> list[MarineError]:
+    """Files of a build that are missing or not what was built; the Wasm files were looked at when they were read."""
+    findings: list[MarineError] = []
+    for entry in read_manifest(directory).modules:
+        for kind, item in entry.files.items():
+            path = directory / item.name
+            try:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                findings.append(LoadError(f"`{path}` can't be read: {error.strerror}"))
+                continue
+            if digest != item.sha256 and kind != "wasm":
+                findings.append(LoadError(f"`{path}` was changed after the build: build again"))
+    return findings
+
+
+def _relabel(diagnostics: Iterable[Diagnostic], item: Input) -> list[Diagnostic]:
+    """The findings under the name that the user gave."""
+    return [replace(diagnostic, source=item.source) for diagnostic in diagnostics]

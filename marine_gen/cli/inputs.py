@@ -1,0 +1,193 @@
+"""What the user names on the command line, read: Wasm files, adapter texts, services, built directories, JSON.
+
+Reading stops at bytes and text; what they mean is found by the stages behind it. Every failure is a MarineError that
+names the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from marine_runtime.service import Service
+
+_WASM_MAGIC = b"\0asm"
+
+
+class Kind(Enum):
+    """The forms in which modules come."""
+
+    TEXT = "adapter text"
+    WASM = "Wasm module"
+    CONFIG = "service configuration"
+    DIRECTORY = "built directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One module as it was given: an adapter text, or the bytes of a Wasm module.
+
+    Attributes:
+        name: its import name.
+        source: what messages call it.
+    """
+
+    name: str
+    source: str
+    content: str | bytes
+
+
+def kind_of(path: Path) -> Kind:
+    """What `path` is, by its name, or by its first bytes when the name does not tell."""
+    if path.is_dir():
+        return Kind.DIRECTORY
+    by_suffix = {".it": Kind.TEXT, ".wasm": Kind.WASM, ".toml": Kind.CONFIG}.get(path.suffix.lower())
+    if by_suffix is not None:
+        return by_suffix
+    return Kind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else Kind.TEXT
+
+
+def read_inputs(path: Path) -> list[Input]:
+    """The modules behind `path`, in load order.
+
+    Raises:
+        MarineError: it can't be read.
+    """
+    kind = kind_of(path)
+    if kind is Kind.TEXT:
+        return [Input(path.stem, str(path), read_text(path))]
+    if kind is Kind.WASM:
+        return [Input(path.stem, str(path), read_bytes(path))]
+    if kind is Kind.CONFIG:
+        from marine_gen.artifact import read_target
+
+        modules = read_target(path).modules
+        return [Input(name, f"{path} ({name})", wasm) for name, wasm in modules.items()]
+    from marine_runtime.artifact import read_manifest, read_wasm
+
+    return [
+        Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))
+        for entry in read_manifest(path).modules
+    ]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        LoadError: it can't be read.
+    """
+    from marine_runtime.errors import LoadError
+
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
+        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 file.
+
+    Raises:
+        LoadError: it can't be read.
+    """
+    from marine_runtime.errors import LoadError
+
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise LoadError(f"`{path}` is not UTF-8 text (byte {error.start})") from None
+
+
+def read_arguments(given: str) -> str:
+    """The JSON text of a call; `-` stands for stdin.
+
+    Raises:
+        ArgumentError: stdin is not UTF-8.
+    """
+    if given != "-":
+        return given
+    from marine_runtime.errors import ArgumentError
+
+    if sys.stdin is None:
+        raise ArgumentError("the arguments are to be read from stdin, which is closed")
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"the arguments on stdin are not UTF-8 (byte {error.start})") from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
+
+    Raises:
+        LoadError: it can't be written.
+    """
+    from marine_runtime.errors import LoadError
+
+    try:
+        target = Path(os.path.realpath(path))  # a link stays a link
+        if target.exists() and not target.is_file():  # a pipe or a device has no place to take
+            target.write_bytes(data)
+            return
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(mode)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+
+
+def choose_function(service: Service, wanted: str) -> tuple[str, str]:
+    """`MODULE.FUNCTION` as module and function; both may contain dots, so the last one behind a known module counts.
+
+    Raises:
+        ArgumentError: there is no such function.
+    """
+    from marine_runtime.errors import ArgumentError
+
+    position = wanted.rfind(".")
+    candidates = []
+    while position >= 0:
+        candidates.append((wanted[:position], wanted[position + 1 :]))
+        position = wanted.rfind(".", 0, position)
+    known = [(module, function) for module, function in candidates if module in list(service.modules)]
+    for module, function in known:
+        if function in list(service.modules[module]):
+            return module, function
+    if known:
+        return known[0]  # the call says which functions there are
+    if candidates:
+        _ = service.modules[candidates[0][0]]  # says which modules there are
+    raise ArgumentError(
+        f"`{wanted}` is not of the form MODULE.FUNCTION; there is: {_listed(service.interface.modules)}"
+    )
+
+
+def _listed(modules: Mapping[str, object]) -> str:
+    functions = [
+        f"`{name}.{function}`" for name, module in modules.items() for function in getattr(module, "functions", ())
+    ]
+    return ", ".join(functions) or "nothing to call"
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current

@@ -1,0 +1,41 @@
+"""What guests log, on stderr, while a command runs them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marine_gen.cli.report import clean
+
+LEVELS = {
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": 1,
+}
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; guests do not get to steer the terminal."""
+        level = "trace" if record.levelno < logging.DEBUG else record.levelname.lower()
+        return clean(f"{level}: {record.name}: {record.getMessage()}")
+
+
+@contextmanager
+def logging_to_stderr(level: str) -> Iterator[None]:
+    """Show log messages of at least `level` while the block runs."""
+    root = logging.getLogger()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(LEVELS[level])
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)

@@ -1,0 +1,81 @@
+"""Parameters that several commands take, and the types that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    TextType = click.ParamType  # older versions of click can't be asked for the type of its values
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+"""Any path. Whether it can be read is found when it is read: a missing file is a failure, not wrong usage."""
+
+
+class EngineType(TextType):
+    """The name of an engine; the engines there are get asked for only when the name is looked at."""
+
+    name = "engine"
+
+    def __init__(self, *, ahead_of_time: bool = False) -> None:
+        self._ahead_of_time = ahead_of_time
+
+    def choices(self) -> Sequence[str]:
+        """The engines to choose from."""
+        if self._ahead_of_time:
+            from marine_gen.artifact.build import ENGINES as BUILT
+
+            return BUILT
+        from marine_gen.artifact import ENGINES
+
+        return ENGINES
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What help pages show."""
+        return f"[{'|'.join(self.choices())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is not an engine."""
+        if value not in self.choices():
+            self.fail(f"{value!r} is not an engine; choose {', '.join(self.choices())}", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The engines that start with what was typed."""
+        return [CompletionItem(name) for name in self.choices() if name.startswith(incomplete)]
+
+
+def default_engine() -> str:
+    """The engine that is taken when none is asked for."""
+    from marine_gen.artifact import ENGINES
+
+    return ENGINES[0]
+
+
+def engine_option(function: _Decorated) -> _Decorated:
+    """`--engine`, None when not given."""
+    return click.option("--engine", type=EngineType(), help="Engine that runs the adapters.")(function)
+
+
+def host_file_option(function: _Decorated) -> _Decorated:
+    """`--host-file`."""
+    return click.option(
+        "--host-file",
+        type=FILE,
+        metavar="FILE.py",
+        help="Python file that defines `host_functions`: what modules may import, a mapping of names to HostFunction.",
+    )(function)
+
+
+def examples(*lines: str) -> str:
+    """An epilog with example commands, kept as they are."""
+    heading = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])

@@ -1,0 +1,101 @@
+"""The pages hang together: links lead somewhere, every page can be reached, reference parts are up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from types import ModuleType
+
+import pytest
+
+import marine_runtime.errors
+from marine_gen.artifact import ENGINES
+from marine_gen.cli.app import COMMANDS
+from tests.guests.descriptions import ROOT
+from tests.support.golden import check_file
+from tests.support.markdown import anchors, links
+
+DOCS = ROOT / "docs"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name / "README.md" for name in ("grammar", "build", "examples/curl_service")),
+    *sorted(DOCS.glob("*.md")),
+]
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    """The script that writes the reference parts."""
+    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in links(page):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(found), f"{page.name} links to {target}"
+
+
+def test_index_lists_every_page():
+    listed = {target for target in links(DOCS / "index.md") if not target.startswith("..")}
+    assert listed == {path.name for path in DOCS.glob("*.md")} - {"index.md"}
+
+
+def test_instructions_page_is_what_the_table_gives(reference):
+    check_file(DOCS / "instructions.md", reference.instructions_page())
+
+
+def test_codes_on_the_errors_page_are_what_the_code_gives(reference):
+    page = DOCS / "errors.md"
+    check_file(page, reference.errors_page(page.read_text(encoding="utf-8")))
+
+
+def test_codes_table_has_every_code(reference):
+    assert re.findall(r"\| (MG\d+) \|", reference.codes_table()) == [code.value for code in reference.codes.Code]
+
+
+def test_errors_page_has_the_hierarchy_of_the_code():
+    tree = re.search(r"    MarineError\n(    [├│└].*\n)+", marine_runtime.errors.__doc__)
+    assert tree is not None
+    drawn = "".join(line.removeprefix("    ") for line in tree[0].splitlines(keepends=True))
+    assert drawn in (DOCS / "errors.md").read_text(encoding="utf-8")
+
+
+def test_every_command_is_documented():
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    titles = {name for line in re.findall(r"^## (.+)$", text, re.MULTILINE) for name in line.split(", ")}
+    assert set(COMMANDS) <= titles
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_is_documented(engine):
+    assert f"\n## {engine}\n" in (DOCS / "engines.md").read_text(encoding="utf-8")
+    assert f"\n| `{engine}`" in (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_figures_of_the_readme_are_those_of_the_demo_output_in_it(engine):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = re.findall(rf"^│ {engine} \(fast calls\) .*?│[^│]+│ +([\d.]+ ×)", text, re.MULTILINE)
+    row = re.search(rf"^\| `{engine}`.*$", text, re.MULTILINE)
+    assert row is not None, f"the table of engines has no row for {engine}"
+    assert len(printed) == 2
+    assert [cell.strip() for cell in row[0].split("|")[3:5]] == printed
+
+
+def test_differences_page_mentions_every_quirk():
+    text = (DOCS / "differences-from-marine.md").read_text(encoding="utf-8")
+    mentioned = set(re.findall(r"\b[QR]\d+\b", text))
+    for kind, first, last in re.findall(r"\b([QR])(\d+) to [QR](\d+)\b", text.partition("\n## ")[2]):
+        mentioned |= {f"{kind}{number}" for number in range(int(first), int(last) + 1)}
+    wanted = {f"Q{number}" for number in range(1, 36)} | {f"R{number}" for number in range(1, 40)}
+    assert wanted - mentioned == set()
