@@ -7,11 +7,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+GUESTS := $(VENV)/.guests
 
-.PHONY: demo test lint types guests guests-check bless bench fuzz clean
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench clean
 
 demo: $(STAMP)
-	$(BIN)/python examples/curl_service/demo.py
+	$(BIN)/python examples/curl_service/demo.py $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
@@ -23,20 +26,46 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Rewrites the parts of the documentation that come from tables in the code.
+docs: $(STAMP)
+	$(BIN)/python docs/reference.py
+
 # Rewrites the expectations of the golden tests; read the diff before you commit it.
 bless: $(STAMP)
 	MARINE_GEN_BLESS=1 $(BIN)/python -m pytest tests $(ARGS)
 
+# Calls one function on every engine, side by side. See `marine-gen bench --help` for more.
+bench: $(STAMP)
+	$(BIN)/marine-gen bench tests/guests/greeting.wasm greeting.greeting '["John"]' $(ARGS)
+
+# Source distribution and wheel, into dist/.
+wheel: $(STAMP)
+	$(BIN)/python -m build --no-isolation --outdir dist
+
 # Rebuilds every guest module from its source with the C compiler of the `guests` extra.
-guests: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[guests]'
+guests: $(GUESTS)
 	$(BIN)/python tests/guests/rebuild.py
 
+# The same without writing: fails when a committed module is not what its source gives.
+guests-check: $(GUESTS)
+	$(BIN)/python tests/guests/rebuild.py --check
+
+# Installs that C compiler.
+toolchain: $(GUESTS)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
 	find build -mindepth 1 ! -name README.md -delete
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) install --quiet -e '.[dev]'
+	touch $@
+
+$(GUESTS): $(STAMP)
+	$(PIP) install --quiet -e '.[guests]'
 	touch $@

@@ -33,6 +33,7 @@ class Candidate:
         name: engine and call layer, as tables show it.
         backend: the call layer that is really in use.
         result: the result of the first call, as JSON.
+        per: how many calls of the function `call` makes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Candidate:
     backend: str
     call: Callable[[], Any]
     result: str
+    per: int = 1
 
 
 @contextmanager
@@ -49,6 +51,7 @@ def open_candidates(
     arguments: str,
     *,
     host_functions: HostFunctions | None = None,
+    batch: int = 0,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -57,6 +60,7 @@ def open_candidates(
         choose: the module and function to call, from a loaded service.
         arguments: as JSON text.
         host_functions: as `load` takes them.
+        batch: also give candidates that make so many calls by `Service.call_batch`, one for each engine.
 
     Raises:
         MarineError: as `load` and `Service.call_json` do.
@@ -69,8 +73,13 @@ def open_candidates(
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)
-            call = partial(service.modules[module][function], *public_arguments(service, module, function, arguments))
+            values = public_arguments(service, module, function, arguments)
+            call = partial(service.modules[module][function], *values)
             candidates.append(Candidate(f"{engine} ({backend} calls)", engine, service.backend, call, result))
+            if batch and backend == "fast":
+                many = partial(service.call_batch, module, function, [values] * batch)
+                name = f"{engine} (batches of {batch:,})"
+                candidates.append(Candidate(name, engine, service.backend, many, result, batch))
         yield candidates
 
 

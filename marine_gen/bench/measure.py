@@ -58,7 +58,11 @@ def format_time(nanoseconds: float) -> str:
 
 
 def compare(
-    candidates: Mapping[str, Callable[[], Any]], *, rounds: int = 7, min_time: float = 0.05, per: int = 1
+    candidates: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int = 7,
+    min_time: float = 0.05,
+    per: int | Mapping[str, int] = 1,
 ) -> list[Timing]:
     """Time every candidate, in turns.
 
@@ -66,12 +70,15 @@ def compare(
         candidates: what to call, by name.
         rounds: samples of each candidate.
         min_time: seconds that one sample takes at least.
-        per: divide times by this, for a candidate that does its work so many times per call.
+        per: divide times by this, for candidates that do their work so many times per call; one number for all, or
+            one for each of them.
 
     Raises:
         ValueError: a number is out of range. Whatever a candidate raises goes through.
     """
-    if rounds < 1 or per < 1 or not 0 <= min_time < float("inf"):
+    divisors = {name: per if isinstance(per, int) else per[name] for name in candidates}
+    smallest = per if isinstance(per, int) else min(per.values(), default=1)
+    if rounds < 1 or smallest < 1 or not 0 <= min_time < float("inf"):
         raise ValueError("rounds and per must be at least 1, and min_time a number of seconds")
     calls = {name: _calibrate(candidate, min_time) for name, candidate in candidates.items()}
     samples: dict[str, list[float]] = {name: [] for name in candidates}
@@ -79,7 +86,7 @@ def compare(
     for _ in range(rounds):
         for name in order:
             elapsed = _time(candidates[name], calls[name])
-            samples[name].append(max(elapsed, 1) / calls[name] / per)
+            samples[name].append(max(elapsed, 1) / calls[name] / divisors[name])
         order = order[1:] + order[:1]
     return [Timing(name, tuple(taken), calls[name]) for name, taken in samples.items()]
 

@@ -33,6 +33,7 @@ def _refuse_nan(value: float) -> float:
     short_help="Time a call on every engine.",
     epilog=examples(
         "marine-gen bench greeting.wasm greeting.greeting '[\"John\"]'",
+        "marine-gen bench greeting.wasm greeting.greeting '[\"John\"]' --batch 1000",
         "marine-gen bench service.toml bench_pure.call_many '[1000, \"text\"]' --per 1000",
     ),
 )
@@ -51,6 +52,7 @@ def _refuse_nan(value: float) -> float:
     help="Least duration of one sample.",
 )
 @click.option("--per", type=click.IntRange(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
+@click.option("--batch", type=click.IntRange(0), default=0, metavar="N", help="Time batches of N calls too.")
 @host_file_option
 def command(
     target: Path,
@@ -60,6 +62,7 @@ def command(
     rounds: int,
     min_time: float,
     per: int,
+    batch: int,
     host_file: Path | None,
 ) -> None:
     """Time a call on every engine, and on the interpreter over wasmtime's public API, in one process.
@@ -74,11 +77,17 @@ def command(
     with (
         interruptible(),
         open_candidates(
-            target, lambda service: choose_function(service, function), text, host_functions=host_functions
+            target,
+            lambda service: choose_function(service, function),
+            text,
+            host_functions=host_functions,
+            batch=batch,
         ) as candidates,
     ):
         _warn(candidates)
-        timings = compare({item.name: item.call for item in candidates}, rounds=rounds, min_time=min_time, per=per)
+        divisors = {item.name: per * item.per for item in candidates}
+        calls = {item.name: item.call for item in candidates}
+        timings = compare(calls, rounds=rounds, min_time=min_time, per=divisors)
     if as_json:
         document = {
             "target": str(target),

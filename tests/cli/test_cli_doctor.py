@@ -1,0 +1,93 @@
+"""`marine-gen doctor`: a healthy installation, and what it says about a broken one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from marine_gen.artifact import ENGINES
+from marine_gen.cli import probe
+from marine_runtime.backend import api, open_backend
+
+Run = Callable[..., Result]
+
+
+def states(result: Result) -> dict[str, tuple[str, str]]:
+    return {check["name"]: (check["state"], check["detail"]) for check in json.loads(result.stdout)}
+
+
+def test_healthy(run: Run) -> None:
+    result = run("doctor", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = states(result)
+    assert {state for state, _ in found.values()} == {"ok"}
+    assert found["calls"][1] == f"{open_backend().name} layer"
+    assert found["public layer"][1] == "calls, callbacks, memory, exceptions and traps work"
+    assert found["engines"][1].startswith(", ".join(ENGINES))
+    assert "fast layer" in run("doctor").stdout
+
+
+def test_unusable_cache_is_a_warning(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(cache))
+    monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: None)
+    result = run("doctor", "--json")
+    state, detail = states(result)["cache"]
+    assert (result.exit_code, state) == (0, "warning")
+    assert f"`{cache}`, can't be used" in detail
+
+
+def test_broken_layer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: "it crashed with signal 11")
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert states(result)["fast layer"] == ("broken", "it crashed with signal 11")
+
+
+def test_a_check_that_fails_is_a_finding(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no engine")
+
+    monkeypatch.setattr("marine_runtime.backend.open_backend", fail)
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert states(result)["layers"] == ("broken", "RuntimeError: no engine")
+
+
+def test_probe_notices_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(probe.problems("public")) == []
+    monkeypatch.setattr(api.Memory, "read", lambda self, ptr, size: bytes(size))
+    monkeypatch.setattr("marine_runtime.backend.public.PublicMemory.read", lambda self, ptr, size: bytes(size))
+    assert list(probe.problems("public")) == ["memory does not read back what was written, or does not grow"]
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "it crashed with signal 11"),
+        ("raise SystemExit(3)", "it failed with exit code 3"),
+        ("raise ValueError('odd')", "ValueError: odd"),
+    ],
+)
+def test_probe_survives_what_its_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, problem: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert probe.probe("fast") == problem
+
+
+def test_probe_without_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    found = probe.probe("fast")
+    assert found is not None
+    assert found.startswith("it could not be tried: ")
