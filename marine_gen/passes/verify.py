@@ -18,7 +18,8 @@ def verify_fused(adapter: FusedAdapter) -> None:
 
     Raises:
         IRError: a pass broke the IR.
-        UnfusableError: the adapter itself touches a value after code ran that may have changed it.
+        UnfusableError: the adapter itself touches a value after code ran that may have changed it, or lowers it into
+            the memory that it came from, where `allocate` may change it.
     """
     defined: set[Value] = set(adapter.params)
     names = {value.name for value in adapter.params}
@@ -34,6 +35,10 @@ def verify_fused(adapter: FusedAdapter) -> None:
         if isinstance(operation, (Copy, Write)):
             value = operation.operands[-1]
             _expect(value in home, "a copied value is remote", adapter)
+            if home[value] == step.module != STAGING:
+                raise UnfusableError(
+                    f"`{step.trail[-1].text}` lowers into module `{step.module}` what was lifted from its memory"
+                )
             _expect(home[value] != step.module, "a copy crosses memories", adapter)
         if isinstance(operation, Copy):
             wanted = 1 if isinstance(operation.type, Record) else 2

@@ -29,7 +29,11 @@ from marine_runtime.names import identifiers
 from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
 
 # What the frame binds around the bodies; a value whose name could hide one of these gets another name.
-_FRAME = re.compile(r"(allocate|codec|memory|link|guard|check|locate|len|new_block|store_bytes|out_of_range|Any)$")
+_FRAME = re.compile(
+    r"(allocate|codec|memory|link|guard|check|class_of|locate|get_ident|len|new_block|store_bytes|out_of_range"
+    r"|staging|staging_memory|stage|explain|array|Any|Array|Callable|Prim|Record|Struct|StructError"
+    r"|dataclass|iter|zip|int|float|CallError)$"
+)
 _FRAME_PREFIX = re.compile(r"(core|callee|export|import|entry|publish|lift|lower|body)_")
 
 

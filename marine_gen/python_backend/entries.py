@@ -6,15 +6,37 @@ coercion, which accepts more (an int for a float, a mapping for a record) or rai
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.interface import ModuleInterface
-from marine_runtime.names import identifiers
+from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
 
-# Names that an entry uses itself; a parameter of such a name gets a number.
-RESERVED = frozenset(
-    {"CallError", "check", "class_of", "get_ident", "guard", "located", "locate", "error", "adapter", "publish"}
-)
+_FRAME_NAMES = ("CallError", "check", "class_of", "get_ident", "guard", "locate")
+_TYPES = ("str", "bytes", "float", "int")  # what `class_of` is compared with
+_LOCAL_NAMES = ("error", "located")
+
+
+class OwnNames:
+    """What entries call the things that they use, other than their parameters.
+
+    Parameters keep their names, because callers may give them by name: where one hides a thing that the entry uses, the
+    thing gets a second name in front of the entry.
+    """
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()  # names of the frame that some entry needs
+        self._aliases: set[tuple[str, str]] = set()
+
+    def choose(self, writer: Writer, params: list[str], frame: Sequence[str], local: Sequence[str]) -> dict[str, str]:
+        """A name that is no parameter for each of `frame` and `local`; second names are written."""
+        chosen = {name: identifier(f"_{name}" if name in params else name, params) for name in (*frame, *local)}
+        for name in frame:
+            if chosen[name] != name and (name, chosen[name]) not in self._aliases:
+                self._aliases.add((name, chosen[name]))
+                writer.line(f"{chosen[name]} = {name}")
+        return chosen
 
 
 def write_entry(
@@ -23,6 +45,7 @@ def write_entry(
     function: str,
     signature: FunctionType,
     annotations: Annotations,
+    own: OwnNames,
     *,
     runs: str,
     has_records: bool,
@@ -32,55 +55,77 @@ def write_entry(
     `runs` is the prefix of the function that does the work, over internal values; `has_records` says whether its result
     has to be published.
     """
-    reserved = RESERVED | {f"value_{position}" for position in range(len(signature.params))}
-    params = identifiers([param.name for param in signature.params], reserved)
+    params = identifiers([param.name for param in signature.params])
     declared = [f"{param}: {annotations.of(item.type)}" for param, item in zip(params, signature.params, strict=True)]
     returns = annotations.results(signature)
+    frame = [*_FRAME_NAMES, *_TYPES, f"{runs}_{name}", *([f"publish_{name}"] if has_records else [])]
+    body = Writer()
+    values = [f"value_{position}" for position in range(len(params))]
+    spelled = own.choose(writer, params, _needed(frame, signature, params), [*_LOCAL_NAMES, *values])
+    own.used |= spelled.keys() & set(_FRAME_NAMES)
+    guard, error, located = spelled["guard"], spelled["error"], spelled["located"]
+    passed = write_checks(body, function, signature, params, spelled)
     with writer.block(f"def entry_{name}({', '.join(declared)}) -> {returns}:"):
         writer.line(docstring(annotations.listing(function, signature)))
-        passed = write_checks(writer, function, signature, params)
-        with writer.block("if guard.busy or get_ident() != guard.owner:"):
-            writer.line("guard.refuse()")
-        writer.line("guard.busy = True")
+        for line in body.lines:
+            writer.line(line)
+        with writer.block(f"if {guard}.busy or {spelled['get_ident']}() != {guard}.owner:"):
+            writer.line(f"{guard}.refuse()")
+        writer.line(f"{guard}.busy = True")
         with writer.block("try:"):
-            call = f"{runs}_{name}({', '.join(passed)})"
+            call = f"{spelled[f'{runs}_{name}']}({', '.join(passed)})"
             if has_records:
-                call = f"publish_{name}({call})"
+                call = f"{spelled[f'publish_{name}']}({call})"
             writer.line(f"return {call}" if signature.results else call)
-        with writer.block("except CallError as error:"):
-            writer.line("located = locate(error)")
-            writer.line("raise located from located.__cause__")
+        with writer.block(f"except {spelled['CallError']} as {error}:"):
+            writer.line(f"{located} = {spelled['locate']}({error})")
+            writer.line(f"raise {located} from {located}.__cause__")
         with writer.block("finally:"):
-            writer.line("guard.busy = False")
+            writer.line(f"{guard}.busy = False")
 
 
-def write_checks(writer: Writer, function: str, signature: FunctionType, params: list[str]) -> list[str]:
-    """Write the checks of all arguments; gives the names that hold the internal values."""
+def _needed(frame: list[str], signature: FunctionType, params: list[str]) -> list[str]:
+    """Those of `frame` that an entry of this signature says."""
+    conditions = [_rejects("", item.type, {}) or "" for item in signature.params]
+    unused = {name for name in ("class_of", *_TYPES) if not any(name in condition for condition in conditions)}
+    return [name for name in frame if name not in unused and (params or name != "check")]
+
+
+def write_checks(
+    writer: Writer, function: str, signature: FunctionType, params: list[str], spelled: Mapping[str, str] | None = None
+) -> list[str]:
+    """Write the checks of all arguments; gives the names that hold the internal values.
+
+    `spelled` has other names for `check`, `class_of`, types and `value_N`, where parameters hide these.
+    """
+    spelled = spelled or {}
+    check = spelled.get("check", "check")
     passed = list(params)
     for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
-        accepted = f"check({literal(function)}, {position}, {param})"
-        if condition := _rejects(param, item.type):
+        accepted = f"{check}({literal(function)}, {position}, {param})"
+        if condition := _rejects(param, item.type, spelled):
             with writer.block(f"if {condition}:"):
                 writer.line(f"{param} = {accepted}")
         else:
-            passed[position] = f"value_{position}"
-            writer.line(f"value_{position} = {accepted}")
+            passed[position] = spelled.get(f"value_{position}", f"value_{position}")
+            writer.line(f"{passed[position]} = {accepted}")
     return passed
 
 
-def _rejects(name: str, ty: IType) -> str | None:
+def _rejects(name: str, ty: IType, spelled: Mapping[str, str]) -> str | None:
     """The condition under which `name` needs a closer look; None when it always does."""
+    class_of = spelled.get("class_of", "class_of")
     if ty is Prim.STRING:  # what is not ASCII may hold lone surrogates
-        return f"class_of({name}) is not str or not {name}.isascii()"
+        return f"{class_of}({name}) is not {spelled.get('str', 'str')} or not {name}.isascii()"
     if is_bytes(ty):
-        return f"class_of({name}) is not bytes"
+        return f"{class_of}({name}) is not {spelled.get('bytes', 'bytes')}"
     if ty is Prim.BOOLEAN:
         return f"{name} is not True and {name} is not False"
     if ty in (Prim.F32, Prim.F64):
-        return f"class_of({name}) is not float"
+        return f"{class_of}({name}) is not {spelled.get('float', 'float')}"
     if isinstance(ty, Prim) and ty in INTEGER_RANGES:
         low, high = INTEGER_RANGES[ty]
-        return f"class_of({name}) is not int or not {low} <= {name} <= {high}"
+        return f"{class_of}({name}) is not {spelled.get('int', 'int')} or not {low} <= {name} <= {high}"
     return None
 
 

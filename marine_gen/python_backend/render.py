@@ -7,22 +7,22 @@ the adapter instruction and a row of the line table, which stands at the end so 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-
-import jinja2
 
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.bodies import Body, CoreFunctions
-from marine_gen.python_backend.entries import Annotations, docstring, write_entry
+from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, write_entry
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.staged import FusedSide, StagedCall, wire_codes
 from marine_gen.python_backend.writer import MARK, Writer, literal
-from marine_runtime.names import identifiers
+from marine_gen.templating import render
+from marine_runtime.names import identifier, identifiers
 from marine_runtime.records import class_names
 from marine_runtime.types import Array, IType, Record, Records, reachable_records
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_TOKEN = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*|([A-Za-z_]\w*)""")
+"""A string, a comment, or a word; names that come from a Wasm file must not count as words when they are data."""
 
 _STANDARD = {
     "array": ["from array import array"],
@@ -76,6 +76,7 @@ class _Module:
         self._imports = dict(zip(module.imports, imports, strict=True))
         self._classes = class_names(_used_records(module))
         self._annotations = Annotations(module.records, self._classes)
+        self._aliases: dict[str, str] = {}  # second names of types, for classes in which members hide them
 
     def render(self) -> Generated:
         writer = Writer(1)
@@ -99,7 +100,8 @@ class _Module:
                     body.representation.codes(adapter.returns),
                 )
         calls = self._write_calls()
-        entries, published = self._entries()
+        own = OwnNames()
+        entries, published = self._entries(own)
         allocate = self._core.name(0, "II", "I") if self._helpers.uses_allocate else ""
         code = writer.text()
         functions = {**self._helpers.functions, **self._staged.functions}
@@ -107,7 +109,8 @@ class _Module:
         structs = {**self._helpers.structs, **self._staged.structs}
         batch_structs = [item for call in self._calls for item in call.structs]
         helpers = [line for _, lines in sorted(functions.items()) for line in ["", *lines]]
-        words = set(_WORD.findall("\n".join([code, calls, entries, *helpers, *ready.values(), *self._fused.sites])))
+        text = "\n".join([code, calls, *helpers, *ready.values(), *self._fused.sites])
+        words = {found[1] for found in _TOKEN.finditer(text) if found[1]} | own.used
         words |= {"Any", "Callable"} if published else set()
         words |= {"Any"} if self._fused.exists else set()
         words |= {"Struct"} if structs or batch_structs else set()
@@ -117,12 +120,13 @@ class _Module:
             **self._header,
             "doc": docstring,
             "records": self._records(),
+            "type_aliases": sorted(self._aliases.items()),
             "structs": [*sorted(structs.items()), *batch_structs],
             "glue_imports": sorted(
                 {"Bound", "Link", "Sites"}
                 | self._helpers.imports
                 | self._staged.imports
-                | (words & {"CallError", "get_ident", "locate"})
+                | (words & {"ArgumentError", "BatchCode", "CallError", "get_ident", "locate", "to_f32"})
                 | ({"ImportAdapter"} if codes else set())
             ),
             "standard_imports": [line for word, lines in _STANDARD.items() if word in words for line in lines],
@@ -143,7 +147,7 @@ class _Module:
             "exports": self._exports,
             "imports": [(key, self._imports[key], *found) for key, found in codes.items()],
         }
-        return Generated(self._with_sites(_template("glue.py.j2").render(context)), self._stub())
+        return Generated(self._with_sites(_render("glue.py.j2", context)), self._stub())
 
     def _head(self, adapter: AdapterIR, body: Body) -> str:
         if adapter.side is Side.EXPORT:
@@ -180,7 +184,7 @@ class _Module:
             call.write_batch(writer, function)
         return writer.text()
 
-    def _entries(self) -> tuple[str, list[tuple[str, str, str]]]:
+    def _entries(self, own: OwnNames) -> tuple[str, list[tuple[str, str, str]]]:
         writer = Writer(1)
         published: list[tuple[str, str, str]] = []
         for function, adapter in self._module.exports.items():
@@ -192,6 +196,7 @@ class _Module:
                 function,
                 adapter.signature,
                 self._annotations,
+                own,
                 runs="call" if function in self._fused.exports else "export",
                 has_records=has_records,
             )
@@ -205,36 +210,55 @@ class _Module:
         for index, name in self._classes.items():
             record = self._module.records[index]
             attributes = identifiers([item.name for item in record.fields])
+            spelled = [self._spelled(self._annotations.of(item.type), attributes) for item in record.fields]
             declared.append(
                 {
                     "name": name,
                     "index": index,
                     "doc": docstring(f"Record `{record.name}` of module `{self._module.name}`."),
-                    "fields": [
-                        (attribute, self._annotations.of(item.type))
-                        for attribute, item in zip(attributes, record.fields, strict=True)
-                    ],
+                    "fields": list(zip(attributes, spelled, strict=True)),
                 }
             )
         return declared
 
     def _stub(self) -> str:
         methods = []
+        names = list(self._exports.values())
         for function, adapter in self._module.exports.items():
             params = identifiers([param.name for param in adapter.signature.params], {"self"})
             declared = [
-                f"{param}: {self._annotations.of(item.type)}"
+                f"{param}: {self._spelled(self._annotations.of(item.type), names)}"
                 for param, item in zip(params, adapter.signature.params, strict=True)
             ]
             methods.append(
                 {
                     "name": self._exports[function],
                     "params": ", ".join(["self", *declared]),
-                    "returns": self._annotations.results(adapter.signature),
+                    "returns": self._spelled(self._annotations.results(adapter.signature), names),
                 }
             )
-        context = {**self._header, "records": self._records(), "methods": methods}
-        return _template("glue.pyi.j2").render(context)
+        records = self._records()
+        context = {
+            **self._header,
+            "records": records,
+            "methods": methods,
+            "type_aliases": sorted(self._aliases.items()),
+        }
+        return _render("glue.pyi.j2", context)
+
+    def _spelled(self, annotation: str, members: list[str]) -> str:
+        """`annotation` inside a class with those members: a type whose name a member hides goes by an alias."""
+
+        def spell(found: re.Match[str]) -> str:
+            name = found[0]
+            if name not in members:
+                return name
+            if name not in self._aliases:
+                taken = {*members, *self._classes.values(), *self._aliases.values()}
+                self._aliases[name] = identifier(f"_{name}", taken)
+            return self._aliases[name]
+
+        return re.sub(r"[A-Za-z_]\w*", spell, annotation)
 
     def _with_sites(self, source: str) -> str:
         """Turn marks into comments and add the line table."""
@@ -273,15 +297,5 @@ def _used_records(module: ModuleIR) -> Records:
     return {index: module.records[index] for index in sorted(reachable_records(roots, module.records))}
 
 
-@cache
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("marine_gen.python_backend"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # the output is Python; names are mangled or written with repr
-    )
-    environment.filters["literal"] = literal
-    return environment.get_template(name)
+def _render(template: str, context: Mapping[str, object]) -> str:
+    return render("marine_gen.python_backend", template, context, {"literal": literal})

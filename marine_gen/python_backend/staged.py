@@ -12,35 +12,9 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.names import identifiers
-from marine_runtime.staging import DATA
+from marine_runtime.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
 
-# What the frame binds around the calls; a parameter of such a name gets a number.
-RESERVED = frozenset(
-    {
-        "array",
-        "bad",
-        "check",
-        "class_of",
-        "explain",
-        "staging",
-        "staging_memory",
-        "stage",
-        "end",
-        "error",
-        "found",
-        "result",
-        "results",
-        "position",
-        "row",
-        "rows",
-        "cells",
-        "chunks",
-        "len",
-        "publish",
-        "guard",
-    }
-)
 _UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)
 
 
@@ -51,13 +25,13 @@ class FusedSide:
     Attributes:
         exports: fused exported functions; their entries are numbered in this order.
         imports: fused imports, in the order of the stub's exports.
-        needs: what the glue imports, in order: (module, export name), the name empty for the memory.
+        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         sites: rows of the site table, as Python expressions.
     """
 
     exports: tuple[str, ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
-    needs: tuple[tuple[str, str], ...] = ()
+    needs: tuple[tuple[str, str | None], ...] = ()
     sites: tuple[str, ...] = ()
 
     @property
@@ -88,8 +62,8 @@ class StagedCall:
         self.index = index
         self.signature = signature
         self._helpers = helpers
-        reserved = RESERVED | {f"{kind}{i}" for kind in ("p", "n", "r", "value_") for i in range(99)}
-        self._params = identifiers([param.name for param in signature.params], reserved)
+        # Nothing else in reach of the calls begins like this, so a parameter can't hide anything that they use.
+        self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
 
     @property
     def params(self) -> list[str]:
@@ -98,21 +72,29 @@ class StagedCall:
 
     def write(self, writer: Writer, head: str) -> None:
         """Write the function `call_NAME` over internal values."""
+        params = [item.type for item in self.signature.params]
         with writer.block(head):
             with writer.block("try:"):
                 arguments = self._encode(writer, self._params, str(DATA), chunked=False)
                 results = self._result_names()
                 call = f"fused_{self.name}({', '.join(arguments)})"
-                writer.line(f"{', '.join(results)} = {call}" if results else call)
+                target = ", ".join(results)
+                if len(results) == 1:
+                    target += f": {'float' if wire_codes(self.signature)[1] in ('f', 'd') else 'int'}"
+                writer.line(f"{target} = {call}" if results else call)
             with writer.block("except BaseException as error:"):
                 with writer.block("if (found := explain(error)) is error:"):
                     writer.line("raise")
                 writer.line("raise found from found.__cause__")
             decoded = self._decode()
-            if decoded:
+            if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
+                writer.line("view = staging_memory.view[p0 : p0 + n0]")
+                writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
+            elif decoded:
                 writer.line(f"result = {', '.join(decoded)}")
-            with writer.block("if staging.large:"):
-                writer.line("staging.shrink()")
+            if any(not layout(ty).code for ty in (*params, *self.signature.results)):
+                with writer.block(f"if len(staging_memory.view) > {KEPT}:"):
+                    writer.line("staging.shrink()")
             if decoded:
                 writer.line("return result")
 
@@ -134,11 +116,14 @@ class StagedCall:
                     with writer.block("try:"):
                         writer.line(f"{_tuple(self._params) if self._params else '()'} = row")
                         checked = write_checks(writer, function, self.signature, self._params)
-                    with writer.block("except (TypeError, ValueError):"):
+                    with writer.block("except (ArgumentError, TypeError, ValueError):"):
                         writer.line(f"bad[position] = link.refusal({literal(function)}, row)")
                         writer.line("continue")
                     arguments = self._encode(writer, checked, "end", chunked=not direct)
                     writer.line(f"cells.append(in_{self.index}.pack({', '.join(arguments)}))")
+                    if any(not layout(item.type).code for item in self.signature.params):
+                        with writer.block(f"if end > {BATCH_ARGUMENTS}:"):
+                            writer.line("break")
                 writer.line("return cells, chunks, end, bad")
             writer.line()
             with writer.block("def decode(data: bytes) -> list[Any]:"):
@@ -151,7 +136,8 @@ class StagedCall:
                     writer.line("return []")
             writer.line()
             sizes = f"{8 * len(params)}, {8 * len(results)}"
-            writer.line(f"return staging.run_batch(rows, many_{self.name}, {sizes}, encode, decode)")
+            writer.line(f"batch = BatchCode(many_{self.name}, {sizes}, encode, decode)")
+            writer.line("return staging.run_batch(rows, batch)")
 
     @property
     def structs(self) -> list[tuple[str, str]]:
@@ -173,12 +159,13 @@ class StagedCall:
             # One call needs the end of a value for the next one; a batch goes on after the last value too.
             ends = at_end or index not in staged[-1:]
             if layout(ty).code:
-                arguments.append(name)
+                # `struct` refuses what rounds to infinity; the call layer, which single calls go through, does not.
+                arguments.append(f"to_f32({name})" if at_end and ty is Prim.F32 else name)
                 continue
             if ty is Prim.STRING or is_bytes(ty):
                 data = name
                 if ty is Prim.STRING:
-                    data = f"{name}_utf8"
+                    data = f"utf8_{index}"
                     writer.line(f"{data} = {name}.encode()")
                 where = at
                 if at == "end":
@@ -187,8 +174,11 @@ class StagedCall:
                 if chunked:
                     writer.line(f"chunks.append({data})")
                     writer.line(f"end += len({data})")
-                else:
-                    writer.line(f"{'end = ' if ends else ''}stage({where}, {data})")
+                else:  # what `staging.stage` does, without the call
+                    writer.line(f"end = {where} + len({data})")
+                    with writer.block("if end > len(staging_memory.view):"):
+                        writer.line("staging.reserve(end)")
+                    writer.line(f"staging_memory.view[{where}:end] = {data}")
                 arguments += [where, f"len({data})"]
             else:
                 writer.line(f"staging.cursor = {at}")

@@ -15,7 +15,7 @@ from marine_gen.wasm_backend.checks import Checks
 from marine_gen.wasm_backend.copies import Copies
 from marine_gen.wasm_backend.places import Places
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
-from marine_runtime.staging import ORDINAL_SHIFT, STACK_TOP, Fault
+from marine_runtime.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
 
 Row = tuple[tuple[Frame, ...], tuple[object, ...]]
@@ -96,6 +96,8 @@ class Function:
             out.line(f"(local $at i32){''.join(f' (local {name})' for name in self._locals)}")
             top = const(STACK_TOP)
             out.line(f"(local.set $at (i32.load $staging {top}))")
+            with out.when(f"(i32.ge_u {get('at')} {const(DATA)})"):
+                out.line(f"(call $fault {const(Fault.DEPTH)} {' '.join([const(0, 'i64')] * 3)})")
             out.line(f"(i32.store $staging {top} (i32.add {get('at')} {const(4)}))")
             out.lines += self._body.lines
             out.line(f"(i32.store $staging {top} {get('at')})")

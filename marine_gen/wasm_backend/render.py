@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-
-import jinja2
 
 from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
+from marine_gen.templating import render
 from marine_gen.wasm_backend.checks import Checks
 from marine_gen.wasm_backend.copies import Copies
 from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params, wasm_results
@@ -33,7 +31,7 @@ class FusedCode:
         stub: the stub module as Wasm text; empty when the module has no fused imports.
         entries: Wasm signature by exported function, numbered in this order: `entry.0`, `batch.0`, …
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
-        needs: what the glue imports, in order: (module, export name) with the name empty for the memory.
+        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         sites: the site table.
     """
 
@@ -41,7 +39,7 @@ class FusedCode:
     stub: str
     entries: Mapping[str, CoreSignature]
     imports: tuple[tuple[str, str], ...]
-    needs: tuple[tuple[str, str], ...]
+    needs: tuple[tuple[str, str | None], ...]
     sites: tuple[Row, ...]
 
 
@@ -73,7 +71,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         functions.append({"title": _title(f"import {adapter.function}{adapter.signature}"), "lines": lines})
     helpers = [line for name in [*sorted(checks.functions)] for line in ["", *checks.functions[name]]]
     helpers += [line for name in sorted(copies.functions) for line in ["", *copies.functions[name]]]
-    needs = [(name, "") for name in places.memories if name != STAGING]
+    needs: list[tuple[str, str | None]] = [(name, None) for name in places.memories if name != STAGING]
     needs += [(owner, modules[owner].core[index].name) for owner, index in places.functions]
     context = {
         "generator": generator,
@@ -84,7 +82,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
             "numbers": staging.FAULT_VALUES,
             "staging": int(staging.Fault.STAGING),
             "done": staging.BATCH_DONE,
-            "free": staging.BATCH_FREE,
+            "resident": staging.BATCH_RESIDENT,
             "data": staging.DATA,
         },
         "uses_stage": any("(call $stage " in line for line in helpers),
@@ -96,7 +94,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         "table": table,
     }
     return FusedCode(
-        glue=_template("glue.wat.j2").render(context),
+        glue=render("marine_gen.wasm_backend", "glue.wat.j2", context),
         stub=_stub(module, generator) if module.imports else "",
         entries={
             name: CoreSignature(tuple(wasm_params(adapter)), tuple(wasm_results(adapter)))
@@ -178,21 +176,9 @@ def _stub(module: FusedModule, generator: str) -> str:
                 "arguments": "".join(f" {get(name)}" for name in names),
             }
         )
-    return _template("stub.wat.j2").render({"generator": generator, "functions": functions})
+    context = {"generator": generator, "functions": functions}
+    return render("marine_gen.wasm_backend", "stub.wat.j2", context)
 
 
 def _title(text: str) -> str:
     return comment(text).removeprefix(";; ")
-
-
-@cache
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("marine_gen.wasm_backend"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # the output is Wasm text without names from outside
-    )
-    return environment.get_template(name)

@@ -16,14 +16,17 @@ from typing import Any, NoReturn, Protocol
 from marine_runtime.backend import Module
 from marine_runtime.backend.api import Codes, CoreFunction, Memory
 from marine_runtime.codec import MAX_RECORD_DEPTH, Allocate, Codec, failed_allocation, invalid_utf8, too_deep, too_large
-from marine_runtime.errors import CallError, Site
+from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.guard import Guard
 from marine_runtime.plan import ModulePlan
+from marine_runtime.scalars import to_f32
 from marine_runtime.sites import locate
-from marine_runtime.staging import Staging, StepInfo
+from marine_runtime.staging import BatchCode, Staging, StepInfo
 
 __all__ = [
     "MAX_RECORD_DEPTH",
+    "ArgumentError",
+    "BatchCode",
     "Bound",
     "CallError",
     "Guard",
@@ -44,6 +47,7 @@ __all__ = [
     "out_of_range",
     "string_lifter",
     "string_lowerer",
+    "to_f32",
     "too_deep",
     "too_large",
 ]
@@ -133,14 +137,14 @@ class FusedModules:
     Attributes:
         glue: the glue module.
         stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
-        needs: what the glue imports, in order: (module, export name), the name empty for the memory.
+        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         sites: the site table.
     """
 
     glue: Module
     stub: Module | None = None
-    needs: tuple[tuple[str, str], ...] = ()
+    needs: tuple[tuple[str, str | None], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
     sites: tuple[StepInfo, ...] = ()
 

@@ -119,9 +119,11 @@ def _link_module(part: Part, ordinal: int, scene: _Scene) -> Linked:
     except CallError as error:
         located = attach(error, Site(plan.name, "(start function)", INITIALISER, 0, ""))
         raise located from located.__cause__
-    link.prepare()
     if fused:
         native, link.staging = scene.staging
+        link.calls_fused = stub is not None
+    link.prepare()
+    if fused:
         link.glue_instance = _instantiate_glue(plan, fused, instance, native, stub, scene)
         link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
     bound = part.glue.bind(link)
@@ -129,7 +131,7 @@ def _link_module(part: Part, ordinal: int, scene: _Scene) -> Linked:
         late.target = _boundary(bound.imports[key].run)
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
-            _initialise(plan.name, initialiser, instance)
+            _initialise(plan.name, initialiser, link.core_function(initialiser, "", ""))
     return Linked(plan, part.glue, instance, bound)
 
 
@@ -209,7 +211,7 @@ def _instantiate_glue(
         imports["0", "table"] = stub.table
     for number, (module, name) in enumerate(fused.needs):
         owner = instance if module == plan.name else scene.earlier[module].instance
-        imports["1", str(number)] = owner.export(name or owner.module.memory or "")
+        imports["1", str(number)] = owner.export((owner.module.memory or "") if name is None else name)
     try:
         return scene.store.instantiate(fused.glue, imports)
     except (LinkError, KeyError) as error:
@@ -233,9 +235,9 @@ def _boundary(run: CoreFunction, site: Site | None = None) -> CoreFunction:
     return call
 
 
-def _initialise(module: str, name: str, instance: Instance) -> None:
+def _initialise(module: str, name: str, run: CoreFunction) -> None:
     try:
-        instance.function(name, "", "")()
+        run()
     except CallError as error:
         located = attach(error, Site(module, name, INITIALISER, 0, ""))
         raise located from located.__cause__
@@ -269,6 +271,7 @@ class _Link:
         self.instance: Instance | None = None
         self.glue_instance: Instance | None = None
         self.staging: Staging
+        self.calls_fused = False  # whether the instance calls fused adapters
         self._callees = callees
         self._codec: Codec | None = None
         self._helpers: tuple[Callable[..., Any], ...] = ()
@@ -301,11 +304,15 @@ class _Link:
         )
 
     def core(self, index: int, params: Codes, results: Codes) -> CoreFunction:
-        assert self.instance is not None
         try:
-            return self.instance.function(self.plan.core[index], params, results)
+            return self.core_function(self.plan.core[index], params, results)
         except LinkError as error:
             raise LinkError(f"module `{self.plan.name}`: {error}") from None
+
+    def core_function(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        assert self.instance is not None
+        run = self.instance.function(name, params, results)
+        return self.staging.explaining(run) if self.calls_fused else run
 
     def callee(self, index: int) -> Adapter:
         return self._callees[index - len(self.plan.core)]
@@ -339,4 +346,4 @@ class _Link:
         assert self.instance is not None
         if self.instance.module.exports.get(name) != signature_of(params, results):
             return missing_helper(name)
-        return self.instance.function(name, params, results)
+        return self.core_function(name, params, results)

@@ -6,6 +6,7 @@ lifted is of its type already.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
@@ -18,16 +19,15 @@ from marine_runtime.types import Array, IType, Prim, Record, Records, describe, 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""
 
-_BUILTIN = ("bool", "bytes", "float", "int", "list", "object", "str", "tuple")
 _IMPORTED = ("Any", "Callable", "Mapping", "Protocol", "Sequence", "annotations", "dataclass", "dataclasses", "typing")
 _GLUE = (
     *("Bound", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
     *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
     *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
     *("memory", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
-    *("Functions", "block_allocator", "too_large"),
+    *("ArgumentError", "BatchCode", "Functions", "block_allocator", "to_f32", "too_large"),
 )
-RESERVED = frozenset(_BUILTIN + _IMPORTED + _GLUE)
+RESERVED = frozenset((*dir(builtins), *_IMPORTED, *_GLUE))
 """Names that a record class does not get, because generated code says them next to it."""
 
 _NUMBERED = re.compile(

@@ -9,14 +9,13 @@ from typing import Any
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
 from marine_runtime.entry import publisher
-from marine_runtime.errors import ArgumentError, CallError, MarineError, StateError
+from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.guard import Guard
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, link
 from marine_runtime.names import identifiers
 from marine_runtime.sites import locate
-from marine_runtime.types import Field
 
 
 class Service:
@@ -93,9 +92,20 @@ class Service:
         linked = self._linked[module]
         batch = linked.bound.batches.get(function)
         if batch is None:
-            return [self._attempt(module, function, row) for row in rows]
+            self._guard.enter()
+            self._guard.leave()
+            return [self._attempt(module, function, row) for row in list(rows)]
+        arranged: list[Any] = []
+        refused: dict[int, ArgumentError] = {}
         params = linked.plan.exports[function].params
-        arranged = [row if type(row) in (list, tuple) else _positional(params, row) for row in rows]
+        for position, row in enumerate(rows):
+            if type(row) in (list, tuple):  # of a wrong length, perhaps: that is noticed when it is encoded
+                arranged.append(row)
+                continue
+            try:
+                arranged.append(arrange(module, function, params, row))
+            except ArgumentError as reason:
+                refused[position] = reason
         self._guard.enter()
         try:
             results = batch(arranged)
@@ -104,14 +114,16 @@ class Service:
         publish = publisher(linked.plan.exports[function], linked.plan.records, linked.glue.record_classes)
         if publish:
             results = [item if isinstance(item, Exception) else publish(item) for item in results]
+        if refused:
+            others = iter(results)
+            total = len(results) + len(refused)
+            results = [refused[index] if index in refused else next(others) for index in range(total)]
         return results
 
     def _attempt(self, module: str, function: str, row: Any) -> Any:
         """The result of one call, or the exception it raised."""
         try:
             return self.call(module, function, row)
-        except StateError:
-            raise
         except Exception as error:
             return error
 
@@ -236,11 +248,3 @@ class Modules:
 def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
     names = ", ".join(f"`{name}`" for name in known) or "none"
     return ArgumentError(f"there is no {what}; there is: {names}")
-
-
-def _positional(params: Sequence[Field], row: Any) -> Any:
-    """A row of a batch by position where that is possible; what is wrong with it is said when it is encoded."""
-    if isinstance(row, Mapping):
-        names = [param.name for param in params]
-        return [row[name] for name in names] if row.keys() == set(names) else row
-    return row

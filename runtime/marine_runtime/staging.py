@@ -6,7 +6,6 @@ Layout, by byte offset:
     8    its numbers: three i64
     32   top of the stack of positions (i32, an address)
     40   batch: number of finished calls (i32)
-    44   batch: first free byte of the data (i32)
     64   the stack of positions: one i32 per fused adapter that is running, innermost last
     4096 data: values in Marine's layout, addresses absolute
 
@@ -28,7 +27,7 @@ from marine_runtime.errors import CallError, Site
 from marine_runtime.sites import attach
 from marine_runtime.types import Array, IType, Prim, Record
 
-FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, BATCH_FREE, STACK, DATA = 0, 8, 32, 40, 44, 64, 4096
+FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
 """More modules than this are not fused: the stack of positions must hold a chain through all of them."""
 
@@ -37,11 +36,12 @@ KEPT = 4 << 20
 """Bytes of staging that stay resident after a call that needed more."""
 
 BATCH_ROWS = 4096
-"""Calls that one entry into Wasm runs at most; what they stage has to be resident at once."""
+"""Calls that one entry into Wasm runs at most."""
 
-Encode = Callable[[list[Any], int], tuple[list[bytes], list[bytes], int, dict[int, Exception]]]
-"""From rows and the first free byte to: argument cells, the data they point at, the byte after the data, and the rows
-that do not fit the signature with the reason."""
+BATCH_ARGUMENTS = 1 << 24
+BATCH_RESIDENT = 1 << 26
+"""Where staged arguments of a batch go beyond the first, no more are staged; where results go beyond the second, Wasm
+is left to read them."""
 
 _PAGE = 1 << 16
 _FAULT = Struct("<i4xqqq")
@@ -57,6 +57,7 @@ class Fault(IntEnum):
     TOO_LARGE = 4  # size
     RANGE = 5  # value
     STAGING = 6  # size
+    DEPTH = 7  # the stack of positions is full: a guest's `allocate` calls its own imports, for example
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +77,37 @@ class StepInfo:
     unsigned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BatchCode:
+    """How the calls of one function are staged.
+
+    Attributes:
+        entry: the glue's batch function: (arguments, results, count, first free byte).
+        in_size: bytes of the arguments of one call, in cells of 8.
+        out_size: bytes of its results.
+        encode: from rows and the first free byte to: argument cells, the data they point at, the byte after the data,
+            and the rows that do not fit the signature with the reason. It may stop after some of the rows.
+        decode: from the cells of finished calls to results.
+    """
+
+    entry: CoreFunction
+    in_size: int
+    out_size: int
+    encode: Callable[[list[Any], int], tuple[list[bytes], list[bytes], int, dict[int, Exception]]]
+    decode: Callable[[bytes], list[Any]]
+
+
 class Staging:
     """The staging memory of one service.
 
     Attributes:
-        memory: the memory; `view` covers at least what calls usually need.
+        memory: the memory. Its view covers at most `KEPT` bytes, unless a call has just used more.
         cursor: first free byte while arguments are encoded.
-        large: whether more than `KEPT` bytes may be resident.
     """
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.cursor = DATA
-        self.large = False
         self._sites: dict[int, Sequence[StepInfo]] = {}
         self._codecs: dict[str, Callable[[], Codec]] = {}
         self._reset()
@@ -102,7 +121,7 @@ class Staging:
         """Copy `data` to `at`; gives the byte after it."""
         end = at + len(data)
         if end > len(self.memory.view):
-            self._reserve(end)
+            self.reserve(end)
         self.memory.view[at:end] = data
         return end
 
@@ -111,10 +130,10 @@ class Staging:
         at = self.cursor
         self.cursor = end = at + size
         if end > len(self.memory.view):
-            self._reserve(end)
+            self.reserve(end)
         return at
 
-    def _reserve(self, end: int) -> None:
+    def reserve(self, end: int) -> None:
         """Make the memory at least `end` bytes long."""
         if end >= 2**32:
             raise CallError(f"the arguments take {end - DATA} bytes, more than a 32-bit memory")
@@ -123,95 +142,60 @@ class Staging:
         if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):
             raise CallError(f"the staging memory can't grow by {missing} bytes")
         self.memory.refresh()
-        self.large = self.large or end > KEPT
 
     def shrink(self) -> None:
         """Give back what a large call needed."""
         self.memory.discard(KEPT)
-        self.memory.refresh()
-        # A short view: the next large call has to come through `_reserve` or `claim` and is noticed again.
-        self.memory.view = self.memory.view[:KEPT]
-        self.large = False
+        # A short view: a value beyond it has to come through `reserve` or `claim`, which make it long again, and that
+        # is how the next large call is noticed.
 
-    def run_batch(
-        self,
-        rows: list[Any],
-        entry: CoreFunction,
-        in_size: int,
-        out_size: int,
-        encode: Encode,
-        decode: Callable[[bytes], list[Any]],
-    ) -> list[Any]:
-        """Run many calls with one entry into Wasm for every `BATCH_ROWS` of them.
-
-        Args:
-            rows: arguments of each call.
-            entry: the glue's batch function: (arguments, results, count, first free byte).
-            in_size: bytes of the arguments of one call, in cells of 8.
-            out_size: bytes of its results.
-            encode: see `Encode`.
-            decode: from the cells of finished calls to results.
+    def run_batch(self, rows: list[Any], batch: BatchCode) -> list[Any]:
+        """Run many calls with one entry into Wasm for thousands of them.
 
         Returns:
             A result or an exception for every row, in order. A failing call does not stop the others.
         """
         results: list[Any] = []
-        for start in range(0, len(rows), BATCH_ROWS):
-            results += self._run_slice(rows[start : start + BATCH_ROWS], entry, in_size, out_size, encode, decode)
-            if self.large:
-                self.shrink()
+        try:
+            while len(results) < len(rows):
+                results += self._run_slice(rows[len(results) : len(results) + BATCH_ROWS], batch)
+        finally:
+            self._settle()
         return results
 
-    def _run_slice(
-        self,
-        rows: list[Any],
-        entry: CoreFunction,
-        in_size: int,
-        out_size: int,
-        encode: Encode,
-        decode: Callable[[bytes], list[Any]],
-    ) -> list[Any]:
-        out_at = DATA + len(rows) * in_size
-        data_at = out_at + len(rows) * out_size
-        cells, chunks, free, bad = encode(rows, data_at)
-        self.stage(DATA, b"".join(cells))
-        if chunks:
+    def _run_slice(self, rows: list[Any], batch: BatchCode) -> list[Any]:
+        """The results of the first rows: of as many as `encode` stages at once."""
+        out_at = DATA + len(rows) * batch.in_size
+        data_at = out_at + len(rows) * batch.out_size
+        try:
+            cells, chunks, free, bad = batch.encode(rows, data_at)
+            self.stage(DATA, b"".join(cells))
             self.stage(data_at, b"".join(chunks))
-        self.stage(data_at, b"")  # the results need room too
-        failed = self._run_all(entry, len(cells), in_size, out_at, out_size, free)
-        results: list[Any] = []
-        begin = 0
-        for stop in (*failed, len(cells)):
-            data = self.memory.read(out_at + begin * out_size, (stop - begin) * out_size)
-            results += decode(data) if out_size else [None] * (stop - begin)
-            if stop in failed:
-                results.append(failed[stop])
-            begin = stop + 1
+        except CallError as error:  # no room; nothing has run yet
+            return [error] if len(rows) == 1 else self._run_slice(rows[: len(rows) // 2], batch)
+        results = self._run_staged(batch, len(cells), out_at, free)
         for position, reason in sorted(bad.items()):
             results.insert(position, reason)
         return results
 
-    def _run_all(
-        self, entry: CoreFunction, count: int, in_size: int, out_at: int, out_size: int, free: int
-    ) -> dict[int, Exception]:
-        """Run the staged calls, entering Wasm again after each failure; gives the failures by position, ascending."""
-        failed: dict[int, Exception] = {}
-        done = 0
-        while done < count:
+    def _run_staged(self, batch: BatchCode, count: int, out_at: int, free: int) -> list[Any]:
+        """Run the staged calls. Wasm is left after a failure, and when the results so far take much room."""
+        results: list[Any] = []
+        while (done := len(results)) < count:
             _WORD.pack_into(self.memory.view, BATCH_DONE, 0)
-            _WORD.pack_into(self.memory.view, BATCH_FREE, free)
+            failure: BaseException | None = None
             try:
-                entry(DATA + done * in_size, out_at + done * out_size, count - done, free)
-                break
+                batch.entry(DATA + done * batch.in_size, out_at + done * batch.out_size, count - done, free)
             except BaseException as error:
-                (finished,) = _WORD.unpack_from(self.memory.view, BATCH_DONE)
-                (free,) = _WORD.unpack_from(self.memory.view, BATCH_FREE)
-                found = self.explain(error)
-                if not isinstance(found, Exception):
+                failure = self._explain(error, STACK)
+                if not isinstance(failure, Exception):
                     raise
-                failed[done + finished] = found
-                done += finished + 1
-        return failed
+            (finished,) = _WORD.unpack_from(self.memory.view, BATCH_DONE)
+            cells = self.memory.read(out_at + done * batch.out_size, finished * batch.out_size)
+            results += batch.decode(cells) if batch.out_size else [None] * finished
+            if failure is not None:
+                results.append(failure)
+        return results
 
     def explain(self, error: BaseException) -> BaseException:
         """What a call through the glue raises instead of `error`, which came out of it; forgets the call.
@@ -219,10 +203,33 @@ class Staging:
         A fault of the glue becomes the error that the interpreter would raise. Any CallError gets the places of the
         fused adapters that were running. Anything else is a host function's own and stays as it is.
         """
+        found = self._explain(error, STACK)
+        self._settle()
+        return found
+
+    def explaining(self, run: CoreFunction) -> CoreFunction:
+        """`run`, a core function under which fused adapters run, for adapters that are closures.
+
+        Its errors are explained here, as far as fused adapters below it are concerned; others may be running above it.
+        """
+
+        def call(*raw: Any) -> Any:
+            (base,) = _WORD.unpack_from(self.memory.view, STACK_TOP)
+            try:
+                return run(*raw)
+            except BaseException as error:
+                if (found := self._explain(error, base)) is error:
+                    raise
+                raise found from found.__cause__
+
+        return call
+
+    def _explain(self, error: BaseException, base: int) -> BaseException:
+        """See `explain`, for the adapters whose positions stand at `base` and above."""
         kind, *numbers = _FAULT.unpack_from(self.memory.view, FAULT_KIND)
         (top,) = _WORD.unpack_from(self.memory.view, STACK_TOP)
-        rows = [self._row(at) for at in range(STACK, min(top, DATA), 4)]
-        self._reset()
+        rows = [self._row(at) for at in range(base, min(top, DATA), 4)]
+        self._reset(base)
         if not isinstance(error, CallError):
             return error
         if kind and rows:
@@ -231,6 +238,12 @@ class Staging:
             for site in reversed(row.trail):
                 error = attach(error, site)
         return error
+
+    def _settle(self) -> None:
+        """After a call that may have grown the memory unseen."""
+        self.memory.refresh()
+        if len(self.memory.view) > KEPT:
+            self.shrink()
 
     def _row(self, at: int) -> StepInfo:
         (position,) = _WORD.unpack_from(self.memory.view, at)
@@ -253,6 +266,8 @@ class Staging:
                 return CallError(f"{value} is out of range for {row.type}")
             case Fault.STAGING:
                 return CallError(f"the staging memory can't grow by {first} bytes")
+            case Fault.DEPTH:
+                return CallError(f"more than {(DATA - STACK) // 4} adapters run inside each other")
 
     def _lift_again(self, row: StepInfo, ptr: int, length: int) -> CallError:
         """The glue only knows that a value is bad; the codec says what and where. The guest has not run since."""
@@ -268,9 +283,9 @@ class Staging:
             return error
         return CallError(f"the value at address {ptr} is not a valid {row.type}")
 
-    def _reset(self) -> None:
+    def _reset(self, base: int = STACK) -> None:
         _FAULT.pack_into(self.memory.view, FAULT_KIND, 0, 0, 0, 0)
-        _WORD.pack_into(self.memory.view, STACK_TOP, STACK)
+        _WORD.pack_into(self.memory.view, STACK_TOP, base)
 
 
 def step_info(row: Sequence[Any]) -> StepInfo:

@@ -72,7 +72,10 @@ class Memory:
         raise NotImplementedError
 
     def discard(self, start: int) -> None:
-        """Give the pages from `start` on back to the system, where it can take them; what they held is lost."""
+        """Give the pages from `start` on back to the system, where it can take them; what they held is lost.
+
+        Where views are kept, the view ends there afterwards.
+        """
 
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""

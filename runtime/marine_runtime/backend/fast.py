@@ -51,11 +51,12 @@ class FastMemory(Memory):
         return grow(self._store, self._native, pages)
 
     def discard(self, start: int) -> None:
-        """Give the pages from `start` on back to the system."""
+        """Give the pages from `start` on back to the system; the view ends there."""
         size = self._library.memory_size(self._context, self._handle)
         base = self._library.memory_data(self._context, self._handle)
         if size > start:
             ffi.discard(base + start, size - start)
+            self.view = ffi.view(base, start)
 
     def detach(self) -> None:
         """Forget the memory: its store is about to be closed, and a view into it would dangle."""

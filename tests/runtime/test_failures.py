@@ -1,0 +1,71 @@
+"""The full text of what goes wrong while calls run, equal on every engine; and that services survive it.
+
+A case names modules and makes calls; whatever they raise is shown with all its causes. Every case is run twice in one
+service: a failed call must not change what later calls do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from marine_runtime import CallError, Service
+from tests.support.engines import Outcome, outcome
+from tests.support.golden import GOLDEN, Case, load_cases
+from tests.support.troubles import modules
+
+Serve = Callable[..., Service]
+
+
+def render(found: Outcome) -> str:
+    if not found.error:
+        return f"  = {found.value}"
+    return "\n".join(f"  {'!' if index == 0 else 'caused by'} {text}" for index, text in enumerate(found.error))
+
+
+def run(service: Service, line: str) -> str:
+    target, _, args = line.partition(" ")
+    module, _, function = target.partition(".")
+    return f"{line}\n" + render(outcome(lambda: service.call(module, function, eval(args))))
+
+
+@pytest.mark.parametrize("case", load_cases(GOLDEN / "runtime" / "calls.golden"), ids=str)
+def test_failing_calls(serve: Serve, case: Case) -> None:
+    names, *lines = case.input.splitlines()
+    service = serve(modules(names))
+    first = [run(service, line) for line in lines]
+    case.check("\n".join(first))
+    if not any(name in case.input for name in ("answer", "trap_in", "grow")):  # these change their guest for good
+        assert [run(service, line) for line in lines] == first
+
+
+@pytest.mark.parametrize("case", load_cases(GOLDEN / "runtime" / "loading.golden"), ids=str)
+def test_failing_loads(serve: Serve, case: Case) -> None:
+    case.check(render(outcome(lambda: serve(modules(case.input)))))
+
+
+def test_sites_name_every_boundary(serve: Serve) -> None:
+    service = serve(modules("trap_chain"))
+    with pytest.raises(CallError) as caught:
+        service.call("third", "f", ["x"])
+    chain = []
+    step: BaseException | None = caught.value
+    while isinstance(step, CallError):
+        assert step.site is not None
+        chain.append((step.site.module, step.site.side, step.site.function, step.site.instruction))
+        step = step.__cause__
+    assert chain == [
+        ("third", "export", "f", "call-core 6"),
+        ("third", "import", "second.f", "call-core 8"),
+        ("second", "export", "f", "call-core 6"),
+        ("second", "import", "first.f", "call-core 8"),
+        ("first", "export", "f", "call-core 6"),
+    ]
+    assert service.call("third", "plain", ["still alive"]) == "still alive"
+
+
+def test_value_path_of_a_nested_fault(serve: Serve) -> None:
+    with pytest.raises(CallError) as caught:
+        serve(modules("bad_values")).call("inner", "texts", [[]])
+    assert (caught.value.path, caught.value.reason) == ("$[3].name", "invalid UTF-8 at byte 2 of a string of 3 bytes")

@@ -1,0 +1,120 @@
+"""Every way of running a service, and results of calls in a form that can be compared between them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import wasmtime
+
+import marine_gen
+from marine_gen.artifact import ENGINES
+from marine_gen.binary import embed
+from marine_gen.interfaces import Interfaces
+from marine_gen.text import parse
+from marine_gen.wasm import embed_sdk_version
+from marine_runtime import Service
+from marine_runtime.errors import CallError
+from marine_runtime.linker import HostFunctions
+from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
+
+SDK_VERSION = "0.14.0"
+
+Modules = Mapping[str, bytes]
+"""Wasm binaries by module name, in load order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An engine over a call layer."""
+
+    engine: str
+    backend: str = "fast"
+
+    def __str__(self) -> str:
+        return f"{self.engine}-{self.backend}"
+
+
+CONFIGURATIONS = (
+    *(Configuration(engine) for engine in ENGINES),
+    *(Configuration(engine, "public") for engine in ("interpreter", "closures")),
+)
+"""Everything that must behave alike. The first is the default engine."""
+
+
+def load(modules: Modules, engine: str, backend: str = "fast", host_functions: HostFunctions | None = None) -> Service:
+    """A running service."""
+    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions)
+
+
+def assemble(wat: str, adapters: Interfaces | str) -> bytes:
+    """A module out of Wasm text and its adapters (or their text)."""
+    interfaces = parse(adapters) if isinstance(adapters, str) else adapters
+    return embed_sdk_version(embed(bytes(wasmtime.wat2wasm(wat)), interfaces), SDK_VERSION)
+
+
+@cache
+def guest(name: str) -> bytes:
+    """A guest of tests/guests or of the example, hostile ones included."""
+    if (HOSTILE_FOLDER / f"{name}.wat").is_file():
+        texts = [(HOSTILE_FOLDER / f"{name}.{suffix}").read_text("utf-8") for suffix in ("wat", "it")]
+        return assemble(*texts)
+    folder = next(item.folder for item in GUESTS if item.name == name)
+    assert folder in (GUESTS_FOLDER, EXAMPLE_FOLDER)
+    return (folder / f"{name}.wasm").read_bytes()
+
+
+def guests(*names: str) -> dict[str, bytes]:
+    """Guests by name, in load order."""
+    return {name: guest(name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call did: the value that it returned, or the error that it raised.
+
+    Attributes:
+        value: the normalised value as `repr` writes it; empty when there was an error.
+        error: class and text of the error and of its causes, outermost first.
+        sites: where in the adapters each of them happened.
+    """
+
+    value: str = ""
+    error: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+def normalised(value: Any) -> Any:
+    """`value` with records as tuples. NaN has one `repr`, and -0.0, 0 and False have different ones."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return tuple(normalised(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(normalised, value))
+    return value
+
+
+def shown(value: Any) -> str:
+    """The text by which `Outcome` compares values."""
+    return repr(normalised(value))
+
+
+def outcome(call: Callable[[], Any]) -> Outcome:
+    """Make a call and keep what came of it."""
+    try:
+        return Outcome(shown(call()))
+    except Exception as error:
+        return failure(error)
+
+
+def failure(error: BaseException) -> Outcome:
+    """An error with the chain of its causes."""
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None:
+        chain.append(step)
+        step = step.__cause__
+    sites = [str(item.site) for item in chain if isinstance(item, CallError)]
+    return Outcome("", tuple(f"{type(item).__name__}: {item}" for item in chain), tuple(sites))

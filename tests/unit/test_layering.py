@@ -1,0 +1,110 @@
+"""Who may import whom: the runtime stands alone, stages import earlier stages, one package knows wasmtime."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMPILER = ROOT / "marine_gen"
+RUNTIME = ROOT / "runtime" / "marine_runtime"
+
+ORDER = (
+    *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "ir", "passes"),
+    *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "cli"),
+)
+"""Stages, earliest first; each may import itself and those before it."""
+
+THIRD_PARTY = {
+    "text": {"lark"},
+    "templating": {"jinja2"},
+    "artifact": {"platformdirs"},
+    "bench": {"rich"},
+    "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
+}
+"""What a stage may import beyond the standard library."""
+
+
+def imported(path: Path, package: str) -> Iterator[tuple[int, str]]:
+    """Line and absolute name of everything that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import in {package}"
+            assert node.module
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a stage, which is a folder or a single file."""
+    found = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    assert found
+    return found
+
+
+def test_every_stage_has_its_place() -> None:
+    present = {path.stem for path in COMPILER.iterdir() if (path / "__init__.py").is_file() or path.suffix == ".py"}
+    assert present - {"__init__", "__main__", "_version"} <= set(ORDER)
+
+
+def test_the_runtime_stands_alone() -> None:
+    allowed = {*sys.stdlib_module_names, "marine_runtime", "wasmtime"}
+    for path in files(RUNTIME):
+        for line, name in imported(path, "marine_runtime"):
+            assert name.split(".")[0] in allowed, f"{path}:{line}: {name}"
+
+
+def test_wasmtime_is_named_in_the_backend_only() -> None:
+    for path in files(RUNTIME):
+        if RUNTIME / "backend" not in path.parents:
+            names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]
+            assert names == [], path
+
+
+def test_private_names_of_wasmtime_are_used_in_one_file() -> None:
+    """Their objects' private attributes, and private modules of the package."""
+    ours = {node.attr for path in files(RUNTIME) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if own(node)}
+    for path in files(RUNTIME / "backend"):
+        if path.name == "ffi.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                assert own(node) or node.attr in ours, f"{path}:{node.lineno}: {ast.unparse(node)}"
+
+
+def own(node: ast.AST) -> bool:
+    """Whether `node` is an attribute of `self` or `cls`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_stages_import_earlier_stages(stage: str) -> None:
+    folder = COMPILER / stage
+    if not folder.is_dir() and not folder.with_suffix(".py").is_file():
+        pytest.skip("not there yet")
+    earlier = {f"marine_gen.{name}" for name in ORDER[: ORDER.index(stage) + 1]}
+    outside = {*sys.stdlib_module_names, "marine_runtime", *THIRD_PARTY.get(stage, set())}
+    for path in files(folder):
+        for line, name in imported(path, stage):
+            if name.startswith("marine_gen.") and not name.startswith("marine_gen._version"):
+                # The command line is the outermost layer and may use the public functions of the package itself.
+                public = stage == "cli" and name.count(".") == 1
+                assert public or ".".join(name.split(".")[:2]) in earlier, f"{path}:{line}: {name}"
+            elif name.split(".")[0] != "marine_gen":
+                assert name.split(".")[0] in outside, f"{path}:{line}: {name}"
+            else:
+                assert stage == "cli" or name.startswith("marine_gen._version"), f"{path}:{line}: {name}"
+
+
+@pytest.mark.parametrize("package", [COMPILER, RUNTIME], ids=lambda path: path.name)
+def test_files_are_short_and_say_what_they_do(package: Path) -> None:
+    for path in files(package):
+        text = path.read_text("utf-8")
+        assert len(text.splitlines()) <= 420, path
+        assert ast.get_docstring(ast.parse(text)), path
