@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from marine_runtime.arguments import arrange
-from marine_runtime.backend import Backend, Instance, Memory, Module, Store
+from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.engine import WASI_NAMESPACE
 from marine_runtime.codec import Codec
+from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, LinkError, Site
 from marine_runtime.glue import Adapter, Bound, FusedModules, Glue
@@ -52,42 +53,37 @@ class Linked:
     bound: Bound
 
 
-def link(
-    parts: Sequence[Part], backend: Backend, store: Store, guard: Guard, host_functions: HostFunctions
-) -> dict[str, Linked]:
+def link(parts: Sequence[Part], scene: Scene) -> dict[str, Linked]:
     """Instantiate and initialise `parts` in order; the result is by module name, in the same order.
 
     Raises:
         LinkError: names repeat, an import has no provider, or signatures differ.
         CallError: an initialiser of a guest failed.
     """
-    names = [part.plan.name for part in parts]
-    for name in names:
-        if names.count(name) > 1:
+    scene.names = [part.plan.name for part in parts]
+    for name in scene.names:
+        if scene.names.count(name) > 1:
             raise LinkError(f"two modules are named `{name}`")
-    linked: dict[str, Linked] = {}
-    scene = _Scene(store, guard, names, linked, host_functions)
     for ordinal, part in enumerate(parts):
-        linked[part.plan.name] = _link_module(part, ordinal, scene)
-    return linked
+        scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
+    return scene.earlier
 
 
-class _Scene:
-    """What linking one module needs of the service around it."""
+class Scene:
+    """What linking one module needs of the service around it.
 
-    def __init__(
-        self,
-        store: Store,
-        guard: Guard,
-        names: Sequence[str],
-        earlier: Mapping[str, Linked],
-        host_functions: HostFunctions,
-    ) -> None:
+    Attributes:
+        names: the modules of the service, in load order.
+        earlier: those that are linked already.
+    """
+
+    def __init__(self, store: Store, guard: Guard, host_functions: HostFunctions, config: ServiceConfig) -> None:
         self.store = store
         self.guard = guard
-        self.names = names
-        self.earlier = earlier
         self.host_functions = host_functions
+        self.config = config
+        self.names: Sequence[str] = ()
+        self.earlier: dict[str, Linked] = {}
 
     @cached_property
     def staging(self) -> tuple[Any, Staging]:
@@ -96,7 +92,7 @@ class _Scene:
         return native, Staging(memory)
 
 
-def _link_module(part: Part, ordinal: int, scene: _Scene) -> Linked:
+def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     plan, store = part.plan, scene.store
     callees = [_provider(plan, callee, scene.earlier, scene.names) for callee in plan.callees]
     link = _Link(part, scene.guard, callees)
@@ -157,7 +153,7 @@ def _outside_import(
     module: str,
     key: tuple[str, str],
     signature: CoreSignature | None,
-    scene: _Scene,
+    scene: Scene,
     link: _Link,
 ) -> Any:
     """The provider of an import without adapter: WASI or the host."""
@@ -203,7 +199,7 @@ class _Stub:
 
 
 def _instantiate_glue(
-    plan: ModulePlan, fused: FusedModules, instance: Instance, staging: Any, stub: _Stub | None, scene: _Scene
+    plan: ModulePlan, fused: FusedModules, instance: Instance, staging: Any, stub: _Stub | None, scene: Scene
 ) -> Instance:
     """Instantiate the fused glue of a module, which ties it to its guest and to the guests it calls."""
     imports: dict[tuple[str, str], Any] = {("0", "staging"): staging}

@@ -8,12 +8,13 @@ from typing import Any
 
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
+from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.guard import Guard
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
-from marine_runtime.linker import HostFunctions, Linked, Part, link
+from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.names import identifiers
 from marine_runtime.sites import locate
 
@@ -39,14 +40,16 @@ class Service:
         *,
         name: str = "service",
         host_functions: HostFunctions | None = None,
+        config: ServiceConfig | None = None,
     ) -> None:
         self.name = name
         self.backend = backend.name
         self.engine = parts[-1].glue.engine if parts else "none"
         self._guard = Guard(name)
         self._store = backend.store()
+        scene = Scene(self._store, self._guard, host_functions or {}, config or ServiceConfig())
         try:
-            self._linked = link(parts, backend, self._store, self._guard, host_functions or {})
+            self._linked = link(parts, scene)
         except BaseException:
             self.close()
             raise
