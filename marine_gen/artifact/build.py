@@ -15,9 +15,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
@@ -30,6 +32,9 @@ from marine_runtime.names import identifiers
 
 ENGINES = ("fused", "closures")
 """Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""
+
+
+_SOURCES = (".py", ".j2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def build_key(source: Source, engine: str) -> str:
     parts = [
         str(FORMAT),
         GENERATOR,
+        _edition(),
         engine,
         f"wasmtime {version('wasmtime')}",
         f"{platform.python_implementation()} {platform.python_version()}",
@@ -80,6 +86,16 @@ def build_key(source: Source, engine: str) -> str:
         *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@cache
+def _edition() -> str:
+    """Tells apart compilers of one version: in a checkout, its sources change without the version."""
+    packages = [Path(__file__).parents[1], Path(marine_runtime.__file__).parent]
+    if not (packages[0].parent / "pyproject.toml").is_file():
+        return "installed"
+    times = [item.stat().st_mtime_ns for root in packages for item in root.rglob("*") if item.suffix in _SOURCES]
+    return f"{len(times)} {max(times)}"
 
 
 def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False) -> BuildResult:

@@ -25,9 +25,22 @@ def inline(modules: Modules, module: str, adapter: AdapterIR) -> FusedAdapter:
     inliner = _Inliner(modules)
     params = tuple(inliner.fresh(value) for value in adapter.params)
     returns = inliner.splice(module, adapter, params, ())
+    steps = tuple(inliner.steps)
+    reach = {name: _reach(modules, name) for name in {step.module for step in steps}}
     return FusedAdapter(
-        adapter.side, module, adapter.function, adapter.key, adapter.signature, params, tuple(inliner.steps), returns
+        adapter.side, module, adapter.function, adapter.key, adapter.signature, params, steps, returns, reach
     )
+
+
+def _reach(modules: Modules, start: str) -> frozenset[str]:
+    """The modules that the guest of module `start` can call, directly or through others."""
+    found: set[str] = set()
+    pending = [start]
+    while pending:
+        wanted = {item.callee.namespace for item in modules[pending.pop()].callees}
+        pending += sorted((wanted & modules.keys()) - found)
+        found |= wanted
+    return frozenset(found)
 
 
 class _Inliner:

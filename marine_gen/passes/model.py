@@ -7,13 +7,14 @@ it lies, pointer and length in the memory of one module or in the staging memory
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marine_gen.ir.model import ModuleIR, Operation, Side, Value
 from marine_runtime.types import FunctionType, IType, layout
 
-STAGING = ""
-"""The place of values that come from or go to the host: the staging memory, which belongs to no module."""
+STAGING = "\udcffstaging"
+"""The place of values that come from or go to the host: the staging memory, which belongs to no module. Not even the
+strangest module has a name that is not UTF-8."""
 
 
 class UnfusableError(Exception):
@@ -82,6 +83,7 @@ class FusedAdapter:
         params: core values of an import adapter; values from the host for an export adapter, those out of line
             being remote in the staging memory.
         returns: core values; for an export adapter, scalars and the pointers and lengths of results in staging.
+        reach: for modules of its steps, the modules that their guests can call, directly or not.
         signature: the interface signature for exports, the raw one for imports.
     """
 
@@ -93,6 +95,7 @@ class FusedAdapter:
     params: tuple[Value, ...]
     steps: tuple[Step, ...]
     returns: tuple[Value, ...]
+    reach: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 Modules = Mapping[str, ModuleIR]

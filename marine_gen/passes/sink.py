@@ -1,22 +1,25 @@
 """Sink release: `release_objects` of a module moves behind the last copy out of that module's memory.
 
 Adapters release a module's objects right after lifting; fused adapters still need them, because they copy later. The
-move is legal because no code of that module runs in between: neither it nor the guest it belongs to can see the
-difference. From every module's own point of view the sequence of ABI calls is unchanged; only the interleaving of calls
-into different modules differs, which modules that share nothing can't observe. (Modules link to earlier ones only, so
-the callee's `allocate` can't lead back into the caller before the copy.)
+move is legal because no code of that module runs in between, neither called by the adapter nor by guests that the
+adapter calls: it can't see the difference. From every module's own point of view the sequence of ABI calls is unchanged; only the interleaving of calls
+into different modules differs, which modules that share nothing can't observe. `allocate` is trusted to do nothing but
+allocate; a caller's that called its own imports could change a value of its callee that is just being copied to it.
 
 Where code of the module would run in between, the value would have to be staged: the adapter stays a closure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from marine_gen.ir.model import Call, CoreCallee
 from marine_gen.passes.model import Copy, FusedAdapter, Step, UnfusableError, homes
 
 RELEASE = "release_objects"
+ALLOCATE = 0
+"""The call-core index of `allocate`."""
 
 
 def sink_release(adapter: FusedAdapter) -> FusedAdapter:
@@ -38,7 +41,7 @@ def sink_release(adapter: FusedAdapter) -> FusedAdapter:
                 if any(value in checked and home.get(value) == step.module for value in operands):
                     last = later
             for between in steps[position + 1 : last + 1]:
-                if runs_code_of(step.module, between):
+                if runs_code_of(step.module, between, adapter.reach):
                     frame = between.trail[-1]
                     raise UnfusableError(
                         f"`{frame.text}` runs code of module `{step.module}` while a value in its memory, "
@@ -61,8 +64,16 @@ def is_release(step: Step) -> bool:
     )
 
 
-def runs_code_of(module: str, step: Step) -> bool:
-    """Whether `step` may run code of `module`: it calls a core function of it, or allocates in its memory."""
-    if isinstance(step.operation, Call):
-        return step.module == module
-    return isinstance(step.operation, Copy) and step.module == module
+def runs_code_of(module: str, step: Step, reach: Mapping[str, frozenset[str]]) -> bool:
+    """Whether `step` may run code of `module`.
+
+    It does when it allocates in that module's memory, or calls a core function of it or of a module whose guest can
+    call it; see `FusedAdapter.reach`.
+    """
+    operation = step.operation
+    if not isinstance(operation, (Call, Copy)):
+        return False
+    if step.module == module:
+        return True
+    allocates = isinstance(operation, Copy) or operation.callee.index == ALLOCATE
+    return not allocates and module in reach.get(step.module, ())

@@ -58,18 +58,20 @@ def verify_fused(adapter: FusedAdapter) -> None:
 def _verify_views(adapter: FusedAdapter, home: dict[Value, str]) -> None:
     stale: dict[str, int] = {}  # the last step that ran code of a module
     checked_at: dict[Value, int] = {}
+    owners = dict.fromkeys(module for module in home.values() if module != STAGING)
     for position, step in enumerate(adapter.steps):
         for value in step.operation.operands:
-            module = home.get(value)
-            if module and stale.get(module, -1) > checked_at[value]:
-                culprit = adapter.steps[stale[module]].trail[-1]
+            owner = home.get(value)
+            if owner is not None and owner != STAGING and stale.get(owner, -1) > checked_at[value]:
+                culprit = adapter.steps[stale[owner]].trail[-1]
                 raise UnfusableError(
-                    f"`{culprit.text}` runs code of module `{module}` between lifting a value and lowering it"
+                    f"`{culprit.text}` runs code of module `{owner}` between lifting a value and lowering it"
                 )
         if isinstance(step.operation, Check):
             checked_at[step.operation.results[0]] = position
-        if step.module != STAGING and runs_code_of(step.module, step):
-            stale[step.module] = position
+        for module in owners:
+            if runs_code_of(module, step, adapter.reach):
+                stale[module] = position
 
 
 def _expect(holds: bool, what: str, adapter: FusedAdapter) -> None:

@@ -112,6 +112,7 @@ class StagedCall:
                 writer.line("cells: list[bytes] = []")
                 writer.line("chunks: list[bytes] = []")
                 writer.line("bad: dict[int, Exception] = {}")
+                writer.line(f"pack = in_{self.index}.pack")
                 with writer.block("for position, row in enumerate(rows):"):
                     with writer.block("try:"):
                         writer.line(f"{_tuple(self._params) if self._params else '()'} = row")
@@ -120,7 +121,7 @@ class StagedCall:
                         writer.line(f"bad[position] = link.refusal({literal(function)}, row)")
                         writer.line("continue")
                     arguments = self._encode(writer, checked, "end", chunked=not direct)
-                    writer.line(f"cells.append(in_{self.index}.pack({', '.join(arguments)}))")
+                    writer.line(f"cells.append(pack({', '.join(arguments)}))")
                     if any(not layout(item.type).code for item in self.signature.params):
                         with writer.block(f"if end > {BATCH_ARGUMENTS}:"):
                             writer.line("break")
@@ -129,6 +130,11 @@ class StagedCall:
             with writer.block("def decode(data: bytes) -> list[Any]:"):
                 names = self._result_names()
                 decoded = self._decode()
+                if self.signature.results == (Prim.STRING,):
+                    # What the lifter does, without a call for each: Wasm checked every string and left it in staging.
+                    writer.line("staging_memory.refresh()")
+                    writer.line("view = staging_memory.view")
+                    decoded = ['str(view[p0 : p0 + n0], "utf-8")']
                 if decoded:
                     value = decoded[0] if len(decoded) == 1 else f"({', '.join(decoded)})"
                     writer.line(f"return [{value} for {_tuple(names)} in out_{self.index}.iter_unpack(data)]")

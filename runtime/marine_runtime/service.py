@@ -101,14 +101,15 @@ class Service:
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}
         params = linked.plan.exports[function].params
-        for position, row in enumerate(rows):
-            if type(row) in (list, tuple):  # of a wrong length, perhaps: that is noticed when it is encoded
-                arranged.append(row)
-                continue
-            try:
-                arranged.append(arrange(module, function, params, row))
-            except ArgumentError as reason:
-                refused[position] = reason
+        rows = list(rows)
+        if {list, tuple}.issuperset(map(type, rows)):  # of a wrong length, perhaps: that is noticed by `encode`
+            arranged = rows
+        else:
+            for position, row in enumerate(rows):
+                try:
+                    arranged.append(row if type(row) in (list, tuple) else arrange(module, function, params, row))
+                except ArgumentError as reason:
+                    refused[position] = reason
         self._guard.enter()
         try:
             results = batch(arranged)

@@ -1,6 +1,7 @@
 """Adapters after each pass, and every reason for which an adapter has to stay a closure, as printed.
 
-An input lists modules in load order, as `guests NAME…` or `module NAME` with adapters, and ends with the adapter to fuse:
+An input lists modules in load order, as `guests NAME…` or `module NAME` with adapters, and ends with the adapter to
+fuse:
 `fuse MODULE import|export FUNCTION`.
 """
 
