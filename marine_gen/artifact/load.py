@@ -7,6 +7,7 @@ service compiles nothing. The cache is read only when it is the user's own; a da
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,6 +29,8 @@ from marine_runtime.service import Service
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
+
+_LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
@@ -98,6 +101,8 @@ class _BuiltSource:
     def __enter__(self) -> Path:
         if self._cache is not None:
             place = self._cache / build_key(self._source, BUILT_ENGINES[0])
+            if place.is_dir() and not (place / artifact.MANIFEST).is_file():
+                shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
             try:
                 return build(self._source, place).directory
             except LoadError as error:
@@ -134,8 +139,10 @@ def cache_entries() -> Sequence[Path]:
 
 
 def clear_cache() -> int:
-    """Remove every build from the cache; gives their number."""
+    """Remove every build from the cache; gives their number. What killed builds left behind goes too."""
     entries = cache_entries()
-    for entry in entries:
+    directory = cache_directory()
+    leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
+    for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
     return len(entries)
