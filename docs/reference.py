@@ -2,8 +2,9 @@
 
     python docs/reference.py
 
-`instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`. A test
-compares both with what this file gives. All other pages are written by hand.
+`instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`, generated
+steps and Wasm into their blocks in `crossing.md`. A test compares all of it with what this file gives. Everything else
+is written by hand.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from marine_gen.artifact import compile_service, read_target
+from marine_gen.artifact.fused import fuse
 from marine_gen.diagnostics import codes
 from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
+from marine_gen.passes import print_fused
 
 DOCS = Path(__file__).parent
 INSTRUCTIONS_PAGE = DOCS / "instructions.md"
 ERRORS_PAGE = DOCS / "errors.md"
+CROSSING_PAGE = DOCS / "crossing.md"
 
 BEGIN, END = "<!-- codes: made by docs/reference.py -->\n", "<!-- end of codes -->\n"
 
@@ -125,6 +130,23 @@ def errors_page(current: str) -> str:
     return f"{before}{BEGIN}\n{codes_table()}\n{END}{after}"
 
 
+def crossing_page(current: str) -> str:
+    """`current`, the text of `crossing.md`, with the generated steps and Wasm of its example made anew."""
+    facade = fuse(compile_service(read_target(DOCS.parent / "examples" / "curl_service" / "Config.toml")))[-1]
+    assert facade is not None
+    start = facade.code.glue.index("  ;; import curl.download")
+    blocks = {
+        "text": print_fused(facade.module.imports["curl", "download"]),
+        "wat": facade.code.glue[start : facade.code.glue.index("\n\n", start)] + "\n",
+    }
+    for kind, block in blocks.items():
+        before, _, rest = current.partition(f"```{kind}\n")
+        _, _, after = rest.partition("```\n")
+        current = f"{before}```{kind}\n{block}```\n{after}"
+    return current
+
+
 if __name__ == "__main__":
     INSTRUCTIONS_PAGE.write_text(instructions_page(), encoding="utf-8")
+    CROSSING_PAGE.write_text(crossing_page(CROSSING_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     ERRORS_PAGE.write_text(errors_page(ERRORS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
