@@ -12,7 +12,7 @@ from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, generate, literal, type_expression
 from marine_gen.wasm_backend import FusedCode, generate_glue
 from marine_gen.wasm_backend.functions import Row
-from marine_runtime.staging import MAX_MODULES
+from marine_runtime.staging import MAX_MODULES, MAX_SITES
 from marine_runtime.types import Array, Prim, Record
 
 
@@ -45,6 +45,9 @@ def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
             outputs.append(None)
             continue
         code = generate_glue(module, dict(known), ordinal, generator=GENERATOR, digest=item.digest)
+        if len(code.sites) > MAX_SITES:
+            outputs.append(None)
+            continue
         side = FusedSide(tuple(module.exports), code.imports, code.needs, tuple(_spell(row) for row in code.sites))
         python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
         outputs.append(FusedOutput(module, code, python.source))

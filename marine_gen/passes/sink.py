@@ -2,9 +2,11 @@
 
 Adapters release a module's objects right after lifting; fused adapters still need them, because they copy later. The
 move is legal because no code of that module runs in between, neither called by the adapter nor by guests that the
-adapter calls: it can't see the difference. From every module's own point of view the sequence of ABI calls is unchanged; only the interleaving of calls
-into different modules differs, which modules that share nothing can't observe. `allocate` is trusted to do nothing but
-allocate; a caller's that called its own imports could change a value of its callee that is just being copied to it.
+adapter calls: it can't see the difference. From every module's own point of view the sequence of ABI calls is
+unchanged; only the interleaving of calls into different modules differs, which modules that share nothing can't
+observe. When an allocation fails before the copy, the release does not happen at all; the call has failed then.
+`allocate` is trusted to do nothing but allocate: a caller's that called its own imports could change a value of its
+callee that is just being copied to it.
 
 Where code of the module would run in between, the value would have to be staged: the adapter stays a closure.
 """

@@ -25,7 +25,7 @@ from marine_gen.ir.model import (
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.representation import Representation
 from marine_gen.python_backend.writer import Writer
-from marine_runtime.names import identifiers
+from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
 
 # What the frame binds around the bodies; a value whose name could hide one of these gets another name.
@@ -147,7 +147,8 @@ class Body:
         if value.type is not Prim.STRING:
             return self._names[value]
         if value not in self._utf8:
-            self._utf8[value] = f"{self._names[value]}_utf8"
+            taken = {*self._names.values(), *self._utf8.values()}
+            self._utf8[value] = identifier(f"{self._names[value]}_utf8", taken)
             self._writer.line(f"{self._utf8[value]} = {self._names[value]}.encode()")
         return self._utf8[value]
 

@@ -18,6 +18,9 @@ from marine_gen.wasm_backend.writer import Writer, comment, const, get
 from marine_runtime.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
 
+_HERE = "here.at"
+"""The local with the address of the adapter's own position; the dot keeps it apart from all values."""
+
 Row = tuple[tuple[Frame, ...], tuple[object, ...]]
 """A row of the site table: the trail, and what the runtime needs to explain a fault there."""
 
@@ -93,14 +96,14 @@ class Function:
         out = Writer(1)
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
-            out.line(f"(local $at i32){''.join(f' (local {name})' for name in self._locals)}")
+            out.line(f"(local ${_HERE} i32){''.join(f' (local {name})' for name in self._locals)}")
             top = const(STACK_TOP)
-            out.line(f"(local.set $at (i32.load $staging {top}))")
-            with out.when(f"(i32.ge_u {get('at')} {const(DATA)})"):
+            out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
+            with out.when(f"(i32.ge_u {get(_HERE)} {const(DATA)})"):
                 out.line(f"(call $fault {const(Fault.DEPTH)} {' '.join([const(0, 'i64')] * 3)})")
-            out.line(f"(i32.store $staging {top} (i32.add {get('at')} {const(4)}))")
+            out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
             out.lines += self._body.lines
-            out.line(f"(i32.store $staging {top} {get('at')})")
+            out.line(f"(i32.store $staging {top} {get(_HERE)})")
             for text in returns:
                 out.line(text)
         return out.lines
@@ -138,7 +141,7 @@ class Function:
         position = self._sites.position(step.trail, info)
         if position != self._position:
             self._position = position
-            self._body.line(f"(i32.store $staging {get('at')} {const(position)})")
+            self._body.line(f"(i32.store $staging {get(_HERE)} {const(position)})")
 
     def _define(self, value: Value, text: str) -> None:
         self._locals.append(f"${value.name} {core_type(value.type)}")

@@ -32,6 +32,8 @@ MAX_MODULES = (DATA - STACK) // 4 // 2
 """More modules than this are not fused: the stack of positions must hold a chain through all of them."""
 
 ORDINAL_SHIFT = 20
+MAX_SITES = 1 << ORDINAL_SHIFT
+"""Rows that the site table of one module can have; with more, the module keeps its closures."""
 KEPT = 4 << 20
 """Bytes of staging that stay resident after a call that needed more."""
 

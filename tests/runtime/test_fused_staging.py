@@ -11,10 +11,11 @@ import pytest
 
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Type, Vector
 from marine_runtime import CallError, Service
-from marine_runtime.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, STACK_TOP, Staging
+from marine_runtime.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, Staging
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs
 from tests.support.engines import Configuration, load, shown
+from tests.support.fused import position, staged
 from tests.support.values import SCALARS, edge_values
 
 LARGE = 40_000_000
@@ -26,21 +27,6 @@ linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 def resident() -> int:
     """Resident memory of this process in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
-
-
-def staging(service: Service) -> Staging:
-    """The staging memory of a service, found through the generated code of its last module."""
-    name = list(service.modules)[-1]
-    call = next(iter(service._linked[name].bound.calls.values()))
-    cells = dict(zip(call.__code__.co_freevars, call.__closure__ or (), strict=True))
-    found = cells["explain"].cell_contents.__self__
-    assert isinstance(found, Staging)
-    return found
-
-
-def position(service: Service) -> int:
-    """The top of the stack of positions."""
-    return int.from_bytes(staging(service).memory.read(STACK_TOP, 4), "little")
 
 
 # `make` returns that many bytes of zero, `measure` the size of what it gets.
@@ -64,15 +50,15 @@ def modules() -> dict[str, bytes]:
 
 
 @pytest.fixture(params=["fast", "public"])
-def sizes(request: pytest.FixtureRequest) -> Iterator[Service]:
-    with load(modules(), "fused", request.param) as service:
-        yield service
+def sized(request: pytest.FixtureRequest) -> Iterator[tuple[Service, Staging]]:
+    with staged(modules(), request.param) as found:
+        yield found
 
 
 @linux_only
 def test_large_arguments_and_results_are_given_back() -> None:
     data = bytes(LARGE)
-    with load(modules(), "fused") as service:
+    with staged(modules()) as (service, staging):
 
         def call() -> None:
             assert service.call("m", "measure", [data]) == LARGE
@@ -85,45 +71,48 @@ def test_large_arguments_and_results_are_given_back() -> None:
             call()
             assert resident() < settled + 8
         # The guest keeps what was lowered into it; staging keeps little.
-        assert len(staging(service).memory.view) == KEPT
-        kept = staging(service).memory
+        assert len(staging.memory.view) == KEPT
+        kept = staging.memory
         kept.claim(LARGE, 1)[0] = 1
-        staging(service).shrink()
+        staging.shrink()
         assert kept.claim(LARGE, 1)[0] == 0
 
 
-def test_large_calls_between_small_ones(sizes: Service) -> None:
+def test_large_calls_between_small_ones(sized: tuple[Service, Staging]) -> None:
+    service, _ = sized
     for size in (10, LARGE, 0, 1, KEPT, KEPT - DATA, KEPT + 1, PAGE - DATA, PAGE, PAGE + 1, 3 * LARGE // 2, 10):
-        assert len(sizes.call("m", "make", [size])) == size
-        assert sizes.call("m", "measure", [bytes(size)]) == size
-        assert sizes.call("m", "echo", ["small"]) == "small"
-    assert sizes.call("m", "texts", [100_000]) == [""] * 100_000
-    assert sizes.call("m", "echo", ["é" * 3_000_000]) == "é" * 3_000_000
+        assert len(service.call("m", "make", [size])) == size
+        assert service.call("m", "measure", [bytes(size)]) == size
+        assert service.call("m", "echo", ["small"]) == "small"
+    assert service.call("m", "texts", [100_000]) == [""] * 100_000
+    assert service.call("m", "echo", ["é" * 3_000_000]) == "é" * 3_000_000
 
 
-def test_growth_inside_wasm_is_seen(sizes: Service) -> None:
+def test_growth_inside_wasm_is_seen(sized: tuple[Service, Staging]) -> None:
     """Nothing large goes in, so the memory grows while the glue runs: views from before must not be used."""
+    service, _ = sized
     for size in (PAGE, 10 * PAGE, 100 * PAGE, LARGE):
-        found = sizes.call("m", "make", [size])
+        found = service.call("m", "make", [size])
         assert len(found) == size
         assert found[-1] == 0
-    assert sizes.call("m", "make", [LARGE]) == sizes.call("m", "make", [LARGE])
+    assert service.call("m", "make", [LARGE]) == service.call("m", "make", [LARGE])
 
 
-def test_a_failing_large_call_gives_back_too(sizes: Service) -> None:
+def test_a_failing_large_call_gives_back_too(sized: tuple[Service, Staging]) -> None:
+    service, staging = sized
     for _ in range(2):
         with pytest.raises(CallError, match="unreachable"):
-            sizes.call("m", "trap", [bytes(LARGE)])
-        assert position(sizes) == STACK
-        if sizes.backend == "fast":
-            assert len(staging(sizes).memory.view) == KEPT
-        assert sizes.call("m", "echo", ["x"]) == "x"
+            service.call("m", "trap", [bytes(LARGE)])
+        assert position(staging) == STACK
+        if service.backend == "fast":
+            assert len(staging.memory.view) == KEPT
+        assert service.call("m", "echo", ["x"]) == "x"
 
 
 def test_staging_that_can_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arguments that do not fit are an error of the call that has them, in a batch too."""
-    with load(modules(), "fused") as service:
-        memory = staging(service).memory
+    with staged(modules()) as (service, staging):
+        memory = staging.memory
         grow = type(memory).grow
         monkeypatch.setattr(type(memory), "grow", lambda self, pages: pages < 40 and grow(self, pages))
         too_much = r"the staging memory can't grow by \d+ bytes$"
@@ -139,7 +128,7 @@ def test_staging_that_can_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 def test_batches_with_much_data(extra: int) -> None:
     """More than is staged at once, in arguments and in results; everything comes out in order."""
-    with load(modules(), "fused") as service:
+    with staged(modules()) as (service, staging):
         size = MEGABYTE // 2
         count = BATCH_ARGUMENTS // size + 3
         rows = [[bytes(size + index)] for index in range(count)]
@@ -149,9 +138,9 @@ def test_batches_with_much_data(extra: int) -> None:
         assert list(map(len, found)) == [size + index for index in range(count)]
         texts = [f"{index}" * (KEPT // 8 + extra) for index in range(30)]
         assert service.call_batch("m", "echo", [[text] for text in texts]) == texts
-        assert len(staging(service).memory.view) <= KEPT
-        assert len(staging(service).memory.claim(0, 1)) == 1
-        memory = staging(service).memory
+        assert len(staging.memory.view) <= KEPT
+        assert len(staging.memory.claim(0, 1)) == 1
+        memory = staging.memory
         memory.refresh()
         assert len(memory.view) < 2 * BATCH_RESIDENT
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from unittest.mock import patch
 
 from marine_gen.artifact import compile_service, read_target
 from marine_gen.artifact.fused import FusedOutput, fuse
@@ -16,8 +18,13 @@ from marine_gen.generate import (
     generate,
 )
 from marine_gen.interfaces import BY_MNEMONIC, Instruction, Interfaces
+from marine_gen.passes import fuse_service
+from marine_runtime import Service, linker
+from marine_runtime.backend import Memory as WasmMemory
+from marine_runtime.linker import HostFunctions
+from marine_runtime.staging import STACK_TOP, Staging
 from tests.support.echo import TAKE_LOG, Memory, echo_wat
-from tests.support.engines import Modules, assemble
+from tests.support.engines import Modules, assemble, load
 
 SIDES = ("export", "import")
 
@@ -79,11 +86,34 @@ def clumsy(interfaces: Interfaces, sides: Collection[str]) -> Interfaces:
     return replace(interfaces, adapters=tuple(adapters))
 
 
+@contextmanager
+def staged(
+    modules: Modules, backend: str = "fast", host_functions: HostFunctions | None = None
+) -> Iterator[tuple[Service, Staging]]:
+    """A fused service, closed at the end, and its staging memory."""
+    made: list[Staging] = []
+
+    def make(memory: WasmMemory) -> Staging:
+        made.append(Staging(memory))
+        return made[0]
+
+    with patch.object(linker, "Staging", make):
+        service = load(modules, "fused", backend, host_functions)
+    with service:
+        yield service, made[0]
+
+
+def position(staging: Staging) -> int:
+    """The top of the stack of positions."""
+    return int.from_bytes(staging.memory.read(STACK_TOP, 4), "little")
+
+
 def fused_outputs(modules: Modules) -> dict[str, FusedOutput | None]:
     """What the fused backend makes of each module."""
     return dict(zip(modules, fuse(compile_service(read_target(dict(modules)))), strict=True))
 
 
 def unfused(modules: Modules) -> dict[str, list[str]]:
-    """The adapters that stay closures, by module; a module with nothing fused is missing."""
-    return {name: sorted(output.module.unfused) for name, output in fused_outputs(modules).items() if output}
+    """The adapters that stay closures, by module."""
+    service = fuse_service([module.ir for module in compile_service(read_target(dict(modules)))])
+    return {name: sorted(module.unfused) for name, module in service.modules.items()}

@@ -160,8 +160,16 @@ def long_strings() -> dict[int, list[bytes]]:
     strings += [string[1:] for string in strings]  # without its first byte
     strings += [string + b"\x80" for string in strings]  # one too many
     strings += [b"\xc0\x80", b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80"]
-    strings += [b"\xf5\x80\x80\x80", b"\xff", b"\xfe", b"\xf8\x88\x80\x80\x80", b"\xe2a\xac", b"\xf0\x9fa\x80", b"\xc3a"]
-    strings += ["日本語テキスト".encode(), "日本語テキスト".encode()[:-1], "\x00".encode()]
+    strings += [
+        b"\xf5\x80\x80\x80",
+        b"\xff",
+        b"\xfe",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xe2a\xac",
+        b"\xf0\x9fa\x80",
+        b"\xc3a",
+    ]
+    strings += ["日本語テキスト".encode(), "日本語テキスト".encode()[:-1], b"\x00"]
     by_width: dict[int, list[bytes]] = {}
     for string in filter(None, dict.fromkeys(strings)):
         by_width.setdefault(len(string), []).append(string)

@@ -366,59 +366,59 @@
 
   ;; export greeting(name: string) -> array (string)
   (func $export.0 (param $name.ptr i32) (param $name.len i32) (result i32) (result i32)
-    (local $at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
-    (local.set $at (i32.load $staging (i32.const 32)))
-    (if (i32.ge_u (local.get $at) (i32.const 4096))
+    (local $here.at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
+    (local.set $here.at (i32.load $staging (i32.const 32)))
+    (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
         (call $fault (i32.const 7) (i64.const 0) (i64.const 0) (i64.const 0))
       )
     )
-    (i32.store $staging (i32.const 32) (i32.add (local.get $at) (i32.const 4)))
+    (i32.store $staging (i32.const 32) (i32.add (local.get $here.at) (i32.const 4)))
     ;; shrek, export adapter of greeting, #1 string.size
     ;; shrek, export adapter of greeting, #2 i32.push 1
     ;; shrek, export adapter of greeting, #3 call-core 0
-    (i32.store $staging (local.get $at) (i32.const 1048576))
+    (i32.store $staging (local.get $here.at) (i32.const 1048576))
     (local.set $allocate0 (call $shrek.allocate (local.get $name.len) (i32.const 1)))
     ;; shrek, export adapter of greeting, #5 string.lower_memory
-    (i32.store $staging (local.get $at) (i32.const 1048577))
+    (i32.store $staging (local.get $here.at) (i32.const 1048577))
     (call $write.staging.shrek (local.get $allocate0) (local.get $name.ptr) (local.get $name.len))
     ;; shrek, export adapter of greeting, #6 call-core 6
-    (i32.store $staging (local.get $at) (i32.const 1048578))
+    (i32.store $staging (local.get $here.at) (i32.const 1048578))
     (call $shrek.greeting (local.get $allocate0) (local.get $name.len))
     ;; shrek, export adapter of greeting, #7 call-core 3
-    (i32.store $staging (local.get $at) (i32.const 1048579))
+    (i32.store $staging (local.get $here.at) (i32.const 1048579))
     (local.set $result_ptr0 (call $shrek.get_result_ptr))
     ;; shrek, export adapter of greeting, #8 call-core 2
-    (i32.store $staging (local.get $at) (i32.const 1048580))
+    (i32.store $staging (local.get $here.at) (i32.const 1048580))
     (local.set $result_size0 (call $shrek.get_result_size))
     ;; shrek, export adapter of greeting, #9 array.lift_memory string
-    (i32.store $staging (local.get $at) (i32.const 1048581))
+    (i32.store $staging (local.get $here.at) (i32.const 1048581))
     (if (i32.eqz (call $check.shrek.array_string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0)))
       (then
         (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
       )
     )
     ;; shrek, export adapter of greeting, #10 call-core 1
-    (i32.store $staging (local.get $at) (i32.const 1048582))
+    (i32.store $staging (local.get $here.at) (i32.const 1048582))
     (local.set $items0_out (call $copy.shrek.staging.array_string (local.get $result_ptr0) (local.get $result_size0)))
     (call $shrek.release_objects)
-    (i32.store $staging (i32.const 32) (local.get $at))
+    (i32.store $staging (i32.const 32) (local.get $here.at))
     (local.get $items0_out)
     (local.get $result_size0)
   )
 
   ;; import donkey.greeting(name_ptr: i32, name_ptr: i32)
   (func $import.0 (param $name_ptr i32) (param $name_ptr_2 i32)
-    (local $at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $allocate0_2 i32)
-    (local.set $at (i32.load $staging (i32.const 32)))
-    (if (i32.ge_u (local.get $at) (i32.const 4096))
+    (local $here.at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $allocate0_2 i32)
+    (local.set $here.at (i32.load $staging (i32.const 32)))
+    (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
         (call $fault (i32.const 7) (i64.const 0) (i64.const 0) (i64.const 0))
       )
     )
-    (i32.store $staging (i32.const 32) (i32.add (local.get $at) (i32.const 4)))
+    (i32.store $staging (i32.const 32) (i32.add (local.get $here.at) (i32.const 4)))
     ;; shrek, import adapter of donkey.greeting, #2 string.lift_memory
-    (i32.store $staging (local.get $at) (i32.const 1048583))
+    (i32.store $staging (local.get $here.at) (i32.const 1048583))
     (if (i32.eqz (call $check.shrek.string (local.get $name_ptr) (local.get $name_ptr_2) (i32.const 0)))
       (then
         (call $fault (i32.const 1) (i64.extend_i32_u (local.get $name_ptr)) (i64.extend_i32_u (local.get $name_ptr_2)) (i64.const 0))
@@ -427,25 +427,25 @@
     ;; donkey, export adapter of greeting, #1 string.size
     ;; donkey, export adapter of greeting, #2 i32.push 1
     ;; donkey, export adapter of greeting, #3 call-core 0
-    (i32.store $staging (local.get $at) (i32.const 1048584))
+    (i32.store $staging (local.get $here.at) (i32.const 1048584))
     (local.set $allocate0 (call $donkey.allocate (local.get $name_ptr_2) (i32.const 1)))
     ;; donkey, export adapter of greeting, #5 string.lower_memory
-    (i32.store $staging (local.get $at) (i32.const 1048585))
+    (i32.store $staging (local.get $here.at) (i32.const 1048585))
     (call $write.shrek.donkey (local.get $allocate0) (local.get $name_ptr) (local.get $name_ptr_2))
     ;; shrek, import adapter of donkey.greeting, #3 call-core 1
-    (i32.store $staging (local.get $at) (i32.const 1048586))
+    (i32.store $staging (local.get $here.at) (i32.const 1048586))
     (call $shrek.release_objects)
     ;; donkey, export adapter of greeting, #6 call-core 6
-    (i32.store $staging (local.get $at) (i32.const 1048587))
+    (i32.store $staging (local.get $here.at) (i32.const 1048587))
     (call $donkey.greeting (local.get $allocate0) (local.get $name_ptr_2))
     ;; donkey, export adapter of greeting, #7 call-core 3
-    (i32.store $staging (local.get $at) (i32.const 1048588))
+    (i32.store $staging (local.get $here.at) (i32.const 1048588))
     (local.set $result_ptr0 (call $donkey.get_result_ptr))
     ;; donkey, export adapter of greeting, #8 call-core 2
-    (i32.store $staging (local.get $at) (i32.const 1048589))
+    (i32.store $staging (local.get $here.at) (i32.const 1048589))
     (local.set $result_size0 (call $donkey.get_result_size))
     ;; donkey, export adapter of greeting, #9 string.lift_memory
-    (i32.store $staging (local.get $at) (i32.const 1048590))
+    (i32.store $staging (local.get $here.at) (i32.const 1048590))
     (if (i32.eqz (call $check.donkey.string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0)))
       (then
         (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
@@ -454,21 +454,21 @@
     ;; shrek, import adapter of donkey.greeting, #6 string.size
     ;; shrek, import adapter of donkey.greeting, #7 i32.push 1
     ;; shrek, import adapter of donkey.greeting, #8 call-core 0
-    (i32.store $staging (local.get $at) (i32.const 1048591))
+    (i32.store $staging (local.get $here.at) (i32.const 1048591))
     (local.set $allocate0_2 (call $shrek.allocate (local.get $result_size0) (i32.const 1)))
     ;; shrek, import adapter of donkey.greeting, #10 string.lower_memory
-    (i32.store $staging (local.get $at) (i32.const 1048592))
+    (i32.store $staging (local.get $here.at) (i32.const 1048592))
     (call $write.donkey.shrek (local.get $allocate0_2) (local.get $result_ptr0) (local.get $result_size0))
     ;; donkey, export adapter of greeting, #10 call-core 1
-    (i32.store $staging (local.get $at) (i32.const 1048593))
+    (i32.store $staging (local.get $here.at) (i32.const 1048593))
     (call $donkey.release_objects)
     ;; shrek, import adapter of donkey.greeting, #11 call-core 4
-    (i32.store $staging (local.get $at) (i32.const 1048594))
+    (i32.store $staging (local.get $here.at) (i32.const 1048594))
     (call $shrek.set_result_size (local.get $result_size0))
     ;; shrek, import adapter of donkey.greeting, #12 call-core 5
-    (i32.store $staging (local.get $at) (i32.const 1048595))
+    (i32.store $staging (local.get $here.at) (i32.const 1048595))
     (call $shrek.set_result_ptr (local.get $allocate0_2))
-    (i32.store $staging (i32.const 32) (local.get $at))
+    (i32.store $staging (i32.const 32) (local.get $here.at))
   )
 
   (func (export "entry.0") (param $p0 i32) (param $p1 i32) (result i32) (result i32)

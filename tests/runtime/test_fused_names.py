@@ -1,0 +1,61 @@
+"""Names of modules that mean something in Wasm text, in the glue or in Python: a fused service runs all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Vector
+from marine_runtime.types import Prim
+from tests.support.echo import function, take_logs
+from tests.support.engines import load, outcome, shown
+from tests.support.fused import Link, line, unfused
+from tests.support.hostile_names import ENDLESS, LONG
+
+SYMBOLS = ("staging", "inside", "utf8", "check", "core", "export", "0")
+SYNTAX = ("$", ";;", "(;", "\n(unreachable)\n", '"', "\\", "\0", "", "é", " ", "_", LONG[0])
+NAMES = (*SYMBOLS, *SYNTAX, ENDLESS[0])
+"""The last is too long for an import, so it has to be the end of the line."""
+
+RECORD = RecordDeclaration(
+    "(;", (Member("$ptr", Prim.STRING), Member(";;", Vector(Prim.STRING)), Member("at", Prim.BOOLEAN))
+)
+SIGNATURES = [
+    Signature("entry.0", (Member("at", Prim.STRING), Member("at.ptr", Prim.U8)), Prim.STRING),
+    Signature('") (export "x', (Member("(local", Named("(;")),), Named("(;")),
+    Signature("(;", (Member(";)", Vector(Named("(;"))),), Vector(Named("(;"))),
+    function("trap", Prim.STRING),
+]
+VALUE = ("é", ["", "x"], True)
+ARGS = {"entry.0": ["text", 7], '") (export "x': [VALUE], "(;": [[VALUE, ("", [], False)]]}
+
+
+def test_a_line_of_modules_with_hostile_names() -> None:
+    modules = line(
+        [Link(name, {"trap": "unreachable"} if not index else {}) for index, name in enumerate(NAMES)],
+        SIGNATURES,
+        [RECORD],
+    )
+    assert not any(unfused(modules).values())
+    with load(modules, "fused") as service, load(modules, "interpreter") as slow:
+        for module in (NAMES[0], NAMES[len(NAMES) // 2], NAMES[-1]):
+            for name, args in ARGS.items():
+                assert shown(service.call(module, name, args)) == shown(args[0])
+                assert shown(service.call_batch(module, name, [args] * 3)) == shown([args[0]] * 3)
+                slow.call(module, name, args)
+                for _ in range(3):
+                    slow.call(module, name, args)
+            found = outcome(lambda: service.call(module, "trap", ["x"]))  # noqa: B023  # called at once
+            assert found == outcome(lambda: slow.call(module, "trap", ["x"]))  # noqa: B023
+            assert len(found.sites) == 2 * NAMES.index(module) + 1
+        assert take_logs(service) == take_logs(slow)
+
+
+@pytest.mark.parametrize("name", ["at", "free", "ptr0", "name_ptr", "p0", "x_out", "x_len", "size0"])
+def test_names_of_parameters_in_wasm(name: str) -> None:
+    """Locals of the glue, and what passes call their values."""
+    modules = line(
+        [Link("one"), Link("two")],
+        [Signature("f", (Member(name, Prim.STRING), Member("x", Prim.STRING), Member("at", Prim.U64)), Prim.STRING)],
+    )
+    with load(modules, "fused") as service:
+        assert service.call("two", "f", ["text", "", 2**64 - 1]) == "text"
