@@ -37,12 +37,3 @@ def serve(configuration: Configuration) -> Iterator[Callable[..., Service]]:
             return stack.enter_context(load(modules, configuration.engine, configuration.backend, **options))
 
         yield make
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long runs are asked for by `-m slow`; an unmarked run of the suite leaves them out."""
-    if "slow" in config.option.markexpr:
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="a long run; ask for it with `-m slow`"))
