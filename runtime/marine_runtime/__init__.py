@@ -6,6 +6,8 @@ with marine_runtime.load("build/curl_service") as service:
 """
 
 from marine_runtime.artifact import load
+from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.config_file import ConfigFile, parse_config, read_config
 from marine_runtime.errors import (
     ArgumentError,
     CallError,
@@ -27,19 +29,24 @@ __all__ = [
     "Array",
     "CallError",
     "ConfigError",
+    "ConfigFile",
     "Field",
     "FunctionType",
     "HostFunction",
     "LinkError",
     "LoadError",
     "MarineError",
+    "ModuleConfig",
     "Prim",
     "Record",
     "RecordType",
     "ResultError",
     "Service",
+    "ServiceConfig",
     "Site",
     "StateError",
     "TrapError",
     "load",
+    "parse_config",
+    "read_config",
 ]

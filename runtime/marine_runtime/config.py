@@ -1,16 +1,35 @@
-"""The configuration of a service, as typed objects (spec marine-runtime §5.1).
+"""The configuration of a service, as typed objects that hold valid settings only (spec marine-runtime §5.1, §5.4).
 
-This is what linking works with. Configuration files are read elsewhere; embedders may build these objects directly.
-Paths are those of the host and are used as they are.
+This is what linking works with, and what the manifest of a built service keeps as JSON. Configuration files are read
+by `config_file`; embedders may build these objects directly, and wrong values raise the same errors. Paths are those
+of the host and are used as they are; whether they exist is found when a service is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from marine_runtime.errors import ConfigError
+from marine_runtime.sizes import check_size, parse_size
 
 ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""
+
+SERVICE_ID = "service_id"
+"""The environment variable that tells modules which service they belong to."""
+
+_KINDS = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "a string",
+    list: "an array",
+    dict: "a table",
+    type(None): "nothing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,7 @@ class ModuleConfig:
         logging_mask: targets whose messages are kept, as bits; target 0 always is.
         mounted_binaries: host program by import name.
         envs: WASI environment.
-        mapped_dirs: host directory by the name that the guest sees.
+        mapped_dirs: host directory by the name that the guest sees; made when the service is loaded.
     """
 
     logger_enabled: bool = True
@@ -30,6 +49,28 @@ class ModuleConfig:
     mounted_binaries: Mapping[str, str] = field(default_factory=dict)
     envs: Mapping[str, str] = field(default_factory=dict)
     mapped_dirs: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant, and keep copies of the mappings.
+
+        Raises:
+            ConfigError: a value has the wrong type or is out of range.
+        """
+        check_flag(self.logger_enabled, "`logger_enabled`")
+        check_mask(self.logging_mask, "`logging_mask`")
+        _keep(self, "mounted_binaries", check_paths(self.mounted_binaries, "`mounted_binaries`"))
+        _keep(self, "envs", check_envs(self.envs, "`envs`"))
+        _keep(self, "mapped_dirs", check_paths(self.mapped_dirs, "`mapped_dirs`"))
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON document."""
+        return {
+            "logger_enabled": self.logger_enabled,
+            "logging_mask": self.logging_mask,
+            "mounted_binaries": dict(self.mounted_binaries),
+            "envs": dict(self.envs),
+            "mapped_dirs": dict(self.mapped_dirs),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +80,172 @@ class ServiceConfig:
     Attributes:
         total_memory_limit: bytes that all memories and tables of the service may take together; None for no limit.
         modules: settings by module name; a module that is not named has the defaults.
+        envs: environment of all modules; goes before that of a single module.
+        service_id: value of the environment variable `service_id` of all modules; None for no such variable.
     """
 
     total_memory_limit: int | None = None
     modules: Mapping[str, ModuleConfig] = field(default_factory=dict)
+    envs: Mapping[str, str] = field(default_factory=dict)
+    service_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be meant, and keep copies of the mappings.
+
+        Raises:
+            ConfigError: a value has the wrong type or is out of range.
+        """
+        limit = self.total_memory_limit
+        if limit is not None:
+            if not isinstance(limit, int) or isinstance(limit, bool):
+                raise ConfigError(f"`total_memory_limit` must be an integer or None, not {kind_of(limit)}")
+            check_size(limit, "`total_memory_limit`")
+        if not isinstance(self.modules, Mapping):
+            raise ConfigError(f"`modules` must be a table, not {kind_of(self.modules)}")
+        for name, module in self.modules.items():
+            check_text(name, "a module name")
+            if not isinstance(module, ModuleConfig):
+                raise ConfigError(f"`modules`: settings of `{name}` must be a ModuleConfig, not {kind_of(module)}")
+        _keep(self, "modules", dict(self.modules))
+        _keep(self, "envs", check_envs(self.envs, "`envs`"))
+        if self.service_id is not None:
+            check_text(self.service_id, "`service_id`", empty=True)
 
     def module(self, name: str) -> ModuleConfig:
-        """The settings of one module."""
-        return self.modules.get(name, ModuleConfig())
+        """The settings of one module, with the environment that it gets."""
+        own = self.modules.get(name, ModuleConfig())
+        common = dict(self.envs) if self.service_id is None else {**self.envs, SERVICE_ID: self.service_id}
+        return replace(own, envs={**own.envs, **common}) if common else own
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON document."""
+        return {
+            "total_memory_limit": self.total_memory_limit,
+            "modules": {name: module.to_json() for name, module in self.modules.items()},
+            "envs": dict(self.envs),
+            "service_id": self.service_id,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> ServiceConfig:
+        """The inverse of `to_json`; what is left out has its default.
+
+        Raises:
+            ConfigError: the document is not a configuration.
+        """
+        values = _members(cls, document, "the configuration")
+        if values.get("total_memory_limit") is not None:
+            # Earlier versions kept the text of the configuration file.
+            values["total_memory_limit"] = parse_size(values["total_memory_limit"], "`total_memory_limit`")
+        modules = values.get("modules", {})
+        if isinstance(modules, Mapping):
+            values["modules"] = {
+                name: ModuleConfig(**_members(ModuleConfig, item, f"module `{name}`")) for name, item in modules.items()
+            }
+        return cls(**values)
+
+
+def check_flag(value: Any, where: str) -> bool:
+    """`value` if it is a boolean; `where` is what messages call it, here and below.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} must be a boolean, not {kind_of(value)}")
+    return value
+
+
+def check_mask(value: Any, where: str) -> int:
+    """`value` if it is a signed number of 32 bits.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigError(f"{where} must be an integer, not {kind_of(value)}")
+    if not -(2**31) <= value < 2**31:
+        raise ConfigError(f"{where} must be from -2147483648 to 2147483647")
+    return value
+
+
+def check_text(value: Any, where: str, *, empty: bool = False) -> str:
+    """`value` if it is a text that the operating system takes as a name or a path.
+
+    Raises:
+        ConfigError: it is something else, or empty unless that is fine.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{where} must be a string, not {kind_of(value)}")
+    if not value and not empty:
+        raise ConfigError(f"{where} must not be empty")
+    if "\0" in value:
+        raise ConfigError(f"{where} must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where} must not contain a lone surrogate") from None
+    return value
+
+
+def check_paths(value: Any, where: str) -> dict[str, str]:
+    """`value` if it is a table of paths by name.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    return {
+        check_text(name, f"a name in {where}"): check_text(path, f"{where}: the path of `{name}`")
+        for name, path in _table(value, where).items()
+    }
+
+
+def check_envs(value: Any, where: str) -> dict[str, str]:
+    """`value` if it is a table of environment variables.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    envs = {
+        check_text(name, f"a name in {where}"): check_text(content, f"{where}: the value of `{name}`", empty=True)
+        for name, content in _table(value, where).items()
+    }
+    for name in envs:
+        if "=" in name:
+            raise ConfigError(f"{where}: the name `{name}` must not contain `=`")
+    return envs
+
+
+def check_known(given: Iterable[str], known: Iterable[str], where: str, path: str = "") -> None:
+    """Refuse keys that are not `known`, with the nearest one that is; `path` leads to them.
+
+    Raises:
+        ConfigError: there is such a key.
+    """
+    valid = sorted(known)
+    for key in given:
+        if key not in valid:
+            close = difflib.get_close_matches(str(key), valid, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise ConfigError(f"{where}: unknown key `{path}{key}`{hint} (valid keys: {', '.join(valid)})")
+
+
+def kind_of(value: Any) -> str:
+    """The type of a wrong value, in words."""
+    return _KINDS.get(type(value), f"of type {type(value).__name__}")
+
+
+def _table(value: Any, where: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must be a table, not {kind_of(value)}")
+    return value
+
+
+def _members(cls: type[ModuleConfig | ServiceConfig], document: Any, where: str) -> dict[str, Any]:
+    values = dict(_table(document, where))
+    check_known(values, [item.name for item in fields(cls)], where)
+    return values
+
+
+def _keep(owner: ModuleConfig | ServiceConfig, name: str, value: Mapping[str, Any]) -> None:
+    object.__setattr__(owner, name, value)  # the way past `frozen` that dataclasses themselves take

@@ -1,0 +1,254 @@
+"""Configuration files: from TOML to typed settings and the places of module files (spec marine-runtime §5.1 to §5.3).
+
+Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
+knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in
+one warning of this module's logger. Module files are located here and read elsewhere; nothing is created.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from marine_runtime.config import (
+    ModuleConfig,
+    ServiceConfig,
+    check_envs,
+    check_flag,
+    check_known,
+    check_mask,
+    check_paths,
+    check_text,
+    kind_of,
+)
+from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.sizes import parse_size
+
+OBSOLETE = ("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field")
+"""Keys of older versions, which have no effect where they are not keys of today."""
+
+_TOP_KEYS = ("name", "total_memory_limit", "modules_dir", "service_working_dir", "default", "module")
+_SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
+_MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
+_WASI_KEYS = ("envs", "mapped_dirs")
+_TABLES = ("mounted_binaries", "envs", "mapped_dirs")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a configuration file says.
+
+    Attributes:
+        name: what the service is called.
+        config: its settings; paths in it are absolute.
+        modules: the file of each module by name, in load order.
+    """
+
+    name: str
+    config: ServiceConfig
+    modules: Mapping[str, Path]
+
+
+def read_config(path: str | Path) -> ConfigFile:
+    """Read the configuration file of a service.
+
+    Raises:
+        LoadError: the file can't be read.
+        ConfigError: it is not TOML, a key is missing, unknown or has a wrong value, or a path leads nowhere.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        place = path.resolve()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"`{path}` is not valid TOML: it is not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a loop of links
+        raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
+    # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
+    name = place.parent.name if path.stem.lower() == "config" else path.stem
+    return parse_config(text, place.parent, source=f"`{path}`", name=name)
+
+
+def parse_config(
+    text: str, base: str | Path = "", *, source: str = "the configuration", name: str = "service"
+) -> ConfigFile:
+    """Read the text of a configuration.
+
+    Args:
+        text: TOML.
+        base: the directory that relative paths start at; the current one by default.
+        source: what messages call the configuration.
+        name: the service's name where the text gives none.
+
+    Raises:
+        ConfigError: as for `read_config`.
+    """
+    import tomllib  # not needed to run what was built
+
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
+        raise ConfigError(f"{source} is not valid TOML: {error}") from None
+    return _Reader(Path(base).absolute(), document, _Place(source)).read(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the file a value is; as text, the beginning of messages about it."""
+
+    source: str
+    path: str = ""
+    module: str = ""
+
+    def key(self, name: str) -> _Place:
+        """The place of a member of a table."""
+        part = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+        return replace(self, path=f"{self.path}.{part}" if self.path else part)
+
+    @property
+    def owner(self) -> str:
+        """The file and the module."""
+        return f"{self.source}, module `{self.module}`" if self.module else self.source
+
+    def __str__(self) -> str:
+        return f"{self.owner}: `{self.path}`" if self.path else self.owner
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one document; messages name the place of what is wrong."""
+
+    base: Path
+    document: Mapping[str, Any]
+    place: _Place
+    obsolete: list[str] = field(default_factory=list)
+
+    def read(self, name: str) -> ConfigFile:
+        """The whole document; `name` is the service's unless it has one itself."""
+        top, place = self.document, self.place
+        self._check_keys(top, _TOP_KEYS, place)
+        if "total_memory_limit" not in top:
+            raise ConfigError(
+                f'{place}: the key `total_memory_limit` is missing; write for example "64 MiB", or "Infinity"'
+            )
+        limit = parse_size(top["total_memory_limit"], str(place.key("total_memory_limit")))
+        working_dir = self.base / (self._text(top, "service_working_dir", place) or "")
+        modules_dir = self._existing(top, "modules_dir", place)
+        default = self._settings(_table(top.get("default", {}), place.key("default")), place.key("default"), ())
+        files: dict[str, Path] = {}
+        settings: dict[str, dict[str, Any]] = {}
+        for position, entry in enumerate(self._entries()):
+            at = replace(place, path=f"module[{position}]")
+            self._check_keys(entry, _MODULE_KEYS, at)
+            module = self._text(entry, "name", at)
+            if module is None:
+                raise ConfigError(f"{at} has no `name`")
+            if module in files:
+                raise ConfigError(f"{at}: a module named `{module}` is listed already")
+            at = replace(at, module=module)
+            files[module] = self._module_file(module, entry, modules_dir, at)
+            settings[module] = self._settings(entry, at, _MODULE_KEYS)
+        modules = {module: _overlay(default, own, working_dir) for module, own in settings.items()}
+        if self.obsolete:
+            _warn_once(f"{place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+        return ConfigFile(self._text(top, "name", place) or name, ServiceConfig(limit, modules), files)
+
+    def _entries(self) -> Sequence[Mapping[str, Any]]:
+        entries = self.document.get("module", [])
+        if isinstance(entries, dict):
+            raise ConfigError(f"{self.place}: modules are an array of tables; write [[module]], not [module]")
+        if not isinstance(entries, list):
+            raise ConfigError(f"{self.place.key('module')} must be an array of tables, not {kind_of(entries)}")
+        if not entries:
+            raise ConfigError(f"{self.place} should contain at least one module: it needs a [[module]] table")
+        return [_table(item, replace(self.place, path=f"module[{index}]")) for index, item in enumerate(entries)]
+
+    def _settings(self, table: Mapping[str, Any], place: _Place, also: Sequence[str]) -> dict[str, Any]:
+        """The settings that a table gives, as arguments of ModuleConfig; `also` are its other keys."""
+        self._check_keys(table, (*_SETTINGS, *also), place)
+        found: dict[str, Any] = {}
+        if "logger_enabled" in table:
+            found["logger_enabled"] = check_flag(table["logger_enabled"], str(place.key("logger_enabled")))
+        if "logging_mask" in table:
+            found["logging_mask"] = check_mask(table["logging_mask"], str(place.key("logging_mask")))
+        if "mounted_binaries" in table:
+            at = place.key("mounted_binaries")
+            binaries = check_paths(table["mounted_binaries"], str(at))
+            found["mounted_binaries"] = {
+                name: self._existing(binaries, name, at, "; programs are not searched for, give a path")
+                for name in binaries
+            }
+        if "wasi" in table:
+            at = place.key("wasi")
+            wasi = _table(table["wasi"], at)
+            self._check_keys(wasi, _WASI_KEYS, at)
+            if "envs" in wasi:
+                found["envs"] = check_envs(wasi["envs"], str(at.key("envs")))
+            if "mapped_dirs" in wasi:
+                found["mapped_dirs"] = check_paths(wasi["mapped_dirs"], str(at.key("mapped_dirs")))
+        return found
+
+    def _module_file(self, name: str, entry: Mapping[str, Any], modules_dir: str | None, place: _Place) -> Path:
+        file_name = self._text(entry, "file_name", place) or f"{name}.wasm"
+        load_from = self._existing(entry, "load_from", place)
+        if load_from is not None and os.path.isfile(load_from):
+            return Path(load_from)
+        directory = load_from or modules_dir
+        if directory is None:
+            raise ConfigError(f'{place}: "modules_dir" is not defined but required for module `{name}`')
+        return Path(directory, file_name)
+
+    def _existing(self, table: Mapping[str, Any], key: str, place: _Place, hint: str = "") -> str | None:
+        """A path: an absolute one as it is, a relative one from the base, without links; that one has to exist."""
+        value = self._text(table, key, place)
+        if value is None or os.path.isabs(value):
+            return value
+        path = self.base / value
+        try:
+            return str(path.resolve(strict=True))
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(f"{place.key(key)}: the path `{path}` can't be used: {_reason(error)}{hint}") from None
+
+    def _text(self, table: Mapping[str, Any], key: str, place: _Place) -> str | None:
+        return check_text(table[key], str(place.key(key))) if key in table else None
+
+    def _check_keys(self, table: Mapping[str, Any], known: Sequence[str], place: _Place) -> None:
+        old = [key for key in table if key in OBSOLETE and key not in known]
+        paths = [f"`{place.key(key).path}`" for key in old]
+        self.obsolete += [path for path in paths if path not in self.obsolete]
+        check_known([key for key in table if key not in old], known, place.owner, place.path and f"{place.path}.")
+
+
+def _overlay(default: Mapping[str, Any], own: Mapping[str, Any], working_dir: Path) -> ModuleConfig:
+    """The settings of a module over the default ones; tables are joined entry by entry."""
+    joined: dict[str, Any] = {**default, **own}
+    for name in _TABLES:
+        joined[name] = {**default.get(name, {}), **own.get(name, {})}
+    joined["mapped_dirs"] = {alias: str(working_dir / path) for alias, path in joined["mapped_dirs"].items()}
+    return ModuleConfig(**joined)
+
+
+def _table(value: Any, place: _Place) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{place} must be a table, not {kind_of(value)}")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+@lru_cache(maxsize=64)
+def _warn_once(message: str) -> None:
+    """Loading a service on several engines reads its configuration several times."""
+    _log.warning("%s", message)
