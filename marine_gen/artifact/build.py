@@ -125,7 +125,9 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
             manifest = Manifest(
                 source.name, GENERATOR, engine, version("wasmtime"), key, tuple(entries), source.options
             )
-            (directory / MANIFEST).write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n")
+            (directory / MANIFEST).write_text(
+                json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8"
+            )
     except OSError as error:
         raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
     return BuildResult(output, manifest, fresh=False)

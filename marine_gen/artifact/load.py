@@ -23,6 +23,7 @@ from marine_gen.artifact.target import Source, Target, read_built, read_target
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
+from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
@@ -43,6 +44,7 @@ def load(
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
     cache: bool = True,
+    config: ServiceConfig | None = None,
 ) -> Service:
     """Load a service and run its initialisers.
 
@@ -53,6 +55,7 @@ def load(
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
         cache: keep compiled code in the user's cache directory.
+        config: settings to use instead of those of the target.
 
     Raises:
         LoadError: a file, module or adapter can't be used (DiagnosticError with all findings, LinkError, …).
@@ -64,21 +67,25 @@ def load(
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
         if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
-            return _load_built(directory, engine, host_functions, backend)
+            return _load_built(directory, engine, host_functions, backend, config)
         source = read_built(directory)  # built for closures: the fused glue has to be made first
     else:
         source = read_target(target)
     with _BuiltSource(source, cache=cache) as directory:
-        return _load_built(directory, engine, host_functions, backend)
+        return _load_built(directory, engine, host_functions, backend, config)
 
 
-def _load_built(directory: Path, engine: str, host_functions: HostFunctions | None, backend: str) -> Service:
+def _load_built(
+    directory: Path, engine: str, host_functions: HostFunctions | None, backend: str, config: ServiceConfig | None
+) -> Service:
     if engine == "interpreter":
-        return _interpret(directory, host_functions, backend)
-    return artifact.load(directory, engine=engine, host_functions=host_functions, backend=backend)
+        return _interpret(directory, host_functions, backend, config)
+    return artifact.load(directory, engine=engine, host_functions=host_functions, backend=backend, config=config)
 
 
-def _interpret(directory: Path, host_functions: HostFunctions | None, backend: str) -> Service:
+def _interpret(
+    directory: Path, host_functions: HostFunctions | None, backend: str, config: ServiceConfig | None
+) -> Service:
     """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
     manifest = artifact.read_manifest(directory)
     chosen = open_backend(backend)
@@ -87,7 +94,8 @@ def _interpret(directory: Path, host_functions: HostFunctions | None, backend: s
         compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
         code = artifact.load_code(directory, entry, chosen)
         parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir)))
-    return Service(parts, chosen, name=manifest.name, host_functions=host_functions)
+    chosen_config = manifest.config if config is None else config
+    return Service(parts, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
 
 
 class _BuiltSource:

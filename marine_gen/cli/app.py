@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from marine_gen._version import __version__
+from marine_gen.cli.logs import configuration_warnings
 from marine_gen.cli.report import report_error, report_interrupted, report_traceback
 
 COMMANDS = ("build", "run", "check", "explain", "bench", "it", "info", "set", "doctor", "cache")
@@ -46,7 +47,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with configuration_warnings():
+                return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:

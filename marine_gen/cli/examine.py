@@ -22,9 +22,11 @@ from marine_gen.text import parse
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.artifact import read_manifest
 from marine_runtime.backend import open_backend
+from marine_runtime.config_file import read_config
 from marine_runtime.errors import LoadError, MarineError
 from marine_runtime.interface import ModuleInterface
 from marine_runtime.plan import ModulePlan
+from marine_runtime.prepare import check_programs
 
 _T = TypeVar("_T")
 
@@ -135,6 +137,9 @@ def _examine_path(path: Path) -> Report:
         inputs = read_inputs(path)
         if report.kind is Kind.DIRECTORY:
             report.findings += _changed_files(path)
+            check_programs(read_manifest(path).config)
+        elif report.kind is Kind.CONFIG:
+            check_programs(read_config(path).config)
     except DiagnosticError as error:
         report.findings += error.diagnostics
         return report

@@ -1,4 +1,4 @@
-"""What guests log, on stderr, while a command runs them."""
+"""What guests log while a command runs them, and warnings about configurations, on stderr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marine_gen.cli.report import clean
+from marine_gen.cli.report import clean, warn
 
 LEVELS = {
     "error": logging.ERROR,
@@ -39,3 +39,23 @@ def logging_to_stderr(level: str) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line of the form that all warnings of the command line have."""
+        warn(clean(record.getMessage()))
+
+
+@contextmanager
+def configuration_warnings() -> Iterator[None]:
+    """Show warnings about configuration files while the block runs, once whatever else shows logs."""
+    logger = logging.getLogger("marine_runtime.config_file")
+    handler, before = _Warnings(), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime.backend import Backend, Module, open_backend
-from marine_runtime.errors import LoadError
+from marine_runtime.config import ServiceConfig
+from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules
 from marine_runtime.linker import HostFunctions, Part
@@ -58,7 +59,7 @@ class Manifest:
 
     Attributes:
         key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
-        options: settings of the service, as in its configuration.
+        options: settings of the service, the JSON form of its configuration.
     """
 
     name: str
@@ -68,6 +69,18 @@ class Manifest:
     key: str
     modules: tuple[ModuleEntry, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> ServiceConfig:
+        """The settings of the service.
+
+        Raises:
+            LoadError: the options are not settings.
+        """
+        try:
+            return ServiceConfig.from_json(self.options)
+        except ConfigError as error:
+            raise LoadError(f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON document."""
@@ -154,6 +167,7 @@ def load(
     engine: str | None = None,
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
+    config: ServiceConfig | None = None,
 ) -> Service:
     """Load a service that `marine-gen build` wrote. Nothing is compiled as long as the directory is fresh.
 
@@ -162,9 +176,11 @@ def load(
         engine: `fused` or `closures`; the one that the directory was built for by default.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
+        config: settings to use instead of those that the service was built with.
 
     Raises:
         LoadError: the directory is incomplete, stale or not of this version; LinkError: an import has no provider.
+        ConfigError: the settings do not fit the service, or the host.
     """
     path = Path(directory)
     manifest = read_manifest(path)
@@ -176,7 +192,8 @@ def load(
         Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry, chosen, engine))
         for entry in manifest.modules
     ]
-    return Service(parts, chosen, name=manifest.name, host_functions=host_functions)
+    chosen_config = manifest.config if config is None else config
+    return Service(parts, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
 
 
 def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:

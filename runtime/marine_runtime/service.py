@@ -16,6 +16,7 @@ from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.names import identifiers
+from marine_runtime.prepare import prepare
 from marine_runtime.sites import locate
 
 
@@ -31,6 +32,7 @@ class Service:
         interface: signatures and records of every module; `str()` gives a listing.
         engine: the engine that runs the adapters.
         backend: the call layer, `fast` or `public`.
+        config: the settings that the modules run with.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Service:
         config: ServiceConfig | None = None,
     ) -> None:
         self.name = name
+        self.config = config or ServiceConfig()
+        prepare(self.config, [part.plan.name for part in parts])
         self.backend = backend.name
         self.engine = parts[-1].glue.engine if parts else "none"
         self._guard = Guard(name)
         self._store = backend.store()
-        scene = Scene(self._store, self._guard, host_functions or {}, config or ServiceConfig())
+        scene = Scene(self._store, self._guard, host_functions or {}, self.config)
         try:
             self._linked = link(parts, scene)
         except BaseException:

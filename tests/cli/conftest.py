@@ -60,7 +60,7 @@ def service(tmp_path: Path) -> Callable[..., Path]:
     """Puts guests and a configuration with them into a folder; gives the configuration."""
 
     def write(*names: str) -> Path:
-        lines = ['modules_dir = "."']
+        lines = ['modules_dir = "."', 'total_memory_limit = "Infinity"']
         for name in names:
             (tmp_path / f"{name}.wasm").write_bytes(guest(name))
             lines += ["[[module]]", f'name = "{name}"']

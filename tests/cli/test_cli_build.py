@@ -63,7 +63,9 @@ def test_other_directories_are_left_alone(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["..", "a/b", ".", "\\\\x"])
 def test_service_names_do_not_lead_elsewhere(run: Run, tmp_path: Path, name: str) -> None:
     config = tmp_path / "service.toml"
-    config.write_text(f'name = "{name}"\n[[module]]\nname = "greeting"\nload_from = "{GREETING}"\n')
+    config.write_text(
+        f'name = "{name}"\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "greeting"\nload_from = "{GREETING}"\n'
+    )
     result = run("build", config)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is not a directory name: give one with -o DIR" in result.stderr

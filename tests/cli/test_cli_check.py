@@ -52,7 +52,7 @@ def test_verbose_says_what_the_fused_engine_leaves_out(run: Run, tmp_path: Path)
 """
     (tmp_path / "m.wasm").write_bytes(assemble('(module (func (export "f")))', adapters))
     config = tmp_path / "service.toml"
-    config.write_text('modules_dir = "."\n[[module]]\nname = "m"')
+    config.write_text('modules_dir = "."\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "m"')
     result = run("check", "--verbose", config)
     lines = ["  func f(text: string) -> string", "  unfused export f: it returns one of its own arguments"]
     assert result.stdout.splitlines()[1:] == lines
@@ -113,7 +113,8 @@ def test_wrong_configurations(run: Run, tmp_path: Path) -> None:
     for text, message in (
         ("x", "is not valid TOML"),
         ("modules = 1", "unknown key `modules`"),
-        ('modules_dir = "."\n[[module]]\nname = "none"', "none.wasm` can't be read"),
+        ('modules_dir = "."\n[[module]]\nname = "none"', "the key `total_memory_limit` is missing"),
+        ('modules_dir = "."\ntotal_memory_limit = 0\n[[module]]\nname = "none"', "none.wasm` can't be read"),
     ):
         path.write_text(text)
         result = run("check", path)

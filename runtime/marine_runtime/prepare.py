@@ -1,0 +1,51 @@
+"""What a configuration asks of the host's file system before a service is linked (spec marine-runtime §5.3).
+
+Mapped directories are made when they are missing, and mounted programs have to be there. This looks at no file that
+a module sees, and runs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+
+from marine_runtime.config import ServiceConfig
+from marine_runtime.errors import ConfigError
+
+
+def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
+    """Make the host fit for a service of these modules.
+
+    Raises:
+        ConfigError: the configuration is for a module that the service does not have, a program does not exist, or a
+            directory can't be made.
+    """
+    for name in config.modules:
+        if name not in modules:
+            close = difflib.get_close_matches(name, modules, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            listed = ", ".join(f"`{module}`" for module in modules) or "none"
+            raise ConfigError(f"the configuration has settings of module `{name}`{hint} (modules are: {listed})")
+    check_programs(config)
+    for name, module in config.modules.items():
+        for alias, path in module.mapped_dirs.items():
+            try:
+                os.makedirs(path, exist_ok=True)
+            except OSError as error:
+                reason = error.strerror or error
+                raise ConfigError(
+                    f"module `{name}`: the directory `{path}`, mapped as `{alias}`, can't be made: {reason}"
+                ) from None
+
+
+def check_programs(config: ServiceConfig) -> None:
+    """Look whether all mounted programs are there.
+
+    Raises:
+        ConfigError: one does not exist.
+    """
+    for name, module in config.modules.items():
+        for program, path in module.mounted_binaries.items():
+            if not os.path.isfile(path):
+                raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, does not exist")
