@@ -7,8 +7,7 @@ of the host and are used as they are; whether they exist is found when a service
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -225,9 +224,17 @@ def check_known(given: Iterable[str], known: Iterable[str], where: str, path: st
     valid = sorted(known)
     for key in given:
         if key not in valid:
-            close = difflib.get_close_matches(str(key), valid, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
-            raise ConfigError(f"{where}: unknown key `{path}{key}`{hint} (valid keys: {', '.join(valid)})")
+            raise ConfigError(
+                f"{where}: unknown key `{path}{key}`{did_you_mean(str(key), valid)} (valid keys: {', '.join(valid)})"
+            )
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The part of a message that suggests the nearest known name, if there is one."""
+    import difflib  # only failures need it
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def kind_of(value: Any) -> str:

@@ -6,11 +6,10 @@ a module sees, and runs nothing.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config import ServiceConfig, did_you_mean
 from marine_runtime.errors import ConfigError
 
 
@@ -23,8 +22,7 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
     """
     for name in config.modules:
         if name not in modules:
-            close = difflib.get_close_matches(name, modules, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
+            hint = did_you_mean(name, modules)
             listed = ", ".join(f"`{module}`" for module in modules) or "none"
             raise ConfigError(f"the configuration has settings of module `{name}`{hint} (modules are: {listed})")
     check_programs(config)

@@ -6,7 +6,6 @@ Numbers are exact, however many digits a fraction has. This does not format size
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Any
 
 from marine_runtime.errors import ConfigError
@@ -23,7 +22,7 @@ _UNITS = {
     **{f"{letter}{end}": 1000**power for power, letter in enumerate(_LETTERS, 1) for end in ("", "b")},
     **{f"{letter}{end}": 1024**power for power, letter in enumerate(_LETTERS, 1) for end in ("i", "ib")},
 }
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*")
+_SIZE = re.compile(r"\s*(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?\s*([A-Za-z]*)\s*")
 _MAX_LENGTH = 100  # of a text; no size needs more, and Python refuses numbers of thousands of digits
 _EXPECTED = 'a number of bytes, a text such as "10 MiB", or "Infinity"'
 
@@ -47,10 +46,11 @@ def parse_size(value: Any, where: str) -> int | None:
     match = _SIZE.fullmatch(value) if len(value) <= _MAX_LENGTH else None
     if match is None:
         raise ConfigError(f"{where} must be {_EXPECTED}, not {value!r:.80}")
-    unit = _UNITS.get(match[2].lower())
+    unit = _UNITS.get(match[3].lower())
     if unit is None:
-        raise ConfigError(f"{where} has the unknown unit `{match[2]}`; units are B, kB to PB, and KiB to PiB")
-    return check_size(int(Fraction(match[1]) * unit), where)
+        raise ConfigError(f"{where} has the unknown unit `{match[3]}`; units are B, kB to PB, and KiB to PiB")
+    fraction = match[2] or ""
+    return check_size(int(match[1] + fraction) * unit // 10 ** len(fraction), where)
 
 
 def check_size(value: int, where: str) -> int:

@@ -1,0 +1,24 @@
+"""Configurations that the pages show can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from marine_runtime import parse_config
+from tests.guests.descriptions import ROOT
+from tests.support.markdown import Block, blocks
+
+BLOCKS = [block for page in sorted((ROOT / "docs").glob("*.md")) for block in blocks(page, "toml")]
+
+
+def test_there_are_some() -> None:
+    assert {block.page.name for block in BLOCKS} >= {"configuration.md", "getting-started.md"}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_configuration_is_valid(block: Block, tmp_path: Path) -> None:
+    for name in ("artifacts", "third_party"):
+        (tmp_path / name).mkdir()
+    assert parse_config(block.text, tmp_path).modules
