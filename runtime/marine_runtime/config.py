@@ -194,7 +194,7 @@ def check_paths(value: Any, where: str) -> dict[str, str]:
         ConfigError: it is something else.
     """
     return {
-        check_text(name, f"a name in {where}"): check_text(path, f"{where}: the path of `{name}`")
+        check_text(name, f"{where}: a name"): check_text(path, f"{where}: the path of `{name}`")
         for name, path in _table(value, where).items()
     }
 
@@ -206,7 +206,7 @@ def check_envs(value: Any, where: str) -> dict[str, str]:
         ConfigError: it is something else.
     """
     envs = {
-        check_text(name, f"a name in {where}"): check_text(content, f"{where}: the value of `{name}`", empty=True)
+        check_text(name, f"{where}: a name"): check_text(content, f"{where}: the value of `{name}`", empty=True)
         for name, content in _table(value, where).items()
     }
     for name in envs:

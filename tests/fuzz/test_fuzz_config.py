@@ -88,6 +88,7 @@ def read(text: str) -> None:
 @_SETTINGS
 @given(DOCUMENT)
 @example({"total_memory_limit": 0, "modules_dir": "/", "module": [{"name": "m"}]})
+@example({"total_memory_limit": 0, "default": {"wasi": {"envs": {"": ""}}}})
 def test_random_values(document: Any) -> None:
     members = document if isinstance(document, dict) else {"module": document}
     read("\n".join(f"{key(name)} = {toml(item)}" for name, item in members.items()))
