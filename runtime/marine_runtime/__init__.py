@@ -6,7 +6,8 @@ with marine_runtime.load("build/curl_service") as service:
 """
 
 from marine_runtime.artifact import load
-from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime.config import ModuleConfig, MountedBinary, ServiceConfig
 from marine_runtime.config_file import ConfigFile, parse_config, read_config
 from marine_runtime.errors import (
     ArgumentError,
@@ -20,14 +21,26 @@ from marine_runtime.errors import (
     StateError,
     TrapError,
 )
-from marine_runtime.host import HostFunction
+from marine_runtime.host import HostFunction, host_function
+from marine_runtime.host_types import F32, S8, S16, S32, S64, U8, U16, U32, U64
+from marine_runtime.python_module import PythonModule
 from marine_runtime.service import Service
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 
 __all__ = [
+    "F32",
+    "S8",
+    "S16",
+    "S32",
+    "S64",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
     "ArgumentError",
     "Array",
     "CallError",
+    "CallParameters",
     "ConfigError",
     "ConfigFile",
     "Field",
@@ -37,15 +50,20 @@ __all__ = [
     "LoadError",
     "MarineError",
     "ModuleConfig",
+    "MountedBinary",
+    "ParticleParameters",
     "Prim",
+    "PythonModule",
     "Record",
     "RecordType",
     "ResultError",
+    "SecurityTetraplet",
     "Service",
     "ServiceConfig",
     "Site",
     "StateError",
     "TrapError",
+    "host_function",
     "load",
     "parse_config",
     "read_config",

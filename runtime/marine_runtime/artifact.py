@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.plan import ModulePlan
+from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 
 MANIFEST = "manifest.json"
@@ -168,6 +169,8 @@ def load(
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
     config: ServiceConfig | None = None,
+    python_modules: Sequence[PythonModule] = (),
+    order: Sequence[str] = (),
 ) -> Service:
     """Load a service that `marine-gen build` wrote. Nothing is compiled as long as the directory is fresh.
 
@@ -177,6 +180,8 @@ def load(
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
+        python_modules: modules in Python that those of the directory import; they are not part of it.
+        order: the names of all modules, in the order in which they are listed; Python modules come first by default.
 
     Raises:
         LoadError: the directory is incomplete, stale or not of this version; LinkError: an import has no provider.
@@ -192,8 +197,9 @@ def load(
         Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry, chosen, engine))
         for entry in manifest.modules
     ]
+    everything = in_order(parts, python_modules, order)
     chosen_config = manifest.config if config is None else config
-    return Service(parts, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
+    return Service(everything, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
 
 
 def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:

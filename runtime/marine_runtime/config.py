@@ -7,8 +7,9 @@ of the host and are used as they are; whether they exist is found when a service
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from marine_runtime.errors import ConfigError
@@ -32,20 +33,55 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class MountedBinary:
+    """A program of the host that a module may run. By default it is bounded as in Marine: not at all.
+
+    Attributes:
+        path: where it is; a bare name means the current directory, PATH is not searched.
+        timeout: seconds after which it is stopped.
+        output_limit: bytes of standard output and error together after which it is stopped.
+        env: its complete environment; None for that of the host process.
+    """
+
+    path: str
+    timeout: float | None = None
+    output_limit: int | None = None
+    env: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str) or not self.path:
+            raise ConfigError(f"a mounted binary needs a path, not {self.path!r}")
+        where = f"mounted binary `{self.path}`"
+        if self.timeout is not None and not (_number(self.timeout) and 0 < self.timeout < threading.TIMEOUT_MAX):
+            raise ConfigError(f"{where}: the timeout must be a positive number of seconds, not {self.timeout!r}")
+        limit = self.output_limit
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise ConfigError(f"{where}: the output limit must be a number of bytes, not {limit!r}")
+        if self.env is not None and not all(
+            isinstance(name, str) and isinstance(value, str) for name, value in self.env.items()
+        ):
+            raise ConfigError(f"{where}: names and values of the environment must be strings")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleConfig:
     """What one module may use.
 
     Attributes:
         logger_enabled: whether `log_utf8_string` is provided.
         logging_mask: targets whose messages are kept, as bits; target 0 always is.
-        mounted_binaries: host program by import name.
+        mounted_binaries: host program by import name; a path alone has no limits.
         envs: WASI environment.
         mapped_dirs: host directory by the name that the guest sees; made when the service is loaded.
     """
 
     logger_enabled: bool = True
     logging_mask: int = ALL_TARGETS
-    mounted_binaries: Mapping[str, str] = field(default_factory=dict)
+    mounted_binaries: Mapping[str, str | MountedBinary] = field(default_factory=dict)
     envs: Mapping[str, str] = field(default_factory=dict)
     mapped_dirs: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,7 +93,7 @@ class ModuleConfig:
         """
         check_flag(self.logger_enabled, "`logger_enabled`")
         check_mask(self.logging_mask, "`logging_mask`")
-        _keep(self, "mounted_binaries", check_paths(self.mounted_binaries, "`mounted_binaries`"))
+        _keep(self, "mounted_binaries", check_binaries(self.mounted_binaries, "`mounted_binaries`"))
         _keep(self, "envs", check_envs(self.envs, "`envs`"))
         _keep(self, "mapped_dirs", check_paths(self.mapped_dirs, "`mapped_dirs`"))
 
@@ -66,7 +102,10 @@ class ModuleConfig:
         return {
             "logger_enabled": self.logger_enabled,
             "logging_mask": self.logging_mask,
-            "mounted_binaries": dict(self.mounted_binaries),
+            "mounted_binaries": {
+                name: asdict(item) if isinstance(item, MountedBinary) else item
+                for name, item in self.mounted_binaries.items()
+            },
             "envs": dict(self.envs),
             "mapped_dirs": dict(self.mapped_dirs),
         }
@@ -138,10 +177,21 @@ class ServiceConfig:
             values["total_memory_limit"] = parse_size(values["total_memory_limit"], "`total_memory_limit`")
         modules = values.get("modules", {})
         if isinstance(modules, Mapping):
-            values["modules"] = {
-                name: ModuleConfig(**_members(ModuleConfig, item, f"module `{name}`")) for name, item in modules.items()
-            }
+            values["modules"] = {name: _module_from_json(name, item) for name, item in modules.items()}
         return cls(**values)
+
+
+def _module_from_json(name: str, document: Any) -> ModuleConfig:
+    values = _members(ModuleConfig, document, f"module `{name}`")
+    binaries = values.get("mounted_binaries", {})
+    if isinstance(binaries, Mapping):
+        values["mounted_binaries"] = {
+            program: MountedBinary(**_members(MountedBinary, item, f"module `{name}`, mounted binary `{program}`"))
+            if isinstance(item, Mapping)
+            else item
+            for program, item in binaries.items()
+        }
+    return ModuleConfig(**values)
 
 
 def check_flag(value: Any, where: str) -> bool:
@@ -199,6 +249,20 @@ def check_paths(value: Any, where: str) -> dict[str, str]:
     }
 
 
+def check_binaries(value: Any, where: str) -> dict[str, str | MountedBinary]:
+    """`value` if it is a table of programs by name, each a path or a `MountedBinary`.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    return {
+        check_text(name, f"{where}: a name"): item
+        if isinstance(item, MountedBinary)
+        else check_text(item, f"{where}: the path of `{name}`")
+        for name, item in _table(value, where).items()
+    }
+
+
 def check_envs(value: Any, where: str) -> dict[str, str]:
     """`value` if it is a table of environment variables.
 
@@ -248,7 +312,7 @@ def _table(value: Any, where: str) -> Mapping[Any, Any]:
     return value
 
 
-def _members(cls: type[ModuleConfig | ServiceConfig], document: Any, where: str) -> dict[str, Any]:
+def _members(cls: type[ModuleConfig | ServiceConfig | MountedBinary], document: Any, where: str) -> dict[str, Any]:
     values = dict(_table(document, where))
     check_known(values, [item.name for item in fields(cls)], where)
     return values

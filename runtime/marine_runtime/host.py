@@ -1,12 +1,12 @@
-"""Functions that the host gives to modules: the embedder's own, the logger, the call parameters.
+"""Python functions that modules import: their types, and how raw values become calls of them.
 
 Host imports have no adapters in the module (spec interface-types Appendix C). The runtime lifts their arguments and
-lowers their result with the generic codec, by the types given here; every engine uses the same code.
+lowers their result with the generic codec, by the types given here; every engine uses the same code. Which function
+stands for which import is decided in `host_imports`; annotations become types in `host_types`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,15 +14,16 @@ from typing import Any
 from marine_runtime.backend.api import Codes
 from marine_runtime.codec import Codec
 from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.host_types import declared, maker_of
 from marine_runtime.records import make_record_classes, to_public
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
-from marine_runtime.values import coerce
-
-HOST_NAMESPACES = ("host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3")
-"""The host API versions 0 to 3 (spec marine-runtime §2.4). Functions without an own namespace appear in all four."""
+from marine_runtime.values import coercion
 
 HostType = IType | RecordType
 """A type of a host function; a record is given by its declaration."""
+
+Classes = Mapping[int, type]
+"""The class of each record by type index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,38 @@ class HostFunction:
 
     Attributes:
         function: gets public values, gives a public value (None without a result).
-        type: its signature; record ids refer to `records`.
+        type: its signature, with one result at most; record ids refer to `records`.
         records: declarations of the records it uses.
+        classes: the class of each record that the function wants to get; without, classes are made.
+        raw: for functions that look at their arguments before they lift them: the function over raw values.
     """
 
     function: Callable[..., Any]
     type: FunctionType
     records: Records = field(default_factory=dict)
+    classes: Classes = field(default_factory=dict)
+    raw: Callable[[Callable[[Records], GuestSide]], Callable[..., Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.type.results) > 1:
+            raise ArgumentError(f"a host function has one result at most, not {len(self.type.results)}: {self.type}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the Python function itself, as if it were not decorated."""
+        return self.function(*args, **kwargs)
+
+    @classmethod
+    def from_callable(cls, function: Callable[..., Any]) -> HostFunction:
+        """A host function with the types that its annotations say.
+
+        `str`, `bytes`, `bool`, `float` (f64), `list[…]`, dataclasses and `None` stand for themselves. An integer needs
+        a width: `S8` to `U64`, which are `Annotated[int, Prim.S8]` and so on.
+
+        Raises:
+            ArgumentError: an annotation is missing or stands for no interface type.
+        """
+        ty, records, classes = declared(function)
+        return cls(function, ty, records, classes)
 
     @classmethod
     def of(
@@ -88,6 +114,30 @@ class HostFunction:
         return params, results
 
 
+def host_function(function: Callable[..., Any]) -> HostFunction:
+    """Decorator: a host function whose types are its annotations, see `HostFunction.from_callable`.
+
+    It can still be called from Python, and goes into `host_functions` or a `PythonModule` as it is.
+    """
+    return HostFunction.from_callable(function)
+
+
+def as_host_function(item: Any, where: str) -> HostFunction:
+    """`item`, which is a host function or an annotated callable.
+
+    Raises:
+        ArgumentError: it is neither; the message starts with `where`.
+    """
+    if isinstance(item, HostFunction):
+        return item
+    if not callable(item):
+        raise ArgumentError(f"{where} is no function: {type(item).__name__}")
+    try:
+        return HostFunction.from_callable(item)
+    except ArgumentError as error:
+        raise ArgumentError(f"{where}: {error}") from None
+
+
 _CARRIER_CODES = {Prim.I32: "i", Prim.I64: "q", Prim.F32: "f", Prim.F64: "d"}
 
 
@@ -113,8 +163,9 @@ def adapt(host: HostFunction, name: str, guest: Callable[[Records], GuestSide]) 
 
     `guest` is asked at the first call, because the caller does not exist yet, and only when memory is needed.
     """
-    classes = make_record_classes(host.records, name)
-    publish = [to_public(param.type, host.records, classes) for param in host.type.params]
+    if host.raw is not None:
+        return host.raw(guest)
+    run = over_values(host, name)
     result_type = host.type.results[0] if host.type.results else None
     side: GuestSide | None = None
 
@@ -123,20 +174,36 @@ def adapt(host: HostFunction, name: str, guest: Callable[[Records], GuestSide]) 
         if side is None and host.uses_memory:
             side = guest(host.records)
         values = iter(raw)
-        args = []
-        for param, public in zip(host.type.params, publish, strict=True):
-            value = _lift(side, param.type, values, f"$.{param.name}")
-            args.append(public(value) if public else value)
-        result = host.function(*args)
-        if result_type is None:
-            return None
-        try:
-            internal = coerce(result, result_type, host.records)
-        except ArgumentError as error:
-            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
-        return _lower(side, result_type, internal)
+        result = run(*[_lift(side, param.type, values, f"$.{param.name}") for param in host.type.params])
+        return None if result_type is None else _lower(side, result_type, result)
 
     return call
+
+
+def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
+    """`host` as a function over internal values."""
+    if host.classes:
+        make = maker_of(host.records, host.classes)
+        publish = [make(param.type) for param in host.type.params]
+    else:
+        classes = make_record_classes(host.records, name)
+        publish = [to_public(param.type, host.records, classes) for param in host.type.params]
+    plain = not any(publish)
+    function = host.function
+    accept = coercion(host.type.results[0], host.records) if host.type.results else None
+
+    def run(*values: Any) -> Any:
+        if not plain:
+            values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
+        result = function(*values)
+        if accept is None:
+            return None
+        try:
+            return accept(result)
+        except ArgumentError as error:
+            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+
+    return run
 
 
 def _lift(side: GuestSide | None, ty: IType, values: Any, path: str) -> Any:
@@ -175,107 +242,6 @@ def _lower(side: GuestSide | None, ty: IType, value: Any) -> Any:
     side.set_result_ptr(ptr)
     side.set_result_size(size)
     return None
-
-
-# What every module gets without asking (spec marine-runtime §4.2, §4.3).
-
-_LOG_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
-_TRACE = 5
-
-
-def logger(module: str) -> HostFunction:
-    """`log_utf8_string(level, target, message)` into Python's `logging`, under the module's import name."""
-    log = logging.getLogger(module)
-
-    def log_utf8_string(level: int, target: int, message: bytes) -> None:
-        try:
-            text = message.decode()
-        except UnicodeDecodeError:
-            log.warning("a log message of this module is not UTF-8 and is lost")
-            return
-        log.log(_LOG_LEVELS.get(level, _TRACE), "%s", text)
-
-    return HostFunction.of(
-        log_utf8_string, [("level", Prim.S32), ("target", Prim.S32), ("message", Prim.BYTE_ARRAY)], None
-    )
-
-
-def _strings(*names: str) -> tuple[Field, ...]:
-    return tuple(Field(name, Prim.STRING) for name in names)
-
-
-def _tetraplet(last: str) -> RecordType:
-    return RecordType("SecurityTetraplet", _strings("peer_pk", "service_id", "function_name", last))
-
-
-_PARTICLE = RecordType(
-    "ParticleParameters",
-    (
-        *_strings("id", "init_peer_id"),
-        Field("timestamp", Prim.U64),
-        Field("ttl", Prim.U32),
-        Field("script", Prim.STRING),
-        Field("signature", Prim.BYTE_ARRAY),
-        Field("token", Prim.STRING),
-    ),
-)
-_SERVICE = ("service_id", "service_creator_peer_id", "host_id")
-_TETRAPLETS = Field("tetraplets", Array(Array(Record(0))))
-
-CALL_PARAMETERS: Mapping[str, Records] = {
-    "host": {
-        0: _tetraplet("json_path"),
-        2: RecordType("CallParameters", (*_strings("init_peer_id", *_SERVICE, "particle_id"), _TETRAPLETS)),
-    },
-    "__marine_host_api_v1": {
-        0: _tetraplet("json_path"),
-        2: RecordType(
-            "CallParameters", (*_strings("init_peer_id", *_SERVICE, "worker_id", "particle_id"), _TETRAPLETS)
-        ),
-    },
-    **{
-        namespace: {
-            0: _tetraplet(last),
-            1: _PARTICLE,
-            2: RecordType(
-                "CallParameters",
-                (Field("particle", Record(1)), *_strings(*_SERVICE, "worker_id"), _TETRAPLETS),
-            ),
-        }
-        for namespace, last in (("__marine_host_api_v2", "lambda"), ("__marine_host_api_v3", "lens"))
-    },
-}
-"""Records of `get_call_parameters` by host API version; record 2 is the result."""
-
-
-def call_parameters(namespace: str) -> HostFunction:
-    """`get_call_parameters` of one host API version; every field has its default value."""
-    records = CALL_PARAMETERS[namespace]
-    defaults = _default(Record(2), records)
-    return HostFunction(lambda: defaults, FunctionType((), (Record(2),)), records)
-
-
-def _default(ty: IType, records: Records) -> Any:
-    if isinstance(ty, Record):
-        return tuple(_default(item.type, records) for item in records[ty.id].fields)
-    if isinstance(ty, Array):
-        return []
-    return {Prim.STRING: "", Prim.BYTE_ARRAY: b"", Prim.BOOLEAN: False}.get(ty, 0)
-
-
-def resolve(
-    module: str, namespace: str, name: str, functions: Mapping[str | tuple[str, str], HostFunction]
-) -> HostFunction | None:
-    """The host function for one Wasm import: the embedder's by (namespace, name), then by name, then a built-in."""
-    if (namespace, name) in functions:
-        return functions[namespace, name]
-    if namespace not in HOST_NAMESPACES:
-        return None
-    if name in functions:
-        return functions[name]
-    if name == "log_utf8_string":
-        return logger(module)
-    return call_parameters(namespace) if name == "get_call_parameters" else None
 
 
 def missing_helper(name: str) -> Callable[..., Any]:

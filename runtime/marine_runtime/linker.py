@@ -22,14 +22,15 @@ from marine_runtime.entry import publisher
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, LinkError, Site
 from marine_runtime.glue import Adapter, Bound, FusedModules, Glue
 from marine_runtime.guard import Guard
-from marine_runtime.host import GuestSide, HostFunction, adapt, missing_helper, resolve
+from marine_runtime.host import GuestSide, adapt, missing_helper
+from marine_runtime.host_imports import HostFunctions as HostFunctions  # others take it from here
+from marine_runtime.host_imports import HostSide
 from marine_runtime.plan import Callee, ModulePlan
+from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach, locate
 from marine_runtime.staging import Staging
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
-
-HostFunctions = Mapping[str | tuple[str, str], HostFunction]
 
 _HOST_CALL = "(host function)"
 
@@ -45,15 +46,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One module of a running service."""
+    """One module of a running service; one in Python has no instance."""
 
     plan: ModulePlan
     glue: Glue
-    instance: Instance
+    instance: Instance | None
     bound: Bound
 
 
-def link(parts: Sequence[Part], scene: Scene) -> dict[str, Linked]:
+def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked]:
     """Instantiate and initialise `parts` in order; the result is by module name, in the same order.
 
     Raises:
@@ -64,8 +65,15 @@ def link(parts: Sequence[Part], scene: Scene) -> dict[str, Linked]:
     for name in scene.names:
         if scene.names.count(name) > 1:
             raise LinkError(f"two modules are named `{name}`")
-    for ordinal, part in enumerate(parts):
-        scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
+    ordinal = 0  # of the Wasm modules, as the compiler counts them
+    for part in parts:
+        if isinstance(part, PythonModule):
+            glue = PythonGlue(part)
+            bound = part.bind(scene.guard, glue.record_classes)
+            scene.earlier[part.name] = Linked(part.plan, glue, None, bound)
+        else:
+            scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
+            ordinal += 1
     return scene.earlier
 
 
@@ -80,7 +88,7 @@ class Scene:
     def __init__(self, store: Store, guard: Guard, host_functions: HostFunctions, config: ServiceConfig) -> None:
         self.store = store
         self.guard = guard
-        self.host_functions = host_functions
+        self.host = HostSide(host_functions, config)
         self.config = config
         self.names: Sequence[str] = ()
         self.earlier: dict[str, Linked] = {}
@@ -165,7 +173,7 @@ def _outside_import(
         if (found := scene.store.wasi_function(name)) is not None:
             return found
         raise LinkError(f"{where}, which WASI preview 1 does not have")
-    host = resolve(module, namespace, name, scene.host_functions)
+    host = scene.host.resolve(module, namespace, name)
     if host is None:
         hint = " without an adapter for it" if namespace in scene.names else ""
         raise LinkError(f"{where}{hint}, and nothing provides it (no adapter, no host function, not WASI)")
@@ -207,6 +215,7 @@ def _instantiate_glue(
         imports["0", "table"] = stub.table
     for number, (module, name) in enumerate(fused.needs):
         owner = instance if module == plan.name else scene.earlier[module].instance
+        assert owner is not None  # adapters that call Python are not fused
         imports["1", str(number)] = owner.export((owner.module.memory or "") if name is None else name)
     try:
         return scene.store.instantiate(fused.glue, imports)

@@ -1,7 +1,7 @@
 """What a configuration asks of the host's file system before a service is linked (spec marine-runtime §5.3).
 
-Mapped directories are made when they are missing, and mounted programs have to be there. This looks at no file that
-a module sees, and runs nothing.
+Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
+it; `check_programs` is for tools that want to know before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from marine_runtime.config import ServiceConfig, did_you_mean
+from marine_runtime.config import MountedBinary, ServiceConfig, did_you_mean
 from marine_runtime.errors import ConfigError
 
 
@@ -17,15 +17,13 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
     """Make the host fit for a service of these modules.
 
     Raises:
-        ConfigError: the configuration is for a module that the service does not have, a program does not exist, or a
-            directory can't be made.
+        ConfigError: the configuration is for a module that the service does not have, or a directory can't be made.
     """
     for name in config.modules:
         if name not in modules:
             hint = did_you_mean(name, modules)
             listed = ", ".join(f"`{module}`" for module in modules) or "none"
             raise ConfigError(f"the configuration has settings of module `{name}`{hint} (modules are: {listed})")
-    check_programs(config)
     for name, module in config.modules.items():
         for alias, path in module.mapped_dirs.items():
             try:
@@ -44,6 +42,7 @@ def check_programs(config: ServiceConfig) -> None:
         ConfigError: one does not exist.
     """
     for name, module in config.modules.items():
-        for program, path in module.mounted_binaries.items():
+        for program, item in module.mounted_binaries.items():
+            path = item.path if isinstance(item, MountedBinary) else item
             if not os.path.isfile(path):
                 raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, does not exist")

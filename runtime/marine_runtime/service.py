@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
+from marine_runtime.call_parameters import CallParameters
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError, CallError, MarineError
@@ -17,6 +19,7 @@ from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.names import identifiers
 from marine_runtime.prepare import prepare
+from marine_runtime.python_module import PythonModule
 from marine_runtime.sites import locate
 
 
@@ -37,7 +40,7 @@ class Service:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[Part | PythonModule],
         backend: Backend,
         *,
         name: str = "service",
@@ -48,11 +51,12 @@ class Service:
         self.config = config or ServiceConfig()
         prepare(self.config, [part.plan.name for part in parts])
         self.backend = backend.name
-        self.engine = parts[-1].glue.engine if parts else "none"
+        self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, Part)), "none")
         self._guard = Guard(name)
         self._store = backend.store()
-        scene = Scene(self._store, self._guard, host_functions or {}, self.config)
         try:
+            scene = Scene(self._store, self._guard, host_functions or {}, self.config)
+            self._context = scene.host.context
             self._linked = link(parts, scene)
         except BaseException:
             self.close()
@@ -62,30 +66,49 @@ class Service:
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
 
-    def call(self, module: str, function: str, args: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+    def call(
+        self,
+        module: str,
+        function: str,
+        args: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        call_parameters: CallParameters | None = None,
+    ) -> Any:
         """Call an exported function of any module.
 
         Args:
             module: import name of the module.
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
+            call_parameters: what `get_call_parameters` gives to every module of the service during the call.
 
         Raises:
             ArgumentError: there is no such function, or the arguments do not fit its signature; says where.
             CallError: the call failed while it ran.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        if call_parameters is not None:
+            with self._during(call_parameters):
+                return self.call(module, function, args)
         entry = self.modules[module][function]
         params = self._linked[module].plan.exports[function].params
         return entry(*arrange(module, function, params, args))
 
-    def call_batch(self, module: str, function: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> list[Any]:
+    def call_batch(
+        self,
+        module: str,
+        function: str,
+        rows: Iterable[Sequence[Any] | Mapping[str, Any]],
+        *,
+        call_parameters: CallParameters | None = None,
+    ) -> list[Any]:
         """Call a function many times; the fused engine enters Wasm once for thousands of calls.
 
         Args:
             module: import name of the module.
             function: name of the function.
             rows: the arguments of each call, as for `call`.
+            call_parameters: as for `call`, the same for all rows.
 
         Returns:
             For every row, in order, the result, or the exception that `call` would have raised: a failing call does
@@ -95,6 +118,9 @@ class Service:
             ArgumentError: there is no such function.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        if call_parameters is not None:
+            with self._during(call_parameters):
+                return self.call_batch(module, function, rows)
         _ = self.modules[module][function]
         linked = self._linked[module]
         batch = linked.bound.batches.get(function)
@@ -135,14 +161,21 @@ class Service:
         except Exception as error:
             return error
 
-    def call_json(self, module: str, function: str, arguments: str) -> str:
+    def call_json(
+        self, module: str, function: str, arguments: str, *, call_parameters: CallParameters | None = None
+    ) -> str:
         """Call with arguments as JSON text; gives the result as JSON text (spec interface-types §9).
+
+        `call_parameters` are as for `call`.
 
         Raises:
             ArgumentError: the text is not JSON, or does not fit the signature.
             ResultError: the result can't be written as JSON.
             CallError, StateError: as `call`.
         """
+        if call_parameters is not None:
+            with self._during(call_parameters):
+                return self.call_json(module, function, arguments)
         _ = self.modules[module][function]
         linked = self._linked[module]
         signature, records = linked.plan.exports[function], linked.plan.records
@@ -150,6 +183,14 @@ class Service:
         result = self._run(linked, function, values)
         results = [result] if len(signature.results) == 1 else list(result or ())
         return results_to_json(results, signature, records, module=module, function=function)
+
+    @contextmanager
+    def _during(self, parameters: CallParameters) -> Iterator[None]:
+        """Modules get `parameters` for the time of a call."""
+        self._guard.enter()  # a call that will be refused must not change what the running one sees
+        self._guard.leave()
+        with self._context.of(parameters):
+            yield
 
     def _run(self, linked: Linked, function: str, values: Sequence[Any]) -> Any:
         """Run an export adapter on internal values."""

@@ -257,13 +257,22 @@ def coerce(value: Any, ty: IType, records: Records, path: str = "$") -> Any:
     Raises:
         ArgumentError: it is not; the error has the path of the offending part, which starts with `path`.
     """
+    return coercion(ty, records, path)(value)
+
+
+def coercion(ty: IType, records: Records, path: str = "$") -> Callable[[Any], Any]:
+    """`coerce` for one type, which is compiled at the first use and kept."""
     coercers = Coercers(records)
-    try:
-        return coercers.of(ty)(value, 1)
-    except Mismatch as mismatch:
-        raise ArgumentError(str(mismatch), mismatch.path(path)) from mismatch.__cause__
-    except RecursionError:
-        raise ArgumentError(str(coercers.too_deep()), path) from None
+
+    def convert(value: Any) -> Any:
+        try:
+            return coercers.of(ty)(value, 1)
+        except Mismatch as mismatch:
+            raise ArgumentError(str(mismatch), mismatch.path(path)) from mismatch.__cause__
+        except RecursionError:
+            raise ArgumentError(str(coercers.too_deep()), path) from None
+
+    return convert
 
 
 class Binder:

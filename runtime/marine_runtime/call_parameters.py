@@ -1,0 +1,186 @@
+"""The context of a call, which the embedder gives and every guest of the service may ask for (marine-runtime §4.3).
+
+Embedders give the newest layout. A guest sees the layout of the host API version that it was built for; `Context`
+holds the parameters of the current call and converts them down when a guest asks, so calls without them cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from marine_runtime.errors import ArgumentError
+from marine_runtime.host import HostFunction
+from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Records, RecordType
+from marine_runtime.values import coercion
+
+NAME = "get_call_parameters"
+HOST_NAMESPACES = ("host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3")
+"""The host API versions 0 to 3 (spec marine-runtime §2.4). Functions without an own namespace appear in all four."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityTetraplet:
+    """Where an argument of the call comes from.
+
+    Attributes:
+        peer_pk: public key of the peer that produced the value.
+        service_id: the service that it came from.
+        function_name: the function that returned it.
+        lens: the part of that function's result; guests of older versions know it as `lambda` or `json_path`.
+    """
+
+    peer_pk: str = ""
+    service_id: str = ""
+    function_name: str = ""
+    lens: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticleParameters:
+    """The particle that made the call.
+
+    Attributes:
+        id: identifier of the particle.
+        init_peer_id: the peer that started it.
+        timestamp: when, as Unix time.
+        ttl: how long it lives, in milliseconds.
+        script: its script.
+        signature: signature of the peer that started it.
+        token: its token.
+    """
+
+    id: str = ""
+    init_peer_id: str = ""
+    timestamp: int = 0
+    ttl: int = 0
+    script: str = ""
+    signature: bytes = b""
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallParameters:
+    """The context of one call of a service.
+
+    Attributes:
+        particle: the particle that made the call.
+        service_id: the called service; it has nothing to do with the environment variable of that name.
+        service_creator_peer_id: the peer that created the service.
+        host_id: the peer that runs it.
+        worker_id: the worker that runs it.
+        tetraplets: where the arguments come from, a list for each argument.
+    """
+
+    particle: ParticleParameters = field(default_factory=ParticleParameters)
+    service_id: str = ""
+    service_creator_peer_id: str = ""
+    host_id: str = ""
+    worker_id: str = ""
+    tetraplets: Sequence[Sequence[SecurityTetraplet]] = ()
+
+
+def _strings(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, Prim.STRING) for name in names)
+
+
+def _tetraplet(last: str) -> RecordType:
+    return RecordType("SecurityTetraplet", _strings("peer_pk", "service_id", "function_name", last))
+
+
+_PARTICLE = RecordType(
+    "ParticleParameters",
+    (
+        *_strings("id", "init_peer_id"),
+        Field("timestamp", Prim.U64),
+        Field("ttl", Prim.U32),
+        Field("script", Prim.STRING),
+        Field("signature", Prim.BYTE_ARRAY),
+        Field("token", Prim.STRING),
+    ),
+)
+_SERVICE = ("service_id", "service_creator_peer_id", "host_id")
+_TETRAPLETS = Field("tetraplets", Array(Array(Record(0))))
+
+
+def _flat(*names: str) -> Records:
+    record = RecordType("CallParameters", (*_strings("init_peer_id", *_SERVICE, *names), _TETRAPLETS))
+    return {0: _tetraplet("json_path"), 2: record}
+
+
+def _nested(last: str) -> Records:
+    fields = (Field("particle", Record(1)), *_strings(*_SERVICE, "worker_id"), _TETRAPLETS)
+    return {0: _tetraplet(last), 1: _PARTICLE, 2: RecordType("CallParameters", fields)}
+
+
+LAYOUTS: Mapping[str, Records] = dict(
+    zip(
+        HOST_NAMESPACES,
+        (_flat("particle_id"), _flat("worker_id", "particle_id"), _nested("lambda"), _nested("lens")),
+        strict=True,
+    )
+)
+"""Records of `get_call_parameters` by namespace; record 2 is the result."""
+
+_NEWEST = LAYOUTS[HOST_NAMESPACES[-1]]
+
+
+def _to_v0(newest: Any) -> Any:
+    particle, service_id, creator, host_id, _, tetraplets = newest
+    return (particle[1], service_id, creator, host_id, particle[0], tetraplets)
+
+
+def _to_v1(newest: Any) -> Any:
+    particle, service_id, creator, host_id, worker_id, tetraplets = newest
+    return (particle[1], service_id, creator, host_id, worker_id, particle[0], tetraplets)
+
+
+_DOWN: Mapping[str, Callable[[Any], Any] | None] = dict(
+    zip(HOST_NAMESPACES, (_to_v0, _to_v1, None, None), strict=True)  # versions 2 and 3 differ in a field's name only
+)
+
+
+_accept = coercion(Record(2), _NEWEST, "call_parameters")
+
+
+def _internal(parameters: Any) -> Any:
+    """Call parameters, checked, as an internal value of the newest layout."""
+    if not isinstance(parameters, CallParameters):
+        raise ArgumentError(f"call_parameters must be CallParameters, got {type(parameters).__name__}")
+    return _accept(parameters)
+
+
+_DEFAULT = _internal(CallParameters())
+
+
+class Context:
+    """The call parameters that all modules of one service see now: the defaults, except during a call that has some."""
+
+    __slots__ = ("_now",)
+
+    def __init__(self) -> None:
+        self._now = _DEFAULT
+
+    @contextmanager
+    def of(self, parameters: CallParameters) -> Iterator[None]:
+        """For the time of a call, `parameters`; afterwards, also when it fails, what there was before.
+
+        Raises:
+            ArgumentError: a field has a value that does not fit.
+        """
+        before, self._now = self._now, _internal(parameters)
+        try:
+            yield
+        finally:
+            self._now = before
+
+    def host_function(self, namespace: str) -> HostFunction:
+        """`get_call_parameters` of one host API version."""
+        down = _DOWN[namespace]
+
+        def get_call_parameters() -> Any:
+            return down(self._now) if down else self._now
+
+        return HostFunction(get_call_parameters, FunctionType((), (Record(2),)), LAYOUTS[namespace])

@@ -1,0 +1,70 @@
+"""Which host function stands for an import: the embedder's own, a built-in one, or a mounted binary.
+
+An embedder's function wins over everything, first by (namespace, name), then by name in any of the four host
+namespaces; so a test may replace a mounted binary. Built-in names win over mounted binaries, as in the reference.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marine_runtime import call_parameters, logger, mounted
+from marine_runtime.call_parameters import HOST_NAMESPACES
+from marine_runtime.config import ServiceConfig
+from marine_runtime.errors import LinkError
+from marine_runtime.host import HostFunction, as_host_function
+from marine_runtime.wasm_log import VARIABLE, parse_directives
+
+HostFunctions = Mapping[str | tuple[str, str], HostFunction | Callable[..., Any]]
+"""Host functions, or annotated functions, by name or (namespace, name)."""
+
+_log = logging.getLogger("marine_runtime")
+
+
+class HostSide:
+    """Everything that the host provides to the modules of one service.
+
+    Attributes:
+        context: the call parameters that modules see.
+    """
+
+    def __init__(self, functions: HostFunctions, config: ServiceConfig) -> None:
+        """Take the functions and settings of a service.
+
+        Raises:
+            ArgumentError: one of `functions` is neither a host function nor an annotated one.
+        """
+        self._functions = {key: as_host_function(item, f"host function {key!r}") for key, item in functions.items()}
+        self._config = config
+        self.context = call_parameters.Context()
+        for problem in parse_directives(os.environ.get(VARIABLE, "")).problems:
+            _log.warning("ignored in the environment variable %s: %s", VARIABLE, problem)
+
+    def resolve(self, module: str, namespace: str, name: str) -> HostFunction | None:
+        """The host function behind an import of `module`, if there is one.
+
+        Raises:
+            LinkError: the module's configuration switches it off.
+        """
+        if (namespace, name) in self._functions:
+            return self._functions[namespace, name]
+        if namespace not in HOST_NAMESPACES:
+            return None
+        if name in self._functions:
+            return self._functions[name]
+        settings = self._config.module(module)
+        if name == call_parameters.NAME:
+            return self.context.host_function(namespace)
+        if name == logger.NAME:
+            if not settings.logger_enabled:
+                raise LinkError(
+                    f"module `{module}` imports `{namespace}.{name}`, but its configuration switches the logger off: "
+                    "set `logger_enabled = true`"
+                )
+            return logger.logger(module, settings.logging_mask)
+        if name in settings.mounted_binaries:
+            return mounted.host_function(name, settings.mounted_binaries[name])
+        return None

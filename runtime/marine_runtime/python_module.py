@@ -1,0 +1,145 @@
+"""A Python object in the place of a module: others import its functions through their adapters, as from any module.
+
+It is linked by the same names and signatures as a compiled module, but there is nothing to compile: importers call it
+with interface values, on the fused engine too, where such imports stay closures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from marine_runtime.backend.api import Codes
+from marine_runtime.entry import make_entry
+from marine_runtime.errors import CallError, Site
+from marine_runtime.glue import Adapter, Bound, Link
+from marine_runtime.guard import Guard
+from marine_runtime.host import HostFunction, as_host_function, over_values
+from marine_runtime.plan import ModulePlan
+from marine_runtime.records import make_record_classes
+from marine_runtime.sites import attach
+from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+
+_CALL = "(Python function)"
+
+
+class _Planned(Protocol):
+    @property
+    def plan(self) -> ModulePlan: ...
+
+
+_Named = TypeVar("_Named", bound=_Planned)
+
+
+class PythonModule:
+    """A module of a service that is written in Python.
+
+    Attributes:
+        name: the name by which other modules import it.
+        functions: its functions by name; annotated callables became host functions.
+        plan: what linking needs to know about it.
+    """
+
+    def __init__(self, name: str, functions: Mapping[str, HostFunction | Callable[..., Any]]) -> None:
+        """Take functions with annotations, or with explicit types (`HostFunction.of`).
+
+        Raises:
+            ArgumentError: a function has no types, or types that modules do not know.
+        """
+        self.name = name
+        self.functions = {
+            key: as_host_function(item, f"function `{key}` of module `{name}`") for key, item in functions.items()
+        }
+        numbering = _Numbering()
+        exports = {key: numbering.signature(item) for key, item in self.functions.items()}
+        self.plan = ModulePlan(name, exports=exports, records=numbering.records)
+
+    def __repr__(self) -> str:
+        return f"<Python module {self.name}: {', '.join(self.functions)}>"
+
+    def bind(self, guard: Guard, classes: Mapping[int, type]) -> Bound:
+        """Its functions as export adapters and as entries of one service; entries give instances of `classes`."""
+        adapters = {key: _adapter(self.name, key, item) for key, item in self.functions.items()}
+        entries = {
+            key: make_entry(key, self.plan.exports[key], self.plan.records, classes, guard, adapter)
+            for key, adapter in adapters.items()
+        }
+        return Bound(exports=adapters, entries=entries)
+
+
+def in_order(
+    parts: Sequence[_Named], modules: Sequence[PythonModule], order: Sequence[str] = ()
+) -> list[_Named | PythonModule]:
+    """Compiled and Python modules together, as `order` names them; what it does not name keeps its place in front."""
+    everything: list[_Named | PythonModule] = [*modules, *parts]
+    positions = {name: position for position, name in enumerate(order)}
+    return sorted(everything, key=lambda item: positions.get(item.plan.name, -1))
+
+
+class PythonGlue:
+    """The glue of a Python module in a running service, see `marine_runtime.glue.Glue`."""
+
+    def __init__(self, module: PythonModule) -> None:
+        self._module = module
+        self.engine = "python"
+        self.fused = None
+        self.import_codes: Mapping[tuple[str, str], tuple[Codes, Codes]] = {}
+        self.record_classes = make_record_classes(module.plan.records, module.name)
+
+    def bind(self, link: Link) -> Bound:
+        """Tie the functions to a service."""
+        return self._module.bind(link.guard, self.record_classes)
+
+
+def _adapter(module: str, name: str, host: HostFunction) -> Adapter:
+    run = over_values(host, name)
+    site = Site(module, name, "export", 0, _CALL)
+
+    def call(*values: Any) -> Any:
+        try:
+            return run(*values)
+        except CallError as error:
+            if error.site is not None:  # of another service, which the function has called
+                raise
+            located = attach(error, site)
+            raise located from located.__cause__
+
+    return call
+
+
+class _Numbering:
+    """Gives the records of several functions numbers of one module; what is declared twice alike is one record."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, RecordType] = {}
+        self._known: dict[type | RecordType, int] = {}
+
+    def signature(self, host: HostFunction) -> FunctionType:
+        """The type of `host` with the module's numbers."""
+        numbers: dict[int, int] = {}
+
+        def moved(ty: IType) -> IType:
+            if isinstance(ty, Array):
+                return Array(moved(ty.element))
+            return Record(number(ty.id)) if isinstance(ty, Record) else ty
+
+        def number(identifier: int) -> int:
+            if identifier in numbers:
+                return numbers[identifier]
+            cls, declared = host.classes.get(identifier), host.records[identifier]
+            if cls is not None and cls in self._known:
+                numbers[identifier] = self._known[cls]
+                return numbers[identifier]
+            numbers[identifier] = fresh = len(self.records)
+            self.records[fresh] = declared  # keeps the place while its fields are moved
+            record = RecordType(declared.name, tuple(Field(item.name, moved(item.type)) for item in declared.fields))
+            self.records[fresh] = record
+            if cls is None and record in self._known and fresh == len(self.records) - 1:
+                del self.records[fresh]
+                numbers[identifier] = self._known[record]
+            else:
+                self._known[cls or record] = fresh
+            return numbers[identifier]
+
+        params = tuple(Field(item.name, moved(item.type)) for item in host.type.params)
+        return FunctionType(params, tuple(map(moved, host.type.results)))
