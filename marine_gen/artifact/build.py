@@ -29,6 +29,7 @@ from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, Modul
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.errors import LoadError
 from marine_runtime.names import identifiers
+from marine_runtime.python_module import in_order
 
 ENGINES = ("fused", "closures")
 """Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""
@@ -65,7 +66,8 @@ def compile_service(source: Source) -> list[CompiledModule]:
         except DiagnosticError as error:
             findings += error.diagnostics
     if not findings:
-        findings += check_links([module.plan for module in compiled])
+        parts = in_order(compiled, list(source.python.values()), source.order)
+        findings += check_links([part.plan for part in parts])
     if findings:
         raise DiagnosticError(findings)
     return compiled
@@ -84,6 +86,8 @@ def build_key(source: Source, engine: str) -> str:
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
         *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
+        *(f"Python {json.dumps(module.plan.to_json())}" for module in source.python.values()),
+        *source.order,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -22,10 +22,11 @@ from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
-from marine_runtime.backend import open_backend
+from marine_runtime.backend import Backend, open_backend
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.linker import HostFunctions, Part
+from marine_runtime.python_module import in_order
 from marine_runtime.service import Service
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
@@ -50,7 +51,7 @@ def load(
 
     Args:
         target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module
-            names to paths or bytes, in load order.
+            names to paths, bytes or Python modules, in load order.
         engine: `fused`, `closures` or `interpreter`.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
@@ -67,25 +68,41 @@ def load(
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
         if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
-            return _load_built(directory, engine, host_functions, backend, config)
+            return _load_built(directory, engine, Source("", {}), host_functions, backend, config)
         source = read_built(directory)  # built for closures: the fused glue has to be made first
     else:
         source = read_target(target)
     with _BuiltSource(source, cache=cache) as directory:
-        return _load_built(directory, engine, host_functions, backend, config)
+        return _load_built(directory, engine, source, host_functions, backend, config)
 
 
 def _load_built(
-    directory: Path, engine: str, host_functions: HostFunctions | None, backend: str, config: ServiceConfig | None
+    directory: Path,
+    engine: str,
+    source: Source,
+    host_functions: HostFunctions | None,
+    backend: str,
+    config: ServiceConfig | None,
 ) -> Service:
-    if engine == "interpreter":
-        return _interpret(directory, host_functions, backend, config)
-    return artifact.load(directory, engine=engine, host_functions=host_functions, backend=backend, config=config)
+    """A service out of the build in `directory` and the Python modules of `source`."""
+    python = list(source.python.values())
+    if engine != "interpreter":
+        return artifact.load(
+            directory,
+            engine=engine,
+            host_functions=host_functions,
+            backend=backend,
+            config=config,
+            python_modules=python,
+            order=source.order,
+        )
+    parts, chosen, manifest = _interpreted(directory, backend)
+    everything = in_order(parts, python, source.order)
+    chosen_config = manifest.config if config is None else config
+    return Service(everything, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
 
 
-def _interpret(
-    directory: Path, host_functions: HostFunctions | None, backend: str, config: ServiceConfig | None
-) -> Service:
+def _interpreted(directory: Path, backend: str) -> tuple[list[Part], Backend, artifact.Manifest]:
     """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
     manifest = artifact.read_manifest(directory)
     chosen = open_backend(backend)
@@ -94,8 +111,7 @@ def _interpret(
         compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
         code = artifact.load_code(directory, entry, chosen)
         parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir)))
-    chosen_config = manifest.config if config is None else config
-    return Service(parts, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
+    return parts, chosen, manifest
 
 
 class _BuiltSource:

@@ -14,8 +14,9 @@ from typing import Any
 from marine_runtime.artifact import read_manifest, read_wasm
 from marine_runtime.config_file import read_config
 from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.python_module import PythonModule
 
-Target = str | Path | Mapping[str, str | Path | bytes]
+Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
 
 
@@ -26,11 +27,15 @@ class Source:
     Attributes:
         name: what the service is called.
         options: settings to keep in the manifest, the JSON form of a ServiceConfig.
+        python: modules that are written in Python.
+        order: names of all modules in load order, when some are.
     """
 
     name: str
     modules: Mapping[str, bytes]
     options: Mapping[str, Any] = field(default_factory=dict)
+    python: Mapping[str, PythonModule] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
 
 def read_target(target: Target) -> Source:
@@ -40,14 +45,26 @@ def read_target(target: Target) -> Source:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.
     """
     if isinstance(target, Mapping):
-        if not target:
-            raise ConfigError("a service needs at least one module")
-        modules = {name: item if isinstance(item, bytes) else _read(Path(item)) for name, item in target.items()}
-        return Source("+".join(modules), modules)
+        return _read_mapping(target)
     path = Path(target)
     if path.suffix.lower() == ".toml":
         return _read_config(path)
     return Source(path.stem, {path.stem: _read(path)})
+
+
+def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> Source:
+    modules: dict[str, bytes] = {}
+    python: dict[str, PythonModule] = {}
+    for name, item in target.items():
+        if isinstance(item, PythonModule):
+            if item.name != name:
+                raise ConfigError(f"the Python module `{item.name}` is listed as `{name}`: it needs one name")
+            python[name] = item
+        else:
+            modules[name] = item if isinstance(item, bytes) else _read(Path(item))
+    if not modules:
+        raise ConfigError(f"a service needs at least one {'Wasm ' if python else ''}module")
+    return Source("+".join(target), modules, python=python, order=tuple(target) if python else ())
 
 
 def read_built(directory: Path) -> Source:
