@@ -16,15 +16,15 @@ from marine_gen.binary import embed
 from marine_gen.interfaces import Interfaces
 from marine_gen.text import parse
 from marine_gen.wasm import embed_sdk_version
-from marine_runtime import Service
+from marine_runtime import PythonModule, Service, ServiceConfig
 from marine_runtime.errors import CallError
 from marine_runtime.linker import HostFunctions
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
 
 SDK_VERSION = "0.14.0"
 
-Modules = Mapping[str, bytes]
-"""Wasm binaries by module name, in load order."""
+Modules = Mapping[str, bytes | PythonModule]
+"""Wasm binaries, or modules in Python, by module name, in load order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,15 @@ CONFIGURATIONS = (
 """Everything that must behave alike. The first is the default engine."""
 
 
-def load(modules: Modules, engine: str, backend: str = "fast", host_functions: HostFunctions | None = None) -> Service:
+def load(
+    modules: Modules,
+    engine: str,
+    backend: str = "fast",
+    host_functions: HostFunctions | None = None,
+    config: ServiceConfig | None = None,
+) -> Service:
     """A running service."""
-    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions)
+    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions, config=config)
 
 
 def assemble(wat: str, adapters: Interfaces | str) -> bytes:

@@ -1,0 +1,84 @@
+"""Messages of guests in Python's `logging`, and what the configuration of a module does to them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from marine_runtime import S32, CallError, LinkError, ModuleConfig, Service, ServiceConfig
+from tests.support.engines import guests
+
+Serve = Callable[..., Service]
+
+
+def configured(settings: ModuleConfig) -> ServiceConfig:
+    return ServiceConfig(modules={"logger": settings})
+
+
+@pytest.mark.parametrize(
+    ("mask", "kept"),
+    [
+        (0, [0]),
+        (1, [0, 1, 3, -1]),
+        (6, [0, 2, 3, -1]),
+        (2147483647, [0, 1, 2, 3, -1]),
+        (-1, [0, 1, 2, 3, -1, -(2**31)]),
+    ],
+)
+def test_targets(serve: Serve, caplog: pytest.LogCaptureFixture, mask: int, kept: list[int]) -> None:
+    service = serve(guests("logger"), config=configured(ModuleConfig(logging_mask=mask)))
+    with caplog.at_level(5, "logger"):
+        for target in (0, 1, 2, 3, -1, -(2**31)):
+            service.call("logger", "log_line", [3, target % 2**32, str(target)])
+    assert caplog.record_tuples == [("logger", logging.INFO, str(target)) for target in kept]
+
+
+@pytest.mark.parametrize("level", [0, 5, 6, 2**32 - 1])
+def test_other_levels_are_trace(serve: Serve, caplog: pytest.LogCaptureFixture, level: int) -> None:
+    service = serve(guests("logger"))
+    with caplog.at_level(5, "logger"):
+        service.call("logger", "log_line", [level, 0, "text"])
+    assert caplog.record_tuples == [("logger", 5, "text")]
+
+
+def test_messages_outside_the_memory(serve: Serve) -> None:
+    service = serve(guests("logger"))
+    with pytest.raises(CallError, match=r"\$\.message: 64 bytes at address 4294967280 are outside the memory"):
+        service.call("logger", "log_outside")
+    service.call("logger", "log_info")
+
+
+def test_a_module_without_logger(serve: Serve) -> None:
+    with pytest.raises(LinkError) as caught:
+        serve(guests("logger"), config=configured(ModuleConfig(logger_enabled=False)))
+    assert str(caught.value).endswith(
+        ".log_utf8_string`, but its configuration switches the logger off: set `logger_enabled = true`"
+    )
+
+
+def test_own_function_takes_precedence(serve: Serve) -> None:
+    lines = []
+
+    def log_utf8_string(level: S32, target: S32, message: bytes) -> None:
+        lines.append((level, target, message))
+
+    service = serve(
+        guests("logger"),
+        config=configured(ModuleConfig(logger_enabled=False)),
+        host_functions={"log_utf8_string": log_utf8_string},
+    )
+    service.call("logger", "log_garbage")
+    assert lines == [(3, 0, b"ab\xff")]
+
+
+def test_directives_that_are_ignored_are_told(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WASM_LOG", "logger=loud,info")
+    serve(guests("logger"))
+    assert [record.getMessage() for record in caplog.records if record.name == "marine_runtime"] == [
+        "ignored in the environment variable WASM_LOG: "
+        "'logger=loud': 'loud' is not a level (error, warn, info, debug, trace, off)"
+    ]
