@@ -123,15 +123,10 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timeout_stops_the_whole_group(tmp_path: Path) -> None:
     """The program's own child holds the pipe open and must go too."""
     mark = tmp_path / "pid"
-    code = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-I', '-c', 'import time; time.sleep(60)'])\n"
-        f"open({str(mark)!r}, 'w').write(str(child.pid))\n"
-        "print('begun', flush=True); time.sleep(60)"
-    )
+    script = f"sleep 60 & echo $! > '{mark}'; echo begun; wait"
     begin = time.monotonic()
-    found = python(code, timeout=0.7)
-    assert found == (KILLED, "the program did not end in 0.7 s; it was stopped", b"begun\n", b"")
+    found = run("program", MountedBinary("/bin/sh", timeout=1), ["-c", script])
+    assert found == (KILLED, "the program did not end in 1 s; it was stopped", b"begun\n", b"")
     assert time.monotonic() - begin < 10
     assert gone(int(mark.read_text()))
 
