@@ -8,15 +8,18 @@ of the host and are used as they are; whether they exist is found when a service
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import IO, Any
 
 from marine_runtime.errors import ConfigError
 from marine_runtime.sizes import check_size, parse_size
 
 ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""
+
+Output = Callable[[bytes], object] | IO[bytes]
+"""Where captured output goes: a callable, or a file open for bytes."""
 
 SERVICE_ID = "service_id"
 """The environment variable that tells modules which service they belong to."""
@@ -77,6 +80,8 @@ class ModuleConfig:
         mounted_binaries: host program by import name; a path alone has no limits.
         envs: WASI environment.
         mapped_dirs: host directory by the name that the guest sees; made when the service is loaded.
+        stdout: gets what the module prints; None leaves it to the process.
+        stderr: the same for its error output.
     """
 
     logger_enabled: bool = True
@@ -84,6 +89,8 @@ class ModuleConfig:
     mounted_binaries: Mapping[str, str | MountedBinary] = field(default_factory=dict)
     envs: Mapping[str, str] = field(default_factory=dict)
     mapped_dirs: Mapping[str, str] = field(default_factory=dict)
+    stdout: Output | None = None
+    stderr: Output | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be meant, and keep copies of the mappings.

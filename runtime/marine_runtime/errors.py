@@ -9,6 +9,7 @@
     ├── StateError           closed, busy, or called from a thread that does not own it
     └── CallError            a call failed while it ran
         └── TrapError        … because a guest trapped
+            └── ExitError    … by `proc_exit`
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault (architecture §10).
@@ -110,3 +111,23 @@ class CallError(MarineError):
 
 class TrapError(CallError):
     """A guest trapped: `unreachable`, an out-of-bounds access, exhausted stack, a non-zero `proc_exit`, …"""
+
+
+class ExitError(TrapError):
+    """A guest ended its program with `proc_exit`."""
+
+    def __init__(self, reason: str, site: Site | None = None, path: str = "$", *, code: int | None = None) -> None:
+        super().__init__(reason, site, path)
+        self._code = code
+
+    @property
+    def code(self) -> int:
+        """The exit code; an error that stands for one further in has the code of that one."""
+        if self._code is None and isinstance(self.__cause__, ExitError):
+            return self.__cause__.code
+        return self._code or 0
+
+    @classmethod
+    def of(cls, code: int) -> ExitError:
+        """The error for one exit code."""
+        return cls(f"the guest called `proc_exit({code})`", code=code)

@@ -15,11 +15,10 @@ from typing import Any
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
-from marine_runtime.backend.engine import WASI_NAMESPACE
 from marine_runtime.codec import Codec
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
-from marine_runtime.errors import INITIALISER, ArgumentError, CallError, LinkError, Site
+from marine_runtime.errors import INITIALISER, ArgumentError, CallError, ExitError, LinkError, Site
 from marine_runtime.glue import Adapter, Bound, FusedModules, Glue
 from marine_runtime.guard import Guard
 from marine_runtime.host import GuestSide, adapt, missing_helper
@@ -31,6 +30,7 @@ from marine_runtime.sites import attach, locate
 from marine_runtime.staging import Staging
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
+from marine_runtime.wasi import Wasi
 
 _HOST_CALL = "(host function)"
 
@@ -65,6 +65,7 @@ def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked
     for name in scene.names:
         if scene.names.count(name) > 1:
             raise LinkError(f"two modules are named `{name}`")
+    scene.wasi = Wasi(scene.store, scene.config, scene.names)
     ordinal = 0  # of the Wasm modules, as the compiler counts them
     for part in parts:
         if isinstance(part, PythonModule):
@@ -83,7 +84,10 @@ class Scene:
     Attributes:
         names: the modules of the service, in load order.
         earlier: those that are linked already.
+        wasi: what they see of the machine.
     """
+
+    wasi: Wasi
 
     def __init__(self, store: Store, guard: Guard, host_functions: HostFunctions, config: ServiceConfig) -> None:
         self.store = store
@@ -106,9 +110,12 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     link = _Link(part, scene.guard, callees)
     fused = part.glue.fused
     stub = _Stub(store, fused.stub, fused.imports) if fused and fused.stub else None
-    imports: dict[tuple[str, str], Any] = {}
+    wasi = scene.wasi.connect(plan.name, part.module, {*part.glue.import_codes, *(stub.functions if stub else ())})
+    imports: dict[tuple[str, str], Any] = dict(wasi.functions) if wasi else {}
     pending: dict[tuple[str, str], _LateBound] = {}
     for key, signature in part.module.imports.items():
+        if key in imports:
+            continue
         if stub and key in stub.functions:
             imports[key] = stub.functions[key]
         elif key in part.glue.import_codes:
@@ -123,6 +130,8 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     except CallError as error:
         located = attach(error, Site(plan.name, "(start function)", INITIALISER, 0, ""))
         raise located from located.__cause__
+    if wasi:
+        wasi.tie(instance)
     if fused:
         native, link.staging = scene.staging
         link.calls_fused = stub is not None
@@ -164,15 +173,11 @@ def _outside_import(
     scene: Scene,
     link: _Link,
 ) -> Any:
-    """The provider of an import without adapter: WASI or the host."""
+    """The provider of an import without adapter: the host."""
     namespace, name = key
     where = f"module `{module}` imports `{namespace}.{name}`"
     if signature is None:
         raise LinkError(f"{where}, which is not a function; modules share nothing but functions")
-    if namespace == WASI_NAMESPACE:
-        if (found := scene.store.wasi_function(name)) is not None:
-            return found
-        raise LinkError(f"{where}, which WASI preview 1 does not have")
     host = scene.host.resolve(module, namespace, name)
     if host is None:
         hint = " without an adapter for it" if namespace in scene.names else ""
@@ -244,6 +249,8 @@ def _initialise(module: str, name: str, run: CoreFunction) -> None:
     try:
         run()
     except CallError as error:
+        if name == "_start" and isinstance(error, ExitError) and error.code == 0:
+            return  # a program that says it is done
         located = attach(error, Site(module, name, INITIALISER, 0, ""))
         raise located from located.__cause__
 

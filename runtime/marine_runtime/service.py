@@ -21,6 +21,7 @@ from marine_runtime.names import identifiers
 from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
 from marine_runtime.sites import locate
+from marine_runtime.wasi import WasiState
 
 
 class Service:
@@ -33,6 +34,7 @@ class Service:
         name: what error messages call it.
         modules: the modules, as attributes or by name: `service.modules.facade.get_n_save(url, name)`.
         interface: signatures and records of every module; `str()` gives a listing.
+        wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
         backend: the call layer, `fast` or `public`.
         config: the settings that the modules run with.
@@ -62,6 +64,7 @@ class Service:
             self.close()
             raise
         self.modules = Modules({name: ModuleHandle(name, item) for name, item in self._linked.items()})
+        self.wasi: Mapping[str, WasiState] = scene.wasi.states
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )

@@ -5,9 +5,10 @@ One `Backend` per process and layer (an engine is expensive and shareable), one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import wasmtime
 
@@ -19,9 +20,11 @@ from marine_runtime.backend.traps import Parking
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
-WASI_NAMESPACE = "wasi_snapshot_preview1"
+_WASI_NAMESPACE = "wasi_snapshot_preview1"
 
 ImportKey = tuple[str, str]
+
+_helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
 
 
 class Module:
@@ -116,17 +119,40 @@ class Store:
         native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
         return native, self.layer.memory(self, native)
 
+    def helper(self, text: str) -> Module:
+        """A module of the runtime's own, compiled once per process from its Wasm text."""
+        compiled = _helpers.setdefault(self._engine, {})
+        if text not in compiled:
+            compiled[text] = Module(wasmtime.Module(self._engine, assemble(text)))
+        return compiled[text]
+
+    def open_wasi(self, directories: Sequence[str]) -> None:
+        """Make the WASI context of the store; `directories` get the descriptors from 3 on, in order.
+
+        Standard input is empty, the outputs are those of the process.
+
+        Raises:
+            LoadError: a directory can't be opened.
+        """
+        config = wasmtime.WasiConfig()
+        config.inherit_stdout()
+        config.inherit_stderr()
+        for number, directory in enumerate(directories):
+            try:
+                config.preopen_dir(directory, str(number))
+            except wasmtime.WasmtimeError:
+                raise LoadError(f"the directory `{directory}` can't be opened") from None
+        self.native.set_wasi(config)
+        self._wasi = wasmtime.Linker(self._engine)
+        self._wasi.define_wasi()
+
     def wasi_function(self, name: str) -> Any | None:
         """A WASI preview 1 function, or None when there is none of that name."""
         if self._wasi is None:
-            config = wasmtime.WasiConfig()
-            config.inherit_stdout()
-            config.inherit_stderr()
-            self.native.set_wasi(config)
-            self._wasi = wasmtime.Linker(self._engine)
-            self._wasi.define_wasi()
+            self.open_wasi(())
+        assert self._wasi is not None
         try:
-            return self._wasi.get(self.native, WASI_NAMESPACE, name)
+            return self._wasi.get(self.native, _WASI_NAMESPACE, name)
         except wasmtime.WasmtimeError:
             return None
 

@@ -11,7 +11,7 @@ import re
 
 import wasmtime
 
-from marine_runtime.errors import CallError, TrapError
+from marine_runtime.errors import CallError, ExitError, TrapError
 
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """What wasmtime-py gives back from a call that did not return."""
@@ -36,7 +36,7 @@ class Parking:
 def describe(fault: Fault) -> CallError:
     """The exception for a trap of the guest; the Wasm backtrace becomes a note."""
     if isinstance(fault, wasmtime.ExitTrap):
-        return TrapError(f"the guest called `proc_exit({fault.code})`")
+        return ExitError.of(fault.code)
     text = str(fault)
     found = _CAUSE.search(text)
     if found:

@@ -1,0 +1,13 @@
+"""WASI for each module of a service: its own environment, directories and descriptors (spec marine-runtime §4.5).
+
+Wasmtime has one WASI context per store, so the directories of all modules are opened there. What keeps them apart is a
+*shim* per module: a small Wasm module between the guest and the native functions, which holds the guest's descriptor
+table and answers for its environment. `functions` is the table of what exists, `bodies` the Wasm of those functions
+that do more than translate descriptors, `writer` makes modules of both, `state` lays out the private memory of a shim,
+`output` captures what a guest prints, and `connect` ties it all to a guest.
+"""
+
+from marine_runtime.wasi.connect import Connection, Wasi
+from marine_runtime.wasi.state import WasiState
+
+__all__ = ["Connection", "Wasi", "WasiState"]

@@ -1,0 +1,274 @@
+"""The Wasm of those WASI functions that do more than translate descriptors, and of the helpers of all.
+
+A body sees the parameters as `$0`, `$1`, …, with the descriptors already translated, and calls native functions as
+`$native.NAME`. Memory `$guest` is the guest's, `$state` the shim's own (`state` has its map). No body trusts a pointer:
+whatever it reads or writes itself was compared with the size of the memory, and is the error FAULT otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marine_runtime.wasi.state import DESCRIPTORS, EVENT, EVENTS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE
+
+BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOTSOCK, NOTSUP = 8, 21, 28, 33, 37, 57, 58
+"""Error numbers of WASI."""
+
+_SUBSCRIPTION = 48
+_NEW_STAT, _OLD_STAT = 64, 56
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Declarations of locals, and instructions."""
+
+    code: str
+    locals: str = ""
+
+
+HELPERS = f"""
+  ;; Whether `$size` bytes at `$ptr` are inside the guest's memory.
+  (func $fits (param $ptr i32) (param $size i64) (result i32)
+    (i64.le_u (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
+              (i64.shl (i64.extend_i32_u (memory.size $guest)) (i64.const 16))))
+
+  ;; The native descriptor behind a guest's, or -1.
+  (func $native (param $fd i32) (result i32)
+    (if (i32.ge_u (local.get $fd) (i32.const {DESCRIPTORS})) (then (return (i32.const -1))))
+    (i32.load $state (i32.shl (local.get $fd) (i32.const 3))))
+
+  ;; Write an entry of the table.
+  (func $set (param $fd i32) (param $native i32) (param $preopen i32)
+    (i32.store $state (i32.shl (local.get $fd) (i32.const 3)) (local.get $native))
+    (i32.store $state offset=4 (i32.shl (local.get $fd) (i32.const 3)) (local.get $preopen)))
+
+  ;; The lowest free guest descriptor, or -1.
+  (func $free (result i32) (local $fd i32)
+    (loop $next
+      (if (i32.eq (call $native (local.get $fd)) (i32.const -1)) (then (return (local.get $fd))))
+      (local.set $fd (i32.add (local.get $fd) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $fd) (i32.const {DESCRIPTORS}))))
+    (i32.const -1))
+
+  ;; The number of the preopened directory behind a guest descriptor, or -1.
+  (func $preopen (param $fd i32) (result i32)
+    (if (i32.eq (call $native (local.get $fd)) (i32.const -1)) (then (return (i32.const -1))))
+    (i32.load $state offset=4 (i32.shl (local.get $fd) (i32.const 3))))
+"""
+
+
+def _unless(condition: str, error: int) -> str:
+    return f"(if (i32.eqz {condition}) (then (return (i32.const {error}))))"
+
+
+def _fits(ptr: str, size: int | str) -> str:
+    amount = f"(i64.const {size})" if isinstance(size, int) else size
+    return _unless(f"(call $fits {ptr} {amount})", FAULT)
+
+
+def _aligned(ptr: str, size: int) -> str:
+    """The native functions trap on pointers that are not aligned, some of them after they did their work."""
+    return f"(if (i32.and {ptr} (i32.const {size - 1})) (then (return (i32.const {FAULT}))))"
+
+
+def _header(field: int) -> str:
+    """A word of the header: 0 number of variables, 1 their size, 2 offsets, 3 names of preopens, 4 variables."""
+    return f"(i32.load $state (i32.const {HEADER + 4 * field}))"
+
+
+_PREOPEN = f"""
+    (local.set $entry (call $preopen (local.get $0)))
+    (if (i32.eq (local.get $entry) (i32.const -1)) (then (return (i32.const {BADF}))))
+    (local.set $entry (i32.add {_header(3)} (i32.shl (local.get $entry) (i32.const 3))))"""
+
+# The native function writes eight bytes more than an old guest reserves. The start of the guest's memory is lent to
+# it and restored, which works wherever the guest's own structure lies.
+_STAT = """
+    {fits}
+    (memory.copy $state $guest (i32.const {scratch}) (i32.const 0) (i32.const {new}))
+    (local.set $error (call $native.{name} {arguments} (i32.const 0)))
+    (memory.copy $state $guest (i32.const {result}) (i32.const 0) (i32.const {new}))
+    (memory.copy $guest $state (i32.const 0) (i32.const {scratch}) (i32.const {new}))
+    (if (local.get $error) (then (return (local.get $error))))
+    (memory.copy $guest $state {ptr} (i32.const {result}) (i32.const 20))
+    (i32.store $guest offset=20 {ptr} (i32.load $state (i32.const {links})))
+    (memory.copy $guest $state (i32.add {ptr} (i32.const 24)) (i32.const {size}) (i32.const 32))
+    (i32.const 0)"""
+
+
+def _old_stat(name: str, parameters: int) -> Body:
+    """Attributes of a file in the layout of `wasi_unstable`, whose number of links has 32 bits."""
+    ptr, result = f"(local.get ${parameters})", SCRATCH + _NEW_STAT
+    code = _STAT.format(
+        fits=_fits(ptr, _OLD_STAT),
+        scratch=SCRATCH,
+        new=_NEW_STAT,
+        name=name,
+        arguments=" ".join(f"(local.get ${index})" for index in range(parameters)),
+        result=result,
+        ptr=ptr,
+        links=result + 24,
+        size=result + 32,
+    )
+    return Body(code, "(local $error i32)")
+
+
+def _poll(stride: int) -> Body:
+    """`poll_oneoff`: the guest's subscriptions are replaced by translated ones for the time of the native call."""
+    subscriptions = f"(i32.mul (local.get $2) (i32.const {stride}))"
+    restore = f"(memory.copy $guest $state (local.get $0) (i32.const {SCRATCH}) {subscriptions})"
+    count = "(i64.extend_i32_u (local.get $2))"
+    old = 8 if stride == SUBSCRIPTION_UNSTABLE else 0
+    refuse = f"(then {restore} (return (i32.const {INVAL})))"
+    compact = ""
+    if stride == SUBSCRIPTION_UNSTABLE:
+        # A clock of the old layout begins with a number of its own, which the new one leaves out.
+        compact = """
+        (memory.copy $guest $state (local.get $to) (local.get $from) (i32.const 16))
+        (memory.copy $guest $state (i32.add (local.get $to) (i32.const 16))
+          (i32.add (local.get $from) (select (i32.const 16) (i32.const 24) (local.get $tag))) (i32.const 32))"""
+    code = f"""
+    (if (i32.gt_u (local.get $2) (i32.const {DESCRIPTORS})) (then (return (i32.const {INVAL}))))
+    {_fits("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))")}
+    {_fits("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))")}
+    {_fits("(local.get $3)", 4)}
+    {_aligned("(i32.or (local.get $0) (local.get $1))", 8)}
+    {_aligned("(local.get $3)", 4)}
+    (memory.copy $state $guest (i32.const {SCRATCH}) (local.get $0) {subscriptions})
+    (local.set $from (i32.const {SCRATCH}))
+    (local.set $to (local.get $0))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $index) (local.get $2)))
+        (local.set $tag (i32.load8_u $state offset=8 (local.get $from)))
+        (if (i32.gt_u (local.get $tag) (i32.const 2)) {refuse})
+        ;; An unknown clock or flag would be a trap, and leave translated subscriptions behind.
+        (if (i32.eqz (local.get $tag)) (then
+          (if (i32.or
+                (i32.gt_u (i32.load $state offset={16 + old} (local.get $from)) (i32.const 3))
+                (i32.gt_u (i32.load16_u $state offset={40 + old} (local.get $from)) (i32.const 1)))
+            {refuse}))){compact}
+        (if (i32.le_u (i32.sub (local.get $tag) (i32.const 1)) (i32.const 1)) (then
+          (local.set $fd (call $native (i32.load $state offset=16 (local.get $from))))
+          (if (i32.eq (local.get $fd) (i32.const -1)) (then {restore} (return (i32.const {BADF}))))
+          (i32.store $guest offset=16 (local.get $to) (local.get $fd))))
+        (local.set $from (i32.add (local.get $from) (i32.const {stride})))
+        (local.set $to (i32.add (local.get $to) (i32.const {_SUBSCRIPTION})))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (br $next)))
+    (local.set $error (call $native.poll_oneoff (local.get $0) (local.get $1) (local.get $2) (local.get $3)))
+    (if (local.get $error) (then {restore} (return (local.get $error))))
+    ;; Events may lie where the subscriptions were, so they are put aside before those come back.
+    (local.set $index (i32.load $guest (local.get $3)))
+    (local.set $to (i32.shl (select (local.get $index) (local.get $2)
+      (i32.le_u (local.get $index) (local.get $2))) (i32.const 5)))
+    (memory.copy $state $guest (i32.const {EVENTS}) (local.get $1) (local.get $to))
+    {restore}
+    (memory.copy $guest $state (local.get $1) (i32.const {EVENTS}) (local.get $to))
+    (i32.store $guest (local.get $3) (local.get $index))
+    (i32.const 0)"""
+    names = ("from", "to", "index", "tag", "fd", "error")
+    return Body(code, " ".join(f"(local ${name} i32)" for name in names))
+
+
+BODIES = {
+    "nothing": Body("(i32.const 0)"),
+    "not_supported": Body(f"(i32.const {NOTSUP})"),
+    # The native function refuses codes from 126 on.
+    "exit": Body("(call $exit (local.get $0)) unreachable"),
+    "no_socket": Body(f"(i32.const {NOTSOCK})"),
+    "args_sizes_get": Body(f"""
+    {_fits("(local.get $0)", 4)}
+    {_fits("(local.get $1)", 4)}
+    (i32.store $guest (local.get $0) (i32.const 0))
+    (i32.store $guest (local.get $1) (i32.const 0))
+    (i32.const 0)"""),
+    "environ_sizes_get": Body(f"""
+    {_fits("(local.get $0)", 4)}
+    {_fits("(local.get $1)", 4)}
+    (i32.store $guest (local.get $0) {_header(0)})
+    (i32.store $guest (local.get $1) {_header(1)})
+    (i32.const 0)"""),
+    "environ_get": Body(
+        f"""
+    {_fits("(local.get $0)", f"(i64.shl (i64.extend_i32_u {_header(0)}) (i64.const 2))")}
+    {_fits("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}
+    (memory.copy $guest $state (local.get $1) {_header(4)} {_header(1)})
+    (local.set $offset {_header(2)})
+    (local.set $left {_header(0)})
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $left)))
+        (i32.store $guest (local.get $0) (i32.add (local.get $1) (i32.load $state (local.get $offset))))
+        (local.set $0 (i32.add (local.get $0) (i32.const 4)))
+        (local.set $offset (i32.add (local.get $offset) (i32.const 4)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br $next)))
+    (i32.const 0)""",
+        "(local $offset i32) (local $left i32)",
+    ),
+    "fd_close": Body(
+        f"""
+    (local.set $old (call $native (local.get $0)))
+    (if (i32.eq (local.get $old) (i32.const -1)) (then (return (i32.const {BADF}))))
+    (call $set (local.get $0) (i32.const -1) (i32.const -1))
+    (if (i32.lt_u (local.get $old) (i32.const {STANDARD})) (then (return (i32.const 0))))
+    (call $native.fd_close (local.get $old))""",
+        "(local $old i32)",
+    ),
+    # The native table stays as it is: only the guest's own entries move.
+    "fd_renumber": Body(
+        f"""
+    (local.set $from (call $native (local.get $0)))
+    (local.set $old (call $native (local.get $1)))
+    (if (i32.or (i32.eq (local.get $from) (i32.const -1)) (i32.eq (local.get $old) (i32.const -1)))
+      (then (return (i32.const {BADF}))))
+    (if (i32.eq (local.get $0) (local.get $1)) (then (return (i32.const 0))))
+    (call $set (local.get $1) (local.get $from) (call $preopen (local.get $0)))
+    (call $set (local.get $0) (i32.const -1) (i32.const -1))
+    (if (i32.ge_u (local.get $old) (i32.const {STANDARD})) (then (drop (call $native.fd_close (local.get $old)))))
+    (i32.const 0)""",
+        "(local $from i32) (local $old i32)",
+    ),
+    "fd_prestat_get": Body(
+        f"""{_PREOPEN}
+    {_fits("(local.get $1)", 8)}
+    (i32.store $guest (local.get $1) (i32.const 0))
+    (i32.store $guest offset=4 (local.get $1) (i32.load $state offset=4 (local.get $entry)))
+    (i32.const 0)""",
+        "(local $entry i32)",
+    ),
+    "fd_prestat_dir_name": Body(
+        f"""{_PREOPEN}
+    (local.set $size (i32.load $state offset=4 (local.get $entry)))
+    (if (i32.lt_u (local.get $2) (local.get $size)) (then (return (i32.const {NAMETOOLONG}))))
+    {_fits("(local.get $1)", "(i64.extend_i32_u (local.get $size))")}
+    (memory.copy $guest $state (local.get $1) (i32.load $state (local.get $entry)) (local.get $size))
+    (i32.const 0)""",
+        "(local $entry i32) (local $size i32)",
+    ),
+    # A place for the descriptor is found first: what the native function opened could not be forgotten afterwards.
+    "path_open": Body(
+        f"""
+    {_fits("(local.get $8)", 4)}
+    {_aligned("(local.get $8)", 4)}
+    (local.set $slot (call $free))
+    (if (i32.eq (local.get $slot) (i32.const -1)) (then (return (i32.const {MFILE}))))
+    (local.set $error (call $native.path_open {" ".join(f"(local.get ${index})" for index in range(9))}))
+    (if (local.get $error) (then (return (local.get $error))))
+    (call $set (local.get $slot) (i32.load $guest (local.get $8)) (i32.const -1))
+    (i32.store $guest (local.get $8) (local.get $slot))
+    (i32.const 0)""",
+        "(local $slot i32) (local $error i32)",
+    ),
+    "poll_oneoff": _poll(_SUBSCRIPTION),
+    "poll_oneoff_unstable": _poll(SUBSCRIPTION_UNSTABLE),
+    "fd_filestat_get_unstable": _old_stat("fd_filestat_get", 1),
+    "path_filestat_get_unstable": _old_stat("path_filestat_get", 4),
+    # There 0, 1, 2 are current, end, start; here they are start, current, end.
+    "fd_seek_unstable": Body(f"""
+    (if (i32.gt_u (local.get $2) (i32.const 2)) (then (return (i32.const {INVAL}))))
+    (call $native.fd_seek (local.get $0) (local.get $1)
+      (i32.rem_u (i32.add (local.get $2) (i32.const 1)) (i32.const 3)) (local.get $3))"""),
+}
+"""Bodies by the name that the table of functions gives them."""

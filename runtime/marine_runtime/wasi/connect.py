@@ -1,0 +1,189 @@
+"""WASI of a running service: the directories of all modules in one store, and a shim per module that uses WASI.
+
+Configurations are checked here, before anything runs; the native context is made when the first module asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from marine_runtime.backend import Instance, Memory, Module, Store
+from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
+from marine_runtime.wasi import writer
+from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
+from marine_runtime.wasi.output import capture, sink
+from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
+from marine_runtime.wasm_log import effective_envs
+
+_PAGE = 0x10000
+
+
+class Wasi:
+    """WASI for the modules of one service.
+
+    Attributes:
+        states: what each module sees, by module name.
+    """
+
+    def __init__(self, store: Store, config: ServiceConfig, names: Sequence[str]) -> None:
+        """Check the settings of the modules `names`.
+
+        Raises:
+            LoadError: a mapped directory is missing.
+            ConfigError: a name or value can't be in an environment, or an output is not one.
+        """
+        self._store = store
+        self._configs = {
+            name: replace(config.module(name), envs=effective_envs(config, name, os.environ)) for name in names
+        }
+        self._sinks = {name: _sinks(name, module) for name, module in self._configs.items()}
+        self.states = {name: _state(name, module) for name, module in self._configs.items()}
+        self._opened: dict[str, int] | None = None
+
+    def connect(self, name: str, module: Module, others: Container[tuple[str, str]] = ()) -> Connection | None:
+        """The WASI imports of a module that is about to be instantiated; None when it has none.
+
+        Args:
+            name: what the module is called in the service.
+            module: the module.
+            others: imports that something else provides, whatever their namespace.
+
+        Raises:
+            LinkError: there is no such function, or it is imported with another signature.
+            LoadError: a directory can't be opened.
+        """
+        wanted = sorted(key for key in module.imports if key[0] in NAMESPACES and key not in others)
+        if not wanted:
+            return None
+        for namespace, function in wanted:
+            _check(name, module, namespace, function)
+        first = self._open()[name]
+        return Connection(self._store, name, wanted, image(self.states[name], first), self._sinks[name])
+
+    def _open(self) -> dict[str, int]:
+        """Open the directories of all modules; gives the native descriptor of the first one of each."""
+        if self._opened is None:
+            self._opened = {}
+            directories: list[str] = []
+            for name, state in self.states.items():
+                self._opened[name] = STANDARD + len(directories)
+                directories += state.mapped_dirs.values()
+            self._store.open_wasi(directories)
+        return self._opened
+
+
+class Connection:
+    """One module and its WASI.
+
+    Attributes:
+        functions: its imports by namespace and name. They work from `tie` on; until then calling one is an error.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        keys: Sequence[tuple[str, str]],
+        state: bytes,
+        sinks: Mapping[int, Callable[[bytes], object]],
+    ) -> None:
+        def unbound(index: int) -> None:
+            namespace, function = keys[index]
+            raise CallError(f"`{namespace}.{function}` was called before linking is complete")
+
+        self._store = store
+        self._name = name
+        self._keys = keys
+        self._state = state
+        self._sinks = sinks
+        imports = {("0", "unbound"): store.host_function("i", "", unbound)}
+        self._stub = store.instantiate(store.helper(writer.stub(keys)), imports)
+        self.functions = {key: self._stub.export(str(index)) for index, key in enumerate(keys)}
+
+    def tie(self, guest: Instance) -> None:
+        """Put the shim behind the imports of the module, which exists now.
+
+        Raises:
+            LinkError: its memory can't be shared.
+        """
+        module = self._store.helper(writer.shim(self._keys, sorted(self._sinks)))
+        native_state, state = self._store.new_memory(-(-len(self._state) // _PAGE))
+        state.write(0, self._state)
+        imports = {("0", "state"): native_state, ("0", "table"): self._stub.export("table")}
+        memory, imports["0", "memory"] = self._memory(guest)
+        if self._sinks:
+            write = capture(lambda: memory, self._sinks)
+            imports["0", "capture"] = self._store.host_function("IIII", "i", write)
+        for namespace, name in module.imports:
+            if name == "exit":
+                imports["0", "exit"] = self._store.host_function("I", "", _exit)
+            elif namespace == PREVIEW1:
+                imports[namespace, name] = self._store.wasi_function(name)
+        try:
+            self._store.instantiate(module, imports)
+        except LinkError as error:
+            raise LinkError(f"module `{self._name}`: its memory can't be used by WASI: {error}") from None
+
+    def _memory(self, guest: Instance) -> tuple[Memory, Any]:
+        if guest.memory is not None and guest.module.memory is not None:
+            return guest.memory, guest.export(guest.module.memory)
+        # Without a memory every pointer is wrong, but what needs none still works.
+        native, empty = self._store.new_memory(0)
+        return empty, native
+
+
+def _exit(code: int) -> NoReturn:
+    raise ExitError.of(code)
+
+
+def _check(module_name: str, module: Module, namespace: str, name: str) -> None:
+    where = f"module `{module_name}` imports `{namespace}.{name}`"
+    imported = module.imports[namespace, name]
+    if imported is None:
+        raise LinkError(f"{where}, which is not a function; modules share nothing but functions")
+    function = FUNCTIONS[namespace].get(name)
+    if function is None:
+        raise LinkError(f"{where}, which WASI {'preview 1' if namespace == PREVIEW1 else 'unstable'} does not have")
+    if imported != function.signature:
+        raise LinkError(f"{where} with the Wasm signature {imported}, but WASI has it as {function.signature}")
+
+
+def _state(name: str, config: ModuleConfig) -> WasiState:
+    """What the module will see; a variable per directory is merged over the configured ones (§15.1, quirk 27)."""
+    where = f"module `{name}`"
+    envs = {**config.envs, **config.mapped_dirs}
+    for variable, value in envs.items():
+        if not variable or "=" in variable or "\0" in variable or "\0" in value:
+            raise ConfigError(f"{where}: {variable!r} = {value!r} can't be in an environment")
+        if not (_is_text(variable) and _is_text(value)):
+            raise ConfigError(f"{where}: {variable!r} = {value!r} is not valid Unicode")
+    for alias, directory in config.mapped_dirs.items():
+        if not os.path.isdir(directory):
+            problem = "is not a directory" if os.path.exists(directory) else "does not exist"
+            raise LoadError(f"{where} maps `{alias}` to `{directory}`, which {problem}")
+        if not os.access(directory, os.R_OK | os.X_OK):
+            raise LoadError(f"{where} maps `{alias}` to `{directory}`, which can't be opened")
+    if len(config.mapped_dirs) > DESCRIPTORS - STANDARD:
+        raise ConfigError(f"{where} maps {len(config.mapped_dirs)} directories; at most {DESCRIPTORS - STANDARD} fit")
+    return WasiState(envs, dict(config.mapped_dirs))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _sinks(name: str, config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
+    outputs = {1: ("stdout", config.stdout), 2: ("stderr", config.stderr)}
+    return {
+        descriptor: sink(output, f"module `{name}`: `{which}`")
+        for descriptor, (which, output) in outputs.items()
+        if output is not None
+    }
