@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 
 class MarineError(Exception):
@@ -104,6 +105,10 @@ class CallError(MarineError):
         self.path = path
         self.placed_up_to: TracebackType | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A traceback can't be pickled. What is left is taken from the attributes, since a site is often set late.
+        return _revived, (type(self), self.args), {**self.__dict__, "placed_up_to": None}
+
     def __str__(self) -> str:
         reason = self.reason if self.path == "$" else f"{self.path}: {self.reason}"
         return f"{self.site}: {reason}" if self.site else reason
@@ -131,3 +136,8 @@ class ExitError(TrapError):
     def of(cls, code: int) -> ExitError:
         """The error for one exit code."""
         return cls(f"the guest called `proc_exit({code})`", code=code)
+
+
+def _revived(kind: type[CallError], args: tuple[Any, ...]) -> CallError:
+    """An unpickled error, before its attributes are set; subclasses may take other arguments."""
+    return kind.__new__(kind, *args)

@@ -1,0 +1,61 @@
+"""The program of a worker process: load a copy, run requests from the pipe, until the pipe closes.
+
+The parent speaks first (the setup), the child answers `ready` with the interface, or `failed` with the error. Then
+requests and replies take turns; after a reply with `poisoned` set, the child replaces its copy and says `ready` again.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from marine_runtime.pool.copies import Copy, Setup
+from marine_runtime.pool.transport import pack_error, pack_reply, unpack_request
+
+
+def serve(connection: Connection) -> None:
+    """Run until the parent closes its end, or is gone."""
+    # Ctrl-C goes to the whole process group, but it is the parent's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _serve(connection)
+    except (EOFError, OSError):
+        pass  # the parent has closed its end
+    finally:
+        connection.close()
+
+
+def _serve(connection: Connection) -> None:
+    def make() -> Copy:
+        setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own parent
+        return Copy(setup)
+
+    copy: Copy | None = _attempt(connection, make)
+    if copy is None:
+        return
+    try:
+        while True:
+            reply = copy.run(unpack_request(connection.recv_bytes()))
+            connection.send_bytes(pack_reply(reply))
+            if reply.poisoned and _attempt(connection, copy.replace) is None:
+                return
+    finally:
+        copy.close()
+
+
+def _attempt(connection: Connection, make: Callable[[], Copy]) -> Copy | None:
+    """Make a copy and say how it went; None when it failed."""
+    message: tuple[str, Any]
+    try:
+        copy: Copy | None = make()
+        assert copy
+        message = "ready", copy.interface
+    except EOFError:
+        raise
+    except BaseException as error:
+        copy, message = None, ("failed", pack_error(error))
+    connection.send_bytes(pickle.dumps(message))
+    return copy

@@ -1,0 +1,122 @@
+"""One copy of the service in the thread that uses it: loading, running requests, replacing it when it is poisoned.
+
+A copy is poisoned when a call was cut off in the middle of guest code: by a trap, or by a Python exception in a host
+function. Nothing else is known to be wrong with it, but the guest's memory is what that call left.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from marine_runtime.artifact import load
+from marine_runtime.errors import MarineError, ResultError, TrapError
+from marine_runtime.interface import Interface
+from marine_runtime.linker import HostFunctions
+from marine_runtime.pool.jobs import Reply, Request
+from marine_runtime.pool.surface import Flattener
+from marine_runtime.scalars import Mismatch
+from marine_runtime.service import Service
+
+HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
+"""Host functions, or a function that makes them; it is called once per copy, in the copy's thread."""
+
+TAKES_TIMEOUT = "timeout" in inspect.signature(Service.call).parameters
+"""Whether the engine can stop a call that runs too long."""
+
+# Generated glue is executed under a name in `sys.modules`: threads take turns.
+_loading = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a copy is made. It is pickled for worker processes.
+
+    Attributes:
+        source: a built directory, or a function that gives a new service.
+        replace_poisoned: whether a copy whose guest was cut off is replaced.
+    """
+
+    source: str | Path | Callable[..., Service]
+    host_functions: HostFunctionsSource | None = None
+    options: Mapping[str, Any] | None = None
+    replace_poisoned: bool = True
+
+    def load(self) -> Service:
+        """A new copy. Raises whatever loading raises."""
+        functions = self.host_functions
+        given: dict[str, Any] = dict(self.options or {})
+        if functions is not None:
+            given["host_functions"] = functions() if callable(functions) else functions
+        with _loading:
+            if callable(self.source):
+                return self.source(**given)
+            return load(self.source, **given)
+
+
+class Copy:
+    """A loaded copy. Everything happens in one thread."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._service = setup.load()
+        self._flatteners: dict[tuple[str, str], Flattener] = {}
+
+    @property
+    def interface(self) -> Interface:
+        """What the service exports."""
+        return self._service.interface
+
+    def run(self, request: Request) -> Reply:
+        """Run the calls of a request; whatever they raise is in the reply."""
+        module, function, results = request.module, request.function, list[Any]()
+        errors: dict[int, BaseException] = {}
+        try:
+            if len(request.rows) == 1:
+                options = {"timeout": request.timeout} if TAKES_TIMEOUT and request.timeout is not None else {}
+                results = [self._service.call(module, function, request.rows[0], **options)]
+            else:
+                results = self._service.call_batch(module, function, request.rows)
+        except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
+            errors = dict.fromkeys(range(len(request.rows)), error)
+            results = [None] * len(request.rows)
+        flatten = self._flattener(module, function)
+        for position, item in enumerate(results):
+            if isinstance(item, Exception):
+                results[position], errors[position] = None, item
+            elif flatten.needed and position not in errors:
+                try:
+                    results[position] = flatten(item)
+                except (Mismatch, RecursionError) as problem:
+                    results[position] = None
+                    errors[position] = ResultError(f"the result can't be sent to the caller: {problem}")
+        return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())))
+
+    def _poisons(self, error: BaseException) -> bool:
+        """Whether guest code was cut off."""
+        return self._setup.replace_poisoned and (isinstance(error, TrapError) or not isinstance(error, MarineError))
+
+    def _flattener(self, module: str, function: str) -> Flattener:
+        found = self._flatteners.get((module, function))
+        if found is None:
+            item = self._service.interface.modules[module]
+            found = self._flatteners[module, function] = Flattener(item.functions[function], item.records)
+        return found
+
+    def replace(self) -> Copy:
+        """Load the service anew. The old copy goes first: a budget of address space may not allow for both.
+
+        Raises whatever loading raises.
+        """
+        self.close()
+        self._service = self._setup.load()
+        self._flatteners.clear()
+        return self
+
+    def close(self) -> None:
+        """Free the copy."""
+        self._service.close()

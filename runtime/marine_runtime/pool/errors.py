@@ -1,0 +1,25 @@
+"""What can go wrong with a pool itself. Errors of the calls are those of `Service.call`."""
+
+from __future__ import annotations
+
+from marine_runtime.errors import MarineError, StateError
+
+
+class PoolError(MarineError):
+    """A pool could not run a call, or could not be started."""
+
+
+class PoolClosedError(PoolError, StateError):
+    """The pool is closed, or was closed before the call could end."""
+
+
+class PoolFullError(PoolError):
+    """The queue has no room, and the caller did not want to wait for it."""
+
+
+class CallTimeoutError(PoolError, TimeoutError):
+    """A call ran longer than its time limit; the copy that ran it was given up and replaced."""
+
+
+class WorkerDiedError(PoolError):
+    """The process that ran a call ended, by a crash or a signal; it was replaced."""

@@ -1,0 +1,98 @@
+"""The caller's side of a pool: arguments become internal values, internal results become public ones.
+
+Every copy of a service has record classes of its own, and they can't be pickled. So only internal values travel, and
+all results of a pool are of the classes made here, whichever copy they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marine_runtime.arguments import arrange
+from marine_runtime.entry import publisher
+from marine_runtime.errors import ArgumentError
+from marine_runtime.interface import Interface
+from marine_runtime.records import ToPublic, make_record_classes
+from marine_runtime.types import FunctionType, Records, reachable_records
+from marine_runtime.values import Binder, Coercers
+
+
+class Surface:
+    """The functions of a service, as callers in this process see them.
+
+    Attributes:
+        records: record classes by module and record name.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        self.interface = interface
+        self._classes = {name: make_record_classes(item.records, name) for name, item in interface.modules.items()}
+        self.records: Mapping[str, Mapping[str, type]] = {
+            name: {interface.modules[name].records[index].name: cls for index, cls in classes.items()}
+            for name, classes in self._classes.items()
+        }
+        self._functions: dict[tuple[str, str], Function] = {}
+
+    def function(self, module: str, function: str) -> Function:
+        """One function.
+
+        Raises:
+            ArgumentError: there is none of this name.
+        """
+        found = self._functions.get((module, function))
+        if found is None:
+            if module not in self.interface.modules:
+                raise _unknown(f"module `{module}`", self.interface.modules)
+            item = self.interface.modules[module]
+            if function not in item.functions:
+                raise _unknown(f"function `{function}` in module `{module}`", item.functions)
+            signature = item.functions[function]
+            found = Function(module, function, signature, item.records, self._classes[module])
+            self._functions[module, function] = found
+        return found
+
+
+class Function:
+    """Both directions of one function."""
+
+    def __init__(
+        self, module: str, name: str, signature: FunctionType, records: Records, classes: Mapping[int, type]
+    ) -> None:
+        self._module, self._name, self._params = module, name, signature.params
+        self._bind = Binder(signature, records, function=name)
+        self.publish: ToPublic | None = publisher(signature, records, classes)
+
+    def arguments(self, args: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+        """Internal arguments.
+
+        Raises:
+            ArgumentError: they do not fit the signature.
+        """
+        return self._bind(arrange(self._module, self._name, self._params, args), {})
+
+
+def _unknown(what: str, known: Mapping[str, Any]) -> ArgumentError:
+    names = ", ".join(f"`{name}`" for name in known) or "none"
+    return ArgumentError(f"there is no {what}; there is: {names}")
+
+
+class Flattener:
+    """The copy's side: public results back to internal ones; the inverse of `Function.publish`."""
+
+    def __init__(self, signature: FunctionType, records: Records) -> None:
+        coercers = Coercers(records)
+        # Only records differ; every other value is passed on without a look at it.
+        self._parts = [
+            coercers.of(result) if reachable_records([result], records) else None for result in signature.results
+        ]
+        self.needed = any(self._parts)
+
+    def __call__(self, result: Any) -> Any:
+        """Raises Mismatch or RecursionError for a value that is nested too deeply."""
+        if not self.needed:
+            return result
+        if len(self._parts) == 1:
+            assert self._parts[0]
+            return self._parts[0](result, 1)
+        return tuple(part(item, 1) if part else item for part, item in zip(self._parts, result, strict=True))

@@ -1,0 +1,157 @@
+"""Workers that are threads of this process: each owns a copy and runs calls beside the others.
+
+Guest code runs without the interpreter lock, Python code (generated glue, host functions) with it. A thread can't be
+stopped: when a call runs out of time and the engine does not stop it, the watchdog fails the call, gives the thread up
+and starts another one. The old thread ends when its call does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Condition, Event, Thread
+from time import monotonic
+from typing import Any
+
+from marine_runtime.pool.copies import TAKES_TIMEOUT, Copy
+from marine_runtime.pool.errors import CallTimeoutError, PoolError
+from marine_runtime.pool.jobs import Job
+from marine_runtime.pool.workers import GRACE, RETRIES, Crew, Worker
+
+MAX_ABANDONED = 32
+"""Threads that may hang at a time. Each keeps its copy: memories, and gigabytes of address space."""
+
+_LONGEST_WAIT = 3600.0
+
+
+class ThreadWorker(Worker):
+    """A thread with a copy of its own."""
+
+    def __init__(self, crew: Crew, number: int, watchdog: Watchdog, *, first: bool = True) -> None:
+        super().__init__(crew, number)
+        self._pauses = (0.0,) if first else RETRIES
+        self._watchdog = watchdog
+        self._wake = Event()
+        self.abandoned = False
+
+    def work(self) -> None:
+        """See `Worker`."""
+        copy = self._load(lambda: Copy(self.crew.setup), self._pauses)
+        if copy is None:
+            return
+        self.started.set_result(copy.interface)
+        try:
+            while not self.abandoned and (job := self.crew.jobs.take()) is not None:
+                if job.begin() and not self._run(copy, job):
+                    return
+        finally:
+            copy.close()
+
+    def _run(self, copy: Copy, job: Job) -> bool:
+        """Run a job; False when the worker has to end."""
+        self.job = job
+        limit = job.request.timeout
+        if limit is not None:
+            self._watchdog.arm(self, job, monotonic() + limit + (GRACE if TAKES_TIMEOUT else 0))
+        reply = copy.run(job.request)
+        if limit is not None:
+            self._watchdog.disarm(self)
+        settled = job.finish(reply)
+        self.job = None
+        del job
+        if not settled:
+            return False  # it was given up: another worker is there already
+        if not reply.poisoned or self.crew.closing:
+            return True
+        self.crew.count("replaced")
+        return self._load(copy.replace, RETRIES) is not None
+
+    def _load(self, make: Callable[[], Copy], pauses: tuple[float, ...]) -> Copy | None:
+        """A copy, after some attempts; None when all failed, which the crew knows then."""
+        problem: BaseException = PoolError("the pool is closed")
+        for pause in pauses:
+            if self._wake.wait(pause) or self.crew.closing:
+                break
+            try:
+                return make()
+            except BaseException as error:
+                problem = error
+        if not self.started.done():
+            self.started.set_exception(problem)
+        self.crew.lose(self, problem)
+        return None
+
+    def abandon(self, job: Job) -> None:
+        """Give the thread up, because `job` ran out of time."""
+        limit = job.request.timeout
+        if not job.fail(CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker thread was given up")):
+            return  # it ended after all
+        self.abandoned = True
+        self.crew.count("abandoned")
+        with self.crew.lock:
+            hanging = sum(isinstance(item, ThreadWorker) and item.abandoned for item in self.crew.workers)
+        if self.crew.closing:
+            return
+        if hanging > MAX_ABANDONED:
+            self.crew.lose(self, PoolError(f"{hanging} worker threads hang in calls that do not end"))
+            return
+        self.crew.retire(self)
+        self.crew.enlist(lambda: ThreadWorker(self.crew, self.number, self._watchdog, first=False))
+
+    def stop(self, reason: Callable[[Job], Any]) -> None:
+        """See `Worker`."""
+        self.abandoned = True
+        self._wake.set()
+        job = self.job
+        if job is not None:
+            job.fail(reason(job))
+
+
+class Watchdog:
+    """One thread that looks after the time limits of all workers; started with the first limit."""
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._armed: dict[ThreadWorker, tuple[float, Job]] = {}
+        self._next = float("inf")
+        self._thread: Thread | None = None
+        self._stopped = False
+
+    def arm(self, worker: ThreadWorker, job: Job, deadline: float) -> None:
+        """Watch the job that `worker` runs."""
+        with self._condition:
+            self._armed[worker] = deadline, job
+            if self._thread is None and not self._stopped:
+                self._thread = Thread(target=self._watch, name="marine-pool-watchdog", daemon=True)
+                self._thread.start()
+            elif deadline < self._next:
+                self._condition.notify()
+
+    def disarm(self, worker: ThreadWorker) -> None:
+        """The job has ended."""
+        with self._condition:
+            self._armed.pop(worker, None)
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._condition:
+            self._stopped = True
+            self._armed.clear()
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _watch(self) -> None:
+        while True:
+            with self._condition:
+                if self._stopped:
+                    return
+                now = monotonic()
+                late = [(worker, job) for worker, (deadline, job) in self._armed.items() if deadline <= now]
+                for worker, _ in late:
+                    del self._armed[worker]
+                if not late:
+                    self._next = min((deadline for deadline, _ in self._armed.values()), default=float("inf"))
+                    self._condition.wait(min(self._next - now, _LONGEST_WAIT))
+                    continue
+            for worker, job in late:
+                worker.abandon(job)

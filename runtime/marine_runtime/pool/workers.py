@@ -1,0 +1,133 @@
+"""What the two kinds of workers have in common: a thread that takes jobs, and the crew that it belongs to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock, Thread
+from typing import Any
+
+from marine_runtime.interface import Interface
+from marine_runtime.pool.copies import Setup
+from marine_runtime.pool.errors import PoolClosedError, PoolError
+from marine_runtime.pool.jobs import Job, Jobs
+
+GRACE = 0.5
+"""Seconds beyond its time limit that a call gets where the engine can stop it by itself."""
+
+RETRIES = (0.0, 0.2, 1.0)
+"""Seconds to wait before each attempt to replace a copy or a process."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What has happened in a pool.
+
+    Attributes:
+        replaced: copies that were loaded anew after a trap or an exception in a host function.
+        restarted: worker processes that were started anew, because they died or ran out of time.
+        abandoned: worker threads that were given up in a call that did not end in time.
+        lost: workers that could not be replaced.
+    """
+
+    replaced: int = 0
+    restarted: int = 0
+    abandoned: int = 0
+    lost: int = 0
+
+
+class Crew:
+    """What the workers of a pool share.
+
+    Attributes:
+        closing: set when no worker is to be replaced any more.
+        payload: the pickled setup, for processes.
+        start_timeout: seconds that loading a copy may take.
+        workers: those that take jobs, and those that were given up and have not ended yet.
+    """
+
+    def __init__(self, name: str, setup: Setup, jobs: Jobs, payload: bytes, start_timeout: float) -> None:
+        self.name, self.setup, self.jobs, self.payload = name, setup, jobs, payload
+        self.start_timeout = start_timeout
+        self.closing = False
+        self.statistics = Statistics()
+        self.workers: list[Worker] = []
+        self.lock = Lock()
+        self._active = 0
+
+    def enlist(self, make: Callable[[], Worker]) -> Worker:
+        """Start a new worker."""
+        worker = make()
+        with self.lock:
+            self.workers.append(worker)
+            self._active += 1
+        worker.thread.start()
+        return worker
+
+    def count(self, what: str) -> None:
+        """Add one to a statistic."""
+        with self.lock:
+            setattr(self.statistics, what, getattr(self.statistics, what) + 1)
+
+    def retire(self, worker: Worker) -> None:
+        """A worker takes no more jobs, and another one may come in its place."""
+        with self.lock:
+            self._active -= 1
+
+    def left(self, worker: Worker) -> None:
+        """The thread of a worker ends."""
+        with self.lock, suppress(ValueError):
+            self.workers.remove(worker)
+
+    def lose(self, worker: Worker, reason: BaseException) -> None:
+        """A worker can't be replaced. Without any worker, nothing that waits can ever run."""
+        self.count("lost")
+        with self.lock:
+            self._active -= 1
+            last = self._active == 0
+        if last and not self.closing:
+            text = f"the pool has no worker left: {reason}"
+            self.jobs.close(PoolError(text))
+            for job in self.jobs.drain():
+                error = PoolError(text)
+                error.__cause__ = reason
+                job.fail(error)
+
+
+class Worker(ABC):
+    """A thread that takes jobs from the queue of its crew.
+
+    Attributes:
+        started: the interface of its copy, or why there is none.
+        job: what it works on.
+    """
+
+    def __init__(self, crew: Crew, number: int) -> None:
+        self.crew, self.number = crew, number
+        self.started: Future[Interface] = Future()
+        self.job: Job | None = None
+        self.thread = Thread(target=self._main, name=f"{crew.name}-{number}", daemon=True)
+
+    def _main(self) -> None:
+        try:
+            self.work()
+        except BaseException as error:  # a bug of ours: callers must not wait for ever
+            job = self.job
+            if job is not None:
+                job.fail(PoolError(f"worker {self.number} failed: {type(error).__name__}: {error}"))
+            self.crew.lose(self, error)
+        finally:
+            if not self.started.done():
+                self.started.set_exception(PoolClosedError("the pool is closed"))
+            self.crew.left(self)
+
+    @abstractmethod
+    def work(self) -> None:
+        """Load a copy, then run jobs until there are none."""
+
+    @abstractmethod
+    def stop(self, reason: Callable[[Job], Any]) -> None:
+        """End at once, as far as possible; `reason` makes the error of the job it works on. From any thread."""
