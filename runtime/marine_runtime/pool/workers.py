@@ -64,7 +64,7 @@ class Crew:
         with self.lock:
             self.workers.append(worker)
             self._active += 1
-        worker.thread.start()
+            worker.thread.start()  # whoever sees it in the list may join it
         return worker
 
     def count(self, what: str) -> None:

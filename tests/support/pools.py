@@ -1,0 +1,106 @@
+"""A service for pools: calls that work, trap, hang, wait, raise, and kill their process.
+
+Worker processes import this file, so host functions and factories are functions of the module.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import marine_gen
+from marine_gen import HostFunction
+from marine_gen.generate import Description
+from marine_runtime.errors import LoadError
+from marine_runtime.pool import ServicePool
+from marine_runtime.types import Prim
+from tests.support.echo import Memory, echo_module, function
+from tests.support.engines import Configuration, guests
+from tests.support.troubles import modules
+
+KINDS = ("threads", "processes")
+
+
+class StubbornError(Exception):
+    """Can be made, but comes back from pickle as nothing."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first + second)
+
+
+def nap(milliseconds: int) -> None:
+    """Sleep."""
+    time.sleep(milliseconds / 1000)
+
+
+def die(_: int) -> None:
+    """Kill this process, as the system does when memory is short."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def blow(number: int) -> None:
+    """Raise something that depends on the number."""
+    if number == 1:
+        raise StubbornError("can't be ", "pickled")
+    if number == 2:
+        raise StopIteration
+    if number == 3:
+        raise SystemExit("leave")
+    raise ValueError("blown") from KeyError("cause")
+
+
+@cache
+def lab() -> dict[str, bytes]:
+    """Modules by name; functions of `lab` take a u32 and give it back after doing what their name says."""
+    names = ("nap", "die", "blow")
+    imports = "".join(f'(import "host" "{name}" (func ${name} (param i32)))' for name in names)
+    bodies = {name: f"(call ${name} (local.get 0)) (local.get 0)" for name in names}
+    step = "(global.set $n (i32.add (global.get $n) (i32.const 1)))"
+    bodies |= {"count": f"{step} (global.get $n)", "trap": f"{step} unreachable"}
+    signatures = tuple(function(name, Prim.U32) for name in (*bodies, "echo"))
+    module = echo_module(
+        Description(functions=signatures), Memory(), bodies, "(global $n (mut i32) (i32.const 0))", imports
+    )
+    return {
+        "lab": module,
+        **guests("greeting", "greeting_record", "endless"),
+        **modules("trap_chain"),
+    }
+
+
+def host_functions() -> dict[str, HostFunction]:
+    """What `lab` imports."""
+    return {item.__name__: HostFunction.of(item, [Prim.U32]) for item in (nap, die, blow)}
+
+
+def factory(configuration: Configuration) -> Any:
+    """A function that loads `lab`, for any process."""
+    return partial(marine_gen.load, lab(), engine=configuration.engine, backend=configuration.backend)
+
+
+def fails(**_: Any) -> Any:
+    """A factory that can't load."""
+    raise LoadError("nothing to load")
+
+
+def dies(**_: Any) -> Any:
+    """A factory that ends its process."""
+    os._exit(3)
+
+
+def once(place: str, **options: Any) -> Any:
+    """A factory that works once for each file in the directory `place`."""
+    for item in Path(place).iterdir():
+        item.unlink()
+        return marine_gen.load(lab(), **options)
+    raise LoadError("no more copies")
+
+
+def pool(configuration: Configuration, kind: str, **options: Any) -> ServicePool:
+    """A pool over `lab`."""
+    options.setdefault("workers", 1)
+    return ServicePool(factory(configuration), kind=kind, host_functions=host_functions, **options)
