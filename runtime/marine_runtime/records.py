@@ -72,7 +72,7 @@ def make_record_classes(records: Records, module: str) -> dict[int, type]:
 
     Attributes are named by `names.identifiers`; `__marine_record__` is the `RecordType` with the original names, in
     the same order. Instances can be compared, replaced, copied and matched, but not pickled: their class can't be
-    imported.
+    imported. A pool sends tuples between processes instead.
     """
     classes: dict[int, type] = {}
     for index, name in class_names(records).items():

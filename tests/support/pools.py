@@ -17,9 +17,10 @@ from marine_gen import HostFunction
 from marine_gen.generate import Description
 from marine_runtime.errors import LoadError
 from marine_runtime.pool import ServicePool
+from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
-from tests.support.engines import Configuration, guests
+from tests.support.engines import CONFIGURATIONS, Configuration, guests
 from tests.support.troubles import modules
 
 KINDS = ("threads", "processes")
@@ -104,3 +105,10 @@ def pool(configuration: Configuration, kind: str, **options: Any) -> ServicePool
     """A pool over `lab`."""
     options.setdefault("workers", 1)
     return ServicePool(factory(configuration), kind=kind, host_functions=host_functions, **options)
+
+
+def spin(kind: str) -> None:
+    """Make a call that does not end, after a line with the process ids of the workers."""
+    with pool(CONFIGURATIONS[0], kind, workers=2) as made:
+        print(*[worker.pid for worker in made._crew.workers if isinstance(worker, ProcessWorker)], flush=True)
+        made.call("endless", "spin")

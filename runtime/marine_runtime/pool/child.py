@@ -6,10 +6,13 @@ requests and replies take turns; after a reply with `poisoned` set, the child re
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 from collections.abc import Callable
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from threading import Thread
 from typing import Any
 
 from marine_runtime.pool.copies import Copy, Setup
@@ -20,12 +23,21 @@ def serve(connection: Connection) -> None:
     """Run until the parent closes its end, or is gone."""
     # Ctrl-C goes to the whole process group, but it is the parent's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_follow, name="marine-pool-parent", daemon=True).start()
     try:
         _serve(connection)
     except (EOFError, OSError):
         pass  # the parent has closed its end
     finally:
         connection.close()
+
+
+def _follow() -> None:
+    """End with the parent, however it ends and whatever a guest is doing here."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _serve(connection: Connection) -> None:
