@@ -1,7 +1,7 @@
 """One copy of the service in the thread that uses it: loading, running requests, replacing it when it is poisoned.
 
-A copy is poisoned when a call was cut off in the middle of guest code: by a trap, or by a Python exception in a host
-function. Nothing else is known to be wrong with it, but the guest's memory is what that call left.
+A copy is poisoned when a call was cut off in the middle of guest code: by a trap, by its time limit, or by a Python
+exception in a host function. Nothing else is known to be wrong with it, but the guest's memory is what that call left.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class Copy:
 
     def _poisons(self, error: BaseException) -> bool:
         """Whether guest code was cut off."""
-        return self._setup.replace_poisoned and (isinstance(error, TrapError) or not isinstance(error, MarineError))
+        cut_off = isinstance(error, (TrapError, TimeoutError)) or not isinstance(error, MarineError)
+        return self._setup.replace_poisoned and cut_off
 
     def _flattener(self, module: str, function: str) -> Flattener:
         found = self._flatteners.get((module, function))
