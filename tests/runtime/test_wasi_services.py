@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from marine_gen.generate import Description, ExternModule, ImportedFunction, generate
-from marine_runtime import CallError, ConfigError, ExitError, LinkError, LoadError
+from marine_runtime import CallError, ConfigError, ExitError, LinkError
 from marine_runtime.config import ModuleConfig
 from marine_runtime.types import Prim
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1, UNSTABLE
@@ -156,30 +156,23 @@ def test_an_error_of_a_capturing_function_is_raised_by_the_call(configuration: C
 
 
 @pytest.mark.parametrize(
-    ("config", "kind", "message"),
+    ("config", "message"),
     [
         (
-            ModuleConfig(mapped_dirs={"d": "/no/such"}),
-            LoadError,
-            "module `m` maps `d` to `/no/such`, which does not exist",
+            ModuleConfig(mapped_dirs={"d": f"{__file__}/no"}),
+            f"module `m`: the directory `{__file__}/no`, mapped as `d`, can't be made",
         ),
         (
             ModuleConfig(mapped_dirs={"d": __file__}),
-            LoadError,
-            f"module `m` maps `d` to `{__file__}`, which is not a dir",
+            f"module `m`: the directory `{__file__}`, mapped as `d`, can't be made",
         ),
-        (ModuleConfig(mapped_dirs={"d\0": "/"}), ConfigError, "module `m`: 'd\\x00' = '/' can't be in an environment"),
-        (ModuleConfig(envs={"a=b": "c"}), ConfigError, "module `m`: 'a=b' = 'c' can't be in an environment"),
-        (ModuleConfig(envs={"": "c"}), ConfigError, "module `m`: '' = 'c' can't be in an environment"),
-        (ModuleConfig(envs={"a": "\ud800"}), ConfigError, "module `m`: 'a' = '\\ud800' is not valid Unicode"),
-        (ModuleConfig(stdout=7), ConfigError, "module `m`: `stdout` must be a callable or a binary file, not int"),  # type: ignore[arg-type]
+        (ModuleConfig(mapped_dirs={"a=b": "/"}), "module `m`: 'a=b' = '/' can't be in an environment"),
+        (ModuleConfig(stdout=7), "module `m`: `stdout` must be a callable or a binary file, not int"),  # type: ignore[arg-type]
     ],
     ids=str,
 )
-def test_settings_that_can_not_be(
-    configuration: Configuration, config: ModuleConfig, kind: type[Exception], message: str
-) -> None:
-    with pytest.raises(kind, match=re.escape(message)):
+def test_settings_that_can_not_be(configuration: Configuration, config: ModuleConfig, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         load_configured({"m": wasi_guest()}, configuration, {"m": config})
 
 

@@ -77,7 +77,9 @@ class Copy:
         errors: dict[int, BaseException] = {}
         try:
             if len(request.rows) == 1:
-                options = {"timeout": request.timeout} if TAKES_TIMEOUT and request.timeout is not None else {}
+                options: dict[str, Any] = (
+                    {"timeout": request.timeout} if TAKES_TIMEOUT and request.timeout is not None else {}
+                )
                 results = [self._service.call(module, function, request.rows[0], **options)]
             else:
                 results = self._service.call_batch(module, function, request.rows)

@@ -157,10 +157,8 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
     where = f"module `{name}`"
     envs = {**config.envs, **config.mapped_dirs}
     for variable, value in envs.items():
-        if not variable or "=" in variable or "\0" in variable or "\0" in value:
+        if "=" in variable:  # an alias may have one where a variable may not
             raise ConfigError(f"{where}: {variable!r} = {value!r} can't be in an environment")
-        if not (_is_text(variable) and _is_text(value)):
-            raise ConfigError(f"{where}: {variable!r} = {value!r} is not valid Unicode")
     for alias, directory in config.mapped_dirs.items():
         if not os.path.isdir(directory):
             problem = "is not a directory" if os.path.exists(directory) else "does not exist"
@@ -170,14 +168,6 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
     if len(config.mapped_dirs) > DESCRIPTORS - STANDARD:
         raise ConfigError(f"{where} maps {len(config.mapped_dirs)} directories; at most {DESCRIPTORS - STANDARD} fit")
     return WasiState(envs, dict(config.mapped_dirs))
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _sinks(name: str, config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
