@@ -110,6 +110,39 @@ def discard(address: int, size: int) -> None:
         libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), _MADV_DONTNEED)
 
 
+def function_address(name: str) -> int:
+    """Address of a function of the C API."""
+    return _address(getattr(wasmtime._ffi.dll, name))
+
+
+def memory_creator_problem() -> str | None:
+    """Why the host memory creator of the C API can't be used with the installed binding, or None."""
+    try:
+        private = wasmtime._ffi
+        for name in ("host_memory_creator", "memory_init_cow"):
+            getattr(private.dll, f"wasmtime_config_{name}_set")
+        _ = private.dll.wasmtime_error_new
+        for structure, words in ((private.wasmtime_memory_creator_t, 3), (private.wasmtime_linear_memory_t, 4)):
+            if ctypes.sizeof(structure) != 8 * words:
+                return f"{structure.__name__} is not {8 * words} bytes long"
+    except AttributeError as missing:
+        return str(missing)
+    return None
+
+
+def set_memory_creator(config: wasmtime.Config, env: int, new_memory: int) -> None:
+    """Make `new_memory`, a `wasmtime_new_memory_callback_t` over `env`, the creator of all memories.
+
+    Images of initial data are switched off, as Wasmtime maps them into memories of its own only: with images it panics
+    on a memory that the host made.
+    """
+    images = _prototype("wasmtime_config_memory_init_cow_set", None, _pointer, ctypes.c_bool)
+    images(_address(config.ptr()), False)
+    creator = (ctypes.c_uint64 * 3)(env, new_memory, 0)
+    install = _prototype("wasmtime_config_host_memory_creator_set", None, _pointer, _pointer)
+    install(_address(config.ptr()), ctypes.addressof(creator))
+
+
 def new_host_function(library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any) -> wasmtime.Func:
     """A Wasm function over `callback` (a `Callback` object that must outlive the store)."""
     raw = wasmtime._ffi.wasmtime_func_t()

@@ -1,0 +1,41 @@
+"""The memory budget of one service (spec marine-runtime §6.1): one counter that every growth is taken from.
+
+It only counts. `memories` asks it before a linear memory grows, linking asks it for tables. Nothing is ever given back,
+as Wasm memory can't shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+TABLE_ELEMENT = 8
+"""Bytes that one element of a table counts."""
+
+
+class Budget:
+    """What a service may still allocate.
+
+    Attributes:
+        limit: bytes that the service may take in total; None for no limit.
+        used: bytes that it has taken.
+        rejects: how many growths were refused.
+        on_reject: called after each refusal.
+    """
+
+    __slots__ = ("limit", "on_reject", "rejects", "used")
+
+    def __init__(self, limit: int | None = None, on_reject: Callable[[], None] | None = None) -> None:
+        self.limit = limit
+        self.used = 0
+        self.rejects = 0
+        self.on_reject = on_reject
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes; False, and nothing taken, when that is more than is left."""
+        if self.limit is not None and self.used + size > self.limit:
+            self.rejects += 1
+            if self.on_reject is not None:
+                self.on_reject()
+            return False
+        self.used += size
+        return True

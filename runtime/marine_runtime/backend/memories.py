@@ -1,0 +1,218 @@
+"""Linear memories that the runtime makes itself, so that a budget can refuse their growth at the exact byte.
+
+Wasmtime asks its host memory creator for every memory of an engine. A memory here is a range of inaccessible address
+space with guards on both sides, as long as Wasmtime asks for; growing makes more of it accessible. Whose budget pays is
+known because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
+
+Wasmtime calls back through a few instructions of machine code. It asks where a memory lies while it handles the signal
+of an out-of-bounds access, where Python must not run. And a Python callback can be left by a KeyboardInterrupt before
+its first line; ctypes then returns 0, which Wasmtime takes for success. So the question is answered by machine code
+alone, and for the other two the machine code demands a 1 and makes anything else an error.
+
+On other systems and processors `problem()` says so, and stores have Wasmtime's static limits instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import local
+from typing import Any
+
+from marine_runtime.backend import ffi
+from marine_runtime.backend.budget import Budget
+
+_MAP_NORESERVE = 0x4000
+_PAGE = mmap.PAGESIZE
+_MESSAGE = b"the memory limit of the service does not allow it"
+
+# rdi is the `_Cell`. All three are leaf-like: they keep the stack aligned and save what they use.
+_ASK = bytes.fromhex(
+    "f30f1efa"  # endbr64
+    "488b4708 488906"  # *size = cell.size
+    "488b4710 488902"  # *capacity = cell.capacity
+    "488b07 c3"  # return cell.base
+)
+_FINISH = bytes.fromhex(
+    "4885c0 7404"  # if it gave 0, skip the next line
+    "31c0 5b c3"  # restore rbx, return 0: success
+    "488b7b28 488b4320 5b ffe0"  # restore rbx, return cell.error_new(cell.message)
+)
+_GROW = bytes.fromhex("f30f1efa 53 4889fb ff5718") + _FINISH  # rbx = cell; cell.target(cell, new size)
+# As before, with the seventh argument, which lies on the stack, passed on.
+_CREATE = bytes.fromhex("f30f1efa 53 4889fb 4883ec08 ff742418 ff5718 4883c410") + _FINISH
+
+
+class _Cell(ctypes.Structure):
+    """What the machine code reads; the order of the fields is part of it."""
+
+    _fields_ = (
+        ("base", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+        ("capacity", ctypes.c_uint64),
+        ("target", ctypes.c_uint64),
+        ("error_new", ctypes.c_uint64),
+        ("message", ctypes.c_uint64),
+    )
+
+
+class _Made:
+    """A memory: its cell, who pays for it, and the whole range that it occupies."""
+
+    __slots__ = ("budget", "cell", "length", "start")
+
+    def __init__(self, cell: _Cell, budget: Budget | None, start: int, length: int) -> None:
+        self.cell = cell
+        self.budget = budget
+        self.start = start
+        self.length = length
+
+
+class _LinearMemory(ctypes.Structure):
+    """`wasmtime_linear_memory_t`, with plain addresses."""
+
+    _fields_ = (
+        ("env", ctypes.c_uint64),
+        ("get_memory", ctypes.c_uint64),
+        ("grow_memory", ctypes.c_uint64),
+        ("finalizer", ctypes.c_uint64),
+    )
+
+
+_SIZE = ctypes.c_size_t
+_NewMemory = ctypes.CFUNCTYPE(_SIZE, _SIZE, _SIZE, _SIZE, _SIZE, _SIZE, _SIZE, _SIZE)
+_GrowMemory = ctypes.CFUNCTYPE(_SIZE, _SIZE, _SIZE)
+_Finalize = ctypes.CFUNCTYPE(None, _SIZE)
+
+
+def problem() -> str | None:
+    """Why memories can't be made here, or None."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64") or sys.maxsize < 2**32:
+        return f"there is no memory creator for {platform.system()} on {platform.machine()}"
+    return ffi.memory_creator_problem()
+
+
+class MemoryCreator:
+    """Makes the memories of all engines of the process. There is one, and it lives as long as the process."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        place, number = ctypes.c_void_p, ctypes.c_int
+        self._map = libc.mmap
+        self._map.restype, self._map.argtypes = place, (place, _SIZE, number, number, number, ctypes.c_long)
+        self._protect = libc.mprotect
+        self._protect.argtypes = (place, _SIZE, number)
+        self._unmap = libc.munmap
+        self._unmap.argtypes = (place, _SIZE)
+        self._payer = local()
+        self._made: dict[int, _Made] = {}
+        self._message = ctypes.create_string_buffer(_MESSAGE)
+        self._error_new = ffi.function_address("wasmtime_error_new")
+        new_memory, grow, finalize = _NewMemory(self._new_memory), _GrowMemory(self._grow), _Finalize(self._finalize)
+        self._grow_address = _address(grow)
+        self._finalize_address = _address(finalize)
+        self._ask_code, self._grow_code, self._create_code = self._place_code()
+        self._cell = self._new_cell(_address(new_memory))
+        # A store may be freed while the interpreter shuts down; what it calls back must be there to the very end.
+        for kept in (self, new_memory, grow, finalize):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+
+    def install(self, config: Any) -> None:
+        """Make engines of `config` take their memories from here."""
+        ffi.set_memory_creator(config, ctypes.addressof(self._cell), self._create_code)
+
+    @contextmanager
+    def charging(self, budget: Budget | None) -> Iterator[None]:
+        """While this lasts, memories that this thread makes are paid by `budget`, now and when they grow."""
+        before = getattr(self._payer, "budget", None)
+        self._payer.budget = budget
+        try:
+            yield
+        finally:
+            self._payer.budget = before
+
+    def _place_code(self) -> list[int]:
+        """Addresses of the three functions in a page that is executable, and not writable any more."""
+        page = self._map(None, _PAGE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        if page in (None, 2**64 - 1):
+            raise OSError(ctypes.get_errno(), "no page for the memory creator")
+        addresses, at = [], page
+        for code in (_ASK, _GROW, _CREATE):
+            ctypes.memmove(at, code, len(code))
+            addresses.append(at)
+            at += 64
+        if self._protect(page, _PAGE, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError(ctypes.get_errno(), "the memory creator's page can't be made executable")
+        return addresses
+
+    def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
+        return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))
+
+    def _new_memory(self, _: int, kind: int, minimum: int, maximum: int, reserved: int, guard: int, out: int) -> int:
+        """Called by Wasmtime, through machine code: 1 when the memory is there, 0 when it is refused."""
+        try:
+            budget: Budget | None = getattr(self._payer, "budget", None)
+            if budget is not None and not budget.take(minimum):
+                return 0
+            capacity = _whole(max(reserved, minimum))
+            guard = _whole(guard)
+            length = guard + capacity + guard
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            start = self._map(None, length, 0, flags, -1, 0)  # 0 is PROT_NONE
+            if start in (None, 2**64 - 1):
+                return 0
+            base = start + guard
+            if minimum and self._protect(base, minimum, mmap.PROT_READ | mmap.PROT_WRITE):
+                self._unmap(start, length)
+                return 0
+            cell = self._new_cell(self._grow_address, base, minimum, capacity)
+            env = ctypes.addressof(cell)
+            self._made[env] = _Made(cell, budget, start, length)
+            given = _LinearMemory.from_address(out)
+            given.env, given.get_memory, given.grow_memory = env, self._ask_code, self._grow_code
+            given.finalizer = self._finalize_address
+        except Exception:
+            return 0
+        return 1
+
+    def _grow(self, env: int, new_size: int) -> int:
+        """Called by Wasmtime, through machine code: 1 when the memory has grown, 0 when that is refused."""
+        try:
+            made = self._made[env]
+            cell = made.cell
+            size = cell.size
+            if new_size > cell.capacity:
+                return 0
+            if made.budget is not None and not made.budget.take(new_size - size):
+                return 0
+            if self._protect(cell.base + size, new_size - size, mmap.PROT_READ | mmap.PROT_WRITE):
+                if made.budget is not None:
+                    made.budget.used -= new_size - size
+                return 0
+            cell.size = new_size
+        except Exception:
+            return 0
+        return 1
+
+    def _finalize(self, env: int) -> None:
+        made = self._made.pop(env)
+        self._unmap(made.start, made.length)
+
+
+def _whole(size: int) -> int:
+    return -(-size // _PAGE) * _PAGE
+
+
+def _address(callback: Any) -> int:
+    return ctypes.cast(callback, ctypes.c_void_p).value or 0
+
+
+@cache
+def memory_creator() -> MemoryCreator:
+    """The creator of this process. Ask for it only after `problem()` gave None."""
+    return MemoryCreator()
