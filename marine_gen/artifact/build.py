@@ -80,7 +80,7 @@ def build_key(source: Source, engine: str) -> str:
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}",
+        f"wasmtime {version('wasmtime')}, epochs, no images",
         f"{platform.python_implementation()} {platform.python_version()}",
         f"{platform.system()} {platform.machine()}",
         source.name,

@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -22,11 +23,12 @@ from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
-from marine_runtime.backend import Backend, open_backend
+from marine_runtime.backend import open_backend
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import LoadError
+from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
-from marine_runtime.python_module import in_order
+from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
@@ -44,8 +46,11 @@ def load(
     engine: str = ENGINES[0],
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
-    cache: bool = True,
     config: ServiceConfig | None = None,
+    timeout: float | None = None,
+    max_wasm_stack: int | None = None,
+    collect_statistics: bool = False,
+    cache: bool = True,
 ) -> Service:
     """Load a service and run its initialisers.
 
@@ -55,8 +60,11 @@ def load(
         engine: `fused`, `closures` or `interpreter`.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
-        cache: keep compiled code in the user's cache directory.
         config: settings to use instead of those of the target.
+        timeout: seconds that each call may take, and loading as well; none by default.
+        max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
+        collect_statistics: whether to count calls and their time for every function.
+        cache: keep compiled code in the user's cache directory.
 
     Raises:
         LoadError: a file, module or adapter can't be used (DiagnosticError with all findings, LinkError, …).
@@ -65,53 +73,56 @@ def load(
     """
     if engine not in ENGINES:
         raise LoadError(f"unknown engine `{engine}`: choose {', '.join(ENGINES)}")
+    options = {
+        "host_functions": host_functions,
+        "config": config,
+        "timeout": timeout,
+        "collect_statistics": collect_statistics,
+    }
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
         if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
-            return _load_built(directory, engine, Source("", {}), host_functions, backend, config)
+            return _load_built(directory, engine, Source("", {}), backend, max_wasm_stack, **options)
         source = read_built(directory)  # built for closures: the fused glue has to be made first
     else:
         source = read_target(target)
     with _BuiltSource(source, cache=cache) as directory:
-        return _load_built(directory, engine, source, host_functions, backend, config)
+        return _load_built(directory, engine, source, backend, max_wasm_stack, **options)
 
 
 def _load_built(
-    directory: Path,
-    engine: str,
-    source: Source,
-    host_functions: HostFunctions | None,
-    backend: str,
-    config: ServiceConfig | None,
+    directory: Path, engine: str, source: Source, backend: str, stack: int | None, **options: Any
 ) -> Service:
     """A service out of the build in `directory` and the Python modules of `source`."""
     python = list(source.python.values())
-    if engine != "interpreter":
-        return artifact.load(
-            directory,
-            engine=engine,
-            host_functions=host_functions,
-            backend=backend,
-            config=config,
-            python_modules=python,
-            order=source.order,
-        )
-    parts, chosen, manifest = _interpreted(directory, backend)
-    everything = in_order(parts, python, source.order)
-    chosen_config = manifest.config if config is None else config
-    return Service(everything, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
+    if engine == "interpreter":
+        return _interpret(directory, source, python, backend, stack, **options)
+    return artifact.load(
+        directory,
+        engine=engine,
+        backend=backend,
+        max_wasm_stack=stack,
+        python_modules=python,
+        order=source.order,
+        **options,
+    )
 
 
-def _interpreted(directory: Path, backend: str) -> tuple[list[Part], Backend, artifact.Manifest]:
+def _interpret(
+    directory: Path, source: Source, python: Sequence[PythonModule], backend: str, stack: int | None, **options: Any
+) -> Service:
     """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
     manifest = artifact.read_manifest(directory)
-    chosen = open_backend(backend)
+    settings = options["config"] = options["config"] or manifest.config
+    chosen = open_backend(backend, check_stack(stack))
     parts = []
     for entry in manifest.modules:
         compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
         code = artifact.load_code(directory, entry, chosen)
-        parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir)))
-    return parts, chosen, manifest
+        tables = artifact.table_elements(directory, entry, settings)
+        parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir), tables))
+    everything = in_order(parts, python, source.order)
+    return Service(everything, chosen, name=manifest.name, **options)
 
 
 class _BuiltSource:

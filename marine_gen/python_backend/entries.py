@@ -13,7 +13,7 @@ from marine_runtime.interface import ModuleInterface
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
 
-_FRAME_NAMES = ("CallError", "check", "class_of", "get_ident", "guard", "locate")
+_FRAME_NAMES = ("CallError", "check", "class_of", "get_ident", "guard")
 _TYPES = ("str", "bytes", "float", "int")  # what `class_of` is compared with
 _LOCAL_NAMES = ("error", "located")
 
@@ -78,8 +78,11 @@ def write_entry(
                 call = f"{spelled[f'publish_{name}']}({call})"
             writer.line(f"return {call}" if signature.results else call)
         with writer.block(f"except {spelled['CallError']} as {error}:"):
-            writer.line(f"{located} = {spelled['locate']}({error})")
+            writer.line(f"{located} = {guard}.explain({error})")
             writer.line(f"raise {located} from {located}.__cause__")
+        with writer.block("except BaseException:"):
+            writer.line(f"{guard}.failed = True")
+            writer.line("raise")
         with writer.block("finally:"):
             writer.line(f"{guard}.busy = False")
 

@@ -12,11 +12,13 @@ from marine_runtime.config_file import ConfigFile, parse_config, read_config
 from marine_runtime.errors import (
     ArgumentError,
     CallError,
+    CallTimeoutError,
     ConfigError,
     ExitError,
     LinkError,
     LoadError,
     MarineError,
+    MemoryLimitError,
     ResultError,
     Site,
     StateError,
@@ -26,6 +28,8 @@ from marine_runtime.host import HostFunction, host_function
 from marine_runtime.host_types import F32, S8, S16, S32, S64, U8, U16, U32, U64
 from marine_runtime.python_module import PythonModule
 from marine_runtime.service import Service
+from marine_runtime.state import ServiceState
+from marine_runtime.statistics import Statistics
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 
 __all__ = [
@@ -42,6 +46,7 @@ __all__ = [
     "Array",
     "CallError",
     "CallParameters",
+    "CallTimeoutError",
     "ConfigError",
     "ConfigFile",
     "ExitError",
@@ -51,6 +56,7 @@ __all__ = [
     "LinkError",
     "LoadError",
     "MarineError",
+    "MemoryLimitError",
     "ModuleConfig",
     "MountedBinary",
     "ParticleParameters",
@@ -62,8 +68,10 @@ __all__ = [
     "SecurityTetraplet",
     "Service",
     "ServiceConfig",
+    "ServiceState",
     "Site",
     "StateError",
+    "Statistics",
     "TrapError",
     "host_function",
     "load",

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime.backend import Backend, Module, open_backend
+from marine_runtime.backend.tables import initial_table_elements
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules
+from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.plan import ModulePlan
 from marine_runtime.python_module import PythonModule, in_order
@@ -169,6 +171,9 @@ def load(
     host_functions: HostFunctions | None = None,
     backend: str = "fast",
     config: ServiceConfig | None = None,
+    timeout: float | None = None,
+    max_wasm_stack: int | None = None,
+    collect_statistics: bool = False,
     python_modules: Sequence[PythonModule] = (),
     order: Sequence[str] = (),
 ) -> Service:
@@ -180,6 +185,9 @@ def load(
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
+        timeout: seconds that each call may take, and loading as well; none by default.
+        max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
+        collect_statistics: whether to count calls and their time for every function.
         python_modules: modules in Python that those of the directory import; they are not part of it.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
 
@@ -192,14 +200,31 @@ def load(
     engine = engine or manifest.engine
     if engine not in ("fused", "closures") or (engine, manifest.engine) == ("fused", "closures"):
         raise LoadError(f"`{path}` was built for the engine `{manifest.engine}`, it can't run with `{engine}`")
-    chosen = open_backend(backend)
+    chosen = open_backend(backend, check_stack(max_wasm_stack))
+    config = manifest.config if config is None else config
     parts = [
-        Part(entry.plan, load_code(path, entry, chosen), _load_glue(path, entry, chosen, engine))
+        Part(
+            entry.plan,
+            load_code(path, entry, chosen),
+            _load_glue(path, entry, chosen, engine),
+            table_elements(path, entry, config),
+        )
         for entry in manifest.modules
     ]
-    everything = in_order(parts, python_modules, order)
-    chosen_config = manifest.config if config is None else config
-    return Service(everything, chosen, name=manifest.name, host_functions=host_functions, config=chosen_config)
+    return Service(
+        in_order(parts, python_modules, order),
+        chosen,
+        name=manifest.name,
+        host_functions=host_functions,
+        config=config,
+        timeout=timeout,
+        collect_statistics=collect_statistics,
+    )
+
+
+def table_elements(directory: Path, entry: ModuleEntry, config: ServiceConfig) -> int:
+    """How many elements a module's tables start with, when a limit makes that worth reading its Wasm file."""
+    return 0 if config.total_memory_limit is None else initial_table_elements(read_wasm(directory, entry))
 
 
 def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:

@@ -14,7 +14,6 @@ from marine_runtime.errors import CallError
 from marine_runtime.glue import Adapter
 from marine_runtime.guard import Guard
 from marine_runtime.records import to_public
-from marine_runtime.sites import locate
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values import Binder
 
@@ -37,8 +36,11 @@ def make_entry(
         try:
             result = adapter(*values)
         except CallError as error:
-            located = locate(error)
+            located = guard.explain(error)
             raise located from located.__cause__
+        except BaseException:
+            guard.failed = True
+            raise
         finally:
             guard.leave()
         return publish(result) if publish else result

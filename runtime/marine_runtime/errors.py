@@ -8,8 +8,10 @@
     ├── ResultError          a result can't be represented
     ├── StateError           closed, busy, or called from a thread that does not own it
     └── CallError            a call failed while it ran
-        └── TrapError        … because a guest trapped
-            └── ExitError    … by `proc_exit`
+        ├── TrapError        … because a guest trapped
+        │   └── ExitError    … by `proc_exit`
+        ├── CallTimeoutError … because its time was up; also a TimeoutError
+        └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault (architecture §10).
@@ -17,6 +19,7 @@ first fault (architecture §10).
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -136,6 +139,27 @@ class ExitError(TrapError):
     def of(cls, code: int) -> ExitError:
         """The error for one exit code."""
         return cls(f"the guest called `proc_exit({code})`", code=code)
+
+
+class CallTimeoutError(CallError, TimeoutError):
+    """A call was interrupted because its time was up."""
+
+    def __init__(self, reason: str, site: Site | None = None, path: str = "$") -> None:
+        super().__init__(reason, site, path)
+        # What a TimeoutError of the system has there; its own constructor would take the arguments for these.
+        self.errno, self.strerror, self.filename = errno.ETIMEDOUT, reason, None
+
+
+class MemoryLimitError(CallError, LoadError):
+    """A call, or loading, failed after a growth of memory was refused; `__cause__` is how it failed.
+
+    Attributes:
+        rejects: how many growths were refused while it ran.
+        limit: the memory limit of the service in bytes; None when there is no such limit.
+    """
+
+    rejects: int = 0
+    limit: int | None = None
 
 
 def _revived(kind: type[CallError], args: tuple[Any, ...]) -> CallError:

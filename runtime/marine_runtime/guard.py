@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from marine_runtime.errors import StateError
+from marine_runtime.errors import CallError, CallTimeoutError, StateError
+from marine_runtime.limits import blame
+from marine_runtime.sites import locate
+from marine_runtime.state import ServiceState
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 class Guard:
-    """The door of one service. Entries read `busy` and `owner` directly; `refuse` explains a closed door."""
+    """The door of one service. Entries read `busy` and `owner` directly; `refuse` explains a closed door.
 
-    __slots__ = ("busy", "closed", "owner", "service")
+    Attributes:
+        busy: whether a call is running; beyond 1, how often its growth was refused, so that a call which succeeds
+            forgets that without doing anything.
+        failed: whether a call was ever broken off.
+        limit: the memory limit of the service, for its errors.
+    """
+
+    __slots__ = ("busy", "closed", "failed", "limit", "owner", "service")
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.owner = get_ident()
-        self.busy = False
+        self.busy: int = False
         self.closed = False
+        self.failed = False
+        self.limit: int | None = None
 
     def enter(self) -> None:
         """Begin a call; raises StateError when the door is closed."""
@@ -33,6 +47,33 @@ class Guard:
         """Refuse every later call. `busy` stays up, so that entries need to look at one flag only."""
         self.closed = True
         self.busy = True
+
+    def count_reject(self) -> None:
+        """A growth was refused; it belongs to the call that is running, if one is."""
+        if self.busy and not self.closed:
+            self.busy += 1
+
+    def explain(self, error: CallError) -> CallError:
+        """What an entry raises instead of `error`: it gets its places, and names the limit that was in its way."""
+        return self.judge(locate(error))
+
+    def judge(self, error: _Error) -> _Error | CallError:
+        """A call was broken off by `error`: the error itself, or one that names the memory limit."""
+        self.failed = True
+        rejects = self.busy - 1
+        if rejects < 1 or not isinstance(error, CallError) or isinstance(error, CallTimeoutError):
+            return error
+        self.busy = True
+        return blame(error, rejects, self.limit)
+
+    @property
+    def state(self) -> ServiceState:
+        """The state of the service."""
+        if self.closed:
+            return ServiceState.CLOSED
+        if self.busy:
+            return ServiceState.BUSY
+        return ServiceState.FAILED if self.failed else ServiceState.READY
 
     def refuse(self) -> NoReturn:
         """Say why the door is closed."""

@@ -15,6 +15,7 @@ from typing import Any
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
+from marine_runtime.backend.budget import TABLE_ELEMENT
 from marine_runtime.codec import Codec
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
@@ -24,6 +25,7 @@ from marine_runtime.guard import Guard
 from marine_runtime.host import GuestSide, adapt, missing_helper
 from marine_runtime.host_imports import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host_imports import HostSide
+from marine_runtime.limits import blaming
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach, locate
@@ -37,11 +39,16 @@ _HOST_CALL = "(host function)"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One module of a service, ready to be linked."""
+    """One module of a service, ready to be linked.
+
+    Attributes:
+        table_elements: how many elements its tables start with; only a memory limit needs to know.
+    """
 
     plan: ModulePlan
     module: Module
     glue: Glue
+    table_elements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,8 @@ def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked
             bound = part.bind(scene.guard, glue.record_classes)
             scene.earlier[part.name] = Linked(part.plan, glue, None, bound)
         else:
-            scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
+            with blaming(scene.store.budget):
+                scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
             ordinal += 1
     return scene.earlier
 
@@ -101,7 +109,7 @@ class Scene:
     def staging(self) -> tuple[Any, Staging]:
         """The staging memory of the service, as an import and as an object; made when something is fused."""
         native, memory = self.store.new_memory(1)
-        return native, Staging(memory)
+        return native, Staging(memory, self.guard.judge)
 
 
 def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
@@ -123,8 +131,10 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
             imports[key] = store.host_function(*part.glue.import_codes[key], pending[key].call)
         else:
             imports[key] = _outside_import(plan.name, key, signature, scene, link)
+    if store.budget and not store.budget.take(TABLE_ELEMENT * part.table_elements):
+        raise LinkError(f"module `{plan.name}`: there is no room for its tables of {part.table_elements} elements")
     try:
-        link.instance = instance = store.instantiate(part.module, imports)
+        link.instance = instance = store.instantiate(part.module, imports, charged=True)
     except LinkError as error:
         raise LinkError(f"module `{plan.name}`: {error}") from None
     except CallError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
+from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
@@ -18,9 +20,11 @@ from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.names import identifiers
+from marine_runtime.operations import Operations
 from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
-from marine_runtime.sites import locate
+from marine_runtime.state import ServiceState
+from marine_runtime.statistics import Statistics
 from marine_runtime.wasi import WasiState
 
 
@@ -28,7 +32,7 @@ class Service:
     """Linked modules in one store. Use it as a context manager, or `close()` it.
 
     A service belongs to the thread that made it and runs one call at a time. After a failed call it stays usable; the
-    guest's own state is what the guest left.
+    guest's own state is what the guest left, and `state` says so.
 
     Attributes:
         name: what error messages call it.
@@ -48,6 +52,8 @@ class Service:
         name: str = "service",
         host_functions: HostFunctions | None = None,
         config: ServiceConfig | None = None,
+        timeout: float | None = None,
+        collect_statistics: bool = False,
     ) -> None:
         self.name = name
         self.config = config or ServiceConfig()
@@ -55,15 +61,22 @@ class Service:
         self.backend = backend.name
         self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, Part)), "none")
         self._guard = Guard(name)
-        self._store = backend.store()
+        self._guard.limit = self.config.total_memory_limit
+        self._counts_growth = backend.budget_problem is None
+        self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
+        self._store = backend.store(self._budget)
+        scene = Scene(self._store, self._guard, host_functions or {}, self.config)
+        self._context = scene.host.context
         try:
-            scene = Scene(self._store, self._guard, host_functions or {}, self.config)
-            self._context = scene.host.context
-            self._linked = link(parts, scene)
+            self._operations = Operations(self._store, self._guard, timeout, collect=collect_statistics)
+            with self._operations.loading():
+                self._linked = link(parts, scene)
         except BaseException:
             self.close()
             raise
-        self.modules = Modules({name: ModuleHandle(name, item) for name, item in self._linked.items()})
+        self.modules = Modules(
+            {name: ModuleHandle(name, item, self._operations) for name, item in self._linked.items()}
+        )
         self.wasi: Mapping[str, WasiState] = scene.wasi.states
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
@@ -76,6 +89,7 @@ class Service:
         args: Sequence[Any] | Mapping[str, Any] = (),
         *,
         call_parameters: CallParameters | None = None,
+        timeout: float | None = None,
     ) -> Any:
         """Call an exported function of any module.
 
@@ -84,18 +98,23 @@ class Service:
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
             call_parameters: what `get_call_parameters` gives to every module of the service during the call.
+            timeout: seconds that the call may take, instead of what the service was loaded with.
 
         Raises:
             ArgumentError: there is no such function, or the arguments do not fit its signature; says where.
-            CallError: the call failed while it ran.
+            CallError: the call failed while it ran; CallTimeoutError when its time was up.
             StateError: the service is closed, busy, or owned by another thread.
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call(module, function, args)
+                return self.call(module, function, args, timeout=timeout)
         entry = self.modules[module][function]
         params = self._linked[module].plan.exports[function].params
-        return entry(*arrange(module, function, params, args))
+        arranged = arrange(module, function, params, args)
+        if timeout is None:
+            return entry(*arranged)
+        with self._operations.around(module, function, timeout):
+            return self._linked[module].bound.entries[function](*arranged)
 
     def call_batch(
         self,
@@ -104,6 +123,7 @@ class Service:
         rows: Iterable[Sequence[Any] | Mapping[str, Any]],
         *,
         call_parameters: CallParameters | None = None,
+        timeout: float | None = None,
     ) -> list[Any]:
         """Call a function many times; the fused engine enters Wasm once for thousands of calls.
 
@@ -112,6 +132,7 @@ class Service:
             function: name of the function.
             rows: the arguments of each call, as for `call`.
             call_parameters: as for `call`, the same for all rows.
+            timeout: seconds that all of them together may take; those that are left then are interrupted.
 
         Returns:
             For every row, in order, the result, or the exception that `call` would have raised: a failing call does
@@ -123,14 +144,16 @@ class Service:
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call_batch(module, function, rows)
+                return self.call_batch(module, function, rows, timeout=timeout)
         _ = self.modules[module][function]
         linked = self._linked[module]
         batch = linked.bound.batches.get(function)
         if batch is None:
             self._guard.enter()
             self._guard.leave()
-            return [self._attempt(module, function, row) for row in list(rows)]
+            rows = list(rows)
+            with self._operations.around(module, function, timeout, len(rows)):
+                return [self._attempt(linked, function, row) for row in rows]
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}
         params = linked.plan.exports[function].params
@@ -143,11 +166,15 @@ class Service:
                     arranged.append(row if type(row) in (list, tuple) else arrange(module, function, params, row))
                 except ArgumentError as reason:
                     refused[position] = reason
-        self._guard.enter()
-        try:
-            results = batch(arranged)
-        finally:
-            self._guard.leave()
+        with self._operations.around(module, function, timeout, len(arranged)):
+            self._guard.enter()
+            try:
+                results = batch(arranged)
+            except BaseException:
+                self._guard.failed = True
+                raise
+            finally:
+                self._guard.leave()
         publish = publisher(linked.plan.exports[function], linked.plan.records, linked.glue.record_classes)
         if publish:
             results = [item if isinstance(item, Exception) else publish(item) for item in results]
@@ -157,15 +184,22 @@ class Service:
             results = [refused[index] if index in refused else next(others) for index in range(total)]
         return results
 
-    def _attempt(self, module: str, function: str, row: Any) -> Any:
+    def _attempt(self, linked: Linked, function: str, row: Any) -> Any:
         """The result of one call, or the exception it raised."""
         try:
-            return self.call(module, function, row)
+            params = linked.plan.exports[function].params
+            return linked.bound.entries[function](*arrange(linked.plan.name, function, params, row))
         except Exception as error:
             return error
 
     def call_json(
-        self, module: str, function: str, arguments: str, *, call_parameters: CallParameters | None = None
+        self,
+        module: str,
+        function: str,
+        arguments: str,
+        *,
+        call_parameters: CallParameters | None = None,
+        timeout: float | None = None,
     ) -> str:
         """Call with arguments as JSON text; gives the result as JSON text (spec interface-types §9).
 
@@ -178,12 +212,13 @@ class Service:
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call_json(module, function, arguments)
+                return self.call_json(module, function, arguments, timeout=timeout)
         _ = self.modules[module][function]
         linked = self._linked[module]
         signature, records = linked.plan.exports[function], linked.plan.records
         values = arguments_from_json(arguments, signature, records, module=module, function=function)
-        result = self._run(linked, function, values)
+        with self._operations.around(module, function, timeout):
+            result = self._run(linked, function, values)
         results = [result] if len(signature.results) == 1 else list(result or ())
         return results_to_json(results, signature, records, module=module, function=function)
 
@@ -201,10 +236,35 @@ class Service:
         try:
             return (linked.bound.calls or linked.bound.exports)[function](*values)
         except CallError as error:
-            located = locate(error)
+            located = self._guard.explain(error)
             raise located from located.__cause__
+        except BaseException:
+            self._guard.failed = True
+            raise
         finally:
             self._guard.leave()
+
+    @property
+    def state(self) -> ServiceState:
+        """Whether the service can be called, and whether a call was broken off; see `ServiceState`."""
+        return self._guard.state
+
+    def statistics(self) -> Statistics:
+        """Memory sizes, refused growths and, with `collect_statistics`, calls per function; `str()` gives a listing.
+
+        Raises:
+            StateError: the service is closed.
+        """
+        if self._guard.closed:
+            self._guard.refuse()
+        counted = self._counts_growth
+        return Statistics(
+            memory={name: _memory_size(item) for name, item in self._linked.items()},
+            rejects=self._budget.rejects if counted else None,
+            used=self._budget.used if counted else None,
+            limit=self._budget.limit,
+            functions={key: replace(item) for key, item in self._operations.functions.items()},
+        )
 
     @property
     def closed(self) -> bool:
@@ -239,9 +299,11 @@ class Service:
 class ModuleHandle:
     """The exported functions of one module, as attributes (names made valid identifiers) or by exact name."""
 
-    def __init__(self, name: str, linked: Linked) -> None:
+    def __init__(self, name: str, linked: Linked, operations: Operations) -> None:
         self._name = name
-        self._functions = dict(linked.bound.entries)
+        self._functions = {
+            function: operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
+        }
         self.records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
         attributes = identifiers(list(self._functions), {"records"})
         for attribute, entry in zip(attributes, self._functions.values(), strict=True):
@@ -295,6 +357,14 @@ class Modules:
 
     def __repr__(self) -> str:
         return f"<modules {', '.join(self._handles)}>"
+
+
+def _memory_size(linked: Linked) -> int:
+    memory = linked.instance.memory if linked.instance else None
+    if memory is None:
+        return 0
+    memory.refresh()
+    return len(memory.view)
 
 
 def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:

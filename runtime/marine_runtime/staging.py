@@ -105,9 +105,11 @@ class Staging:
     Attributes:
         memory: the memory. Its view covers at most `KEPT` bytes, unless a call has just used more.
         cursor: first free byte while arguments are encoded.
+        judge: from the error of one call of a batch to what is raised for it.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, judge: Callable[[BaseException], BaseException] = lambda error: error) -> None:
+        self.judge = judge
         self.memory = memory
         self.cursor = DATA
         self._sites: dict[int, Sequence[StepInfo]] = {}
@@ -189,7 +191,7 @@ class Staging:
             try:
                 batch.entry(DATA + done * batch.in_size, out_at + done * batch.out_size, count - done, free)
             except BaseException as error:
-                failure = self._explain(error, STACK)
+                failure = self.judge(self._explain(error, STACK))
                 if not isinstance(failure, Exception):
                     raise
             (finished,) = _WORD.unpack_from(self.memory.view, BATCH_DONE)

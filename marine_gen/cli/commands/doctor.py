@@ -40,7 +40,7 @@ class Check:
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check the installation: versions, call layers (by trying them), engines, cache.
 
-    Exit code 1 means that something is broken. A warning costs speed, nothing else.
+    Exit code 1 means that something is broken. A warning costs speed or precision, nothing else.
     """
     checks = [check for look in (_versions, _layers, _engines, _cache) for check in _guarded(look)]
     if as_json:
@@ -78,6 +78,9 @@ def _layers() -> Iterator[Check]:
     reason = backend.fallback_reason
     detail = f"{backend.name} layer" + (f", because the fast one can't be used: {reason}" if reason else "")
     yield Check("calls", State.WARNING if reason else State.OK, detail)
+    limits = backend.budget_problem
+    detail = f"hold for each memory alone: {limits}" if limits else "hold for all memories of a service together"
+    yield Check("memory limits", State.WARNING if limits else State.OK, detail)
     for layer in ("fast", "public"):
         if layer == "fast" and reason:
             continue

@@ -5,7 +5,8 @@ One `Backend` per process and layer (an engine is expensive and shareable), one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,13 +15,18 @@ import wasmtime
 
 from marine_runtime.backend import ffi
 from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, Memory, signature_of
+from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
+from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.traps import Parking
+from marine_runtime.backend.watchdog import FAR, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
+
+_FREE_TABLE = 1 << 13  # elements that any table may have, as our own stubs have tables too
 
 ImportKey = tuple[str, str]
 
@@ -93,10 +99,25 @@ class Instance:
 class Store:
     """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once."""
 
-    def __init__(self, layer: CallLayer, engine: wasmtime.Engine) -> None:
+    def __init__(
+        self,
+        layer: CallLayer,
+        engine: wasmtime.Engine,
+        watchdog: Watchdog,
+        creator: MemoryCreator | None,
+        budget: Budget | None,
+    ) -> None:
         self.layer = layer
         self.native = wasmtime.Store(engine)
+        self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
+        self.budget = budget
+        self._watchdog = watchdog
+        self._creator = creator
+        if budget is not None and budget.limit is not None:
+            # How far a table grows later can't be learned; that one alone takes more than everything can be prevented.
+            tables = max(budget.limit // TABLE_ELEMENT, _FREE_TABLE)
+            self.native.set_limits(-1 if creator else min(budget.limit, 2**63 - 1), min(tables, 2**63 - 1))
         self._engine = engine
         self._wasi: wasmtime.Linker | None = None
         self._kept: list[Any] = []
@@ -156,8 +177,20 @@ class Store:
         except wasmtime.WasmtimeError:
             return None
 
-    def instantiate(self, module: Module, imports: Mapping[ImportKey, Any]) -> Instance:
+    @contextmanager
+    def watching(self, timeout: float) -> Iterator[None]:
+        """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
+        self.parking.timeout = timeout
+        try:
+            with self._watchdog.watching(self.native, timeout):
+                yield
+        finally:
+            self.parking.timeout = None
+
+    def instantiate(self, module: Module, imports: Mapping[ImportKey, Any], *, charged: bool = False) -> Instance:
         """Instantiate; the Wasm start function, if any, runs here.
+
+        Memories of a module that is `charged` are paid by the store's budget; those of our own glue are not.
 
         Raises:
             LinkError: wasmtime refuses the imports or the module's memory.
@@ -165,7 +198,8 @@ class Store:
         """
         externs = [imports[key] for key in module.import_order]
         try:
-            native = wasmtime.Instance(self.native, module.native, externs)
+            with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
+                native = wasmtime.Instance(self.native, module.native, externs)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
@@ -190,14 +224,24 @@ class Backend:
     Attributes:
         name: `fast` or `public`.
         fallback_reason: why the fast layer was not taken although asked for, or None.
+        budget_problem: why memory limits hold for each memory alone and not for all together, or None.
     """
 
-    def __init__(self, layer: CallLayer, fallback_reason: str | None = None) -> None:
+    def __init__(self, layer: CallLayer, fallback_reason: str | None = None, max_wasm_stack: int | None = None) -> None:
         config = wasmtime.Config()
         # Views into memories are kept across calls, so a memory must stay where it is when it grows.
         config.memory_may_move = False
         config.wasm_multi_memory = True
+        # Part of the machine code: code that was serialised without it is refused, and compiled again.
+        config.epoch_interruption = True
+        if max_wasm_stack is not None:
+            config.max_wasm_stack = max_wasm_stack
+        self.budget_problem = problem()
+        self._creator = None if self.budget_problem else memory_creator()
+        if self._creator:
+            self._creator.install(config)
         self._engine = wasmtime.Engine(config)
+        self._watchdog = Watchdog(self._engine.increment_epoch)
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -227,9 +271,9 @@ class Backend:
         except (wasmtime.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
 
-    def store(self) -> Store:
-        """A new, empty store."""
-        return Store(self.layer, self._engine)
+    def store(self, budget: Budget | None = None) -> Store:
+        """A new, empty store; `budget` pays for what is charged in it."""
+        return Store(self.layer, self._engine, self._watchdog, self._creator, budget)
 
 
 def assemble(text: str) -> bytes:
@@ -244,9 +288,8 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
-@cache
-def open_backend(name: str = "fast") -> Backend:
-    """The process-wide backend with the given call layer, `fast` or `public`.
+def open_backend(name: str = "fast", max_wasm_stack: int | None = None) -> Backend:
+    """The process-wide backend with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
 
     The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
     then says why.
@@ -254,12 +297,17 @@ def open_backend(name: str = "fast") -> Backend:
     Raises:
         ValueError: `name` is neither.
     """
+    return _open_backend(name, max_wasm_stack)
+
+
+@cache
+def _open_backend(name: str, max_wasm_stack: int | None) -> Backend:
     if name == "public":
-        return Backend(PublicLayer())
+        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack)
     if name != "fast":
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
-    return Backend(PublicLayer(), reason) if reason else Backend(FastLayer())
+    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack)
 
 
 def _signature(kind: Any) -> CoreSignature | None:

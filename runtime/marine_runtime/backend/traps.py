@@ -11,7 +11,7 @@ import re
 
 import wasmtime
 
-from marine_runtime.errors import CallError, ExitError, TrapError
+from marine_runtime.errors import CallError, CallTimeoutError, ExitError, TrapError
 
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """What wasmtime-py gives back from a call that did not return."""
@@ -20,27 +20,34 @@ _CAUSE = re.compile(r"wasm trap: (.+)")
 
 
 class Parking:
-    """Holds the exception that is on its way through Wasm frames."""
+    """Holds the exception that is on its way through Wasm frames.
 
-    __slots__ = ("exception",)
+    Attributes:
+        timeout: seconds that the running call may take, when it has a limit.
+    """
+
+    __slots__ = ("exception", "timeout")
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None
+        self.timeout: float | None = None
 
     def exception_for(self, fault: Fault) -> BaseException:
         """Take the parked exception, or what `fault` means when the trap was the guest's own."""
         parked, self.exception = self.exception, None
-        return describe(fault) if parked is None else parked
+        return describe(fault, self.timeout) if parked is None else parked
 
 
-def describe(fault: Fault) -> CallError:
-    """The exception for a trap of the guest; the Wasm backtrace becomes a note."""
+def describe(fault: Fault, timeout: float | None = None) -> CallError:
+    """The exception for a trap of the guest, in a call that may take `timeout`; the Wasm backtrace becomes a note."""
     if isinstance(fault, wasmtime.ExitTrap):
         return ExitError.of(fault.code)
     text = str(fault)
     found = _CAUSE.search(text)
-    if found:
-        error: CallError = TrapError(f"wasm trap: {found.group(1).strip()}")
+    if found and found.group(1).strip() == "interrupt" and timeout is not None:
+        error: CallError = CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
+    elif found:
+        error = TrapError(f"wasm trap: {found.group(1).strip()}")
     else:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         error = TrapError(lines[-1] if lines else "the guest trapped")

@@ -1,0 +1,83 @@
+"""Stops calls that take too long, by Wasmtime's epochs.
+
+Compiled code compares the engine's epoch with its store's deadline at every loop and function entry. Without a time
+limit the deadline is out of reach and nobody counts. A call with a limit arms its store's deadline, and while such
+calls run a thread advances the epoch with the clock, a tick per 10 ms, so deadlines of several stores keep their
+order. The thread sleeps until the earliest deadline, and ends when it has had nothing to do for a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any
+
+FAR = 2**62
+"""Ticks that no engine lives to see: the deadline of a store without a time limit."""
+
+TICK = 0.01
+_LINGER = 0.1
+_LONGEST_SLEEP = 1.0  # keeps the number of ticks that are due at once small
+
+
+class Watchdog:
+    """The clock of one engine."""
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        """`advance` adds one to the engine's epoch."""
+        self._advance = advance
+        self._changed = Condition()
+        self._deadlines: dict[object, float] = {}
+        self._origin = 0.0
+        self._ticks = 0  # made since `_origin`
+        self._thread: Thread | None = None
+
+    @contextmanager
+    def watching(self, store: Any, timeout: float) -> Iterator[None]:
+        """Interrupt `store`, a Wasmtime store, when this lasts longer than `timeout` seconds."""
+        key = object()
+        try:
+            with self._changed:
+                now = monotonic()
+                if not self._deadlines:
+                    self._origin, self._ticks = now, 0
+                deadline = now + timeout
+                # One tick more than the time takes, as the current tick has partly passed.
+                due = int(min((deadline - self._origin) / TICK, FAR)) + 1
+                store.set_epoch_deadline(max(due - self._ticks, 1))
+                self._deadlines[key] = deadline
+                if self._thread is None:
+                    self._thread = Thread(target=self._run, name="marine-watchdog", daemon=True)
+                    self._thread.start()
+                else:
+                    self._changed.notify()
+            yield
+        finally:
+            with self._changed:
+                self._deadlines.pop(key, None)
+            store.set_epoch_deadline(FAR)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread exists."""
+        return self._thread is not None
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._deadlines or self._changed.wait(_LINGER):
+                if not self._deadlines:
+                    continue
+                self._catch_up()
+                # A deadline that has passed stays until its call is over; the ticks go on, which hurts nobody.
+                earliest = min(self._deadlines.values()) + TICK - monotonic()
+                self._changed.wait(min(max(earliest, TICK), _LONGEST_SLEEP))
+            self._thread = None
+
+    def _catch_up(self) -> None:
+        """Bring the epoch to where the clock is."""
+        due = int((monotonic() - self._origin) / TICK)
+        while self._ticks < due:
+            self._advance()
+            self._ticks += 1

@@ -1,0 +1,83 @@
+"""What a service may use, and how it is said that it wanted more.
+
+A refused growth does not fail by itself: the guest sees -1. Only when the operation during which it happened fails is
+the limit named, so that a refusal which a guest survives is never blamed for something else (spec marine-runtime §6.3).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marine_runtime.backend.budget import Budget
+from marine_runtime.errors import ArgumentError, CallError, CallTimeoutError, LinkError, LoadError, MemoryLimitError
+
+_SMALLEST_STACK = 1 << 16
+_USUAL_STACK = 2 << 20  # of a thread, where the system does not say
+
+
+def blame(error: CallError | LoadError, rejects: int, limit: int | None) -> MemoryLimitError:
+    """The error of an operation that failed with `error` after `rejects` growths were refused."""
+    times = "a growth of memory was" if rejects == 1 else f"{rejects} growths of memory were"
+    allowed = "" if limit is None else f" by the limit of {limit} bytes"
+    if isinstance(error, CallError):
+        reason, site, path = error.reason, error.site, error.path
+    else:
+        reason, site, path = str(error), None, "$"
+    made = MemoryLimitError(f"{times} refused{allowed}, then: {reason}", site, path)
+    made.rejects, made.limit = rejects, limit
+    made.__cause__ = error
+    return made
+
+
+@contextmanager
+def blaming(budget: Budget | None) -> Iterator[None]:
+    """Name the limit when this fails to load something after a growth was refused."""
+    before = budget.rejects if budget else 0
+    try:
+        yield
+    except (CallError, LinkError) as error:
+        if budget is None or budget.rejects == before or isinstance(error, CallTimeoutError):
+            raise
+        raise blame(error, budget.rejects - before, budget.limit) from error
+
+
+def check_timeout(timeout: float) -> float:
+    """`timeout` in seconds, when it is a positive number.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
+        raise ArgumentError(f"a time limit is a positive number of seconds, not {timeout!r}")
+    return timeout
+
+
+def check_stack(size: int | None) -> int | None:
+    """`size` in bytes, when threads of this process have that much stack to spare for Wasm.
+
+    Raises:
+        LoadError: it is too small to run anything, or takes more than half of the stack of a thread.
+    """
+    if size is None:
+        return None
+    largest = _thread_stack() // 2
+    if isinstance(size, bool) or not isinstance(size, int) or not _SMALLEST_STACK <= size <= largest:
+        raise LoadError(f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes here")
+    return size
+
+
+def _thread_stack() -> int:
+    """Bytes of stack that any thread of this process can count on."""
+    import threading
+
+    size = threading.stack_size() or _USUAL_STACK
+    if sys.platform != "win32":
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        if soft != resource.RLIM_INFINITY:
+            size = min(size, soft) if threading.stack_size() else soft
+    return size

@@ -1,0 +1,19 @@
+"""What a service says about itself: whether it can be called, and whether a call left it in an unknown state."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ServiceState(Enum):
+    """The state of a service.
+
+    Once a call was broken off, by a trap, a time limit, an error in an adapter or an exception of a host function, the
+    service is `FAILED`: it takes calls as before, but nothing was undone, so its guests' own state is what that call
+    left. It stays `FAILED` until it is closed. Load it again for a clean start.
+    """
+
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+    CLOSED = "closed"

@@ -1,0 +1,64 @@
+"""Figures about a running service: memory, refused growths and, when asked for, calls and time per function.
+
+The text form is Marine's (spec marine-runtime §6.4), with a line per called function after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+@dataclass(slots=True)
+class FunctionStatistics:
+    """What was counted of one function, as called from Python.
+
+    Attributes:
+        calls: all calls, those that failed included.
+        failures: calls that raised.
+        seconds: their time together.
+    """
+
+    calls: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Figures about a service at one moment.
+
+    Attributes:
+        memory: size in bytes of every module's memory; modules without one have 0.
+        rejects: growths that the memory limit refused so far; None where that can't be counted.
+        used: bytes that memories and tables have taken from the limit; None where that can't be counted.
+        limit: the memory limit in bytes, or None.
+        functions: by (module, function), for functions that were called; empty unless asked for at loading.
+    """
+
+    memory: Mapping[str, int]
+    rejects: int | None
+    used: int | None
+    limit: int | None
+    functions: Mapping[tuple[str, str], FunctionStatistics] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{name} - {human_size(size)}" for name, size in self.memory.items()]
+        rejects = "value is not recorded by current wasm backend" if self.rejects is None else self.rejects
+        lines.append(f"Allocation rejects - {rejects}")
+        lines += [
+            f"{module}.{function} - {item.calls} calls, {item.failures} failed, {item.seconds:.6f} s"
+            for (module, function), item in self.functions.items()
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def human_size(size: int) -> str:
+    """`size` as Marine prints it: the unit is chosen by powers of 1024, the number is in powers of 1000."""
+    if size < 1000:
+        return f"{size} B"
+    exponent = max(1, math.floor(math.log(size) / 6.931471806))
+    return f"{size / 1000**exponent:.1f} {_UNITS[exponent]}"
