@@ -16,7 +16,7 @@ from marine_gen.binary import embed
 from marine_gen.interfaces import Interfaces
 from marine_gen.text import parse
 from marine_gen.wasm import embed_sdk_version
-from marine_runtime import PythonModule, Service, ServiceConfig
+from marine_runtime import PythonModule, Service
 from marine_runtime.errors import CallError
 from marine_runtime.linker import HostFunctions
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
@@ -50,10 +50,10 @@ def load(
     engine: str,
     backend: str = "fast",
     host_functions: HostFunctions | None = None,
-    config: ServiceConfig | None = None,
+    **options: Any,
 ) -> Service:
     """A running service."""
-    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions, config=config)
+    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions, **options)
 
 
 def assemble(wat: str, adapters: Interfaces | str) -> bytes:
