@@ -2,7 +2,7 @@
 
 Compiled code compares the engine's epoch with its store's deadline at every loop and function entry. Without a time
 limit the deadline is out of reach and nobody counts. A call with a limit arms its store's deadline, and while such
-calls run a thread advances the epoch with the clock, a tick per 10 ms, so deadlines of several stores keep their
+calls run a thread advances the epoch with the clock, a tick per 5 ms, so deadlines of several stores keep their
 order. The thread sleeps until the earliest deadline, and ends when it has had nothing to do for a moment.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 FAR = 2**62
 """Ticks that no engine lives to see: the deadline of a store without a time limit."""
 
-TICK = 0.01
+TICK = 0.005
 _LINGER = 0.1
 _LONGEST_SLEEP = 1.0  # keeps the number of ticks that are due at once small
 
@@ -33,6 +33,7 @@ class Watchdog:
         self._origin = 0.0
         self._ticks = 0  # made since `_origin`
         self._thread: Thread | None = None
+        self._wakes_at = 0.0
 
     @contextmanager
     def watching(self, store: Any, timeout: float) -> Iterator[None]:
@@ -48,10 +49,10 @@ class Watchdog:
                 due = int(min((deadline - self._origin) / TICK, FAR)) + 1
                 store.set_epoch_deadline(max(due - self._ticks, 1))
                 self._deadlines[key] = deadline
-                if self._thread is None:
+                if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
                     self._thread = Thread(target=self._run, name="marine-watchdog", daemon=True)
                     self._thread.start()
-                else:
+                elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
                     self._changed.notify()
             yield
         finally:
@@ -65,14 +66,21 @@ class Watchdog:
         return self._thread is not None
 
     def _run(self) -> None:
+        idle = False
         with self._changed:
-            while self._deadlines or self._changed.wait(_LINGER):
-                if not self._deadlines:
-                    continue
-                self._catch_up()
-                # A deadline that has passed stays until its call is over; the ticks go on, which hurts nobody.
-                earliest = min(self._deadlines.values()) + TICK - monotonic()
-                self._changed.wait(min(max(earliest, TICK), _LONGEST_SLEEP))
+            while True:
+                now = monotonic()
+                if self._deadlines:
+                    self._catch_up()
+                    # A deadline that has passed stays until its call is over; the ticks go on, which hurts nobody.
+                    pause = min(max(min(self._deadlines.values()) + TICK - now, TICK), _LONGEST_SLEEP)
+                    idle = False
+                elif idle:
+                    break
+                else:
+                    pause, idle = _LINGER, True
+                self._wakes_at = now + pause
+                self._changed.wait(pause)
             self._thread = None
 
     def _catch_up(self) -> None:
