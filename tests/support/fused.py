@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 from unittest.mock import patch
 
 from marine_gen.artifact import compile_service, read_target
@@ -20,7 +21,6 @@ from marine_gen.generate import (
 from marine_gen.interfaces import BY_MNEMONIC, Instruction, Interfaces
 from marine_gen.passes import fuse_service
 from marine_runtime import Service, linker
-from marine_runtime.backend import Memory as WasmMemory
 from marine_runtime.linker import HostFunctions
 from marine_runtime.staging import STACK_TOP, Staging
 from tests.support.echo import TAKE_LOG, Memory, echo_wat
@@ -93,8 +93,8 @@ def staged(
     """A fused service, closed at the end, and its staging memory."""
     made: list[Staging] = []
 
-    def make(memory: WasmMemory) -> Staging:
-        made.append(Staging(memory))
+    def make(*parts: Any) -> Staging:
+        made.append(Staging(*parts))
         return made[0]
 
     with patch.object(linker, "Staging", make):
