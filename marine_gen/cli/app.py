@@ -65,8 +65,7 @@ class _Commands(click.Group):
         try:
             outcome = super().main(args, prog_name, **extra)
             code = outcome if isinstance(outcome, int) else 0
-            if sys.stdout is not None:  # closed by who started us
-                sys.stdout.flush()
+            _flush(failed=code != 0)
         except click.ClickException as error:
             error.show()
             code = error.exit_code
@@ -81,6 +80,18 @@ class _Commands(click.Group):
             _silence(sys.stdout)
             code = 1
         sys.exit(code)
+
+
+def _flush(*, failed: bool) -> None:
+    """Write what is buffered; a command that failed has said why already, perhaps for this very reason."""
+    if sys.stdout is None:  # closed by who started us
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        if not failed:
+            raise
+        _silence(sys.stdout)
 
 
 def _silence(stream: Any) -> None:

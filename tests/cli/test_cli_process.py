@@ -66,10 +66,14 @@ def test_closed_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
-def test_full_disk(process: Process) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_disk(unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "marine_gen.cli", "it", str(GREETING)]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=environment, check=False
+        )
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
