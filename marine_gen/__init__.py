@@ -1,4 +1,4 @@
-"""A compiler for Marine services: interface-types adapters become specialised Python closures.
+"""A compiler for Marine services: interface-types adapters become fused core Wasm and specialised Python.
 
 import marine_gen
 with marine_gen.load("Config.toml") as service:      # or a .wasm file, a mapping, a built directory

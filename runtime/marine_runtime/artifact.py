@@ -269,8 +269,9 @@ def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: st
         stub = _load_generated(directory, entry, "stub", backend) if "stub_wasm" in entry.files else None
         fused = FusedModules(_load_generated(directory, entry, "glue", backend), stub)
     item = _entry_file(entry, "fused_python" if fused else "python")
-    _read(directory, item, entry)
-    return GeneratedGlue.from_file(directory / item.name, entry.plan, fused)
+    source = _read(directory, item, entry)
+    assert source is not None
+    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused)
 
 
 def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import linecache
 import sys
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,19 +37,11 @@ class GeneratedGlue:
             cls.__marine_record__ = plan.records[index]  # what `values` looks for
 
     @classmethod
-    def from_source(
-        cls, source: str, filename: str, plan: ModulePlan, fused: FusedModules | None = None
-    ) -> GeneratedGlue:
-        """Glue from source text; `filename` is what tracebacks show, and `linecache` knows its lines."""
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        module = ModuleType(_module_name(plan))
-        module.__file__ = filename
-        _execute(module, lambda: exec(compile(source, filename, "exec"), module.__dict__))  # noqa: S102  # our output
-        return cls(module, plan, fused)
+    def from_file(cls, path: Path, source: str, plan: ModulePlan, fused: FusedModules | None = None) -> GeneratedGlue:
+        """Glue from a file of a built service, whose text is `source`; Python caches its bytecode beside it.
 
-    @classmethod
-    def from_file(cls, path: Path, plan: ModulePlan, fused: FusedModules | None = None) -> GeneratedGlue:
-        """Glue from a file of a built service; Python caches its bytecode beside it.
+        The lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the
+        time a traceback wants them.
 
         Raises:
             LoadError: the file can't be read or executed.
@@ -59,7 +52,10 @@ class GeneratedGlue:
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
-        return cls(module, plan, fused)
+        glue = cls(module, plan, fused)
+        linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
+        weakref.finalize(glue, linecache.cache.pop, str(path), None)
+        return glue
 
     def bind(self, link: Link) -> Bound:
         """Tie the adapters to an instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import subprocess
 import sys
@@ -10,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import marine_gen
 from marine_gen.artifact import compile_module
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Vector, generate
 from marine_gen.ir import build_module
 from marine_gen.python_backend import generate as generate_python
-from marine_runtime import CallError, Service
-from marine_runtime.backend import open_backend
+from marine_runtime import CallError
 from marine_runtime.errors import Site
-from marine_runtime.generated import GeneratedGlue
-from marine_runtime.linker import Part
 from marine_runtime.types import Prim
 from tests.support.engines import guest, guests, load
 from tests.support.golden import GOLDEN, check_file
@@ -105,18 +104,17 @@ def test_a_traceback_shows_generated_lines() -> None:
     assert "module `inner`, export adapter of `text`, instruction #9 `string.lift_memory`" in text
 
 
-def test_code_that_is_no_file_has_lines_too() -> None:
-    """Sources are registered, so that tracebacks and debuggers find them."""
-    backend = open_backend("fast")
-    parts = []
-    for name, wasm in modules("bad_values").items():
-        compiled = compile_module(name, wasm)
-        glue = GeneratedGlue.from_source(compiled.generate().source, f"<marine {name}>", compiled.plan)
-        parts.append(Part(compiled.plan, backend.compile(wasm), glue))
-    with Service(parts, backend) as service, pytest.raises(CallError) as caught:
+def test_code_that_is_not_kept_has_lines_too() -> None:
+    """Without a cache the files are gone after loading; their lines are registered as long as the service lives."""
+    files = set(linecache.cache)
+    service = marine_gen.load(modules("bad_values"), engine="closures", cache=False)
+    with service, pytest.raises(CallError) as caught:
         service.call("inner", "text", [""])
     text = "".join(traceback.format_exception(caught.value))
-    assert re.search(r'"<marine inner>", line \d+, in export_text\n    text\d+ = lift_string\(', text)
+    found = re.search(r'File "(.*inner\.py)", line \d+, in export_text\n    text\d+ = lift_string\(', text)
+    assert found
+    assert not Path(found[1]).exists()
+    assert found[1] in set(linecache.cache) - files
 
 
 def nested(levels: int) -> int:
