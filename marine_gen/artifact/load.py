@@ -20,7 +20,7 @@ import platformdirs
 from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
 from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.compile import compile_module
-from marine_gen.artifact.target import Source, Target, read_built, read_target
+from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
@@ -50,6 +50,8 @@ def load(
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
     collect_statistics: bool = False,
+    python_modules: Sequence[PythonModule] = (),
+    order: Sequence[str] = (),
     cache: bool = True,
 ) -> Service:
     """Load a service and run its initialisers.
@@ -64,6 +66,9 @@ def load(
         timeout: seconds that each call may take, and loading as well; none by default.
         max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
+        python_modules: modules in Python that those of the target import, besides those that a mapping lists.
+        order: the names of all modules, in the order in which they are listed; that of a mapping by default, else
+            Python modules come first.
         cache: keep compiled code in the user's cache directory.
 
     Raises:
@@ -82,10 +87,12 @@ def load(
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
         if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
-            return _load_built(directory, engine, Source("", {}), backend, max_wasm_stack, **options)
+            python = with_python(Source("", {}), python_modules, order)
+            return _load_built(directory, engine, python, backend, max_wasm_stack, **options)
         source = read_built(directory)  # built for closures: the fused glue has to be made first
     else:
         source = read_target(target)
+    source = with_python(source, python_modules, order)
     with _BuiltSource(source, cache=cache) as directory:
         return _load_built(directory, engine, source, backend, max_wasm_stack, **options)
 

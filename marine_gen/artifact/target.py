@@ -7,7 +7,7 @@ handled by `load`, which needs no sources.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,22 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     if not modules:
         raise ConfigError(f"a service needs at least one {'Wasm ' if python else ''}module")
     return Source("+".join(target), modules, python=python, order=tuple(target) if python else ())
+
+
+def with_python(source: Source, modules: Sequence[PythonModule], order: Sequence[str]) -> Source:
+    """`source` with more Python modules; they come first, unless `order` says where.
+
+    Raises:
+        ConfigError: a name is taken.
+    """
+    if not modules and not order:
+        return source
+    python = dict(source.python)
+    for module in modules:
+        if module.name in python or module.name in source.modules:
+            raise ConfigError(f"the Python module `{module.name}` is listed twice, or is named like another module")
+        python[module.name] = module
+    return replace(source, python=python, order=tuple(order) or source.order)
 
 
 def read_built(directory: Path) -> Source:

@@ -203,6 +203,33 @@ def test_built_directories_get_it_when_they_are_loaded(engine: str, tmp_path: Pa
         marine_runtime.load(tmp_path / "built", python_modules=[PythonModule("inner", {"text": text})])
 
 
+@pytest.mark.parametrize("built_for", ["fused", "closures"])
+def test_every_kind_of_target_takes_it_beside(configuration: Configuration, built_for: str, tmp_path: Path) -> None:
+    marine_gen.build({"inner": INNER, "outer": outer()}, tmp_path / "built", engine=built_for)
+    (tmp_path / "outer.wasm").write_bytes(outer())
+    (tmp_path / "service.toml").write_text(
+        'modules_dir = "."\ntotal_memory_limit = "1 MiB"\nmodule = [{name = "outer"}]'
+    )
+    for target in (*(tmp_path / name for name in ("built", "outer.wasm", "service.toml")), {"outer": outer()}):
+        with marine_gen.load(
+            target, engine=configuration.engine, backend=configuration.backend, python_modules=[INNER]
+        ) as service:
+            assert list(service.modules) == ["inner", "outer"]
+            assert service.call("outer", "text", ["ab"]) == "ba"
+
+
+def test_it_is_listed_where_it_is_wanted() -> None:
+    other = PythonModule("other", {"text": text})
+    with marine_gen.load(
+        {"inner": INNER, "outer": outer()}, python_modules=[other], order=["inner", "other", "outer"]
+    ) as service:
+        assert list(service.modules) == ["inner", "other", "outer"]
+    with marine_gen.load({"inner": INNER, "outer": outer()}, python_modules=[other]) as service:
+        assert list(service.modules) == ["other", "inner", "outer"]
+    with pytest.raises(ConfigError, match="the Python module `inner` is listed twice"):
+        marine_gen.load({"inner": INNER, "outer": outer()}, python_modules=[INNER])
+
+
 def test_instead_of_a_guest(serve: Serve) -> None:
     """The greeting of `donkey`, which `shrek` imports, in Python."""
 
