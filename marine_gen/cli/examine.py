@@ -24,6 +24,7 @@ from marine_runtime.artifact import read_manifest
 from marine_runtime.backend import open_backend
 from marine_runtime.config_file import read_config
 from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.host_imports import HostFunctions
 from marine_runtime.interface import ModuleInterface
 from marine_runtime.plan import ModulePlan
 from marine_runtime.prepare import check_programs
@@ -101,9 +102,12 @@ class Report:
         }
 
 
-def examine(paths: Sequence[Path]) -> list[Report]:
-    """Check every path by itself, and the links between the Wasm files among them, in the given order."""
-    reports = [_examine_path(path) for path in paths]
+def examine(paths: Sequence[Path], functions: HostFunctions | None = None) -> list[Report]:
+    """Check every path by itself, and the links between the Wasm files among them, in the given order.
+
+    `functions` are those of the host that a service will have; they stand in for mounted programs.
+    """
+    reports = [_examine_path(path, functions or {}) for path in paths]
     files = [report for report in reports if report.kind is Kind.WASM]
     if len(files) > 1 and all(report.ok for report in files):
         by_name = {module.name: report for report in files for module in report.modules}
@@ -130,16 +134,16 @@ def compile_input(item: Input) -> tuple[ModuleIR, str]:
         raise DiagnosticError(_relabel(error.diagnostics, item)) from None
 
 
-def _examine_path(path: Path) -> Report:
+def _examine_path(path: Path, functions: HostFunctions) -> Report:
     report = Report(path)
     try:
         report.kind = kind_of(path)
         inputs = read_inputs(path)
         if report.kind is Kind.DIRECTORY:
             report.findings += _changed_files(path)
-            check_programs(read_manifest(path).config)
+            check_programs(read_manifest(path).config, functions)
         elif report.kind is Kind.CONFIG:
-            check_programs(read_config(path).config)
+            check_programs(read_config(path).config, functions)
     except DiagnosticError as error:
         report.findings += error.diagnostics
         return report

@@ -1,13 +1,13 @@
 """What a configuration asks of the host's file system before a service is linked (spec marine-runtime §5.3).
 
 Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
-it; `check_programs` is for tools that want to know before.
+it, so a service loads on machines without it; `check_programs` is for tools that want to know before.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from marine_runtime.config import MountedBinary, ServiceConfig, did_you_mean
 from marine_runtime.errors import ConfigError
@@ -35,8 +35,11 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
                 ) from None
 
 
-def check_programs(config: ServiceConfig) -> None:
+def check_programs(config: ServiceConfig, functions: Collection[str | tuple[str, str]] = ()) -> None:
     """Look whether all mounted programs are there.
+
+    A host function goes before a program of its name, which then need not exist. `functions` has the embedder's, by
+    name; one that stands for a single namespace replaces no program.
 
     Raises:
         ConfigError: one does not exist.
@@ -44,5 +47,5 @@ def check_programs(config: ServiceConfig) -> None:
     for name, module in config.modules.items():
         for program, item in module.mounted_binaries.items():
             path = item.path if isinstance(item, MountedBinary) else item
-            if not os.path.isfile(path):
+            if program not in functions and not os.path.isfile(path):
                 raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, does not exist")

@@ -95,6 +95,21 @@ def test_check_looks_for_programs(run: Run, write: Write, tmp_path: Path) -> Non
     assert run("run", path, "greeting.greeting", '["x"]').stdout == '"Hi, x"\n'  # nobody runs it
 
 
+def test_check_knows_functions_that_stand_in_for_programs(run: Run, write: Write, tmp_path: Path) -> None:
+    path = write("", "mounted_binaries.curl = '/no/such/curl'")
+    assert run("build", path, "-o", "out").exit_code == 0
+    host_file = tmp_path / "host.py"
+    host_file.write_text(
+        "from marine_runtime import HostFunction\nhost_functions = {'curl': HostFunction.of(lambda: None)}"
+    )
+    for target in (path, tmp_path / "out"):
+        result = run("check", target, "--host-file", host_file)
+        assert (result.exit_code, result.stderr) == (0, "")
+    host_file.write_text("host_functions = {}")
+    assert "does not exist" in run("check", path, "--host-file", host_file).stderr
+    assert "can't be read" in run("check", path, "--host-file", tmp_path / "none.py").stderr
+
+
 def test_mapped_directories_are_made_by_running_and_not_by_looking(run: Run, write: Write, tmp_path: Path) -> None:
     path = write("service_working_dir = 'state'", "wasi.mapped_dirs.sites = 'sites'")
     for command in ("check", "explain", "build"):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.host_file import read_host_functions
+from marine_gen.cli.options import FILE, examples, host_file_option
 from marine_gen.cli.output import counted, write_json
 from marine_gen.cli.report import clean, report_diagnostics, report_error, say
 
@@ -25,17 +26,19 @@ if TYPE_CHECKING:
     "--verbose", is_flag=True, help="List functions and imports too, and in services what the fused engine leaves out."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for all files.")
+@host_file_option
 @click.pass_context
-def command(ctx: click.Context, files: tuple[Path, ...], verbose: bool, as_json: bool) -> None:
+def command(ctx: click.Context, files: tuple[Path, ...], verbose: bool, as_json: bool, host_file: Path | None) -> None:
     """Find what is wrong with adapters, modules and services, without running them.
 
     FILE is an adapter text (.it), a Wasm module, a service configuration (.toml), or a directory that `build` wrote.
     Several Wasm modules are also checked against each other, in the given order. An adapter text is checked against
-    the signatures that its module should have.
+    the signatures that its module should have. Programs that a service mounts have to exist, unless the host file
+    defines functions of their names; that file is run.
     """
     from marine_gen.cli.examine import examine
 
-    reports = examine(files)
+    reports = examine(files, read_host_functions(host_file))
     failed = [report for report in reports if not report.ok]
     if as_json:
         write_json([report.to_json() for report in reports])
