@@ -59,6 +59,7 @@ toolchain: $(GUESTS)
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
+	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 
 $(STAMP): pyproject.toml

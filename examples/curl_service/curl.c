@@ -1,5 +1,8 @@
-/* Downloads with the program that the service mounts under the name `curl`. */
+/* Downloads with what the service provides under the name `curl`: a mounted program, or a function of the host. */
 #include "marine.h"
+
+/* A bit of the configuration's `logging_mask`. */
+enum { LOG_DOWNLOADS = 1 << 0 };
 
 typedef struct MARINE_PACKED {
     int32_t ret_code;
@@ -28,39 +31,56 @@ static bool is_utf8(const uint8_t *data, uint32_t count) {
     return true;
 }
 
-/* Takes over `left`, borrows `right`. */
-static marine_string append(marine_string left, marine_string right) {
-    marine_string joined = marine_string_concat(left, right);
-    marine_string_free(left);
-    return joined;
+/* Runs curl; the result belongs to the caller. */
+static mounted_binary_result *run_curl(marine_string url) {
+    const marine_string args[] = {
+        MARINE_TEXT("--disable"), /* as the first: no settings from the host's ~/.curlrc */
+        MARINE_TEXT("--silent"),
+        MARINE_TEXT("--show-error"),
+        MARINE_TEXT("--fail"), /* an answer of 400 and above is a failure */
+        MARINE_TEXT("--location"),
+        MARINE_TEXT("--globoff"), /* braces and brackets are part of the address */
+        MARINE_TEXT("--proto"),
+        MARINE_TEXT("=file,http,https"),
+        MARINE_TEXT("--max-time"),
+        MARINE_TEXT("30"),
+        MARINE_TEXT("--max-filesize"),
+        MARINE_TEXT("1048576"),
+        MARINE_TEXT("--"), /* an address that begins with a dash is no option */
+        url,
+    };
+    mounted_curl(args, sizeof args / sizeof *args);
+    return marine_record_result();
 }
 
-static marine_string as_text(marine_bytes bytes) {
-    if (!is_utf8(bytes.data, bytes.count)) return MARINE_TEXT("(not UTF-8 text)");
-    return (marine_string){(char *)bytes.data, bytes.count};
+/* "error: curl ended with code CODE: WHY", where WHY is the host's reason, else what curl wrote to stderr. */
+static marine_string describe_failure(const mounted_binary_result *result) {
+    marine_string code = marine_string_of(result->ret_code), why = result->error;
+    marine_string text = marine_string_concat(MARINE_TEXT("error: curl ended with code "), code);
+    marine_string_free(code);
+    if (why.count == 0) why = (marine_string){(char *)result->stderr_bytes.data, result->stderr_bytes.count};
+    if (!is_utf8((uint8_t *)why.data, why.count)) why = MARINE_TEXT("(not UTF-8 text)");
+    while (why.count && why.data[why.count - 1] == '\n') why.count--;
+    if (why.count == 0) return text;
+    return marine_string_append(marine_string_append(text, MARINE_TEXT(": ")), why);
 }
 
 void MARINE_EXPORT(download)(char *url, uint32_t url_size) {
     marine_string address = {url, url_size};
-    marine_string message = marine_string_concat(MARINE_TEXT("download called with url "), address);
-    marine_log(MARINE_INFO, 0, message.data, message.count);
-    marine_string_free(message);
+    marine_log_string(MARINE_INFO, LOG_DOWNLOADS, marine_string_concat(MARINE_TEXT("downloads "), address));
 
-    const marine_string args[] = {MARINE_TEXT("-sS"), MARINE_TEXT("-L"), address};
-    mounted_curl(args, sizeof args / sizeof *args);
-    mounted_binary_result *result = marine_record_result();
-
+    mounted_binary_result *result = run_curl(address);
+    marine_bytes page = result->stdout_bytes;
     marine_string answer;
-    if (result->ret_code == 0 && is_utf8(result->stdout_bytes.data, result->stdout_bytes.count)) {
-        answer = (marine_string){(char *)result->stdout_bytes.data, result->stdout_bytes.count};
-    } else if (result->ret_code == 0) {
-        answer = marine_string_concat(MARINE_TEXT("error: the answer is not UTF-8 text"), (marine_string){NULL, 0});
-        marine_bytes_free(result->stdout_bytes);
+    bool is_page = result->ret_code == 0 && is_utf8(page.data, page.count);
+    if (is_page) {
+        answer = (marine_string){(char *)page.data, page.count};
     } else {
-        answer = marine_string_concat(MARINE_TEXT("error: "), result->error);
-        answer = append(answer, MARINE_TEXT(", stderr: "));
-        answer = append(answer, as_text(result->stderr_bytes));
-        marine_bytes_free(result->stdout_bytes);
+        answer = result->ret_code
+                     ? describe_failure(result)
+                     : marine_string_concat(MARINE_TEXT("error: "), MARINE_TEXT("the page is not UTF-8 text"));
+        marine_log(MARINE_WARN, LOG_DOWNLOADS, answer.data, answer.count);
+        marine_bytes_free(page);
     }
     marine_string_free(result->error);
     marine_bytes_free(result->stderr_bytes);

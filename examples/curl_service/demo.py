@@ -2,8 +2,9 @@
 
     python examples/curl_service/demo.py [--quick]
 
-The service is built ahead of time, loaded, and asked to download and keep a page. Its `curl` is the Python function
-in `host.py`, so the demo needs no network and no curl program.
+The service is built ahead of time, loaded, and asked to download a page from a web server on this machine and to keep
+it as a file. Its `curl` is the program that `Config.toml` mounts where that exists, and the Python function in
+`host.py`; so the demo needs no network and no curl program. What the modules log is shown.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import http.server
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from typing import Any
 
 from host import host_functions
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import marine_gen
@@ -31,12 +34,17 @@ import marine_runtime
 from marine_gen.artifact import ENGINES, clear_cache
 from marine_gen.bench import BASELINE, PUBLIC_BASELINE, Candidate, compare, describe_machine, open_candidates
 from marine_gen.bench.measure import format_time
+from marine_runtime import read_config
+from marine_runtime.statistics import Statistics, human_size
 
 EXAMPLE = Path(__file__).resolve().parent
 ROOT = EXAMPLE.parents[1]
 CONFIG = EXAMPLE / "Config.toml"
 BUILT = ROOT / "build" / "curl_service"
 GUESTS = ROOT / "tests" / "guests"
+MODULES = ("local_storage", "curl", "facade")
+KEPT = EXAMPLE / "sites" / "page"
+"""Where the service keeps the page called `page`."""
 
 PAGE = "<h1>It works</h1>\n<p>Grüße von der Schleife</p>\n".encode()
 CALLS_IN_LOOP = 1000
@@ -81,19 +89,59 @@ def timed(action: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter_ns() - began
 
 
+class _Lines(logging.Handler):
+    """Shows what the modules log."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line, with the module that logged it."""
+        self._console.print(f"  [dim]{record.name}:[/] {escape(record.getMessage())}", soft_wrap=True)
+
+
+@contextmanager
+def shown_logs(console: Console) -> Iterator[None]:
+    """Meanwhile, what the modules log on level INFO and above is shown; the loggers have the modules' names."""
+    lines = _Lines(console)
+    loggers = [logging.getLogger(name) for name in MODULES]
+    for logger in loggers:
+        logger.addHandler(lines)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(lines)
+            logger.setLevel(logging.NOTSET)
+
+
+def mounted_curl() -> str | None:
+    """The program that the configuration mounts as `curl`, if it exists."""
+    program = read_config(CONFIG).config.module("curl").mounted_binaries["curl"]
+    path = program if isinstance(program, str) else program.path
+    return path if os.path.isfile(path) else None
+
+
 def download_and_keep(service: marine_gen.Service, url: str) -> bytes:
-    """The main job: fetch a page and store it, then read it back."""
+    """The main job: fetch a page and store it as a file, then read it back."""
+    KEPT.unlink(missing_ok=True)
     answer = service.modules.facade.get_n_save(url, "page")
     if answer != "Ok":
         raise SystemExit(f"get_n_save answered {answer!r}")
     stored: bytes = service.modules.local_storage.get("page")
+    if stored != KEPT.read_bytes():
+        raise SystemExit(f"get gave something else than {KEPT} holds")
     return stored
 
 
-def show_built_service(console: Console, url: str) -> None:
-    """Build ahead of time, load what was built, and run it once."""
+def show_built_service(console: Console, url: str) -> Statistics:
+    """Build ahead of time, load what was built, and run it once; gives the figures of the service at its end."""
     built, build_time = timed(lambda: marine_gen.build(CONFIG, BUILT, force=True))
-    load = partial(marine_runtime.load, BUILT, host_functions=host_functions)
+    program = mounted_curl()
+    # A function of the host goes before a program: it is given where there is no program.
+    load = partial(marine_runtime.load, BUILT, host_functions={} if program else host_functions)
     service, load_time = timed(load)
     with service:
         files = [item for item in built.directory.iterdir() if item.is_file()]
@@ -101,33 +149,51 @@ def show_built_service(console: Console, url: str) -> None:
         where = built.directory.relative_to(ROOT)
         console.print(f"built  [bold]{where}[/]: {len(files)} files, {size:,} bytes, in {format_time(build_time)}")
         console.print(f"loaded [bold]{service}[/] in {format_time(load_time)}")
+        console.print(f"curl   is {f'the program {program}' if program else 'the Python function of host.py'}")
         console.print()
+        with shown_logs(console):
+            stored = download_and_keep(service, url)
         console.print(f'service.modules.facade.get_n_save("{url}", "page") → "Ok"')
-        console.print(f'service.modules.local_storage.get("page") → {download_and_keep(service, url)!r}')
+        console.print(f'service.modules.local_storage.get("page") → {stored!r}')
+        figures: Statistics = service.statistics()
     console.print()
+    return figures
 
 
 def show_engines(console: Console, url: str, file_url: str) -> None:
-    """The same job on every engine, with the time to load the service from sources and from the cache."""
+    """The same job on every engine and with both kinds of `curl`, and the time to load from sources and from the cache.
+
+    A page is kept when it came over http and from a file, and the file that the service wrote has it.
+    """
+    program = mounted_curl()
     table = Table(title="The service on every engine", title_justify="left")
     table.add_column("engine")
     for column in ("cold: compile and load", "warm: load from cache"):
         table.add_column(column, justify="right")
-    table.add_column("page over http")
-    table.add_column("page from a file")
+    table.add_column("pages by the program")
+    table.add_column("pages by host.py")
     for engine in ENGINES:
         clear_cache()
-        load = partial(marine_gen.load, CONFIG, engine=engine, host_functions=host_functions)
-        service, cold = timed(load)
+        load = partial(marine_gen.load, CONFIG, engine=engine)
+        service, cold = timed(partial(load, host_functions=host_functions))
         service.close()
-        service, warm = timed(load)
-        with service:
-            kept = [download_and_keep(service, address) == PAGE for address in (url, file_url)]
-        if not all(kept):
-            raise SystemExit(f"the {engine} engine did not keep the page")
-        table.add_row(engine, format_time(cold), format_time(warm), "kept", "kept")
+        service, warm = timed(partial(load, host_functions=host_functions))
+        cells = ["kept" if program else "no program", "kept"]
+        with service, load() as with_program:
+            for used in (service, with_program) if program else (service,):
+                if any(download_and_keep(used, address) != PAGE for address in (url, file_url)):
+                    raise SystemExit(f"the {engine} engine did not keep the page")
+        table.add_row(engine, format_time(cold), format_time(warm), *cells)
     console.print(table)
     console.print()
+
+
+def show_memory(console: Console, figures: Statistics) -> None:
+    """One line about the memory of the service."""
+    sizes = ", ".join(f"{name} {human_size(size)}" for name, size in figures.memory.items())
+    used, limit, rejects = (0 if item is None else item for item in (figures.used, figures.limit, figures.rejects))
+    line = f"Memory of the service: {sizes}; {used:,} of {limit:,} bytes, {rejects} growths refused"
+    console.print(line, soft_wrap=True)
 
 
 def show_speed(console: Console, *, quick: bool) -> None:
@@ -220,11 +286,14 @@ def main() -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory() as scratch, page_server() as url:
         os.environ["MARINE_GEN_CACHE"] = scratch
+        # The server is on this machine, whatever proxy there is for others.
+        os.environ["no_proxy"] = "127.0.0.1"
         page = Path(scratch, "page.html")
         page.write_bytes(PAGE)
-        show_built_service(console, url)
+        figures = show_built_service(console, url)
         show_engines(console, url, page.as_uri())
         show_speed(console, quick=quick)
+        show_memory(console, figures)
 
 
 if __name__ == "__main__":

@@ -1,82 +1,84 @@
 """The host's side of the curl service: a Python function in the place of the program `curl`.
 
-It reads files and addresses of this machine only. `demo.py` uses it, and so does the command line:
+It goes before the program that `Config.toml` mounts, so the service runs where there is none. `demo.py` uses it, and
+so does the command line:
 
     marine-gen run Config.toml facade.get_n_save '["file:///etc/hosts", "hosts"]' --host-file host.py
 """
 
 from __future__ import annotations
 
-import http
 import http.client
-import ipaddress
-from collections.abc import Callable
-from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from dataclasses import dataclass
+from urllib import request
+from urllib.error import HTTPError, URLError
 
-from marine_runtime import Array, Field, HostFunction, Prim, RecordType
+from marine_runtime import S32, HostFunction, host_function
 
 MAX_PAGE = 1 << 20
+"""Bytes of a page; the module `curl` gives the program the same limit."""
+TIMEOUT = 30.0
+"""Seconds that a server may stay silent."""
 
-# The guest's record that stands for a program which has run.
-MOUNTED_BINARY_RESULT = RecordType(
-    "MountedBinaryResult",
-    (
-        Field("ret_code", Prim.S32),
-        Field("error", Prim.STRING),
-        Field("stdout", Prim.BYTE_ARRAY),
-        Field("stderr", Prim.BYTE_ARRAY),
-    ),
-)
+FAILED = 1
+NOT_FOUND_OR_REFUSED = 22
+"""The code of the program for answers of 400 and above."""
 
 
-def curl(args: list[str]) -> tuple[int, str, bytes, bytes]:
-    """What the service calls instead of the program `curl`; the last argument is the URL.
+@dataclass(frozen=True)
+class MountedBinaryResult:
+    """What the module gets from a program that has run, and from this function likewise."""
 
-    It reads `file://` and, over http, addresses of this machine; it follows no redirects.
+    ret_code: S32
+    error: str
+    stdout: bytes
+    stderr: bytes
+
+
+@host_function
+def curl(cmd: list[str]) -> MountedBinaryResult:
+    """What the service calls instead of the program `curl`; the last argument is the address, options are not read.
+
+    It follows redirects and knows `file`, `http` and `https`, as the module asks of the program.
     """
-    url = args[-1] if args else ""
     try:
-        return 0, "", _read(url), b""
+        page = _read(cmd[-1] if cmd else "")
+    except HTTPError as error:
+        with error:
+            return _failure(NOT_FOUND_OR_REFUSED, error)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return 1, f"can't read {url!r}", b"", str(error).encode(errors="replace")
+        return _failure(FAILED, error)
+    return MountedBinaryResult(0, "", page, b"")
+
+
+def _failure(code: int, error: Exception) -> MountedBinaryResult:
+    reason = error.reason if type(error) is URLError else error
+    return MountedBinaryResult(code, "", b"", f"host.py: {reason}\n".encode(errors="replace"))
 
 
 def _read(url: str) -> bytes:
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        with Path(url2pathname(parts.path)).open("rb") as file:
-            return _limited(file.read)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        raise ValueError("only file:// and http addresses of this machine are read")
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
-    try:
-        connection.request("GET", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}")
-        response = connection.getresponse()
-        if response.status != http.HTTPStatus.OK:
-            raise ValueError(f"the server answered {response.status} {response.reason}")
-        return _limited(response.read)
-    finally:
-        connection.close()
-
-
-def _limited(read: Callable[[int], bytes]) -> bytes:
-    data = read(MAX_PAGE + 1)
-    if len(data) > MAX_PAGE:
+    with _opener().open(url, timeout=TIMEOUT) as answer:
+        page: bytes = answer.read(MAX_PAGE + 1)
+    if len(page) > MAX_PAGE:
         raise ValueError(f"the page is longer than {MAX_PAGE} bytes")
-    return data
+    return page
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _opener() -> request.OpenerDirector:
+    """Python's usual handlers without `ftp` and `data`."""
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler,
+        request.UnknownHandler,
+        request.HTTPHandler,
+        request.HTTPSHandler,
+        request.HTTPRedirectHandler,
+        request.HTTPDefaultErrorHandler,
+        request.HTTPErrorProcessor,
+        request.FileHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
-host_functions: dict[str | tuple[str, str], HostFunction] = {
-    "curl": HostFunction.of(curl, params=[("args", Array(Prim.STRING))], result=MOUNTED_BINARY_RESULT)
-}
+host_functions: dict[str | tuple[str, str], HostFunction] = {"curl": curl}

@@ -137,6 +137,24 @@ static inline marine_string marine_string_concat(marine_string left, marine_stri
     return joined;
 }
 
+/* Takes over `left`, borrows `right`. */
+static inline marine_string marine_string_append(marine_string left, marine_string right) {
+    marine_string joined = marine_string_concat(left, right);
+    free(left.data);
+    return joined;
+}
+
+/* `number` in decimal, as a string that the module owns. */
+static inline marine_string marine_string_of(int64_t number) {
+    char digits[20];
+    uint32_t first = sizeof digits;
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do digits[--first] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (number < 0) digits[--first] = '-';
+    return marine_string_copy(digits + first, sizeof digits - first);
+}
+
 static inline bool marine_string_equal(marine_string left, marine_string right) {
     return left.count == right.count && (left.count == 0 || memcmp(left.data, right.data, left.count) == 0);
 }
@@ -174,5 +192,11 @@ enum { MARINE_ERROR = 1, MARINE_WARN, MARINE_INFO, MARINE_DEBUG, MARINE_TRACE };
 /* Emits one line. `target` 0 passes every logging mask. */
 MARINE_IMPORT(MARINE_HOST_API, "log_utf8_string")
 void marine_log(uint32_t level, uint32_t target, const char *text, uint32_t size);
+
+/* Emits one line and frees it. */
+static inline void marine_log_string(uint32_t level, uint32_t target, marine_string line) {
+    marine_log(level, target, line.data, line.count);
+    marine_string_free(line);
+}
 
 #endif

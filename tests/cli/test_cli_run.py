@@ -102,7 +102,7 @@ def test_unknown_engine_lists_the_engines(run: Run) -> None:
 
 
 def test_missing_host_function(run: Run) -> None:
-    result = run("run", EXAMPLE_FOLDER / "Config.toml", "facade.get_n_save")
+    result = run("run", EXAMPLE_FOLDER / "curl.wasm", "curl.download")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: module `curl` imports `__marine_host_api_v3.curl`, and nothing provides it")
 

@@ -82,7 +82,7 @@ def shown(output: str) -> tuple[int, re.Pattern[str]]:
 def test_python_block_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     source = "\n" * (block.line - 1) + block.text
-    exec(compile(source, str(block.page), "exec"), {"__name__": "__main__"})
+    exec(compile(source, str(block.page), "exec", dont_inherit=True), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("block", language("pycon"), ids=str)

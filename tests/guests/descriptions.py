@@ -236,7 +236,7 @@ _TESTS: dict[str, Description] = {
 }
 
 _EXAMPLE: dict[str, Description] = {
-    "local_storage": Description(functions=(PUT, GET)),
+    "local_storage": Description(functions=(PUT, GET), imports=(imported(HOST, LOG),)),
     "curl": Description(
         (MOUNTED_BINARY,),
         (DOWNLOAD,),
@@ -244,7 +244,7 @@ _EXAMPLE: dict[str, Description] = {
     ),
     "facade": Description(
         functions=(function("get_n_save", STRING, url=STRING, file_name=STRING),),
-        imports=(imported("curl", DOWNLOAD), imported("local_storage", PUT)),
+        imports=(imported("curl", DOWNLOAD), imported("local_storage", PUT), imported(HOST, LOG)),
     ),
 }
 

@@ -6,11 +6,12 @@ import json
 import logging
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from marine_runtime import ArgumentError, Service, TrapError
+from marine_runtime import ArgumentError, ModuleConfig, Service, ServiceConfig, TrapError
 from marine_runtime.scalars import to_f32
 from tests.support.engines import guests, normalised
 
@@ -254,7 +255,7 @@ def test_failing(serve: Serve) -> None:
         )
 
 
-def test_the_example_service(serve: Serve) -> None:
+def test_the_example_service(serve: Serve, tmp_path: Path) -> None:
     """Mounted binaries are host functions here, so the example needs one."""
     from marine_gen import HostFunction
     from marine_runtime.types import Array, Field, Prim, RecordType
@@ -273,7 +274,8 @@ def test_the_example_service(serve: Serve) -> None:
         return 0, "", b"page of " + cmd[-1].encode(), b""
 
     functions = {"curl": HostFunction.of(curl, [("cmd", Array(Prim.STRING))], result)}
-    service = serve(guests("curl", "local_storage", "facade"), host_functions=functions)
+    config = ServiceConfig(modules={"local_storage": ModuleConfig(mapped_dirs={"sites": str(tmp_path)})})
+    service = serve(guests("curl", "local_storage", "facade"), host_functions=functions, config=config)
     saved = service.modules.facade.get_n_save("http://x", "name")
     assert isinstance(saved, str)
     assert commands

@@ -228,8 +228,7 @@ def test_guests_run_beside_python(serve: Serve) -> None:
 
 def test_the_same_modules_twice(serve: Serve) -> None:
     """Services share compiled code and nothing else."""
-    one, two = serve(guests("local_storage")), serve(guests("local_storage"))
-    one.call("local_storage", "put", ["name", b"one"])
-    two.call("local_storage", "put", ["name", b"two"])
-    assert one.call("local_storage", "get", ["name"]) == b"one"
-    assert two.call("local_storage", "get", ["name"]) == b"two"
+    one, two = (serve(guests("records_passing_effector")) for _ in range(2))
+    one.call("records_passing_effector", "pass_droppable_record", [((1,), []), []])
+    assert one.call("records_passing_effector", "get_drop_count") > 0
+    assert two.call("records_passing_effector", "get_drop_count") == 0
