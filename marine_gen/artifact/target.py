@@ -14,7 +14,7 @@ from typing import Any
 from marine_runtime.artifact import read_manifest, read_wasm
 from marine_runtime.config_file import read_config
 from marine_runtime.errors import ConfigError, LoadError
-from marine_runtime.python_module import PythonModule
+from marine_runtime.python_module import PythonModule, check_python_modules
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
@@ -71,10 +71,11 @@ def with_python(source: Source, modules: Sequence[PythonModule], order: Sequence
     """`source` with more Python modules; they come first, unless `order` says where.
 
     Raises:
-        ConfigError: a name is taken.
+        ConfigError: a name is taken; ArgumentError: something is no Python module.
     """
     if not modules and not order:
         return source
+    check_python_modules(modules)
     python = dict(source.python)
     for module in modules:
         if module.name in python or module.name in source.modules:

@@ -6,12 +6,12 @@ with interface values, on the fused engine too, where such imports stay closures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from marine_runtime.backend.api import Codes
 from marine_runtime.entry import make_entry
-from marine_runtime.errors import CallError, Site
+from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.glue import Adapter, Bound, Link
 from marine_runtime.guard import Guard
 from marine_runtime.host import HostFunction, as_host_function, over_values
@@ -70,10 +70,26 @@ class PythonModule:
 def in_order(
     parts: Sequence[_Named], modules: Sequence[PythonModule], order: Sequence[str] = ()
 ) -> list[_Named | PythonModule]:
-    """Compiled and Python modules together, as `order` names them; what it does not name keeps its place in front."""
+    """Compiled and Python modules together, as `order` names them; what it does not name keeps its place in front.
+
+    Raises:
+        ArgumentError: one of `modules` is something else.
+    """
+    check_python_modules(modules)
     everything: list[_Named | PythonModule] = [*modules, *parts]
     positions = {name: position for position, name in enumerate(order)}
     return sorted(everything, key=lambda item: positions.get(item.plan.name, -1))
+
+
+def check_python_modules(modules: Iterable[object]) -> None:
+    """Refuse what was given as a Python module and is none.
+
+    Raises:
+        ArgumentError: with the type of the first.
+    """
+    for module in modules:
+        if not isinstance(module, PythonModule):
+            raise ArgumentError(f"`python_modules` has {type(module).__name__}: every item must be a PythonModule")
 
 
 class PythonGlue:

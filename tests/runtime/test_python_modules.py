@@ -179,11 +179,18 @@ def test_what_does_not_link(serve: Serve, modules: dict[str, Any], message: str)
     assert message in str(caught.value)
 
 
-def test_wrong_targets() -> None:
+def test_wrong_targets(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the Python module `inner` is listed as `other`"):
         marine_gen.load({"other": INNER, "outer": outer()})
     with pytest.raises(ConfigError, match="at least one Wasm module"):
         marine_gen.load({"inner": INNER})
+
+    for load in (marine_gen.load, marine_runtime.load):
+        marine_gen.build({"outer": guest("greeting")}, tmp_path / "built")
+        with pytest.raises(ArgumentError, match=r"`python_modules` has str: every item must be a PythonModule"):
+            load(tmp_path / "built", python_modules=["inner"])  # type: ignore[list-item]
+        with pytest.raises(LinkError, match="two modules are named `outer`"):
+            load(tmp_path / "built", python_modules=[PythonModule("outer", {"text": text})])
 
     def f(x: int) -> None: ...
 
@@ -210,7 +217,8 @@ def test_every_kind_of_target_takes_it_beside(configuration: Configuration, buil
     (tmp_path / "service.toml").write_text(
         'modules_dir = "."\ntotal_memory_limit = "1 MiB"\nmodule = [{name = "outer"}]'
     )
-    for target in (*(tmp_path / name for name in ("built", "outer.wasm", "service.toml")), {"outer": outer()}):
+    targets: list[Any] = [*(tmp_path / name for name in ("built", "outer.wasm", "service.toml")), {"outer": outer()}]
+    for target in targets:
         with marine_gen.load(
             target, engine=configuration.engine, backend=configuration.backend, python_modules=[INNER]
         ) as service:
