@@ -191,8 +191,9 @@ def show_engines(console: Console, url: str, file_url: str) -> None:
 def show_memory(console: Console, figures: Statistics) -> None:
     """One line about the memory of the service."""
     sizes = ", ".join(f"{name} {human_size(size)}" for name, size in figures.memory.items())
-    used, limit, rejects = (0 if item is None else item for item in (figures.used, figures.limit, figures.rejects))
-    line = f"Memory of the service: {sizes}; {used:,} of {limit:,} bytes, {rejects} growths refused"
+    numbers = (figures.used, figures.limit, figures.rejects)
+    used, limit, rejects = ("an unknown number" if number is None else f"{number:,}" for number in numbers)
+    line = f"Memory of the service: {sizes}; {used} of {limit} bytes, {rejects} growths refused"
     console.print(line, soft_wrap=True)
 
 

@@ -54,11 +54,11 @@ static int write_and_close(int file, const uint8_t *data, size_t count) {
 /* Reads up to the end and closes; gives 0, or the number of the error and an empty `content`. */
 static int read_and_close(int file, marine_bytes *content) {
     struct stat status;
-    int failure = fstat(file, &status) ? errno : 0;
-    if (!failure && (status.st_size < 0 || status.st_size > PTRDIFF_MAX)) failure = EFBIG;
+    int failure = fstat(file, &status) ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;
+    if (!failure && status.st_size > PTRDIFF_MAX) failure = EFBIG;
     size_t size = failure ? 0 : (size_t)status.st_size, count = 0;
     /* Not marine_new: that a file does not fit into memory is an answer here, and no reason to trap. */
-    uint8_t *data = failure || !size ? NULL : malloc(size);
+    uint8_t *data = size ? malloc(size) : NULL;
     if (size && !data) failure = ENOMEM;
     while (count < size && !failure) {
         ssize_t got = read(file, data + count, size - count);
@@ -66,8 +66,6 @@ static int read_and_close(int file, marine_bytes *content) {
         if (got <= 0) break; /* 0: the file became shorter */
         count += (size_t)got;
     }
-    /* A directory has no content; where its size is 0, the loop above did not ask. */
-    if (!failure && S_ISDIR(status.st_mode)) failure = EISDIR;
     close(file);
     if (failure) {
         free(data);
