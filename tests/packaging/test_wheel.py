@@ -111,7 +111,7 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     }
     sources = {name for name in sources if "__pycache__" not in name}
     packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == sources | {"marine_gen/text/adapter.lark"}
+    assert packed == sources | {"marine_gen/text/adapter.lark", "marine_gen/idl/interface.lark"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -121,7 +121,13 @@ def test_source_distribution_carries_what_its_tests_need(distributions: Path) ->
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {
         *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"),
-        *("grammar/adapter.lark", "grammar/README.md", "examples/curl_service/demo.py", "docs/index.md"),
+        *(
+            "grammar/adapter.lark",
+            "grammar/interface.lark",
+            "grammar/README.md",
+            "examples/curl_service/demo.py",
+            "docs/index.md",
+        ),
         *("tests/conftest.py", "tests/guests/greeting.wasm", "tests/packaging/test_wheel.py", "build/README.md"),
     }
     assert wanted <= names
