@@ -25,6 +25,8 @@ from marine_gen.binary import decode, encode
 from marine_gen.binary.embed import SECTION, extract
 from marine_gen.check import check_links
 from marine_gen.cli import cli
+from marine_gen.generate import generate, read_description
+from marine_gen.idl import parse_description, print_description
 from marine_gen.text import parse, print_interfaces
 from marine_gen.wasm import unique_custom_section
 
@@ -116,6 +118,14 @@ def avm(request: pytest.FixtureRequest, wasm: Path) -> Iterator[marine_gen.Servi
 def invoke(service: marine_gen.Service, script: str, previous: bytes = b"") -> Any:
     """Run a script as the peer `me`."""
     return service.modules.avm.invoke(script, previous, b"", PARAMETERS, EMPTY_CALL_RESULTS)
+
+
+def test_its_own_description_gives_the_section_that_it_carries(wasm: Path) -> None:
+    content = wasm.read_bytes()
+    embedded = unique_custom_section(content, SECTION)
+    description = read_description(content)
+    assert encode(generate(description, extract(content).version)) == embedded
+    assert parse_description(print_description(description)) == description
 
 
 def test_module_passes_every_check(wasm: Path) -> None:
