@@ -1,6 +1,6 @@
 """Reads the description that a module carries: the sections that the Rust SDK makes, one per item (spec §7.1).
 
-Every section is one JSON object about a record, a function or what is imported from one module. Here its form is
+A section is a JSON object about a record, a function or what is imported from one module. Here its form is
 checked; what the names in it mean is found by `generate`. Members that the form does not have are passed over, as in
 Marine. How arguments are passed (by value or by reference) is read and forgotten.
 """
@@ -42,6 +42,7 @@ _PRIMS = {
     "Utf8Str": Prim.STRING,
     "Utf8String": Prim.STRING,
 }
+_WHITE_SPACE = " \t\r\n"
 _MAX_SHOWN = 40
 
 
@@ -79,7 +80,7 @@ def read_description(wasm: bytes) -> Description:
     findings: list[Diagnostic] = []
     for name, payload in described:
         try:
-            items.append(_read_item(payload))
+            items += [_read_item(document) for document in _parse(payload)]
         except _FormError as error:
             span = Span(offset=error.offset, section=name)
             findings.append(
@@ -94,8 +95,8 @@ def read_description(wasm: bytes) -> Description:
     )
 
 
-def _read_item(payload: bytes) -> _Item:
-    item = _object(_parse(payload), "$")
+def _read_item(document: Any) -> _Item:
+    item = _object(document, "$")
     kind = _string(item, "$", "ast_type")
     if kind == "Record":
         return RecordDeclaration(_string(item, "$", "name"), _fields(_member(item, "$", "fields"), "$.fields"))
@@ -109,21 +110,28 @@ def _read_item(payload: bytes) -> _Item:
     )
 
 
-def _parse(payload: bytes) -> Any:
+def _parse(payload: bytes) -> list[Any]:
+    """The documents of one section: linkers join sections of one name, so there may be several (spec §10, Q20)."""
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+    documents: list[Any] = []
+    position = 0
     try:
-        return json.loads(payload.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = payload.decode().rstrip(_WHITE_SPACE)
+        while position < len(text) or not documents:
+            while text[position : position + 1] in tuple(_WHITE_SPACE):
+                position += 1
+            document, position = decoder.raw_decode(text, position)
+            documents.append(document)
     except UnicodeDecodeError as error:
         raise _FormError("", "the description is not UTF-8", offset=error.start) from None
     except json.JSONDecodeError as error:
-        help_line = ""
-        if error.msg == "Extra data":
-            help_line = "linkers join sections of one name: two items of the module may be called alike"
         message = f"the description is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
-        raise _FormError("", message, help_line, len(error.doc[: error.pos].encode())) from None
+        raise _FormError("", message, offset=len(error.doc[: error.pos].encode())) from None
     except RecursionError:
         raise _FormError("", "the description nests too deep") from None
     except ValueError as error:  # numbers of thousands of digits
         raise _FormError("", f"the description is not JSON: {error}") from None
+    return documents
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -232,7 +240,7 @@ def _object(document: Any, path: str) -> Mapping[str, Any]:
 
 def _member(document: Mapping[str, Any], path: str, name: str) -> Any:
     if name not in document:
-        help_line = "the module may be of an SDK whose descriptions had another form; describe it in a file"
+        help_line = "the module may be of an SDK whose descriptions had another form; describe it in a file (.idl)"
         raise _FormError(path, f"the member `{name}` is missing", help_line)
     return document[name]
 

@@ -133,6 +133,13 @@ def test_both_prefixes_and_file_order_count() -> None:
     assert [item.name for item in read_description(wasm).functions] == ["b", "a"]
 
 
+def test_sections_that_a_linker_joined() -> None:
+    one, two = (json.dumps(extern("m", **{name: signature(name)})).encode() for name in ("f", "g"))
+    apart, joined = read_description(module(one, two)), read_description(module(b" " + one + two + b"\n"))
+    assert joined == apart
+    assert [item.functions[0].name for item in joined.imports] == ["f", "g"]
+
+
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "generate" / "sections.golden"), ids=str)
 def test_diagnostics(case: Case) -> None:
     with pytest.raises(DiagnosticError) as caught:
