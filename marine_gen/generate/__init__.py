@@ -5,7 +5,7 @@ assembles the interface section. `sections` reads the description that a module 
 as text are read in `marine_gen.idl`.
 """
 
-from marine_gen.generate.generator import VERSION, generate
+from marine_gen.generate.generator import SDK_VERSION, VERSION, generate
 from marine_gen.generate.model import (
     Description,
     ExternModule,
@@ -20,6 +20,7 @@ from marine_gen.generate.model import (
 from marine_gen.generate.sections import read_description
 
 __all__ = [
+    "SDK_VERSION",
     "VERSION",
     "Description",
     "ExternModule",

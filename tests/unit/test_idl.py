@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hypothesis import given
@@ -29,6 +30,7 @@ from marine_gen.text import print_interfaces
 from marine_gen.text.grammar import grammar_text
 from marine_runtime.types import Prim
 from tests.support.golden import GOLDEN
+from tests.support.markdown import blocks
 
 POINT = """\
 data Point:
@@ -117,6 +119,15 @@ def test_the_grammar_is_the_file_of_the_checkout() -> None:
     assert grammar_text("marine_gen.idl", "interface.lark") == file.read_text("utf-8")
     assert description_parser() is description_parser()
     assert set(literal_texts().values()) >= {"data", "import", "export", "fn", "as", "->"}
+
+
+def test_the_page_shows_the_language() -> None:
+    page = Path(__file__).parents[2] / "docs" / "idl.md"
+    (example,) = blocks(page, "idl")
+    printed = print_description(parse_description(example.text))
+    assert printed == "".join(line for line in example.text.splitlines(keepends=True) if not line.startswith("//"))
+    words = set(re.findall(r"`(\w+)`", page.read_text("utf-8")))
+    assert words >= {*TYPE_WORDS, "data", "import", "export", "fn", "as"}
 
 
 WORDS = st.sampled_from(["data", "fn", "as", "u8", "string", "a b", "", '"', "\\", "é", "x-y", "1", "a\nb", "::"])
