@@ -36,9 +36,8 @@ def test_hostile_module_is_valid_and_exports_its_functions(guest):
 
 
 def test_every_file_belongs_to_a_description():
-    named = {path for guest in GUESTS for path in (guest.source, guest.adapters, guest.module)}
-    named |= {path for guest in HOSTILE for path in (guest.source, guest.adapters)}
-    named |= {guest.interface for guest in (*GUESTS, *HOSTILE) if guest.folder != EXAMPLE_FOLDER}
+    named = {path for guest in GUESTS for path in (guest.source, guest.interface, guest.adapters, guest.module)}
+    named |= {path for guest in HOSTILE for path in (guest.source, guest.interface, guest.adapters)}
     present = {
         path
         for folder in (GUESTS_FOLDER, EXAMPLE_FOLDER, HOSTILE_FOLDER)
