@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TypeVar
 
 from lark import Token, Tree
@@ -35,6 +36,7 @@ from marine_gen.text.explain import suggestion
 from marine_gen.text.findings import Findings, shown, span_of
 from marine_gen.text.literals import LiteralError, read_string
 from marine_gen.text.syntax import parse_form
+from marine_gen.text.trees import tokens_in, trees_in
 from marine_runtime.types import Prim
 
 _OPENS = {"DATA": FIELD, "IMPORT": FUNCTION, "EXPORT": FUNCTION}
@@ -52,6 +54,7 @@ _ALIASES = {
     "char": "string",
 }
 _NUMBER_TYPE = re.compile(r"[iusf]\d+")
+_MAX_NEAR = 200  # records that are compared with an unknown name
 _K = TypeVar("_K", bound=Hashable)
 
 
@@ -75,6 +78,8 @@ class _Block:
     size: int = 0
     broken: bool = False
     names: dict[str, Span] = field(default_factory=dict)
+    fields: list[Member] = field(default_factory=list)
+    functions: list[ImportedFunction] = field(default_factory=list)
 
 
 class Builder:
@@ -104,6 +109,8 @@ class Builder:
         """Everything added so far, when there are no findings; the last of them are made here."""
         self._close()
         for name, span, within in self._mentions:
+            if self._findings.full:  # nothing more would be shown, and to look for near names takes long
+                break
             self._check_mention(name, span, within)
         description = Description(tuple(self._records.values()), tuple(self._functions.values()), tuple(self._modules))
         if self._sound:
@@ -134,12 +141,12 @@ class Builder:
             if rule == FIELD and len(line) > 1 and line[1].type == "NAME":
                 self._declare(RecordDeclaration(str(line[1]), ()), span_of(line[1]))
             return
-        form = _trees(tree)[0]
+        form = trees_in(tree)[0]
         match form.data:
             case "export":
                 self._block = _Block(FUNCTION, place=span_of(first))
             case "import_":
-                self._open_module(_trees(form)[0])
+                self._open_module(trees_in(form)[0])
             case _:
                 self._open_record(form)
 
@@ -148,7 +155,7 @@ class Builder:
         self._block = _Block(FUNCTION, module=len(self._modules) - 1, place=span_of(name.meta))
 
     def _open_record(self, form: Tree[Token]) -> None:
-        token, *types = _trees(form)
+        token, *types = trees_in(form)
         name = self._name(token)
         place = span_of(token.meta)
         within = f"record `{shown(name)}`"
@@ -159,7 +166,7 @@ class Builder:
             fields = tuple(Member("", self._type(ty, within)) for ty in types)
             if not fields:
                 self._no_fields(name, place)
-        if name in TYPE_WORDS and _tokens(token)[0].type != "STRING":
+        if name in TYPE_WORDS and tokens_in(token)[0].type != "STRING":
             help_line = "rename the record, or write its name in quotes wherever it stands"
             self._report(Code.TEXT_DUPLICATE, f"`{name}` is a type already", place, help_line)
         known = not self._declare(RecordDeclaration(name, fields), place)
@@ -174,8 +181,14 @@ class Builder:
 
     def _close(self) -> None:
         block, self._block = self._block, None
-        if block is not None and block.rule == FIELD and not block.size and not block.broken:
-            self._no_fields(block.record, block.place)
+        if block is None or block.broken:
+            return
+        if block.module is not None:
+            self._modules[block.module] = replace(self._modules[block.module], functions=tuple(block.functions))
+        elif block.rule == FIELD:
+            self._records[block.record] = replace(self._records[block.record], fields=tuple(block.fields))
+            if not block.size:
+                self._no_fields(block.record, block.place)
 
     def _no_fields(self, name: str, place: Span) -> None:
         help_line = "give it one; a record without fields and without a colon is a unit, which has no values"
@@ -210,10 +223,7 @@ class Builder:
             self._add_function(block, tree)
 
     def _add_field(self, block: _Block, tree: Tree[Token]) -> None:
-        member = self._member(tree, block.names, f"record `{shown(block.record)}`")
-        if not block.broken:
-            record = self._records[block.record]
-            self._records[block.record] = replace(record, fields=(*(record.fields or ()), member))
+        block.fields.append(self._member(tree, block.names, f"record `{shown(block.record)}`"))
 
     def _add_function(self, block: _Block, tree: Tree[Token]) -> None:
         link, name_tree, params, result = _function_parts(tree)
@@ -243,10 +253,10 @@ class Builder:
         what = f"function `{shown(imported.name)}` of module `{shown(module.namespace)}`"
         where = span_of(link.meta) if link is not None else place
         if self._first(self._imported, (module.namespace, imported.name), what, where):
-            self._modules[block.module] = replace(module, functions=(*module.functions, imported))
+            block.functions.append(imported)
 
     def _member(self, tree: Tree[Token], names: dict[str, Span], within: str) -> Member:
-        token, ty = _trees(tree)
+        token, ty = trees_in(tree)
         name = self._name(token)
         if name:  # fields of tuple-like records have none
             self._first(names, name, f"`{shown(name)}` in {within}", span_of(token.meta))
@@ -258,15 +268,15 @@ class Builder:
         depth = 0
         while tree.data == "vector":
             depth += 1
-            tree = _trees(tree)[0]
+            tree = trees_in(tree)[0]
         if depth > MAX_TYPE_DEPTH:
             message = f"the type nests {depth} vectors, but at most {MAX_TYPE_DEPTH} are supported"
             self._report(Code.TEXT_VALUE, message, span)
             return _PLACEHOLDER
-        word = _trees(tree)[0]
+        word = trees_in(tree)[0]
         name = self._name(word)
         ty: Type
-        if name in TYPE_WORDS and _tokens(word)[0].type != "STRING":
+        if name in TYPE_WORDS and tokens_in(word)[0].type != "STRING":
             ty = TYPE_WORDS[name]
         else:
             ty = Named(name)
@@ -278,25 +288,22 @@ class Builder:
     # Names.
 
     def _name(self, tree: Tree[Token]) -> str:
-        token = _tokens(tree)[0]
-        start = span_of(token)
+        token = tokens_in(tree)[0]
         try:
             name = read_string(token) if token.type == "STRING" else str(token)
         except LiteralError as error:
-            column = start.column + error.index
-            span = Span(line=start.line, column=column, end_column=column + error.length)
-            help_line = r"escapes are \" \' \\ \t \n \r, \hh for a byte in hexadecimal, and \u{h…} for a character"
-            self._report(error.code, error.message, span, help_line)
+            self._sound = False
+            self._findings.add_literal_error(token, error)
             return ""
         if len(name.encode()) > MAX_NAME_BYTES:
             message = f"the name is {len(name.encode())} bytes long, and {MAX_NAME_BYTES} is the limit"
-            self._report(Code.TEXT_VALUE, message, start)
+            self._report(Code.TEXT_VALUE, message, span_of(token))
         return name
 
     def _check_mention(self, name: str, span: Span, within: str) -> None:
         record = self._records.get(name)
         if record is None:
-            help_line = suggestion(name, [*TYPE_WORDS, *self._records], _ALIASES)
+            help_line = suggestion(name, [*TYPE_WORDS, *islice(self._records, _MAX_NEAR)], _ALIASES)
             if not help_line and _NUMBER_TYPE.fullmatch(name):
                 help_line = "numbers are `s8` to `s64`, `u8` to `u64`, `f32` and `f64`"
             message = f"`{shown(name)}` is neither a type nor a declared record"
@@ -345,23 +352,15 @@ def _function_parts(
     name: Tree[Token] | None = None
     params: list[Tree[Token]] = []
     result: Tree[Token] | None = None
-    for part in _trees(tree):
+    for part in trees_in(tree):
         match part.data:
             case "link":
-                link = _trees(part)[0]
+                link = trees_in(part)[0]
             case "name":
                 name = part
             case "param":
                 params.append(part)
             case _:
-                result = _trees(part)[0]
+                result = trees_in(part)[0]
     assert name is not None
     return link, name, params, result
-
-
-def _tokens(tree: Tree[Token]) -> list[Token]:
-    return [child for child in tree.children if isinstance(child, Token)]
-
-
-def _trees(tree: Tree[Token]) -> list[Tree[Token]]:
-    return [child for child in tree.children if isinstance(child, Tree)]
