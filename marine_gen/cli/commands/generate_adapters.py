@@ -54,6 +54,8 @@ def command(file: Path, output: Path | None, described: Path | None, sdk_version
     from marine_gen.generate import SDK_VERSION, generate
     from marine_gen.wasm import find_sdk_version
 
+    if text and sdk_version is not None:
+        raise click.UsageError("an adapter text has no SDK version: leave out --sdk-version or --text")
     wasm = read_bytes(file)
     interfaces = _under(described or file, lambda: generate(_description(wasm, described)))
     if text:
