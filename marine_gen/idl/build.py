@@ -116,7 +116,7 @@ class Builder:
         if self._sound:
             space = TypeSpace()
             space.declare(description.records)
-            for finding in space.findings:  # records that contain themselves
+            for finding in space.findings:  # all else has been looked at: records that contain themselves, or too deep
                 name = finding.within.removeprefix("record `").removesuffix("`")
                 self._findings.add(finding.code, finding.message, self._places[name], help=finding.help)
         return description
@@ -294,7 +294,7 @@ class Builder:
         except LiteralError as error:
             self._sound = False
             self._findings.add_literal_error(token, error)
-            return ""
+            return str(token)  # as written, so that two wrong names are not one
         if len(name.encode()) > MAX_NAME_BYTES:
             message = f"the name is {len(name.encode())} bytes long, and {MAX_NAME_BYTES} is the limit"
             self._report(Code.TEXT_VALUE, message, span_of(token))

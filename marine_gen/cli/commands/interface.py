@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from marine_gen.cli.output import write_json, write_text
 from marine_gen.cli.report import clean
 
 if TYPE_CHECKING:
-    from marine_runtime.interface import Interface
+    from marine_runtime.interface import Interface, ModuleInterface
+    from marine_runtime.types import Field
 
 
 @click.command(
@@ -58,30 +60,28 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
 
 
 def _document(interface: Interface) -> dict[str, Any]:
+    return {"modules": [{"name": name, **_module(module)} for name, module in interface.modules.items()]}
+
+
+def _module(module: ModuleInterface) -> dict[str, Any]:
     from marine_runtime.types import describe
 
-    modules = []
-    for name, module in interface.modules.items():
-        records = module.records
+    records = module.records
 
-        def members(fields: Any, records: Any = records) -> list[dict[str, str]]:
-            return [{"name": item.name, "type": describe(item.type, records)} for item in fields]
+    def members(fields: Sequence[Field]) -> list[dict[str, str]]:
+        return [{"name": item.name, "type": describe(item.type, records)} for item in fields]
 
-        modules.append(
+    return {
+        "records": [
+            {"name": records[index].name, "fields": members(records[index].fields)}
+            for index in module.exported_records()
+        ],
+        "functions": [
             {
                 "name": name,
-                "records": [
-                    {"name": records[index].name, "fields": members(records[index].fields)}
-                    for index in module.exported_records()
-                ],
-                "functions": [
-                    {
-                        "name": function,
-                        "params": members(ty.params),
-                        "results": [describe(result, records) for result in ty.results],
-                    }
-                    for function, ty in module.functions.items()
-                ],
+                "params": members(ty.params),
+                "results": [describe(result, records) for result in ty.results],
             }
-        )
-    return {"modules": modules}
+            for name, ty in module.functions.items()
+        ],
+    }
