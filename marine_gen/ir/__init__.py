@@ -2,11 +2,12 @@
 
 `model` is the data, `resolve` the index spaces of a module, `build` executes the operand stack symbolically and finds
 every typing error, `verify` checks the invariants between passes, `printer` writes the one printed form. `exposed` is
-what others see of a module, without its adapters.
+what others see of a module, without its adapters; `fit` compares a module with a description.
 """
 
 from marine_gen.ir.build import build_module
 from marine_gen.ir.exposed import describe_module, module_interface
+from marine_gen.ir.fit import check_exports
 from marine_gen.ir.model import AdapterIR, ModuleIR
 from marine_gen.ir.printer import print_adapter, print_module
 from marine_gen.ir.verify import verify_module
@@ -15,6 +16,7 @@ __all__ = [
     "AdapterIR",
     "ModuleIR",
     "build_module",
+    "check_exports",
     "describe_module",
     "module_interface",
     "print_adapter",

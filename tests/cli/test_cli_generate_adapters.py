@@ -19,7 +19,7 @@ from marine_gen.wasm import (
     embed_sdk_version,
     remove_custom_sections,
 )
-from tests.guests.descriptions import GUESTS_FOLDER
+from tests.guests.descriptions import GUESTS, GUESTS_FOLDER, Guest
 from tests.support.golden import GOLDEN, Case, load_cases
 
 Run = Callable[..., Result]
@@ -45,6 +45,8 @@ FILES = {
     "no_module.wasm": b"no module",
     "greeting.idl": b"export:\n  fn greeting(name: string) -> string\n",
     "wrong.idl": b"export:\n  fn greeting(name: u8)\n  fn bye()\n",
+    "shrek.wasm": (GUESTS_FOLDER / "shrek.wasm").read_bytes(),
+    "shrek.idl": b"export:\n  fn greeting(name: string) -> [string]\nimport donkey:\n  fn greeting(name: u64)\n",
     "broken.idl": b"export:\n  fn greeting(name: str)\n  greeting()\n",
     "latin.idl": b"// gr\xfc\xdfe\n",
 }
@@ -76,6 +78,14 @@ def test_the_module_runs(run: Run, arguments: list[str]) -> None:
     assert extract(content) == extract(GREETING)
     with marine_gen.load({"greeting": content}) as service:
         assert service.modules.greeting.greeting("John") == "Hi, John"
+
+
+@pytest.mark.parametrize("guest", GUESTS, ids=lambda guest: guest.name)
+def test_every_guest_is_made_again(run: Run, tmp_path: Path, guest: Guest) -> None:
+    out = tmp_path / "out.wasm"
+    result = run("generate-adapters", guest.module, "--interface", guest.interface, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes() == guest.module.read_bytes()
 
 
 def test_what_was_there_is_replaced(run: Run, folder: Path) -> None:
