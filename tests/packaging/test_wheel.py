@@ -137,6 +137,9 @@ def test_source_distribution_carries_what_its_tests_need(distributions: Path) ->
 def test_command_line_works_where_only_the_wheel_is(full: Environment) -> None:
     assert full.must("marine-gen", "--version").split()[-1] == version("marine-gen")
     assert full.must("marine-gen", "run", GREETING, "greeting.greeting", '["John"]') == '"Hi, John"\n'
+    # Both grammars are in the wheel.
+    for suffix in (".it", ".idl"):
+        assert full.must("marine-gen", "check", GREETING.with_suffix(suffix)).startswith("ok: ")
 
 
 def test_example_builds_where_only_the_wheel_is(full: Environment) -> None:
