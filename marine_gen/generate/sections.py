@@ -135,11 +135,11 @@ def _parse(payload: bytes) -> list[Any]:
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _FormError("", f"the member `{_shown(twice)}` occurs twice in one object")
+    document: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in document:
+            raise _FormError("", f"the member `{_shown(name)}` occurs twice in one object")
+        document[name] = value
     return document
 
 
@@ -240,7 +240,7 @@ def _object(document: Any, path: str) -> Mapping[str, Any]:
 
 def _member(document: Mapping[str, Any], path: str, name: str) -> Any:
     if name not in document:
-        help_line = "the module may be of an SDK whose descriptions had another form; describe it in a file (.idl)"
+        help_line = "the module may be of an SDK whose descriptions had another form; describe it in a file"
         raise _FormError(path, f"the member `{name}` is missing", help_line)
     return document[name]
 
