@@ -3,8 +3,8 @@
     python docs/reference.py
 
 `instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`, generated
-steps and Wasm into their blocks in `crossing.md`. A test compares all of it with what this file gives. Everything else
-is written by hand.
+steps and Wasm into their blocks in `crossing.md`, the grammar of descriptions into its block in `idl.md`. A test
+compares all of it with what this file gives. Everything else is written by hand.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from marine_gen.diagnostics import codes
 from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
 from marine_gen.passes import print_fused
+from marine_gen.text.grammar import grammar_text
 
 DOCS = Path(__file__).parent
 INSTRUCTIONS_PAGE = DOCS / "instructions.md"
 ERRORS_PAGE = DOCS / "errors.md"
 CROSSING_PAGE = DOCS / "crossing.md"
+IDL_PAGE = DOCS / "idl.md"
 
 BEGIN, END = "<!-- codes: made by docs/reference.py -->\n", "<!-- end of codes -->\n"
 
@@ -146,7 +148,17 @@ def crossing_page(current: str) -> str:
     return current
 
 
+def idl_page(current: str) -> str:
+    """`current`, the text of `idl.md`, with the rules of the grammar as they are; terminals are left out."""
+    _, _, grammar = grammar_text("marine_gen.idl", "interface.lark").partition("\n\n")  # behind its first comment
+    rules, _, _ = grammar.partition("\n\nNAME: ")
+    before, _, rest = current.partition("```lark\n")
+    _, _, after = rest.partition("```\n")
+    return f"{before}```lark\n{rules}\n```\n{after}"
+
+
 if __name__ == "__main__":
+    IDL_PAGE.write_text(idl_page(IDL_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     INSTRUCTIONS_PAGE.write_text(instructions_page(), encoding="utf-8")
     CROSSING_PAGE.write_text(crossing_page(CROSSING_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     ERRORS_PAGE.write_text(errors_page(ERRORS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

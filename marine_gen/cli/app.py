@@ -18,8 +18,12 @@ from marine_gen._version import __version__
 from marine_gen.cli.logs import configuration_warnings
 from marine_gen.cli.report import report_error, report_interrupted, report_traceback
 
-COMMANDS = ("build", "run", "check", "explain", "bench", "it", "info", "set", "doctor", "cache")
-"""The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`."""
+COMMANDS = (
+    *("build", "run", "check", "explain", "bench", "it", "interface", "aqua", "info", "generate-adapters", "set"),
+    *("doctor", "cache", "completion"),
+)
+"""The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`, where a
+dash is an underscore."""
 
 INTERRUPTED = 130
 
@@ -31,7 +35,7 @@ Examples:
 
 \b
 Shell completion (bash; zsh and fish work the same way):
-  eval "$(_MARINE_GEN_COMPLETE=bash_source marine-gen)"
+  eval "$(marine-gen completion bash)"
 """
 
 
@@ -42,7 +46,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"marine_gen.cli.commands.{cmd_name}").command
+        file = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"marine_gen.cli.commands.{file}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 from marine_gen.artifact import compile_module
 from marine_gen.binary import extract
 from marine_gen.check import check_links
-from marine_gen.cli.inputs import Input, Kind, kind_of, read_inputs
+from marine_gen.cli.inputs import Input, Kind, interfaces_of, kind_of, read_inputs
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.passes import fuse_service
-from marine_gen.text import parse
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.artifact import read_manifest
 from marine_runtime.backend import open_backend
@@ -127,7 +126,7 @@ def compile_input(item: Input) -> tuple[ModuleIR, str]:
         if isinstance(item.content, bytes):
             compiled = compile_module(item.name, item.content)
             return compiled.ir, compiled.digest
-        ir = build_module(item.name, parse(item.content, item.source), None)
+        ir = build_module(item.name, interfaces_of(item), None)
         verify_module(ir)
         return ir, hashlib.sha256(item.content.encode()).hexdigest()
     except DiagnosticError as error:

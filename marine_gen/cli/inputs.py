@@ -1,4 +1,4 @@
-"""What the user names on the command line, read: Wasm files, adapter texts, services, built directories, JSON.
+"""What the user names on the command line, read: Wasm files, texts, services, built directories, JSON.
 
 Reading stops at bytes and text; what they mean is found by the stages behind it. Every failure is a MarineError that
 names the file.
@@ -17,7 +17,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
+    from marine_gen.interfaces import Interfaces
     from marine_runtime.service import Service
 
 _WASM_MAGIC = b"\0asm"
@@ -27,6 +30,7 @@ class Kind(Enum):
     """The forms in which modules come."""
 
     TEXT = "adapter text"
+    DESCRIPTION = "interface description"
     WASM = "Wasm module"
     CONFIG = "service configuration"
     DIRECTORY = "built directory"
@@ -34,23 +38,30 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One module as it was given: an adapter text, or the bytes of a Wasm module.
+    """One module as it was given: an adapter text, an interface description, or the bytes of a Wasm module.
 
     Attributes:
         name: its import name.
         source: what messages call it.
+        described: whether the text is a description, and not the adapters themselves.
     """
 
     name: str
     source: str
     content: str | bytes
+    described: bool = False
 
 
 def kind_of(path: Path) -> Kind:
     """What `path` is, by its name, or by its first bytes when the name does not tell."""
     if path.is_dir():
         return Kind.DIRECTORY
-    by_suffix = {".it": Kind.TEXT, ".wasm": Kind.WASM, ".toml": Kind.CONFIG}.get(path.suffix.lower())
+    by_suffix = {
+        ".it": Kind.TEXT,
+        ".idl": Kind.DESCRIPTION,
+        ".wasm": Kind.WASM,
+        ".toml": Kind.CONFIG,
+    }.get(path.suffix.lower())
     if by_suffix is not None:
         return by_suffix
     return Kind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else Kind.TEXT
@@ -63,8 +74,8 @@ def read_inputs(path: Path) -> list[Input]:
         MarineError: it can't be read.
     """
     kind = kind_of(path)
-    if kind is Kind.TEXT:
-        return [Input(path.stem, str(path), read_text(path))]
+    if kind in (Kind.TEXT, Kind.DESCRIPTION):
+        return [Input(path.stem, str(path), read_text(path), kind is Kind.DESCRIPTION)]
     if kind is Kind.WASM:
         return [Input(path.stem, str(path), read_bytes(path))]
     if kind is Kind.CONFIG:
@@ -78,6 +89,28 @@ def read_inputs(path: Path) -> list[Input]:
         Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))
         for entry in read_manifest(path).modules
     ]
+
+
+def interfaces_of(item: Input) -> Interfaces:
+    """What one module says about itself.
+
+    Raises:
+        DiagnosticError: it is malformed; the findings are under the source's name.
+    """
+    from marine_gen.binary import extract
+    from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.generate import generate
+    from marine_gen.idl import parse_description
+    from marine_gen.text import parse
+
+    try:
+        if isinstance(item.content, bytes):
+            return extract(item.content)
+        if item.described:
+            return generate(parse_description(item.content, item.source))
+        return parse(item.content, item.source)
+    except DiagnosticError as error:
+        raise error.with_source(item.source) from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -129,11 +162,16 @@ def read_arguments(given: str) -> str:
 def write_file(path: Path, data: bytes) -> None:
     """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
 
+    `-` is stdout.
+
     Raises:
         LoadError: it can't be written.
     """
     from marine_runtime.errors import LoadError
 
+    if str(path) == "-":
+        click.echo(data, nl=False)
+        return
     try:
         target = Path(os.path.realpath(path))  # a link stays a link
         if target.exists() and not target.is_file():  # a pipe or a device has no place to take

@@ -53,6 +53,32 @@ class EngineType(TextType):
         return [CompletionItem(name) for name in self.choices() if name.startswith(incomplete)]
 
 
+class SemanticVersion(TextType):
+    """A semantic version."""
+
+    name = "semver"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is not a semantic version."""
+        from marine_gen.wasm import parse_version
+
+        try:
+            return str(parse_version(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def output_option(function: _Decorated) -> _Decorated:
+    """`--output`, None when not given."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, allow_dash=True),
+        metavar="OUT",
+        help="Wasm module to write, `-` for stdout; by default the input is replaced.",
+    )(function)
+
+
 def default_engine() -> str:
     """The engine that is taken when none is asked for."""
     from marine_gen.artifact import ENGINES

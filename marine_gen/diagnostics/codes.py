@@ -23,11 +23,13 @@ class Code(Enum):
     IT_VERSION = "MG204"  # version section missing, repeated or not semantic
     IT_LIMIT = "MG205"  # cannot be encoded: a name over 255 bytes, a number out of range
 
-    # 3xx: the text form
+    # 3xx: the text form, and interface descriptions
     TEXT_LEXICAL = "MG301"  # a character or token that the grammar does not know
     TEXT_SYNTAX = "MG302"  # a token in the wrong place
     TEXT_VALUE = "MG303"  # a number out of range, a bad escape, a bad version, an empty record
     TEXT_VERSION = "MG304"  # version directive missing or repeated
+    TEXT_NAME = "MG305"  # a description names a type that nothing declares
+    TEXT_DUPLICATE = "MG306"  # a description declares a name twice
 
     # 4xx: structure of one module's interfaces
     INDEX_TYPE = "MG401"  # a type index out of range, or of the wrong kind

@@ -15,6 +15,9 @@ from marine_runtime.types import FunctionType
 VERSION = "0.28.0"
 """The interface-types version that generated sections declare."""
 
+SDK_VERSION = "0.14.0"
+"""The version of the SDK whose conventions generated adapters follow."""
+
 
 def generate(description: Description, version: str = VERSION) -> Interfaces:
     """The interfaces of a described module.

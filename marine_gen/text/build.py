@@ -24,6 +24,7 @@ from marine_gen.interfaces import (
 from marine_gen.text.explain import suggestion
 from marine_gen.text.findings import Findings, shown, span_of
 from marine_gen.text.literals import LiteralError, read_integer, read_name, read_string
+from marine_gen.text.trees import tokens_in, trees_in
 from marine_gen.wasm.semver import parse_version
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 
@@ -79,26 +80,26 @@ class Builder:
 
     def add(self, form: Tree[Token]) -> None:
         """Add one `interface` tree."""
-        directive = _trees(form)[0]
+        directive = trees_in(form)[0]
         span = span_of(form.meta)
         match directive.data:
             case "version":
-                self._add_version(_tokens(directive)[0], span)
+                self._add_version(tokens_in(directive)[0], span)
             case "function_type":
                 self._types.append(self._function_type(directive))
             case "record_type":
                 self._types.append(self._record_type(directive))
             case "import_":
-                namespace, name = (self._string(token) for token in _tokens(directive))
+                namespace, name = (self._string(token) for token in tokens_in(directive))
                 self._imports.append(Import(namespace, name, self._type_index(directive), span))
             case "adapter":
-                instructions = tuple(self._instruction(tree) for tree in _trees(directive)[1:])
+                instructions = tuple(self._instruction(tree) for tree in trees_in(directive)[1:])
                 self._adapters.append(Adapter(self._type_index(directive), instructions, span))
             case "export":
-                name_token, index = _tokens(directive)
+                name_token, index = tokens_in(directive)
                 self._exports.append(Export(self._string(name_token), self._index(index), span))
             case _:
-                core, adapter = (self._index(token) for token in _tokens(directive))
+                core, adapter = (self._index(token) for token in tokens_in(directive))
                 self._implementations.append(Implementation(core, adapter, span))
 
     def _add_version(self, token: Token, span: Span) -> None:
@@ -114,28 +115,28 @@ class Builder:
     def _function_type(self, tree: Tree[Token]) -> FunctionType:
         params: list[Field] = []
         results: list[IType] = []
-        for group in _trees(tree):
+        for group in trees_in(tree):
             if group.data == "params":
-                params += [self._field(field) for field in _trees(group)]
+                params += [self._field(field) for field in trees_in(group)]
             else:
-                results += [self._type(result) for result in _trees(group)]
+                results += [self._type(result) for result in trees_in(group)]
         return FunctionType(tuple(params), tuple(results))
 
     def _record_type(self, tree: Tree[Token]) -> RecordType:
-        token = _tokens(tree)[0]
+        token = tokens_in(tree)[0]
         name = self._name(token)
-        fields = tuple([self._field(_trees(field)[0]) for field in _trees(tree)])
+        fields = tuple([self._field(trees_in(field)[0]) for field in trees_in(tree)])
         if not fields:
             message = f"record `{shown(name)}` has no fields"
             self._findings.add(Code.TEXT_VALUE, message, span_of(token), help="a record needs at least one field")
         return RecordType(name, fields)
 
     def _field(self, tree: Tree[Token]) -> Field:
-        token = _tokens(tree)[0]
+        token = tokens_in(tree)[0]
         name = self._name(token)
         if token.type == "ID_COLON":
             name = name.rstrip(":")
-        return Field(name, self._type(_trees(tree)[0]))
+        return Field(name, self._type(trees_in(tree)[0]))
 
     def _type(self, tree: Tree[Token]) -> IType:
         """One type; a loop, because the text decides how deep it goes."""
@@ -143,12 +144,12 @@ class Builder:
         depth = 0
         while tree.data == "array":
             depth += 1
-            tree = _trees(tree)[0]
+            tree = trees_in(tree)[0]
         if depth > MAX_TYPE_DEPTH:
             message = f"the type nests {depth} arrays, but at most {MAX_TYPE_DEPTH} are supported"
             self._findings.add(Code.TEXT_VALUE, message, span)
             return _PLACEHOLDER
-        token = _tokens(tree)[0]
+        token = tokens_in(tree)[0]
         ty: IType
         if tree.data == "record":
             ty = Record(self._integer(token, 0, _U64_MAX, 64))
@@ -163,7 +164,7 @@ class Builder:
         return ty
 
     def _instruction(self, tree: Tree[Token]) -> Instruction:
-        token = _tokens(tree)[0]
+        token = tokens_in(tree)[0]
         span = span_of(token)
         operator = BY_MNEMONIC.get(token)
         if operator is None:
@@ -203,7 +204,7 @@ class Builder:
         return value - (1 << bits) if value >> (bits - 1) > 0 else value
 
     def _type_index(self, tree: Tree[Token]) -> int:
-        return self._index(_tokens(_trees(tree)[0])[0])
+        return self._index(tokens_in(trees_in(tree)[0])[0])
 
     def _index(self, token: Token) -> int:
         return self._integer(token, 0, U32_MAX, 32)
@@ -222,27 +223,12 @@ class Builder:
         try:
             return read_string(token)
         except LiteralError as error:
-            self._literal_error(token, error)
+            self._findings.add_literal_error(token, error)
             return ""
 
     def _name(self, token: Token) -> str:
         try:
             return read_name(token)
         except LiteralError as error:
-            self._literal_error(token, error)
+            self._findings.add_literal_error(token, error)
             return ""
-
-    def _literal_error(self, token: Token, error: LiteralError) -> None:
-        start = span_of(token)
-        column = start.column + error.index
-        span = Span(line=start.line, column=column, end_column=column + error.length)
-        help_line = r"escapes are \" \' \\ \t \n \r, \hh for a byte in hexadecimal, and \u{h…} for a character"
-        self._findings.add(error.code, error.message, span, help=help_line)
-
-
-def _tokens(tree: Tree[Token]) -> list[Token]:
-    return [child for child in tree.children if isinstance(child, Token)]
-
-
-def _trees(tree: Tree[Token]) -> list[Tree[Token]]:
-    return [child for child in tree.children if isinstance(child, Tree)]

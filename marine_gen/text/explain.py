@@ -30,13 +30,13 @@ _LONGEST_WORD = 40
 
 
 def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | None = None) -> str:
-    """`did you mean …?` for the candidate nearest to `word`, or nothing."""
+    """`did you mean …?` for the candidate nearest to `word`, or nothing; upper and lower case are the same."""
     if len(word) > _LONGEST_WORD:
         return ""
-    known = list(candidates)
+    known = {item.lower(): item for item in candidates}
     alias = (aliases or {}).get(word.lower())
     near = [alias] if alias in known else get_close_matches(word.lower(), known, 1)
-    return f"did you mean `{near[0]}`?" if near else ""
+    return f"did you mean `{known[near[0]]}`?" if near else ""
 
 
 def explain_illegal(run: str, span: Span, findings: Findings) -> None:

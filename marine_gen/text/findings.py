@@ -8,6 +8,7 @@ from lark import Token
 from lark.tree import Meta
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.text.literals import LiteralError
 
 MAX_FINDINGS = 100
 """Enough for a person; a hostile text cannot make the report larger than itself by more than a factor."""
@@ -43,6 +44,14 @@ class Findings:
         """Note one finding."""
         if not self.full:
             self._items.append(Diagnostic(code, message, self._source, span, within, label, (), help))
+
+    def add_literal_error(self, token: Token, error: LiteralError) -> None:
+        """Note what is wrong inside the string `token`, at the character where it is."""
+        start = span_of(token)
+        column = start.column + error.index
+        span = Span(line=start.line, column=column, end_column=column + error.length)
+        help_line = r"escapes are \" \' \\ \t \n \r, \hh for a byte in hexadecimal, and \u{h…} for a character"
+        self.add(error.code, error.message, span, help=help_line)
 
     def raise_if_any(self) -> None:
         """Raise all findings in the order of the text.

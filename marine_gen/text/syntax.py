@@ -6,10 +6,11 @@ What the trees mean is the business of `build`, what a syntax error means that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from lark import Token, Tree, UnexpectedToken
+from lark import Lark, Token, Tree, UnexpectedToken
 
 from marine_gen.diagnostics import Code, Span
 from marine_gen.text.comments import blank_comments
@@ -17,6 +18,16 @@ from marine_gen.text.explain import explain_illegal, explain_syntax
 from marine_gen.text.findings import Findings, shown, span_of
 from marine_gen.text.grammar import START, STRING_TERMINALS, adapter_parser
 from marine_gen.text.literals import is_closed
+
+_Explain = Callable[[str, Span, Findings], None]
+
+
+class SyntaxProblem(NamedTuple):
+    """A token in the wrong place, the one before it, and the terminals that could stand there."""
+
+    token: Token
+    previous: Token | None
+    accepts: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +47,10 @@ def read_forms(text: str, findings: Findings) -> Forms:
     """Parse every `(@interface …)` form of `text`, and note what is wrong with those that are not well-formed."""
     trees: list[Tree[Token]] = []
     version_broken = False
-    for form in _split(_tokens(blank_comments(text, findings))):
+    for form in _split(tokens_of(adapter_parser(), blank_comments(text, findings), START)):
         if findings.full:
             break
-        tree = None if _lexical_errors(form, findings) else _parse(form, findings)
+        tree = None if lexical_errors(form, findings) else _parse(form, findings)
         if tree is None:
             version_broken = version_broken or any(token.type == "IT_VERSION" for token in form[:3])
         else:
@@ -47,9 +58,9 @@ def read_forms(text: str, findings: Findings) -> Forms:
     return Forms(tuple(trees), version_broken)
 
 
-def _tokens(text: str) -> list[Token]:
-    # The parser's own lexer, but without the parser: nothing is fed yet.
-    return list(adapter_parser().parse_interactive(text, start=START).lexer_thread.lex(None))  # type: ignore[no-untyped-call]
+def tokens_of(parser: Lark, text: str, start: str) -> list[Token]:
+    """All tokens of a text, from the parser's own lexer, but without the parser: nothing is fed yet."""
+    return list(parser.parse_interactive(text, start=start).lexer_thread.lex(None))  # type: ignore[no-untyped-call]
 
 
 def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -71,14 +82,15 @@ def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         yield tokens[start:]
 
 
-def _lexical_errors(form: Sequence[Token], findings: Findings) -> bool:
+def lexical_errors(form: Sequence[Token], findings: Findings, explain: _Explain = explain_illegal) -> bool:
+    """Whether tokens are among `form` that no grammar takes; each is reported, runs of characters by `explain`."""
     illegal: list[Token] = []
     found = False
     for token in form:
         if token.type == "ILLEGAL":
             # One finding for a run of them, as in a word of another script.
             if illegal and illegal[-1].end_pos != token.start_pos:
-                _report_illegal(illegal, findings)
+                _report_illegal(illegal, findings, explain)
             illegal.append(token)
             found = True
         elif token.type in STRING_TERMINALS and not is_closed(token):
@@ -89,29 +101,36 @@ def _lexical_errors(form: Sequence[Token], findings: Findings) -> bool:
                 span_of(token),
                 help='a string ends on its line; write a line break as `\\n` and a quote as `\\"`',
             )
-    _report_illegal(illegal, findings)
+    _report_illegal(illegal, findings, explain)
     return found
 
 
-def _report_illegal(run: list[Token], findings: Findings) -> None:
+def _report_illegal(run: list[Token], findings: Findings, explain: _Explain) -> None:
     if not run:
         return
     start, end = span_of(run[0]), span_of(run[-1])
-    explain_illegal("".join(run), Span(start.line, start.column, end.end_column), findings)
+    explain("".join(run), Span(start.line, start.column, end.end_column), findings)
     run.clear()
 
 
 def _parse(form: Sequence[Token], findings: Findings) -> Tree[Token] | None:
-    parser = adapter_parser().parse_interactive(start=START)
+    tree = parse_form(adapter_parser(), form, START)
+    if isinstance(tree, Tree):
+        return tree
+    explain_syntax(*tree, findings)
+    return None
+
+
+def parse_form(parser: Lark, form: Sequence[Token], start: str) -> Tree[Token] | SyntaxProblem:
+    """The tree of `form` under the rule `start`, or the token at which it can't go on."""
+    state = parser.parse_interactive(start=start)
     previous: Token | None = None
     try:
         for token in form:
-            parser.feed_token(token)
+            state.feed_token(token)
             previous = token
-        tree = parser.feed_token(Token.new_borrow_pos("$END", "", form[-1]))
+        tree = state.feed_token(Token.new_borrow_pos("$END", "", form[-1]))
     except UnexpectedToken as error:
-        accepts = parser.accepts()  # type: ignore[no-untyped-call]
-        explain_syntax(error.token, previous, accepts, findings)
-        return None
+        return SyntaxProblem(error.token, previous, state.accepts())  # type: ignore[no-untyped-call]
     assert isinstance(tree, Tree)
     return tree

@@ -54,6 +54,7 @@ def test_it_is_exactly_the_adapter_text(run: Run, name: str) -> None:
     result = run("it", GUESTS_FOLDER / f"{name}.wasm")
     assert result.stdout_bytes == (GUESTS_FOLDER / f"{name}.it").read_bytes()
     assert (result.exit_code, result.stderr) == (0, "")
+    assert run("it", GUESTS_FOLDER / f"{name}.idl").stdout_bytes == result.stdout_bytes
 
 
 def test_info_as_json(run: Run, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_the_group() -> None:
     runner = CliRunner()
     result = runner.invoke(cli, ["--help"])
     assert result.exit_code == 0
-    assert "_MARINE_GEN_COMPLETE=bash_source" in result.stdout
+    assert "marine-gen completion bash" in result.stdout
     listed = [line.split()[0] for line in result.stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert tuple(listed) == COMMANDS
     assert runner.invoke(cli, ["--version"]).stdout.startswith("marine-gen ")

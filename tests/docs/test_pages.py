@@ -66,6 +66,15 @@ def test_the_crossing_page_shows_what_the_compiler_makes(reference):
     check_file(page, reference.crossing_page(text))
 
 
+def test_the_idl_page_has_the_rules_of_the_grammar(reference):
+    page = DOCS / "idl.md"
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```lark\n") == 1
+    assert "\nheader: " in text
+    assert "\n_type: " in text
+    check_file(page, reference.idl_page(text))
+
+
 def test_codes_table_has_every_code(reference):
     assert re.findall(r"\| (MG\d+) \|", reference.codes_table()) == [code.value for code in reference.codes.Code]
 

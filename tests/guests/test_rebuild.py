@@ -36,12 +36,12 @@ def test_hostile_module_is_valid_and_exports_its_functions(guest):
 
 
 def test_every_file_belongs_to_a_description():
-    named = {path for guest in GUESTS for path in (guest.source, guest.adapters, guest.module)}
-    named |= {path for guest in HOSTILE for path in (guest.source, guest.adapters)}
+    named = {path for guest in GUESTS for path in (guest.source, guest.interface, guest.adapters, guest.module)}
+    named |= {path for guest in HOSTILE for path in (guest.source, guest.interface, guest.adapters)}
     present = {
         path
         for folder in (GUESTS_FOLDER, EXAMPLE_FOLDER, HOSTILE_FOLDER)
-        for suffix in ("c", "it", "wasm", "wat")
+        for suffix in ("c", "idl", "it", "wasm", "wat")
         for path in folder.glob(f"*.{suffix}")
     }
     assert present == named

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from marine_gen.binary import decode, encode
 from marine_gen.binary.embed import SECTION, extract
 from marine_gen.check import check_links
 from marine_gen.cli import cli
+from marine_gen.generate import generate, read_description
+from marine_gen.idl import parse_description, print_description
 from marine_gen.text import parse, print_interfaces
 from marine_gen.wasm import unique_custom_section
+from tests.support.golden import GOLDEN, check_file
 
 pytestmark = pytest.mark.npm
 
@@ -118,6 +122,14 @@ def invoke(service: marine_gen.Service, script: str, previous: bytes = b"") -> A
     return service.modules.avm.invoke(script, previous, b"", PARAMETERS, EMPTY_CALL_RESULTS)
 
 
+def test_its_own_description_gives_the_section_that_it_carries(wasm: Path) -> None:
+    content = wasm.read_bytes()
+    embedded = unique_custom_section(content, SECTION)
+    description = read_description(content)
+    assert encode(generate(description, extract(content).version)) == embedded
+    assert parse_description(print_description(description)) == description
+
+
 def test_module_passes_every_check(wasm: Path) -> None:
     (module,) = compile_service(read_target(wasm))
     assert check_links([module.plan]) == []
@@ -142,6 +154,26 @@ def test_commands_take_it(wasm: Path) -> None:
     assert (checked.exit_code, checked.output) == (0, f"ok: {wasm}: module avm, 4 functions, 8 imports\n")
     printed = runner.invoke(cli, ["it", str(wasm)])
     assert (printed.exit_code, printed.output) == (0, print_interfaces(extract(wasm.read_bytes())) + "\n")
+
+
+def test_listings_are_as_blessed(wasm: Path) -> None:
+    """Its interface, and the same in Aqua and as a description."""
+    runner = CliRunner()
+    for form, arguments in {
+        "interface": ["interface", str(wasm)],
+        "aqua": ["aqua", str(wasm), "-s", "avm-js", "-i", "avm"],
+        "idl": ["interface", str(wasm), "--idl"],
+    }.items():
+        result = runner.invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+        check_file(GOLDEN / "npm" / f"avm.{form}.txt", result.stdout)
+
+
+def test_its_adapters_are_made_again(wasm: Path, tmp_path: Path) -> None:
+    out = tmp_path / "avm.wasm"
+    result = CliRunner().invoke(cli, ["generate-adapters", str(wasm), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert extract(out.read_bytes()) == replace(extract(wasm.read_bytes()), version="0.28.0")
 
 
 def test_script_is_parsed(avm: marine_gen.Service) -> None:

@@ -111,7 +111,7 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     }
     sources = {name for name in sources if "__pycache__" not in name}
     packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == sources | {"marine_gen/text/adapter.lark"}
+    assert packed == sources | {"marine_gen/text/adapter.lark", "marine_gen/idl/interface.lark"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -121,7 +121,13 @@ def test_source_distribution_carries_what_its_tests_need(distributions: Path) ->
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {
         *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"),
-        *("grammar/adapter.lark", "grammar/README.md", "examples/curl_service/demo.py", "docs/index.md"),
+        *(
+            "grammar/adapter.lark",
+            "grammar/interface.lark",
+            "grammar/README.md",
+            "examples/curl_service/demo.py",
+            "docs/index.md",
+        ),
         *("tests/conftest.py", "tests/guests/greeting.wasm", "tests/packaging/test_wheel.py", "build/README.md"),
     }
     assert wanted <= names
@@ -131,6 +137,9 @@ def test_source_distribution_carries_what_its_tests_need(distributions: Path) ->
 def test_command_line_works_where_only_the_wheel_is(full: Environment) -> None:
     assert full.must("marine-gen", "--version").split()[-1] == version("marine-gen")
     assert full.must("marine-gen", "run", GREETING, "greeting.greeting", '["John"]') == '"Hi, John"\n'
+    # Both grammars are in the wheel.
+    for suffix in (".it", ".idl"):
+        assert full.must("marine-gen", "check", GREETING.with_suffix(suffix)).startswith("ok: ")
 
 
 def test_example_builds_where_only_the_wheel_is(full: Environment) -> None:

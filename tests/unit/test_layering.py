@@ -14,13 +14,14 @@ COMPILER = ROOT / "marine_gen"
 RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
-    *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "ir", "passes"),
+    *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir", "passes"),
     *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
 THIRD_PARTY = {
     "text": {"lark"},
+    "idl": {"lark"},
     "templating": {"jinja2"},
     "artifact": {"platformdirs"},
     "bench": {"rich"},

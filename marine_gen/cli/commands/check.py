@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, files: tuple[Path, ...], verbose: bool, as_json: bool, host_file: Path | None) -> None:
     """Find what is wrong with adapters, modules and services, without running them.
 
-    FILE is an adapter text (.it), a Wasm module, a service configuration (.toml), or a directory that `build` wrote.
-    Several Wasm modules are also checked against each other, in the given order. An adapter text is checked against
-    the signatures that its module should have. Programs that a service mounts have to exist, unless the host file
-    defines functions of their names; that file is run.
+    FILE is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
+    a directory that `build` wrote. Several Wasm modules are also checked against each other, in the given order. A
+    text is checked against the signatures that its module should have. Programs that a service mounts have to exist,
+    unless the host file defines functions of their names; that file is run.
     """
     from marine_gen.cli.examine import examine
 

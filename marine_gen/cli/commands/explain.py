@@ -35,7 +35,8 @@ _GAP = 3
 def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     """Show the instructions of an adapter, its intermediate representation and the code that runs in its place.
 
-    TARGET is an adapter text (.it), a Wasm module, a service configuration (.toml), or a directory that `build` wrote.
+    TARGET is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
+    a directory that `build` wrote.
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """

@@ -6,23 +6,24 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.inputs import read_bytes
+from marine_gen.cli.inputs import Input, interfaces_of, read_bytes, read_inputs
 from marine_gen.cli.options import FILE, examples
 from marine_gen.cli.output import write_text
 
 
 @click.command(
-    "it", short_help="Print a module's adapters as text.", epilog=examples("marine-gen it greeting.wasm > greeting.it")
+    "it",
+    short_help="Print a module's adapters as text.",
+    epilog=examples("marine-gen it greeting.wasm > greeting.it", "marine-gen it greeting.idl"),
 )
 @click.argument("file", metavar="FILE.wasm", type=FILE)
 def command(file: Path) -> None:
-    """Print the interface types section of a Wasm module as adapter text."""
-    from marine_gen.binary import extract
-    from marine_gen.diagnostics import DiagnosticError
+    """Print the interface types section of a Wasm module as adapter text.
+
+    FILE may also be an interface description (.idl); then the adapters that are generated from it are printed.
+    """
     from marine_gen.text import print_interfaces
 
-    try:
-        interfaces = extract(read_bytes(file))
-    except DiagnosticError as error:
-        raise error.with_source(str(file)) from None
-    write_text(print_interfaces(interfaces) + "\n")
+    described = file.suffix.lower() == ".idl"
+    item = read_inputs(file)[0] if described else Input(file.stem, str(file), read_bytes(file))
+    write_text(print_interfaces(interfaces_of(item)) + "\n")

@@ -8,25 +8,9 @@ from typing import Any
 import click
 
 from marine_gen.cli.inputs import read_bytes, read_text, write_file
-from marine_gen.cli.options import FILE, TextType, examples
+from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
 
 _INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metavar="IN", help="Wasm module to read.")
-_OUTPUT = click.option(
-    "-o", "--output", type=FILE, metavar="OUT", help="Wasm module to write; by default the input is replaced."
-)
-
-
-class _SemanticVersion(TextType):
-    name = "semver"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is not a semantic version."""
-        from marine_gen.wasm import parse_version
-
-        try:
-            return str(parse_version(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.group(
@@ -45,7 +29,7 @@ def command() -> None:
 )
 @_INPUT
 @click.option("-w", "--text", type=FILE, required=True, metavar="TEXT", help="Adapter text to embed.")
-@_OUTPUT
+@output_option
 def set_it(source: Path, text: Path, output: Path | None) -> None:
     """Embed an adapter text into a Wasm module. `marine-gen check` says whether the two fit together."""
     from marine_gen.binary import embed
@@ -61,8 +45,8 @@ def set_it(source: Path, text: Path, output: Path | None) -> None:
     epilog=examples("marine-gen set version -i greeting.wasm -v 0.14.0"),
 )
 @_INPUT
-@click.option("-v", "--version", type=_SemanticVersion(), required=True, metavar="SEMVER", help="Version to embed.")
-@_OUTPUT
+@click.option("-v", "--version", type=SemanticVersion(), required=True, metavar="SEMVER", help="Version to embed.")
+@output_option
 def set_version(source: Path, version: str, output: Path | None) -> None:
     """Embed the version of the SDK that a Wasm module was built with."""
     from marine_gen.wasm import embed_sdk_version

@@ -1,0 +1,93 @@
+"""`marine-gen aqua`: a module's interface in the language Aqua (spec marine-runtime §8.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from marine_gen.cli.inputs import interfaces_of, read_inputs
+from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.output import write_text
+from marine_gen.cli.report import clean
+
+if TYPE_CHECKING:
+    from marine_runtime.interface import ModuleInterface
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@click.command(
+    "aqua",
+    short_help="Print a module's interface in Aqua.",
+    epilog=examples("marine-gen aqua greeting.wasm", "marine-gen aqua -s Storage -i storage-1 local_storage.wasm"),
+)
+@click.argument("file", metavar="FILE.wasm", type=FILE)
+@click.option("-s", "--service", metavar="NAME", help="Name of the service; by default the name of the file.")
+@click.option("-i", "--service-id", "--id", metavar="ID", help="Id that the service is bound to.")
+def command(file: Path, service: str | None, service_id: str | None) -> None:
+    """Print the records and functions of a module as Aqua declarations.
+
+    The name of the service becomes CamelCase. FILE may also be an adapter text (.it) or an interface description
+    (.idl).
+    """
+    from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.ir import module_interface
+
+    inputs = read_inputs(file)
+    if len(inputs) != 1:
+        raise click.UsageError(f"one module is needed, and `{file}` has {len(inputs)}")
+    (item,) = inputs
+    try:
+        interface = module_interface(interfaces_of(item))
+    except DiagnosticError as error:
+        raise error.with_source(item.source) from None
+    name = pascal_case(item.name if service is None else service)
+    if not name:
+        raise click.UsageError("the name of the service has no letter and no digit; choose one with --service")
+    write_text("".join(f"{clean(line)}\n" for line in _lines(interface, name, service_id)))
+
+
+def pascal_case(name: str) -> str:
+    """`greeting-record` as `GreetingRecord`; capital letters inside words stay."""
+    return "".join(word[0].upper() + word[1:] for word in _WORD.findall(name))
+
+
+def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:
+    from marine_runtime.types import describe
+
+    yield f"aqua {service} declares *"
+    yield ""
+    for index in _dependencies_first(interface):
+        record = interface.records[index]
+        yield f"data {record.name}:"
+        for item in record.fields:
+            yield f"  {item.name}: {describe(item.type, interface.records)}"
+        yield ""
+    bound = "" if service_id is None else '("' + service_id.replace("\\", "\\\\").replace('"', '\\"') + '")'
+    yield f"service {service}{bound}:"
+    for name in sorted(interface.functions):
+        # A function without a result ends in the two spaces around the arrow that it does not have.
+        yield f"  {interface.signature(name)}" + ("" if interface.functions[name].results else "  ")
+
+
+def _dependencies_first(interface: ModuleInterface) -> list[int]:
+    """The exported records, each behind those that it mentions, starting from them by name."""
+    from marine_gen.ir.exposed import record_of
+
+    order: dict[int, None] = {}
+    visited: set[int] = set()
+    roots = sorted(interface.exported_records(), key=lambda index: (interface.records[index].name, index))
+    pending = list(reversed(roots))
+    while pending:
+        index = pending[-1]
+        if index in visited:
+            order[pending.pop()] = None
+            continue
+        visited.add(index)
+        mentioned = [record_of(item.type) for item in interface.records[index].fields]
+        pending += [inner for inner in reversed(mentioned) if inner is not None and inner not in visited]
+    return list(order)

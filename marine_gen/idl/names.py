@@ -1,0 +1,32 @@
+"""The names of a description, both ways: words and quoted names, and the words for types."""
+
+from __future__ import annotations
+
+import re
+
+from marine_gen.text.literals import write_string
+from marine_runtime.types import Prim
+
+_DESCRIBED = (
+    *(Prim.BOOLEAN, Prim.S8, Prim.S16, Prim.S32, Prim.S64),
+    *(Prim.U8, Prim.U16, Prim.U32, Prim.U64, Prim.F32, Prim.F64, Prim.STRING),
+)
+TYPE_WORDS = {prim.value: prim for prim in _DESCRIBED} | {
+    "i8": Prim.S8,
+    "i16": Prim.S16,
+    "i32": Prim.S32,
+    "i64": Prim.S64,
+}
+"""The types that have a word. Signed numbers have two; the one with `i` is that of Aqua."""
+
+_PLAIN = re.compile(r"[^\W\d]\w*")
+
+
+def write_name(name: str) -> str:
+    """`name` as it stands in a text: plain where it can, else in quotes."""
+    return name if _PLAIN.fullmatch(name) else write_string(name)
+
+
+def write_record_name(name: str) -> str:
+    """The same for the name of a record, which in quotes may even be the word for a type."""
+    return write_string(name) if name in TYPE_WORDS else write_name(name)

@@ -1,0 +1,39 @@
+"""Does a module export the functions that a description says it does?
+
+Typing an adapter against a module would find most of this too, one finding per adapter and in the words of its
+instructions. Here the whole signatures are compared, before adapters are looked at.
+"""
+
+from __future__ import annotations
+
+from marine_gen.diagnostics import Code, Diagnostic
+from marine_gen.generate.adapters import Service
+from marine_gen.interfaces import Interfaces
+from marine_gen.ir.resolve import resolve
+from marine_gen.wasm.signatures import Signatures
+from marine_runtime.types import CoreSignature
+
+_SERVICES = {service.name.lower() for service in Service}
+
+
+def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagnostic]:
+    """What generated `interfaces` call in a module that it does not export, or exports with other types.
+
+    The signatures of service functions are left to the typing of adapters, which knows older ones too.
+    """
+    findings: list[Diagnostic] = []
+    for callee in resolve(interfaces, None, findings.append).core:
+        within = f"function `{callee.name}`"
+        found = signatures.exports.get(callee.name)
+        wanted = CoreSignature(
+            tuple(str(param.type) for param in callee.type.params), tuple(map(str, callee.type.results))
+        )
+        if found is None:
+            message = f"the Wasm module exports no function `{callee.name}`"
+            help_line = "correct the description, or export the function when the module is linked"
+            findings.append(Diagnostic(Code.EXPORT_MISSING, message, within=within, help=help_line))
+        elif found != wanted and callee.name not in _SERVICES:
+            message = f"the Wasm module exports `{callee.name}` as {found}, the description needs {wanted}"
+            help_line = "correct the description, or the function; strings and lists are an address and a length"
+            findings.append(Diagnostic(Code.WASM_SIGNATURE, message, within=within, help=help_line))
+    return findings
