@@ -30,6 +30,7 @@ from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
+from marine_runtime.tracing import Tracer
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
@@ -50,6 +51,7 @@ def load(
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
     collect_statistics: bool = False,
+    trace: Tracer | None = None,
     cache: bool = True,
 ) -> Service:
     """Load a service and run its initialisers.
@@ -64,6 +66,7 @@ def load(
         timeout: seconds that each call may take, and loading as well; none by default.
         max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
+        trace: records the calls, while it is started; modules that import from others then run as closures.
         cache: keep compiled code in the user's cache directory.
 
     Raises:
@@ -78,6 +81,7 @@ def load(
         "config": config,
         "timeout": timeout,
         "collect_statistics": collect_statistics,
+        "trace": trace,
     }
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
