@@ -1,4 +1,7 @@
-"""The Jinja2 environment of the backends: templates frame generated files, and hold no logic of expressions."""
+"""The Jinja2 environments: templates frame generated files, and hold no logic of expressions.
+
+One is for code, where names are mangled or written as literals; one is for documents, where everything is escaped.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +34,20 @@ def render(
     chosen = environment(package)
     chosen.filters.update(filters or {})
     return chosen.get_template(template).render(context)
+
+
+@cache
+def _markup(package: str) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
+
+
+def render_markup(package: str, template: str, context: Mapping[str, object]) -> str:
+    """Fill a template of an XML or HTML document, in which every value is escaped."""
+    return _markup(package).get_template(template).render(context)
