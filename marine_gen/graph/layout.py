@@ -28,7 +28,7 @@ GAP = 26  # between cards of a column
 LANE = 12
 BAND = 92  # title of the picture
 LEGEND_LINE = 20
-MIN_CELLS, MAX_CELLS = 30, 56
+MIN_CELLS, MAX_CELLS = 30, 64
 
 
 @dataclass(frozen=True, slots=True)

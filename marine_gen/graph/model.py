@@ -25,6 +25,7 @@ from marine_runtime.wasi.functions import NAMESPACES
 FUSED = "fused"
 _HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
 _RELEASE = "release_objects"
+_PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
 Excerpts = Callable[[int, AdapterIR], Sequence[tuple[str, str]]]
@@ -209,7 +210,7 @@ class _Builder:
             row = self._function(position, adapter, f"m{position}-w{len(wants)}")
             wants.append(row)
             for callee in _callees(adapter):
-                end = self._exports[callee]
+                end = self._exports.get(callee) or self._host.row(Kind.HOST, printable(".".join(callee)), _PYTHON)
                 self._edges.append(Edge(row.key, end, Kind.ADAPTED if row.note or not self._fused else Kind.FUSED))
         core = read_signatures(module.wasm).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
@@ -299,7 +300,8 @@ def _columns(plans: Sequence[ModulePlan]) -> dict[str, int]:
     columns = {plan.name: 0 for plan in plans}
     for plan in reversed(plans):
         for callee in plan.callees:
-            columns[callee.namespace] = max(columns[callee.namespace], columns[plan.name] + 1)
+            if callee.namespace in columns:  # the others are modules in Python
+                columns[callee.namespace] = max(columns[callee.namespace], columns[plan.name] + 1)
     return columns
 
 

@@ -9,12 +9,14 @@ from xml.etree import ElementTree
 import pytest
 
 from marine_gen.artifact import ENGINES, Source, compile_service
-from marine_gen.graph import Graph, build_graph, lay_out, render_html, render_svg
+from marine_gen.graph import Graph, build_graph, lay_out, measure, render_html, render_svg
 from marine_gen.graph.layout import PlacedEdge, cut, width_of
 from marine_gen.graph.model import Kind, printable
 from marine_gen.graph.svg import headline
 from marine_gen.ir.model import Side
-from marine_runtime import ServiceConfig
+from marine_runtime import HostFunction, PythonModule, ServiceConfig
+from marine_runtime.types import Prim
+from tests.support.engines import guests
 from tests.support.golden import GOLDEN, check_file
 from tests.support.graphs import HOSTILE_MODULE, SERVICES, graph_of, hostile_service
 
@@ -179,3 +181,14 @@ def test_the_page_refers_to_nothing_outside() -> None:
     assert "<pre>a &lt; b</pre>" in text
     assert re.findall(r'(?:href|src)="([^"]*)"|(url|@import)', text) == [("data:,", "")]
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+
+
+def test_modules_in_python_belong_to_the_host() -> None:
+    donkey = PythonModule("donkey", {"greeting": HostFunction.of(str.upper, [Prim.STRING], Prim.STRING)})
+    shrek = guests("shrek")
+    source = Source("s", shrek, python={"donkey": donkey}, order=("donkey", "shrek"))
+    graph = build_graph("s", compile_service(source), ServiceConfig(), "fused")
+    (edge,) = graph.edges
+    assert (edge.kind, graph.rows[edge.end][1].text) == (Kind.ADAPTED, "donkey.greeting")
+    assert graph.rows[edge.start][1].note.startswith("not fused: ")
+    assert measure(compile_service(source), "fused").how.startswith("Not measured: ")

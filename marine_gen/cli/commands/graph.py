@@ -46,7 +46,7 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
         raise click.BadParameter(f"the file must end in .svg or .html, not in {output.suffix!r}", param_hint="-o")
     from marine_gen.artifact import compile_service, read_target
     from marine_gen.artifact.target import read_built
-    from marine_gen.cli.views import Subject, views
+    from marine_gen.cli.views import Subject, Written, views
     from marine_gen.graph import Costs, build_graph, measure, render_html, render_svg
     from marine_runtime.config import ServiceConfig
 
@@ -56,9 +56,12 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
         chosen = engine or default_engine()
         page = output is not None and output.suffix.lower() != ".svg"
         service = [(item.ir, item.digest) for item in compiled]
+        written = Written()
 
         def excerpts(position: int, adapter: AdapterIR) -> Sequence[tuple[str, str]]:
-            return [(view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), chosen)]
+            return [
+                (view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), chosen, written)
+            ]
 
         costs = measure(compiled, chosen) if measured else Costs({}, "")
         graph = build_graph(
