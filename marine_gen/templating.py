@@ -12,15 +12,15 @@ import jinja2
 
 
 @cache
-def environment(package: str) -> jinja2.Environment:
-    """The templates of `package`. A name that is not given is an error; nothing is escaped: the output is code."""
+def environment(package: str, *, markup: bool = False) -> jinja2.Environment:
+    """The templates of `package`. A name that is not given is an error; values are escaped in `markup` only."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # names from Wasm files are mangled or written as literals
+        autoescape=markup,  # noqa: S701  # in code, names from Wasm files are mangled or written as literals
     )
 
 
@@ -36,18 +36,6 @@ def render(
     return chosen.get_template(template).render(context)
 
 
-@cache
-def _markup(package: str) -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-
-
 def render_markup(package: str, template: str, context: Mapping[str, object]) -> str:
     """Fill a template of an XML or HTML document, in which every value is escaped."""
-    return _markup(package).get_template(template).render(context)
+    return environment(package, markup=True).get_template(template).render(context)
