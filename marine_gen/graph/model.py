@@ -209,7 +209,7 @@ class _Builder:
         for adapter in module.ir.imports.values():
             row = self._function(position, adapter, f"m{position}-w{len(wants)}")
             wants.append(row)
-            for callee in _callees(adapter):
+            for callee in callees(adapter):
                 end = self._exports.get(callee) or self._host.row(Kind.HOST, printable(".".join(callee)), _PYTHON)
                 self._edges.append(Edge(row.key, end, Kind.ADAPTED if row.note or not self._fused else Kind.FUSED))
         core = read_signatures(module.wasm).imports
@@ -234,7 +234,7 @@ class _Builder:
         ir = self._compiled[position].ir
         signature, records = adapter.signature, ir.records
         if adapter.side is Side.IMPORT:  # whose adapter has the raw signature; people want the other
-            wanted = [item for item in ir.callees if (item.callee.namespace, item.callee.name) in _callees(adapter)]
+            wanted = [item for item in ir.callees if (item.callee.namespace, item.callee.name) in callees(adapter)]
             signature = wanted[0].type if wanted else signature
         steps, note = self._steps(ir, adapter)
         return Row(
@@ -285,7 +285,7 @@ class _Builder:
         return Row(key, printable(shown), note="no adapter: values cross in Python, by the generic codec")
 
 
-def _callees(adapter: AdapterIR) -> list[tuple[str, str]]:
+def callees(adapter: AdapterIR) -> list[tuple[str, str]]:
     """The functions of other modules that an adapter calls, as (module, function), each once."""
     found = [
         (operation.callee.callee.namespace, operation.callee.callee.name)

@@ -23,7 +23,9 @@ from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Recor
 LOOP = "repeat import {}"
 """The export that calls an import in a loop, by the position of the import among the module's adapters."""
 
-_DATA, _HEAP, _PAGE = 1024, 0x20000, 0x10000  # prepared values, blocks that adapters allocate; two pages each
+_PAGE = 0x10000
+_DATA, _DATA_END = 1024, 16 * _PAGE  # prepared values
+_HEAP, _HEAP_END = _DATA_END, 32 * _PAGE  # blocks that adapters allocate
 _TEXT = "sixteen letters!"
 _DEPTH, _ARRAY_DEPTH, _VALUES = 12, 3, 5000  # arrays are empty from some depth on, so that recursion ends
 
@@ -34,15 +36,13 @@ class NoSampleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """A stub and what is special about it.
+    """A stub and what it lacks.
 
     Attributes:
-        loops: imports that have a loop, as positions among the module's import adapters.
-        missing: why the others have none, by the same positions.
+        missing: why imports have no loop, by their positions among the module's import adapters.
     """
 
     wasm: bytes
-    loops: tuple[int, ...]
     missing: dict[int, str]
 
 
@@ -90,7 +90,7 @@ def make_stub(module: CompiledModule) -> Stub:
 class _Writer:
     def __init__(self, module: CompiledModule) -> None:
         self._module = module
-        self._data = bytearray(_HEAP - _DATA)
+        self._data = bytearray(_DATA_END - _DATA)
         self._used = 0
         self._codec = Codec(_Prepared(self._data), module.ir.records, self._allocate)  # type: ignore[arg-type]
 
@@ -102,15 +102,14 @@ class _Writer:
             for number, item in enumerate(imports)
         ]
         memories = read_signatures(self._module.wasm).memories[:1]
-        lines += [f"(memory (export {_quoted(name)}) {_HEAP // _PAGE * 2})" for name in memories]
+        lines += [f"(memory (export {_quoted(name)}) {_HEAP_END // _PAGE})" for name in memories]
         lines.append(_GLOBALS.format(heap=_HEAP))
         exports = {item.name: item for item in ir.core}
         lines += [self._function(item) for item in exports.values()]
-        loops, missing = [], {}
+        missing = {}
         for number, adapter in enumerate(imports):
             try:
                 lines.append(self._loop(number, adapter))
-                loops.append(number)
             except NoSampleError as reason:
                 missing[number] = str(reason)
         if memories:
@@ -118,7 +117,7 @@ class _Writer:
             lines.append(f'(data (i32.const {_DATA}) "{content}")')
         wasm = assemble("(module\n" + "\n".join(lines) + "\n)")
         stub = embed_sdk_version(embed(wasm, self._module.interfaces), self._module.plan.sdk_version)
-        return Stub(stub, tuple(loops), missing)
+        return Stub(stub, missing)
 
     def _function(self, callee: CoreCallee) -> str:
         """One export: a helper of the ABI, or a function that gives a prepared value."""
@@ -131,7 +130,7 @@ class _Writer:
         if adapter and len(adapter.signature.results) == 1 and not layout(adapter.signature.results[0]).code:
             try:
                 ptr, *size = self._place(adapter.signature.results[0])
-            except NoSampleError:
+            except NoSampleError:  # found when the result is compared with what it should be
                 ptr, size = 0, [0]
             body = f"(global.set $ptr (i32.const {ptr}))"
             body += "".join(f"(global.set $size (i32.const {item}))" for item in size)
@@ -204,7 +203,7 @@ _HELPERS = {
     "allocate": (
         "(param i32 i32) (result i32)",
         # Blocks one after the other, from the start again when nobody released them for long.
-        f"(local $block i32) (if (i32.gt_u (i32.add (global.get $next) (local.get 0)) (i32.const {2 * _HEAP}))"
+        f"(local $block i32) (if (i32.gt_u (i32.add (global.get $next) (local.get 0)) (i32.const {_HEAP_END}))"
         f" (then (global.set $next (i32.const {_HEAP})))) (local.set $block (global.get $next))"
         " (global.set $next (i32.add (global.get $next) (local.get 0))) (local.get $block)",
     ),

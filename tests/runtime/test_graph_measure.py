@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import marine_gen
 from marine_gen.artifact import ENGINES, CompiledModule, Source, compile_service
-from marine_gen.generate import Description, Member, Named, RecordDeclaration
+from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Vector, generate
 from marine_gen.graph import measure
 from marine_gen.graph.stubs import LOOP, NoSampleError, make_stub, sample
 from marine_gen.ir.model import Side
 from marine_runtime.traced import size
 from marine_runtime.types import Array, Field, Prim, Record, RecordType
-from tests.support.echo import Memory, echo_module, function
-from tests.support.engines import guests, normalised
-from tests.support.graphs import SERVICES, hostile_service
+from tests.support.echo import Memory, echo_module, echo_wat, function
+from tests.support.engines import assemble, guests, normalised
+from tests.support.graphs import SERVICES, echoing, hostile_service
 from tests.support.traces import recorded, spans
 from tests.support.troubles import modules
 
@@ -108,6 +109,23 @@ def test_records_that_explode() -> None:
     wasm = echo_module(Description(tuple(records), (function("f", Named("r9")),)), Memory())
     costs = measure(compiled({"m": wasm}), "interpreter", rounds=1, seconds=0)
     assert costs.texts["m", Side.EXPORT, "f"] == "not measured: its records contain themselves, or too much"
+
+
+def test_results_that_do_not_come_back() -> None:
+    """The adapter of `f` calls another core function than its own, which stubs do not expect."""
+    functions = (Signature("f", (), Prim.STRING), Signature("g", (), Vector(Prim.U64)))
+    whole = generate(Description((), functions))
+    f, g = (adapter.instructions for adapter in whole.adapters)
+    position = next(index for index, (one, other) in enumerate(zip(f, g, strict=False)) if one != other)
+    wrong = replace(whole.adapters[0], instructions=(*f[:position], g[position], *f[position + 1 :]))
+    broken = replace(whole, adapters=(wrong, whole.adapters[1]))
+    inner = assemble(echo_wat(whole, Memory(), {}, "", ""), broken)
+    outer = echoing(functions, inner=functions)
+    costs = measure(compiled({"inner": inner, "outer": outer}), "fused", rounds=1, seconds=0).texts
+    reason = "not measured: a result prepared for it does not come back"
+    assert costs["inner", Side.EXPORT, "f"] == costs["outer", Side.IMPORT, "inner.f"] == reason
+    assert FIGURE.fullmatch(costs["inner", Side.EXPORT, "g"])
+    assert FIGURE.fullmatch(costs["outer", Side.IMPORT, "inner.g"])
 
 
 def test_records_in_themselves() -> None:
