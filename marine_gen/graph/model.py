@@ -25,6 +25,7 @@ from marine_runtime.wasi.functions import NAMESPACES
 FUSED = "fused"
 _HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
 _RELEASE = "release_objects"
+_BUILT_IN = {logger.NAME: "the logger of the runtime", call_parameters.NAME: "the parameters of the call"}
 _PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
@@ -270,14 +271,15 @@ class _Builder:
     def _host_import(self, module: str, item: CoreImport, key: str) -> Row:
         text = f"{item.namespace}.{item.name}"
         settings = self._config.module(module)
-        if item.namespace in call_parameters.HOST_NAMESPACES and item.name in settings.mounted_binaries:
+        of_the_host = item.namespace in call_parameters.HOST_NAMESPACES
+        if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
+            end, kind = self._host.row(Kind.HOST, printable(text), _BUILT_IN[item.name]), Kind.HOST
+        elif of_the_host and item.name in settings.mounted_binaries:
             binary = settings.mounted_binaries[item.name]
             path = binary if isinstance(binary, str) else binary.path
             end, kind = self._host.row(Kind.BINARY, self._path(path), "a program of the host"), Kind.BINARY
         else:
-            known = {logger.NAME: "the logger of the runtime", call_parameters.NAME: "the parameters of the call"}
-            built_in = item.namespace in call_parameters.HOST_NAMESPACES and item.name in known
-            note = known[item.name] if built_in else "given by the program that loads the service"
+            note = "given by the program that loads the service"
             end, kind = self._host.row(Kind.HOST, printable(text), note), Kind.HOST
         self._edges.append(Edge(key, end, kind))
         params, results = (", ".join(types) for types in (item.signature.params, item.signature.results))

@@ -67,7 +67,8 @@ class Track:
             def call(*values: Any) -> Any:
                 span = self._open[-1] if self._open else None
                 result = run(*values)
-                _weigh(span, host.type, host.records, values, result)
+                if span is not None and span.kind == kind:
+                    span.crossed = host.type, host.records, values, result
                 return result
 
             return call
@@ -103,7 +104,7 @@ class Track:
             if span is not None and span.kind == "import" and not span.joined:
                 span.joined = True
                 result = run(*values)
-                _weigh(span, signature, records, values, result)
+                span.crossed = signature, records, values, result
                 return result
             caller, kind = (PYTHON, "call") if span is None else (span.name, "import")
             span = Span(self._number, kind, name, {"from": caller, "engine": engine})
@@ -138,28 +139,39 @@ class Track:
         self._tracer.begin(span)
         self._open.append(span)
         try:
-            return run(*args, **kwargs) if kwargs else run(*args)
+            result = run(*args, **kwargs) if kwargs else run(*args)
         except BaseException as error:
-            span.details["error"] = shortened(f"{type(error).__name__}: {error}", MAX_MESSAGE)
-            raise
-        finally:
             span.end = perf_counter_ns()
+            span.details["error"] = _told(error)
+            raise
+        else:
+            span.end = perf_counter_ns()
+        finally:
             self._open.pop()
+        if span.crossed is not None:
+            _weigh(span, *span.crossed)
+            span.crossed = None
+        return result
 
 
-def _weigh(span: Span | None, signature: FunctionType, records: Records, values: Sequence[Any], result: Any) -> None:
+def _told(error: BaseException) -> str:
+    """Class and text of an error. A text that can't be had must not hide the error itself."""
+    try:
+        return shortened(f"{type(error).__name__}: {error}", MAX_MESSAGE)
+    except Exception:
+        return shortened(type(error).__name__, MAX_NAME)
+
+
+def _weigh(span: Span, signature: FunctionType, records: Records, values: Sequence[Any], result: Any) -> None:
     """Note the sizes of a call that succeeded."""
-    if span is None:
-        return
     results = (result,) if len(signature.results) == 1 else result or ()
     try:
         params = [param.type for param in signature.params]
-        span.details[SENT] = sum(size(ty, records, value) for ty, value in zip(params, values, strict=True))
-        span.details[RECEIVED] = sum(
-            size(ty, records, value) for ty, value in zip(signature.results, results, strict=True)
-        )
+        sent = sum(size(ty, records, value) for ty, value in zip(params, values, strict=True))
+        received = sum(size(ty, records, value) for ty, value in zip(signature.results, results, strict=True))
     except RecursionError:
-        span.details.pop(SENT, None)  # nested too deeply to be weighed
+        return  # nested too deeply to be weighed
+    span.details[SENT], span.details[RECEIVED] = sent, received
 
 
 def size(ty: IType, records: Records, value: Any) -> int:

@@ -39,14 +39,16 @@ class Span:
         details: what the event says besides; `arg_bytes`, `result_bytes` and `error` are added when they are known.
         start, end: in ns of the performance counter; `end` is 0 while it runs.
         joined: whether the export adapter behind an import has begun; the values that it gets are those of this call.
+        crossed: what there is to weigh when the clock has stopped.
     """
 
-    __slots__ = ("details", "end", "joined", "kind", "name", "start", "track")
+    __slots__ = ("crossed", "details", "end", "joined", "kind", "name", "start", "track")
 
     def __init__(self, track: int, kind: str, name: str, details: dict[str, Any]) -> None:
         self.track, self.kind, self.name, self.details = track, kind, name, details
         self.start = self.end = 0
         self.joined = False
+        self.crossed: Any = None
 
 
 class Tracer:

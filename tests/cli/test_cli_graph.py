@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ from click.testing import Result
 
 from marine_gen.artifact import ENGINES
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
+from tests.support.graphs import HOSTILE_MODULE, hostile_service
 
 Run = Callable[..., Result]
 CONFIG = EXAMPLE_FOLDER / "Config.toml"
@@ -81,3 +83,16 @@ def test_a_place_that_can_not_be_written(run: Run, tmp_path: Path) -> None:
     result = run("graph", CONFIG, "-o", tmp_path / "missing" / "out.svg")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: `{tmp_path / 'missing' / 'out.svg'}` can't be written: ")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hostile_names_in_the_code_that_is_shown(run: Run, tmp_path: Path, engine: str) -> None:
+    module = tmp_path / "hostile.wasm"
+    module.write_bytes(hostile_service()[HOSTILE_MODULE])
+    path = tmp_path / "out.html"
+    assert run("graph", module, "-o", path, "--engine", engine).exit_code == 0
+    text = path.read_text("utf-8")
+    assert not re.search(
+        r"[^\n\x20-\x7e\xa0-\u200a\u2010-\u2027\u2030-\ud7ff\ue000-\ufefe\uff00-\uffef\U00010000-\U0010ffff]", text
+    )
+    assert text.count("<script>") == 1

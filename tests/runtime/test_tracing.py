@@ -141,6 +141,23 @@ def test_errors_are_flagged_at_every_boundary(serve: Serve) -> None:
             assert "result_bytes" not in event["args"]
 
 
+def test_an_error_without_a_text_is_not_hidden(serve: Serve) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fail(text: str) -> str:
+        raise MuteError
+
+    with recorded() as tracer:
+        service = serve({"m": ASK}, host_functions=host(fail), trace=tracer)
+        with pytest.raises(MuteError):
+            service.call("m", "ask", ["abc"])
+    assert [event["args"].get("error") for event in spans(tracer.document()) if event["cat"] != "init"] == [
+        "MuteError"
+    ] * 2
+
+
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "runtime" / "calls.golden"), ids=str)
 def test_errors_are_those_of_a_service_that_is_not_traced(serve: Serve, case: Case) -> None:
     names, *lines = case.input.splitlines()
