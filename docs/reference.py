@@ -3,8 +3,9 @@
     python docs/reference.py
 
 `instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`, generated
-steps and Wasm into their blocks in `crossing.md`, the grammar of descriptions into its block in `idl.md`. A test
-compares all of it with what this file gives. Everything else is written by hand.
+steps and Wasm into their blocks in `crossing.md`, the grammar of descriptions into its block in `idl.md`. `graph.svg`
+is the picture of the curl service. A test compares all of it with what this file gives. Everything else is written by
+hand.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from pathlib import Path
 from marine_gen.artifact import compile_service, read_target
 from marine_gen.artifact.fused import fuse
 from marine_gen.diagnostics import codes
+from marine_gen.graph import build_graph, render_svg
 from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
 from marine_gen.passes import print_fused
 from marine_gen.text.grammar import grammar_text
+from marine_runtime import ServiceConfig
 
 DOCS = Path(__file__).parent
 INSTRUCTIONS_PAGE = DOCS / "instructions.md"
 ERRORS_PAGE = DOCS / "errors.md"
 CROSSING_PAGE = DOCS / "crossing.md"
 IDL_PAGE = DOCS / "idl.md"
+GRAPH_PICTURE = DOCS / "graph.svg"
+EXAMPLE = DOCS.parent / "examples" / "curl_service"
 
 BEGIN, END = "<!-- codes: made by docs/reference.py -->\n", "<!-- end of codes -->\n"
 
@@ -134,7 +139,7 @@ def errors_page(current: str) -> str:
 
 def crossing_page(current: str) -> str:
     """`current`, the text of `crossing.md`, with the generated steps and Wasm of its example made anew."""
-    facade = fuse(compile_service(read_target(DOCS.parent / "examples" / "curl_service" / "Config.toml")))[-1]
+    facade = fuse(compile_service(read_target(EXAMPLE / "Config.toml")))[-1]
     assert facade is not None
     start = facade.code.glue.index("  ;; import curl.download")
     blocks = {
@@ -157,8 +162,16 @@ def idl_page(current: str) -> str:
     return f"{before}```lark\n{rules}\n```\n{after}"
 
 
+def graph_picture() -> str:
+    """The picture of the curl service, as `marine-gen graph` draws it."""
+    source = read_target(EXAMPLE / "Config.toml")
+    config = ServiceConfig.from_json(source.options)
+    return render_svg(build_graph(source.name, compile_service(source), config, "fused", folder=EXAMPLE))
+
+
 if __name__ == "__main__":
     IDL_PAGE.write_text(idl_page(IDL_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    GRAPH_PICTURE.write_text(graph_picture(), encoding="utf-8")
     INSTRUCTIONS_PAGE.write_text(instructions_page(), encoding="utf-8")
     CROSSING_PAGE.write_text(crossing_page(CROSSING_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     ERRORS_PAGE.write_text(errors_page(ERRORS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

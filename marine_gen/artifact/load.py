@@ -30,6 +30,7 @@ from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
+from marine_runtime.tracing import Tracer
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
@@ -52,6 +53,7 @@ def load(
     collect_statistics: bool = False,
     python_modules: Sequence[PythonModule] = (),
     order: Sequence[str] = (),
+    trace: Tracer | None = None,
     cache: bool = True,
 ) -> Service:
     """Load a service and run its initialisers.
@@ -69,6 +71,7 @@ def load(
         python_modules: modules in Python that those of the target import, besides those that a mapping lists.
         order: the names of all modules, in the order in which they are listed; that of a mapping by default, else
             Python modules come first.
+        trace: records the calls, while it is started; modules that import from others then run as closures.
         cache: keep compiled code in the user's cache directory.
 
     Raises:
@@ -83,6 +86,7 @@ def load(
         "config": config,
         "timeout": timeout,
         "collect_statistics": collect_statistics,
+        "trace": trace,
     }
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marine_gen.artifact import GENERATOR
 from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
 from marine_gen.passes import fuse_service, print_fused
+from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import generate
-from marine_gen.wasm_backend import generate_glue
+from marine_gen.wasm_backend import FusedCode, generate_glue
 
 INTERPRETER = "interpreter"
 CLOSURES = "closures"
@@ -49,15 +50,25 @@ class Subject:
         return self.service[self.position][0]
 
 
-def views(subject: Subject, engine: str) -> Iterator[View]:
-    """The parts of one adapter, ending with the code that `engine` runs."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written for the modules of one service, by position: kept by who looks at many of its adapters."""
+
+    python: dict[int, Sequence[str]] = field(default_factory=dict)
+    fused: dict[int, FusedModule] = field(default_factory=dict)
+    glue: dict[int, FusedCode] = field(default_factory=dict)
+
+
+def views(subject: Subject, engine: str, written: Written | None = None) -> Iterator[View]:
+    """The parts of one adapter, ending with the code that `engine` runs; `written` saves writing it again."""
     adapter = subject.adapter
+    written = written or Written()
     yield View("Instructions", _instructions(adapter))
     yield View("IR", print_adapter(adapter).rstrip("\n"))
     if engine == FUSED:
-        yield from _fused(subject)
+        yield from _fused(subject, written)
     elif engine != INTERPRETER:
-        yield _python(subject)
+        yield _python(subject, written)
 
 
 def _instructions(adapter: AdapterIR) -> str:
@@ -65,11 +76,13 @@ def _instructions(adapter: AdapterIR) -> str:
     return "\n".join(f"{f'#{at}':<{width + 1}}  {text}" for at, text in enumerate(adapter.source)) or "(none)"
 
 
-def _python(subject: Subject) -> View:
+def _python(subject: Subject, written: Written) -> View:
     module, digest = subject.service[subject.position]
-    source = generate(module, generator=GENERATOR, digest=digest).source
+    if subject.position not in written.python:
+        source = generate(module, generator=GENERATOR, digest=digest).source
+        written.python[subject.position] = _adapter_functions(source)
     index = next(index for index, item in enumerate(module.adapters) if item is subject.adapter)
-    return View("Python", _adapter_functions(source)[index], "python")
+    return View("Python", written.python[subject.position][index], "python")
 
 
 def _adapter_functions(source: str) -> Sequence[str]:
@@ -83,20 +96,26 @@ def _adapter_functions(source: str) -> Sequence[str]:
     ]
 
 
-def _fused(subject: Subject) -> Iterator[View]:
-    irs = [ir for ir, _ in subject.service[: subject.position + 1]]
-    module = fuse_service(irs).modules[subject.module.name]
+def _fused(subject: Subject, written: Written) -> Iterator[View]:
+    position = subject.position
+    irs = [ir for ir, _ in subject.service[: position + 1]]
+    if position not in written.fused:
+        written.fused[position] = fuse_service(irs).modules[subject.module.name]
+    module = written.fused[position]
     adapter = subject.adapter
     exported = adapter.side.value == "export"
     name = f"{adapter.side.value} {adapter.function}"
     if name in module.unfused:
         yield View("Not fused", f"{module.unfused[name]}; what runs is its closure:")
-        yield _python(subject)
+        yield _python(subject, written)
         return
     fused = module.exports[adapter.function] if exported else module.imports[adapter.key]
     index = list(module.exports).index(adapter.function) if exported else list(module.imports).index(adapter.key)
-    digest = subject.service[subject.position][1]
-    code = generate_glue(module, {ir.name: ir for ir in irs}, subject.position, generator=GENERATOR, digest=digest)
+    if position not in written.glue:
+        digest = subject.service[position][1]
+        known = {ir.name: ir for ir in irs}
+        written.glue[position] = generate_glue(module, known, position, generator=GENERATOR, digest=digest)
+    code = written.glue[position]
     yield View("Fused IR", print_fused(fused).rstrip("\n"))
     yield View("Wasm", _wasm_function(code.glue, f"${adapter.side.value}.{index}"), "wat")
 

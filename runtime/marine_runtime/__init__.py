@@ -30,6 +30,7 @@ from marine_runtime.python_module import PythonModule
 from marine_runtime.service import Service
 from marine_runtime.state import ServiceState
 from marine_runtime.statistics import Statistics
+from marine_runtime.tracing import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 
 __all__ = [
@@ -72,9 +73,11 @@ __all__ = [
     "Site",
     "StateError",
     "Statistics",
+    "Tracer",
     "TrapError",
     "host_function",
     "load",
     "parse_config",
     "read_config",
+    "tracing",
 ]

@@ -27,6 +27,7 @@ from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.plan import ModulePlan
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
+from marine_runtime.tracing import Tracer
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -174,6 +175,7 @@ def load(
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
     collect_statistics: bool = False,
+    trace: Tracer | None = None,
     python_modules: Sequence[PythonModule] = (),
     order: Sequence[str] = (),
 ) -> Service:
@@ -188,6 +190,7 @@ def load(
         timeout: seconds that each call may take, and loading as well; none by default.
         max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
+        trace: records the calls, while it is started; modules that import from others then run as closures.
         python_modules: modules in Python that those of the directory import; they are not part of it.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
 
@@ -206,7 +209,7 @@ def load(
         Part(
             entry.plan,
             load_code(path, entry, chosen),
-            _load_glue(path, entry, chosen, engine),
+            _load_glue(path, entry, chosen, _engine_of(entry, engine, trace)),
             table_elements(path, entry, config),
         )
         for entry in manifest.modules
@@ -219,7 +222,13 @@ def load(
         config=config,
         timeout=timeout,
         collect_statistics=collect_statistics,
+        trace=trace,
     )
+
+
+def _engine_of(entry: ModuleEntry, engine: str, trace: Tracer | None) -> str:
+    """The engine of one module. Fused imports never leave Wasm, where nobody could record them."""
+    return "closures" if trace is not None and "stub_wasm" in entry.files else engine
 
 
 def table_elements(directory: Path, entry: ModuleEntry, config: ServiceConfig) -> int:

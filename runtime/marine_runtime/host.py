@@ -158,14 +158,22 @@ class GuestSide:
     set_result_size: Callable[[int], None]
 
 
-def adapt(host: HostFunction, name: str, guest: Callable[[Records], GuestSide]) -> Callable[..., Any]:
+def adapt(
+    host: HostFunction,
+    name: str,
+    guest: Callable[[Records], GuestSide],
+    observe: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+) -> Callable[..., Any]:
     """`host` as a function over raw values of the Wasm signature `host.codes()`.
 
-    `guest` is asked at the first call, because the caller does not exist yet, and only when memory is needed.
+    `guest` is asked at the first call, because the caller does not exist yet, and only when memory is needed. `observe`
+    puts something around the function over internal values, where there is one.
     """
     if host.raw is not None:
         return host.raw(guest)
     run = over_values(host, name)
+    if observe is not None:
+        run = observe(run)
     result_type = host.type.results[0] if host.type.results else None
     side: GuestSide | None = None
 

@@ -30,6 +30,7 @@ from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach, locate
 from marine_runtime.staging import Staging
+from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
 from marine_runtime.wasi import Wasi
@@ -77,7 +78,7 @@ def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked
     for part in parts:
         if isinstance(part, PythonModule):
             glue = PythonGlue(part)
-            bound = part.bind(scene.guard, glue.record_classes)
+            bound = scene.recorded(part.plan, glue.engine, part.bind(scene.guard, glue.record_classes))
             scene.earlier[part.name] = Linked(part.plan, glue, None, bound)
         else:
             with blaming(scene.store.budget):
@@ -93,23 +94,36 @@ class Scene:
         names: the modules of the service, in load order.
         earlier: those that are linked already.
         wasi: what they see of the machine.
+        track: where calls are recorded, if they are.
     """
 
     wasi: Wasi
 
-    def __init__(self, store: Store, guard: Guard, host_functions: HostFunctions, config: ServiceConfig) -> None:
+    def __init__(
+        self,
+        store: Store,
+        guard: Guard,
+        host_functions: HostFunctions,
+        config: ServiceConfig,
+        track: Track | None = None,
+    ) -> None:
         self.store = store
         self.guard = guard
         self.host = HostSide(host_functions, config)
         self.config = config
         self.names: Sequence[str] = ()
         self.earlier: dict[str, Linked] = {}
+        self.track = track
 
     @cached_property
     def staging(self) -> tuple[Any, Staging]:
         """The staging memory of the service, as an import and as an object; made when something is fused."""
         native, memory = self.store.new_memory(1)
         return native, Staging(memory, self.guard.judge)
+
+    def recorded(self, plan: ModulePlan, engine: str, bound: Bound) -> Bound:
+        """The adapters of a module as the service uses them: recorded, when it is traced."""
+        return self.track.bound(plan, engine, bound) if self.track else bound
 
 
 def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
@@ -149,12 +163,15 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     if fused:
         link.glue_instance = _instantiate_glue(plan, fused, instance, native, stub, scene)
         link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
-    bound = part.glue.bind(link)
+    bound = scene.recorded(plan, part.glue.engine, part.glue.bind(link))
     for key, late in pending.items():
         late.target = _boundary(bound.imports[key].run)
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
-            _initialise(plan.name, initialiser, link.core_function(initialiser, "", ""))
+            run = link.core_function(initialiser, "", "")
+            if scene.track:
+                run = scene.track.initialiser(f"{plan.name}.{initialiser}", part.glue.engine, run)
+            _initialise(plan.name, initialiser, run)
     return Linked(plan, part.glue, instance, bound)
 
 
@@ -201,7 +218,11 @@ def _outside_import(
     if host.uses_memory and not link.has_memory:
         raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
-    run = adapt(host, name, link.guest_side)
+    if scene.track is None:
+        run = adapt(host, name, link.guest_side)
+    else:
+        around, observe = scene.track.host(module, key, link.engine, host)
+        run = around(adapt(host, name, link.guest_side, observe))
     return scene.store.host_function(params, results, _boundary(run, site))
 
 
@@ -286,6 +307,7 @@ class _Link:
     def __init__(self, part: Part, guard: Guard, callees: Sequence[Adapter]) -> None:
         self.plan = part.plan
         self.guard = guard
+        self.engine = part.glue.engine
         self.has_memory = part.module.memory is not None
         self._classes = part.glue.record_classes
         self._coercers = Coercers(part.plan.records)

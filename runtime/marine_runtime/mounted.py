@@ -60,6 +60,11 @@ def host_function(name: str, binary: MountedBinary | str) -> HostFunction:
     return HostFunction(lambda args: run(name, chosen, args), signature, {0: RESULT})
 
 
+def is_mounted(host: HostFunction) -> bool:
+    """Whether `host` runs a program."""
+    return host.records.get(0) is RESULT
+
+
 def run(name: str, binary: MountedBinary, args: list[str]) -> Outcome:
     """Run a program to its end, or to one of its limits."""
     # With a separator in it, a path is not looked for in PATH.

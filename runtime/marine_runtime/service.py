@@ -25,6 +25,8 @@ from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
 from marine_runtime.statistics import Statistics
+from marine_runtime.traced import Track
+from marine_runtime.tracing import Tracer
 from marine_runtime.wasi import WasiState
 
 
@@ -54,6 +56,7 @@ class Service:
         config: ServiceConfig | None = None,
         timeout: float | None = None,
         collect_statistics: bool = False,
+        trace: Tracer | None = None,
     ) -> None:
         self.name = name
         self.config = config or ServiceConfig()
@@ -65,7 +68,8 @@ class Service:
         self._counts_growth = backend.budget_problem is None
         self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
         self._store = backend.store(self._budget)
-        scene = Scene(self._store, self._guard, host_functions or {}, self.config)
+        track = None if trace is None else Track(trace, name, self._guard)
+        scene = Scene(self._store, self._guard, host_functions or {}, self.config, track)
         self._context = scene.host.context
         try:
             self._operations = Operations(self._store, self._guard, timeout, collect=collect_statistics)

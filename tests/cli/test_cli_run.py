@@ -16,6 +16,7 @@ from marine_runtime import ArgumentError
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 from tests.support.engines import assemble
 from tests.support.golden import GOLDEN, Case, load_cases
+from tests.support.traces import calls
 
 Run = Callable[..., Result]
 GREETING = GUESTS_FOLDER / "greeting.wasm"
@@ -196,3 +197,27 @@ def test_hostile_names_do_not_reach_the_terminal(run: Run, tmp_path: Path) -> No
         assert result.stderr.count("\n") == 1
         assert "\\x1b[2J\\nerror: fake\\u202e" in result.stderr
         assert "\x1b" not in result.stderr
+
+
+def test_calls_are_recorded(run: Run, service: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    result = run("run", service("donkey", "shrek"), "shrek.greeting", '["x"]', "--trace", path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert calls(json.loads(path.read_text("utf-8"))) == [
+        (0, "call", "shrek.greeting"),
+        (1, "import", "donkey.greeting"),
+    ]
+
+
+def test_a_failing_call_is_recorded(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    result = run("run", GUESTS_FOLDER / "failing.wasm", "failing.failing", "--trace", path)
+    assert result.exit_code == 1
+    assert calls(json.loads(path.read_text("utf-8"))) == [(0, "call", "failing.failing")]
+
+
+def test_a_trace_without_a_place(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "out.json"
+    result = run("run", GREETING, "greeting.greeting", '["x"]', "--trace", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"error: the trace `{path}` can't be written: there is no directory `{path.parent}`\n"

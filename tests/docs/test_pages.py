@@ -75,6 +75,10 @@ def test_the_idl_page_has_the_rules_of_the_grammar(reference):
     check_file(page, reference.idl_page(text))
 
 
+def test_the_picture_of_the_curl_service_is_up_to_date(reference):
+    check_file(DOCS / "graph.svg", reference.graph_picture())
+
+
 def test_codes_table_has_every_code(reference):
     assert re.findall(r"\| (MG\d+) \|", reference.codes_table()) == [code.value for code in reference.codes.Code]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -29,6 +30,9 @@ from marine_gen.cli.output import write_text
 @click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
+@click.option(
+    "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
+)
 @host_file_option
 def command(
     target: Path,
@@ -38,6 +42,7 @@ def command(
     backend: str,
     no_cache: bool,
     log_level: str,
+    trace_file: Path | None,
     host_file: Path | None,
 ) -> None:
     """Call a function and print its result as JSON.
@@ -46,18 +51,21 @@ def command(
     arguments: an array by position, or an object by name; `-` reads it from stdin.
     """
     from marine_gen.artifact import load
+    from marine_runtime.tracing import tracing
 
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (
         interruptible(),
         logging_to_stderr(log_level),
+        tracing(trace_file) if trace_file else nullcontext() as tracer,
         load(
             target,
             engine=engine or default_engine(),
             host_functions=host_functions,
             backend=backend,
             cache=not no_cache,
+            trace=tracer,
         ) as service,
     ):
         result = service.call_json(*choose_function(service, function), text)

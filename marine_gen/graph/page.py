@@ -1,0 +1,17 @@
+"""A graph as one HTML page: the picture, and what there is to read about each row, shown when it is chosen.
+
+The page asks for nothing from elsewhere and forbids itself to. Without scripts everything to read stands below.
+"""
+
+from __future__ import annotations
+
+from marine_gen.graph.model import Graph
+from marine_gen.graph.svg import drawing
+from marine_gen.templating import render_markup
+
+
+def render_html(graph: Graph) -> str:
+    """The page."""
+    ends = {key: [edge for edge in graph.edges if key in (edge.start, edge.end)] for key in graph.rows}
+    context = {"graph": graph, "svg": drawing(graph), "rows": graph.rows, "ends": ends}
+    return render_markup("marine_gen.graph", "graph.html.j2", context)

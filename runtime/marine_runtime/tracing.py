@@ -1,0 +1,229 @@
+"""Recording calls: who crossed which boundary, when, for how long, with how many bytes, in the trace-event format.
+
+A `Tracer` collects events of the services that were loaded with it and writes them as JSON that Perfetto and Chrome's
+trace viewer open. What is an event is decided in `traced`; a service without a tracer does not come near either file.
+The number of events and the length of every text in them are bounded, so that the memory and the file are too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from time import perf_counter_ns
+from typing import Any
+
+from marine_runtime.errors import ArgumentError, LoadError, StateError
+
+DEFAULT_LIMIT = 100_000
+"""Events of one recording, unless it is given another limit. A file of so many has about 25 MB."""
+
+MAX_NAME = 200
+MAX_MESSAGE = 500
+"""Characters that are kept of a name and of an error's text; names come from Wasm files and may be of any length."""
+
+_PROCESS = 1
+_log = logging.getLogger("marine_runtime")
+
+
+class Span:
+    """One crossing of a boundary, from its beginning to its end.
+
+    Attributes:
+        track: number of the service.
+        kind: `call`, `import`, `host`, `binary` or `init`; the category of the event.
+        details: what the event says besides; `arg_bytes`, `result_bytes` and `error` are added when they are known.
+        start, end: in ns of the performance counter; `end` is 0 while it runs.
+        joined: whether the export adapter behind an import has begun; the values that it gets are those of this call.
+        crossed: what there is to weigh when the clock has stopped.
+    """
+
+    __slots__ = ("crossed", "details", "end", "joined", "kind", "name", "start", "track")
+
+    def __init__(self, track: int, kind: str, name: str, details: dict[str, Any]) -> None:
+        self.track, self.kind, self.name, self.details = track, kind, name, details
+        self.start = self.end = 0
+        self.joined = False
+        self.crossed: Any = None
+
+
+class Tracer:
+    """Collects what services loaded with it do, between `start` and `stop`.
+
+    Services of several threads may share a tracer; each has a track of its own.
+
+    Attributes:
+        recording: whether events are collected.
+        limit: how many at most.
+        dropped: how many there was no room for.
+    """
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        """Make a tracer that does not record yet.
+
+        Raises:
+            ArgumentError: `limit` is not a positive whole number.
+        """
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise ArgumentError(f"the limit of a trace is a positive number of events, not {limit!r:.80}")
+        self.limit = limit
+        self.recording = False
+        self.dropped = 0
+        self._services: list[str] = []
+        self._spans: list[Span] = []
+        self._origin = self._cut = 0
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Begin to record; what an earlier recording held is forgotten.
+
+        Raises:
+            StateError: it is recording already.
+        """
+        if self.recording:
+            raise StateError("the tracer is recording already: stop it first")
+        self._spans, self.dropped, self._cut = [], 0, 0
+        self._origin = perf_counter_ns()
+        self.recording = True
+
+    def stop(self, path: str | Path | None = None) -> dict[str, Any]:
+        """End the recording; gives it as a trace-event document and writes that to `path`, if there is one.
+
+        Crossings that have not ended yet are in it, as long as they lasted so far.
+
+        Raises:
+            StateError: it is not recording.
+            LoadError: the file can't be written; the recording is kept, and `document` gives it.
+        """
+        if not self.recording:
+            raise StateError("the tracer is not recording: start it first")
+        self.recording = False
+        document = self.document()
+        if path is not None:
+            _write(Path(path), document)
+        return document
+
+    def document(self) -> dict[str, Any]:
+        """What was recorded, as a trace-event document (times in µs since `start`)."""
+        now = perf_counter_ns()
+        with self._lock:
+            spans, names = list(self._spans), list(self._services)
+        events: list[dict[str, Any]] = [_metadata("process_name", 0, {"name": "marine"})]
+        for number, name in enumerate(names, 1):
+            events.append(_metadata("thread_name", number, {"name": name}))
+            events.append(_metadata("thread_sort_index", number, {"sort_index": number}))
+        events += [self._event(span, now) for span in spans]
+        other: dict[str, Any] = {"limit": self.limit, "dropped": self.dropped}
+        if self.dropped:
+            note = f"the trace was cut at its limit of {self.limit} events; {self.dropped} are missing"
+            other["note"] = note
+            moment = {"name": note, "cat": "marine", "ph": "i", "s": "g", "pid": _PROCESS, "tid": 0}
+            events.append({**moment, "ts": self._microseconds(self._cut), "args": {}})
+        return {"displayTimeUnit": "ns", "otherData": other, "traceEvents": events}
+
+    # For `traced`
+
+    def track(self, service: str) -> int:
+        """A number for another service."""
+        with self._lock:
+            self._services.append(shortened(service, MAX_NAME))
+            return len(self._services)
+
+    def begin(self, span: Span) -> None:
+        """`span` begins; it is kept when there is room."""
+        with self._lock:
+            if len(self._spans) < self.limit:
+                self._spans.append(span)
+            else:
+                self._cut = self._cut or perf_counter_ns()
+                self.dropped += 1
+        span.start = perf_counter_ns()
+
+    def _event(self, span: Span, now: int) -> dict[str, Any]:
+        start = span.start or now
+        details = span.details if span.end else {**span.details, "unfinished": True}
+        return {
+            "name": span.name,
+            "cat": span.kind,
+            "ph": "X",
+            "ts": self._microseconds(start),
+            "dur": max(0, (span.end or now) - start) / 1000,
+            "pid": _PROCESS,
+            "tid": span.track,
+            "args": details,
+        }
+
+    def _microseconds(self, moment: int) -> float:
+        return max(0, moment - self._origin) / 1000
+
+
+@contextmanager
+def tracing(path: str | Path, limit: int = DEFAULT_LIMIT) -> Iterator[Tracer]:
+    """A tracer that records while the block runs, and writes `path` at its end, also when the block fails.
+
+    with tracing("out.json") as tracer, marine_gen.load("Config.toml", trace=tracer) as service: ...
+
+    Raises:
+        LoadError: the file can't be written; where that can be seen beforehand, before the block runs.
+        ArgumentError: `limit` is not a positive whole number.
+    """
+    tracer = Tracer(limit)
+    place = Path(path)
+    _check_place(place)
+    tracer.start()
+    try:
+        yield tracer
+    except BaseException:
+        try:
+            _finish(tracer, place)
+        except LoadError as problem:  # what the block raised is what matters
+            _log.warning("the trace is lost: %s", problem)
+        raise
+    _finish(tracer, place)
+
+
+def _finish(tracer: Tracer, place: Path) -> None:
+    if tracer.recording:
+        tracer.stop(place)
+
+
+def _check_place(path: Path) -> None:
+    problem = None
+    try:
+        if "\0" in str(path):
+            problem = "its name has a NUL in it"
+        elif path.is_dir():
+            problem = "it is a directory"
+        elif not path.parent.is_dir():
+            problem = f"there is no directory `{path.parent}`"
+        elif path.exists() and not os.access(path, os.W_OK):
+            problem = "it is write-protected"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise LoadError(f"the trace `{path}` can't be written: {problem}")
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """One line per event, so that a file can be looked at and compared without a viewer."""
+    lines = [json.dumps(event) for event in document["traceEvents"]]
+    head = json.dumps({key: value for key, value in document.items() if key != "traceEvents"})
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(head[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LoadError(f"the trace `{path}` can't be written: {reason}") from None
+
+
+def _metadata(name: str, track: int, details: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "ph": "M", "pid": _PROCESS, "tid": track, "args": details}
+
+
+def shortened(text: str, length: int) -> str:
+    """`text`, cut where it is longer than `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
