@@ -166,6 +166,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 def load(
     directory: str | Path,
+    service_type: type[Service] = Service,
     *,
     engine: str | None = None,
     host_functions: HostFunctions | None = None,
@@ -181,6 +182,7 @@ def load(
 
     Args:
         directory: the output of `marine-gen build`.
+        service_type: the class of the result; a generated package gives its own, with classes for modules and records.
         engine: `fused` or `closures`; the one that the directory was built for by default.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
@@ -206,12 +208,12 @@ def load(
         Part(
             entry.plan,
             load_code(path, entry, chosen),
-            _load_glue(path, entry, chosen, engine),
+            _load_glue(path, entry, chosen, engine, service_type.record_classes(entry.plan.name)),
             table_elements(path, entry, config),
         )
         for entry in manifest.modules
     ]
-    return Service(
+    return service_type(
         in_order(parts, python_modules, order),
         chosen,
         name=manifest.name,
@@ -263,7 +265,9 @@ def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
     return data
 
 
-def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: str) -> GeneratedGlue:
+def _load_glue(
+    directory: Path, entry: ModuleEntry, backend: Backend, engine: str, records: Mapping[int, type] | None
+) -> GeneratedGlue:
     fused: FusedModules | None = None
     if engine == "fused" and "fused_python" in entry.files:
         stub = _load_generated(directory, entry, "stub", backend) if "stub_wasm" in entry.files else None
@@ -271,7 +275,7 @@ def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: st
     item = _entry_file(entry, "fused_python" if fused else "python")
     source = _read(directory, item, entry)
     assert source is not None
-    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused)
+    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused, records)
 
 
 def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:

@@ -206,14 +206,18 @@ class Coercers:
             return undeclared
 
         members = Members(record.fields, "field", expected, aliases=self.aliases)
-        attributes = _attributes(members.identifiers)
+        attributes, names = _attributes(members.identifiers), tuple(members.names)
         steps, coercers = members.steps, list[Coercer]()
 
         def coerce_record(value: Any, depth: int) -> tuple[Any, ...]:
             if depth > max_depth:
                 raise self.too_deep()
             values: Sequence[Any] | None = None
-            if getattr(type(value), "__marine_record__", None) is record:
+            declared = type(value)
+            # A class of this module, or one that several modules and services share.
+            if getattr(declared, "__marine_record__", None) is record or (
+                getattr(declared, "__marine_fields__", None) == names
+            ):
                 # Without an attribute that someone deleted, the general way says which.
                 with suppress(KeyError):
                     values = attributes(value.__dict__)

@@ -12,9 +12,10 @@ from pathlib import Path
 from threading import current_thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
@@ -38,7 +39,8 @@ class ServicePool:
     """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
     Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
-    A pool may be used from any thread, and from asyncio by `call_async`.
+    A pool may be used from any thread, and from asyncio by `call_async`. Functions are attributes as those of a service
+    are: `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
         source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
@@ -59,6 +61,9 @@ class ServicePool:
         ArgumentError: an argument is out of range, or can't be sent to a worker process.
         PoolError: the workers did not start.
     """
+
+    modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
+    _declared: ClassVar[Declared] = UNDECLARED
 
     def __init__(
         self,
@@ -95,10 +100,35 @@ class ServicePool:
             # A process has its own limit inside; a thread that hangs while it loads can only be left behind.
             limit = monotonic() + start + 1
             interfaces = [_wait(item, limit) for item in started]
-            self._surface = Surface(interfaces[0])
+            self._surface = Surface(interfaces[0], self._declared)
+            self.modules = self._declared.together({name: self._handle(name) for name in interfaces[0].modules})
         except BaseException:
             self.close(timeout=0)
             raise
+
+    def _handle(self, module: str) -> ModuleHandle:
+        """The functions of a module, each of which makes a call of the pool."""
+        names = self._surface.interface.modules[module].functions
+        functions = {name: self._function(module, name) for name in names}
+        return self._declared.handle(module, functions, self._surface.records[module])
+
+    def _function(self, module: str, name: str) -> Callable[..., Any]:
+        found = self._surface.function(module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._wait(Job(Request(module, name, [found.bind(args, kwargs)], self._timeout), found.publish))
+
+        call.__name__ = call.__qualname__ = name
+        call.__doc__ = self._surface.interface.modules[module].signature(name)
+        return call
+
+    def _wait(self, job: Job) -> Any:
+        """Queue a call and wait for its result."""
+        self._jobs.put(job, None)
+        try:
+            return job.future.result()
+        finally:
+            job.future.cancel()  # after Ctrl-C, nobody waits for it any more
 
     def _worker(self, number: int) -> Callable[[], Worker]:
         if self.kind == "threads":
@@ -143,11 +173,7 @@ class ServicePool:
             CallTimeoutError: it ran longer. WorkerDiedError: its process ended. PoolClosedError: the pool is closed.
             Others: as `Service.call`.
         """
-        future = self.submit(module, function, args, timeout=timeout)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # after Ctrl-C, nobody waits for it any more
+        return self._wait(self._job(module, function, args, timeout))
 
     def submit(
         self,
@@ -315,7 +341,7 @@ class ServicePool:
         with self._crew.lock:
             return [worker for worker in self._crew.workers if worker.thread is not current_thread()]
 
-    def __enter__(self) -> ServicePool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -324,7 +350,7 @@ class ServicePool:
         # After an error nobody waits for the calls that are left.
         self.close(**({"timeout": 0} if value is not None else {}))
 
-    async def __aenter__(self) -> ServicePool:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exit: object) -> None:
