@@ -25,6 +25,7 @@ from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
 from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
+from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.errors import LoadError
@@ -121,17 +122,22 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
     compiled = compile_service(source)
-    stems = identifiers([module.name for module in compiled], {"manifest"})
+    stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
         with _replacing(output) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
             entries = [_write_module(directory, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
-                source.name, GENERATOR, engine, version("wasmtime"), key, tuple(entries), source.options
+                source.name,
+                GENERATOR,
+                engine,
+                version("wasmtime"),
+                key,
+                tuple(entries),
+                source.options,
+                _write_package(directory, source.name, compiled),
             )
-            (directory / MANIFEST).write_text(
-                json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
+            (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
         raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
     return BuildResult(output, manifest, fresh=False)
@@ -154,11 +160,19 @@ def _write_module(directory: Path, stem: str, module: CompiledModule, fused: Fus
                 contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
                 contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
                 contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm))
-    files = {}
-    for kind, (name, data) in contents.items():
-        (directory / name).write_bytes(data)
-        files[kind] = FileEntry(name, hashlib.sha256(data).hexdigest())
-    return ModuleEntry(module.plan, files)
+    return ModuleEntry(module.plan, {kind: _write(directory, *item) for kind, item in contents.items()})
+
+
+def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:
+    """What makes the directory a typed Python package."""
+    package = generate_package(name, [module.plan for module in compiled], generator=GENERATOR)
+    contents = {"__init__.py": package.init, "pool.py": package.pool, "py.typed": ""}
+    return tuple(_write(directory, file, text.encode()) for file, text in contents.items())
+
+
+def _write(directory: Path, name: str, data: bytes) -> FileEntry:
+    (directory / name).write_bytes(data)
+    return FileEntry(name, hashlib.sha256(data).hexdigest())
 
 
 def _machine_code(wasm: bytes) -> bytes:
@@ -166,21 +180,16 @@ def _machine_code(wasm: bytes) -> bytes:
 
 
 def _up_to_date(output: Path, key: str) -> Manifest | None:
-    """The manifest of a complete build of `key` in `output`, if there is one."""
+    """The manifest of a complete, undamaged build of `key` in `output`, if there is one."""
     try:
         manifest = read_manifest(output)
-    except LoadError:
-        return None
-    if manifest.key != key:
-        return None
-    for entry in manifest.modules:
-        for item in entry.files.values():
-            try:
-                data = (output / item.name).read_bytes()
-            except OSError:
+        if manifest.key != key or (output / MANIFEST).read_text("utf-8") != manifest.text():
+            return None
+        for item in manifest.all_files():
+            if hashlib.sha256((output / item.name).read_bytes()).hexdigest() != item.sha256:
                 return None
-            if hashlib.sha256(data).hexdigest() != item.sha256:
-                return None
+    except (LoadError, OSError, UnicodeDecodeError):
+        return None
     return manifest
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Manifest:
     Attributes:
         key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
         options: settings of the service, the JSON form of its configuration.
+        package: what makes the directory a typed Python package.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Manifest:
     key: str
     modules: tuple[ModuleEntry, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    package: tuple[FileEntry, ...] = ()
 
     @property
     def config(self) -> ServiceConfig:
@@ -85,6 +87,18 @@ class Manifest:
         except ConfigError as error:
             raise LoadError(f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}") from None
 
+    def all_files(self) -> Iterator[FileEntry]:
+        """Every file that the build wrote, except the manifest."""
+        yield from self.package
+        for entry in self.modules:
+            yield from entry.files.values()
+
+    def text(self) -> str:
+        """The content of the file, with a digest by which accidents are noticed when it is built again."""
+        document = self.to_json()
+        digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
+        return json.dumps({**document, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON document."""
         return {
@@ -95,6 +109,7 @@ class Manifest:
             "wasmtime": self.wasmtime,
             "key": self.key,
             "options": dict(self.options),
+            "package": [[item.name, item.sha256] for item in self.package],
             "modules": [
                 {
                     "plan": entry.plan.to_json(),
@@ -123,6 +138,7 @@ class Manifest:
                 wasmtime=str(document["wasmtime"]),
                 key=str(document["key"]),
                 options=dict(document["options"]),
+                package=tuple(_file(*item) for item in document.get("package", ())),
                 modules=tuple(
                     ModuleEntry(
                         ModulePlan.from_json(entry["plan"]),

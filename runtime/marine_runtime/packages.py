@@ -28,7 +28,7 @@ def loader(
         assert isinstance(loaded, service)
         return loaded
 
-    _describe(load_package, load, 2, "Load the service of this package; see `marine_runtime.load`.")
+    _describe(load_package, load, 2, service, "Load the service of this package; see `marine_runtime.load`.")
     return load_package
 
 
@@ -40,13 +40,13 @@ def opener(
     def open_pool(*args: P.args, **kwargs: P.kwargs) -> T:
         return pool(Path(file).parent, *args, **kwargs)
 
-    _describe(open_pool, like, 1, "Open a pool of copies of the service; see `marine_runtime.pool.ServicePool`.")
+    _describe(open_pool, like, 1, pool, "Open a pool of copies of the service; see `marine_runtime.pool.ServicePool`.")
     return open_pool
 
 
-def _describe(function: Callable[..., Any], like: Callable[..., Any], first: int, text: str) -> None:
+def _describe(function: Callable[..., Any], like: Callable[..., Any], first: int, returns: Any, text: str) -> None:
     """Give `function` a docstring, and the signature of `like` from parameter number `first` on."""
     function.__doc__ = text
     signature = inspect.signature(like)
     parameters = list(signature.parameters.values())[first:]
-    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=parameters, return_annotation=returns)  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "cli"),
+    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "artifact", "bench", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("targets", metavar="TARGET...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=FILE, metavar="DIR", help="Where to write; build/NAME of the service by default.")
 @click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
-@click.option("--force", is_flag=True, help="Write also when the directory is up to date.")
+@click.option("--force", is_flag=True, help="Write also when nothing changed.")
 def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool) -> None:
     """Compile a service ahead of time into a directory that `marine_runtime` runs without the compiler.
 
@@ -41,7 +41,7 @@ def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, 
     else:
         result = build(source, directory, engine=engine, force=force)
     if result.fresh:
-        click.echo(f"{clean(str(directory))} is up to date")
+        click.echo(f"unchanged: {clean(str(directory))}")
     else:
         _show(result)
 
@@ -75,11 +75,11 @@ def _default_directory(name: str) -> Path:
 def _show(result: BuildResult) -> None:
     manifest, directory = result.manifest, result.directory
     rows, total = [], 0
-    for entry in manifest.modules:
-        for item in entry.files.values():
-            size = (directory / item.name).stat().st_size
-            total += size
-            rows.append((entry.plan.name, item.name, human_size(size)))
+    files = [(entry.plan.name, item) for entry in manifest.modules for item in entry.files.values()]
+    for owner, item in (*files, *(("(package)", item) for item in manifest.package)):
+        size = (directory / item.name).stat().st_size
+        total += size
+        rows.append((owner, item.name, human_size(size)))
     write_table(("module", "file", "size"), rows, numbers=("size",))
     modules = counted(len(manifest.modules), "module")
     click.echo(f"\nwrote {clean(str(directory))}: {modules}, {human_size(total)}, {manifest.engine} engine")
