@@ -74,16 +74,19 @@ def compile_service(source: Source) -> list[CompiledModule]:
     return compiled
 
 
-def build_key(source: Source, engine: str) -> str:
-    """A digest of everything that determines the output."""
+def build_key(source: Source, engine: str, native: bool = True) -> str:
+    """A digest of everything that determines the output. That of a portable build is the same on every machine."""
+    machine = (
+        f"{platform.python_implementation()} {platform.python_version()}",
+        f"{platform.system()} {platform.machine()}",
+    )
     parts = [
         str(FORMAT),
         GENERATOR,
         _edition(),
         engine,
         f"wasmtime {version('wasmtime')}, epochs, no images",
-        f"{platform.python_implementation()} {platform.python_version()}",
-        f"{platform.system()} {platform.machine()}",
+        *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
         *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
@@ -103,7 +106,9 @@ def _edition() -> str:
     return f"{len(times)} {max(times)}"
 
 
-def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False) -> BuildResult:
+def build(
+    source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False, native: bool = True
+) -> BuildResult:
     """Build a service into `output`.
 
     Args:
@@ -111,6 +116,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
         output: the directory to write; an older build there is replaced, anything else is refused.
         engine: which engine's glue to write.
         force: write even when the directory is up to date.
+        native: write machine code too; without it the build is portable, and compiled when it is first loaded.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -118,7 +124,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     """
     if engine not in ENGINES:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(ENGINES)}")
-    key = build_key(source, engine)
+    key = build_key(source, engine, native)
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
     compiled = compile_service(source)
@@ -126,7 +132,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     try:
         with _replacing(output) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
-            entries = [_write_module(directory, *item) for item in zip(stems, compiled, fused, strict=True)]
+            entries = [_write_module(directory, native, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -143,15 +149,17 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     return BuildResult(output, manifest, fresh=False)
 
 
-def _write_module(directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None) -> ModuleEntry:
+def _write_module(
+    directory: Path, native: bool, stem: str, module: CompiledModule, fused: FusedOutput | None
+) -> ModuleEntry:
     generated = module.generate()
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
-        "code": (f"{stem}.cwasm", _machine_code(module.wasm)),
         "text": (f"{stem}.it", module.text().encode()),
         "python": (f"{stem}.py", generated.source.encode()),
         "types": (f"{stem}.pyi", generated.stub.encode()),
     }
+    binaries = {"code": (f"{stem}.cwasm", module.wasm)}
     if fused is not None:
         contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
@@ -159,7 +167,9 @@ def _write_module(directory: Path, stem: str, module: CompiledModule, fused: Fus
                 wasm = assemble(text)
                 contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
                 contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
-                contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm))
+                binaries[f"{what}_code"] = (f"{stem}.{what}.cwasm", wasm)
+    if native:
+        contents |= {kind: (name, _machine_code(wasm)) for kind, (name, wasm) in binaries.items()}
     return ModuleEntry(module.plan, {kind: _write(directory, *item) for kind, item in contents.items()})
 
 

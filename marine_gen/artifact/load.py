@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from marine_gen.artifact.target import Source, Target, read_built, read_target
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
+from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.limits import check_stack
@@ -35,9 +35,6 @@ ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
-
-CACHE_VARIABLE = "MARINE_GEN_CACHE"
-"""Environment variable with another place for the cache."""
 
 
 def load(
@@ -155,14 +152,7 @@ def cache_directory() -> Path | None:
     """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
     chosen = os.environ.get(CACHE_VARIABLE)
     path = Path(chosen) if chosen else platformdirs.user_cache_path("marine-gen", appauthor=False)
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = path.stat()
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
-        return None
-    return path
+    return own_directory(path)
 
 
 def cache_entries() -> Sequence[Path]:
@@ -174,10 +164,17 @@ def cache_entries() -> Sequence[Path]:
 
 
 def clear_cache() -> int:
-    """Remove every build from the cache; gives their number. What killed builds left behind goes too."""
+    """Remove every build from the cache; gives their number.
+
+    Machine code of portable builds, and what killed builds left behind, goes too.
+    """
     entries = cache_entries()
     directory = cache_directory()
-    leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
+    leftovers = (
+        []
+        if directory is None
+        else [item for item in directory.iterdir() if _LEFTOVER.match(item.name) or item.name == FOLDER]
+    )
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
     return len(entries)

@@ -18,6 +18,7 @@ from typing import Any
 
 from marine_runtime.backend import Backend, Module, open_backend
 from marine_runtime.backend.tables import initial_table_elements
+from marine_runtime.code_cache import compile_cached
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.generated import GeneratedGlue
@@ -49,7 +50,7 @@ class ModuleEntry:
 
     `wasm`, its machine `code`, adapter `text`; `python` and `types` for closures. A build for the fused engine also
     has `fused_python`, the glue as `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is
-    anything to fuse.
+    anything to fuse. A portable build has no machine code.
     """
 
     plan: ModulePlan
@@ -248,9 +249,13 @@ def table_elements(directory: Path, entry: ModuleEntry, config: ServiceConfig) -
 def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
     """The compiled module: from serialised code when that can be trusted, else compiled from the Wasm file.
 
+    A portable build has no serialised code; that of the user's cache is used then.
+
     Raises:
         LoadError: the Wasm file is missing or not the one that was built.
     """
+    if "code" not in entry.files:
+        return compile_cached(backend, read_wasm(directory, entry))
     found = _deserialise(directory, entry, "code", backend)
     return found or backend.compile(read_wasm(directory, entry))
 
@@ -301,7 +306,7 @@ def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Bac
         return found
     data = _read(directory, _entry_file(entry, f"{what}_wasm"), entry)
     assert data is not None
-    return backend.compile(data)
+    return backend.compile(data) if f"{what}_code" in entry.files else compile_cached(backend, data)
 
 
 def _entry_file(entry: ModuleEntry, kind: str) -> FileEntry:

@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=FILE, metavar="DIR", help="Where to write; build/NAME of the service by default.")
 @click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
 @click.option("--force", is_flag=True, help="Write also when nothing changed.")
-def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool) -> None:
+@click.option("--portable", is_flag=True, help="Leave machine code out; it is made where the service is first loaded.")
+def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool, portable: bool) -> None:
     """Compile a service ahead of time into a directory that `marine_runtime` runs without the compiler.
 
     TARGET is a service configuration (.toml), or one or more Wasm modules in load order: each module may import from
     those before it.
     """
-    from marine_gen.artifact import build
+    from marine_gen.artifact import BUILT_ENGINES, build
 
     source = _source(targets)
     directory = output or _default_directory(source.name)
-    if engine is None:
-        result = build(source, directory, force=force)
-    else:
-        result = build(source, directory, engine=engine, force=force)
+    result = build(source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable)
     if result.fresh:
         click.echo(f"unchanged: {clean(str(directory))}")
     else:
