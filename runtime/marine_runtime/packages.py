@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from marine_runtime.artifact import load
+from marine_runtime.errors import LoadError
 from marine_runtime.handles import Declared, DeclaredModule, ModuleHandle, Modules
 from marine_runtime.service import Service
 
@@ -24,7 +25,7 @@ def loader(
     """A function that loads the built directory in which `file` lies as a `service`; options are those of `load`."""
 
     def load_package(*args: P.args, **kwargs: P.kwargs) -> S:
-        loaded = load(Path(file).parent, service, *args, **kwargs)
+        loaded = load(_directory(file), service, *args, **kwargs)
         assert isinstance(loaded, service)
         return loaded
 
@@ -38,10 +39,19 @@ def opener(
     """A function that makes a `pool` of the built directory in which `file` lies; options are those of `like`."""
 
     def open_pool(*args: P.args, **kwargs: P.kwargs) -> T:
-        return pool(Path(file).parent, *args, **kwargs)
+        return pool(_directory(file), *args, **kwargs)
 
     _describe(open_pool, like, 1, pool, "Open a pool of copies of the service; see `marine_runtime.pool.ServicePool`.")
     return open_pool
+
+
+def _directory(file: str) -> Path:
+    directory = Path(file).parent
+    if not directory.is_dir():
+        raise LoadError(
+            f"`{directory}` is not a directory: a built service can't be loaded out of a zip file, unpack it"
+        )
+    return directory
 
 
 def _describe(function: Callable[..., Any], like: Callable[..., Any], first: int, returns: Any, text: str) -> None:

@@ -252,3 +252,10 @@ def test_a_package_that_does_not_belong_to_the_modules_is_refused(built: Path, t
     (tmp_path / "changed" / "__init__.py").write_text(source.replace("{6: TestRecord}", "{}"))
     with imported(tmp_path / "changed") as package, pytest.raises(LoadError, match="are not those that its package"):
         package.load()
+
+
+def test_a_package_in_a_zip_file_says_that_it_has_to_be_unpacked(built: Path, tmp_path: Path) -> None:
+    marine_gen.build(guests("greeting"), tmp_path / "zipped")
+    archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path, "zipped"))
+    with imported(archive / "zipped") as package, pytest.raises(LoadError, match="out of a zip file, unpack it"):
+        package.load()

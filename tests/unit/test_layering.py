@@ -15,7 +15,18 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "artifact", "bench", "cli"),
+    *(
+        "templating",
+        "interpreter",
+        "python_backend",
+        "wasm_backend",
+        "package",
+        "check",
+        "artifact",
+        "hatch",
+        "bench",
+        "cli",
+    ),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
@@ -23,6 +34,7 @@ THIRD_PARTY = {
     "text": {"lark"},
     "templating": {"jinja2"},
     "artifact": {"platformdirs"},
+    "hatch": {"hatchling", "packaging"},  # where hatchling is, packaging is
     "bench": {"rich"},
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
 }
