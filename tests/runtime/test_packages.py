@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import importlib
 import inspect
@@ -177,6 +178,10 @@ def use(pool: MarineServicePool) -> str:
     return pool.modules.greeting.greeting(name="John")
 
 
+async def wait(pool: MarineServicePool) -> str:
+    return await pool.run_async(pool.modules.greeting.greeting, "John")
+
+
 with sharing.load(engine="closures", timeout=10) as service:
     record = twice(service, service.modules.records_pure.invoke())
     number: int = record.field_1
@@ -199,6 +204,7 @@ MISTAKES = {
     "service.modules.records_effector.mutate_struct(sharing.Droppable(1))": "arg-type",
     "sharing.load(engin='fused')": "call-arg",
     "open_pool(workers='two')": "arg-type",
+    "pool.run_async(pool.modules.greeting.greeting, 7)": "arg-type",
 }
 
 
@@ -228,6 +234,16 @@ def test_pools(package: Any, built: Path, kind: str) -> None:
             pool.modules.greeting.greeting(7)
         with pytest.raises(AttributeError, match="there is no function `greting`"):
             _ = pool.modules.greeting.greting
+
+        async def several() -> list[Any]:
+            greeting, invoke = pool.modules.greeting.greeting, pool.modules.records_pure.invoke
+            return await asyncio.gather(pool.run_async(greeting, name="A"), pool.run_async(invoke))
+
+        assert asyncio.run(several()) == ["Hi, A", record]
+        with pytest.raises(ArgumentError, match="run_async takes a function of the pool's `modules`, got <built-in"):
+            asyncio.run(pool.run_async(len, "x"))
+        with pytest.raises(ArgumentError, match=r"\$\.name: expected string, got int"):
+            asyncio.run(pool.run_async(pool.modules.greeting.greeting, 7))
 
 
 def imported_pool(built: Path) -> Any:

@@ -12,13 +12,14 @@ from pathlib import Path
 from threading import current_thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
+from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.jobs import Job, Jobs, Request
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.surface import Surface
@@ -28,6 +29,8 @@ from marine_runtime.service import Service
 
 Kind = Literal["processes", "threads"]
 Arguments = Sequence[Any] | Mapping[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_CHUNK = 1000
 """Rows that `map` sends in one go at most."""
@@ -39,8 +42,8 @@ class ServicePool:
     """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
     Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
-    A pool may be used from any thread, and from asyncio by `call_async`. Functions are attributes as those of a service
-    are: `pool.modules.facade.get_n_save(url, name)` is a `call`.
+    A pool may be used from any thread, and from asyncio by `call_async` and `run_async`. Functions are attributes as
+    those of a service are: `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
         source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
@@ -108,19 +111,14 @@ class ServicePool:
 
     def _handle(self, module: str) -> ModuleHandle:
         """The functions of a module, each of which makes a call of the pool."""
-        names = self._surface.interface.modules[module].functions
-        functions = {name: self._function(module, name) for name in names}
+        item = self._surface.interface.modules[module]
+        functions = {
+            name: PoolFunction(
+                module, name, self._surface.function(module, name), item.signature(name), self._timeout, self._wait
+            )
+            for name in item.functions
+        }
         return self._declared.handle(module, functions, self._surface.records[module])
-
-    def _function(self, module: str, name: str) -> Callable[..., Any]:
-        found = self._surface.function(module, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self._wait(Job(Request(module, name, [found.bind(args, kwargs)], self._timeout), found.publish))
-
-        call.__name__ = call.__qualname__ = name
-        call.__doc__ = self._surface.interface.modules[module].signature(name)
-        return call
 
     def _wait(self, job: Job) -> Any:
         """Queue a call and wait for its result."""
@@ -270,7 +268,20 @@ class ServicePool:
         Raises:
             As `call`.
         """
-        job = self._job(module, function, args, timeout)
+        return await self._wait_async(self._job(module, function, args, timeout))
+
+    async def run_async(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a function of `modules`, as `await pool.run_async(pool.modules.greeting.greeting, "John")`.
+
+        Raises:
+            ArgumentError: `function` is not one of this pool. Others: as `call`.
+        """
+        if not isinstance(function, PoolFunction) or function.run != self._wait:
+            raise ArgumentError(f"run_async takes a function of the pool's `modules`, got {function!r}")
+        result: T = await self._wait_async(function.job(args, kwargs))
+        return result
+
+    async def _wait_async(self, job: Job) -> Any:
         while True:
             try:
                 self._jobs.put(job, 0)
