@@ -6,6 +6,7 @@ service compiles nothing. The cache is read only when it is the user's own; a da
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
+_CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
 def load(
@@ -163,6 +165,14 @@ def cache_entries() -> Sequence[Path]:
     return sorted(item for item in directory.iterdir() if (item / artifact.MANIFEST).is_file())
 
 
+def cached_code() -> Sequence[Path]:
+    """The files with machine code of portable builds, and what killed programs left of such files."""
+    directory = cache_directory()
+    return (
+        [] if directory is None else sorted(file for file in (directory / FOLDER).glob("*") if _CODE.match(file.name))
+    )
+
+
 def clear_cache() -> int:
     """Remove every build from the cache; gives their number.
 
@@ -170,11 +180,12 @@ def clear_cache() -> int:
     """
     entries = cache_entries()
     directory = cache_directory()
-    leftovers = (
-        []
-        if directory is None
-        else [item for item in directory.iterdir() if _LEFTOVER.match(item.name) or item.name == FOLDER]
-    )
+    leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
+    for file in cached_code():
+        file.unlink(missing_ok=True)
+    if directory is not None:
+        with contextlib.suppress(OSError):  # not there, or with something of somebody else's
+            (directory / FOLDER).rmdir()
     return len(entries)

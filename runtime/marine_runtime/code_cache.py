@@ -25,7 +25,7 @@ from marine_runtime.errors import LoadError
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
 
-FOLDER = "code"
+FOLDER = "machine-code"
 """The folder of the cache with machine code."""
 
 _DIGEST = hashlib.sha256().digest_size
@@ -98,7 +98,7 @@ def _machine() -> bytes:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

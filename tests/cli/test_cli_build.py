@@ -163,6 +163,19 @@ def test_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(cache.iterdir()) == []
 
 
+def test_portable_builds(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "cache"))
+    assert ".cwasm" not in run("build", GREETING, "-o", tmp_path / "out", "--portable").stdout
+    assert run("build", GREETING, "-o", tmp_path / "out", "--portable").stdout == f"unchanged: {tmp_path / 'out'}\n"
+    for engine in ("fused", "closures", "interpreter"):
+        assert run("run", tmp_path / "out", "greeting.greeting", '["x"]', "--engine", engine).stdout == '"Hi, x"\n'
+    lines = run("cache").stdout.splitlines()
+    assert lines[0].endswith(": no cached services, 0 B")
+    assert lines[1].startswith("machine code of portable builds: 2 files, ")
+    run("cache", "--clear")
+    assert len(run("cache").stdout.splitlines()) == 1
+
+
 def test_unusable_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "file" / "cache"))
