@@ -21,7 +21,7 @@ import pytest
 import marine_gen
 import marine_runtime
 from marine_gen.artifact.build import ENGINES
-from marine_runtime import ArgumentError, LoadError
+from marine_runtime import ArgumentError, LoadError, PythonModule
 from marine_runtime.names import identifier
 from tests.guests.descriptions import ROOT
 from tests.support.echo import Memory, echo_module
@@ -275,3 +275,17 @@ def test_a_package_in_a_zip_file_says_that_it_has_to_be_unpacked(built: Path, tm
     archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path, "zipped"))
     with imported(archive / "zipped") as package, pytest.raises(LoadError, match="out of a zip file, unpack it"):
         package.load()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_modules_in_python_are_beside_those_that_are_declared(tmp_path: Path, engine: str) -> None:
+    def greeting(name: str) -> str:
+        return f"Python: hi, {name}"
+
+    donkey = PythonModule("donkey", {"greeting": greeting})
+    marine_gen.build({"donkey": donkey, **guests("shrek")}, tmp_path / "mixed")
+    with imported(tmp_path / "mixed") as package, package.load(engine=engine, python_modules=[donkey]) as service:
+        assert service.modules.shrek.greeting("Jane") == ["Shrek: hi, Jane", "Python: hi, Jane"]
+        assert type(service.modules.shrek) is package.ShrekModule
+        assert service.modules.donkey.greeting("Jane") == service.modules["donkey"]["greeting"]("Jane")
+        assert list(service.modules) == ["donkey", "shrek"]
