@@ -46,10 +46,13 @@ _HOMES = {
 }
 
 
-def build(target: Target, output: str | Path, *, engine: str | None = None, force: bool = False) -> BuildResult:
+def build(
+    target: Target, output: str | Path, *, engine: str | None = None, force: bool = False, native: bool = True
+) -> BuildResult:
     """Build a service ahead of time into the directory `output`; `marine_runtime.load` runs it.
 
-    An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built.
+    An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built. A build that
+    is not `native` holds no machine code: it is compiled into the user's cache when it is first loaded on a machine.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
@@ -59,9 +62,8 @@ def build(target: Target, output: str | Path, *, engine: str | None = None, forc
     from marine_gen import artifact
 
     source = artifact.read_target(target)
-    if engine is None:
-        return artifact.build(source, Path(output), force=force)
-    return artifact.build(source, Path(output), engine=engine, force=force)
+    chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
+    return artifact.build(source, Path(output), engine=chosen, force=force, native=native)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,12 +3,14 @@
 `target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it.
 """
 
+from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
 from marine_gen.artifact.build import BuildResult, build, compile_service
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, clear_cache, load
+from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, cached_code, clear_cache, load
 from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
 
 __all__ = [
+    "BUILT_ENGINES",
     "ENGINES",
     "GENERATOR",
     "BuildResult",
@@ -18,6 +20,7 @@ __all__ = [
     "build",
     "cache_directory",
     "cache_entries",
+    "cached_code",
     "clear_cache",
     "compile_module",
     "compile_service",

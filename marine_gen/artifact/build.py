@@ -25,6 +25,7 @@ from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
 from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
+from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.errors import LoadError
@@ -73,16 +74,19 @@ def compile_service(source: Source) -> list[CompiledModule]:
     return compiled
 
 
-def build_key(source: Source, engine: str) -> str:
-    """A digest of everything that determines the output."""
+def build_key(source: Source, engine: str, native: bool = True) -> str:
+    """A digest of everything that determines the output. That of a portable build is the same on every machine."""
+    machine = (
+        f"{platform.python_implementation()} {platform.python_version()}",
+        f"{platform.system()} {platform.machine()}",
+    )
     parts = [
         str(FORMAT),
         GENERATOR,
         _edition(),
         engine,
         f"wasmtime {version('wasmtime')}, epochs, no images",
-        f"{platform.python_implementation()} {platform.python_version()}",
-        f"{platform.system()} {platform.machine()}",
+        *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
         *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
@@ -102,7 +106,9 @@ def _edition() -> str:
     return f"{len(times)} {max(times)}"
 
 
-def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False) -> BuildResult:
+def build(
+    source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False, native: bool = True
+) -> BuildResult:
     """Build a service into `output`.
 
     Args:
@@ -110,6 +116,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
         output: the directory to write; an older build there is replaced, anything else is refused.
         engine: which engine's glue to write.
         force: write even when the directory is up to date.
+        native: write machine code too; without it the build is portable, and compiled when it is first loaded.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -117,35 +124,42 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     """
     if engine not in ENGINES:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(ENGINES)}")
-    key = build_key(source, engine)
+    key = build_key(source, engine, native)
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
     compiled = compile_service(source)
-    stems = identifiers([module.name for module in compiled], {"manifest"})
+    stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
         with _replacing(output) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
-            entries = [_write_module(directory, *item) for item in zip(stems, compiled, fused, strict=True)]
+            entries = [_write_module(directory, native, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
-                source.name, GENERATOR, engine, version("wasmtime"), key, tuple(entries), source.options
+                source.name,
+                GENERATOR,
+                engine,
+                version("wasmtime"),
+                key,
+                tuple(entries),
+                source.options,
+                _write_package(directory, source.name, compiled),
             )
-            (directory / MANIFEST).write_text(
-                json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
+            (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
         raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
     return BuildResult(output, manifest, fresh=False)
 
 
-def _write_module(directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None) -> ModuleEntry:
+def _write_module(
+    directory: Path, native: bool, stem: str, module: CompiledModule, fused: FusedOutput | None
+) -> ModuleEntry:
     generated = module.generate()
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
-        "code": (f"{stem}.cwasm", _machine_code(module.wasm)),
         "text": (f"{stem}.it", module.text().encode()),
         "python": (f"{stem}.py", generated.source.encode()),
         "types": (f"{stem}.pyi", generated.stub.encode()),
     }
+    binaries = {"code": (f"{stem}.cwasm", module.wasm)}
     if fused is not None:
         contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
@@ -153,12 +167,22 @@ def _write_module(directory: Path, stem: str, module: CompiledModule, fused: Fus
                 wasm = assemble(text)
                 contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
                 contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
-                contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm))
-    files = {}
-    for kind, (name, data) in contents.items():
-        (directory / name).write_bytes(data)
-        files[kind] = FileEntry(name, hashlib.sha256(data).hexdigest())
-    return ModuleEntry(module.plan, files)
+                binaries[f"{what}_code"] = (f"{stem}.{what}.cwasm", wasm)
+    if native:
+        contents |= {kind: (name, _machine_code(wasm)) for kind, (name, wasm) in binaries.items()}
+    return ModuleEntry(module.plan, {kind: _write(directory, *item) for kind, item in contents.items()})
+
+
+def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:
+    """What makes the directory a typed Python package."""
+    package = generate_package(name, [module.plan for module in compiled], generator=GENERATOR)
+    contents = {"__init__.py": package.init, "pool.py": package.pool, "py.typed": ""}
+    return tuple(_write(directory, file, text.encode()) for file, text in contents.items())
+
+
+def _write(directory: Path, name: str, data: bytes) -> FileEntry:
+    (directory / name).write_bytes(data)
+    return FileEntry(name, hashlib.sha256(data).hexdigest())
 
 
 def _machine_code(wasm: bytes) -> bytes:
@@ -166,21 +190,16 @@ def _machine_code(wasm: bytes) -> bytes:
 
 
 def _up_to_date(output: Path, key: str) -> Manifest | None:
-    """The manifest of a complete build of `key` in `output`, if there is one."""
+    """The manifest of a complete, undamaged build of `key` in `output`, if there is one."""
     try:
         manifest = read_manifest(output)
-    except LoadError:
-        return None
-    if manifest.key != key:
-        return None
-    for entry in manifest.modules:
-        for item in entry.files.values():
-            try:
-                data = (output / item.name).read_bytes()
-            except OSError:
+        if manifest.key != key or (output / MANIFEST).read_text("utf-8") != manifest.text():
+            return None
+        for item in manifest.all_files():
+            if hashlib.sha256((output / item.name).read_bytes()).hexdigest() != item.sha256:
                 return None
-            if hashlib.sha256(data).hexdigest() != item.sha256:
-                return None
+    except (LoadError, OSError, UnicodeDecodeError):
+        return None
     return manifest
 
 

@@ -6,10 +6,10 @@ service compiles nothing. The cache is read only when it is the user's own; a da
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +24,7 @@ from marine_gen.artifact.target import Source, Target, read_built, read_target, 
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
+from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.limits import check_stack
@@ -36,9 +37,7 @@ ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
-
-CACHE_VARIABLE = "MARINE_GEN_CACHE"
-"""Environment variable with another place for the cache."""
+_CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
 def load(
@@ -166,14 +165,7 @@ def cache_directory() -> Path | None:
     """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
     chosen = os.environ.get(CACHE_VARIABLE)
     path = Path(chosen) if chosen else platformdirs.user_cache_path("marine-gen", appauthor=False)
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = path.stat()
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
-        return None
-    return path
+    return own_directory(path)
 
 
 def cache_entries() -> Sequence[Path]:
@@ -184,11 +176,27 @@ def cache_entries() -> Sequence[Path]:
     return sorted(item for item in directory.iterdir() if (item / artifact.MANIFEST).is_file())
 
 
+def cached_code() -> Sequence[Path]:
+    """The files with machine code of portable builds, and what killed programs left of such files."""
+    directory = cache_directory()
+    return (
+        [] if directory is None else sorted(file for file in (directory / FOLDER).glob("*") if _CODE.match(file.name))
+    )
+
+
 def clear_cache() -> int:
-    """Remove every build from the cache; gives their number. What killed builds left behind goes too."""
+    """Remove every build from the cache; gives their number.
+
+    Machine code of portable builds, and what killed builds left behind, goes too.
+    """
     entries = cache_entries()
     directory = cache_directory()
     leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
+    for file in cached_code():
+        file.unlink(missing_ok=True)
+    if directory is not None:
+        with contextlib.suppress(OSError):  # not there, or with something of somebody else's
+            (directory / FOLDER).rmdir()
     return len(entries)

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
+from marine_gen.python_backend.aliases import Aliases
 from marine_gen.python_backend.bodies import Body, CoreFunctions
 from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, write_entry
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.staged import FusedSide, StagedCall, wire_codes
 from marine_gen.python_backend.writer import MARK, Writer, literal
 from marine_gen.templating import render
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.names import identifiers
 from marine_runtime.records import class_names
 from marine_runtime.types import Array, IType, Record, Records, reachable_records
 
@@ -76,7 +77,7 @@ class _Module:
         self._imports = dict(zip(module.imports, imports, strict=True))
         self._classes = class_names(_used_records(module))
         self._annotations = Annotations(module.records, self._classes)
-        self._aliases: dict[str, str] = {}  # second names of types, for classes in which members hide them
+        self._aliases = Aliases(self._classes.values())
 
     def render(self) -> Generated:
         writer = Writer(1)
@@ -120,7 +121,7 @@ class _Module:
             **self._header,
             "doc": docstring,
             "records": self._records(),
-            "type_aliases": sorted(self._aliases.items()),
+            "type_aliases": self._aliases.items(),
             "structs": [*sorted(structs.items()), *batch_structs],
             "glue_imports": sorted(
                 {"Bound", "Link", "Sites"}
@@ -210,7 +211,7 @@ class _Module:
         for index, name in self._classes.items():
             record = self._module.records[index]
             attributes = identifiers([item.name for item in record.fields])
-            spelled = [self._spelled(self._annotations.of(item.type), attributes) for item in record.fields]
+            spelled = [self._aliases.spell(self._annotations.of(item.type), attributes) for item in record.fields]
             declared.append(
                 {
                     "name": name,
@@ -227,14 +228,14 @@ class _Module:
         for function, adapter in self._module.exports.items():
             params = identifiers([param.name for param in adapter.signature.params], {"self"})
             declared = [
-                f"{param}: {self._spelled(self._annotations.of(item.type), names)}"
+                f"{param}: {self._aliases.spell(self._annotations.of(item.type), names)}"
                 for param, item in zip(params, adapter.signature.params, strict=True)
             ]
             methods.append(
                 {
                     "name": self._exports[function],
                     "params": ", ".join(["self", *declared]),
-                    "returns": self._spelled(self._annotations.results(adapter.signature), names),
+                    "returns": self._aliases.spell(self._annotations.results(adapter.signature), names),
                 }
             )
         records = self._records()
@@ -242,23 +243,9 @@ class _Module:
             **self._header,
             "records": records,
             "methods": methods,
-            "type_aliases": sorted(self._aliases.items()),
+            "type_aliases": self._aliases.items(),
         }
         return _render("glue.pyi.j2", context)
-
-    def _spelled(self, annotation: str, members: list[str]) -> str:
-        """`annotation` inside a class with those members: a type whose name a member hides goes by an alias."""
-
-        def spell(found: re.Match[str]) -> str:
-            name = found[0]
-            if name not in members:
-                return name
-            if name not in self._aliases:
-                taken = {*members, *self._classes.values(), *self._aliases.values()}
-                self._aliases[name] = identifier(f"_{name}", taken)
-            return self._aliases[name]
-
-        return re.sub(r"[A-Za-z_]\w*", spell, annotation)
 
     def _with_sites(self, source: str) -> str:
         """Turn marks into comments and add the line table."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from marine_runtime.backend import Backend, Module, open_backend
 from marine_runtime.backend.tables import initial_table_elements
+from marine_runtime.code_cache import compile_cached
 from marine_runtime.config import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.generated import GeneratedGlue
@@ -50,7 +51,7 @@ class ModuleEntry:
 
     `wasm`, its machine `code`, adapter `text`; `python` and `types` for closures. A build for the fused engine also
     has `fused_python`, the glue as `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is
-    anything to fuse.
+    anything to fuse. A portable build has no machine code.
     """
 
     plan: ModulePlan
@@ -64,6 +65,7 @@ class Manifest:
     Attributes:
         key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
         options: settings of the service, the JSON form of its configuration.
+        package: what makes the directory a typed Python package.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Manifest:
     key: str
     modules: tuple[ModuleEntry, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    package: tuple[FileEntry, ...] = ()
 
     @property
     def config(self) -> ServiceConfig:
@@ -86,6 +89,18 @@ class Manifest:
         except ConfigError as error:
             raise LoadError(f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}") from None
 
+    def all_files(self) -> Iterator[FileEntry]:
+        """Every file that the build wrote, except the manifest."""
+        yield from self.package
+        for entry in self.modules:
+            yield from entry.files.values()
+
+    def text(self) -> str:
+        """The content of the file, with a digest by which accidents are noticed when it is built again."""
+        document = self.to_json()
+        digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
+        return json.dumps({**document, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON document."""
         return {
@@ -96,6 +111,7 @@ class Manifest:
             "wasmtime": self.wasmtime,
             "key": self.key,
             "options": dict(self.options),
+            "package": [[item.name, item.sha256] for item in self.package],
             "modules": [
                 {
                     "plan": entry.plan.to_json(),
@@ -124,6 +140,7 @@ class Manifest:
                 wasmtime=str(document["wasmtime"]),
                 key=str(document["key"]),
                 options=dict(document["options"]),
+                package=tuple(_file(*item) for item in document.get("package", ())),
                 modules=tuple(
                     ModuleEntry(
                         ModulePlan.from_json(entry["plan"]),
@@ -167,6 +184,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 def load(
     directory: str | Path,
+    service_type: type[Service] = Service,
     *,
     engine: str | None = None,
     host_functions: HostFunctions | None = None,
@@ -183,6 +201,7 @@ def load(
 
     Args:
         directory: the output of `marine-gen build`.
+        service_type: the class of the result; a generated package gives its own, with classes for modules and records.
         engine: `fused` or `closures`; the one that the directory was built for by default.
         host_functions: Python functions that modules import, by name or (namespace, name).
         backend: call layer, `fast` or `public`.
@@ -209,12 +228,14 @@ def load(
         Part(
             entry.plan,
             load_code(path, entry, chosen),
-            _load_glue(path, entry, chosen, _engine_of(entry, engine, trace)),
+            _load_glue(
+                path, entry, chosen, _engine_of(entry, engine, trace), service_type.record_classes(entry.plan.name)
+            ),
             table_elements(path, entry, config),
         )
         for entry in manifest.modules
     ]
-    return Service(
+    return service_type(
         in_order(parts, python_modules, order),
         chosen,
         name=manifest.name,
@@ -239,9 +260,13 @@ def table_elements(directory: Path, entry: ModuleEntry, config: ServiceConfig) -
 def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
     """The compiled module: from serialised code when that can be trusted, else compiled from the Wasm file.
 
+    A portable build has no serialised code; that of the user's cache is used then.
+
     Raises:
         LoadError: the Wasm file is missing or not the one that was built.
     """
+    if "code" not in entry.files:
+        return compile_cached(backend, read_wasm(directory, entry))
     found = _deserialise(directory, entry, "code", backend)
     return found or backend.compile(read_wasm(directory, entry))
 
@@ -272,7 +297,9 @@ def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
     return data
 
 
-def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: str) -> GeneratedGlue:
+def _load_glue(
+    directory: Path, entry: ModuleEntry, backend: Backend, engine: str, records: Mapping[int, type] | None
+) -> GeneratedGlue:
     fused: FusedModules | None = None
     if engine == "fused" and "fused_python" in entry.files:
         stub = _load_generated(directory, entry, "stub", backend) if "stub_wasm" in entry.files else None
@@ -280,7 +307,7 @@ def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: st
     item = _entry_file(entry, "fused_python" if fused else "python")
     source = _read(directory, item, entry)
     assert source is not None
-    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused)
+    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused, records)
 
 
 def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:
@@ -290,7 +317,7 @@ def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Bac
         return found
     data = _read(directory, _entry_file(entry, f"{what}_wasm"), entry)
     assert data is not None
-    return backend.compile(data)
+    return backend.compile(data) if f"{what}_code" in entry.files else compile_cached(backend, data)
 
 
 def _entry_file(entry: ModuleEntry, kind: str) -> FileEntry:

@@ -22,9 +22,18 @@ _REQUIRED = ("bind", "RECORDS", "IMPORTS")
 
 
 class GeneratedGlue:
-    """A generated Python module as glue. See `marine_runtime.glue.Glue`."""
+    """A generated Python module as glue. See `marine_runtime.glue.Glue`.
 
-    def __init__(self, module: ModuleType, plan: ModulePlan, fused: FusedModules | None = None) -> None:
+    It has record classes of its own; `records`, which are declared elsewhere, take their place.
+    """
+
+    def __init__(
+        self,
+        module: ModuleType,
+        plan: ModulePlan,
+        fused: FusedModules | None = None,
+        records: Mapping[int, type] | None = None,
+    ) -> None:
         self.engine = "fused" if fused else "closures"
         self.fused = fused and _complete(module, plan, fused)
         for name in _REQUIRED:
@@ -35,9 +44,22 @@ class GeneratedGlue:
         self.record_classes: Mapping[int, type] = module.RECORDS
         for index, cls in self.record_classes.items():
             cls.__marine_record__ = plan.records[index]  # what `values` looks for
+        if records is not None:
+            if records.keys() != self.record_classes.keys():
+                raise LoadError(f"the records of module `{plan.name}` are not those that its package declares")
+            for index, cls in self.record_classes.items():
+                setattr(module, cls.__name__, records[index])  # what the annotations of entries name
+            self.record_classes = records
 
     @classmethod
-    def from_file(cls, path: Path, source: str, plan: ModulePlan, fused: FusedModules | None = None) -> GeneratedGlue:
+    def from_file(
+        cls,
+        path: Path,
+        source: str,
+        plan: ModulePlan,
+        fused: FusedModules | None = None,
+        records: Mapping[int, type] | None = None,
+    ) -> GeneratedGlue:
         """Glue from a file of a built service, whose text is `source`; Python caches its bytecode beside it.
 
         The lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the
@@ -52,7 +74,7 @@ class GeneratedGlue:
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
-        glue = cls(module, plan, fused)
+        glue = cls(module, plan, fused, records)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
         return glue

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
@@ -14,12 +14,12 @@ from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
-from marine_runtime.errors import ArgumentError, CallError, MarineError
+from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.guard import Guard
+from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
-from marine_runtime.names import identifiers
 from marine_runtime.operations import Operations
 from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
@@ -45,6 +45,9 @@ class Service:
         backend: the call layer, `fast` or `public`.
         config: the settings that the modules run with.
     """
+
+    modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
+    _declared: ClassVar[Declared] = UNDECLARED
 
     def __init__(
         self,
@@ -78,13 +81,24 @@ class Service:
         except BaseException:
             self.close()
             raise
-        self.modules = Modules(
-            {name: ModuleHandle(name, item, self._operations) for name, item in self._linked.items()}
-        )
+        self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
         self.wasi: Mapping[str, WasiState] = scene.wasi.states
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
+
+    @classmethod
+    def record_classes(cls, module: str) -> Mapping[int, type] | None:
+        """The record classes that were declared for a module, by type index; None when nothing was."""
+        return cls._declared.records(module)
+
+    def _handle(self, name: str, linked: Linked) -> ModuleHandle:
+        """What users see of a module."""
+        functions = {
+            function: self._operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
+        }
+        records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
+        return self._declared.handle(name, functions, records)
 
     def call(
         self,
@@ -287,7 +301,7 @@ class Service:
         self._guard.close()
         self._store.close()
 
-    def __enter__(self) -> Service:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -300,77 +314,9 @@ class Service:
         return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
 
 
-class ModuleHandle:
-    """The exported functions of one module, as attributes (names made valid identifiers) or by exact name."""
-
-    def __init__(self, name: str, linked: Linked, operations: Operations) -> None:
-        self._name = name
-        self._functions = {
-            function: operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
-        }
-        self.records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
-        attributes = identifiers(list(self._functions), {"records"})
-        for attribute, entry in zip(attributes, self._functions.values(), strict=True):
-            setattr(self, attribute, entry)
-
-    def __getitem__(self, function: str) -> Any:
-        try:
-            return self._functions[function]
-        except KeyError:
-            raise _unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
-
-    def __getattr__(self, function: str) -> Any:
-        if function.startswith("__"):
-            raise AttributeError(function)
-        raise AttributeError(str(_unknown(f"function `{function}` in module `{self._name}`", self._functions)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
-
-    def __len__(self) -> int:
-        return len(self._functions)
-
-    def __repr__(self) -> str:
-        return f"<module {self._name}: {', '.join(self._functions)}>"
-
-
-class Modules:
-    """The modules of a service, as attributes (names made valid identifiers) or by exact name."""
-
-    def __init__(self, handles: Mapping[str, ModuleHandle]) -> None:
-        self._handles = dict(handles)
-        for attribute, handle in zip(identifiers(list(self._handles)), self._handles.values(), strict=True):
-            setattr(self, attribute, handle)
-
-    def __getitem__(self, module: str) -> ModuleHandle:
-        try:
-            return self._handles[module]
-        except KeyError:
-            raise _unknown(f"module `{module}`", self._handles) from None
-
-    def __getattr__(self, module: str) -> Any:
-        if module.startswith("__"):
-            raise AttributeError(module)
-        raise AttributeError(str(_unknown(f"module `{module}`", self._handles)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._handles)
-
-    def __len__(self) -> int:
-        return len(self._handles)
-
-    def __repr__(self) -> str:
-        return f"<modules {', '.join(self._handles)}>"
-
-
 def _memory_size(linked: Linked) -> int:
     memory = linked.instance.memory if linked.instance else None
     if memory is None:
         return 0
     memory.refresh()
     return len(memory.view)
-
-
-def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
-    names = ", ".join(f"`{name}`" for name in known) or "none"
-    return ArgumentError(f"there is no {what}; there is: {names}")

@@ -206,14 +206,25 @@ class Coercers:
             return undeclared
 
         members = Members(record.fields, "field", expected, aliases=self.aliases)
-        attributes = _attributes(members.identifiers)
+        attributes, names = _attributes(members.identifiers), tuple(members.names)
         steps, coercers = members.steps, list[Coercer]()
+        ours: dict[int, type] = {}  # classes that belong here, by `id`: a class need not be hashable
+
+        def belongs(declared: type) -> bool:
+            """Whether it is a class of this module, or one that several modules and services share."""
+            if (
+                getattr(declared, "__marine_record__", None) is not record
+                and getattr(declared, "__marine_fields__", None) != names
+            ):
+                return False
+            ours[id(declared)] = declared
+            return True
 
         def coerce_record(value: Any, depth: int) -> tuple[Any, ...]:
             if depth > max_depth:
                 raise self.too_deep()
             values: Sequence[Any] | None = None
-            if getattr(type(value), "__marine_record__", None) is record:
+            if id(type(value)) in ours or belongs(type(value)):
                 # Without an attribute that someone deleted, the general way says which.
                 with suppress(KeyError):
                     values = attributes(value.__dict__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,8 +30,72 @@ def test_default_directory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     with marine_runtime.load("build/greeting") as service:
         assert service.modules.greeting.greeting("x") == "Hi, x"
     again = run("build", GREETING)
-    assert (again.exit_code, again.stdout) == (0, "build/greeting is up to date\n")
+    assert (again.exit_code, again.stdout) == (0, "unchanged: build/greeting\n")
     assert run("build", GREETING, "--force").stdout == result.stdout
+
+
+def times(directory: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
+
+
+def test_a_build_is_repeated_when_something_changed_and_only_then(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, wasm, output = tmp_path / "service.toml", tmp_path / "greeting.wasm", tmp_path / "out"
+    text = 'total_memory_limit = "Infinity"\n[[module]]\nname = "greeting"\nload_from = "greeting.wasm"\n'
+    config.write_text(text)
+    wasm.write_bytes(GREETING.read_bytes())
+
+    def wrote(*options: str) -> bool:
+        """Whether the directory was written; what is printed has to say so."""
+        before = times(output) if output.exists() else {}
+        result = run("build", config, "-o", output, *options)
+        assert (result.exit_code, result.stderr) == (0, "")
+        fresh = result.stdout == f"unchanged: {output}\n"
+        assert fresh == (times(output) == before)
+        assert fresh or f"\nwrote {output}: 1 module, " in result.stdout
+        return not fresh
+
+    assert wrote()
+    assert not wrote()
+    config.write_text(text.replace("[[module]]", "# a comment\n[[module]]"))
+    assert not wrote()
+    wasm.write_bytes(GREETING.read_bytes() + b"\0\2\1x")
+    assert wrote()
+    config.write_text(text.replace("Infinity", "1 GiB"))
+    assert wrote()
+    assert wrote("--engine", "closures")
+    assert not wrote("--engine", "closures")
+    assert wrote("--engine", "closures", "--force")
+    assert wrote()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["marine_gen.artifact.build"], "GENERATOR", "marine-gen 99")
+        assert wrote()
+        assert not wrote()
+    assert wrote()
+    assert not wrote()
+
+
+def test_a_damaged_build_is_repeated(run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert run("build", GREETING, "-o", output).exit_code == 0
+    whole = {path.name: path.read_bytes() for path in output.iterdir()}
+    assert {"__init__.py", "pool.py", "py.typed", "manifest.json", "greeting_fused.py"} <= whole.keys()
+    for name, content in whole.items():
+        for damage in (content[:-1] if content else b"x", content.replace(b"greeting", b"greetinG", 1) + b" ", None):
+            if damage is not None:
+                (output / name).write_bytes(damage)
+            elif name == "manifest.json":
+                continue  # a directory without one may be anybody's
+            else:
+                (output / name).unlink()
+            assert run("build", GREETING, "-o", output).stdout.startswith("module "), (name, damage)
+            assert {path.name: path.read_bytes() for path in output.iterdir()} == whole
+    plan = whole["manifest.json"].replace(b'"name": "greeting"', b'"name": "greetinG"', 1)
+    assert plan != whole["manifest.json"]
+    (output / "manifest.json").write_bytes(plan)
+    assert run("build", GREETING, "-o", output).stdout.startswith("module ")
+    assert run("build", GREETING, "-o", output).stdout == f"unchanged: {output}\n"
 
 
 def test_several_modules(run: Run, tmp_path: Path) -> None:
@@ -96,6 +161,19 @@ def test_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "(damaged)" in run("cache").stdout
     assert run("cache", "--clear").stdout == "removed 1 cached service\n"
     assert list(cache.iterdir()) == []
+
+
+def test_portable_builds(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "cache"))
+    assert ".cwasm" not in run("build", GREETING, "-o", tmp_path / "out", "--portable").stdout
+    assert run("build", GREETING, "-o", tmp_path / "out", "--portable").stdout == f"unchanged: {tmp_path / 'out'}\n"
+    for engine in ("fused", "closures", "interpreter"):
+        assert run("run", tmp_path / "out", "greeting.greeting", '["x"]', "--engine", engine).stdout == '"Hi, x"\n'
+    lines = run("cache").stdout.splitlines()
+    assert lines[0].endswith(": no cached services, 0 B")
+    assert lines[1].startswith("machine code of portable builds: 2 files, ")
+    run("cache", "--clear")
+    assert len(run("cache").stdout.splitlines()) == 1
 
 
 def test_unusable_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tarfile
-import venv
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
-
 from marine_gen.artifact import ENGINES
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER, ROOT
+from tests.support.environments import Environment
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
 COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs")
@@ -34,70 +27,6 @@ state["compiler"] = [name for name in sys.modules if name.partition(".")[0] == "
 state["where"] = marine_runtime.__file__
 print(json.dumps(state))
 """
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment and a directory to work in, away from the sources."""
-
-    directory: Path
-    work: Path
-
-    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run one of the environment's programs; it sees no other Python installation."""
-        program_path = self.directory / ("Scripts" if os.name == "nt" else "bin") / program
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        command = [str(program_path), *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=self.work, env=variables, capture_output=True, text=True, timeout=300, check=False
-        )
-
-    def must(self, program: str, *arguments: str | Path) -> str:
-        """Run a program that has to succeed; gives what it printed."""
-        done = self.run(program, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
-def new_environment(folder: Path, packages: Sequence[str | Path], *options: str) -> Environment:
-    """An environment with `packages` and what they depend on."""
-    venv.create(folder / "venv", with_pip=True)
-    work = folder / "work"
-    work.mkdir()
-    environment = Environment(folder / "venv", work)
-    environment.must("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options, *packages)
-    return environment
-
-
-@pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution, and the wheel that is made from it."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(distributions: Path) -> Path:
-    """The wheel."""
-    (path,) = distributions.glob("*.whl")
-    return path
-
-
-@pytest.fixture(scope="module")
-def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that had nothing before the wheel came."""
-    return new_environment(tmp_path_factory.mktemp("full"), [wheel])
-
-
-@pytest.fixture(scope="module")
-def runtime_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the wheel and wasmtime, in the version that these tests run with."""
-    environment = new_environment(tmp_path_factory.mktemp("runtime"), [f"wasmtime=={version('wasmtime')}"])
-    environment.must("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", wheel)
-    return environment
 
 
 def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:

@@ -15,7 +15,8 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "graph", "cli"),
+    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "artifact", "hatch"),
+    *("bench", "graph", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
@@ -24,6 +25,7 @@ THIRD_PARTY = {
     "idl": {"lark"},
     "templating": {"jinja2"},
     "artifact": {"platformdirs"},
+    "hatch": {"hatchling", "packaging"},  # where hatchling is, packaging is
     "bench": {"rich"},
     "graph": {"rich"},  # how wide texts are
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from marine_runtime.errors import ArgumentError
 from marine_runtime.scalars import abbreviated
 from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values import MAX_DEPTH, Binder, Coercers, bind_arguments, coerce
+from marine_runtime.values import MAX_DEPTH, Binder, Coercers, bind_arguments, coerce, coercion
 
 POINT, ITEM, NODE, PAIR, ONE = (Record(number) for number in range(5))
 RECORDS = {
@@ -359,3 +359,25 @@ def test_hostile_names_in_messages_stay_on_one_line() -> None:
             coerce(value, Record(0), records)
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 600
+
+
+def test_classes_that_share_the_names_of_fields_are_read_as_their_own() -> None:
+    """Also when the class is not hashable, and when an instance lacks an attribute."""
+
+    class Unhashable(type):
+        __eq__ = type.__eq__
+
+    class Pair(metaclass=Unhashable):
+        __marine_fields__ = ("class", "x")
+
+        def __init__(self, **attributes: Any) -> None:
+            self.__dict__.update(attributes)
+
+    records = {0: RecordType("Pair", (Field("class", Prim.U8), Field("x", Prim.STRING)))}
+    convert = coercion(Record(0), records)
+    for _ in range(2):
+        assert convert(Pair(class_=1, x="a")) == (1, "a")
+    with pytest.raises(ArgumentError):
+        convert(Pair(x="a"))
+    with pytest.raises(ArgumentError, match=r"\$\.x: expected string, got int"):
+        convert(Pair(class_=1, x=2))

@@ -25,23 +25,21 @@ if TYPE_CHECKING:
 @click.argument("targets", metavar="TARGET...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=FILE, metavar="DIR", help="Where to write; build/NAME of the service by default.")
 @click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
-@click.option("--force", is_flag=True, help="Write also when the directory is up to date.")
-def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool) -> None:
+@click.option("--force", is_flag=True, help="Write also when nothing changed.")
+@click.option("--portable", is_flag=True, help="Leave machine code out; it is made where the service is first loaded.")
+def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool, portable: bool) -> None:
     """Compile a service ahead of time into a directory that `marine_runtime` runs without the compiler.
 
     TARGET is a service configuration (.toml), or one or more Wasm modules in load order: each module may import from
     those before it.
     """
-    from marine_gen.artifact import build
+    from marine_gen.artifact import BUILT_ENGINES, build
 
     source = _source(targets)
     directory = output or _default_directory(source.name)
-    if engine is None:
-        result = build(source, directory, force=force)
-    else:
-        result = build(source, directory, engine=engine, force=force)
+    result = build(source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable)
     if result.fresh:
-        click.echo(f"{clean(str(directory))} is up to date")
+        click.echo(f"unchanged: {clean(str(directory))}")
     else:
         _show(result)
 
@@ -75,11 +73,11 @@ def _default_directory(name: str) -> Path:
 def _show(result: BuildResult) -> None:
     manifest, directory = result.manifest, result.directory
     rows, total = [], 0
-    for entry in manifest.modules:
-        for item in entry.files.values():
-            size = (directory / item.name).stat().st_size
-            total += size
-            rows.append((entry.plan.name, item.name, human_size(size)))
+    files = [(entry.plan.name, item) for entry in manifest.modules for item in entry.files.values()]
+    for owner, item in (*files, *(("(package)", item) for item in manifest.package)):
+        size = (directory / item.name).stat().st_size
+        total += size
+        rows.append((owner, item.name, human_size(size)))
     write_table(("module", "file", "size"), rows, numbers=("size",))
     modules = counted(len(manifest.modules), "module")
     click.echo(f"\nwrote {clean(str(directory))}: {modules}, {human_size(total)}, {manifest.engine} engine")

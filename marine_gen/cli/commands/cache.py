@@ -23,7 +23,7 @@ def command(clear: bool) -> None:
 
     The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one.
     """
-    from marine_gen.artifact import cache_directory, cache_entries, clear_cache
+    from marine_gen.artifact import cache_directory, cache_entries, cached_code, clear_cache
 
     if clear:
         click.echo(f"removed {counted(clear_cache(), 'cached service')}")
@@ -42,6 +42,9 @@ def command(clear: bool) -> None:
         write_table(("service", "engine", "size", "made", "key"), rows, numbers=("size",))
         click.echo()
     click.echo(f"{clean(str(directory))}: {counted(len(entries), 'cached service')}, {human_size(sum(sizes))}")
+    if code := cached_code():
+        size = human_size(directory_size(code[0].parent))
+        click.echo(f"machine code of portable builds: {counted(len(code), 'file')}, {size}")
 
 
 def _describe(entry: Path) -> tuple[str, str]:

@@ -4,9 +4,10 @@ from marine_runtime.pool import ServicePool
 with ServicePool("build/curl_service", workers=4) as pool:
     pool.call("facade", "get_n_save", [url, name])
 
-`pool` is what users see. `jobs` is the queue, `surface` checks arguments and publishes results in the caller's process,
-`copies` loads and runs one copy, `threads` and `processes` are the two kinds of workers, `child` is the program of a
-worker process, and `transport` takes errors across. Nothing here is imported by a program without a pool.
+`pool` is what users see, `functions` what its `modules` are made of. `jobs` is the queue, `surface` checks arguments
+and publishes results in the caller's process, `copies` loads and runs one copy, `threads` and `processes` are the two
+kinds of workers, `child` is the program of a worker process, and `transport` takes errors across. Nothing here is
+imported by a program without a pool.
 """
 
 from marine_runtime.pool.errors import (

@@ -12,12 +12,14 @@ from pathlib import Path
 from threading import current_thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
+from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.jobs import Job, Jobs, Request
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.surface import Surface
@@ -27,6 +29,8 @@ from marine_runtime.service import Service
 
 Kind = Literal["processes", "threads"]
 Arguments = Sequence[Any] | Mapping[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_CHUNK = 1000
 """Rows that `map` sends in one go at most."""
@@ -38,7 +42,8 @@ class ServicePool:
     """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
     Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
-    A pool may be used from any thread, and from asyncio by `call_async`.
+    A pool may be used from any thread, and from asyncio by `call_async` and `run_async`. Functions are attributes as
+    those of a service are: `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
         source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
@@ -59,6 +64,9 @@ class ServicePool:
         ArgumentError: an argument is out of range, or can't be sent to a worker process.
         PoolError: the workers did not start.
     """
+
+    modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
+    _declared: ClassVar[Declared] = UNDECLARED
 
     def __init__(
         self,
@@ -95,10 +103,30 @@ class ServicePool:
             # A process has its own limit inside; a thread that hangs while it loads can only be left behind.
             limit = monotonic() + start + 1
             interfaces = [_wait(item, limit) for item in started]
-            self._surface = Surface(interfaces[0])
+            self._surface = Surface(interfaces[0], self._declared)
+            self.modules = self._declared.together({name: self._handle(name) for name in interfaces[0].modules})
         except BaseException:
             self.close(timeout=0)
             raise
+
+    def _handle(self, module: str) -> ModuleHandle:
+        """The functions of a module, each of which makes a call of the pool."""
+        item = self._surface.interface.modules[module]
+        functions = {
+            name: PoolFunction(
+                module, name, self._surface.function(module, name), item.signature(name), self._timeout, self._wait
+            )
+            for name in item.functions
+        }
+        return self._declared.handle(module, functions, self._surface.records[module])
+
+    def _wait(self, job: Job) -> Any:
+        """Queue a call and wait for its result."""
+        self._jobs.put(job, None)
+        try:
+            return job.future.result()
+        finally:
+            job.future.cancel()  # after Ctrl-C, nobody waits for it any more
 
     def _worker(self, number: int) -> Callable[[], Worker]:
         if self.kind == "threads":
@@ -143,11 +171,7 @@ class ServicePool:
             CallTimeoutError: it ran longer. WorkerDiedError: its process ended. PoolClosedError: the pool is closed.
             Others: as `Service.call`.
         """
-        future = self.submit(module, function, args, timeout=timeout)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # after Ctrl-C, nobody waits for it any more
+        return self._wait(self._job(module, function, args, timeout))
 
     def submit(
         self,
@@ -244,7 +268,20 @@ class ServicePool:
         Raises:
             As `call`.
         """
-        job = self._job(module, function, args, timeout)
+        return await self._wait_async(self._job(module, function, args, timeout))
+
+    async def run_async(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a function of `modules`, as `await pool.run_async(pool.modules.greeting.greeting, "John")`.
+
+        Raises:
+            ArgumentError: `function` is not one of this pool. Others: as `call`.
+        """
+        if not isinstance(function, PoolFunction) or function.run != self._wait:
+            raise ArgumentError(f"run_async takes a function of the pool's `modules`, got {function!r}")
+        result: T = await self._wait_async(function.job(args, kwargs))
+        return result
+
+    async def _wait_async(self, job: Job) -> Any:
         while True:
             try:
                 self._jobs.put(job, 0)
@@ -315,7 +352,7 @@ class ServicePool:
         with self._crew.lock:
             return [worker for worker in self._crew.workers if worker.thread is not current_thread()]
 
-    def __enter__(self) -> ServicePool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -324,7 +361,7 @@ class ServicePool:
         # After an error nobody waits for the calls that are left.
         self.close(**({"timeout": 0} if value is not None else {}))
 
-    async def __aenter__(self) -> ServicePool:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exit: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from marine_runtime.arguments import arrange
 from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError
+from marine_runtime.handles import UNDECLARED, Declared
 from marine_runtime.interface import Interface
 from marine_runtime.records import ToPublic, make_record_classes
 from marine_runtime.types import FunctionType, Records, reachable_records
@@ -25,9 +26,12 @@ class Surface:
         records: record classes by module and record name.
     """
 
-    def __init__(self, interface: Interface) -> None:
+    def __init__(self, interface: Interface, declared: Declared = UNDECLARED) -> None:
         self.interface = interface
-        self._classes = {name: make_record_classes(item.records, name) for name, item in interface.modules.items()}
+        self._classes: dict[str, Mapping[int, type]] = {}
+        for name, item in interface.modules.items():
+            found = declared.records(name)
+            self._classes[name] = make_record_classes(item.records, name) if found is None else found
         self.records: Mapping[str, Mapping[str, type]] = {
             name: {interface.modules[name].records[index].name: cls for index, cls in classes.items()}
             for name, classes in self._classes.items()
@@ -62,6 +66,14 @@ class Function:
         self._module, self._name, self._params = module, name, signature.params
         self._bind = Binder(signature, records, function=name)
         self.publish: ToPublic | None = publisher(signature, records, classes)
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Internal arguments, of a call with positions and keywords.
+
+        Raises:
+            ArgumentError: they do not fit the signature.
+        """
+        return self._bind(args, kwargs)
 
     def arguments(self, args: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
         """Internal arguments.

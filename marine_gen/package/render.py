@@ -1,0 +1,177 @@
+"""Names and text of the two files. The output depends on the service's name and the plans of its modules alone.
+
+Names that come from Wasm files go through `marine_runtime.names`, in the same way as at run time, and are literals and
+docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from marine_gen.package.records import SharedRecord, shared_records
+from marine_gen.python_backend import Aliases, Annotations, docstring, literal
+from marine_gen.templating import render
+from marine_runtime.handles import MODULE_MEMBERS, MODULES_MEMBERS
+from marine_runtime.names import identifier, identifiers
+from marine_runtime.plan import ModulePlan
+from marine_runtime.types import FunctionType
+
+RESERVED_FILES = frozenset({"manifest", "pool"})
+"""Stems of files of the package; those of modules are other ones."""
+
+_SAID = (
+    *("annotations", "dataclass", "marine_runtime", "load", "pool", "typing"),
+    *(
+        "Declared",
+        "DeclaredModule",
+        "ModuleHandle",
+        "Modules",
+        "Service",
+        "ServicePool",
+        "loader",
+        "open_pool",
+        "opener",
+    ),
+)
+_RESERVED = frozenset((*dir(builtins), *_SAID))
+"""Names that no class gets, because the files say them."""
+
+_MAX_PLACES = 4
+_MAX_NAME = 60  # a service without a name of its own has that of all its modules, joined
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files that make a directory a package, as text.
+
+    Attributes:
+        init: `__init__.py`, with all classes and `load`.
+        pool: `pool.py`, which a program without a pool does not import.
+    """
+
+    init: str
+    pool: str
+
+
+def generate_package(name: str, plans: Sequence[ModulePlan], *, generator: str) -> Package:
+    """Generate the package of a service.
+
+    Args:
+        name: what the service is called; its class is named after it.
+        plans: the Wasm modules in load order.
+        generator: name and version for the header, as in `marine-gen 0.1.0`.
+    """
+    return _Package(name, plans, generator).render()
+
+
+class _Package:
+    def __init__(self, name: str, plans: Sequence[ModulePlan], generator: str) -> None:
+        self._name, self._plans, self._generator = name, plans, generator
+        spelled = _capitals(name, "Service")
+        self._service = identifier(spelled if len(spelled) <= _MAX_NAME else "MarineService", _RESERVED)
+        self._modules = identifier(f"{self._service}Modules", {*_RESERVED, self._service})
+        self._pool = identifier(f"{self._service}Pool", {*_RESERVED, self._service, self._modules})
+        self._records = shared_records(plans)
+        wanted = [item.type.name for item in self._records] + [_capitals(plan.name, "Module") for plan in plans]
+        chosen = identifiers(wanted, {*_RESERVED, self._service, self._modules, self._pool})
+        self._record_names, self._handles = chosen[: len(self._records)], chosen[len(self._records) :]
+        classes: dict[str, dict[int, str]] = {plan.name: {} for plan in plans}
+        for record, spelled in zip(self._records, self._record_names, strict=True):
+            for module, index in record.places:
+                classes[module][index] = spelled
+        self._classes = classes
+        self._annotations = {plan.name: Annotations(plan.records, classes[plan.name]) for plan in plans}
+        self._aliases = Aliases([self._service, self._modules, self._pool, *chosen])
+
+    def render(self) -> Package:
+        attributes = identifiers([plan.name for plan in self._plans], MODULES_MEMBERS)
+        pairs = list(zip(self._plans, self._handles, strict=True))
+        public = ["load", self._service, self._modules, *self._record_names, *self._handles]
+        context = {
+            "generator": self._generator,
+            "title": self._name,
+            "doc": docstring,
+            "public": sorted(public),
+            "service": self._service,
+            "modules": self._modules,
+            "pool": self._pool,
+            "records": [
+                self._record(item, spelled) for item, spelled in zip(self._records, self._record_names, strict=True)
+            ],
+            "handles": [
+                {"name": handle, "module": plan.name, "methods": self._methods(plan)} for plan, handle in pairs
+            ],
+            "attributes": [
+                (attribute, self._aliases.spell(handle, attributes))
+                for attribute, handle in zip(attributes, self._handles, strict=True)
+            ],
+            "declared": [(plan.name, handle, sorted(self._classes[plan.name].items())) for plan, handle in pairs],
+        }
+        context["aliases"] = self._aliases.items()
+        filled = [
+            render("marine_gen.package", template, context, {"literal": literal})
+            for template in ("package.py.j2", "pool.py.j2")
+        ]
+        return Package(*filled)
+
+    def _record(self, record: SharedRecord, spelled: str) -> dict[str, object]:
+        fields = record.type.fields
+        attributes = identifiers([item.name for item in fields])
+        annotations = self._annotations[record.plan.name]
+        types = [self._aliases.spell(annotations.of(item.type), attributes) for item in fields]
+        names = "".join(f"{literal(item.name)}, " for item in fields)
+        return {
+            "name": spelled,
+            "doc": docstring(f"Record `{record.type.name}` of {_listed([module for module, _ in record.places])}."),
+            "names": f"({names.removesuffix(' ') if len(fields) == 1 else names.removesuffix(', ')})",
+            "fields": list(zip(attributes, types, strict=True)),
+        }
+
+    def _methods(self, plan: ModulePlan) -> list[dict[str, str]]:
+        names = identifiers(list(plan.exports), MODULE_MEMBERS)
+        members = {*names, *MODULE_MEMBERS}
+        return [
+            self._method(plan, function, signature, name, members)
+            for name, (function, signature) in zip(names, plan.exports.items(), strict=True)
+        ]
+
+    def _method(
+        self, plan: ModulePlan, function: str, signature: FunctionType, name: str, members: set[str]
+    ) -> dict[str, str]:
+        annotations = self._annotations[plan.name]
+        params = identifiers([param.name for param in signature.params])
+        receiver = identifier("self", params)  # a parameter may be called so, and keeps its name
+        declared = [
+            f"{param}: {self._aliases.spell(annotations.of(item.type), members)}"
+            for param, item in zip(params, signature.params, strict=True)
+        ]
+        call = f"{receiver}._call({', '.join([literal(function), *params])})"
+        return {
+            "name": name,
+            "params": ", ".join([receiver, *declared]),
+            "returns": self._aliases.spell(annotations.results(signature), members),
+            "listing": docstring(annotations.listing(function, signature))[3:-3].rstrip(),
+            "place": docstring(f"Export adapter of `{function}` in the Wasm module `{plan.name}`.")[3:-3],
+            "body": f"return {call}" if signature.results else call,
+        }
+
+
+def _capitals(name: str, kind: str) -> str:
+    """A class name: `curl_service` and `Service` give `CurlService`, `facade` and `Module` give `FacadeModule`."""
+    parts = re.split(r"[^0-9A-Za-z]+", unicodedata.normalize("NFKC", name))
+    text = "".join(part[:1].upper() + part[1:] for part in parts)
+    return text if text.endswith(kind) and text != kind else f"{text}{kind}"
+
+
+def _listed(modules: Sequence[str]) -> str:
+    """Module names for a docstring, each once."""
+    names = [f"`{name}`" for name in dict.fromkeys(modules)]
+    if len(names) == 1:
+        return f"module {names[0]}"
+    if len(names) > _MAX_PLACES:
+        names[_MAX_PLACES - 1 :] = [f"{len(names) - _MAX_PLACES + 1} others"]
+    return f"modules {', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,108 @@
+"""Machine code of services that were built without it, kept in the user's cache.
+
+A portable build holds Wasm only. What it is compiled to is kept in a directory of the user, under a digest of the Wasm
+binary, Wasmtime's version and the machine. Machine code is executed, so the directory is used only when it is the
+user's own and nobody else can write to it; every file carries a digest of its content, and what is damaged, or not
+accepted by Wasmtime, is compiled and written again. Without such a directory modules are compiled at every load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import stat
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from marine_runtime.backend import Backend, Module
+from marine_runtime.errors import LoadError
+
+CACHE_VARIABLE = "MARINE_GEN_CACHE"
+"""Environment variable with another place for the cache."""
+
+FOLDER = "machine-code"
+"""The folder of the cache with machine code."""
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def compile_cached(backend: Backend, wasm: bytes) -> Module:
+    """The compiled module: from the user's cache, where it is put otherwise.
+
+    Raises:
+        LoadError: it is not valid Wasm.
+    """
+    directory = code_directory()
+    if directory is None:
+        return backend.compile(wasm)
+    path = directory / f"{hashlib.sha256(_machine() + wasm).hexdigest()}.cwasm"
+    with contextlib.suppress(OSError, LoadError):
+        data = path.read_bytes()
+        if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
+            return backend.deserialize(data[_DIGEST:])
+    module = backend.compile(wasm)
+    code = module.serialize()
+    with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
+        _replace(path, hashlib.sha256(code).digest() + code)
+    return module
+
+
+def own_directory(path: Path) -> Path | None:
+    """`path`, made when missing; None when it can't be made, is not the user's own, or others can write to it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(status.st_mode):
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
+        return None
+    return path
+
+
+def code_directory() -> Path | None:
+    """Where machine code is kept; None when there is no safe place for it."""
+    try:
+        place = cache_place()
+    except RuntimeError:  # the user has no home directory
+        return None
+    return own_directory(place / FOLDER) if own_directory(place) else None
+
+
+def cache_place() -> Path:
+    """The user's cache directory, which marine-gen uses as well.
+
+    Raises:
+        RuntimeError: the user has no home directory.
+    """
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen)
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "marine-gen" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "marine-gen"
+    base = os.environ.get("XDG_CACHE_HOME", "").strip()
+    return (Path(base) if base else Path.home() / ".cache") / "marine-gen"
+
+
+@cache
+def _machine() -> bytes:
+    return f"{version('wasmtime')} {platform.system()} {platform.machine()}\n".encode()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,148 @@
+"""The modules of a service or a pool, as attributes or by exact name, and the classes that say which there are.
+
+A generated package declares a class for each module, for all modules together and for each record (`Declared`). Their
+instances get the functions of one service as attributes, so that a call costs the same with and without the classes.
+This file knows nothing of how a function runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from marine_runtime.errors import ArgumentError, MarineError
+from marine_runtime.names import identifiers
+
+MODULE_MEMBERS = ("records", "_call", "_functions", "_name")
+MODULES_MEMBERS = ("_handles",)
+"""Attributes of `ModuleHandle` and `Modules`, which functions and modules of these names do not get."""
+
+T = TypeVar("T")
+
+
+class ModuleHandle:
+    """The exported functions of one module, as attributes (names made valid identifiers) or by exact name.
+
+    Attributes:
+        records: the record classes of the module by the records' names.
+    """
+
+    def __init__(self, name: str, functions: Mapping[str, Callable[..., Any]], records: Mapping[str, type]) -> None:
+        self._name = name
+        self._functions = functions
+        self.records = records
+        attributes = identifiers(list(functions), MODULE_MEMBERS)
+        for attribute, entry in zip(attributes, functions.values(), strict=True):
+            setattr(self, attribute, entry)
+
+    def __getitem__(self, function: str) -> Any:
+        try:
+            return self._functions[function]
+        except KeyError:
+            raise _unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
+
+    if not TYPE_CHECKING:  # a declared class has the functions that it declares and no others
+
+        def __getattr__(self, function: str) -> Any:
+            if function.startswith("__"):
+                raise AttributeError(function)
+            raise AttributeError(str(_unknown(f"function `{function}` in module `{self._name}`", self._functions)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def __repr__(self) -> str:
+        return f"<module {self._name}: {', '.join(self._functions)}>"
+
+    def _call(self, function: str, *args: Any) -> T:  # type: ignore[type-var]  # whatever the caller declares
+        """What the methods of declared classes do. On instances the function itself hides its method."""
+        result: T = self._functions[function](*args)
+        return result
+
+
+class Modules:
+    """The modules of a service, as attributes (names made valid identifiers) or by exact name."""
+
+    def __init__(self, handles: Mapping[str, ModuleHandle], order: Sequence[str] = ()) -> None:
+        """Take the handles in load order; those in `order` get the same attributes whatever the others are called."""
+        self._handles = dict(handles)
+        others = [name for name in handles if name not in order]
+        declared = identifiers(order, MODULES_MEMBERS)
+        attributes = [*declared, *identifiers(others, {*MODULES_MEMBERS, *declared})]
+        for attribute, name in zip(attributes, [*order, *others], strict=True):
+            setattr(self, attribute, self._handles[name])
+
+    def __getitem__(self, module: str) -> ModuleHandle:
+        try:
+            return self._handles[module]
+        except KeyError:
+            raise _unknown(f"module `{module}`", self._handles) from None
+
+    if not TYPE_CHECKING:  # as above
+
+        def __getattr__(self, module: str) -> Any:
+            if module.startswith("__"):
+                raise AttributeError(module)
+            raise AttributeError(str(_unknown(f"module `{module}`", self._handles)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def __repr__(self) -> str:
+        return f"<modules {', '.join(self._handles)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredModule:
+    """The classes of one module.
+
+    Attributes:
+        handle: has a method for each function.
+        records: the record classes by type index; those that exported signatures mention.
+    """
+
+    handle: type[ModuleHandle]
+    records: Mapping[int, type] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The classes of a service; by default nothing is declared.
+
+    Attributes:
+        modules: has an attribute for each module.
+        of: the classes of each module by its name, in load order. A service may have more modules than these.
+    """
+
+    modules: type[Modules] = Modules
+    of: Mapping[str, DeclaredModule] = field(default_factory=dict)
+
+    def records(self, module: str) -> Mapping[int, type] | None:
+        """The record classes of a module by type index; None when it is not declared."""
+        return self.of[module].records if module in self.of else None
+
+    def handle(
+        self, module: str, functions: Mapping[str, Callable[..., Any]], records: Mapping[str, type]
+    ) -> ModuleHandle:
+        """The handle of a module with those functions and records, by exact name."""
+        kind = self.of[module].handle if module in self.of else ModuleHandle
+        return kind(module, functions, records)
+
+    def together(self, handles: Mapping[str, ModuleHandle]) -> Modules:
+        """All modules of a service."""
+        return self.modules(handles, [name for name in self.of if name in handles])
+
+
+UNDECLARED = Declared()
+
+
+def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
+    names = ", ".join(f"`{name}`" for name in known) or "none"
+    return ArgumentError(f"there is no {what}; there is: {names}")

@@ -1,0 +1,51 @@
+"""A function of a pool as something to call: what `pool.modules` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from marine_runtime.pool.jobs import Job, Request
+from marine_runtime.pool.surface import Function
+
+
+class PoolFunction:
+    """One exported function; a call waits for its result. `ServicePool.run_async` takes it too.
+
+    Args:
+        module: import name of the module.
+        name: name of the function.
+        surface: both directions of the function.
+        listing: its signature, as listings show it.
+        timeout: seconds that a call may run.
+        run: queues a call and waits for it.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        surface: Function,
+        listing: str,
+        timeout: float | None,
+        run: Callable[[Job], Any],
+    ) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.__doc__ = listing
+        self._module, self._name, self._surface, self._timeout = module, name, surface, timeout
+        self.run = run
+
+    def job(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
+        """A call that is not queued yet.
+
+        Raises:
+            ArgumentError: the arguments do not fit the signature.
+        """
+        values = self._surface.bind(args, kwargs)
+        return Job(Request(self._module, self._name, [values], self._timeout), self._surface.publish)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.run(self.job(args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"<function {self._module}.{self._name} of a pool>"
