@@ -77,6 +77,4 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-host_functions: dict[str | tuple[str, str], HostFunction] = {
-    "curl": HostFunction.of(curl, params=[("args", Array(Prim.STRING))], result=MOUNTED_BINARY_RESULT)
-}
+host_functions = {"curl": HostFunction.of(curl, params=[("args", Array(Prim.STRING))], result=MOUNTED_BINARY_RESULT)}

@@ -182,7 +182,7 @@ def load(
     Args:
         directory: the output of `marine-gen build`.
         engine: `fused` or `closures`; the one that the directory was built for by default.
-        host_functions: Python functions that modules import, by name or (namespace, name).
+        host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.
