@@ -51,6 +51,17 @@ def test_a_guest_runs_a_program(serve: Serve, namespace: str) -> None:
     assert service.call("m", "f", [["-I", "-c", ""]]).ret_code == 0
 
 
+def test_it_runs_where_the_host_runs(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the host's current directory and environment; a path of the guest is a text like any other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MARINE_MARK", "inherited")
+    settings = ModuleConfig(mounted_binaries={"program": sys.executable}, mapped_dirs={"d": str(tmp_path / "place")})
+    service = serve({"m": guest()}, config=ServiceConfig(modules={"m": settings}))
+    code = "import os, sys; print(os.getcwd(), os.environ['MARINE_MARK'], sys.argv[1], os.environ.get('d'))"
+    found = service.call("m", "f", [["-I", "-c", code, "/d/file"]])
+    assert shown(found) == shown((0, "", f"{tmp_path} inherited /d/file None\n".encode(), b""))
+
+
 def test_limits_reach_the_program(serve: Serve) -> None:
     service = serve({"m": guest()}, config=mounted(MountedBinary(sys.executable, output_limit=3)))
     result = service.call("m", "f", [["-I", "-c", "print('abcdef')"]])
