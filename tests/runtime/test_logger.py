@@ -62,6 +62,20 @@ def test_every_host_namespace_has_it(serve: Serve, caplog: pytest.LogCaptureFixt
     assert caplog.record_tuples == [("the name", logging.WARNING, "Grüße")]
 
 
+def test_a_message_that_is_dropped_is_not_read(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    module = echo_module(
+        Description(functions=(Signature("f", (Member("target", Prim.S32),)),)),
+        Memory(),
+        {"f": "(call $host (i32.const 3) (local.get 0) (i32.const -1) (i32.const 9))"},
+        head='(import "host" "log_utf8_string" (func $host (param i32 i32 i32 i32)))',
+    )
+    service = serve({"logger": module}, config=configured(ModuleConfig(logging_mask=1)))
+    service.call("logger", "f", [2])
+    with pytest.raises(CallError, match=r"\$\.message: 9 bytes at address 4294967295 are outside the memory"):
+        service.call("logger", "f", [1])
+    assert caplog.record_tuples == []
+
+
 def test_messages_outside_the_memory(serve: Serve) -> None:
     service = serve(guests("logger"))
     with pytest.raises(CallError, match=r"\$\.message: 64 bytes at address 4294967280 are outside the memory"):
