@@ -23,7 +23,7 @@ from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.artifact import read_manifest
 from marine_runtime.backend import open_backend
 from marine_runtime.config_file import read_config
-from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.errors import ConfigError, LoadError, MarineError
 from marine_runtime.interface import ModuleInterface
 from marine_runtime.plan import ModulePlan
 from marine_runtime.prepare import check_programs
@@ -142,6 +142,9 @@ def _examine_path(path: Path) -> Report:
             check_programs(read_config(path).config)
     except DiagnosticError as error:
         report.findings += error.diagnostics
+        return report
+    except ConfigError as error:
+        report.findings += map(ConfigError, error.findings)
         return report
     except MarineError as error:
         report.findings.append(error)
