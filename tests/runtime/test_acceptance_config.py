@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ from typing import Any
 import pytest
 
 import marine_gen
+from marine_gen.generate import Named, Vector
 from marine_runtime import ConfigError, ModuleConfig, Service, ServiceConfig
-from tests.support.engines import Configuration, guest
+from marine_runtime.mounted import RESULT
+from marine_runtime.types import Prim
+from tests.support.echo import function
+from tests.support.engines import Configuration, guest, shown
+from tests.support.host_calls import calling, declarations
 from tests.support.wasi import Player, wasi_guest
 
 Start = Callable[..., Service]
@@ -137,6 +143,54 @@ def test_composition_of_the_environment(start: Start, place: Path) -> None:
     assert set(Player(service, "m").environment()) == {*common, "A=module", f"d={place}"}
     assert set(Player(service, "n").environment()) == {*common, "d=service"}
     assert dict(service.wasi["m"].envs)["service_id"] == "7"
+
+
+def test_every_setting_of_a_file_reaches_its_module(
+    start: Start, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the text to what guests do: the programs, the log, the environment and the budget."""
+    program = calling(
+        function("f", Vector(Prim.STRING), result=Named(RESULT.name)), declarations({0: RESULT}), "host", "tool"
+    )
+    for name, module in (("runner", program), ("logger", guest("logger")), ("wasi", wasi_guest())):
+        put(place, f"{name}.wasm", module)
+    put(place / "bin", "tool", b'#!/bin/sh\necho "$@"; exit 3\n').chmod(0o755)
+    service = start("""modules_dir = "."
+[default]
+logging_mask = 2
+wasi.envs.COMMON = "default"
+[[module]]
+name = "runner"
+logger_enabled = false
+mounted_binaries.tool = "bin/tool"
+[[module]]
+name = "logger"
+[[module]]
+name = "wasi"
+wasi.envs.OWN = "own"
+""")
+    assert shown(service.call("runner", "f", [["a", "b c"]])) == shown((3, "", b"a b c\n", b""))
+    with caplog.at_level(logging.INFO, "logger"):
+        for target in (0, 1, 2, 3):
+            service.call("logger", "log_line", [3, target, str(target)])
+    assert caplog.messages == ["0", "2", "3"]
+    assert Player(service, "wasi").environment() == ["COMMON=default", "OWN=own"]
+    assert service.statistics().limit == 10 << 20
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"), [('"Infinity"', None), ("8388608", 8 << 20), ('"8 MiB"', 8 << 20), ('"7.5 mb"', 7500000)]
+)
+def test_the_budget_of_a_file(configuration: Configuration, tmp_path: Path, limit: str, found: int | None) -> None:
+    put(tmp_path, "greeting.wasm", guest("greeting"))
+    path = put(
+        tmp_path,
+        "service.toml",
+        f'total_memory_limit = {limit}\nmodules_dir = "."\n[[module]]\nname = "greeting"'.encode(),
+    )
+    with marine_gen.load(path, engine=configuration.engine, backend=configuration.backend) as service:
+        assert service.statistics().limit == found
+        assert service.call("greeting", "greeting", ["x"]) == "Hi, x"
 
 
 @pytest.mark.parametrize(
