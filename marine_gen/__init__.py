@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from marine_gen.artifact import BuildResult, Target, load
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
-    from marine_runtime import HostFunction, MarineError, Service
+    from marine_runtime import HostFunction, MarineError, Service, ServiceHost
 
 __all__ = [
     "BuildResult",
@@ -28,6 +28,7 @@ __all__ = [
     "HostFunction",
     "MarineError",
     "Service",
+    "ServiceHost",
     "Target",
     "__version__",
     "build",
@@ -43,6 +44,7 @@ _HOMES = {
     "HostFunction": "marine_runtime",
     "MarineError": "marine_runtime",
     "Service": "marine_runtime",
+    "ServiceHost": "marine_runtime",
 }
 
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from host import host_functions
+from host import host
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -141,7 +141,7 @@ def show_built_service(console: Console, url: str) -> Statistics:
     built, build_time = timed(lambda: marine_gen.build(CONFIG, BUILT, force=True))
     program = mounted_curl()
     # A function of the host goes before a program: it is given where there is no program.
-    load = partial(marine_runtime.load, BUILT, host_functions={} if program else host_functions)
+    load = partial(marine_runtime.load, BUILT, host_functions={} if program else host)
     service, load_time = timed(load)
     with service:
         files = [item for item in built.directory.iterdir() if item.is_file()]
@@ -175,9 +175,9 @@ def show_engines(console: Console, url: str, file_url: str) -> None:
     for engine in ENGINES:
         clear_cache()
         load = partial(marine_gen.load, CONFIG, engine=engine)
-        service, cold = timed(partial(load, host_functions=host_functions))
+        service, cold = timed(partial(load, host_functions=host))
         service.close()
-        service, warm = timed(partial(load, host_functions=host_functions))
+        service, warm = timed(partial(load, host_functions=host))
         cells = ["kept" if program else "no program", "kept"]
         with service, load() as with_program:
             for used in (service, with_program) if program else (service,):

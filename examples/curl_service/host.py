@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from urllib import request
 from urllib.error import HTTPError, URLError
 
-from marine_runtime import S32, HostFunction, host_function
+from marine_runtime import S32, ServiceHost
 
 MAX_PAGE = 1 << 20
 """Bytes of a page; the module `curl` gives the program the same limit."""
 TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
+
+host = ServiceHost()
+"""What is given to the service, as `host_functions`; the command line finds it by this name."""
 
 FAILED = 1
 NOT_FOUND_OR_REFUSED = 22
@@ -35,7 +38,7 @@ class MountedBinaryResult:
     stderr: bytes
 
 
-@host_function
+@host.function
 def curl(cmd: list[str]) -> MountedBinaryResult:
     """What the service calls instead of the program `curl`; the last argument is the address, options are not read.
 
@@ -79,6 +82,3 @@ def _opener() -> request.OpenerDirector:
     ):
         opener.add_handler(handler())
     return opener
-
-
-host_functions: dict[str | tuple[str, str], HostFunction] = {"curl": curl}

@@ -61,7 +61,7 @@ def load(
         target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module
             names to paths, bytes or Python modules, in load order.
         engine: `fused`, `closures` or `interpreter`.
-        host_functions: Python functions that modules import, by name or (namespace, name).
+        host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those of the target.
         timeout: seconds that each call may take, and loading as well; none by default.

@@ -6,7 +6,7 @@ Loading stops at the first stage that fails; here the stages behind it look at w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +22,7 @@ from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.artifact import read_manifest
 from marine_runtime.backend import open_backend
 from marine_runtime.config_file import read_config
-from marine_runtime.errors import LoadError, MarineError
-from marine_runtime.host_imports import HostFunctions
+from marine_runtime.errors import ConfigError, LoadError, MarineError
 from marine_runtime.interface import ModuleInterface
 from marine_runtime.plan import ModulePlan
 from marine_runtime.prepare import check_programs
@@ -101,12 +100,12 @@ class Report:
         }
 
 
-def examine(paths: Sequence[Path], functions: HostFunctions | None = None) -> list[Report]:
+def examine(paths: Sequence[Path], functions: Collection[str | tuple[str, str]] = ()) -> list[Report]:
     """Check every path by itself, and the links between the Wasm files among them, in the given order.
 
     `functions` are those of the host that a service will have; they stand in for mounted programs.
     """
-    reports = [_examine_path(path, functions or {}) for path in paths]
+    reports = [_examine_path(path, functions) for path in paths]
     files = [report for report in reports if report.kind is Kind.WASM]
     if len(files) > 1 and all(report.ok for report in files):
         by_name = {module.name: report for report in files for module in report.modules}
@@ -133,7 +132,7 @@ def compile_input(item: Input) -> tuple[ModuleIR, str]:
         raise DiagnosticError(_relabel(error.diagnostics, item)) from None
 
 
-def _examine_path(path: Path, functions: HostFunctions) -> Report:
+def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> Report:
     report = Report(path)
     try:
         report.kind = kind_of(path)
@@ -145,6 +144,9 @@ def _examine_path(path: Path, functions: HostFunctions) -> Report:
             check_programs(read_config(path).config, functions)
     except DiagnosticError as error:
         report.findings += error.diagnostics
+        return report
+    except ConfigError as error:
+        report.findings += map(ConfigError, error.findings)
         return report
     except MarineError as error:
         report.findings.append(error)

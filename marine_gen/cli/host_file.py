@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from marine_runtime.linker import HostFunctions
+    from marine_runtime.host import HostFunction
 
-ATTRIBUTE = "host_functions"
+HOST = "host"
+MAPPING = "host_functions"
 
 
-def read_host_functions(path: Path | None) -> HostFunctions:
-    """The mapping `host_functions` that the file defines.
+def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFunction]:
+    """The `ServiceHost` named `host` that the file defines, or its mapping `host_functions`.
 
     Raises:
-        LoadError: the file can't be run; ConfigError: it defines no such mapping.
+        LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is no function.
     """
-    from marine_runtime.errors import ConfigError, LoadError
-    from marine_runtime.host import HostFunction
+    from marine_runtime.errors import ArgumentError, ConfigError, LoadError
+    from marine_runtime.host_imports import host_functions
+    from marine_runtime.service_host import ServiceHost
 
     if path is None:
         return {}
@@ -31,22 +33,27 @@ def read_host_functions(path: Path | None) -> HostFunctions:
         raise LoadError(f"`{path}` can't be read: {error.strerror or error}") from None
     except Exception as error:
         raise LoadError(f"`{path}` failed with {type(error).__name__}: {error}") from error
-    functions = namespace.get(ATTRIBUTE)
-    if not isinstance(functions, Mapping):
-        raise ConfigError(f"`{path}` defines no mapping `{ATTRIBUTE}` of names to host functions")
-    for key, value in functions.items():
-        if not isinstance(value, HostFunction):
-            raise ConfigError(f"`{path}`: `{ATTRIBUTE}[{key!r}]` is not a marine_runtime.HostFunction")
-    return {
-        key: dataclasses.replace(value, function=_explained(value.function, key)) for key, value in functions.items()
-    }
+    host, functions = namespace.get(HOST), namespace.get(MAPPING)
+    if isinstance(host, ServiceHost):  # another thing may have that name
+        if functions is not None and functions is not host:
+            raise ConfigError(f"`{path}` defines both `{HOST}` and `{MAPPING}`; one of them is enough")
+        functions = host
+    if not isinstance(functions, (Mapping, ServiceHost)):
+        raise ConfigError(
+            f"`{path}` defines no ServiceHost `{HOST}`, nor a mapping `{MAPPING}` of names to host functions"
+        )
+    try:
+        checked = host_functions(functions)
+    except ArgumentError as error:
+        raise ConfigError(f"`{path}`: {error}") from None
+    return {key: dataclasses.replace(item, function=_explained(item.function, key)) for key, item in checked.items()}
 
 
-def _explained(function: Callable[..., Any], key: object) -> Callable[..., Any]:
+def _explained(function: Callable[..., Any], key: str | tuple[str, str]) -> Callable[..., Any]:
     """`function`, whose own exceptions become failures of the call."""
     from marine_runtime.errors import CallError, MarineError
 
-    name = key if isinstance(key, str) else ".".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    name = key if isinstance(key, str) else ".".join(key)
 
     def call(*args: Any) -> Any:
         try:

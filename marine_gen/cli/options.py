@@ -97,7 +97,7 @@ def host_file_option(function: _Decorated) -> _Decorated:
         "--host-file",
         type=FILE,
         metavar="FILE.py",
-        help="Python file that defines `host_functions`: what modules may import, a mapping of names to HostFunction.",
+        help="Python file that defines what modules may import: a ServiceHost `host`, or a mapping `host_functions`.",
     )(function)
 
 

@@ -46,6 +46,11 @@ def report_error(error: BaseException) -> None:
     if diagnostics:
         report_diagnostics(diagnostics)
         return
+    findings = getattr(error, "findings", ())  # of a ConfigError
+    if len(findings) > 1:
+        for finding in findings:
+            say(f"{_head('error')}: {clean(finding)}")
+        return
     sentence = _sentence(error)
     if not _expected(error):
         sentence = f"internal error: {sentence}; this is a fault of marine-gen, `--debug` shows where"

@@ -203,7 +203,7 @@ def load(
         directory: the output of `marine-gen build`.
         service_type: the class of the result; a generated package gives its own, with classes for modules and records.
         engine: `fused` or `closures`; the one that the directory was built for by default.
-        host_functions: Python functions that modules import, by name or (namespace, name).
+        host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.

@@ -2,7 +2,8 @@
 
 Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
 knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in
-one warning of this module's logger. Module files are located here and read elsewhere; nothing is created.
+one warning of this module's logger. All mistakes of a file are in one error, as far as one does not follow from
+another. Module files are located here and read elsewhere; nothing is created.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from marine_runtime.config import (
     ModuleConfig,
@@ -37,9 +38,15 @@ OBSOLETE = ("mem_pages_count", "max_heap_size", "preopened_files", "total_memory
 _TOP_KEYS = ("name", "total_memory_limit", "modules_dir", "service_working_dir", "default", "module")
 _SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
 _MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
-_WASI_KEYS = ("envs", "mapped_dirs")
+_PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
+_WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_paths}
 _TABLES = ("mounted_binaries", "envs", "mapped_dirs")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+_MOST = 20
+"""Mistakes that are told; looking for what an unknown key may mean takes time."""
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +71,8 @@ def read_config(path: str | Path) -> ConfigFile:
 
     Raises:
         LoadError: the file can't be read.
-        ConfigError: it is not TOML, a key is missing, unknown or has a wrong value, or a path leads nowhere.
+        ConfigError: it is not TOML, or with every key that is missing, unknown or has a wrong value, and every path
+            that leads nowhere.
     """
     path = Path(path)
     try:
@@ -124,6 +132,10 @@ class _Place:
         return f"{self.owner}: `{self.path}`" if self.path else self.owner
 
 
+class _WrongError(Exception):
+    """Ends the reading of a document with findings."""
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads one document; messages name the place of what is wrong."""
@@ -132,38 +144,72 @@ class _Reader:
     document: Mapping[str, Any]
     place: _Place
     obsolete: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     def read(self, name: str) -> ConfigFile:
         """The whole document; `name` is the service's unless it has one itself."""
+        try:
+            found = self._read(name)
+        except _WrongError:
+            raise ConfigError(*self.findings) from None
+        if self.obsolete:
+            _warn_once(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+        return found
+
+    def _read(self, name: str) -> ConfigFile:
+        """What the document says.
+
+        Raises:
+            _WrongError: something is wrong with it; the findings say what.
+        """
         top, place = self.document, self.place
         self._check_keys(top, _TOP_KEYS, place)
-        if "total_memory_limit" not in top:
-            raise ConfigError(
-                f'{place}: the key `total_memory_limit` is missing; write for example "64 MiB", or "Infinity"'
-            )
-        limit = parse_size(top["total_memory_limit"], str(place.key("total_memory_limit")))
-        working_dir = self.base / (self._text(top, "service_working_dir", place) or "")
-        modules_dir = self._existing(top, "modules_dir", place)
-        default = self._settings(_table(top.get("default", {}), place.key("default")), place.key("default"), ())
+        limit = self._try(self._limit)
+        own_name = self._try(self._text, top, "name", place)
+        working_dir = self._try(self._text, top, "service_working_dir", place)
+        modules_dir = self._try(self._existing, top, "modules_dir", place)
+        if modules_dir is None and "modules_dir" in top:
+            modules_dir = str(self.base)  # a wrong directory is one mistake, not one of every module
+        at = place.key("default")
+        table = self._try(_table, top.get("default", {}), at) or {}
+        self._check_keys(table, _SETTINGS, at)
+        default = self._settings(table, at)
         files: dict[str, Path] = {}
         settings: dict[str, dict[str, Any]] = {}
-        for position, entry in enumerate(self._entries()):
+        for position, entry in (self._try(self._entries) or {}).items():
             at = replace(place, path=f"module[{position}]")
             self._check_keys(entry, _MODULE_KEYS, at)
-            module = self._text(entry, "name", at)
+            module = self._try(self._module_name, entry, files, at)
             if module is None:
-                raise ConfigError(f"{at} has no `name`")
-            if module in files:
-                raise ConfigError(f"{at}: a module named `{module}` is listed already")
+                self._settings(entry, at)
+                continue
             at = replace(at, module=module)
-            files[module] = self._module_file(module, entry, modules_dir, at)
-            settings[module] = self._settings(entry, at, _MODULE_KEYS)
-        modules = {module: _overlay(default, own, working_dir) for module, own in settings.items()}
-        if self.obsolete:
-            _warn_once(f"{place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
-        return ConfigFile(self._text(top, "name", place) or name, ServiceConfig(limit, modules), files)
+            files[module] = self._try(self._module_file, module, entry, modules_dir, at) or self.base
+            settings[module] = self._settings(entry, at)
+        if self.findings:
+            raise _WrongError
+        state = self.base / (working_dir or "")
+        modules = {module: _overlay(default, own, state) for module, own in settings.items()}
+        return ConfigFile(own_name or name, ServiceConfig(limit, modules), files)
 
-    def _entries(self) -> Sequence[Mapping[str, Any]]:
+    def _try(self, step: Callable[..., _T], *args: Any) -> _T | None:
+        """What `step` gives for `args`; None when something is wrong there, which is kept while reading goes on."""
+        try:
+            return step(*args)
+        except ConfigError as error:
+            self.findings += error.findings
+        if len(self.findings) >= _MOST:
+            raise _WrongError
+        return None
+
+    def _limit(self) -> int | None:
+        key = "total_memory_limit"
+        if key not in self.document:
+            raise ConfigError(f'{self.place}: the key `{key}` is missing; write for example "64 MiB", or "Infinity"')
+        return parse_size(self.document[key], str(self.place.key(key)))
+
+    def _entries(self) -> dict[int, Mapping[str, Any]]:
+        """The modules that are tables, by position."""
         entries = self.document.get("module", [])
         if isinstance(entries, dict):
             raise ConfigError(f"{self.place}: modules are an array of tables; write [[module]], not [module]")
@@ -171,31 +217,35 @@ class _Reader:
             raise ConfigError(f"{self.place.key('module')} must be an array of tables, not {kind_of(entries)}")
         if not entries:
             raise ConfigError(f"{self.place} should contain at least one module: it needs a [[module]] table")
-        return [_table(item, replace(self.place, path=f"module[{index}]")) for index, item in enumerate(entries)]
+        places = [replace(self.place, path=f"module[{index}]") for index in range(len(entries))]
+        tables = [self._try(_table, *item) for item in zip(entries, places, strict=True)]
+        return {index: table for index, table in enumerate(tables) if table is not None}
 
-    def _settings(self, table: Mapping[str, Any], place: _Place, also: Sequence[str]) -> dict[str, Any]:
-        """The settings that a table gives, as arguments of ModuleConfig; `also` are its other keys."""
-        self._check_keys(table, (*_SETTINGS, *also), place)
+    def _module_name(self, entry: Mapping[str, Any], taken: Mapping[str, Any], place: _Place) -> str:
+        name = self._text(entry, "name", place)
+        if name is None:
+            raise ConfigError(f"{place} has no `name`")
+        if name in taken:
+            raise ConfigError(f"{place}: a module named `{name}` is listed already")
+        return name
+
+    def _settings(self, table: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        """The settings that a table gives, as arguments of ModuleConfig; those that are wrong are None."""
         found: dict[str, Any] = {}
-        if "logger_enabled" in table:
-            found["logger_enabled"] = check_flag(table["logger_enabled"], str(place.key("logger_enabled")))
-        if "logging_mask" in table:
-            found["logging_mask"] = check_mask(table["logging_mask"], str(place.key("logging_mask")))
+        for key, check in _PLAIN.items():
+            if key in table:
+                found[key] = self._try(check, table[key], str(place.key(key)))
         if "mounted_binaries" in table:
             at = place.key("mounted_binaries")
-            binaries = check_paths(table["mounted_binaries"], str(at))
-            found["mounted_binaries"] = {
-                name: self._existing(binaries, name, at, "; programs are not searched for, give a path")
-                for name in binaries
-            }
-        if "wasi" in table:
-            at = place.key("wasi")
-            wasi = _table(table["wasi"], at)
-            self._check_keys(wasi, _WASI_KEYS, at)
-            if "envs" in wasi:
-                found["envs"] = check_envs(wasi["envs"], str(at.key("envs")))
-            if "mapped_dirs" in wasi:
-                found["mapped_dirs"] = check_paths(wasi["mapped_dirs"], str(at.key("mapped_dirs")))
+            binaries = self._try(check_paths, table["mounted_binaries"], str(at)) or {}
+            hint = "; programs are not searched for, give a path"
+            found["mounted_binaries"] = {name: self._try(self._existing, binaries, name, at, hint) for name in binaries}
+        at = place.key("wasi")
+        wasi = self._try(_table, table.get("wasi", {}), at) or {}
+        self._check_keys(wasi, tuple(_WASI), at)
+        for key, check in _WASI.items():
+            if key in wasi:
+                found[key] = self._try(check, wasi[key], str(at.key(key)))
         return found
 
     def _module_file(self, name: str, entry: Mapping[str, Any], modules_dir: str | None, place: _Place) -> Path:
@@ -226,7 +276,9 @@ class _Reader:
         old = [key for key in table if key in OBSOLETE and key not in known]
         paths = [f"`{place.key(key).path}`" for key in old]
         self.obsolete += [path for path in paths if path not in self.obsolete]
-        check_known([key for key in table if key not in old], known, place.owner, place.path and f"{place.path}.")
+        for key in table:
+            if key not in old:
+                self._try(check_known, [key], known, place.owner, place.path and f"{place.path}.")
 
 
 def _overlay(default: Mapping[str, Any], own: Mapping[str, Any], working_dir: Path) -> ModuleConfig:

@@ -38,7 +38,16 @@ class LinkError(LoadError):
 
 
 class ConfigError(MarineError):
-    """A service configuration is wrong."""
+    """A service configuration is wrong.
+
+    Attributes:
+        findings: what is wrong, a message each. Reading a file finds everything that can be told apart.
+    """
+
+    def __init__(self, *findings: str) -> None:
+        """Take the messages; together, a line each, they are the error's text."""
+        super().__init__("\n".join(findings))
+        self.findings = findings
 
 
 class ArgumentError(MarineError):

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from marine_runtime import call_parameters, logger, mounted
 from marine_runtime.call_parameters import HOST_NAMESPACES
 from marine_runtime.config import ServiceConfig
-from marine_runtime.errors import LinkError
+from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host import HostFunction, as_host_function
+from marine_runtime.scalars import abbreviated
 from marine_runtime.wasm_log import VARIABLE, parse_directives
 
-HostFunctions = Mapping[str | tuple[str, str], HostFunction | Callable[..., Any]]
-"""Host functions, or annotated functions, by name or (namespace, name)."""
+
+class HostFunctions(Protocol):
+    """Host functions, or annotated functions, by name or (namespace, name): a mapping, or a `ServiceHost`.
+
+    Only the items are asked for, as keys of a `Mapping` are invariant: `dict[str, HostFunction]` would be refused.
+    """
+
+    def items(self) -> Iterable[tuple[str | tuple[str, str], HostFunction | Callable[..., Any]]]:
+        """Names and functions."""
+        ...
+
 
 _log = logging.getLogger("marine_runtime")
 
@@ -35,9 +45,9 @@ class HostSide:
         """Take the functions and settings of a service.
 
         Raises:
-            ArgumentError: one of `functions` is neither a host function nor an annotated one.
+            ArgumentError: one of `functions` is neither a host function nor an annotated one, or has a wrong name.
         """
-        self._functions = {key: as_host_function(item, f"host function {key!r}") for key, item in functions.items()}
+        self._functions = host_functions(functions)
         self._config = config
         self.context = call_parameters.Context()
         for problem in parse_directives(os.environ.get(VARIABLE, "")).problems:
@@ -68,3 +78,27 @@ class HostSide:
         if name in settings.mounted_binaries:
             return mounted.host_function(name, settings.mounted_binaries[name])
         return None
+
+
+def host_functions(given: HostFunctions) -> dict[str | tuple[str, str], HostFunction]:
+    """What an embedder gave, all as host functions.
+
+    Raises:
+        ArgumentError: something in it is neither a host function nor an annotated one, or has a wrong name.
+    """
+    if isinstance(given, type) or not callable(getattr(given, "items", None)):
+        raise ArgumentError(f"host functions are a mapping or a ServiceHost, not {type(given).__name__}")
+    return {import_key(key): as_host_function(item, f"host function {key!r}") for key, item in given.items()}
+
+
+def import_key(key: Any) -> str | tuple[str, str]:
+    """`key` if it can name an import.
+
+    Raises:
+        ArgumentError: it is neither a name nor a pair of a namespace and a name.
+    """
+    if isinstance(key, str):
+        return key
+    if isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key):
+        return key
+    raise ArgumentError(f"host functions have names, or pairs of a namespace and a name, not {abbreviated(key)}")

@@ -356,14 +356,3 @@ class Binder:
         if len(args) > wanted:
             raise Mismatch(f"{self._owner} takes {wanted} argument{'' if wanted == 1 else 's'}, got {len(args)}")
         return self._members.arrange(kwargs, args)
-
-
-def bind_arguments(
-    signature: FunctionType, records: Records, args: Sequence[Any], kwargs: Mapping[str, Any], *, function: str
-) -> list[Any]:
-    """The internal arguments of one call. Make a `Binder` for a function that is called more than once.
-
-    Raises:
-        ArgumentError: the arguments do not fit the signature.
-    """
-    return Binder(signature, records, function=function)(args, kwargs)

@@ -58,6 +58,21 @@ def test_errors(run: Run, write: Write, command: tuple[str, ...], top: str, own:
     assert len(result.stderr.partition("\n\n")[0].splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_several_errors(run: Run, write: Write, command: tuple[str, ...]) -> None:
+    path = write("nmae = 'x'\nname = 1", "logging_mask = true")
+    result = run(command[0], path, *command[1:])
+    assert (result.exit_code, result.stdout) == (1, "")
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.removeprefix(f"error: `{path}`").partition("; ")[0] for line in lines] == [
+        ": unknown key `nmae`",
+        ": `name` must be a string, not an integer",
+        ", module `greeting`: `module[0].logging_mask` must be an integer, not a boolean",
+    ]
+    (report,) = json.loads(run("check", "--json", path).stdout)
+    assert len(report["findings"]) == 3
+
+
 def test_errors_as_json(run: Run, write: Write) -> None:
     path = write("nmae = 'x'")
     result = run("check", "--json", path)

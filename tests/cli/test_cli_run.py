@@ -118,18 +118,42 @@ def curl(args):
     if args[-1] == "bad":
         raise KeyError("no such page")
     return (0, "", b"page of " + args[-1].encode(), b"")
-host_functions = {"curl": HostFunction.of(curl, [Array(Prim.STRING)], RESULT)}
+"""
+ANNOTATED_HOST_FILE = """
+from dataclasses import dataclass
+from marine_runtime import S32, ServiceHost
+@dataclass
+class Result:
+    ret_code: S32
+    error: str
+    stdout: bytes
+    stderr: bytes
+host = ServiceHost()
+@host.function
+def curl(args: list[str]) -> Result:
+    if args[-1] == "bad":
+        raise KeyError("no such page")
+    return Result(0, "", b"page of " + args[-1].encode(), b"")
 """
 
 
-def test_host_file(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        HOST_FILE + 'host_functions = {"curl": HostFunction.of(curl, [Array(Prim.STRING)], RESULT)}',
+        ANNOTATED_HOST_FILE,
+        ANNOTATED_HOST_FILE + "host_functions = host",
+        ANNOTATED_HOST_FILE + 'host = "this one"\nhost_functions = {("__marine_host_api_v3", "curl"): curl.function}',
+    ],
+)
+def test_host_file(run: Run, tmp_path: Path, source: str) -> None:
     path = tmp_path / "host.py"
-    path.write_text(HOST_FILE)
+    path.write_text(source)
     config = EXAMPLE_FOLDER / "Config.toml"
     assert run("run", config, "curl.download", '["u"]', "--host-file", path).stdout == '"page of u"\n'
     failed = run("run", config, "curl.download", '["bad"]', "--host-file", path)
     assert failed.exit_code == 1
-    assert "host function `curl` raised KeyError: 'no such page'" in failed.stderr
+    assert "curl` raised KeyError: 'no such page'" in failed.stderr
     assert failed.stderr.splitlines()[-1] == "  caused by: KeyError: 'no such page'"
 
 
@@ -137,8 +161,18 @@ def test_host_file(run: Run, tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("1 / 0", "failed with ZeroDivisionError: division by zero\n  caused by: ZeroDivisionError: division by zero"),
-        ("x = 1", "defines no mapping `host_functions` of names to host functions"),
-        ("host_functions = {'f': print}", "`host_functions['f']` is not a marine_runtime.HostFunction"),
+        ("x = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
+        ("host = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
+        ("host_functions = {'f': 1}", "host.py`: host function 'f' is no function: int\n"),
+        (
+            "host_functions = {'f': lambda x: None}",
+            "`: host function 'f': parameter `x` of `<lambda>` has no annotation",
+        ),
+        ("host_functions = {1: print}", "names, or pairs of a namespace and a name, not 1\n"),
+        (
+            "import marine_runtime\nhost = marine_runtime.ServiceHost()\nhost_functions = {}",
+            "host.py` defines both `host` and `host_functions`; one of them is enough\n",
+        ),
     ],
 )
 def test_wrong_host_files(run: Run, tmp_path: Path, source: str, message: str) -> None:

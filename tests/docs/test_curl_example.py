@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 
 import marine_gen
 from marine_gen.artifact import ENGINES
-from marine_runtime import HostFunction, MountedBinary, Service, read_config
+from marine_runtime import MountedBinary, Service, ServiceHost, read_config
 from marine_runtime.mounted import NOT_STARTED
 from tests.guests.descriptions import EXAMPLE_FOLDER, ROOT
 from tests.support.engines import Configuration
@@ -29,7 +29,7 @@ CONFIG = EXAMPLE_FOLDER / "Config.toml"
 HOST = runpy.run_path(str(EXAMPLE_FOLDER / "host.py"))
 curl: Callable[[list[str]], Any] = HOST["curl"]
 LIMIT: int = HOST["MAX_PAGE"]
-PYTHON: Mapping[str, HostFunction] = HOST["host_functions"]
+PYTHON: ServiceHost = HOST["host"]
 CURL = "/usr/bin/curl"
 
 FAKE = """#!{python} -IS
@@ -206,7 +206,7 @@ def test_a_program_at_its_limit(load: Load, fake: str, server: str) -> None:
 
 
 def test_the_function_goes_before_the_program(load: Load, fake: str, server: str) -> None:
-    function = replace(PYTHON["curl"], function=lambda cmd: (0, "", b"mine", b""))
+    function = replace(HOST["curl"], function=lambda cmd: (0, "", b"mine", b""))
     assert load(fake, host_functions={"curl": function}).modules.curl.download(server) == "mine"
 
 

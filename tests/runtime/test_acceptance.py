@@ -14,6 +14,7 @@ import pytest
 from marine_runtime import ArgumentError, ModuleConfig, Service, ServiceConfig, TrapError
 from marine_runtime.scalars import to_f32
 from tests.support.engines import guests, normalised
+from tests.support.golden import GOLDEN, Case, load_cases
 
 Serve = Callable[..., Service]
 
@@ -53,6 +54,12 @@ def test_unknown_names(serve: Serve) -> None:
             with pytest.raises(ArgumentError, match="^" + text) as caught:
                 call(module, function)
             assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("case", load_cases(GOLDEN / "runtime" / "interfaces.golden"), ids=str)
+def test_interfaces(serve: Serve, case: Case) -> None:
+    """Names, parameters and types of all functions, and the records that they use."""
+    case.check(str(serve(guests(*case.input.split())).interface).rstrip())
 
 
 RECORD = (True, 1, 2, 3, 4, 5, 6, 7, 8, 9.0, 10.0, "field_11", b"\x13\x37")

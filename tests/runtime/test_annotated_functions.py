@@ -96,6 +96,22 @@ def test_what_is_no_host_function(serve: Serve, item: Any, message: str) -> None
     assert message in str(caught.value)
 
 
+def first_of_a_batch(service: Service) -> Any:
+    """A batch keeps what was raised in the place of the result."""
+    (found,) = service.call_batch("outer", "f", [["x"]])
+    raise found
+
+
+WAYS: tuple[Callable[[Service], Any], ...] = (
+    lambda service: service.call("outer", "f", ["x"]),
+    lambda service: service.call("outer", "f", ["x"]),
+    lambda service: service.call("outer", "f", {"p0": "x"}, timeout=10),
+    lambda service: service.call_json("outer", "f", '["x"]'),
+    lambda service: service.modules.outer.f("x"),
+    first_of_a_batch,
+)
+
+
 def test_exceptions_keep_both_tracebacks(serve: Serve) -> None:
     """What a host function raises shows where it was raised, what caused it, and where the service was called."""
 
@@ -112,11 +128,15 @@ def test_exceptions_keep_both_tracebacks(serve: Serve) -> None:
     text = function("f", Prim.STRING)
     modules = {"inner": calling(text), "outer": chain([text])["outer"]}
     service = serve(modules, host_functions={"callback": callback})
-    for _ in range(2):
+
+    def caller(way: Callable[[Service], Any]) -> Any:
+        return way(service)
+
+    for way in WAYS:
         with pytest.raises(RuntimeError, match="second") as caught:
-            service.call("outer", "f", ["x"])
+            caller(way)
         frames = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-        assert frames[0] == "test_exceptions_keep_both_tracebacks"
+        assert frames[:2] == ["test_exceptions_keep_both_tracebacks", "caller"]
         assert frames[-1] == "callback"
         cause = caught.value.__cause__
         assert isinstance(cause, KeyError)

@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from marine_gen.generate import Named
+from marine_gen.generate import Description, Named
 from marine_runtime import (
     ArgumentError,
     CallParameters,
     ParticleParameters,
     SecurityTetraplet,
     Service,
+    ServiceConfig,
     StateError,
 )
 from marine_runtime.call_parameters import HOST_NAMESPACES, LAYOUTS
 from marine_runtime.types import Prim
-from tests.support.echo import chain, function
+from tests.support.echo import Memory, chain, echo_module, function
 from tests.support.engines import guests, shown
 from tests.support.host_calls import calling, declarations
 
@@ -42,6 +43,7 @@ NEWEST = (
     *("service", "creator", "host", "worker"),
     [[("pk", "srv", "fun", "$.lens")], []],
 )
+DEFAULTS = (("", "", 0, 0, "", b"", ""), "", "", "", "", [])
 
 
 def asking(namespace: str) -> bytes:
@@ -63,7 +65,7 @@ def test_every_way_to_call(serve: Serve) -> None:
     service = serve(guests("call_parameters"))
     name = "call_parameters"
     defaults = service.modules.call_parameters.call_parameters()
-    assert shown(defaults) == shown((("", "", 0, 0, "", b"", ""), "", "", "", "", []))
+    assert shown(defaults) == shown(DEFAULTS)
     for _ in range(2):
         assert shown(service.call(name, name, call_parameters=PARAMETERS)) == shown(NEWEST)
         assert shown(service.call(name, name)) == shown(defaults)
@@ -86,6 +88,27 @@ def test_all_modules_see_the_same(serve: Serve) -> None:
     service = serve({"inner": asking("host"), "outer": chain([signature], records)["outer"]})
     assert shown(service.call("outer", "f", call_parameters=PARAMETERS)) == shown(LAYOUT_VALUES["host"])
     assert shown(service.call("outer", "f")) == shown(("", "", "", "", "", []))
+
+
+def test_initialisers_see_the_defaults(serve: Serve) -> None:
+    """They may ask, though no call has parameters yet; the variable `service_id` is another thing."""
+    namespace = HOST_NAMESPACES[-1]
+    records = declarations(LAYOUTS[namespace])
+    kept = function("kept", result=Named("CallParameters"))
+    module = echo_module(
+        Description(records, (kept,)),
+        Memory(),
+        {"kept": "(global.set $ptr (global.get $kept))"},
+        "(global $kept (mut i32) (i32.const 0))"
+        '(func (export "_start") (call $host) (global.set $kept (global.get $ptr)))',
+        f'(import "{namespace}" "get_call_parameters" (func $host))',
+    )
+    config = ServiceConfig(service_id="of the environment")
+    service = serve({"m": module, "n": asking(namespace)}, config=config)
+    assert shown(service.call("m", "kept", call_parameters=PARAMETERS)) == shown(DEFAULTS)
+    assert service.call("n", "f", call_parameters=PARAMETERS).service_id == "service"
+    assert service.call("n", "f").service_id == ""
+    assert service.wasi["n"].envs["service_id"] == "of the environment"
 
 
 def test_they_are_gone_after_a_failure(serve: Serve) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
+from marine_gen.generate import Description, ExternModule, ImportedFunction, Named, Vector
 from marine_runtime import CallError, Service
+from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Outcome, outcome
 from tests.support.golden import GOLDEN, Case, load_cases
-from tests.support.troubles import modules
+from tests.support.troubles import NAMED, modules
 
 Serve = Callable[..., Service]
 
@@ -69,3 +71,32 @@ def test_value_path_of_a_nested_fault(serve: Serve) -> None:
     with pytest.raises(CallError) as caught:
         serve(modules("bad_values")).call("inner", "texts", [[]])
     assert (caught.value.path, caught.value.reason) == ("$[3].name", "invalid UTF-8 at byte 2 of a string of 3 bytes")
+
+
+def test_a_nested_fault_behind_two_boundaries(serve: Serve) -> None:
+    """Every error of the chain names its module, side, function, instruction, and the way to the value."""
+    bad = modules("bad_values")
+    imported = ExternModule("outer", (ImportedFunction(function("texts", Vector(Named("Named")))),))
+    farthest = Description((NAMED,), (imported.functions[0].signature,), (imported,))
+    service = serve({**bad, "farthest": echo_module(farthest, Memory())})
+    with pytest.raises(CallError) as caught:
+        service.call("farthest", "texts", [[]])
+    found = []
+    step: BaseException | None = caught.value
+    while isinstance(step, CallError):
+        assert step.site is not None
+        site = step.site
+        found.append((site.module, site.side, site.function, site.index, site.instruction, step.path))
+        step = step.__cause__
+    assert found == [
+        ("farthest", "export", "texts", 2, "call-core 6", "$"),
+        ("farthest", "import", "outer.texts", 4, "call-core 7", "$"),
+        ("outer", "export", "texts", 2, "call-core 6", "$"),
+        ("outer", "import", "inner.texts", 4, "call-core 10", "$"),
+        ("inner", "export", "texts", 5, "array.lift_memory record 6", "$[3].name"),
+    ]
+    assert step is None
+    assert str(caught.value) == (
+        "module `farthest`, export adapter of `texts`, instruction #2 `call-core 6`: failed in module `inner`, "
+        "export adapter of `texts`: $[3].name: invalid UTF-8 at byte 2 of a string of 3 bytes"
+    )

@@ -209,7 +209,7 @@ def test_twelve_arguments(shift: int) -> None:
     assert logs[0] == logs[1]
 
 
-def test_values_may_end_at_four_gigabytes() -> None:
+def test_values_may_end_at_four_gigabytes(configuration: Configuration) -> None:
     """The address behind such a value is 0 in 32 bits."""
     memory = Memory(pages=0x10000, base=2**32 - 24, gap=0)
     signatures = [
@@ -218,7 +218,7 @@ def test_values_may_end_at_four_gigabytes() -> None:
         function("flags", Vector(Prim.BOOLEAN)),
         function("texts", Vector(Prim.STRING)),
     ]
-    with load(chain(signatures, memory=memory), "fused") as service:
+    with load(chain(signatures, memory=memory), configuration.engine, configuration.backend) as service:
         for module in ("inner", "outer"):
             assert service.call(module, "text", ["é" * 12]) == "é" * 12
             assert service.call(module, "numbers", [[1, 2, 2**64 - 1]]) == [1, 2, 2**64 - 1]

@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from marine_gen.generate import Description, Member, Signature
 from marine_runtime import S32, CallError, LinkError, ModuleConfig, Service, ServiceConfig
+from marine_runtime.call_parameters import HOST_NAMESPACES
+from marine_runtime.types import Prim
+from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests
 
 Serve = Callable[..., Service]
@@ -41,6 +45,35 @@ def test_other_levels_are_trace(serve: Serve, caplog: pytest.LogCaptureFixture, 
     with caplog.at_level(5, "logger"):
         service.call("logger", "log_line", [level, 0, "text"])
     assert caplog.record_tuples == [("logger", 5, "text")]
+
+
+@pytest.mark.parametrize("namespace", HOST_NAMESPACES)
+def test_every_host_namespace_has_it(serve: Serve, caplog: pytest.LogCaptureFixture, namespace: str) -> None:
+    """The logger has the module's import name, whatever the module is called elsewhere."""
+    module = echo_module(
+        Description(functions=(Signature("f", (Member("text", Prim.STRING),)),)),
+        Memory(),
+        {"f": "(call $host (i32.const 2) (i32.const 0) (local.get 0) (local.get 1))"},
+        head=f'(import "{namespace}" "log_utf8_string" (func $host (param i32 i32 i32 i32)))',
+    )
+    service = serve({"the name": module})
+    with caplog.at_level(5, "the name"):
+        service.call("the name", "f", ["Grüße"])
+    assert caplog.record_tuples == [("the name", logging.WARNING, "Grüße")]
+
+
+def test_a_message_that_is_dropped_is_not_read(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    module = echo_module(
+        Description(functions=(Signature("f", (Member("target", Prim.S32),)),)),
+        Memory(),
+        {"f": "(call $host (i32.const 3) (local.get 0) (i32.const -1) (i32.const 9))"},
+        head='(import "host" "log_utf8_string" (func $host (param i32 i32 i32 i32)))',
+    )
+    service = serve({"logger": module}, config=configured(ModuleConfig(logging_mask=1)))
+    service.call("logger", "f", [2])
+    with pytest.raises(CallError, match=r"\$\.message: 9 bytes at address 4294967295 are outside the memory"):
+        service.call("logger", "f", [1])
+    assert caplog.record_tuples == []
 
 
 def test_messages_outside_the_memory(serve: Serve) -> None:

@@ -51,6 +51,28 @@ def test_a_guest_runs_a_program(serve: Serve, namespace: str) -> None:
     assert service.call("m", "f", [["-I", "-c", ""]]).ret_code == 0
 
 
+def test_every_end_of_a_program_reaches_the_guest(serve: Serve) -> None:
+    service = serve({"m": guest()}, config=mounted(MountedBinary(sys.executable, timeout=60)))
+    both = "import os; os.write(1, b'o' * 300000); os.write(2, b'e' * 300000); "
+    for end, code in (("os._exit(255)", 255), ("os.kill(os.getpid(), 9)", KILLED)):
+        found = service.call("m", "f", [["-I", "-c", both + end]])
+        assert shown(found) == shown((code, "", b"o" * 300000, b"e" * 300000))
+    service = serve({"m": guest()}, config=mounted(MountedBinary(sys.executable, timeout=0.2)))
+    found = service.call("m", "f", [["-I", "-c", "import time; time.sleep(60)"]])
+    assert shown(found) == shown((KILLED, "the program did not end in 0.2 s; it was stopped", b"", b""))
+
+
+def test_it_runs_where_the_host_runs(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the host's current directory and environment; a path of the guest is a text like any other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MARINE_MARK", "inherited")
+    settings = ModuleConfig(mounted_binaries={"program": sys.executable}, mapped_dirs={"d": str(tmp_path / "place")})
+    service = serve({"m": guest()}, config=ServiceConfig(modules={"m": settings}))
+    code = "import os, sys; print(os.getcwd(), os.environ['MARINE_MARK'], sys.argv[1], os.environ.get('d'))"
+    found = service.call("m", "f", [["-I", "-c", code, "/d/file"]])
+    assert shown(found) == shown((0, "", f"{tmp_path} inherited /d/file None\n".encode(), b""))
+
+
 def test_limits_reach_the_program(serve: Serve) -> None:
     service = serve({"m": guest()}, config=mounted(MountedBinary(sys.executable, output_limit=3)))
     result = service.call("m", "f", [["-I", "-c", "print('abcdef')"]])

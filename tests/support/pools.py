@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from tests.support.engines import CONFIGURATIONS, Configuration, guests
 from tests.support.troubles import modules
 
 KINDS = ("threads", "processes")
+ANY_ENGINE = CONFIGURATIONS[0]
+SHORT, LONG = 0.3, 20.0
+"""Seconds: a limit that is reached, and one that never should be."""
 
 
 class StubbornError(Exception):
@@ -105,6 +109,14 @@ def pool(configuration: Configuration, kind: str, **options: Any) -> ServicePool
     """A pool over `lab`."""
     options.setdefault("workers", 1)
     return ServicePool(factory(configuration), kind=kind, host_functions=host_functions, **options)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread."""
+    limit = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < limit, "it does not happen"
+        time.sleep(0.005)
 
 
 def spin(kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -249,6 +250,62 @@ def test_relative_paths_that_lead_nowhere(read: Read, tmp_path: Path, text: str,
     with pytest.raises(ConfigError) as caught:
         read(text)
     assert f"{key}: the path `{tmp_path / path}` can't be used: " in str(caught.value)
+
+
+def test_everything_that_is_wrong_is_told_at_once(read: Read, tmp_path: Path) -> None:
+    """In the order of the file, and nothing that only follows from something else."""
+    with pytest.raises(ConfigError) as caught:
+        read("""
+total_memory_limit = "ten"
+modules_dir = "none"
+nmae = "x"
+[default]
+logging_mask = "1"
+wasi.envs = 7
+[[module]]
+name = "m"
+logger_enabled = 1
+mounted_binaries = { a = "gone", b = "gone" }
+[[module]]
+load_from = "gone"
+wasi.mapped_dirs.d = 1
+[[module]]
+name = "m"
+[[module]]
+name = "n"
+load_from = "gone"
+wasi = { env = {} }
+""")
+    source = f"`{tmp_path / 'service.toml'}`"
+    assert all(finding.startswith(source) for finding in caught.value.findings)
+    found = [
+        finding.removeprefix(source).partition(" (valid")[0].partition(f" `{tmp_path}")[0]
+        for finding in caught.value.findings
+    ]
+    assert found == [
+        ": unknown key `nmae`; did you mean `name`?",
+        ': `total_memory_limit` must be a number of bytes, a text such as "10 MiB", or "Infinity", not \'ten\'',
+        ": `modules_dir`: the path",
+        ": `default.logging_mask` must be an integer, not a string",
+        ": `default.wasi.envs` must be a table, not an integer",
+        ", module `m`: `module[0].logger_enabled` must be a boolean, not an integer",
+        ", module `m`: `module[0].mounted_binaries.a`: the path",
+        ", module `m`: `module[0].mounted_binaries.b`: the path",
+        ": `module[1]` has no `name`",
+        ": `module[1].wasi.mapped_dirs`: the path of `d` must be a string, not an integer",
+        ": `module[2]`: a module named `m` is listed already",
+        ", module `n`: `module[3].load_from`: the path",
+        ", module `n`: unknown key `module[3].wasi.env`; did you mean `envs`?",
+    ]
+    assert str(caught.value) == "\n".join(caught.value.findings)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.findings) == (str(caught.value), caught.value.findings)
+
+
+def test_a_file_full_of_mistakes(read: Read) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read("\n".join(f"key_{number} = 1" for number in range(10_000)))
+    assert len(caught.value.findings) == 20
 
 
 def test_a_bare_program_name_gets_advice(read: Read) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from marine_runtime.errors import ArgumentError
 from marine_runtime.scalars import abbreviated
 from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values import MAX_DEPTH, Binder, Coercers, bind_arguments, coerce, coercion
+from marine_runtime.values import MAX_DEPTH, Binder, Coercers, coerce, coercion
 
 POINT, ITEM, NODE, PAIR, ONE = (Record(number) for number in range(5))
 RECORDS = {
@@ -305,7 +305,7 @@ SIGNATURE = FunctionType((Field("name", Prim.STRING), Field("from", POINT), Fiel
     ],
 )
 def test_bind(args: Any, kwargs: dict[str, Any]) -> None:
-    assert bind_arguments(SIGNATURE, RECORDS, args, kwargs, function="go") == ["a", (1, 2.0), 3]
+    assert Binder(SIGNATURE, RECORDS, function="go")(args, kwargs) == ["a", (1, 2.0), 3]
 
 
 @pytest.mark.parametrize(
@@ -325,14 +325,14 @@ def test_bind(args: Any, kwargs: dict[str, Any]) -> None:
 )
 def test_bind_refused(args: Any, kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        bind_arguments(SIGNATURE, RECORDS, args, kwargs, function="go")
+        Binder(SIGNATURE, RECORDS, function="go")(args, kwargs)
     assert str(caught.value) == message
 
 
 def test_bind_without_parameters() -> None:
-    assert bind_arguments(FunctionType(), {}, (), {}, function="f") == []
+    assert Binder(FunctionType(), {}, function="f")((), {}) == []
     with pytest.raises(ArgumentError, match=r"^f\(\) takes 0 arguments, got 1$"):
-        bind_arguments(FunctionType(), {}, (1,), {}, function="f")
+        Binder(FunctionType(), {}, function="f")((1,), {})
 
 
 def test_binders_share_compiled_types() -> None:
