@@ -12,14 +12,15 @@ from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
 from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.entry import publisher
-from marine_runtime.errors import ArgumentError, CallError, MarineError
+from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.growth import add_module, remove_module
 from marine_runtime.guard import Guard
+from marine_runtime.handles import ModuleHandle, Modules
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
-from marine_runtime.names import identifiers
 from marine_runtime.operations import Operations
 from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
@@ -65,7 +66,7 @@ class Service:
         self._counts_growth = backend.budget_problem is None
         self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
         self._store = backend.store(self._budget)
-        scene = Scene(self._store, self._guard, host_functions or {}, self.config)
+        self._scene = scene = Scene(self._store, self._guard, host_functions or {}, self.config)
         self._context = scene.host.context
         try:
             self._operations = Operations(self._store, self._guard, timeout, collect=collect_statistics)
@@ -74,13 +75,70 @@ class Service:
         except BaseException:
             self.close()
             raise
+        self.wasi: Mapping[str, WasiState] = scene.wasi.states
+        self._offer()
+
+    def _offer(self) -> None:
+        """Show the modules that are linked now."""
         self.modules = Modules(
             {name: ModuleHandle(name, item, self._operations) for name, item in self._linked.items()}
         )
-        self.wasi: Mapping[str, WasiState] = scene.wasi.states
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
+        self.config = self._scene.config
+
+    def load_module(
+        self, part: Part | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
+    ) -> None:
+        """Link one more module behind those that are there, and initialise it. The others keep their state.
+
+        `modules` and `interface` are new objects afterwards. When it fails, the service has the modules of before;
+        what the failed one took of memory is free when the service is closed.
+
+        Args:
+            part: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that are
+                there now.
+            config: its settings.
+            timeout: seconds that its initialisers may take, instead of what the service was loaded with.
+
+        Raises:
+            LinkError: the name is taken, an import has no provider, or signatures differ.
+            LoadError, ConfigError: the settings can't be met.
+            CallError: an initialiser failed.
+            StateError: the service is closed, busy, or owned by another thread.
+        """
+        self._guard.enter()
+        try:
+            with self._operations.loading(timeout):
+                add_module(part, config, self._scene)
+        except CallError:
+            self._guard.failed = True  # the initialiser may have called the others
+            raise
+        finally:
+            self._guard.leave()
+        if isinstance(part, Part):
+            self.engine = part.glue.engine
+        self._offer()
+
+    def unload_module(self, name: str) -> None:
+        """Forget a module. Modules that import from it keep calling it, and its memory stays until `close`.
+
+        Raises:
+            ArgumentError: there is no such module.
+            StateError: the service is closed, busy, or owned by another thread.
+        """
+        self._guard.enter()
+        try:
+            remove_module(name, self._scene)
+        finally:
+            self._guard.leave()
+        self._offer()
+
+    @property
+    def next_ordinal(self) -> int:
+        """The number of the Wasm module that is loaded next; fused glue is generated for it."""
+        return self._scene.ordinal
 
     def call(
         self,
@@ -296,77 +354,9 @@ class Service:
         return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
 
 
-class ModuleHandle:
-    """The exported functions of one module, as attributes (names made valid identifiers) or by exact name."""
-
-    def __init__(self, name: str, linked: Linked, operations: Operations) -> None:
-        self._name = name
-        self._functions = {
-            function: operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
-        }
-        self.records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
-        attributes = identifiers(list(self._functions), {"records"})
-        for attribute, entry in zip(attributes, self._functions.values(), strict=True):
-            setattr(self, attribute, entry)
-
-    def __getitem__(self, function: str) -> Any:
-        try:
-            return self._functions[function]
-        except KeyError:
-            raise _unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
-
-    def __getattr__(self, function: str) -> Any:
-        if function.startswith("__"):
-            raise AttributeError(function)
-        raise AttributeError(str(_unknown(f"function `{function}` in module `{self._name}`", self._functions)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
-
-    def __len__(self) -> int:
-        return len(self._functions)
-
-    def __repr__(self) -> str:
-        return f"<module {self._name}: {', '.join(self._functions)}>"
-
-
-class Modules:
-    """The modules of a service, as attributes (names made valid identifiers) or by exact name."""
-
-    def __init__(self, handles: Mapping[str, ModuleHandle]) -> None:
-        self._handles = dict(handles)
-        for attribute, handle in zip(identifiers(list(self._handles)), self._handles.values(), strict=True):
-            setattr(self, attribute, handle)
-
-    def __getitem__(self, module: str) -> ModuleHandle:
-        try:
-            return self._handles[module]
-        except KeyError:
-            raise _unknown(f"module `{module}`", self._handles) from None
-
-    def __getattr__(self, module: str) -> Any:
-        if module.startswith("__"):
-            raise AttributeError(module)
-        raise AttributeError(str(_unknown(f"module `{module}`", self._handles)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._handles)
-
-    def __len__(self) -> int:
-        return len(self._handles)
-
-    def __repr__(self) -> str:
-        return f"<modules {', '.join(self._handles)}>"
-
-
 def _memory_size(linked: Linked) -> int:
     memory = linked.instance.memory if linked.instance else None
     if memory is None:
         return 0
     memory.refresh()
     return len(memory.view)
-
-
-def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
-    names = ", ".join(f"`{name}`" for name in known) or "none"
-    return ArgumentError(f"there is no {what}; there is: {names}")
