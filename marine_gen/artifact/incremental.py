@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse_last
+from marine_gen.artifact.load import load
+from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.check import check_links
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.interpreter import InterpreterGlue
-from marine_runtime.backend import Backend, assemble
+from marine_runtime.backend import Backend, assemble, open_backend
 from marine_runtime.backend.tables import initial_table_elements
-from marine_runtime.config import ModuleConfig
+from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules, Glue
-from marine_runtime.linker import Part
+from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
 
 
@@ -82,6 +85,26 @@ class Workbench:
         """The modules that import functions from module `name`."""
         return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
 
+    def reopened(self, engine: str, *, host_functions: HostFunctions, timeout: float) -> Workbench:
+        """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
+
+        Raises:
+            MarineError: as `load`; also when a module needs one that was unloaded.
+        """
+        config, backend = self.service.config, self._backend
+        if self.sources:
+            service = load(
+                self.sources,
+                engine=engine,
+                backend=backend.name,
+                config=config,
+                host_functions=host_functions,
+                timeout=timeout,
+            )
+        else:
+            service = Service([], backend, config=config, host_functions=host_functions, timeout=timeout)
+        return Workbench(service, self.sources, engine, backend)
+
     def _glue(self, everything: list[CompiledModule]) -> Glue:
         """The glue of the last module."""
         compiled = everything[-1]
@@ -98,3 +121,41 @@ class Workbench:
     def _wasm(self, fused: FusedOutput) -> FusedModules:
         glue = self._backend.compile(assemble(fused.code.glue))
         return FusedModules(glue, self._backend.compile(assemble(fused.code.stub)) if fused.code.stub else None)
+
+
+def open_workbench(
+    target: Path | None,
+    *,
+    engine: str,
+    backend: str,
+    host_functions: HostFunctions,
+    service_id: str,
+    working_dir: Path | None,
+    timeout: float,
+) -> Workbench:
+    """Load a service to which modules can be added.
+
+    Args:
+        target: a `.wasm` file, a service `.toml`, a directory that `build` wrote; None for a service without modules.
+        engine: `fused`, `closures` or `interpreter`.
+        backend: call layer, `fast` or `public`.
+        host_functions: Python functions that modules import.
+        service_id: what modules are told about their service.
+        working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
+        timeout: seconds that loading may take, and each call.
+
+    Raises:
+        MarineError: as `load`.
+    """
+    source = Source("service", {})
+    if target is not None:
+        source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
+    config = replace(ServiceConfig.from_json(source.options), service_id=service_id)
+    chosen = open_backend(backend)
+    if target is None:
+        service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout)
+    else:
+        service = load(
+            target, engine=engine, backend=backend, config=config, host_functions=host_functions, timeout=timeout
+        )
+    return Workbench(service, source.modules, engine, chosen)

@@ -18,7 +18,7 @@ from marine_gen._version import __version__
 from marine_gen.cli.logs import configuration_warnings
 from marine_gen.cli.report import report_error, report_interrupted, report_traceback
 
-COMMANDS = ("build", "run", "check", "explain", "bench", "it", "info", "set", "doctor", "cache")
+COMMANDS = ("build", "run", "repl", "check", "explain", "bench", "it", "info", "set", "doctor", "cache")
 """The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`."""
 
 INTERRUPTED = 130

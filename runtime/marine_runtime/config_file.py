@@ -59,8 +59,12 @@ class ConfigFile:
     modules: Mapping[str, Path]
 
 
-def read_config(path: str | Path) -> ConfigFile:
+def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> ConfigFile:
     """Read the configuration file of a service.
+
+    Args:
+        path: the file.
+        working_dir: where relative `mapped_dirs` start, instead of what the file says.
 
     Raises:
         LoadError: the file can't be read.
@@ -76,11 +80,16 @@ def read_config(path: str | Path) -> ConfigFile:
         raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
-    return parse_config(text, place.parent, source=f"`{path}`", name=name)
+    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir)
 
 
 def parse_config(
-    text: str, base: str | Path = "", *, source: str = "the configuration", name: str = "service"
+    text: str,
+    base: str | Path = "",
+    *,
+    source: str = "the configuration",
+    name: str = "service",
+    working_dir: str | Path | None = None,
 ) -> ConfigFile:
     """Read the text of a configuration.
 
@@ -89,6 +98,7 @@ def parse_config(
         base: the directory that relative paths start at; the current one by default.
         source: what messages call the configuration.
         name: the service's name where the text gives none.
+        working_dir: where relative `mapped_dirs` start, instead of what the text says.
 
     Raises:
         ConfigError: as for `read_config`.
@@ -99,7 +109,7 @@ def parse_config(
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
-    return _Reader(Path(base).absolute(), document, _Place(source)).read(name)
+    return _Reader(Path(base).absolute(), document, _Place(source)).read(name, working_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +143,8 @@ class _Reader:
     place: _Place
     obsolete: list[str] = field(default_factory=list)
 
-    def read(self, name: str) -> ConfigFile:
-        """The whole document; `name` is the service's unless it has one itself."""
+    def read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
+        """The whole document; `name` is the service's unless it has one itself, `working_dir` goes before its own."""
         top, place = self.document, self.place
         self._check_keys(top, _TOP_KEYS, place)
         if "total_memory_limit" not in top:
@@ -142,7 +152,8 @@ class _Reader:
                 f'{place}: the key `total_memory_limit` is missing; write for example "64 MiB", or "Infinity"'
             )
         limit = parse_size(top["total_memory_limit"], str(place.key("total_memory_limit")))
-        working_dir = self.base / (self._text(top, "service_working_dir", place) or "")
+        own_dir = self.base / (self._text(top, "service_working_dir", place) or "")
+        working_dir = own_dir if working_dir is None else Path(working_dir).absolute()
         modules_dir = self._existing(top, "modules_dir", place)
         default = self._settings(_table(top.get("default", {}), place.key("default")), place.key("default"), ())
         files: dict[str, Path] = {}

@@ -15,7 +15,7 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "cli"),
+    *("templating", "interpreter", "python_backend", "wasm_backend", "check", "artifact", "bench", "cli", "repl"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
@@ -25,6 +25,7 @@ THIRD_PARTY = {
     "artifact": {"platformdirs"},
     "bench": {"rich"},
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
+    "repl": {"click", "prompt_toolkit", "platformdirs"},
 }
 """What a stage may import beyond the standard library."""
 
