@@ -1,10 +1,12 @@
 """Artifacts: sources in, built directories and running services out.
 
-`target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it.
+`target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it,
+`incremental` adds modules to a service that runs.
 """
 
 from marine_gen.artifact.build import BuildResult, build, compile_service
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
+from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, clear_cache, load
 from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
 
@@ -15,6 +17,7 @@ __all__ = [
     "CompiledModule",
     "Source",
     "Target",
+    "Workbench",
     "build",
     "cache_directory",
     "cache_entries",
@@ -22,6 +25,7 @@ __all__ = [
     "compile_module",
     "compile_service",
     "load",
+    "open_workbench",
     "read_target",
     "read_wasm_files",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse_last
-from marine_gen.artifact.load import load
+from marine_gen.artifact.load import ENGINES, load
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.check import check_links
 from marine_gen.diagnostics import DiagnosticError
@@ -85,7 +85,9 @@ class Workbench:
         """The modules that import functions from module `name`."""
         return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
 
-    def reopened(self, engine: str, *, host_functions: HostFunctions, timeout: float) -> Workbench:
+    def reopened(
+        self, engine: str, *, host_functions: HostFunctions | None = None, timeout: float | None = None
+    ) -> Workbench:
         """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
 
         Raises:
@@ -124,14 +126,14 @@ class Workbench:
 
 
 def open_workbench(
-    target: Path | None,
+    target: Path | None = None,
     *,
-    engine: str,
-    backend: str,
-    host_functions: HostFunctions,
-    service_id: str,
-    working_dir: Path | None,
-    timeout: float,
+    engine: str = ENGINES[0],
+    backend: str = "fast",
+    host_functions: HostFunctions | None = None,
+    service_id: str | None = None,
+    working_dir: Path | None = None,
+    timeout: float | None = None,
 ) -> Workbench:
     """Load a service to which modules can be added.
 
@@ -140,7 +142,7 @@ def open_workbench(
         engine: `fused`, `closures` or `interpreter`.
         backend: call layer, `fast` or `public`.
         host_functions: Python functions that modules import.
-        service_id: what modules are told about their service.
+        service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
         timeout: seconds that loading may take, and each call.
 
@@ -150,7 +152,9 @@ def open_workbench(
     source = Source("service", {})
     if target is not None:
         source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
-    config = replace(ServiceConfig.from_json(source.options), service_id=service_id)
+    config = ServiceConfig.from_json(source.options)
+    if service_id is not None:
+        config = replace(config, service_id=service_id)
     chosen = open_backend(backend)
     if target is None:
         service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout)

@@ -37,18 +37,26 @@ def take_word(text: str) -> tuple[str, str]:
     return (match[0], text[match.end() :].lstrip()) if match else ("", "")
 
 
+def take_named(text: str, what: str) -> tuple[str, str]:
+    """As `take_word`, for a word that has to be there; `what` begins the message when it is not.
+
+    Raises:
+        CommandError: there is no word.
+    """
+    word, rest = take_word(text)
+    if not word:
+        raise CommandError(f"{what} should be specified")
+    return word, rest
+
+
 def take_function(text: str) -> tuple[str, str, str]:
     """Module, function, and what follows them.
 
     Raises:
         CommandError: one of them is missing.
     """
-    module, text = take_word(text)
-    if not module:
-        raise CommandError("Module name should be specified")
-    function, text = take_word(text)
-    if not function:
-        raise CommandError("Function name should be specified")
+    module, text = take_named(text, "Module name")
+    function, text = take_named(text, "Function name")
     return module, function, text
 
 

@@ -20,7 +20,7 @@ from marine_gen.artifact import ENGINES
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER, ROOT
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
-COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs")
+COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs", "prompt_toolkit")
 
 RUN_BUILT = """
 import importlib.util, json, sys

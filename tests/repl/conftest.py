@@ -1,22 +1,5 @@
-"""Guests in files of their name."""
+"""Guests and services in files, as the tests of the command line have them."""
 
-from __future__ import annotations
+from tests.cli.conftest import module, service
 
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-
-from tests.support.engines import guest
-
-
-@pytest.fixture
-def module(tmp_path: Path) -> Callable[[str], Path]:
-    """Puts a guest into a file of its name."""
-
-    def write(name: str) -> Path:
-        path = tmp_path / f"{name}.wasm"
-        path.write_bytes(guest(name))
-        return path
-
-    return write
+__all__ = ["module", "service"]

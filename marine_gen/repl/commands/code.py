@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from marine_gen.repl.failure import CommandError
-from marine_gen.repl.reading import refuse_rest, take_word
+from marine_gen.repl.reading import refuse_rest, take_named, take_word
 from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
@@ -55,9 +55,7 @@ def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     from marine_gen.cli.views import Subject
     from marine_runtime.config import did_you_mean
 
-    module, rest = take_word(rest)
-    if not module:
-        raise CommandError("Module name should be specified")
+    module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)
     refuse_rest(rest, command.usage)
     session.module(module)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from marine_gen.repl.failure import CommandError
-from marine_gen.repl.reading import refuse_rest, take_word
+from marine_gen.repl.reading import refuse_rest, take_named
 from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
@@ -49,9 +48,7 @@ def _content(path: str) -> str:
 
 
 def _module(session: Session, rest: str, command: Command) -> str:
-    name, rest = take_word(rest)
-    if not name:
-        raise CommandError("Module name should be specified")
+    name, rest = take_named(rest, "Module name")
     refuse_rest(rest, command.usage)
     session.module(name)
     return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marine_gen.repl.failure import CommandError, because
-from marine_gen.repl.reading import refuse_rest, take_word
+from marine_gen.repl.reading import refuse_rest, take_named, take_word
 from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 from marine_runtime.config import ModuleConfig
@@ -22,12 +22,8 @@ def _new(session: Session, rest: str) -> None:
 
 
 def _load(session: Session, rest: str) -> None:
-    name, rest = take_word(rest)
-    if not name:
-        raise CommandError("Module name should be specified")
-    path, rest = take_word(rest)
-    if not path:
-        raise CommandError("Module path should be specified")
+    name, rest = take_named(rest, "Module name")
+    path, rest = take_named(rest, "Module path")
     refuse_rest(rest, LOAD.usage)
     try:
         wasm = Path(path).read_bytes()
@@ -44,9 +40,7 @@ def _load(session: Session, rest: str) -> None:
 
 
 def _unload(session: Session, rest: str) -> None:
-    name, rest = take_word(rest)
-    if not name:
-        raise CommandError("Module name should be specified")
+    name, rest = take_named(rest, "Module name")
     refuse_rest(rest, UNLOAD.usage)
     try:
         session.module(name)
