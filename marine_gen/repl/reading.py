@@ -95,7 +95,7 @@ def take_json(text: str, what: str) -> tuple[str, str]:
     try:
         _, end = _DECODER.raw_decode(text)
     except json.JSONDecodeError as error:
-        raise CommandError(_marked(f"invalid {what}: {_sentence(error)}", text, error.pos)) from None
+        raise CommandError(marked(f"invalid {what}: {_sentence(error)}", text, error.pos)) from None
     except RecursionError:
         raise CommandError(f"invalid {what}: it is nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
@@ -130,8 +130,8 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
-def _marked(message: str, text: str, position: int) -> str:
-    """`message`, the line of `text` that it is about, and a caret under the place."""
+def marked(message: str, text: str, position: int) -> str:
+    """`message`, the line of `text` with `position`, and a caret under that."""
     start = text.rfind("\n", 0, position) + 1
     line = text[start:].split("\n", 1)[0]
     column = position - start

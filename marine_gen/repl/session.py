@@ -195,9 +195,9 @@ class Session:
         """Load one more module; raises as `Workbench.load`."""
         self.work.load(name, wasm, config, timeout=LONGEST_TIMEOUT)
 
-    def interrupted(self) -> CommandError | None:
-        """The failure of a call that Ctrl-C broke off; None when nobody pressed it."""
-        return CommandError("call interrupted: Ctrl-C") if self.breaking.pressed else None
+    def interrupted(self, what: str) -> CommandError | None:
+        """The failure of what Ctrl-C broke off; None when nobody pressed it."""
+        return CommandError(f"{what} interrupted: Ctrl-C") if self.breaking.pressed else None
 
     def function(self, module: str, function: str) -> None:
         """Look whether there is such a function.

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.guests.descriptions import ROOT
+from tests.guests.descriptions import GUESTS_FOLDER, ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.support.repl import transcript
@@ -33,3 +35,18 @@ def test_session_prints_what_is_expected(
     target = service(*names.split()) if names else None
     shown = transcript(target, lines, engine=configuration.engine, backend=configuration.backend)
     case.check(shown.replace(f"`engine {configuration.engine}`", "`engine NAME`").rstrip("\n"))
+
+
+PIECES = [
+    *("call", "load", "unload", "new", "engine", "timeout", "explain", "source", "wat", "envs", "fs", "stats", "-nr"),
+    *("greeting", "donkey", "nobody", "closures", "fused", "0.5", "missing.wasm", "-", "'", '"'),
+    *("[", "]", "{", "}", ",", ":", '"x"', '["x"]', '{"name": "x"}', '{"service_id": []}', "null", "1e999", "\\"),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=6).map(" ".join), max_size=6))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_line_is_too_strange(lines: list[str]) -> None:
+    shown = transcript(GUESTS_FOLDER / "greeting.wasm", [*lines, "timeout 30", "interface"])
+    assert "internal error" not in shown
+    assert shown.rstrip("\n").rpartition("\n\n")[2].startswith("exported functions:")

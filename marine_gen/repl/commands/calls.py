@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.parameters import call_parameters
-from marine_gen.repl.reading import read_json, take_function, take_json
+from marine_gen.repl.places import place_of
+from marine_gen.repl.reading import marked, read_json, take_function, take_json
 from marine_gen.repl.registry import CALL_WORDS, Command
 from marine_gen.repl.session import Session
 from marine_gen.repl.spelling import duration, pretty
-from marine_runtime.errors import CallTimeoutError
+from marine_runtime.errors import ArgumentError, CallTimeoutError
 
 _NO_RESULT = "-nr"
 
@@ -35,7 +36,9 @@ def _call(session: Session, rest: str) -> None:
         raise CommandError("call interrupted: Ctrl-C") from None
     except CallTimeoutError:
         limit = duration(round(session.timeout * 10**9))
-        raise session.interrupted() or CommandError(f"call interrupted: deadline has elapsed ({limit})") from None
+        raise session.interrupted("call") or CommandError(f"call interrupted: deadline has elapsed ({limit})") from None
+    except ArgumentError as error:
+        raise _refused(session, module, function, arguments, error) from None
     except Exception as error:
         raise because("call failed with", error) from None
     if flag:
@@ -43,6 +46,14 @@ def _call(session: Session, rest: str) -> None:
         return
     session.output.data(pretty(result), "result: ")
     session.output.note(f" elapsed time: {elapsed()}")
+
+
+def _refused(session: Session, module: str, function: str, arguments: str, error: ArgumentError) -> CommandError:
+    """The failure of a call whose arguments do not fit, with a caret under the place when that is known."""
+    failure = because("call failed with", error)
+    interface = session.service.interface.modules[module]
+    place = place_of(error.path, arguments, interface.functions[function], interface.records)
+    return failure if place is None else CommandError(marked(str(failure), arguments, place))
 
 
 CALL = Command(

@@ -26,6 +26,8 @@ def _load(session: Session, rest: str) -> None:
     path, rest = take_named(rest, "Module path")
     refuse_rest(rest, LOAD.usage)
     try:
+        if Path(path).exists() and not Path(path).is_file():  # reading a device may never end
+            raise CommandError(f"failed to read wasm module: `{path}` is not a file")
         wasm = Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
         raise because("failed to read wasm module", error) from None
@@ -35,7 +37,7 @@ def _load(session: Session, rest: str) -> None:
         with session.clock() as elapsed:
             session.load(name, wasm, config)
     except MarineError as error:
-        raise session.interrupted() or because("loading failed with", error) from None
+        raise session.interrupted("loading") or because("loading failed with", error) from None
     session.output.note(f"module successfully loaded into App service\nelapsed time: {elapsed()}")
 
 

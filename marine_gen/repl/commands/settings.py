@@ -26,7 +26,7 @@ def _engine(session: Session, rest: str) -> None:
     try:
         elapsed = session.reload(name)
     except MarineError as error:
-        raise session.interrupted() or because("loading failed with", error) from None
+        raise session.interrupted("loading") or because("loading failed with", error) from None
     session.output.note(f"modules were loaded anew with engine {name}, their state is lost\nelapsed time: {elapsed}")
 
 
