@@ -22,6 +22,7 @@ from marine_runtime.interface import ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+')
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|\S+')
 _PLAIN = re.compile(r'[^\s"]+')
 
 
@@ -60,8 +61,9 @@ def complete(session: Session, text: str) -> Iterator[Candidate]:
 
 def _split(text: str) -> tuple[list[str], str]:
     """The words before the one at the cursor, and what there is of that one."""
-    words = text.split()
-    if not text or text[-1].isspace():
+    found = list(_WORD.finditer(text))
+    words = [match[0] for match in found]
+    if not found or found[-1].end() < len(text):
         return words, ""
     return words[:-1], words[-1]
 
@@ -107,12 +109,12 @@ class _Level:
 
 def _in_arguments(session: Session, text: str) -> Iterator[Candidate]:
     """Keys of the object that is open at the cursor, and values where few are possible."""
-    words = text.split(None, 3)
-    module = session.service.interface.modules.get(_unquoted(words[1]))
-    if module is None or _unquoted(words[2]) not in module.functions:
+    _, first, second, *arguments = _WORD.finditer(text)
+    module = session.service.interface.modules.get(_unquoted(first[0]))
+    if module is None or _unquoted(second[0]) not in module.functions:
         return
-    params = module.functions[_unquoted(words[2])].params
-    levels, partial, last = _scan(words[3] if len(words) > 3 else "")
+    params = module.functions[_unquoted(second[0])].params
+    levels, partial, last = _scan(text[arguments[0].start() :] if arguments else "")
     if levels and not levels[-1].array and levels[-1].key is None:
         if last in ("{", ",") or partial:
             for member in _members(params, module, levels):

@@ -137,7 +137,7 @@ class Session:
             return
         if not line.startswith(" "):
             self.lines.append(line)
-        with self.reporting():
+        with self._reporting():
             word, rest = take_word(line)
             command = by_name().get(word)
             if command is None:
@@ -145,7 +145,7 @@ class Session:
             command.run(self, rest)
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
+    def _reporting(self) -> Iterator[None]:
         """Write what goes wrong inside."""
         from marine_runtime.backend import open_backend
 
@@ -199,7 +199,7 @@ class Session:
         """The failure of what Ctrl-C broke off; None when nobody pressed it."""
         return CommandError(f"{what} interrupted: Ctrl-C") if self.breaking.pressed else None
 
-    def function(self, module: str, function: str) -> None:
+    def check_function(self, module: str, function: str) -> None:
         """Look whether there is such a function.
 
         Raises:
@@ -207,12 +207,12 @@ class Session:
         """
         from marine_runtime.config import did_you_mean
 
-        self.module(module)
+        self.check_module(module)
         known = list(self.service.modules[module])
         if function not in known:
             raise CommandError(f"function with name `{function}` is missing{did_you_mean(function, known)}")
 
-    def module(self, module: str) -> None:
+    def check_module(self, module: str) -> None:
         """Look whether there is such a module.
 
         Raises:

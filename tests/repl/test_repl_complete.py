@@ -46,6 +46,9 @@ def test_modules_and_functions(session: Session) -> None:
     assert offered(session, "call don") == ["call donkey"]
     assert offered(session, "unload rec") == ["unload records_effector", "unload records_pure"]
     assert offered(session, "call ")[-1] == 'call "two words"'
+    assert offered(session, 'call "two w') == ['call "two words"']
+    assert offered(session, 'call "two words" g') == ['call "two words" greeting']
+    assert offered(session, 'call "two words" greeting {') == ['call "two words" greeting {"name": ']
     assert offered(session, "c greeting ") == ["c greeting greeting"]
     assert offered(session, "call nobody ") == []
     assert offered(session, "interface ") == []

@@ -181,6 +181,24 @@ def test_ctrl_c_stops_a_host_function(start: Start, tmp_path: Path) -> None:
     assert leave(child) == 0
 
 
+def test_ctrl_c_stops_an_initialiser(start: Start, tmp_path: Path) -> None:
+    spin = '(func (export "_start") (loop $again (br $again)))'
+    (tmp_path / "spin.wasm").write_bytes(assemble(f'(module {spin} (func (export "run")))', ADAPTERS))
+    child = start("-q", "--timeout", "30", GREETING)
+    ready(child, 1)
+    child.sendline(f"load spin {tmp_path / 'spin.wasm'}")
+    child.expect_exact("\x1b[?2004l")
+    with pytest.raises(pexpect.TIMEOUT):
+        child.expect_exact("loading", timeout=1)
+    child.sendcontrol("c")
+    child.expect_exact("loading interrupted: Ctrl-C")
+    ready(child, 2)
+    child.sendline('call greeting greeting ["x"]')
+    child.expect_exact('result: "Hi, x"')
+    ready(child, 3)
+    assert leave(child) == 0
+
+
 def test_lines_are_kept_for_the_next_session(start: Start, tmp_path: Path) -> None:
     child = start("-q", GREETING)
     ready(child, 1)

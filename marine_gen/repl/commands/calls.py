@@ -25,7 +25,7 @@ def _call(session: Session, rest: str) -> None:
         if behind:
             raise CommandError("trailing characters after call parameters are not supported")
     try:
-        session.function(module, function)
+        session.check_function(module, function)
         with session.clock() as elapsed:
             result = session.service.call_json(
                 module, function, arguments, call_parameters=parameters, timeout=session.timeout

@@ -58,7 +58,7 @@ def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)
     refuse_rest(rest, command.usage)
-    session.module(module)
+    session.check_module(module)
     if not function:
         return None
     compiled = session.work.compiled

@@ -50,7 +50,7 @@ def _content(path: str) -> str:
 def _module(session: Session, rest: str, command: Command) -> str:
     name, rest = take_named(rest, "Module name")
     refuse_rest(rest, command.usage)
-    session.module(name)
+    session.check_module(name)
     return name
 
 

@@ -19,7 +19,7 @@ def _bench(session: Session, rest: str) -> None:
     module, function, rest = take_function(rest)
     arguments, rest = take_json(rest, "args")
     refuse_rest(rest, BENCH.usage)
-    session.function(module, function)
+    session.check_function(module, function)
     session.output.note("the service is loaded anew for each engine; this one is left alone")
     try:
         with open_candidates(

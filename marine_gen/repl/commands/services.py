@@ -45,7 +45,7 @@ def _unload(session: Session, rest: str) -> None:
     name, rest = take_named(rest, "Module name")
     refuse_rest(rest, UNLOAD.usage)
     try:
-        session.module(name)
+        session.check_module(name)
     except CommandError as error:
         raise CommandError(f"unloading failed with: {error}") from None
     with session.clock() as elapsed:
