@@ -14,7 +14,7 @@ from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.entry import publisher
-from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.growth import add_module, remove_module
 from marine_runtime.guard import Guard
 from marine_runtime.handles import ModuleHandle, Modules
@@ -112,8 +112,10 @@ class Service:
         try:
             with self._operations.loading(timeout):
                 add_module(part, config, self._scene)
-        except CallError:
-            self._guard.failed = True  # the initialiser may have called the others
+        except BaseException as error:
+            # An initialiser may have called the others; a module that is refused has not run.
+            if isinstance(error, CallError) or not isinstance(error, MarineError):
+                self._guard.failed = True
             raise
         finally:
             self._guard.leave()

@@ -15,10 +15,18 @@ from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, StateError
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
-from tests.support.engines import Configuration, guest, guests
+from tests.support.engines import Configuration, assemble, guest, guests
 from tests.support.wasi import wasi_guest
 
 Bench = Callable[..., Workbench]
+STARTING = '(module (func (export "_start") unreachable) (func (export "run")))'
+ADAPTERS = """(@interface it_version "0.28.0")
+(@interface type (func))
+(@interface type (func))
+(@interface export "run" (func 0))
+(@interface func (type 1) call-core 0)
+(@interface implement (func 0) (func 1))
+"""
 ANSWER = ["Shrek: hi, x", "Donkey: hi, x"]
 
 
@@ -117,6 +125,22 @@ def test_refused_modules_change_nothing(bench: Bench) -> None:
     assert work.service.state is ServiceState.READY
     work.load("shrek", guest("shrek"))
     assert work.service.modules.shrek.greeting("x") == ANSWER
+
+
+def test_an_initialiser_that_fails_leaves_the_others(bench: Bench) -> None:
+    work = bench("donkey")
+    for _ in range(2):  # its name is free again
+        with pytest.raises(CallError, match="unreachable"):
+            work.load("starting", assemble(STARTING, ADAPTERS))
+    assert work.service.state is ServiceState.FAILED
+    assert list(work.service.modules) == list(work.service.wasi) == ["donkey"]
+    work.load("shrek", guest("shrek"))
+    assert work.service.modules.shrek.greeting("x") == ANSWER
+    work.load("failing", guest("failing"))
+    with pytest.raises(CallError) as caught:
+        work.service.modules.failing.failing()
+    assert caught.value.site is not None
+    assert caught.value.site.module == "failing"  # the numbers of those that failed are not used again
 
 
 def test_python_modules_too(bench: Bench) -> None:
