@@ -27,7 +27,12 @@ def _default_level() -> str:
     ),
 )
 @click.argument("target", type=FILE, required=False)
-@click.option("-q", "--quiet", is_flag=True, help="No banner, no message about services that are made.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="No banner, no message about new services; from a pipe: results and failures only.",
+)
 @click.option(
     "-w", "--working-dir", type=FILE, help="Where relative mapped directories start, instead of what TARGET says."
 )
