@@ -1,11 +1,13 @@
 """Artifacts: sources in, built directories and running services out.
 
-`target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it.
+`target` reads what the user names, `compile` does one module, `build` writes a directory, `load` runs any of it,
+`incremental` adds modules to a service that runs.
 """
 
 from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
 from marine_gen.artifact.build import BuildResult, build, compile_service
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
+from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, cached_code, clear_cache, load
 from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
 
@@ -17,6 +19,7 @@ __all__ = [
     "CompiledModule",
     "Source",
     "Target",
+    "Workbench",
     "build",
     "cache_directory",
     "cache_entries",
@@ -25,6 +28,7 @@ __all__ = [
     "compile_module",
     "compile_service",
     "load",
+    "open_workbench",
     "read_target",
     "read_wasm_files",
 ]

@@ -40,18 +40,28 @@ def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
     outputs: list[FusedOutput | None] = []
     for ordinal, item in enumerate(compiled):
         known[item.name] = item.ir
-        module = service.modules[item.name]
-        if not module.exports and not module.imports:
-            outputs.append(None)
-            continue
-        code = generate_glue(module, dict(known), ordinal, generator=GENERATOR, digest=item.digest)
-        if len(code.sites) > MAX_SITES:
-            outputs.append(None)
-            continue
-        side = FusedSide(tuple(module.exports), code.imports, code.needs, tuple(_spell(row) for row in code.sites))
-        python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
-        outputs.append(FusedOutput(module, code, python.source))
+        outputs.append(_output(service.modules[item.name], item, dict(known), ordinal))
     return outputs
+
+
+def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> FusedOutput | None:
+    """Fuse the last module of a service, whose others are there already, under a number of its own."""
+    if ordinal >= MAX_MODULES:
+        return None
+    known = {item.name: item.ir for item in compiled}
+    last = compiled[-1]
+    return _output(fuse_service(list(known.values())).modules[last.name], last, known, ordinal)
+
+
+def _output(module: FusedModule, item: CompiledModule, known: dict[str, ModuleIR], ordinal: int) -> FusedOutput | None:
+    if not module.exports and not module.imports:
+        return None
+    code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=item.digest)
+    if len(code.sites) > MAX_SITES:
+        return None
+    side = FusedSide(tuple(module.exports), code.imports, code.needs, tuple(_spell(row) for row in code.sites))
+    python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
+    return FusedOutput(module, code, python.source)
 
 
 def _spell(row: Row) -> str:

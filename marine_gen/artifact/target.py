@@ -38,8 +38,8 @@ class Source:
     order: tuple[str, ...] = ()
 
 
-def read_target(target: Target) -> Source:
-    """The sources of a service.
+def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
+    """The sources of a service; `working_dir` goes before the `service_working_dir` of a configuration.
 
     Raises:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.
@@ -48,7 +48,7 @@ def read_target(target: Target) -> Source:
         return _read_mapping(target)
     path = Path(target)
     if path.suffix.lower() == ".toml":
-        return _read_config(path)
+        return _read_config(path, working_dir)
     return Source(path.stem, {path.stem: _read(path)})
 
 
@@ -100,9 +100,9 @@ def read_wasm_files(paths: Sequence[Path]) -> Source:
     return read_target({path.stem: path for path in paths} if len(paths) > 1 else paths[0])
 
 
-def _read_config(path: Path) -> Source:
+def _read_config(path: Path, working_dir: Path | None) -> Source:
     """The sources that a configuration file names, with its settings as options."""
-    found = read_config(path)
+    found = read_config(path, working_dir=working_dir)
     modules: dict[str, bytes] = {}
     for name, place in found.modules.items():
         try:

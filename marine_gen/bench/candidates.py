@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
+from marine_runtime.config import ServiceConfig
 from marine_runtime.json_values import arguments_from_json
 from marine_runtime.linker import HostFunctions
 from marine_runtime.records import to_public
@@ -51,6 +52,7 @@ def open_candidates(
     arguments: str,
     *,
     host_functions: HostFunctions | None = None,
+    config: ServiceConfig | None = None,
     batch: int = 0,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
@@ -60,6 +62,7 @@ def open_candidates(
         choose: the module and function to call, from a loaded service.
         arguments: as JSON text.
         host_functions: as `load` takes them.
+        config: as `load` takes it.
         batch: also give candidates that make so many calls by `Service.call_batch`, one for each engine.
 
     Raises:
@@ -69,7 +72,7 @@ def open_candidates(
     with ExitStack() as stack:
         candidates = []
         for engine, backend in combinations:
-            service = load(target, engine=engine, backend=backend, host_functions=host_functions)
+            service = load(target, engine=engine, backend=backend, host_functions=host_functions, config=config)
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)

@@ -19,8 +19,8 @@ from marine_gen.cli.logs import configuration_warnings
 from marine_gen.cli.report import report_error, report_interrupted, report_traceback
 
 COMMANDS = (
-    *("build", "run", "check", "explain", "graph", "bench", "it", "interface", "aqua", "info", "generate-adapters"),
-    *("set", "doctor", "cache", "completion"),
+    *("build", "run", "repl", "check", "explain", "graph", "bench", "it", "interface", "aqua", "info"),
+    *("generate-adapters", "set", "doctor", "cache", "completion"),
 )
 """The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`, where a
 dash is an underscore."""

@@ -51,12 +51,21 @@ def report_error(error: BaseException) -> None:
         for finding in findings:
             say(f"{_head('error')}: {clean(finding)}")
         return
+    sentence, *causes = error_lines(error)
+    say(f"{_head('error')}: {sentence}")
+    for cause in causes:
+        say(cause)
+
+
+def error_lines(error: BaseException) -> list[str]:
+    """A failure as a sentence, then its causes; findings with their places. Without colours."""
+    diagnostics = getattr(error, "diagnostics", None)
+    if diagnostics:
+        return [click.unstyle(line) for item in diagnostics for line in _diagnostic_lines(item)]
     sentence = _sentence(error)
     if not _expected(error):
         sentence = f"internal error: {sentence}; this is a fault of marine-gen, `--debug` shows where"
-    say(f"{_head('error')}: {sentence}")
-    for cause in _causes(error):
-        say(f"  caused by: {_sentence(cause)}")
+    return [sentence, *(f"  caused by: {_sentence(cause)}" for cause in _causes(error))]
 
 
 def report_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

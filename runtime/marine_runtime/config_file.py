@@ -66,8 +66,12 @@ class ConfigFile:
     modules: Mapping[str, Path]
 
 
-def read_config(path: str | Path) -> ConfigFile:
+def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> ConfigFile:
     """Read the configuration file of a service.
+
+    Args:
+        path: the file.
+        working_dir: where relative `mapped_dirs` start, instead of what the file says.
 
     Raises:
         LoadError: the file can't be read.
@@ -84,11 +88,16 @@ def read_config(path: str | Path) -> ConfigFile:
         raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
-    return parse_config(text, place.parent, source=f"`{path}`", name=name)
+    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir)
 
 
 def parse_config(
-    text: str, base: str | Path = "", *, source: str = "the configuration", name: str = "service"
+    text: str,
+    base: str | Path = "",
+    *,
+    source: str = "the configuration",
+    name: str = "service",
+    working_dir: str | Path | None = None,
 ) -> ConfigFile:
     """Read the text of a configuration.
 
@@ -97,6 +106,7 @@ def parse_config(
         base: the directory that relative paths start at; the current one by default.
         source: what messages call the configuration.
         name: the service's name where the text gives none.
+        working_dir: where relative `mapped_dirs` start, instead of what the text says.
 
     Raises:
         ConfigError: as for `read_config`.
@@ -107,7 +117,7 @@ def parse_config(
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
-    return _Reader(Path(base).absolute(), document, _Place(source)).read(name)
+    return _Reader(Path(base).absolute(), document, _Place(source)).read(name, working_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +156,17 @@ class _Reader:
     obsolete: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
-    def read(self, name: str) -> ConfigFile:
-        """The whole document; `name` is the service's unless it has one itself."""
+    def read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
+        """The whole document; `name` is the service's unless it has one itself, `working_dir` goes before its own."""
         try:
-            found = self._read(name)
+            found = self._read(name, working_dir)
         except _WrongError:
             raise ConfigError(*self.findings) from None
         if self.obsolete:
             _warn_once(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
         return found
 
-    def _read(self, name: str) -> ConfigFile:
+    def _read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
         """What the document says.
 
         Raises:
@@ -166,7 +176,8 @@ class _Reader:
         self._check_keys(top, _TOP_KEYS, place)
         limit = self._try(self._limit)
         own_name = self._try(self._text, top, "name", place)
-        working_dir = self._try(self._text, top, "service_working_dir", place)
+        own_dir = self._try(self._text, top, "service_working_dir", place)
+        state = self.base / (own_dir or "") if working_dir is None else Path(working_dir).absolute()
         modules_dir = self._try(self._existing, top, "modules_dir", place)
         if modules_dir is None and "modules_dir" in top:
             modules_dir = str(self.base)  # a wrong directory is one mistake, not one of every module
@@ -188,7 +199,6 @@ class _Reader:
             settings[module] = self._settings(entry, at)
         if self.findings:
             raise _WrongError
-        state = self.base / (working_dir or "")
         modules = {module: _overlay(default, own, state) for module, own in settings.items()}
         return ConfigFile(own_name or name, ServiceConfig(limit, modules), files)
 

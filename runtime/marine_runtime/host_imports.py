@@ -39,6 +39,7 @@ class HostSide:
 
     Attributes:
         context: the call parameters that modules see.
+        config: settings of the modules that are linked from now on.
     """
 
     def __init__(self, functions: HostFunctions, config: ServiceConfig) -> None:
@@ -48,7 +49,7 @@ class HostSide:
             ArgumentError: one of `functions` is neither a host function nor an annotated one, or has a wrong name.
         """
         self._functions = host_functions(functions)
-        self._config = config
+        self.config = config
         self.context = call_parameters.Context()
         for problem in parse_directives(os.environ.get(VARIABLE, "")).problems:
             _log.warning("ignored in the environment variable %s: %s", VARIABLE, problem)
@@ -65,7 +66,7 @@ class HostSide:
             return None
         if name in self._functions:
             return self._functions[name]
-        settings = self._config.module(module)
+        settings = self.config.module(module)
         if name == call_parameters.NAME:
             return self.context.host_function(namespace)
         if name == logger.NAME:

@@ -74,17 +74,20 @@ def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked
         if scene.names.count(name) > 1:
             raise LinkError(f"two modules are named `{name}`")
     scene.wasi = Wasi(scene.store, scene.config, scene.names)
-    ordinal = 0  # of the Wasm modules, as the compiler counts them
     for part in parts:
-        if isinstance(part, PythonModule):
-            glue = PythonGlue(part)
-            bound = scene.recorded(part.plan, glue.engine, part.bind(scene.guard, glue.record_classes))
-            scene.earlier[part.name] = Linked(part.plan, glue, None, bound)
-        else:
-            with blaming(scene.store.budget):
-                scene.earlier[part.plan.name] = _link_module(part, ordinal, scene)
-            ordinal += 1
+        scene.earlier[part.plan.name] = link_part(part, scene)
     return scene.earlier
+
+
+def link_part(part: Part | PythonModule, scene: Scene) -> Linked:
+    """Instantiate and initialise one module, whose imports resolve to those that are linked; raises as `link`."""
+    if isinstance(part, PythonModule):
+        glue = PythonGlue(part)
+        bound = scene.recorded(part.plan, glue.engine, part.bind(scene.guard, glue.record_classes))
+        return Linked(part.plan, glue, None, bound)
+    ordinal, scene.ordinal = scene.ordinal, scene.ordinal + 1
+    with blaming(scene.store.budget):
+        return _link_module(part, ordinal, scene)
 
 
 class Scene:
@@ -93,6 +96,7 @@ class Scene:
     Attributes:
         names: the modules of the service, in load order.
         earlier: those that are linked already.
+        ordinal: number of the Wasm module that comes next, as the compiler counts them; never given twice.
         wasi: what they see of the machine.
         track: where calls are recorded, if they are.
     """
@@ -112,6 +116,7 @@ class Scene:
         self.host = HostSide(host_functions, config)
         self.config = config
         self.names: Sequence[str] = ()
+        self.ordinal = 0
         self.earlier: dict[str, Linked] = {}
         self.track = track
 

@@ -73,7 +73,8 @@ class Operations:
                 counted.seconds += perf_counter() - start
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Limit what modules do while they are loaded."""
-        with nullcontext() if self._timeout is None else self._store.watching(self._timeout):
+    def loading(self, timeout: float | None = None) -> Iterator[None]:
+        """Limit what modules do while they are loaded; `timeout` goes before the service's own."""
+        timeout = self._timeout if timeout is None else check_timeout(timeout)
+        with nullcontext() if timeout is None else self._store.watching(timeout):
             yield

@@ -12,9 +12,10 @@ from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
 from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.entry import publisher
-from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.errors import ArgumentError, CallError, MarineError
+from marine_runtime.growth import add_module, remove_module
 from marine_runtime.guard import Guard
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface, ModuleInterface
@@ -72,7 +73,7 @@ class Service:
         self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
         self._store = backend.store(self._budget)
         track = None if trace is None else Track(trace, name, self._guard)
-        scene = Scene(self._store, self._guard, host_functions or {}, self.config, track)
+        self._scene = scene = Scene(self._store, self._guard, host_functions or {}, self.config, track)
         self._context = scene.host.context
         try:
             self._operations = Operations(self._store, self._guard, timeout, collect=collect_statistics)
@@ -81,11 +82,70 @@ class Service:
         except BaseException:
             self.close()
             raise
-        self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
         self.wasi: Mapping[str, WasiState] = scene.wasi.states
+        self._offer()
+
+    def _offer(self) -> None:
+        """Show the modules that are linked now."""
+        self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
+        self.config = self._scene.config
+
+    def load_module(
+        self, part: Part | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
+    ) -> None:
+        """Link one more module behind those that are there, and initialise it. The others keep their state.
+
+        `modules` and `interface` are new objects afterwards. When it fails, the service has the modules of before;
+        what the failed one took of memory is free when the service is closed.
+
+        Args:
+            part: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that are
+                there now.
+            config: its settings.
+            timeout: seconds that its initialisers may take, instead of what the service was loaded with.
+
+        Raises:
+            LinkError: the name is taken, an import has no provider, or signatures differ.
+            LoadError, ConfigError: the settings can't be met.
+            CallError: an initialiser failed.
+            StateError: the service is closed, busy, or owned by another thread.
+        """
+        self._guard.enter()
+        try:
+            with self._operations.loading(timeout):
+                add_module(part, config, self._scene)
+        except BaseException as error:
+            # An initialiser may have called the others; a module that is refused has not run.
+            if isinstance(error, CallError) or not isinstance(error, MarineError):
+                self._guard.failed = True
+            raise
+        finally:
+            self._guard.leave()
+        if isinstance(part, Part):
+            self.engine = part.glue.engine
+        self._offer()
+
+    def unload_module(self, name: str) -> None:
+        """Forget a module. Modules that import from it keep calling it, and its memory stays until `close`.
+
+        Raises:
+            ArgumentError: there is no such module.
+            StateError: the service is closed, busy, or owned by another thread.
+        """
+        self._guard.enter()
+        try:
+            remove_module(name, self._scene)
+        finally:
+            self._guard.leave()
+        self._offer()
+
+    @property
+    def next_ordinal(self) -> int:
+        """The number of the Wasm module that is loaded next; fused glue is generated for it."""
+        return self._scene.ordinal
 
     @classmethod
     def record_classes(cls, module: str) -> Mapping[int, type] | None:

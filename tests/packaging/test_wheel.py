@@ -13,7 +13,7 @@ from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER, ROOT
 from tests.support.environments import Environment
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
-COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs")
+COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs", "prompt_toolkit")
 
 RUN_BUILT = """
 import importlib.util, json, sys

@@ -16,7 +16,7 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir", "passes"),
     *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "artifact", "hatch"),
-    *("bench", "graph", "cli"),
+    *("bench", "graph", "cli", "repl"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
@@ -29,6 +29,7 @@ THIRD_PARTY = {
     "bench": {"rich"},
     "graph": {"rich"},  # how wide texts are
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
+    "repl": {"click", "prompt_toolkit", "platformdirs"},
 }
 """What a stage may import beyond the standard library."""
 

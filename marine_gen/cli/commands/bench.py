@@ -100,7 +100,7 @@ def command(
         }
         write_json(document)
         return
-    _show(timings)
+    show_timings(timings)
     click.echo(f"\n{clean(function)}, {counted(rounds, 'round')}, times per call" + (f" / {per}" if per > 1 else ""))
     click.echo(clean(str(describe_machine())))
 
@@ -134,7 +134,8 @@ def _result(candidate: Candidate, timing: Timing, timings: Sequence[Timing]) -> 
     }
 
 
-def _show(timings: Sequence[Timing]) -> None:
+def show_timings(timings: Sequence[Timing]) -> None:
+    """Print a table of what was measured."""
     from marine_gen.bench.measure import format_time
 
     columns = ("engine", "median", "minimum", "× public interpreter", "× fast interpreter")

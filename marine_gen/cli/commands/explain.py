@@ -53,7 +53,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     for number, subject in enumerate(_find(everything, " ".join(words), target)):
         if number:
             click.echo()
-        _show(_title(subject), list(views(subject, engine or CLOSURES)))
+        show(title_of(subject), list(views(subject, engine or CLOSURES)))
 
 
 def _list(subjects: Sequence[Subject]) -> None:
@@ -84,12 +84,14 @@ def _name(adapter: AdapterIR) -> str:
     return adapter.function if adapter.side.value == "export" else f"import {adapter.function}"
 
 
-def _title(subject: Subject) -> str:
+def title_of(subject: Subject) -> str:
+    """What the parts of an adapter are shown under."""
     adapter = subject.adapter
     return clean(f"module {subject.module.name}, {adapter.side.value} adapter of {adapter.function}")
 
 
-def _show(title: str, parts: Sequence[View]) -> None:
+def show(title: str, parts: Sequence[View]) -> None:
+    """Print the parts of an adapter under a title: one after the other, on a terminal in columns where they fit."""
     if is_terminal():
         _draw(title, parts)
         return

@@ -271,6 +271,13 @@ class Backend:
         except (wasmtime.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
 
+    def interrupt(self) -> None:
+        """Break off every call with a time limit that runs now, in any store, as if its time were up.
+
+        For tools that run one service and want to stop it from another thread.
+        """
+        self._watchdog.interrupt()
+
     def store(self, budget: Budget | None = None) -> Store:
         """A new, empty store; `budget` pays for what is charged in it."""
         return Store(self.layer, self._engine, self._watchdog, self._creator, budget)

@@ -37,12 +37,27 @@ class Wasi:
             ConfigError: a name or value can't be in an environment, or an output is not one.
         """
         self._store = store
-        self._configs = {
-            name: replace(config.module(name), envs=effective_envs(config, name, os.environ)) for name in names
-        }
-        self._sinks = {name: _sinks(name, module) for name, module in self._configs.items()}
-        self.states = {name: _state(name, module) for name, module in self._configs.items()}
+        self._sinks: dict[str, Mapping[int, Callable[[bytes], object]]] = {}
+        self.states: dict[str, WasiState] = {}
         self._opened: dict[str, int] | None = None
+        for name in names:
+            self.admit(name, config)
+
+    def admit(self, name: str, config: ServiceConfig) -> None:
+        """Check the settings of one more module; raises as the constructor.
+
+        Directories are opened all at once, so once a module has used WASI, those to come can't have any.
+        """
+        module = replace(config.module(name), envs=effective_envs(config, name, os.environ))
+        if module.mapped_dirs and self._opened is not None:
+            raise LoadError(f"module `{name}` maps directories, so it has to be loaded together with the service")
+        sinks, state = _sinks(name, module), _state(name, module)
+        self._sinks[name], self.states[name] = sinks, state
+
+    def forget(self, name: str) -> None:
+        """A module is not there any more; what it has open stays open."""
+        self._sinks.pop(name, None)
+        self.states.pop(name, None)
 
     def connect(self, name: str, module: Module, others: Container[tuple[str, str]] = ()) -> Connection | None:
         """The WASI imports of a module that is about to be instantiated; None when it has none.
@@ -61,7 +76,7 @@ class Wasi:
             return None
         for namespace, function in wanted:
             _check(name, module, namespace, function)
-        first = self._open()[name]
+        first = self._open().get(name, STANDARD)  # one that came later has no directories
         return Connection(self._store, name, wanted, image(self.states[name], first), self._sinks[name])
 
     def _open(self) -> dict[str, int]:

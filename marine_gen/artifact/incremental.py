@@ -1,0 +1,165 @@
+"""One more module for a running service: compiled, fused with those that are there, linked behind them.
+
+Nothing is kept: the machine code and the glue are made in memory. `Workbench` remembers the sources and the compiled
+form of every module, which fusing and `explain` need; the runtime does the linking (`Service.load_module`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from marine_gen.artifact.compile import CompiledModule, compile_module
+from marine_gen.artifact.fused import FusedOutput, fuse_last
+from marine_gen.artifact.load import ENGINES, load
+from marine_gen.artifact.target import Source, read_built, read_target
+from marine_gen.check import check_links
+from marine_gen.diagnostics import DiagnosticError
+from marine_gen.interpreter import InterpreterGlue
+from marine_runtime.backend import Backend, assemble, open_backend
+from marine_runtime.backend.tables import initial_table_elements
+from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.generated import GeneratedGlue
+from marine_runtime.glue import FusedModules, Glue
+from marine_runtime.linker import HostFunctions, Part
+from marine_runtime.service import Service
+
+
+class Workbench:
+    """A running service together with the sources of its modules.
+
+    Attributes:
+        service: the service; it belongs to whoever closes it.
+        sources: Wasm binaries by module name, in load order.
+        stale: whether a module still calls one that was unloaded; what is loaded later is then not fused, because the
+            glue could not tell the old module from a new one of its name.
+    """
+
+    def __init__(self, service: Service, sources: Mapping[str, bytes], engine: str, backend: Backend) -> None:
+        """Take a service that was loaded from `sources` with `engine`, over `backend`."""
+        self.service = service
+        self.sources = dict(sources)
+        self.stale = False
+        self._engine = engine
+        self._backend = backend
+        self._compiled: dict[str, CompiledModule] = {}
+
+    @property
+    def compiled(self) -> list[CompiledModule]:
+        """The modules that are there, in load order."""
+        for name, wasm in self.sources.items():
+            if name not in self._compiled:
+                self._compiled[name] = compile_module(name, wasm)
+        return [self._compiled[name] for name in self.sources]
+
+    def load(self, name: str, wasm: bytes, config: ModuleConfig | None = None, *, timeout: float | None = None) -> None:
+        """Compile a module and link it behind the others, which keep their state.
+
+        Raises:
+            DiagnosticError: the module is wrong, or does not fit the others.
+            LoadError, ConfigError, CallError, StateError: as `Service.load_module`.
+        """
+        compiled = compile_module(name, wasm)
+        everything = [*self.compiled, compiled]
+        # What others import may be unloaded by now, which is nothing to complain about.
+        findings = [item for item in check_links([other.plan for other in everything]) if item.source == name]
+        if findings:
+            raise DiagnosticError(findings)
+        limit = self.service.config.total_memory_limit
+        tables = 0 if limit is None else initial_table_elements(wasm)
+        part = Part(compiled.plan, self._backend.compile(wasm), self._glue(everything), tables)
+        self.service.load_module(part, config, timeout=timeout)
+        self.sources[name] = wasm
+        self._compiled[name] = compiled
+
+    def unload(self, name: str) -> None:
+        """Forget a module; see `Service.unload_module`, also for what it raises."""
+        self.service.unload_module(name)
+        del self.sources[name]
+        self._compiled.pop(name, None)
+        self.stale = self.stale or bool(self.importers(name))
+
+    def importers(self, name: str) -> list[str]:
+        """The modules that import functions from module `name`."""
+        return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
+
+    def reopened(
+        self, engine: str, *, host_functions: HostFunctions | None = None, timeout: float | None = None
+    ) -> Workbench:
+        """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
+
+        Raises:
+            MarineError: as `load`; also when a module needs one that was unloaded.
+        """
+        config, backend = self.service.config, self._backend
+        if self.sources:
+            service = load(
+                self.sources,
+                engine=engine,
+                backend=backend.name,
+                config=config,
+                host_functions=host_functions,
+                timeout=timeout,
+            )
+        else:
+            service = Service([], backend, config=config, host_functions=host_functions, timeout=timeout)
+        return Workbench(service, self.sources, engine, backend)
+
+    def _glue(self, everything: list[CompiledModule]) -> Glue:
+        """The glue of the last module."""
+        compiled = everything[-1]
+        if self._engine == "interpreter":
+            return InterpreterGlue(compiled.ir)
+        fusable = self._engine == "fused" and not self.stale
+        fused = fuse_last(everything, self.service.next_ordinal) if fusable else None
+        source = fused.python if fused else compiled.generate().source
+        with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
+            path = Path(directory, f"{compiled.digest[:16]}.py")
+            path.write_text(source, "utf-8")
+            return GeneratedGlue.from_file(path, source, compiled.plan, self._wasm(fused) if fused else None)
+
+    def _wasm(self, fused: FusedOutput) -> FusedModules:
+        glue = self._backend.compile(assemble(fused.code.glue))
+        return FusedModules(glue, self._backend.compile(assemble(fused.code.stub)) if fused.code.stub else None)
+
+
+def open_workbench(
+    target: Path | None = None,
+    *,
+    engine: str = ENGINES[0],
+    backend: str = "fast",
+    host_functions: HostFunctions | None = None,
+    service_id: str | None = None,
+    working_dir: Path | None = None,
+    timeout: float | None = None,
+) -> Workbench:
+    """Load a service to which modules can be added.
+
+    Args:
+        target: a `.wasm` file, a service `.toml`, a directory that `build` wrote; None for a service without modules.
+        engine: `fused`, `closures` or `interpreter`.
+        backend: call layer, `fast` or `public`.
+        host_functions: Python functions that modules import.
+        service_id: what modules are told about their service, if anything.
+        working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
+        timeout: seconds that loading may take, and each call.
+
+    Raises:
+        MarineError: as `load`.
+    """
+    source = Source("service", {})
+    if target is not None:
+        source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
+    config = ServiceConfig.from_json(source.options)
+    if service_id is not None:
+        config = replace(config, service_id=service_id)
+    chosen = open_backend(backend)
+    if target is None:
+        service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout)
+    else:
+        service = load(
+            target, engine=engine, backend=backend, config=config, host_functions=host_functions, timeout=timeout
+        )
+    return Workbench(service, source.modules, engine, chosen)

@@ -1,0 +1,74 @@
+"""`marine-gen repl`: commands for a running service, from a terminal or a pipe (spec marine-runtime §9)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from marine_gen.cli.host_file import read_host_functions
+from marine_gen.cli.logs import LEVELS, logging_to_stderr
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+
+
+def _default_level() -> str:
+    """Everything when the environment asks guests to log."""
+    wanted = os.environ.get("WASM_LOG", "")
+    return "warning" if not wanted or wanted.startswith("off") else "trace"
+
+
+@click.command(
+    "repl",
+    short_help="Call and change a service interactively.",
+    epilog=examples(
+        "marine-gen repl Config.toml",
+        "echo 'call greeting greeting [\"John\"]' | marine-gen repl greeting.wasm",
+    ),
+)
+@click.argument("target", type=FILE, required=False)
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="No banner, no message about new services; from a pipe: results and failures only.",
+)
+@click.option(
+    "-w", "--working-dir", type=FILE, help="Where relative mapped directories start, instead of what TARGET says."
+)
+@click.option("--timeout", type=float, metavar="SECONDS", help="Time that a call may take; 0.1 by default.")
+@engine_option
+@click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
+@click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
+@host_file_option
+def command(
+    target: Path | None,
+    quiet: bool,
+    working_dir: Path | None,
+    timeout: float | None,
+    engine: str | None,
+    backend: str,
+    log_level: str | None,
+    host_file: Path | None,
+) -> int:
+    """Call and change a running service.
+
+    TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote; without it the service
+    is empty. Commands come from the terminal, or from a pipe: then data goes to stdout and messages to stderr, and the
+    exit code is 1 when a command failed. `help` lists the commands.
+    """
+    from marine_gen import repl
+
+    longest = repl.LONGEST_TIMEOUT
+    if timeout is not None and not 0 < timeout <= longest:
+        raise click.BadParameter(f"it must be more than 0 and at most {longest:g} seconds", param_hint="'--timeout'")
+    options = repl.Options(
+        engine=engine or default_engine(),
+        backend=backend,
+        timeout=repl.TIMEOUT if timeout is None else timeout,
+        quiet=quiet,
+        working_dir=working_dir,
+        host_functions=read_host_functions(host_file),
+    )
+    with logging_to_stderr(log_level or _default_level()):
+        return repl.run_repl(target, options)

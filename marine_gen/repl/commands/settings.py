@@ -1,0 +1,54 @@
+"""Commands that show or change how calls are run: the engine, the time limit."""
+
+from __future__ import annotations
+
+import math
+
+from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.reading import refuse_rest, take_word
+from marine_gen.repl.registry import Command, Word
+from marine_gen.repl.session import LONGEST_TIMEOUT, Session
+from marine_gen.repl.spelling import duration
+from marine_runtime.config import did_you_mean
+from marine_runtime.errors import MarineError
+
+
+def _engine(session: Session, rest: str) -> None:
+    from marine_gen.artifact import ENGINES
+
+    name, rest = take_word(rest)
+    refuse_rest(rest, ENGINE.usage)
+    if not name:
+        session.output.data(f"{session.engine}, {session.service.backend} calls", "engine: ")
+        return
+    if name not in ENGINES:
+        raise CommandError(f"there is no engine `{name}`{did_you_mean(name, ENGINES)}; there is: {', '.join(ENGINES)}")
+    try:
+        elapsed = session.reload(name)
+    except MarineError as error:
+        raise session.interrupted("loading") or because("loading failed with", error) from None
+    session.output.note(f"modules were loaded anew with engine {name}, their state is lost\nelapsed time: {elapsed}")
+
+
+def _timeout(session: Session, rest: str) -> None:
+    word, rest = take_word(rest)
+    refuse_rest(rest, TIMEOUT.usage)
+    if word:
+        session.timeout = _seconds(word)
+    session.output.data(duration(round(session.timeout * 10**9)), "a call may take ")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= LONGEST_TIMEOUT:
+        raise CommandError(f"`{text}` is not a number of seconds up to {LONGEST_TIMEOUT:g}")
+    return value
+
+
+ENGINE = Command(("engine",), "[engine]", "print the engine, or load modules anew with one", _engine, (Word.ENGINE,))
+TIMEOUT = Command(("timeout",), "[seconds]", "print or set the time that a call may take", _timeout, (Word.FREE,))
+
+COMMANDS = (ENGINE, TIMEOUT)

@@ -1,0 +1,14 @@
+"""The failure of a command: what its text is. Nothing is printed here."""
+
+from __future__ import annotations
+
+from marine_gen.cli.report import error_lines
+
+
+class CommandError(Exception):
+    """A command failed, or was used wrongly; the text is what the user reads, and may have several lines."""
+
+
+def because(what: str, error: BaseException) -> CommandError:
+    """`what` failed with `error`, whose causes follow, a line for each."""
+    return CommandError(f"{what}: " + "\n".join(error_lines(error)))

@@ -1,0 +1,52 @@
+"""Whole sessions, compared with golden ones on every engine and call layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.guests.descriptions import GUESTS_FOLDER, ROOT
+from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.golden import GOLDEN, Case, load_cases
+from tests.support.repl import transcript
+
+CASES = load_cases(GOLDEN / "repl" / "sessions.txt")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place with the files that sessions name."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.usefixtures("folder")
+def test_session_prints_what_is_expected(
+    case: Case, configuration: Configuration, service: Callable[..., Path]
+) -> None:
+    names, *lines = case.input.split("\n")
+    target = service(*names.split()) if names else None
+    shown = transcript(target, lines, engine=configuration.engine, backend=configuration.backend)
+    case.check(shown.replace(f"`engine {configuration.engine}`", "`engine NAME`").rstrip("\n"))
+
+
+PIECES = [
+    *("call", "load", "unload", "new", "engine", "timeout", "explain", "source", "wat", "envs", "fs", "stats", "-nr"),
+    *("greeting", "donkey", "nobody", "closures", "fused", "0.5", "missing.wasm", "-", "'", '"'),
+    *("[", "]", "{", "}", ",", ":", '"x"', '["x"]', '{"name": "x"}', '{"service_id": []}', "null", "1e999", "\\"),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=6).map(" ".join), max_size=6))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_line_is_too_strange(lines: list[str]) -> None:
+    shown = transcript(GUESTS_FOLDER / "greeting.wasm", [*lines, "timeout 30", "interface"])
+    assert "internal error" not in shown
+    assert shown.rstrip("\n").rpartition("\n\n")[2].startswith("exported functions:")
