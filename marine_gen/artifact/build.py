@@ -73,14 +73,14 @@ def compile_service(source: Source) -> list[CompiledModule]:
     return compiled
 
 
-def build_key(source: Source, engine: str) -> str:
-    """A digest of everything that determines the output."""
+def build_key(source: Source, engine: str, *, metered: bool = False) -> str:
+    """A digest of everything that determines the output; `metered` is as for `build`."""
     parts = [
         str(FORMAT),
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}, epochs, no images",
+        f"wasmtime {version('wasmtime')}, epochs, no images{', fuel' if metered else ''}",
         f"{platform.python_implementation()} {platform.python_version()}",
         f"{platform.system()} {platform.machine()}",
         source.name,
@@ -102,7 +102,9 @@ def _edition() -> str:
     return f"{len(times)} {max(times)}"
 
 
-def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False) -> BuildResult:
+def build(
+    source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False, metered: bool = False
+) -> BuildResult:
     """Build a service into `output`.
 
     Args:
@@ -110,6 +112,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
         output: the directory to write; an older build there is replaced, anything else is refused.
         engine: which engine's glue to write.
         force: write even when the directory is up to date.
+        metered: make machine code that uses fuel, for services that are loaded with some.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -117,7 +120,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     """
     if engine not in ENGINES:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(ENGINES)}")
-    key = build_key(source, engine)
+    key = build_key(source, engine, metered=metered)
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
     compiled = compile_service(source)
@@ -125,7 +128,7 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     try:
         with _replacing(output) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
-            entries = [_write_module(directory, *item) for item in zip(stems, compiled, fused, strict=True)]
+            entries = [_write_module(directory, *item, metered) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
                 source.name, GENERATOR, engine, version("wasmtime"), key, tuple(entries), source.options
             )
@@ -137,11 +140,13 @@ def build(source: Source, output: Path, *, engine: str = ENGINES[0], force: bool
     return BuildResult(output, manifest, fresh=False)
 
 
-def _write_module(directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None) -> ModuleEntry:
+def _write_module(
+    directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None, metered: bool
+) -> ModuleEntry:
     generated = module.generate()
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
-        "code": (f"{stem}.cwasm", _machine_code(module.wasm)),
+        "code": (f"{stem}.cwasm", _machine_code(module.wasm, metered)),
         "text": (f"{stem}.it", module.text().encode()),
         "python": (f"{stem}.py", generated.source.encode()),
         "types": (f"{stem}.pyi", generated.stub.encode()),
@@ -153,7 +158,7 @@ def _write_module(directory: Path, stem: str, module: CompiledModule, fused: Fus
                 wasm = assemble(text)
                 contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
                 contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
-                contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm))
+                contents[f"{what}_code"] = (f"{stem}.{what}.cwasm", _machine_code(wasm, metered))
     files = {}
     for kind, (name, data) in contents.items():
         (directory / name).write_bytes(data)
@@ -161,8 +166,8 @@ def _write_module(directory: Path, stem: str, module: CompiledModule, fused: Fus
     return ModuleEntry(module.plan, files)
 
 
-def _machine_code(wasm: bytes) -> bytes:
-    return open_backend().compile(wasm).serialize()
+def _machine_code(wasm: bytes, metered: bool) -> bytes:
+    return open_backend(metered=metered).compile(wasm).serialize()
 
 
 def _up_to_date(output: Path, key: str) -> Manifest | None:

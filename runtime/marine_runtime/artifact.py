@@ -173,6 +173,7 @@ def load(
     config: ServiceConfig | None = None,
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
+    fuel: int | None = None,
     collect_statistics: bool = False,
     python_modules: Sequence[PythonModule] = (),
     order: Sequence[str] = (),
@@ -186,7 +187,9 @@ def load(
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.
-        max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
+        max_wasm_stack: bytes of stack that guests may use.
+        fuel: units of fuel that each call may use, and loading as well; none by default. A directory holds no code
+            that counts fuel, so it is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
         python_modules: modules in Python that those of the directory import; they are not part of it.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
@@ -200,7 +203,7 @@ def load(
     engine = engine or manifest.engine
     if engine not in ("fused", "closures") or (engine, manifest.engine) == ("fused", "closures"):
         raise LoadError(f"`{path}` was built for the engine `{manifest.engine}`, it can't run with `{engine}`")
-    chosen = open_backend(backend, check_stack(max_wasm_stack))
+    chosen = open_backend(backend, check_stack(max_wasm_stack), metered=fuel is not None)
     config = manifest.config if config is None else config
     parts = [
         Part(
@@ -218,6 +221,7 @@ def load(
         host_functions=host_functions,
         config=config,
         timeout=timeout,
+        fuel=fuel,
         collect_statistics=collect_statistics,
     )
 

@@ -12,7 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from marine_runtime.backend.budget import Budget
-from marine_runtime.errors import ArgumentError, CallError, CallTimeoutError, LinkError, LoadError, MemoryLimitError
+from marine_runtime.errors import (
+    ArgumentError,
+    CallError,
+    CallTimeoutError,
+    FuelLimitError,
+    LinkError,
+    LoadError,
+    MemoryLimitError,
+)
+
+OWN_LIMIT = (CallTimeoutError, FuelLimitError)
+"""Errors that name a limit already, so that memory is not to blame."""
+
+MAX_FUEL = 2**64 - 1
+"""The most fuel that a call can have."""
 
 _SMALLEST_STACK = 1 << 16
 _USUAL_STACK = 2 << 20  # of a thread, where the system does not say
@@ -39,7 +53,7 @@ def blaming(budget: Budget | None) -> Iterator[None]:
     try:
         yield
     except (CallError, LinkError) as error:
-        if budget is None or budget.rejects == before or isinstance(error, CallTimeoutError):
+        if budget is None or budget.rejects == before or isinstance(error, OWN_LIMIT):
             raise
         raise blame(error, budget.rejects - before, budget.limit) from error
 
@@ -53,6 +67,17 @@ def check_timeout(timeout: float) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
         raise ArgumentError(f"a time limit is a positive number of seconds, not {timeout!r}")
     return timeout
+
+
+def check_fuel(fuel: int) -> int:
+    """`fuel` in units, when it is an integer from 1 to `MAX_FUEL`.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if isinstance(fuel, bool) or not isinstance(fuel, int) or not 0 < fuel <= MAX_FUEL:
+        raise ArgumentError(f"fuel is a positive integer below 2^64, not {fuel!r:.80}")
+    return fuel
 
 
 def check_stack(size: int | None) -> int | None:

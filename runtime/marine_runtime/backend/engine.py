@@ -97,7 +97,12 @@ class Instance:
 
 
 class Store:
-    """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once."""
+    """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
+
+    Attributes:
+        fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
+        fuel_left: units that the last one left over.
+    """
 
     def __init__(
         self,
@@ -112,6 +117,8 @@ class Store:
         self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
         self.budget = budget
+        self.fuel_used = 0
+        self.fuel_left = 0
         self._watchdog = watchdog
         self._creator = creator
         if budget is not None and budget.limit is not None:
@@ -187,6 +194,18 @@ class Store:
         finally:
             self.parking.timeout = None
 
+    @contextmanager
+    def fuelled(self, fuel: int) -> Iterator[None]:
+        """While this lasts, Wasm of the store has `fuel` units; only a store of a metered backend can run on fuel."""
+        self.parking.fuel = fuel
+        self.native.set_fuel(fuel)
+        try:
+            yield
+        finally:
+            self.parking.fuel = None
+            self.fuel_left = self.native.get_fuel()
+            self.fuel_used += fuel - self.fuel_left
+
     def instantiate(self, module: Module, imports: Mapping[ImportKey, Any], *, charged: bool = False) -> Instance:
         """Instantiate; the Wasm start function, if any, runs here.
 
@@ -227,13 +246,22 @@ class Backend:
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
     """
 
-    def __init__(self, layer: CallLayer, fallback_reason: str | None = None, max_wasm_stack: int | None = None) -> None:
+    def __init__(
+        self,
+        layer: CallLayer,
+        fallback_reason: str | None = None,
+        max_wasm_stack: int | None = None,
+        *,
+        metered: bool = False,
+    ) -> None:
         config = wasmtime.Config()
         # Views into memories are kept across calls, so a memory must stay where it is when it grows.
         config.memory_may_move = False
         config.wasm_multi_memory = True
         # Part of the machine code: code that was serialised without it is refused, and compiled again.
         config.epoch_interruption = True
+        if metered:  # part of the machine code too, in every block of it
+            config.consume_fuel = True
         if max_wasm_stack is not None:
             config.max_wasm_stack = max_wasm_stack
         self.budget_problem = problem()
@@ -288,8 +316,10 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
-def open_backend(name: str = "fast", max_wasm_stack: int | None = None) -> Backend:
+def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> Backend:
     """The process-wide backend with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
+
+    What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
 
     The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
     then says why.
@@ -297,17 +327,17 @@ def open_backend(name: str = "fast", max_wasm_stack: int | None = None) -> Backe
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_backend(name, max_wasm_stack)
+    return _open_backend(name, max_wasm_stack, metered)
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int | None) -> Backend:
+def _open_backend(name: str, max_wasm_stack: int | None, metered: bool) -> Backend:
     if name == "public":
-        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack)
+        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
-    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack)
+    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
 
 
 def _signature(kind: Any) -> CoreSignature | None:
