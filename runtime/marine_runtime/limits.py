@@ -21,6 +21,7 @@ from marine_runtime.errors import (
     LoadError,
     MemoryLimitError,
 )
+from marine_runtime.wording import counted
 
 OWN_LIMIT = (CallTimeoutError, FuelLimitError)
 """Errors that name a limit already, so that memory is not to blame."""
@@ -35,7 +36,7 @@ _USUAL_STACK = 2 << 20  # of a thread, where the system does not say
 def blame(error: CallError | LoadError, rejects: int, limit: int | None) -> MemoryLimitError:
     """The error of an operation that failed with `error` after `rejects` growths were refused."""
     times = "a growth of memory was" if rejects == 1 else f"{rejects} growths of memory were"
-    allowed = "" if limit is None else f" by the limit of {limit} bytes"
+    allowed = "" if limit is None else f" by the limit of {counted(limit, 'byte')}"
     if isinstance(error, CallError):
         reason, site, path = error.reason, error.site, error.path
     else:
