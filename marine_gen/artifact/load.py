@@ -63,7 +63,7 @@ def load(
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those of the target.
         timeout: seconds that each call may take, and loading as well; none by default.
-        max_wasm_stack: bytes of stack that guests may use.
+        max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
         fuel: units of fuel that each call may use, and loading as well; none by default. The cache keeps code that
             counts fuel apart; what `marine-gen build` wrote is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.

@@ -187,7 +187,7 @@ def load(
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.
-        max_wasm_stack: bytes of stack that guests may use.
+        max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
         fuel: units of fuel that each call may use, and loading as well; none by default. A directory holds no code
             that counts fuel, so it is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.

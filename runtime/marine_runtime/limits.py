@@ -7,11 +7,11 @@ the limit named, so that a refusal which a guest survives is never blamed for so
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from marine_runtime.backend.budget import Budget
+from marine_runtime.backend.stack import thread_stack
 from marine_runtime.errors import (
     ArgumentError,
     CallError,
@@ -30,7 +30,7 @@ MAX_FUEL = 2**64 - 1
 """The most fuel that a call can have."""
 
 _SMALLEST_STACK = 1 << 16
-_USUAL_STACK = 2 << 20  # of a thread, where the system does not say
+_LARGEST_STACK = 1 << 30  # where the thread's is unlimited
 
 
 def blame(error: CallError | LoadError, rejects: int, limit: int | None) -> MemoryLimitError:
@@ -82,28 +82,16 @@ def check_fuel(fuel: int) -> int:
 
 
 def check_stack(size: int | None) -> int | None:
-    """`size` in bytes, when threads of this process have that much stack to spare for Wasm.
+    """`size` in bytes, when this thread has that much stack to spare for Wasm; None stays None.
 
     Raises:
-        LoadError: it is too small to run anything, or takes more than half of the stack of a thread.
+        LoadError: it is too small to run anything, or takes more than half of the thread's stack.
     """
     if size is None:
         return None
-    largest = _thread_stack() // 2
+    largest = min(thread_stack() // 2, _LARGEST_STACK)
     if isinstance(size, bool) or not isinstance(size, int) or not _SMALLEST_STACK <= size <= largest:
-        raise LoadError(f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes here")
-    return size
-
-
-def _thread_stack() -> int:
-    """Bytes of stack that any thread of this process can count on."""
-    import threading
-
-    size = threading.stack_size() or _USUAL_STACK
-    if sys.platform != "win32":
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
-        if soft != resource.RLIM_INFINITY:
-            size = min(size, soft) if threading.stack_size() else soft
+        raise LoadError(
+            f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes on this thread"
+        )
     return size

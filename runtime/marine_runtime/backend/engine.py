@@ -19,6 +19,7 @@ from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
 from marine_runtime.backend.public import PublicLayer
+from marine_runtime.backend.stack import default_stack
 from marine_runtime.backend.traps import Parking
 from marine_runtime.backend.watchdog import FAR, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
@@ -319,6 +320,8 @@ def assemble(text: str) -> bytes:
 def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> Backend:
     """The process-wide backend with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
 
+    By default the stack is what suits the current thread; services of that backend then belong on this thread.
+
     What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
 
     The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
@@ -327,11 +330,11 @@ def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_backend(name, max_wasm_stack, metered)
+    return _open_backend(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int | None, metered: bool) -> Backend:
+def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> Backend:
     if name == "public":
         return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":
