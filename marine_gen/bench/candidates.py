@@ -5,7 +5,7 @@ What is timed is the public entry, with arguments of the public types: what a Py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,7 @@ def open_candidates(
     *,
     host_functions: HostFunctions | None = None,
     batch: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -61,6 +62,7 @@ def open_candidates(
         arguments: as JSON text.
         host_functions: as `load` takes them.
         batch: also give candidates that make so many calls by `Service.call_batch`, one for each engine.
+        options: further arguments of `load`, such as limits.
 
     Raises:
         MarineError: as `load` and `Service.call_json` do.
@@ -69,7 +71,7 @@ def open_candidates(
     with ExitStack() as stack:
         candidates = []
         for engine, backend in combinations:
-            service = load(target, engine=engine, backend=backend, host_functions=host_functions)
+            service = load(target, engine=engine, backend=backend, host_functions=host_functions, **(options or {}))
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)

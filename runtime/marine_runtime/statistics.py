@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from marine_runtime.wording import counted
 
@@ -53,6 +54,21 @@ class Statistics:
     functions: Mapping[tuple[str, str], FunctionStatistics] = field(default_factory=dict)
     fuel_used: int | None = None
     fuel_left: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as a JSON document, with functions in a list."""
+        return {
+            "memory": dict(self.memory),
+            "rejects": self.rejects,
+            "used": self.used,
+            "limit": self.limit,
+            "fuel_used": self.fuel_used,
+            "fuel_left": self.fuel_left,
+            "functions": [
+                {"module": module, "function": function, **asdict(item)}
+                for (module, function), item in self.functions.items()
+            ],
+        }
 
     def __str__(self) -> str:
         lines = [f"{name} - {human_size(size)}" for name, size in self.memory.items()]

@@ -9,6 +9,7 @@ import click
 from marine_gen.cli.host_file import read_host_functions
 from marine_gen.cli.inputs import choose_function, read_arguments
 from marine_gen.cli.interrupt import interruptible
+from marine_gen.cli.limits import Limits, limit_options, reporting
 from marine_gen.cli.logs import LEVELS, logging_to_stderr
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
 from marine_gen.cli.output import write_text
@@ -19,6 +20,7 @@ from marine_gen.cli.output import write_text
     short_help="Call a function and print its result.",
     epilog=examples(
         "marine-gen run greeting.wasm greeting.greeting '[\"John\"]'",
+        "marine-gen run service.toml module.function --timeout 2 --memory-limit '10 MiB' --stats",
         "echo '[5]' | marine-gen run build/service module.function -",
     ),
 )
@@ -29,6 +31,9 @@ from marine_gen.cli.output import write_text
 @click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
+@limit_options
+@click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Show what --stats shows as JSON.")
 @host_file_option
 def command(
     target: Path,
@@ -38,6 +43,11 @@ def command(
     backend: str,
     no_cache: bool,
     log_level: str,
+    timeout: float | None,
+    fuel: int | None,
+    memory_limit: float | None,
+    stats: bool,
+    as_json: bool,
     host_file: Path | None,
 ) -> None:
     """Call a function and print its result as JSON.
@@ -47,6 +57,8 @@ def command(
     """
     from marine_gen.artifact import load
 
+    if as_json and not stats:
+        raise click.UsageError("--json is about --stats: a result is JSON anyway")
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (
@@ -58,7 +70,10 @@ def command(
             host_functions=host_functions,
             backend=backend,
             cache=not no_cache,
+            collect_statistics=stats,
+            **Limits(timeout, fuel, memory_limit).options(target),
         ) as service,
+        reporting(service, wanted=stats, as_json=as_json),
     ):
         result = service.call_json(*choose_function(service, function), text)
     write_text(f"{result}\n")
