@@ -25,6 +25,7 @@ from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
 from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
+from marine_gen.wasm.table_growth import charge_table_growth
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.errors import LoadError
@@ -80,7 +81,7 @@ def build_key(source: Source, engine: str, *, metered: bool = False) -> str:
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}, epochs, no images{', fuel' if metered else ''}",
+        f"wasmtime {version('wasmtime')}, epochs, no images, charged tables{', fuel' if metered else ''}",
         f"{platform.python_implementation()} {platform.python_version()}",
         f"{platform.system()} {platform.machine()}",
         source.name,
@@ -144,13 +145,19 @@ def _write_module(
     directory: Path, stem: str, module: CompiledModule, fused: FusedOutput | None, metered: bool
 ) -> ModuleEntry:
     generated = module.generate()
+    try:
+        charged = charge_table_growth(module.wasm)
+    except DiagnosticError as error:
+        raise error.with_source(module.name) from None
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
-        "code": (f"{stem}.cwasm", _machine_code(module.wasm, metered)),
+        "code": (f"{stem}.cwasm", _machine_code(charged, metered)),
         "text": (f"{stem}.it", module.text().encode()),
         "python": (f"{stem}.py", generated.source.encode()),
         "types": (f"{stem}.pyi", generated.stub.encode()),
     }
+    if charged is not module.wasm:
+        contents["charged"] = (f"{stem}.charged.wasm", charged)
     if fused is not None:
         contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):

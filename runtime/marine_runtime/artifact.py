@@ -47,9 +47,9 @@ class FileEntry:
 class ModuleEntry:
     """One module in the manifest, with its files by kind.
 
-    `wasm`, its machine `code`, adapter `text`; `python` and `types` for closures. A build for the fused engine also
-    has `fused_python`, the glue as `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is
-    anything to fuse.
+    `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
+    module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
+    `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse.
     """
 
     plan: ModulePlan
@@ -238,7 +238,11 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
         LoadError: the Wasm file is missing or not the one that was built.
     """
     found = _deserialise(directory, entry, "code", backend)
-    return found or backend.compile(read_wasm(directory, entry))
+    if found is not None or "charged" not in entry.files:
+        return found or backend.compile(read_wasm(directory, entry))
+    data = _read(directory, entry.files["charged"], entry)
+    assert data is not None
+    return backend.compile(data)
 
 
 def _deserialise(directory: Path, entry: ModuleEntry, kind: str, backend: Backend) -> Module | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import wasmtime
@@ -20,14 +20,13 @@ from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.stack import default_stack
+from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.backend.traps import Parking
 from marine_runtime.backend.watchdog import FAR, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
-
-_FREE_TABLE = 1 << 13  # elements that any table may have, as our own stubs have tables too
 
 ImportKey = tuple[str, str]
 
@@ -41,9 +40,10 @@ class Module:
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
+        hooks: exports that the compiler added for tables that grow, see `tables`.
     """
 
-    __slots__ = ("exports", "import_order", "imports", "memory", "native")
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native")
 
     def __init__(self, native: wasmtime.Module) -> None:
         self.native = native
@@ -55,8 +55,11 @@ class Module:
             self.imports[key] = _signature(item.type)
         self.exports: dict[str, CoreSignature] = {}
         self.memory: str | None = None
+        self.hooks: set[str] = set()
         for export in native.exports:
-            if isinstance(export.type, wasmtime.MemoryType):
+            if _is_hook(export):
+                self.hooks.add(export.name)
+            elif isinstance(export.type, wasmtime.MemoryType):
                 self.memory = self.memory or export.name
             elif (signature := _signature(export.type)) is not None:
                 self.exports[export.name] = signature
@@ -122,10 +125,8 @@ class Store:
         self.fuel_left = 0
         self._watchdog = watchdog
         self._creator = creator
-        if budget is not None and budget.limit is not None:
-            # How far a table grows later can't be learned; that one alone takes more than everything can be prevented.
-            tables = max(budget.limit // TABLE_ELEMENT, _FREE_TABLE)
-            self.native.set_limits(-1 if creator else min(budget.limit, 2**63 - 1), min(tables, 2**63 - 1))
+        if budget is not None and budget.limit is not None and creator is None:
+            self.native.set_limits(min(budget.limit, 2**63 - 1))
         self._engine = engine
         self._wasi: wasmtime.Linker | None = None
         self._kept: list[Any] = []
@@ -220,6 +221,7 @@ class Store:
         try:
             with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
                 native = wasmtime.Instance(self.native, module.native, externs)
+            self._tie_hooks(module, native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
@@ -227,6 +229,18 @@ class Store:
         if self.parking.exception is None and not isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap)):
             raise LinkError(_first_line(fault))
         raise self.parking.exception_for(fault)
+
+    def _tie_hooks(self, module: Module, native: wasmtime.Instance) -> None:
+        """Make tables that grow ask the budget, then run the start function, which had to wait for that."""
+        exports = native.exports(self.native) if module.hooks else {}
+        if TABLE_HOOK in module.hooks:
+            charge = self.layer.host_function(self, "Q", "I", self._charge_table)
+            cast("wasmtime.Table", exports[TABLE_HOOK]).grow(self.native, 1, charge)
+        if START_HOOK in module.hooks:
+            cast("wasmtime.Func", exports[START_HOOK])(self.native)
+
+    def _charge_table(self, elements: int) -> int:
+        return int(self.budget is None or self.budget.take(TABLE_ELEMENT * elements))
 
     def close(self) -> None:
         """Free everything. Functions and memories of the store must not be used afterwards."""
@@ -341,6 +355,15 @@ def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> Backend:
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
     return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+
+
+def _is_hook(export: wasmtime.ExportType) -> bool:
+    """Whether this is a hook by name and type: a guest may have used the name for something else."""
+    kind = export.type
+    if isinstance(kind, wasmtime.TableType):
+        bounds = (kind.limits.min, kind.limits.max)
+        return export.name == TABLE_HOOK and str(kind.element) == "funcref" and bounds == (0, 1)
+    return export.name == START_HOOK and _signature(kind) == CoreSignature((), ())
 
 
 def _signature(kind: Any) -> CoreSignature | None:
