@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
-from marine_runtime.backend import assemble, open_backend
+from marine_runtime.backend import Backend, assemble, open_backend
 from marine_runtime.errors import LoadError
 from marine_runtime.names import identifiers
 from marine_runtime.python_module import in_order
@@ -74,7 +74,7 @@ def compile_service(source: Source) -> list[CompiledModule]:
     return compiled
 
 
-def build_key(source: Source, engine: str, native: bool = True) -> str:
+def build_key(source: Source, engine: str, *, native: bool = True, metered: bool = False) -> str:
     """A digest of everything that determines the output. That of a portable build is the same on every machine."""
     machine = (
         f"{platform.python_implementation()} {platform.python_version()}",
@@ -85,7 +85,7 @@ def build_key(source: Source, engine: str, native: bool = True) -> str:
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}, epochs, no images",
+        f"wasmtime {version('wasmtime')}, epochs, no images, charged tables{', fuel' if metered else ''}",
         *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
@@ -107,7 +107,13 @@ def _edition() -> str:
 
 
 def build(
-    source: Source, output: Path, *, engine: str = ENGINES[0], force: bool = False, native: bool = True
+    source: Source,
+    output: Path,
+    *,
+    engine: str = ENGINES[0],
+    force: bool = False,
+    native: bool = True,
+    metered: bool = False,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -117,6 +123,7 @@ def build(
         engine: which engine's glue to write.
         force: write even when the directory is up to date.
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
+        metered: make machine code that uses fuel, for services that are loaded with some.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -124,15 +131,17 @@ def build(
     """
     if engine not in ENGINES:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(ENGINES)}")
-    key = build_key(source, engine, native)
+    key = build_key(source, engine, native=native, metered=metered)
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
     compiled = compile_service(source)
     stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
-        with _replacing(output) as directory:
+        # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
+        with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
-            entries = [_write_module(directory, native, *item) for item in zip(stems, compiled, fused, strict=True)]
+            compiler = open_backend(metered=metered) if native else None
+            entries = [_write_module(directory, compiler, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -150,16 +159,19 @@ def build(
 
 
 def _write_module(
-    directory: Path, native: bool, stem: str, module: CompiledModule, fused: FusedOutput | None
+    directory: Path, compiler: Backend | None, stem: str, module: CompiledModule, fused: FusedOutput | None
 ) -> ModuleEntry:
     generated = module.generate()
+    charged = module.charged()
     contents = {
         "wasm": (f"{stem}.wasm", module.wasm),
         "text": (f"{stem}.it", module.text().encode()),
         "python": (f"{stem}.py", generated.source.encode()),
         "types": (f"{stem}.pyi", generated.stub.encode()),
     }
-    binaries = {"code": (f"{stem}.cwasm", module.wasm)}
+    if charged is not module.wasm:
+        contents["charged"] = (f"{stem}.charged.wasm", charged)
+    binaries = {"code": (f"{stem}.cwasm", charged)}
     if fused is not None:
         contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
@@ -168,8 +180,8 @@ def _write_module(
                 contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
                 contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
                 binaries[f"{what}_code"] = (f"{stem}.{what}.cwasm", wasm)
-    if native:
-        contents |= {kind: (name, _machine_code(wasm)) for kind, (name, wasm) in binaries.items()}
+    if compiler is not None:
+        contents |= {kind: (name, compiler.compile(wasm).serialize()) for kind, (name, wasm) in binaries.items()}
     return ModuleEntry(module.plan, {kind: _write(directory, *item) for kind, item in contents.items()})
 
 
@@ -183,10 +195,6 @@ def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule
 def _write(directory: Path, name: str, data: bytes) -> FileEntry:
     (directory / name).write_bytes(data)
     return FileEntry(name, hashlib.sha256(data).hexdigest())
-
-
-def _machine_code(wasm: bytes) -> bytes:
-    return open_backend().compile(wasm).serialize()
 
 
 def _up_to_date(output: Path, key: str) -> Manifest | None:
@@ -204,8 +212,8 @@ def _up_to_date(output: Path, key: str) -> Manifest | None:
 
 
 @contextlib.contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
-    """A new directory that takes the place of `output` when the block succeeds."""
+def _replacing(output: Path, ready: Callable[[], bool]) -> Iterator[Path]:
+    """A new directory that takes the place of `output` when the block succeeds, unless that is `ready` by then."""
     if output.exists() and not _replaceable(output):
         raise LoadError(f"`{output}` is not empty and was not written by `marine-gen build`: choose another directory")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +221,9 @@ def _replacing(output: Path) -> Iterator[Path]:
     try:
         fresh.chmod(0o755)
         yield fresh
-        if output.exists():
+        if ready():
+            pass
+        elif output.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
             os.replace(output, old / "old")
             os.replace(fresh, output)

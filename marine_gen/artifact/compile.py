@@ -15,6 +15,7 @@ from marine_gen.text import print_interfaces
 from marine_gen.wasm.metadata import read_sdk_version
 from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
+from marine_gen.wasm.table_growth import charge_table_growth
 from marine_runtime.plan import ModulePlan
 
 GENERATOR = f"marine-gen {__version__}"
@@ -47,6 +48,17 @@ class CompiledModule:
     def text(self) -> str:
         """The adapter text, with a final line feed."""
         return print_interfaces(self.interfaces) + "\n"
+
+    def charged(self) -> bytes:
+        """What is compiled to machine code: `wasm` itself, unless its tables grow, which the budget has to pay.
+
+        Raises:
+            DiagnosticError: the code of the module can't be read.
+        """
+        try:
+            return charge_table_growth(self.wasm)
+        except DiagnosticError as error:
+            raise error.with_source(self.name) from None
 
 
 def compile_module(name: str, wasm: bytes) -> CompiledModule:

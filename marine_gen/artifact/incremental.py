@@ -69,7 +69,7 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        part = Part(compiled.plan, self._backend.compile(wasm), self._glue(everything), tables)
+        part = Part(compiled.plan, self._backend.compile(compiled.charged()), self._glue(everything), tables)
         self.service.load_module(part, config, timeout=timeout)
         self.sources[name] = wasm
         self._compiled[name] = compiled

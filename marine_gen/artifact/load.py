@@ -49,6 +49,7 @@ def load(
     config: ServiceConfig | None = None,
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
+    fuel: int | None = None,
     collect_statistics: bool = False,
     python_modules: Sequence[PythonModule] = (),
     order: Sequence[str] = (),
@@ -65,7 +66,9 @@ def load(
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those of the target.
         timeout: seconds that each call may take, and loading as well; none by default.
-        max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
+        max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
+        fuel: units of fuel that each call may use, and loading as well; none by default. The cache keeps code that
+            counts fuel apart; what `marine-gen build` wrote is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
         python_modules: modules in Python that those of the target import, besides those that a mapping lists.
         order: the names of all modules, in the order in which they are listed; that of a mapping by default, else
@@ -84,6 +87,7 @@ def load(
         "host_functions": host_functions,
         "config": config,
         "timeout": timeout,
+        "fuel": fuel,
         "collect_statistics": collect_statistics,
         "trace": trace,
     }
@@ -96,7 +100,7 @@ def load(
     else:
         source = read_target(target)
     source = with_python(source, python_modules, order)
-    with _BuiltSource(source, cache=cache) as directory:
+    with _BuiltSource(source, cache=cache, metered=fuel is not None) as directory:
         return _load_built(directory, engine, source, backend, max_wasm_stack, **options)
 
 
@@ -124,7 +128,7 @@ def _interpret(
     """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
     manifest = artifact.read_manifest(directory)
     settings = options["config"] = options["config"] or manifest.config
-    chosen = open_backend(backend, check_stack(stack))
+    chosen = open_backend(backend, check_stack(stack), metered=options["fuel"] is not None)
     parts = []
     for entry in manifest.modules:
         compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
@@ -138,23 +142,24 @@ def _interpret(
 class _BuiltSource:
     """A directory with the build of `source`: in the cache, or a temporary one that goes away after loading."""
 
-    def __init__(self, source: Source, *, cache: bool) -> None:
+    def __init__(self, source: Source, *, cache: bool, metered: bool) -> None:
         self._source = source
+        self._metered = metered
         self._cache = cache_directory() if cache else None
         self._temporary: Path | None = None
 
     def __enter__(self) -> Path:
         if self._cache is not None:
-            place = self._cache / build_key(self._source, BUILT_ENGINES[0])
+            place = self._cache / build_key(self._source, BUILT_ENGINES[0], metered=self._metered)
             if place.is_dir() and not (place / artifact.MANIFEST).is_file():
                 shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
             try:
-                return build(self._source, place).directory
+                return build(self._source, place, metered=self._metered).directory
             except LoadError as error:
                 if type(error) is not LoadError:  # the service is wrong, not the cache
                     raise
         self._temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
-        return build(self._source, self._temporary / "service").directory
+        return build(self._source, self._temporary / "service", metered=self._metered).directory
 
     def __exit__(self, *_: object) -> None:
         if self._temporary is not None:

@@ -5,7 +5,7 @@ What is timed is the public entry, with arguments of the public types: what a Py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,8 +52,8 @@ def open_candidates(
     arguments: str,
     *,
     host_functions: HostFunctions | None = None,
-    config: ServiceConfig | None = None,
     batch: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -62,8 +62,8 @@ def open_candidates(
         choose: the module and function to call, from a loaded service.
         arguments: as JSON text.
         host_functions: as `load` takes them.
-        config: as `load` takes it.
         batch: also give candidates that make so many calls by `Service.call_batch`, one for each engine.
+        options: further arguments of `load`, such as limits.
 
     Raises:
         MarineError: as `load` and `Service.call_json` do.
@@ -72,7 +72,7 @@ def open_candidates(
     with ExitStack() as stack:
         candidates = []
         for engine, backend in combinations:
-            service = load(target, engine=engine, backend=backend, host_functions=host_functions, config=config)
+            service = load(target, engine=engine, backend=backend, host_functions=host_functions, **(options or {}))
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from marine_gen._version import __version__
+from marine_runtime.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Machine:
         return asdict(self)
 
     def __str__(self) -> str:
-        cores = f"{self.cores} core{'s' * (self.cores != 1)}"
+        cores = counted(self.cores, "core")
         return (
             f"{self.cpu}, {cores}, {self.system}, {self.python}, wasmtime {self.wasmtime}, marine-gen {self.marine_gen}"
         )

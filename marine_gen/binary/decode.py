@@ -26,6 +26,7 @@ from marine_gen.interfaces import (
 )
 from marine_gen.wasm.semver import parse_version
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+from marine_runtime.wording import are, counted
 
 _T = TypeVar("_T")
 
@@ -227,7 +228,9 @@ class _Decoder:
         count = self._uleb(what)
         left = len(self._data) - self._position
         if count > left:
-            self._fail(Code.IT_TRUNCATED, f"{what} is {count}, but only {left} bytes are left", start)
+            self._fail(
+                Code.IT_TRUNCATED, f"{what} is {count}, but only {counted(left, 'byte')} {are(left)} left", start
+            )
         return count
 
     def _name(self, what: str) -> str:
@@ -235,7 +238,9 @@ class _Decoder:
         size = self._byte(f"the length of {what}")
         left = len(self._data) - self._position
         if size > left:
-            self._fail(Code.IT_TRUNCATED, f"{what} has {size} bytes, but only {left} are left", start)
+            self._fail(
+                Code.IT_TRUNCATED, f"{what} has {counted(size, 'byte')}, but only {left} {are(left)} left", start
+            )
         end = self._position + size
         try:
             name = self._data[self._position : end].decode()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from marine_gen.cli.report import clean, wants_colour
+from marine_runtime.wording import counted as plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,4 +82,4 @@ def human_size(size: int) -> str:
 
 def counted(count: int, noun: str) -> str:
     """`no imports`, `1 import`, `2 imports`."""
-    return f"{count or 'no'} {noun}{'s' * (count != 1)}"
+    return plural(count, noun) if count else f"no {noun}s"

@@ -33,6 +33,7 @@ from marine_gen.ir.resolve import Resolved, resolve
 from marine_gen.wasm.signatures import Signatures
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, layout
+from marine_runtime.wording import counted
 
 
 def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:
@@ -74,6 +75,12 @@ class _FaultError(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
+
+
+_OLD_ALLOCATE = (
+    "these adapters give `allocate` a size and a tag, but the Wasm code is older than IT 0.20 and takes a size alone: "
+    "rebuild the module with a newer SDK, or embed the adapters that were made for it"
+)
 
 
 class _Context:
@@ -164,7 +171,7 @@ class _Builder:
             raise self._fault(
                 Code.INDEX_ARGUMENT,
                 f"argument {index} does not exist",
-                label=f"the adapter has {_count(len(self._params), 'parameter')}",
+                label=f"the adapter has {counted(len(self._params), 'parameter')}",
             )
         return self._params[index]
 
@@ -247,9 +254,10 @@ class _Builder:
 
     def _pop(self, count: int, purpose: str = "") -> tuple[Value, ...]:
         if count > len(self._stack):
+            needed = f"{counted(count, 'operand')} needed" + (f" {purpose}" if purpose else "")
             raise self._fault(
                 Code.STACK_UNDERFLOW,
-                f"{_count(count, 'operand')} needed{' ' + purpose if purpose else ''}, {len(self._stack)} on the stack",
+                f"{needed}, {len(self._stack)} on the stack",
                 label=_listed("the stack holds", self._stack),
             )
         if not count:
@@ -289,20 +297,30 @@ class _Builder:
         if len(self._stack) < len(results):
             raise self._fault(
                 Code.RESULT_TYPE,
-                f"{_count(len(results), 'result')} declared, {len(self._stack)} left on the stack",
+                f"{counted(len(results), 'result')} declared, {len(self._stack)} left on the stack",
                 label=_listed("left are", self._stack),
             )
         if len(self._stack) > len(results):
-            extra = len(self._stack) - len(results)
+            extra = counted(len(self._stack) - len(results), "value")
+            old = self._calls_old_allocate()
             raise self._fault(
                 Code.UNUSED_VALUE,
-                f"{_count(extra, 'value')} left on the stack beyond the declared results",
+                f"{extra} left on the stack beyond the declared results"
+                + (", as the module's `allocate` takes one argument" if old else ""),
                 label=_listed("left are", self._stack),
+                help=_OLD_ALLOCATE if old else "",
             )
         for position, (value, wanted) in enumerate(zip(self._stack, results, strict=True)):
             if not self._context.fits(value.type, wanted):
                 raise self._fault(Code.RESULT_TYPE, f"result {position} must be {wanted}, not {value.type}")
         return tuple(self._stack)
+
+    def _calls_old_allocate(self) -> bool:
+        """Whether the adapter calls an `allocate` that takes no tag, as modules had before IT 0.20."""
+        return any(
+            isinstance(item, Call) and item.callee.name == "allocate" and len(item.callee.type.params) == 1
+            for item in self._operations
+        )
 
     def _fault(self, code: Code, message: str, *, label: str = "", help: str = "") -> _FaultError:
         within = f"{self._side.value} adapter of `{self._function}` (type {self._adapter.type_index})"
@@ -316,10 +334,6 @@ class _Builder:
 def _prim(slot: Prim | Slot) -> Prim:
     assert isinstance(slot, Prim)
     return slot
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _listed(lead: str, values: list[Value]) -> str:

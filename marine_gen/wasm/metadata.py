@@ -18,6 +18,7 @@ from marine_gen.wasm.sections import (
     unique_custom_section,
 )
 from marine_gen.wasm.semver import Version, parse_version
+from marine_runtime.wording import are, counted
 
 SDK_VERSION_SECTION = "__fluence_sdk_version"
 MANIFEST_SECTION = "__fluence_wasm_module_manifest"
@@ -132,13 +133,14 @@ def _field(payload: bytes, position: int, name: str) -> tuple[str, int]:
     """One length-prefixed field and the offset behind it."""
     left = len(payload) - position
     if left < _PREFIX_SIZE:
-        _fail(f"field `{name}` needs a length of {_PREFIX_SIZE} bytes, but {left} are left", position)
+        _fail(f"field `{name}` needs a length of {_PREFIX_SIZE} bytes, but {left} {are(left)} left", position)
     size = int.from_bytes(payload[position : position + _PREFIX_SIZE], "little")
     if size + _PREFIX_SIZE > _U64_MAX:
         _fail(f"the length of field `{name}` is too big: {size}", position)
     start = position + _PREFIX_SIZE
-    if size > len(payload) - start:
-        _fail(f"field `{name}` needs {size} bytes, but {len(payload) - start} are left", start)
+    left = len(payload) - start
+    if size > left:
+        _fail(f"field `{name}` needs {counted(size, 'byte')}, but {left} {are(left)} left", start)
     try:
         return payload[start : start + size].decode(), start + size
     except UnicodeDecodeError as error:

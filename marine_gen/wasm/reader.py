@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_runtime.wording import are, counted
 
 
 class Reader:
@@ -48,8 +49,9 @@ class Reader:
 
     def take(self, size: int, what: str) -> bytes:
         """The next `size` bytes."""
-        if size > self.end - self.position:
-            self.fail(f"{what} needs {size} bytes, but {self.end - self.position} are left")
+        left = self.end - self.position
+        if size > left:
+            self.fail(f"{what} needs {counted(size, 'byte')}, but {left} {are(left)} left")
         start = self.position
         self.position += size
         return self.data[start : self.position]

@@ -7,6 +7,7 @@ from typing import Any
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.types import Field
+from marine_runtime.wording import counted
 
 
 def arrange(
@@ -25,9 +26,7 @@ def arrange(
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
         raise ArgumentError(f"arguments must be a sequence or a mapping, got {type(args).__name__}")
     if len(args) != len(params):
-        raise ArgumentError(
-            f"`{module}.{function}` takes {len(params)} argument{'s' * (len(params) != 1)}, got {len(args)}"
-        )
+        raise ArgumentError(f"`{module}.{function}` takes {counted(len(params), 'argument')}, got {len(args)}")
     return args
 
 

@@ -49,9 +49,10 @@ class FileEntry:
 class ModuleEntry:
     """One module in the manifest, with its files by kind.
 
-    `wasm`, its machine `code`, adapter `text`; `python` and `types` for closures. A build for the fused engine also
-    has `fused_python`, the glue as `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is
-    anything to fuse. A portable build has no machine code.
+    `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
+    module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
+    `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
+    has no machine code.
     """
 
     plan: ModulePlan
@@ -192,6 +193,7 @@ def load(
     config: ServiceConfig | None = None,
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
+    fuel: int | None = None,
     collect_statistics: bool = False,
     trace: Tracer | None = None,
     python_modules: Sequence[PythonModule] = (),
@@ -207,7 +209,9 @@ def load(
         backend: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.
-        max_wasm_stack: bytes of stack that guests may use; other than by default, their code is compiled at every load.
+        max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
+        fuel: units of fuel that each call may use, and loading as well; none by default. A directory holds no code
+            that counts fuel, so it is compiled at every load.
         collect_statistics: whether to count calls and their time for every function.
         trace: records the calls, while it is started; modules that import from others then run as closures.
         python_modules: modules in Python that those of the directory import; they are not part of it.
@@ -222,7 +226,7 @@ def load(
     engine = engine or manifest.engine
     if engine not in ("fused", "closures") or (engine, manifest.engine) == ("fused", "closures"):
         raise LoadError(f"`{path}` was built for the engine `{manifest.engine}`, it can't run with `{engine}`")
-    chosen = open_backend(backend, check_stack(max_wasm_stack))
+    chosen = open_backend(backend, check_stack(max_wasm_stack), metered=fuel is not None)
     config = manifest.config if config is None else config
     parts = [
         Part(
@@ -242,6 +246,7 @@ def load(
         host_functions=host_functions,
         config=config,
         timeout=timeout,
+        fuel=fuel,
         collect_statistics=collect_statistics,
         trace=trace,
     )
@@ -265,10 +270,15 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
     Raises:
         LoadError: the Wasm file is missing or not the one that was built.
     """
-    if "code" not in entry.files:
-        return compile_cached(backend, read_wasm(directory, entry))
     found = _deserialise(directory, entry, "code", backend)
-    return found or backend.compile(read_wasm(directory, entry))
+    if found is not None:
+        return found
+    if "charged" in entry.files:
+        wasm = _read(directory, entry.files["charged"], entry)
+        assert wasm is not None
+    else:
+        wasm = read_wasm(directory, entry)
+    return backend.compile(wasm) if "code" in entry.files else compile_cached(backend, wasm)
 
 
 def _deserialise(directory: Path, entry: ModuleEntry, kind: str, backend: Backend) -> Module | None:

@@ -40,7 +40,7 @@ def compile_cached(backend: Backend, wasm: bytes) -> Module:
     directory = code_directory()
     if directory is None:
         return backend.compile(wasm)
-    path = directory / f"{hashlib.sha256(_machine() + wasm).hexdigest()}.cwasm"
+    path = directory / f"{hashlib.sha256(_machine(backend) + wasm).hexdigest()}.cwasm"
     with contextlib.suppress(OSError, LoadError):
         data = path.read_bytes()
         if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
@@ -93,8 +93,9 @@ def cache_place() -> Path:
 
 
 @cache
-def _machine() -> bytes:
-    return f"{version('wasmtime')} {platform.system()} {platform.machine()}\n".encode()
+def _machine(backend: Backend) -> bytes:
+    fuel = " fuel" if backend.metered else ""
+    return f"{version('wasmtime')} {platform.system()} {platform.machine()}{fuel}\n".encode()
 
 
 def _replace(path: Path, data: bytes) -> None:

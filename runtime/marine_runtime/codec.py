@@ -15,6 +15,7 @@ from typing import Any
 from marine_runtime.backend.api import Memory
 from marine_runtime.errors import CallError
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
+from marine_runtime.wording import counted
 
 Allocate = Callable[[int, int], int]
 """`allocate(size in bytes, element tag) -> address`."""
@@ -27,12 +28,13 @@ _MAX_BLOCK = 2**32 - 1
 
 def failed_allocation(size: int) -> CallError:
     """`allocate` gave 0 for a block that is not empty; the guest is out of memory."""
-    return CallError(f"`allocate` returned 0 for {size} bytes")
+    return CallError(f"`allocate` returned 0 for {counted(size, 'byte')}")
 
 
 def invalid_utf8(error: UnicodeDecodeError, path: str = "$") -> CallError:
     """A guest's string is not UTF-8."""
-    return CallError(f"invalid UTF-8 at byte {error.start} of a string of {len(error.object)} bytes", path=path)
+    size = counted(len(error.object), "byte")
+    return CallError(f"invalid UTF-8 at byte {error.start} of a string of {size}", path=path)
 
 
 def too_deep() -> CallError:

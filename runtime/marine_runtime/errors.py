@@ -11,6 +11,7 @@
         ├── TrapError        … because a guest trapped
         │   └── ExitError    … by `proc_exit`
         ├── CallTimeoutError … because its time was up; also a TimeoutError
+        ├── FuelLimitError   … because its fuel was used up
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
@@ -157,6 +158,25 @@ class CallTimeoutError(CallError, TimeoutError):
         super().__init__(reason, site, path)
         # What a TimeoutError of the system has there; its own constructor would take the arguments for these.
         self.errno, self.strerror, self.filename = errno.ETIMEDOUT, reason, None
+
+
+class FuelLimitError(CallError):
+    """A call was broken off because its fuel was used up.
+
+    Attributes:
+        limit: the units of fuel that it had, all of which are gone.
+    """
+
+    def __init__(self, reason: str, site: Site | None = None, path: str = "$", *, limit: int | None = None) -> None:
+        super().__init__(reason, site, path)
+        self._limit = limit
+
+    @property
+    def limit(self) -> int:
+        """The units of fuel; an error that stands for one further in has those of that one."""
+        if self._limit is None and isinstance(self.__cause__, FuelLimitError):
+            self._limit = self.__cause__.limit
+        return self._limit or 0
 
 
 class MemoryLimitError(CallError, LoadError):

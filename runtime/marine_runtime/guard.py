@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import get_ident
 from typing import NoReturn, TypeVar
 
-from marine_runtime.errors import CallError, CallTimeoutError, StateError
-from marine_runtime.limits import blame
+from marine_runtime.errors import CallError, StateError
+from marine_runtime.limits import OWN_LIMIT, blame
 from marine_runtime.sites import locate
 from marine_runtime.state import ServiceState
 
@@ -61,7 +61,7 @@ class Guard:
         """A call was broken off by `error`: the error itself, or one that names the memory limit."""
         self.failed = True
         rejects = self.busy - 1
-        if rejects < 1 or not isinstance(error, CallError) or isinstance(error, CallTimeoutError):
+        if rejects < 1 or not isinstance(error, CallError) or isinstance(error, OWN_LIMIT):
             return error
         self.busy = True
         return blame(error, rejects, self.limit)

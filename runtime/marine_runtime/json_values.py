@@ -22,6 +22,7 @@ from marine_runtime.names import printable
 from marine_runtime.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
 from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Record, Records, describe, is_bytes
 from marine_runtime.values import Coercers, Members
+from marine_runtime.wording import counted
 
 MAX_DEPTH = 128
 """Arrays and objects that an arguments document may nest."""
@@ -139,7 +140,7 @@ def _unwrapping(plain: Coercer, ty: Prim) -> Coercer:
         if type(value) is not list:
             return plain(value, depth)
         if len(value) != 1:
-            raise Mismatch(f"expected {expected}, got an array of {len(value)} elements")
+            raise Mismatch(f"expected {expected}, got an array of {counted(len(value), 'element')}")
         try:
             return plain(value[0], depth)
         except Mismatch as mismatch:
@@ -311,8 +312,7 @@ class JsonCodec:
             return self._members.arrange(document)
         if isinstance(document, list):
             if len(document) != wanted:
-                plural = "" if wanted == 1 else "s"
-                raise Mismatch(f"function requires {wanted} argument{plural}, {len(document)} provided")
+                raise Mismatch(f"function requires {counted(wanted, 'argument')}, {len(document)} provided")
             return document
         if document is None:
             if wanted == 0:

@@ -7,21 +7,36 @@ the limit named, so that a refusal which a guest survives is never blamed for so
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from marine_runtime.backend.budget import Budget
-from marine_runtime.errors import ArgumentError, CallError, CallTimeoutError, LinkError, LoadError, MemoryLimitError
+from marine_runtime.backend.stack import thread_stack
+from marine_runtime.errors import (
+    ArgumentError,
+    CallError,
+    CallTimeoutError,
+    FuelLimitError,
+    LinkError,
+    LoadError,
+    MemoryLimitError,
+)
+from marine_runtime.wording import counted
+
+OWN_LIMIT = (CallTimeoutError, FuelLimitError)
+"""Errors that name a limit already, so that memory is not to blame."""
+
+MAX_FUEL = 2**64 - 1
+"""The most fuel that a call can have."""
 
 _SMALLEST_STACK = 1 << 16
-_USUAL_STACK = 2 << 20  # of a thread, where the system does not say
+_LARGEST_STACK = 1 << 30  # where the thread's is unlimited
 
 
 def blame(error: CallError | LoadError, rejects: int, limit: int | None) -> MemoryLimitError:
     """The error of an operation that failed with `error` after `rejects` growths were refused."""
     times = "a growth of memory was" if rejects == 1 else f"{rejects} growths of memory were"
-    allowed = "" if limit is None else f" by the limit of {limit} bytes"
+    allowed = "" if limit is None else f" by the limit of {counted(limit, 'byte')}"
     if isinstance(error, CallError):
         reason, site, path = error.reason, error.site, error.path
     else:
@@ -39,7 +54,7 @@ def blaming(budget: Budget | None) -> Iterator[None]:
     try:
         yield
     except (CallError, LinkError) as error:
-        if budget is None or budget.rejects == before or isinstance(error, CallTimeoutError):
+        if budget is None or budget.rejects == before or isinstance(error, OWN_LIMIT):
             raise
         raise blame(error, budget.rejects - before, budget.limit) from error
 
@@ -55,29 +70,28 @@ def check_timeout(timeout: float) -> float:
     return timeout
 
 
-def check_stack(size: int | None) -> int | None:
-    """`size` in bytes, when threads of this process have that much stack to spare for Wasm.
+def check_fuel(fuel: int) -> int:
+    """`fuel` in units, when it is an integer from 1 to `MAX_FUEL`.
 
     Raises:
-        LoadError: it is too small to run anything, or takes more than half of the stack of a thread.
+        ArgumentError: it is not.
+    """
+    if isinstance(fuel, bool) or not isinstance(fuel, int) or not 0 < fuel <= MAX_FUEL:
+        raise ArgumentError(f"fuel is a positive integer below 2^64, not {fuel!r:.80}")
+    return fuel
+
+
+def check_stack(size: int | None) -> int | None:
+    """`size` in bytes, when this thread has that much stack to spare for Wasm; None stays None.
+
+    Raises:
+        LoadError: it is too small to run anything, or takes more than half of the thread's stack.
     """
     if size is None:
         return None
-    largest = _thread_stack() // 2
+    largest = min(thread_stack() // 2, _LARGEST_STACK)
     if isinstance(size, bool) or not isinstance(size, int) or not _SMALLEST_STACK <= size <= largest:
-        raise LoadError(f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes here")
-    return size
-
-
-def _thread_stack() -> int:
-    """Bytes of stack that any thread of this process can count on."""
-    import threading
-
-    size = threading.stack_size() or _USUAL_STACK
-    if sys.platform != "win32":
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
-        if soft != resource.RLIM_INFINITY:
-            size = min(size, soft) if threading.stack_size() else soft
+        raise LoadError(
+            f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes on this thread"
+        )
     return size

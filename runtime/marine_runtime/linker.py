@@ -34,6 +34,7 @@ from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
 from marine_runtime.wasi import Wasi
+from marine_runtime.wording import counted
 
 _HOST_CALL = "(host function)"
 
@@ -151,7 +152,8 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
         else:
             imports[key] = _outside_import(plan.name, key, signature, scene, link)
     if store.budget and not store.budget.take(TABLE_ELEMENT * part.table_elements):
-        raise LinkError(f"module `{plan.name}`: there is no room for its tables of {part.table_elements} elements")
+        tables = f"its tables of {counted(part.table_elements, 'element')}"
+        raise LinkError(f"module `{plan.name}`: there is no room for {tables}")
     try:
         link.instance = instance = store.instantiate(part.module, imports, charged=True)
     except LinkError as error:

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 from marine_runtime.config import MountedBinary
 from marine_runtime.host import HostFunction
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+from marine_runtime.wording import counted
 
 KILLED = 100000
 """Ended by a signal. Also the code of a program that was stopped at its time or output limit; `error` says so."""
@@ -128,7 +129,8 @@ class _Run:
             overflow, still_open = self._overflow, self._open
         if overflow:
             self._kill()
-            return f"the output has more than {self._binary.output_limit} bytes; the program was stopped"
+            limit = counted(self._binary.output_limit or 0, "byte")
+            return f"the output has more than {limit}; the program was stopped"
         try:
             if still_open:
                 raise subprocess.TimeoutExpired(self._binary.path, 0)

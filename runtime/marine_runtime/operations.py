@@ -1,4 +1,4 @@
-"""Calls with something around them: a time limit, or a clock that counts them.
+"""Calls with something around them: a limit of time or of fuel, or a clock that counts them.
 
 A service without either gives out its entries as they are; this module then costs nothing.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
 
 from marine_runtime.backend import Store
+from marine_runtime.errors import ArgumentError
 from marine_runtime.guard import Guard
-from marine_runtime.limits import check_timeout
+from marine_runtime.limits import check_fuel, check_timeout
 from marine_runtime.statistics import FunctionStatistics
 
 Entry = Callable[..., Any]
@@ -26,16 +27,19 @@ class Operations:
         functions: what was counted, by (module, function); empty when nothing is.
     """
 
-    def __init__(self, store: Store, guard: Guard, timeout: float | None, *, collect: bool) -> None:
+    def __init__(
+        self, store: Store, guard: Guard, timeout: float | None, fuel: int | None = None, *, collect: bool
+    ) -> None:
         self._store = store
         self._guard = guard
         self._timeout = None if timeout is None else check_timeout(timeout)
+        self._fuel = None if fuel is None else check_fuel(fuel)
         self._collect = collect
         self.functions: dict[tuple[str, str], FunctionStatistics] = {}
 
     def wrap(self, module: str, function: str, entry: Entry) -> Entry:
         """`entry` with what every call of the service has around it."""
-        if self._timeout is None and not self._collect:
+        if self._timeout is None and self._fuel is None and not self._collect:
             return entry
 
         @functools.wraps(entry)
@@ -46,21 +50,27 @@ class Operations:
         return call
 
     @contextmanager
-    def around(self, module: str, function: str, timeout: float | None = None, calls: int = 1) -> Iterator[None]:
-        """Limit and count what is done inside, as `calls` calls of a function; `timeout` goes before the service's own.
+    def around(
+        self, module: str, function: str, timeout: float | None = None, calls: int = 1, *, fuel: int | None = None
+    ) -> Iterator[None]:
+        """Limit and count what is done inside, as `calls` calls of a function.
+
+        `timeout` in seconds and `fuel` in units go before the service's own.
 
         Raises:
-            ArgumentError: `timeout` is not a positive number.
+            ArgumentError: one of them is not a positive number, or the service has no fuel.
             StateError: the service is closed, busy, or owned by another thread.
         """
         timeout = self._timeout if timeout is None else check_timeout(timeout)
-        if timeout is not None:
-            self._guard.enter()  # the deadline belongs to a call that is running, and to its thread
+        fuel = self._fuel if fuel is None else self._override(fuel)
+        if timeout is not None or fuel is not None:
+            self._guard.enter()  # deadline and fuel belong to a call that is running, and to its thread
             self._guard.leave()
+        used = self._store.fuel_used
         start = perf_counter()
         failed = 0
         try:
-            with nullcontext() if timeout is None else self._store.watching(timeout):
+            with self._limited(timeout, fuel):
                 yield
         except BaseException:
             failed = 1
@@ -71,10 +81,26 @@ class Operations:
                 counted.calls += calls
                 counted.failures += failed
                 counted.seconds += perf_counter() - start
+                counted.fuel += self._store.fuel_used - used
 
     @contextmanager
     def loading(self, timeout: float | None = None) -> Iterator[None]:
         """Limit what modules do while they are loaded; `timeout` goes before the service's own."""
-        timeout = self._timeout if timeout is None else check_timeout(timeout)
-        with nullcontext() if timeout is None else self._store.watching(timeout):
+        with self._limited(self._timeout if timeout is None else check_timeout(timeout), self._fuel):
             yield
+
+    @contextmanager
+    def _limited(self, timeout: float | None, fuel: int | None) -> Iterator[None]:
+        with ExitStack() as stack:
+            if fuel is not None:
+                stack.enter_context(self._store.fuelled(fuel))
+            if timeout is not None:
+                stack.enter_context(self._store.watching(timeout))
+            yield
+
+    def _override(self, fuel: int) -> int:
+        """The fuel of one call; its code must have been compiled to use any."""
+        checked = check_fuel(fuel)
+        if self._fuel is None:
+            raise ArgumentError("the service was loaded without fuel, so its calls can't have any: load it with `fuel`")
+        return checked

@@ -59,6 +59,7 @@ class Service:
         host_functions: HostFunctions | None = None,
         config: ServiceConfig | None = None,
         timeout: float | None = None,
+        fuel: int | None = None,
         collect_statistics: bool = False,
         trace: Tracer | None = None,
     ) -> None:
@@ -69,6 +70,7 @@ class Service:
         self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, Part)), "none")
         self._guard = Guard(name)
         self._guard.limit = self.config.total_memory_limit
+        self._fuelled = fuel is not None
         self._counts_growth = backend.budget_problem is None
         self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
         self._store = backend.store(self._budget)
@@ -76,7 +78,7 @@ class Service:
         self._scene = scene = Scene(self._store, self._guard, host_functions or {}, self.config, track)
         self._context = scene.host.context
         try:
-            self._operations = Operations(self._store, self._guard, timeout, collect=collect_statistics)
+            self._operations = Operations(self._store, self._guard, timeout, fuel, collect=collect_statistics)
             with self._operations.loading():
                 self._linked = link(parts, scene)
         except BaseException:
@@ -168,6 +170,7 @@ class Service:
         *,
         call_parameters: CallParameters | None = None,
         timeout: float | None = None,
+        fuel: int | None = None,
     ) -> Any:
         """Call an exported function of any module.
 
@@ -177,21 +180,24 @@ class Service:
             args: positional arguments as a sequence, or named ones as a mapping.
             call_parameters: what `get_call_parameters` gives to every module of the service during the call.
             timeout: seconds that the call may take, instead of what the service was loaded with.
+            fuel: units of fuel that the call may use, instead of what the service was loaded with.
 
         Raises:
-            ArgumentError: there is no such function, or the arguments do not fit its signature; says where.
-            CallError: the call failed while it ran; CallTimeoutError when its time was up.
+            ArgumentError: there is no such function, or the arguments do not fit its signature; says where. Or the
+                service was loaded without fuel.
+            CallError: the call failed while it ran; CallTimeoutError when its time was up, FuelLimitError when its
+                fuel was.
             StateError: the service is closed, busy, or owned by another thread.
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call(module, function, args, timeout=timeout)
+                return self.call(module, function, args, timeout=timeout, fuel=fuel)
         entry = self.modules[module][function]
         params = self._linked[module].plan.exports[function].params
         arranged = arrange(module, function, params, args)
-        if timeout is None:
+        if timeout is None and fuel is None:
             return entry(*arranged)
-        with self._operations.around(module, function, timeout):
+        with self._operations.around(module, function, timeout, fuel=fuel):
             return self._linked[module].bound.entries[function](*arranged)
 
     def call_batch(
@@ -202,6 +208,7 @@ class Service:
         *,
         call_parameters: CallParameters | None = None,
         timeout: float | None = None,
+        fuel: int | None = None,
     ) -> list[Any]:
         """Call a function many times; the fused engine enters Wasm once for thousands of calls.
 
@@ -211,6 +218,7 @@ class Service:
             rows: the arguments of each call, as for `call`.
             call_parameters: as for `call`, the same for all rows.
             timeout: seconds that all of them together may take; those that are left then are interrupted.
+            fuel: units of fuel that all of them together may use; those that are left then fail.
 
         Returns:
             For every row, in order, the result, or the exception that `call` would have raised: a failing call does
@@ -222,7 +230,7 @@ class Service:
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call_batch(module, function, rows, timeout=timeout)
+                return self.call_batch(module, function, rows, timeout=timeout, fuel=fuel)
         _ = self.modules[module][function]
         linked = self._linked[module]
         batch = linked.bound.batches.get(function)
@@ -230,7 +238,7 @@ class Service:
             self._guard.enter()
             self._guard.leave()
             rows = list(rows)
-            with self._operations.around(module, function, timeout, len(rows)):
+            with self._operations.around(module, function, timeout, len(rows), fuel=fuel):
                 return [self._attempt(linked, function, row) for row in rows]
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}
@@ -244,7 +252,7 @@ class Service:
                     arranged.append(row if type(row) in (list, tuple) else arrange(module, function, params, row))
                 except ArgumentError as reason:
                     refused[position] = reason
-        with self._operations.around(module, function, timeout, len(arranged)):
+        with self._operations.around(module, function, timeout, len(arranged), fuel=fuel):
             self._guard.enter()
             try:
                 results = batch(arranged)
@@ -278,10 +286,11 @@ class Service:
         *,
         call_parameters: CallParameters | None = None,
         timeout: float | None = None,
+        fuel: int | None = None,
     ) -> str:
         """Call with arguments as JSON text; gives the result as JSON text (spec interface-types §9).
 
-        `call_parameters` are as for `call`.
+        `call_parameters`, `timeout` and `fuel` are as for `call`.
 
         Raises:
             ArgumentError: the text is not JSON, or does not fit the signature.
@@ -290,12 +299,12 @@ class Service:
         """
         if call_parameters is not None:
             with self._during(call_parameters):
-                return self.call_json(module, function, arguments, timeout=timeout)
+                return self.call_json(module, function, arguments, timeout=timeout, fuel=fuel)
         _ = self.modules[module][function]
         linked = self._linked[module]
         signature, records = linked.plan.exports[function], linked.plan.records
         values = arguments_from_json(arguments, signature, records, module=module, function=function)
-        with self._operations.around(module, function, timeout):
+        with self._operations.around(module, function, timeout, fuel=fuel):
             result = self._run(linked, function, values)
         results = [result] if len(signature.results) == 1 else list(result or ())
         return results_to_json(results, signature, records, module=module, function=function)
@@ -342,6 +351,8 @@ class Service:
             used=self._budget.used if counted else None,
             limit=self._budget.limit,
             functions={key: replace(item) for key, item in self._operations.functions.items()},
+            fuel_used=self._store.fuel_used if self._fuelled else None,
+            fuel_left=self._store.fuel_left if self._fuelled else None,
         )
 
     @property

@@ -26,6 +26,7 @@ from marine_runtime.codec import Codec, failed_allocation, too_large
 from marine_runtime.errors import CallError, Site
 from marine_runtime.sites import attach
 from marine_runtime.types import Array, IType, Prim, Record
+from marine_runtime.wording import counted
 
 FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
@@ -144,7 +145,7 @@ class Staging:
         self.memory.refresh()
         missing = end - len(self.memory.view)
         if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):
-            raise CallError(f"the staging memory can't grow by {missing} bytes")
+            raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
         self.memory.refresh()
 
     def shrink(self) -> None:
@@ -269,7 +270,7 @@ class Staging:
                 value = first % 2**64 if row.unsigned else first
                 return CallError(f"{value} is out of range for {row.type}")
             case Fault.STAGING:
-                return CallError(f"the staging memory can't grow by {first} bytes")
+                return CallError(f"the staging memory can't grow by {counted(first, 'byte')}")
             case Fault.DEPTH:
                 return CallError(f"more than {(DATA - STACK) // 4} adapters run inside each other")
 

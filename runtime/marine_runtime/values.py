@@ -22,6 +22,7 @@ from marine_runtime.errors import ArgumentError
 from marine_runtime.names import field_step, identifiers, printable, quoted, suggestion
 from marine_runtime.scalars import BULK, SCALARS, Bulk, Coercer, Mismatch, abbreviated, kind
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, describe, is_bytes
+from marine_runtime.wording import counted
 
 MAX_DEPTH = 256
 """Arrays and records that a Python value may nest; only a recursive type can get there."""
@@ -354,5 +355,5 @@ class Binder:
     def _arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         wanted = len(self._parameters)
         if len(args) > wanted:
-            raise Mismatch(f"{self._owner} takes {wanted} argument{'' if wanted == 1 else 's'}, got {len(args)}")
+            raise Mismatch(f"{self._owner} takes {counted(wanted, 'argument')}, got {len(args)}")
         return self._members.arrange(kwargs, args)

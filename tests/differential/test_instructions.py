@@ -245,14 +245,14 @@ def everywhere(build: Callable[[Functions], str], *args: object) -> str:
             "byte_array",
             "i32.push 0 arg.get 0 byte_array.lower_memory byte_array.lift_memory",
             [b"x"],
-            "`allocate` returned 0 for 1 bytes",
+            "`allocate` returned 0 for 1 byte",
         ),
         (
             "$a: string",
             "string",
             "i32.push -1 arg.get 0 string.lower_memory string.lift_memory",
             ["x"],
-            "1 bytes at address 4294967295 are outside the memory of 65536 bytes",
+            "1 byte at address 4294967295 is outside the memory of 65536 bytes",
         ),
         (
             "$a: string",

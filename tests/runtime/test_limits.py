@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import marine_gen
 from marine_gen import HostFunction
 from marine_gen.generate import Description
 from marine_runtime import (
@@ -26,7 +28,7 @@ from marine_runtime.backend import open_backend
 from marine_runtime.backend.memories import memory_creator
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
-from tests.support.greedy import PAGE, endless_helper, greedy
+from tests.support.greedy import PAGE, endless_helper, greedy, growing_table
 
 Serve = Callable[..., Service]
 
@@ -150,6 +152,43 @@ class TestMemory:
         with pytest.raises(MemoryLimitError):
             serve(forwarding(), config=budget(2))
         assert len(made) == before
+
+
+class TestTables:
+    """Tables count 8 bytes for every element, those they start with and those they get (spec marine-runtime §6.1)."""
+
+    def test_growth_is_refused_at_the_exact_element(self, serve: Serve) -> None:
+        limit = 2 * PAGE + 8 * (2 + 2 + 10)
+        modules = {"a": growing_table(), "b": growing_table()}
+        service = serve(modules, config=ServiceConfig(total_memory_limit=limit))
+        first, second = (service.modules[name]["grow_table"] for name in ("a", "b"))
+        assert [first(6), second(5), second(4), first(1), first(0)] == [2, 2**32 - 1, 2, 2**32 - 1, 8]
+        found = service.statistics()
+        assert (found.used, found.rejects) == (limit, 2)
+        assert service.state is ServiceState.READY
+        assert service.call_batch("a", "grow_table", [[1], [0]]) == [2**32 - 1, 8]
+
+    def test_growth_leaves_less_for_memories(self, serve: Serve) -> None:
+        service = serve({"t": growing_table(), "m": greedy()}, config=ServiceConfig(total_memory_limit=3 * PAGE + 16))
+        assert service.modules.t.grow_table(1) == 2
+        assert service.modules.m.grow(1) == 2**32 - 1
+        assert service.modules.t.grow_table(PAGE // 8 - 1) == 3
+        assert service.statistics().used == 3 * PAGE + 16
+
+    def test_without_a_limit_growth_is_only_counted(self, serve: Serve) -> None:
+        service = serve({"t": growing_table()})
+        assert service.modules.t.grow_table(100_000) == 2
+        # What tables start with is looked up for a limit only.
+        assert (service.statistics().used, service.statistics().rejects) == (PAGE + 8 * 100_000, 0)
+
+    def test_code_that_is_compiled_again(self, tmp_path: Path) -> None:
+        marine_gen.build({"t": growing_table()}, tmp_path / "built")
+        for code in (tmp_path / "built").glob("*.cwasm"):
+            code.unlink()
+        for engine in ("fused", "closures", "interpreter"):
+            config = ServiceConfig(total_memory_limit=PAGE + 8 * 3)
+            with marine_gen.load(tmp_path / "built", engine=engine, config=config) as service:
+                assert [service.modules.t.grow_table(2), service.modules.t.grow_table(1)] == [2**32 - 1, 2]
 
 
 class TestTime:

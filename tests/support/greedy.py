@@ -49,6 +49,13 @@ def greedy(
     return echo_module(description, Memory(pages=pages, base=PAGE * pages - 4096, fresh=fresh), bodies, fields)
 
 
+def growing_table() -> bytes:
+    """A module whose `grow_table` grows a table that starts with 2 elements; `plain` does nothing."""
+    signatures = (function("grow_table", Prim.U32, result=Prim.U32), _SIGNATURES["plain"])
+    bodies = {"grow_table": "(table.grow $t (ref.null func) (local.get 0))"}
+    return echo_module(Description(functions=signatures), Memory(), bodies, "(table $t 2 funcref)")
+
+
 def endless_helper(name: str) -> bytes:
     """A module with the function `plain` whose ABI helper `name` never returns."""
     interfaces = generate(Description(functions=(_SIGNATURES["plain"],)))

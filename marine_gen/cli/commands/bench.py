@@ -11,6 +11,7 @@ import click
 from marine_gen.cli.host_file import read_host_functions
 from marine_gen.cli.inputs import choose_function, read_arguments
 from marine_gen.cli.interrupt import interruptible
+from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.options import FILE, examples, host_file_option
 from marine_gen.cli.output import counted, write_json, write_table
 from marine_gen.cli.report import clean, warn
@@ -53,6 +54,7 @@ def _refuse_nan(value: float) -> float:
 )
 @click.option("--per", type=click.IntRange(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
 @click.option("--batch", type=click.IntRange(0), default=0, metavar="N", help="Time batches of N calls too.")
+@limit_options
 @host_file_option
 def command(
     target: Path,
@@ -63,6 +65,9 @@ def command(
     min_time: float,
     per: int,
     batch: int,
+    timeout: float | None,
+    fuel: int | None,
+    memory_limit: float | None,
     host_file: Path | None,
 ) -> None:
     """Time a call on every engine, and on the interpreter over wasmtime's public API, in one process.
@@ -72,6 +77,7 @@ def command(
     """
     from marine_gen.bench import compare, describe_machine, open_candidates
 
+    limits = Limits(timeout, fuel, memory_limit)
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (
@@ -82,6 +88,7 @@ def command(
             text,
             host_functions=host_functions,
             batch=batch,
+            options=limits.options(target),
         ) as candidates,
     ):
         _warn(candidates)
@@ -94,6 +101,7 @@ def command(
             "function": function,
             "arguments": text,
             "per": per,
+            "limits": limits.to_json(),
             "unit": "ns",
             "machine": describe_machine().to_json(),
             "results": [_result(*pair, timings) for pair in zip(candidates, timings, strict=True)],

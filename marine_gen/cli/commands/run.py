@@ -10,6 +10,7 @@ import click
 from marine_gen.cli.host_file import read_host_functions
 from marine_gen.cli.inputs import choose_function, read_arguments
 from marine_gen.cli.interrupt import interruptible
+from marine_gen.cli.limits import Limits, limit_options, reporting
 from marine_gen.cli.logs import LEVELS, logging_to_stderr
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
 from marine_gen.cli.output import write_text
@@ -20,6 +21,7 @@ from marine_gen.cli.output import write_text
     short_help="Call a function and print its result.",
     epilog=examples(
         "marine-gen run greeting.wasm greeting.greeting '[\"John\"]'",
+        "marine-gen run service.toml module.function --timeout 2 --memory-limit '10 MiB' --stats",
         "echo '[5]' | marine-gen run build/service module.function -",
     ),
 )
@@ -33,6 +35,9 @@ from marine_gen.cli.output import write_text
 @click.option(
     "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
 )
+@limit_options
+@click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Show what --stats shows as JSON.")
 @host_file_option
 def command(
     target: Path,
@@ -43,6 +48,11 @@ def command(
     no_cache: bool,
     log_level: str,
     trace_file: Path | None,
+    timeout: float | None,
+    fuel: int | None,
+    memory_limit: float | None,
+    stats: bool,
+    as_json: bool,
     host_file: Path | None,
 ) -> None:
     """Call a function and print its result as JSON.
@@ -53,6 +63,8 @@ def command(
     from marine_gen.artifact import load
     from marine_runtime.tracing import tracing
 
+    if as_json and not stats:
+        raise click.UsageError("--json is about --stats: a result is JSON anyway")
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (
@@ -66,7 +78,10 @@ def command(
             backend=backend,
             cache=not no_cache,
             trace=tracer,
+            collect_statistics=stats,
+            **Limits(timeout, fuel, memory_limit).options(target),
         ) as service,
+        reporting(service, wanted=stats, as_json=as_json),
     ):
         result = service.call_json(*choose_function(service, function), text)
     write_text(f"{result}\n")

@@ -27,7 +27,7 @@ def _bench(session: Session, rest: str) -> None:
             lambda _: (module, function),
             arguments,
             host_functions=session.options.host_functions,
-            config=session.service.config,
+            options={"config": session.service.config},
         ) as candidates:
             calls = {item.name: item.call for item in candidates}
             timings = compare(calls, rounds=_ROUNDS, min_time=_MIN_TIME)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from marine_runtime.errors import CallError
 from marine_runtime.types import CoreSignature, IType, Prim
+from marine_runtime.wording import are, counted
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -93,7 +94,8 @@ class Memory:
 
 def out_of_bounds(ptr: int, size: int, memory_size: int) -> CallError:
     """The error for an access outside the memory; sizes in bytes."""
-    return CallError(f"{size} bytes at address {ptr} are outside the memory of {memory_size} bytes")
+    memory = f"the memory of {counted(memory_size, 'byte')}"
+    return CallError(f"{counted(size, 'byte')} at address {ptr} {are(size)} outside {memory}")
 
 
 CoreFunction = Callable[..., Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import wasmtime
@@ -19,14 +19,14 @@ from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
 from marine_runtime.backend.public import PublicLayer
+from marine_runtime.backend.stack import default_stack
+from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.backend.traps import Parking
 from marine_runtime.backend.watchdog import FAR, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
-
-_FREE_TABLE = 1 << 13  # elements that any table may have, as our own stubs have tables too
 
 ImportKey = tuple[str, str]
 
@@ -40,9 +40,10 @@ class Module:
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
+        hooks: exports that the compiler added for tables that grow, see `tables`.
     """
 
-    __slots__ = ("exports", "import_order", "imports", "memory", "native")
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native")
 
     def __init__(self, native: wasmtime.Module) -> None:
         self.native = native
@@ -54,8 +55,11 @@ class Module:
             self.imports[key] = _signature(item.type)
         self.exports: dict[str, CoreSignature] = {}
         self.memory: str | None = None
+        self.hooks: set[str] = set()
         for export in native.exports:
-            if isinstance(export.type, wasmtime.MemoryType):
+            if _is_hook(export):
+                self.hooks.add(export.name)
+            elif isinstance(export.type, wasmtime.MemoryType):
                 self.memory = self.memory or export.name
             elif (signature := _signature(export.type)) is not None:
                 self.exports[export.name] = signature
@@ -97,7 +101,12 @@ class Instance:
 
 
 class Store:
-    """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once."""
+    """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
+
+    Attributes:
+        fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
+        fuel_left: units that the last one left over.
+    """
 
     def __init__(
         self,
@@ -112,12 +121,12 @@ class Store:
         self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
         self.budget = budget
+        self.fuel_used = 0
+        self.fuel_left = 0
         self._watchdog = watchdog
         self._creator = creator
-        if budget is not None and budget.limit is not None:
-            # How far a table grows later can't be learned; that one alone takes more than everything can be prevented.
-            tables = max(budget.limit // TABLE_ELEMENT, _FREE_TABLE)
-            self.native.set_limits(-1 if creator else min(budget.limit, 2**63 - 1), min(tables, 2**63 - 1))
+        if budget is not None and budget.limit is not None and creator is None:
+            self.native.set_limits(min(budget.limit, 2**63 - 1))
         self._engine = engine
         self._wasi: wasmtime.Linker | None = None
         self._kept: list[Any] = []
@@ -187,6 +196,18 @@ class Store:
         finally:
             self.parking.timeout = None
 
+    @contextmanager
+    def fuelled(self, fuel: int) -> Iterator[None]:
+        """While this lasts, Wasm of the store has `fuel` units; only a store of a metered backend can run on fuel."""
+        self.parking.fuel = fuel
+        self.native.set_fuel(fuel)
+        try:
+            yield
+        finally:
+            self.parking.fuel = None
+            self.fuel_left = self.native.get_fuel()
+            self.fuel_used += fuel - self.fuel_left
+
     def instantiate(self, module: Module, imports: Mapping[ImportKey, Any], *, charged: bool = False) -> Instance:
         """Instantiate; the Wasm start function, if any, runs here.
 
@@ -200,6 +221,7 @@ class Store:
         try:
             with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
                 native = wasmtime.Instance(self.native, module.native, externs)
+            self._tie_hooks(module, native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
@@ -207,6 +229,18 @@ class Store:
         if self.parking.exception is None and not isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap)):
             raise LinkError(_first_line(fault))
         raise self.parking.exception_for(fault)
+
+    def _tie_hooks(self, module: Module, native: wasmtime.Instance) -> None:
+        """Make tables that grow ask the budget, then run the start function, which had to wait for that."""
+        exports = native.exports(self.native) if module.hooks else {}
+        if TABLE_HOOK in module.hooks:
+            charge = self.layer.host_function(self, "Q", "I", self._charge_table)
+            cast("wasmtime.Table", exports[TABLE_HOOK]).grow(self.native, 1, charge)
+        if START_HOOK in module.hooks:
+            cast("wasmtime.Func", exports[START_HOOK])(self.native)
+
+    def _charge_table(self, elements: int) -> int:
+        return int(self.budget is None or self.budget.take(TABLE_ELEMENT * elements))
 
     def close(self) -> None:
         """Free everything. Functions and memories of the store must not be used afterwards."""
@@ -225,15 +259,25 @@ class Backend:
         name: `fast` or `public`.
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
+        metered: whether its machine code uses fuel.
     """
 
-    def __init__(self, layer: CallLayer, fallback_reason: str | None = None, max_wasm_stack: int | None = None) -> None:
+    def __init__(
+        self,
+        layer: CallLayer,
+        fallback_reason: str | None = None,
+        max_wasm_stack: int | None = None,
+        *,
+        metered: bool = False,
+    ) -> None:
         config = wasmtime.Config()
         # Views into memories are kept across calls, so a memory must stay where it is when it grows.
         config.memory_may_move = False
         config.wasm_multi_memory = True
         # Part of the machine code: code that was serialised without it is refused, and compiled again.
         config.epoch_interruption = True
+        if metered:  # part of the machine code too, in every block of it
+            config.consume_fuel = True
         if max_wasm_stack is not None:
             config.max_wasm_stack = max_wasm_stack
         self.budget_problem = problem()
@@ -245,6 +289,7 @@ class Backend:
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
+        self.metered = metered
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
@@ -295,8 +340,12 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
-def open_backend(name: str = "fast", max_wasm_stack: int | None = None) -> Backend:
+def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> Backend:
     """The process-wide backend with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
+
+    By default the stack is what suits the current thread; services of that backend then belong on this thread.
+
+    What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
 
     The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
     then says why.
@@ -304,17 +353,26 @@ def open_backend(name: str = "fast", max_wasm_stack: int | None = None) -> Backe
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_backend(name, max_wasm_stack)
+    return _open_backend(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int | None) -> Backend:
+def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> Backend:
     if name == "public":
-        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack)
+        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
-    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack)
+    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+
+
+def _is_hook(export: wasmtime.ExportType) -> bool:
+    """Whether this is a hook by name and type: a guest may have used the name for something else."""
+    kind = export.type
+    if isinstance(kind, wasmtime.TableType):
+        bounds = (kind.limits.min, kind.limits.max)
+        return export.name == TABLE_HOOK and str(kind.element) == "funcref" and bounds == (0, 1)
+    return export.name == START_HOOK and _signature(kind) == CoreSignature((), ())
 
 
 def _signature(kind: Any) -> CoreSignature | None:

@@ -1,10 +1,13 @@
-"""How many elements the tables of a Wasm module start with.
+"""How many elements the tables of a Wasm module start with, and how those are counted that they get later.
 
 Wasmtime's C API tells of exported tables only, and those of guests hardly ever are. Only valid modules come here: the
 engine has compiled them.
 """
 
 from __future__ import annotations
+
+TABLE_HOOK, START_HOOK = "marine-gen:table growth", "marine-gen:start"
+"""Exports that the compiler adds to modules whose tables grow; `marine_gen/wasm/table_growth.py` says how they work."""
 
 _SECTION = 4
 _WITH_INITIALISER = 0x40

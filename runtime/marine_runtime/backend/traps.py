@@ -11,12 +11,14 @@ import re
 
 import wasmtime
 
-from marine_runtime.errors import CallError, CallTimeoutError, ExitError, TrapError
+from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
+from marine_runtime.wording import counted
 
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """What wasmtime-py gives back from a call that did not return."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
+_OUT_OF_FUEL = "all fuel consumed by WebAssembly"
 
 
 class Parking:
@@ -24,28 +26,35 @@ class Parking:
 
     Attributes:
         timeout: seconds that the running call may take, when it has a limit.
+        fuel: units of fuel that the running call got, when it has a limit.
     """
 
-    __slots__ = ("exception", "timeout")
+    __slots__ = ("exception", "fuel", "timeout")
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None
         self.timeout: float | None = None
+        self.fuel: int | None = None
 
     def exception_for(self, fault: Fault) -> BaseException:
         """Take the parked exception, or what `fault` means when the trap was the guest's own."""
         parked, self.exception = self.exception, None
-        return describe(fault, self.timeout) if parked is None else parked
+        return describe(fault, self.timeout, self.fuel) if parked is None else parked
 
 
-def describe(fault: Fault, timeout: float | None = None) -> CallError:
-    """The exception for a trap of the guest, in a call that may take `timeout`; the Wasm backtrace becomes a note."""
+def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None) -> CallError:
+    """The exception for a trap of the guest, in a call that may take `timeout` seconds and `fuel` units.
+
+    The Wasm backtrace becomes a note.
+    """
     if isinstance(fault, wasmtime.ExitTrap):
         return ExitError.of(fault.code)
     text = str(fault)
     found = _CAUSE.search(text)
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
         error: CallError = CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
+    elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
+        error = FuelLimitError(f"broken off, as it used all of its {counted(fuel, 'unit')} of fuel", limit=fuel)
     elif found:
         error = TrapError(f"wasm trap: {found.group(1).strip()}")
     else:

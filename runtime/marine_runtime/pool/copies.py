@@ -1,7 +1,8 @@
 """One copy of the service in the thread that uses it: loading, running requests, replacing it when it is poisoned.
 
-A copy is poisoned when a call was cut off in the middle of guest code: by a trap, by its time limit, or by a Python
-exception in a host function. Nothing else is known to be wrong with it, but the guest's memory is what that call left.
+A copy is poisoned when a call was cut off in the middle of guest code: by a trap, by its limit of time or fuel, or by a
+Python exception in a host function. Nothing else is known to be wrong with it, but the guest's memory is what that call
+left.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from marine_runtime.artifact import load
-from marine_runtime.errors import MarineError, ResultError, TrapError
+from marine_runtime.errors import FuelLimitError, MarineError, ResultError, TrapError
 from marine_runtime.interface import Interface
 from marine_runtime.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request
@@ -100,7 +101,7 @@ class Copy:
 
     def _poisons(self, error: BaseException) -> bool:
         """Whether guest code was cut off."""
-        cut_off = isinstance(error, (TrapError, TimeoutError)) or not isinstance(error, MarineError)
+        cut_off = isinstance(error, (TrapError, FuelLimitError, TimeoutError)) or not isinstance(error, MarineError)
         return self._setup.replace_poisoned and cut_off
 
     def _flattener(self, module: str, function: str) -> Flattener:

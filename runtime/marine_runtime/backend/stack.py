@@ -1,0 +1,62 @@
+"""How much stack the thread at hand has, and how much of it Wasm gets.
+
+Wasm runs on the stack of the thread that calls it. Wasmtime stops a guest at its own limit, which says nothing about
+how much the thread really has: a guest that goes beyond that ends the process. So the limit is taken from the thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+
+DEFAULT = 2 << 20
+"""Bytes of stack for Wasm, as in Marine (spec marine-runtime §6.2), where threads have enough."""
+
+_SMALLEST = 1 << 14
+_SHARE = 3  # Python needs the rest: below the guest's frames, and above them for what the guest calls
+_USUAL = 1 << 20  # of a thread, where the system does not say
+_ATTRIBUTES = 256  # bytes; a `pthread_attr_t` has at most 64 on systems that we know
+
+
+def default_stack() -> int:
+    """Bytes of stack for Wasm in services of this thread: `DEFAULT`, or the power of two that is safe below it."""
+    available = thread_stack() // _SHARE
+    size = DEFAULT
+    while size > available and size > _SMALLEST:
+        size //= 2
+    return size
+
+
+def thread_stack() -> int:
+    """Bytes of stack that the current thread has."""
+    if sys.platform == "linux":
+        size = _from_pthreads()
+        if size:
+            return size
+    main = threading.current_thread() is threading.main_thread()
+    if sys.platform != "win32" and main:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        if soft != resource.RLIM_INFINITY:
+            return soft
+    return (0 if main else threading.stack_size()) or _USUAL
+
+
+def _from_pthreads() -> int:
+    """The size from the C library; 0 when it does not say."""
+    try:
+        library = ctypes.CDLL(None)
+        ask, read, free = library.pthread_getattr_np, library.pthread_attr_getstack, library.pthread_attr_destroy
+        library.pthread_self.restype = ctypes.c_size_t
+        ask.argtypes = (ctypes.c_size_t, ctypes.c_void_p)
+        attributes = ctypes.create_string_buffer(_ATTRIBUTES)
+        if ask(library.pthread_self(), attributes):
+            return 0
+        address, size = ctypes.c_void_p(), ctypes.c_size_t()
+        failed = read(attributes, ctypes.byref(address), ctypes.byref(size))
+        free(attributes)
+    except (AttributeError, OSError):
+        return 0
+    return 0 if failed else size.value
