@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from marine_gen.cli.report import clean, wants_colour
-from marine_runtime.wording import counted as plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,5 +80,5 @@ def human_size(size: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """`no imports`, `1 import`, `2 imports`."""
-    return plural(count, noun) if count else f"no {noun}s"
+    """`no imports`, `1 import`, `2 imports`; its own, as the runtime's would load the engine for a help page."""
+    return f"{count or 'no'} {noun}{'s' * (count != 1)}"
