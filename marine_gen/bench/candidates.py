@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime.config import ServiceConfig
 from marine_runtime.json_values import arguments_from_json
 from marine_runtime.linker import HostFunctions
 from marine_runtime.records import to_public
