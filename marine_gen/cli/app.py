@@ -20,7 +20,7 @@ from marine_gen.cli.report import report_error, report_interrupted, report_trace
 
 COMMANDS = (
     *("build", "run", "repl", "check", "explain", "graph", "bench", "it", "interface", "aqua", "info"),
-    *("generate-adapters", "set", "doctor", "cache", "completion"),
+    *("generate-adapters", "set", "guest", "doctor", "cache", "completion"),
 )
 """The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`, where a
 dash is an underscore."""

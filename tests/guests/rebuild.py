@@ -2,8 +2,8 @@
 
     python tests/guests/rebuild.py [--check] [NAME…]
 
-Needs the C compiler of the `guests` extra. Builds are reproducible: `--check` builds elsewhere, compares byte for byte
-with the committed files, and changes nothing. The `.wat` guests get adapter texts only; tests assemble them.
+Needs the C compiler of the `guests` extra. Those in `kit` are plain C functions, which the guest kit builds. Builds are
+reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The `.wat` guests get adapter texts only; tests assemble them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from marine_gen.binary.embed import embed
 from marine_gen.generate import generate
+from marine_gen.guest import CompilerError
 from marine_gen.text.printer import print_interfaces
 from marine_gen.wasm.metadata import embed_sdk_version
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, HOSTILE, ROOT, Guest
+from tests.guests.kit_guests import KIT_GUESTS, KitGuest
 
 SDK_VERSION = "0.14.0"
 """The SDK version whose conventions the C header follows."""
@@ -45,8 +47,10 @@ def compile_guest(guest: Guest, output: Path) -> None:
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-def build(guest: Guest, folder: Path) -> dict[Path, bytes]:
+def build(guest: Guest | KitGuest, folder: Path) -> dict[Path, bytes]:
     """The files that belong beside the guest's source, made from scratch."""
+    if isinstance(guest, KitGuest):
+        return {guest.module: guest.build()}
     interfaces = generate(guest.description)
     files = {guest.adapters: (print_interfaces(interfaces) + "\n").encode()}
     if guest.source.suffix == ".c":
@@ -58,7 +62,7 @@ def build(guest: Guest, folder: Path) -> dict[Path, bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns 1 when `--check` finds a difference or a source does not compile."""
-    guests = {guest.name: guest for guest in (*GUESTS, *HOSTILE)}
+    guests: dict[str, Guest | KitGuest] = {guest.name: guest for guest in (*GUESTS, *HOSTILE, *KIT_GUESTS)}
     parser = argparse.ArgumentParser(description="Rebuild the guest modules and their adapter texts.")
     parser.add_argument("--check", action="store_true", help="compare with the committed files, change nothing")
     parser.add_argument("names", nargs="*", metavar="NAME", help="the guests to build; all when none is given")
@@ -74,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for guest in chosen:
             try:
                 files = build(guest, Path(folder))
-            except subprocess.CalledProcessError:
-                print(f"{guest.name}: does not compile", file=sys.stderr)
+            except (subprocess.CalledProcessError, CompilerError) as error:
+                print(f"{guest.name}: does not compile\n{getattr(error, 'output', None) or ''}", file=sys.stderr)
                 failed = True
                 continue
             for path, content in files.items():

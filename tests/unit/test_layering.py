@@ -15,8 +15,8 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "artifact", "hatch"),
-    *("bench", "graph", "cli", "repl"),
+    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "guest", "artifact"),
+    *("hatch", "bench", "graph", "cli", "repl"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 

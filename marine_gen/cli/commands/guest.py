@@ -1,0 +1,148 @@
+"""`marine-gen guest`: modules from C. `new` starts one, `build` compiles it, `header` writes the glue to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from marine_gen.cli.inputs import read_bytes, read_text, write_file
+from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.report import clean, wants_colour
+
+if TYPE_CHECKING:
+    from marine_gen.generate import Description
+
+_FLAGS = "marine_gen.guest.flags"
+
+
+class _FlagsBehindDashes(click.Command):
+    """A command that keeps what stands behind `--` apart, for the compiler."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options of the compiler away."""
+        if "--" in args:
+            position = args.index("--")
+            ctx.meta[_FLAGS] = args[position + 1 :]
+            args = args[:position]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show that there may be options of the compiler."""
+        return [*super().collect_usage_pieces(ctx), "[-- CFLAGS...]"]
+
+
+@click.group(
+    "guest",
+    short_help="Make modules from C.",
+    epilog=examples("marine-gen guest new greeter", "marine-gen guest build greeter.c"),
+)
+def command() -> None:
+    """Make Wasm modules from plain C functions and a description of their interface."""
+
+
+@command.command(
+    "build",
+    cls=_FlagsBehindDashes,
+    short_help="Compile C sources to a module.",
+    epilog=examples(
+        "marine-gen guest build greeter.c",
+        "marine-gen guest build main.c more.c --interface greeter.idl -o greeter.wasm -- -O3 -DLIMIT=10",
+    ),
+)
+@click.argument("sources", metavar="SOURCE.c...", type=FILE, nargs=-1, required=True)
+@click.option(
+    "--interface", type=FILE, metavar="FILE.idl", help="What the module exports and imports; SOURCE.idl by default."
+)
+@click.option("-o", "--output", type=FILE, metavar="OUT.wasm", help="Where to write; SOURCE.wasm by default.")
+@click.option("--cc", metavar="COMMAND", help="A clang for wasm32-wasi in the place of that of the extra `guests`.")
+@click.pass_context
+def build(
+    ctx: click.Context, sources: tuple[Path, ...], interface: Path | None, output: Path | None, cc: str | None
+) -> None:
+    """Compile C sources with the glue of their interface, and embed the adapters.
+
+    The sources include NAME_glue.h, NAME being that of the interface. Options behind -- go to the compiler.
+    """
+    import sys
+
+    from marine_gen.artifact import GENERATOR
+    from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.guest import CompilerError, build_guest
+
+    chosen = interface or sources[0].with_suffix(".idl")
+    target = output or sources[0].with_suffix(".wasm")
+    if target.resolve() in [source.resolve() for source in (*sources, chosen)]:
+        raise click.UsageError(f"`{clean(str(target))}` is an input, and would be overwritten")
+    for source in sources:
+        read_bytes(source)  # one message for a file that is not there, and before the compiler starts
+    description = _description(chosen)
+    try:
+        wasm, messages = build_guest(
+            sources,
+            description,
+            chosen.stem,
+            generator=GENERATOR,
+            compiler=cc,
+            options=ctx.meta.get(_FLAGS, ()),
+            colour=wants_colour(sys.stderr),
+        )
+    except CompilerError as error:
+        click.echo(error.output, err=True, nl=False)
+        raise
+    except DiagnosticError as error:
+        raise error.with_source(str(chosen)) from None
+    click.echo(messages, err=True, nl=False)
+    write_file(target, wasm)
+    click.echo(f"built {clean(str(target))}: {len(wasm):,} bytes")
+
+
+@command.command(
+    "header", short_help="Write the glue of an interface.", epilog=examples("marine-gen guest header f.idl")
+)
+@click.argument("interface", metavar="FILE.idl", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, metavar="DIR", default=Path(), help="Folder to write to; the current one by default."
+)
+def header(interface: Path, output: Path) -> None:
+    """Write the glue of an interface and marine.h, for an editor, another compiler, or to look at.
+
+    `guest build` makes the same for itself and needs none of it.
+    """
+    from marine_gen.artifact import GENERATOR
+    from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.guest import glue_files, write_glue
+
+    try:
+        glue = write_glue(_description(interface), interface.stem, generator=GENERATOR)
+    except DiagnosticError as error:
+        raise error.with_source(str(interface)) from None
+    for name, content in glue_files(glue).items():
+        write_file(output / name, content)
+        click.echo(f"wrote {clean(str(output / name))}")
+
+
+@command.command("new", short_help="Start a module.", epilog=examples("marine-gen guest new greeter"))
+@click.argument("name", metavar="NAME")
+@click.option(
+    "-o", "--output", type=FILE, metavar="DIR", default=Path(), help="Folder to write to; the current one by default."
+)
+def new(name: str, output: Path) -> None:
+    """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten."""
+    from marine_gen.guest import new_guest
+    from marine_runtime.errors import LoadError
+
+    files = new_guest(name)
+    for file in files:
+        if (output / file).exists():
+            raise LoadError(f"`{output / file}` is there already, and is not overwritten")
+    for file, text in files.items():
+        write_file(output / file, text.encode())
+        click.echo(f"wrote {clean(str(output / file))}")
+
+
+def _description(path: Path) -> Description:
+    from marine_gen.idl import parse_description
+
+    return parse_description(read_text(path), str(path))

@@ -1,0 +1,200 @@
+"""What the types and functions of a description are called in C.
+
+A record is a struct with natural alignment, a vector a struct of `data` and `count`. Functions that the author writes
+have the names of the interface, imported ones `NAMESPACE_NAME`, those of the host `host_NAME`. All names of one file
+are distinct. How values cross is not said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
+from marine_gen.generate import Description, ExternModule, ImportedFunction, Member, Named, Signature, Type, Vector
+from marine_gen.guest.names import c_names
+from marine_runtime.types import Prim
+
+_SCALARS = {
+    Prim.BOOLEAN: "bool",
+    Prim.F32: "float",
+    Prim.F64: "double",
+    Prim.STRING: "marine_string",
+    **{Prim[f"S{bits}"]: f"int{bits}_t" for bits in (8, 16, 32, 64)},
+    **{Prim[f"U{bits}"]: f"uint{bits}_t" for bits in (8, 16, 32, 64)},
+}
+_BYTES = Vector(Prim.U8)
+_ARRAYS: dict[Type, str] = {
+    _BYTES: "marine_bytes",
+    Vector(_BYTES): "marine_bytes_array",
+    Vector(Prim.BOOLEAN): "marine_bool_array",
+    Vector(Prim.STRING): "marine_string_array",
+    **{Vector(ty): f"marine_{ty}_array" for ty in _SCALARS if str(ty)[1:].isdigit() and ty is not Prim.U8},
+}
+"""The arrays that `marine.h` declares itself."""
+
+_ARRAY_FUNCTIONS = ("new", "push", "copy")
+
+_LOCALS = frozenset({"array", "body", "copy", "count", "element", "i", "raw", "result", "slots", "source", "value"})
+"""What `marine.h` and glue call their own parameters and variables, which would hide a type of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A record in C: its name, and name and type of its fields."""
+
+    name: str
+    fields: tuple[tuple[str, Type], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A function that the author writes."""
+
+    name: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A function that the author calls."""
+
+    name: str
+    namespace: str
+    function: ImportedFunction
+
+
+class Spelling:
+    """The C names of one description.
+
+    Attributes:
+        structs: by record name, in the order in which C can define them.
+        arrays: C name by type, inner ones first; those of `marine.h` are left out.
+        exports: the author's functions, in order.
+        imports: all imported functions, in order.
+        taken: the names of types and of what belongs to them, which nothing may hide.
+
+    Raises:
+        DiagnosticError: a type names a record that is not declared, or an export can't be one.
+    """
+
+    def __init__(self, description: Description) -> None:
+        declared = {record.name: record.fields for record in reversed(description.records) if record.fields}
+        order = [name for name in dict.fromkeys(record.name for record in description.records) if name in declared]
+        names = dict(zip(order, c_names(order, _LOCALS), strict=True))
+        self.taken = set(names.values())
+        self.structs: dict[str, Struct] = {}
+        self.arrays: dict[Type, str] = {}
+        self._names = names
+        for ty, within in _mentioned(description):
+            self._declare(ty, within)
+        for name in order:
+            self._define(name, declared)
+        functions = [signature.name for signature in description.functions]
+        imported = [(module, function) for module in description.imports for function in module.functions]
+        wanted = functions + [_import_name(module, function) for module, function in imported]
+        chosen = c_names(wanted, self.taken | _LOCALS)
+        self.exports = [Export(*pair) for pair in zip(chosen[: len(functions)], description.functions, strict=True)]
+        self.imports = [
+            Import(name, module.namespace, function)
+            for name, (module, function) in zip(chosen[len(functions) :], imported, strict=True)
+        ]
+
+    def type(self, ty: Type) -> str:
+        """The C type of a value."""
+        if isinstance(ty, Prim):
+            return _SCALARS[ty]
+        if isinstance(ty, Named):
+            return self._names[ty.name]
+        return _ARRAYS.get(ty) or self.arrays[ty]
+
+    def parameters(self, members: tuple[Member, ...], *, around: str = "") -> list[str]:
+        """Names for the parameters of a function; of a raw one when it is `around` the function of this name.
+
+        A raw function has two parameters for what is passed as pointer and count.
+        """
+        wanted = []
+        for index, member in enumerate(members):
+            name = member.name or f"argument_{index}"
+            pair = around and (isinstance(member.type, Vector) or member.type is Prim.STRING)
+            wanted += [f"{name}_data", f"{name}_count"] if pair else [name]
+        return c_names(wanted, {*self.taken, "result", "raw", around})
+
+    def prototype(self, name: str, signature: Signature) -> str:
+        """The declaration of a function over natural values."""
+        names = self.parameters(signature.params)
+        shown = [f"{self.type(member.type)} {name}" for member, name in zip(signature.params, names, strict=True)]
+        result = "void" if signature.result is None else self.type(signature.result)
+        return f"{result} {name}({', '.join(shown) or 'void'})"
+
+    def _declare(self, ty: Type, within: str) -> None:
+        """Names the arrays that `ty` consists of."""
+        chain = []
+        while isinstance(ty, Vector):
+            chain.append(ty)
+            ty = ty.element
+        if isinstance(ty, Named) and ty.name not in self._names:
+            message = f"record `{ty.name}` is not declared"
+            raise DiagnosticError([Diagnostic(Code.SECTION_CONTENT, message, within=within, help="declare it")])
+        for array in reversed(chain):
+            if array in _ARRAYS or array in self.arrays:
+                continue
+            refused: set[str] = set()
+            while True:
+                # Those of built-in types start with `marine_`, which names of an interface never do.
+                base = f"{self.type(array.element)}_array"
+                name = base if base.startswith("marine_") else c_names([base], self.taken | refused)[0]
+                belonging = {name, *(f"{name}_{function}" for function in _ARRAY_FUNCTIONS)}
+                if not belonging & self.taken:
+                    break
+                refused.add(name)
+            self.arrays[array] = name
+            self.taken |= belonging
+
+    def _define(self, name: str, declared: Mapping[str, tuple[Member, ...]]) -> None:
+        """Adds a struct behind those that it contains; `generate` has refused records that contain themselves."""
+        pending = [name]
+        while pending:
+            current = pending[-1]
+            fields = declared[current]
+            missing = [
+                member.type.name
+                for member in fields
+                if isinstance(member.type, Named) and member.type.name not in self.structs
+            ]
+            if missing:
+                pending += missing
+                continue
+            pending.pop()
+            names = c_names([member.name or f"field_{index}" for index, member in enumerate(fields)])
+            types = (member.type for member in fields)
+            self.structs[current] = Struct(self._names[current], tuple(zip(names, types, strict=True)))
+
+
+def converts(ty: Type) -> bool:
+    """Whether values of `ty` look different in the ABI: those that hold records."""
+    while isinstance(ty, Vector):
+        ty = ty.element
+    return isinstance(ty, Named)
+
+
+def _import_name(module: ExternModule, function: ImportedFunction) -> str:
+    return f"{'host' if module.is_host else module.namespace}_{function.signature.name}"
+
+
+def _mentioned(description: Description) -> Iterator[tuple[Type, str]]:
+    """Every type that the description mentions, with its place."""
+    for record in description.records:
+        for member in record.fields or ():
+            yield member.type, f"record `{record.name}`"
+    signatures = [(signature, f"function `{signature.name}`") for signature in description.functions]
+    signatures += [
+        (function.signature, f"import `{module.namespace}.{function.name}`")
+        for module in description.imports
+        for function in module.functions
+    ]
+    for signature, within in signatures:
+        for member in signature.params:
+            yield member.type, within
+        if signature.result is not None:
+            yield signature.result, within

@@ -1,0 +1,61 @@
+"""The tutorials in C: what they show of files is what the commands write, and their commands run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from marine_gen.guest import new_guest, write_glue
+from marine_gen.idl import parse_description
+from tests.guests.descriptions import ROOT
+from tests.support.markdown import Block, blocks
+
+README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "guest-kit.md"
+
+
+def only(page: Path, language: str) -> Block:
+    """The one block of `page` in a language."""
+    (block,) = blocks(page, language)
+    return block
+
+
+def test_the_readme_shows_a_new_module() -> None:
+    files = new_guest("greeter")
+    assert only(README, "idl").text == files["greeter.idl"]
+    assert only(README, "c").text == files["greeter.c"]
+
+
+def test_the_page_shows_generated_glue() -> None:
+    description = parse_description(only(PAGE, "idl").text, str(PAGE))
+    header = write_glue(description, "page", generator="").header
+    body = re.search(r'#include "marine\.h"\n\n(.*)\n#endif', header, re.DOTALL)
+    assert body is not None
+    assert only(PAGE, "c").text == body[1]
+
+
+@pytest.mark.guests
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra")
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    commands = "".join(block.text for block in blocks(README, "sh") if "greeter" in block.text)
+    assert commands.count("\n") == 4
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (shown,) = (block.text for block in blocks(README, "text") if block.text.startswith("Greeting("))
+    printed = done.stdout.splitlines(keepends=True)
+    assert printed[-2:] == ['{"text":"Hello, World","length":12}\n', shown]

@@ -1,0 +1,88 @@
+"""Modules of the guest kit, compiled: the committed ones, difficult names, a new module, mistakes in a source."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import marine_gen
+from marine_gen.binary import extract
+from marine_gen.generate import Description, Signature, generate
+from marine_gen.guest import SDK_VERSION, CompilerError, build_guest, new_guest, write_glue
+from marine_gen.idl import parse_description
+from marine_gen.wasm import read_sdk_version
+from tests.guests.kit_guests import GENERATOR, KIT_FOLDER, KIT_GUESTS, KitGuest
+from tests.support.kit import empty_source, hostile_description
+
+needs_compiler = pytest.mark.skipif(
+    importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra"
+)
+
+
+@pytest.mark.parametrize("guest", KIT_GUESTS, ids=lambda guest: guest.name)
+def test_committed_modules_carry_their_adapters(guest: KitGuest) -> None:
+    wasm = guest.module.read_bytes()
+    assert extract(wasm) == generate(guest.description)
+    assert str(read_sdk_version(wasm)) == SDK_VERSION
+    assert len(wasm) < 40_000
+
+
+def test_every_file_belongs_to_a_guest() -> None:
+    present = {path.name for path in KIT_FOLDER.iterdir()}
+    assert present == {f"{guest.name}.{suffix}" for guest in KIT_GUESTS for suffix in ("c", "idl", "wasm")}
+    assert len(KIT_GUESTS) >= 6
+
+
+@pytest.mark.guests
+@needs_compiler
+def test_difficult_names_compile_without_a_warning(tmp_path: Path) -> None:
+    description = hostile_description()
+    source = tmp_path / "names.c"
+    source.write_text(empty_source(write_glue(description, "names", generator=GENERATOR)))
+    options = ["-Werror", "-Wno-unused-parameter", "-O0"]
+    wasm, messages = build_guest([source], description, "names", generator=GENERATOR, options=options)
+    assert messages == ""
+    assert extract(wasm) == generate(description)
+
+
+@pytest.mark.guests
+@needs_compiler
+def test_a_new_module_builds_and_runs_and_is_the_same_everywhere(tmp_path: Path) -> None:
+    modules = []
+    for folder in (tmp_path / "one", tmp_path / "a longer name"):
+        folder.mkdir()
+        for name, text in new_guest("greeter").items():
+            (folder / name).write_text(text)
+        description = parse_description((folder / "greeter.idl").read_text(), "greeter.idl")
+        wasm, messages = build_guest(
+            [folder / "greeter.c"], description, "greeter", generator=str(folder), options=["-Werror"]
+        )
+        assert messages == ""
+        assert str(tmp_path).encode() not in wasm
+        modules.append(wasm)
+    assert modules[0] == modules[1]
+    with marine_gen.load({"greeter": modules[0]}) as service:
+        answer = service.modules.greeter.greet("World")
+        assert (answer.text, answer.length) == ("Hello, World", 12)
+
+
+@pytest.mark.guests
+@needs_compiler
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("int f(void) { return 1; }", "undefined symbol: marine_function_f"),
+        ('#include "m_glue.h"\nint f(void) { return 1; }', "conflicting types for 'f'"),
+        ('#include "m_glue.h"', "undefined symbol: marine_function_f"),
+    ],
+    ids=["without the header", "another type", "missing"],
+)
+def test_mistakes_are_said_by_the_compiler(tmp_path: Path, source: str, said: str) -> None:
+    path = tmp_path / "m.c"
+    path.write_text(source)
+    description = Description(functions=(Signature("f"),))
+    with pytest.raises(CompilerError) as caught:
+        build_guest([path], description, "m", generator=GENERATOR)
+    assert said in caught.value.output
