@@ -3,7 +3,8 @@
     python tests/guests/rebuild.py [--check] [NAME…]
 
 Needs the C compiler of the `guests` extra. Those in `kit` are plain C functions, which the guest kit builds. Builds are
-reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The `.wat` guests get adapter texts only; tests assemble them.
+reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The
+`.wat` guests get adapter texts only; tests assemble them.
 """
 
 from __future__ import annotations
