@@ -1,54 +1,33 @@
-"""Guests that the guest kit builds: plain C functions in `tests/guests/kit`, each with its interface and its module."""
+"""Guests that the guest kit builds: plain C functions, each beside its description and its module.
+
+Those in `kit` are for tests of the kit, and have no adapter texts; those of the example are listed in `descriptions`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from marine_gen.generate import Description
 from marine_gen.guest import build_guest
-from marine_gen.idl import parse_description
+from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER, Guest
 
-ROOT = Path(__file__).parents[2]
-KIT_FOLDER = ROOT / "tests" / "guests" / "kit"
+KIT_FOLDER = GUESTS_FOLDER / "kit"
+KIT_GUESTS = tuple(Guest(path.stem, KIT_FOLDER) for path in sorted(KIT_FOLDER.glob("*.c")))
 GENERATOR = "marine-gen"
 """Stands in for name and version, which leave no trace in a module."""
 
 
-@dataclass(frozen=True, slots=True)
-class KitGuest:
-    """One module: its interface, its source and the committed module."""
-
-    name: str
-    folder: Path = KIT_FOLDER
-
-    @property
-    def source(self) -> Path:
-        """The C source."""
-        return self.folder / f"{self.name}.c"
-
-    @property
-    def module(self) -> Path:
-        """The committed module."""
-        return self.folder / f"{self.name}.wasm"
-
-    @property
-    def description(self) -> Description:
-        """What the interface says."""
-        path = self.folder / f"{self.name}.idl"
-        return parse_description(path.read_text("utf-8"), str(path))
-
-    def build(self) -> bytes:
-        """The module, compiled from scratch; a warning is an error."""
-        options = ["-Werror"]
-        return build_guest([self.source], self.description, self.name, generator=GENERATOR, options=options)[0]
+def is_of_kit(guest: Guest) -> bool:
+    """Whether the kit builds it; the others have an ABI written by hand."""
+    return guest.folder in (KIT_FOLDER, EXAMPLE_FOLDER)
 
 
-KIT_GUESTS = tuple(KitGuest(path.stem) for path in sorted(KIT_FOLDER.glob("*.c")))
+def build_kit_guest(guest: Guest) -> bytes:
+    """The module, compiled from scratch; a warning is an error."""
+    options = ["-Werror"]
+    return build_guest([guest.source], guest.description, guest.name, generator=GENERATOR, options=options)[0]
 
 
 @cache
 def kit_guest(name: str) -> bytes:
-    """The committed module of a guest of the kit."""
-    return KitGuest(name).module.read_bytes()
+    """The committed module of a guest in `kit`."""
+    return Guest(name, KIT_FOLDER).module.read_bytes()

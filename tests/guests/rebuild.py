@@ -2,8 +2,8 @@
 
     python tests/guests/rebuild.py [--check] [NAME…]
 
-Needs the C compiler of the `guests` extra. Those in `kit` are plain C functions, which the guest kit builds. Builds are
-reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The
+Needs the C compiler of the `guests` extra. Those in `kit` and of the example are plain C functions, which the guest kit
+builds; the others include `marine.h` of this folder and have an ABI written by hand. Builds are reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The
 `.wat` guests get adapter texts only; tests assemble them.
 """
 
@@ -25,8 +25,8 @@ from marine_gen.generate import generate
 from marine_gen.guest import CompilerError
 from marine_gen.text.printer import print_interfaces
 from marine_gen.wasm.metadata import embed_sdk_version
-from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, HOSTILE, ROOT, Guest
-from tests.guests.kit_guests import KIT_GUESTS, KitGuest
+from tests.guests.descriptions import GUESTS, HOSTILE, ROOT, Guest
+from tests.guests.kit_guests import KIT_GUESTS, build_kit_guest, is_of_kit
 
 SDK_VERSION = "0.14.0"
 """The SDK version whose conventions the C header follows."""
@@ -36,7 +36,6 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Werror", "-Wno-unused-function"),
     # No names and no paths in the output, and one page of stack instead of sixteen megabytes.
     *("-s", "-Wl,-z,stack-size=65536"),
-    f"-I{EXAMPLE_FOLDER.relative_to(ROOT)}",
 )
 
 
@@ -48,13 +47,15 @@ def compile_guest(guest: Guest, output: Path) -> None:
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-def build(guest: Guest | KitGuest, folder: Path) -> dict[Path, bytes]:
+def build(guest: Guest, folder: Path) -> dict[Path, bytes]:
     """The files that belong beside the guest's source, made from scratch."""
-    if isinstance(guest, KitGuest):
-        return {guest.module: guest.build()}
+    if guest in KIT_GUESTS:
+        return {guest.module: build_kit_guest(guest)}
     interfaces = generate(guest.description)
     files = {guest.adapters: (print_interfaces(interfaces) + "\n").encode()}
-    if guest.source.suffix == ".c":
+    if is_of_kit(guest):
+        files[guest.module] = build_kit_guest(guest)
+    elif guest.source.suffix == ".c":
         output = folder / f"{guest.name}.wasm"
         compile_guest(guest, output)
         files[guest.module] = embed_sdk_version(embed(output.read_bytes(), interfaces), SDK_VERSION)
@@ -63,7 +64,7 @@ def build(guest: Guest | KitGuest, folder: Path) -> dict[Path, bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns 1 when `--check` finds a difference or a source does not compile."""
-    guests: dict[str, Guest | KitGuest] = {guest.name: guest for guest in (*GUESTS, *HOSTILE, *KIT_GUESTS)}
+    guests = {guest.name: guest for guest in (*GUESTS, *HOSTILE, *KIT_GUESTS)}
     parser = argparse.ArgumentParser(description="Rebuild the guest modules and their adapter texts.")
     parser.add_argument("--check", action="store_true", help="compare with the committed files, change nothing")
     parser.add_argument("names", nargs="*", metavar="NAME", help="the guests to build; all when none is given")

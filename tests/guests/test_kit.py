@@ -6,14 +6,17 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import marine_gen
 from marine_gen.binary import extract
+from marine_gen.cli import cli
 from marine_gen.generate import Description, Signature, generate
 from marine_gen.guest import SDK_VERSION, CompilerError, build_guest, new_guest, write_glue
 from marine_gen.idl import parse_description
 from marine_gen.wasm import read_sdk_version
-from tests.guests.kit_guests import GENERATOR, KIT_FOLDER, KIT_GUESTS, KitGuest
+from tests.guests.descriptions import EXAMPLE_FOLDER, Guest
+from tests.guests.kit_guests import GENERATOR, KIT_FOLDER, KIT_GUESTS
 from tests.support.kit import empty_source, hostile_description
 
 needs_compiler = pytest.mark.skipif(
@@ -22,7 +25,7 @@ needs_compiler = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("guest", KIT_GUESTS, ids=lambda guest: guest.name)
-def test_committed_modules_carry_their_adapters(guest: KitGuest) -> None:
+def test_committed_modules_carry_their_adapters(guest: Guest) -> None:
     wasm = guest.module.read_bytes()
     assert extract(wasm) == generate(guest.description)
     assert str(read_sdk_version(wasm)) == SDK_VERSION
@@ -45,6 +48,15 @@ def test_difficult_names_compile_without_a_warning(tmp_path: Path) -> None:
     wasm, messages = build_guest([source], description, "names", generator=GENERATOR, options=options)
     assert messages == ""
     assert extract(wasm) == generate(description)
+
+
+@pytest.mark.guests
+@needs_compiler
+def test_the_command_gives_the_module_of_the_example(tmp_path: Path) -> None:
+    output = tmp_path / "facade.wasm"
+    done = CliRunner().invoke(cli, ["guest", "build", str(EXAMPLE_FOLDER / "facade.c"), "-o", str(output)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert output.read_bytes() == (EXAMPLE_FOLDER / "facade.wasm").read_bytes()
 
 
 @pytest.mark.guests

@@ -104,6 +104,14 @@ __attribute__((format(printf, 1, 2))) marine_string marine_format(const char *fo
 marine_string marine_format_list(const char *format, va_list arguments);
 
 marine_string marine_concat(marine_string left, marine_string right);
+marine_string marine_join(const marine_string *parts, size_t count);
+
+/* Any number of strings as one. */
+#define MARINE_JOIN(...)                                                                                               \
+    marine_join((const marine_string[]){__VA_ARGS__}, sizeof((const marine_string[]){__VA_ARGS__}) / sizeof(marine_string))
+
+/* A number in decimal; much smaller than marine_format. */
+marine_string marine_number(int64_t number);
 
 /* The text with a zero at its end, as the C library wants it. */
 char *marine_c_string(marine_string text);

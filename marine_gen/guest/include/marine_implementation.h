@@ -177,13 +177,26 @@ marine_string marine_format(const char *format, ...) {
     return text;
 }
 
-marine_string marine_concat(marine_string left, marine_string right) {
-    uint32_t count;
-    if (__builtin_add_overflow(left.count, right.count, &count)) __builtin_trap();
-    marine_string joined = marine_string_new(count);
-    if (left.count) memcpy(joined.data, left.data, left.count);
-    if (right.count) memcpy(joined.data + left.count, right.data, right.count);
+marine_string marine_join(const marine_string *parts, size_t count) {
+    uint32_t size = 0, end = 0;
+    for (size_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(size, parts[i].count, &size)) __builtin_trap();
+    marine_string joined = marine_string_new(size);
+    for (size_t i = 0; i < count; end += parts[i++].count)
+        if (parts[i].count) memcpy(joined.data + end, parts[i].data, parts[i].count);
     return joined;
+}
+
+marine_string marine_concat(marine_string left, marine_string right) { return MARINE_JOIN(left, right); }
+
+marine_string marine_number(int64_t number) {
+    char digits[20];
+    uint32_t first = sizeof digits;
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do digits[--first] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (number < 0) digits[--first] = '-';
+    return marine_string_copy((marine_string){digits + first, sizeof digits - first});
 }
 
 char *marine_c_string(marine_string text) {

@@ -1,4 +1,5 @@
-/* The guest side of the Marine module ABI for C: include it in the one C file of a module.
+/* The guest side of the Marine module ABI, for guests that are written against it by hand. Other modules in C use the
+ * guest kit, which has a header of the same name. Include this one in the one C file of a module.
  *
  * It gives the six service functions (allocate, release_objects and the result cells), the release list, strings and
  * vectors. It does not describe the module's interface: the adapter text beside each guest does.
