@@ -3,8 +3,9 @@
     python tests/guests/rebuild.py [--check] [NAME…]
 
 Needs the C compiler of the `guests` extra. Those in `kit` and of the example are plain C functions, which the guest kit
-builds; the others include `marine.h` of this folder and have an ABI written by hand. Builds are reproducible: `--check` builds elsewhere, compares byte for byte with the committed files, and changes nothing. The
-`.wat` guests get adapter texts only; tests assemble them.
+builds; the others include `marine.h` of this folder and have an ABI written by hand. Builds are reproducible: `--check`
+builds elsewhere, compares byte for byte with the committed files, and changes nothing. The `.wat` guests get adapter
+texts only; tests assemble them.
 """
 
 from __future__ import annotations

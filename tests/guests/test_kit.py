@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import marine_gen
 from marine_gen.binary import extract
 from marine_gen.cli import cli
-from marine_gen.generate import Description, Signature, generate
+from marine_gen.generate import Description, ExternModule, ImportedFunction, RecordDeclaration, Signature, generate
 from marine_gen.guest import SDK_VERSION, CompilerError, build_guest, new_guest, write_glue
 from marine_gen.idl import parse_description
 from marine_gen.wasm import read_sdk_version
 from tests.guests.descriptions import EXAMPLE_FOLDER, Guest
 from tests.guests.kit_guests import GENERATOR, KIT_FOLDER, KIT_GUESTS
-from tests.support.kit import empty_source, hostile_description
+from tests.support.engines import shown
+from tests.support.kit import empty_source, hostile_description, source_of
+from tests.support.values import signatures, values
 
 needs_compiler = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra"
@@ -48,6 +54,33 @@ def test_difficult_names_compile_without_a_warning(tmp_path: Path) -> None:
     wasm, messages = build_guest([source], description, "names", generator=GENERATOR, options=options)
     assert messages == ""
     assert extract(wasm) == generate(description)
+
+
+@pytest.mark.guests
+@needs_compiler
+@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(signatures(), st.data())
+def test_random_signatures_cross_two_modules(
+    drawn: tuple[tuple[RecordDeclaration, ...], Signature], data: st.DataObject
+) -> None:
+    records, signature = drawn
+    exported = Description(records, (signature,))
+    imports = (ExternModule("inner", (ImportedFunction(signature),)),)
+    modules = {}
+    with TemporaryDirectory() as folder:
+        for name, description, callee in (
+            ("inner", exported, ""),
+            ("outer", replace(exported, imports=imports), "inner_"),
+        ):
+            source = Path(folder, f"{name}.c")
+            source.write_text(source_of(write_glue(description, name, generator=GENERATOR), callee))
+            modules[name] = build_guest([source], description, name, generator=GENERATOR, options=["-Werror"])[0]
+    known = {record.name: record for record in records}
+    with marine_gen.load(modules) as service:
+        for _ in range(5):
+            args = [data.draw(values(param.type, known)) for param in signature.params]
+            for module in modules:
+                assert shown(service.call(module, signature.name, args)) == shown(args[0])
 
 
 @pytest.mark.guests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ FULL = (
 )
 EMPTY = (False, *[0] * 8, 0.0, 0.0, "", b"", (0, 0), [], [], [])
 TREE = ("root", [("", []), ("left", [("deep", [("deeper", [])])]), ("right", [])])
+DEEP = functools.reduce(lambda inner, _: ("", [inner]), range(120), ("leaf", []))  # the limit of the runtime is 128
 MODULES = ("everything", "relay")
 
 
@@ -50,7 +52,7 @@ VALUES: list[tuple[str, Any]] = [
     *(("nested", value) for value in ([], [[]], [[(1, 2)], [], [(255, 2**64 - 1), (0, 0)]])),
     *(("record", value) for value in (FULL, EMPTY)),
     *(("records", value) for value in ([], [EMPTY], [FULL, EMPTY, FULL])),
-    *(("tree", value) for value in (("", []), TREE)),
+    *(("tree", value) for value in (("", []), TREE, DEEP)),
 ]
 
 

@@ -36,6 +36,20 @@ def hostile_description() -> Description:
     )
 
 
+def source_of(glue: Glue, callee: str) -> str:
+    """A source that defines every function: it gives its first parameter back, or the result of a call of `callee`.
+
+    `callee` stands in front of the name and may be empty.
+    """
+    lines = [f'#include "{glue.header_name}"']
+    for result, name, params in re.findall(r"^(\S+) (\w+)\((.*)\) MARINE_FUNCTION", glue.header, re.MULTILINE):
+        names = re.findall(r" (\w+)(?:,|$)", params)
+        body = f"return {callee}{name}({', '.join(names)});" if callee else f"return {names[0]};"
+        unused = "" if callee else "".join(f"(void){name}; " for name in names[1:])
+        lines.append(f"{result} {name}({params}) {{ {unused}{body} }}")
+    return "\n".join(lines) + "\n"
+
+
 def empty_source(glue: Glue) -> str:
     """A source that defines every function of a module, each with an empty result."""
     prototypes = re.findall(r"^(.*) MARINE_FUNCTION\(.*\);$", glue.header, re.MULTILINE)
