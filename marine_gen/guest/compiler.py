@@ -116,8 +116,8 @@ def _as_file(source: Path) -> str:
 
 
 def _run(command: Sequence[str]) -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marine-gen-guests"
-    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)} | os.environ
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "marine-gen-guests")
+    environment = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache} | os.environ
     try:
         done = subprocess.run(  # noqa: S603  # the command is ours or the author's
             command,

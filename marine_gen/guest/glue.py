@@ -161,17 +161,17 @@ def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
             writer.line(f"{call};")
             writer.line("marine_call_end();")
             return
-        writer.line(f"{spelling.type(ty)} result = {call};")
+        writer.line(f"{spelling.type(ty)} marine_result = {call};")
         if not _in_memory(ty):
             writer.line("marine_call_end();")
-            writer.line("return result;")
+            writer.line("return marine_result;")
         elif isinstance(ty, Named):
-            writer.line(f"marine_return({conversions.lower(ty, 'result')}, 0);")
+            writer.line(f"marine_return({conversions.lower(ty, 'marine_result')}, 0);")
         elif converts(ty):
-            writer.line(f"marine_raw_array raw = {conversions.lower(ty, 'result')};")
-            writer.line("marine_return(raw.data, raw.count);")
+            writer.line(f"marine_raw_array marine_raw = {conversions.lower(ty, 'marine_result')};")
+            writer.line("marine_return(marine_raw.data, marine_raw.count);")
         else:
-            writer.line("marine_return(result.data, result.count);")
+            writer.line("marine_return(marine_result.data, marine_result.count);")
 
 
 def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: Import, raw: str) -> None:
@@ -200,7 +200,7 @@ def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
         if ty is None or _in_memory(ty):
             writer.line(f"{call};")
         else:
-            writer.line(f"{raw_result} result = {call};")
+            writer.line(f"{raw_result} marine_result = {call};")
         writer.line("marine_import_end();")
         if ty is None:
             return
@@ -209,7 +209,7 @@ def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
         elif isinstance(ty, Named):
             value = conversions.lift(ty, "marine_result_ptr")
         else:
-            value = _from_carrier(spelling, ty, "result")
+            value = _from_carrier(spelling, ty, "marine_result")
         writer.line(f"return {value};")
 
 

@@ -75,7 +75,7 @@ class Spelling:
         taken: the names of types and of what belongs to them, which nothing may hide.
 
     Raises:
-        DiagnosticError: a type names a record that is not declared, or an export can't be one.
+        DiagnosticError: a type names a record that is not declared.
     """
 
     def __init__(self, description: Description) -> None:
@@ -93,7 +93,7 @@ class Spelling:
         functions = [signature.name for signature in description.functions]
         imported = [(module, function) for module in description.imports for function in module.functions]
         wanted = functions + [_import_name(module, function) for module, function in imported]
-        chosen = c_names(wanted, self.taken | _LOCALS)
+        chosen = c_names(wanted, self.taken)
         self.exports = [Export(*pair) for pair in zip(chosen[: len(functions)], description.functions, strict=True)]
         self.imports = [
             Import(name, module.namespace, function)
@@ -118,7 +118,7 @@ class Spelling:
             name = member.name or f"argument_{index}"
             pair = around and (isinstance(member.type, Vector) or member.type is Prim.STRING)
             wanted += [f"{name}_data", f"{name}_count"] if pair else [name]
-        return c_names(wanted, {*self.taken, "result", "raw", around})
+        return c_names(wanted, {*self.taken, around})
 
     def prototype(self, name: str, signature: Signature) -> str:
         """The declaration of a function over natural values."""

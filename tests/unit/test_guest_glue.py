@@ -44,6 +44,8 @@ export:
     fn tiny() -> s8
     fn int(double: u32, result: string) -> string
     fn nothing()
+    fn result(raw: [Point]) -> [Point]
+    fn count() -> u8
 """
 
 
@@ -56,8 +58,8 @@ def test_glue_is_what_the_golden_files_show() -> None:
 
 
 def test_names() -> None:
-    assert c_names(["a", "int", "int_", "a", "class", "marine_string", "MARINE_H", "stdout", "write"]) == [
-        *("a", "int_", "int_2", "a_2", "class_", "marine_string_", "MARINE_H_", "stdout_", "write"),
+    assert c_names(["a", "int", "int_", "a", "class", "marine_string", "MARINE_H", "stdout", "write", "count"]) == [
+        *("a", "int_", "int_2", "a_2", "class_", "marine_string_", "MARINE_H_", "stdout_", "write_", "count"),
     ]
     assert c_names(["Point"], {"Point"}) == ["Point_2"]
     names = c_names([*HOSTILE_NAMES, *sorted(RESERVED)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,18 +67,18 @@ def build(
 
     The sources include NAME_glue.h, NAME being that of the interface. Options behind -- go to the compiler.
     """
-    import sys
-
     from marine_gen.artifact import GENERATOR
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.guest import CompilerError, build_guest
 
+    for source in sources:
+        if source.suffix.lower() == ".idl":
+            raise click.UsageError(f"`{clean(str(source))}` is no source; name an interface with --interface")
+        read_bytes(source)  # one message for a file that is not there, and before the compiler starts
     chosen = interface or sources[0].with_suffix(".idl")
     target = output or sources[0].with_suffix(".wasm")
-    if target.resolve() in [source.resolve() for source in (*sources, chosen)]:
+    if os.path.realpath(target) in map(os.path.realpath, (*sources, chosen)):
         raise click.UsageError(f"`{clean(str(target))}` is an input, and would be overwritten")
-    for source in sources:
-        read_bytes(source)  # one message for a file that is not there, and before the compiler starts
     description = _description(chosen)
     try:
         wasm, messages = build_guest(

@@ -101,31 +101,31 @@ static marine_raw_array marine_lower_Shape_array(Shape_array array) {
 MARINE_EXPORT("all")
 void marine_export_all(int32_t a, int32_t b, uint32_t c, int32_t d, uint64_t e, float f, double g, void *s_data, uint32_t s_count, void *v_data, uint32_t v_count, marine_body_Point *p, void *ps_data, uint32_t ps_count) {
     marine_call_begin();
-    Point_array result = all(a != 0, (int8_t)b, (uint16_t)c, d, e, f, g, (marine_string){s_data, s_count}, (marine_bytes){v_data, v_count}, marine_lift_Point(p), marine_lift_Point_array((marine_raw_array){ps_data, ps_count}));
-    marine_raw_array raw = marine_lower_Point_array(result);
-    marine_return(raw.data, raw.count);
+    Point_array marine_result = all(a != 0, (int8_t)b, (uint16_t)c, d, e, f, g, (marine_string){s_data, s_count}, (marine_bytes){v_data, v_count}, marine_lift_Point(p), marine_lift_Point_array((marine_raw_array){ps_data, ps_count}));
+    marine_raw_array marine_raw = marine_lower_Point_array(marine_result);
+    marine_return(marine_raw.data, marine_raw.count);
 }
 
 MARINE_EXPORT("shape")
 void marine_export_shape(marine_body_Shape *shape_2) {
     marine_call_begin();
-    Shape result = shape(marine_lift_Shape(shape_2));
-    marine_return(marine_lower_Shape(&result), 0);
+    Shape marine_result = shape(marine_lift_Shape(shape_2));
+    marine_return(marine_lower_Shape(&marine_result), 0);
 }
 
 MARINE_EXPORT("tiny")
 int32_t marine_export_tiny(void) {
     marine_call_begin();
-    int8_t result = tiny();
+    int8_t marine_result = tiny();
     marine_call_end();
-    return result;
+    return marine_result;
 }
 
 MARINE_EXPORT("int")
 void marine_export_int_(uint32_t double_, void *result_data, uint32_t result_count) {
     marine_call_begin();
-    marine_string result = int_(double_, (marine_string){result_data, result_count});
-    marine_return(result.data, result.count);
+    marine_string marine_result = int_(double_, (marine_string){result_data, result_count});
+    marine_return(marine_result.data, marine_result.count);
 }
 
 MARINE_EXPORT("nothing")
@@ -135,13 +135,29 @@ void marine_export_nothing(void) {
     marine_call_end();
 }
 
+MARINE_EXPORT("result")
+void marine_export_result(void *raw_data, uint32_t raw_count) {
+    marine_call_begin();
+    Point_array marine_result = result(marine_lift_Point_array((marine_raw_array){raw_data, raw_count}));
+    marine_raw_array marine_raw = marine_lower_Point_array(marine_result);
+    marine_return(marine_raw.data, marine_raw.count);
+}
+
+MARINE_EXPORT("count")
+uint32_t marine_export_count(void) {
+    marine_call_begin();
+    uint8_t marine_result = count();
+    marine_call_end();
+    return marine_result;
+}
+
 MARINE_IMPORT("geo", "area")
 double marine_import_0(marine_body_Shape *shape, void *name_data, uint32_t name_count, int32_t exact);
 double geo_area(Shape shape, marine_string name, bool exact) {
     marine_import_begin();
-    double result = marine_import_0(marine_lower_Shape(&shape), name.data, name.count, exact);
+    double marine_result = marine_import_0(marine_lower_Shape(&shape), name.data, name.count, exact);
     marine_import_end();
-    return result;
+    return marine_result;
 }
 
 MARINE_IMPORT("geo", "make_label")
@@ -157,9 +173,9 @@ MARINE_IMPORT("geo", "flag")
 int32_t marine_import_2(void);
 bool geo_flag(void) {
     marine_import_begin();
-    int32_t result = marine_import_2();
+    int32_t marine_result = marine_import_2();
     marine_import_end();
-    return result != 0;
+    return marine_result != 0;
 }
 
 MARINE_IMPORT("geo", "split")

@@ -33,8 +33,10 @@ MARINE_ARRAY_FUNCTIONS(marine_bool_array_array, marine_bool_array)
 Point_array all(bool a, int8_t b, uint16_t c, int32_t d, uint64_t e, float f, double g, marine_string s, marine_bytes v, Point p, Point_array ps) MARINE_FUNCTION("all");
 Shape shape(Shape shape) MARINE_FUNCTION("shape");
 int8_t tiny(void) MARINE_FUNCTION("tiny");
-marine_string int_(uint32_t double_, marine_string result_2) MARINE_FUNCTION("int_");
+marine_string int_(uint32_t double_, marine_string result) MARINE_FUNCTION("int_");
 void nothing(void) MARINE_FUNCTION("nothing");
+Point_array result(Point_array raw) MARINE_FUNCTION("result");
+uint8_t count(void) MARINE_FUNCTION("count");
 
 /* Imported: call these. */
 double geo_area(Shape shape, marine_string name, bool exact);
