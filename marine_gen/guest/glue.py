@@ -68,7 +68,11 @@ def write_glue(description: Description, name: str, *, generator: str) -> Glue:
         "structs": [struct.name for struct in spelling.structs.values()],
         "array_types": _array_types(spelling),
         "bodies": [
-            {"name": struct.name, "fields": [f"{spelling.type(ty)} {field};" for field, ty in struct.fields]}
+            {
+                "name": struct.name,
+                "fields": [f"{spelling.type(ty)} {field};" for field, ty in struct.fields],
+                "owning": [(field, spelling.type(ty)) for field, ty in struct.fields if not _is_scalar(ty)],
+            }
             for struct in spelling.structs.values()
         ],
         "exports": [
@@ -238,6 +242,11 @@ def _is_pair(ty: Type) -> bool:
 def _in_memory(ty: Type) -> bool:
     """Whether a result is announced through the result cells."""
     return _is_pair(ty) or isinstance(ty, Named)
+
+
+def _is_scalar(ty: Type) -> bool:
+    """Whether values of `ty` point to nothing."""
+    return isinstance(ty, Prim) and ty is not Prim.STRING
 
 
 def _from_pair(spelling: Spelling, conversions: Conversions, ty: Type, pair: str) -> str:

@@ -33,7 +33,8 @@ _ARRAYS: dict[Type, str] = {
 }
 """The arrays that `marine.h` declares itself."""
 
-_ARRAY_FUNCTIONS = ("new", "push", "copy")
+_RECORD_FUNCTIONS = ("keep", "free")
+_ARRAY_FUNCTIONS = (*_RECORD_FUNCTIONS, "new", "push", "copy", "keep_push")
 
 _LOCALS = frozenset({"array", "body", "copy", "count", "element", "i", "raw", "result", "slots", "source", "value"})
 """What `marine.h` and glue call their own parameters and variables, which would hide a type of this name."""
@@ -81,11 +82,10 @@ class Spelling:
     def __init__(self, description: Description) -> None:
         declared = {record.name: record.fields for record in reversed(description.records) if record.fields}
         order = [name for name in dict.fromkeys(record.name for record in description.records) if name in declared]
-        names = dict(zip(order, c_names(order, _LOCALS), strict=True))
-        self.taken = set(names.values())
+        self.taken: set[str] = set(_LOCALS)
         self.structs: dict[str, Struct] = {}
         self.arrays: dict[Type, str] = {}
-        self._names = names
+        self._names = {name: self._claim(name, _RECORD_FUNCTIONS) for name in order}
         for ty, within in _mentioned(description):
             self._declare(ty, within)
         for name in order:
@@ -93,6 +93,7 @@ class Spelling:
         functions = [signature.name for signature in description.functions]
         imported = [(module, function) for module in description.imports for function in module.functions]
         wanted = functions + [_import_name(module, function) for module, function in imported]
+        self.taken -= _LOCALS  # only types may not be called so
         chosen = c_names(wanted, self.taken)
         self.exports = [Export(*pair) for pair in zip(chosen[: len(functions)], description.functions, strict=True)]
         self.imports = [
@@ -139,17 +140,20 @@ class Spelling:
         for array in reversed(chain):
             if array in _ARRAYS or array in self.arrays:
                 continue
-            refused: set[str] = set()
-            while True:
-                # Those of built-in types start with `marine_`, which names of an interface never do.
-                base = f"{self.type(array.element)}_array"
-                name = base if base.startswith("marine_") else c_names([base], self.taken | refused)[0]
-                belonging = {name, *(f"{name}_{function}" for function in _ARRAY_FUNCTIONS)}
-                if not belonging & self.taken:
-                    break
-                refused.add(name)
-            self.arrays[array] = name
-            self.taken |= belonging
+            base = f"{self.type(array.element)}_array"
+            # Those of built-in types start with `marine_`, which names of an interface never do.
+            self.arrays[array] = base if base.startswith("marine_") else self._claim(base, _ARRAY_FUNCTIONS)
+
+    def _claim(self, name: str, functions: tuple[str, ...]) -> str:
+        """A free name for a type whose functions are called after it, all of them free too."""
+        refused: set[str] = set()
+        while True:
+            chosen = c_names([name], self.taken | refused)[0]
+            belonging = {chosen, *(f"{chosen}_{function}" for function in functions)}
+            if not belonging & self.taken:
+                self.taken |= belonging
+                return chosen
+            refused.add(chosen)
 
     def _define(self, name: str, declared: Mapping[str, tuple[Member, ...]]) -> None:
         """Adds a struct behind those that it contains; `generate` has refused records that contain themselves."""

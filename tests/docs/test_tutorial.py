@@ -35,9 +35,11 @@ def test_the_readme_shows_a_new_module() -> None:
 def test_the_page_shows_generated_glue() -> None:
     description = parse_description(only(PAGE, "idl").text, str(PAGE))
     header = write_glue(description, "page", generator="").header
-    body = re.search(r'#include "marine\.h"\n\n(.*)\n#endif', header, re.DOTALL)
+    body = re.search(r'#include "marine\.h"\n\n(.*?)\n/\* Copies of records', header, re.DOTALL)
     assert body is not None
-    assert only(PAGE, "c").text == body[1]
+    shown, store = (block.text for block in blocks(PAGE, "c"))
+    assert shown == body[1]
+    assert "Page_array_keep_push(&pages, page)" in store
 
 
 @pytest.mark.guests

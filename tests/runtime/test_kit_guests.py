@@ -94,6 +94,26 @@ def test_what_is_taken_outlives_calls(serve: Serve) -> None:
         assert service.call("m", "kept") == []
 
 
+def test_whole_values_are_kept_and_freed(serve: Serve) -> None:
+    service = serve({"m": kit_guest("everything")})
+
+    def run() -> None:
+        for count in range(1, 40):
+            assert service.call("m", "keep_value", [FULL if count % 2 else EMPTY]) == count
+        assert shown(service.call("m", "kept_values")) == shown([FULL, EMPTY] * 19 + [FULL])
+        service.call("m", "forget_values")
+        assert service.call("m", "kept_values") == []
+        for tree in (TREE, ("", []), DEEP, TREE):
+            service.call("m", "keep_tree", [tree])
+            assert shown(service.call("m", "kept_tree")) == shown(tree)
+
+    run()
+    before = memory(service)
+    for _ in range(10):
+        run()
+    assert memory(service) == before
+
+
 def test_memory_that_can_not_be_had(serve: Serve) -> None:
     service = serve({"m": kit_guest("everything")}, config=ServiceConfig(total_memory_limit=4 << 20))
     assert service.call("m", "exhaust", [2**32 - 1]) == 0  # more than there can be

@@ -6,7 +6,8 @@
  * Who owns memory:
  *   - Arguments, results of imports, and everything from marine_alloc belong to the current call. They are freed when the
  *     host has read the result. So nothing needs to be freed, an argument may be returned, and so may a literal.
- *   - marine_take makes a block survive its call, for state that a module keeps. marine_free ends either kind.
+ *   - For state that a module keeps, every array and record type has TYPE_keep, which copies a value with all that it
+ *     points to, and TYPE_free for such a copy. marine_take and marine_free do the same for one block.
  *   - malloc and free work as ever, and are apart from this: never mix the two on one block.
  * A module can't be called again while one of its calls runs. Memory that can't be had is a trap, which the host reports.
  */
@@ -58,11 +59,11 @@ void marine_scope_end(marine_scope scope);
     } NAME;
 
 /* NAME_new gives `count` zeroed elements, NAME_push adds one, NAME_copy copies them (not what they point to). */
-#define MARINE_ARRAY_FUNCTIONS(NAME, TYPE)                                                                             \
+#define MARINE_ARRAY_BASICS(NAME, TYPE)                                                                                \
     static inline NAME NAME##_new(uint32_t count) { return (NAME){marine_alloc(count, sizeof(TYPE)), count}; }         \
     static inline void NAME##_push(NAME *array, TYPE element) {                                                        \
         if (array->count == UINT32_MAX) __builtin_trap();                                                              \
-        array->data = marine_grow(array->count ? array->data : NULL, (size_t)array->count + 1, sizeof(TYPE));          \
+        array->data = marine_grow(array->data, (size_t)array->count + 1, sizeof(TYPE));                                \
         array->data[array->count++] = element;                                                                         \
     }                                                                                                                  \
     static inline NAME NAME##_copy(NAME source) {                                                                      \
@@ -71,10 +72,36 @@ void marine_scope_end(marine_scope scope);
         return copy;                                                                                                   \
     }
 
-/* The array type NAME of TYPE with its functions. Pushing wants an array that began empty or came from the host. */
+/* NAME_keep copies an array, with all that it points to, into blocks that outlive the call, and NAME_free frees such a
+ * copy. NAME_keep_push adds a copy of an element to a kept array, or to one that is empty. */
+#define MARINE_ARRAY_KEEPING(NAME, TYPE, KEEP, FREE)                                                                   \
+    static inline void NAME##_keep_push(NAME *array, TYPE element) {                                                   \
+        if (!array->data) array->data = marine_take(marine_alloc(1, sizeof(TYPE)));                                    \
+        NAME##_push(array, KEEP(element));                                                                             \
+    }                                                                                                                  \
+    static inline NAME NAME##_keep(NAME array) {                                                                       \
+        NAME kept = {marine_take(marine_alloc(array.count, sizeof(TYPE))), array.count};                               \
+        for (uint32_t i = 0; i < array.count; i++) kept.data[i] = KEEP(array.data[i]);                                 \
+        return kept;                                                                                                   \
+    }                                                                                                                  \
+    static inline void NAME##_free(NAME array) {                                                                       \
+        for (uint32_t i = 0; i < array.count; i++) FREE(array.data[i]);                                                \
+        marine_free(array.data);                                                                                       \
+    }
+
+#define MARINE_FLAT(value) (value)
+#define MARINE_NOTHING(value) ((void)(value))
+
+/* The array type NAME of numbers, with its functions. Pushing wants an array that began empty or came from the host. */
 #define MARINE_ARRAY(NAME, TYPE)                                                                                       \
     MARINE_ARRAY_TYPE(NAME, TYPE)                                                                                      \
-    MARINE_ARRAY_FUNCTIONS(NAME, TYPE)
+    MARINE_ARRAY_BASICS(NAME, TYPE)                                                                                    \
+    MARINE_ARRAY_KEEPING(NAME, TYPE, MARINE_FLAT, MARINE_NOTHING)
+
+/* The functions of an array of what has TYPE_keep and TYPE_free itself. */
+#define MARINE_ARRAY_FUNCTIONS(NAME, TYPE)                                                                             \
+    MARINE_ARRAY_BASICS(NAME, TYPE)                                                                                    \
+    MARINE_ARRAY_KEEPING(NAME, TYPE, TYPE##_keep, TYPE##_free)
 
 MARINE_ARRAY(marine_string, char) /* UTF-8, without a zero at the end */
 MARINE_ARRAY(marine_bytes, uint8_t)
@@ -88,8 +115,10 @@ MARINE_ARRAY(marine_u32_array, uint32_t)
 MARINE_ARRAY(marine_u64_array, uint64_t)
 MARINE_ARRAY(marine_f32_array, float)
 MARINE_ARRAY(marine_f64_array, double)
-MARINE_ARRAY(marine_string_array, marine_string)
-MARINE_ARRAY(marine_bytes_array, marine_bytes)
+MARINE_ARRAY_TYPE(marine_string_array, marine_string)
+MARINE_ARRAY_FUNCTIONS(marine_string_array, marine_string)
+MARINE_ARRAY_TYPE(marine_bytes_array, marine_bytes)
+MARINE_ARRAY_FUNCTIONS(marine_bytes_array, marine_bytes)
 
 /* ---- Strings --------------------------------------------------------------------------------------------------- */
 
@@ -160,8 +189,10 @@ typedef struct {
     marine_string peer_pk, service_id, function_name, lens;
 } marine_tetraplet;
 
-MARINE_ARRAY(marine_tetraplet_array, marine_tetraplet)
-MARINE_ARRAY(marine_tetraplet_array_array, marine_tetraplet_array)
+MARINE_ARRAY_TYPE(marine_tetraplet_array, marine_tetraplet)
+MARINE_ARRAY_BASICS(marine_tetraplet_array, marine_tetraplet)
+MARINE_ARRAY_TYPE(marine_tetraplet_array_array, marine_tetraplet_array)
+MARINE_ARRAY_BASICS(marine_tetraplet_array_array, marine_tetraplet_array)
 
 typedef struct {
     marine_string id, init_peer_id;

@@ -25,10 +25,6 @@ struct Shape {
     bool filled;
 };
 
-MARINE_ARRAY_FUNCTIONS(Point_array, Point)
-MARINE_ARRAY_FUNCTIONS(Shape_array, Shape)
-MARINE_ARRAY_FUNCTIONS(marine_bool_array_array, marine_bool_array)
-
 /* Exported: write these. */
 Point_array all(bool a, int8_t b, uint16_t c, int32_t d, uint64_t e, float f, double g, marine_string s, marine_bytes v, Point p, Point_array ps) MARINE_FUNCTION("all");
 Shape shape(Shape shape) MARINE_FUNCTION("shape");
@@ -44,5 +40,40 @@ marine_string geo_label(Point point, uint8_t number);
 bool geo_flag(void);
 Shape_array geo_split(Shape shape);
 marine_bytes host_seed(uint32_t size);
+
+/* Copies of records that outlive a call, and their end. */
+static inline Point Point_keep(Point value);
+static inline void Point_free(Point value);
+static inline Shape Shape_keep(Shape value);
+static inline void Shape_free(Shape value);
+
+/* The functions of arrays: see marine.h. */
+MARINE_ARRAY_FUNCTIONS(Point_array, Point)
+MARINE_ARRAY_FUNCTIONS(Shape_array, Shape)
+MARINE_ARRAY_FUNCTIONS(marine_bool_array_array, marine_bool_array)
+
+static inline Point Point_keep(Point value) {
+    value.label = marine_string_keep(value.label);
+    return value;
+}
+
+static inline void Point_free(Point value) {
+    marine_string_free(value.label);
+}
+
+static inline Shape Shape_keep(Shape value) {
+    value.points = Point_array_keep(value.points);
+    value.centre = Point_keep(value.centre);
+    value.holes = Shape_array_keep(value.holes);
+    value.flags = marine_bool_array_array_keep(value.flags);
+    return value;
+}
+
+static inline void Shape_free(Shape value) {
+    Point_array_free(value.points);
+    Point_free(value.centre);
+    Shape_array_free(value.holes);
+    marine_bool_array_array_free(value.flags);
+}
 
 #endif

@@ -72,7 +72,7 @@ marine_u32_array count_up(uint32_t count) {
     return numbers;
 }
 
-/* What is kept outlives the calls: each text, and the array of them. */
+/* What is kept outlives the calls: here without a copy, block by block. */
 static marine_string_array texts_kept;
 
 uint32_t keep(marine_string text) {
@@ -86,10 +86,32 @@ uint32_t keep(marine_string text) {
 marine_string_array kept(void) { return texts_kept; }
 
 void forget(void) {
-    for (uint32_t i = 0; i < texts_kept.count; i++) marine_free(texts_kept.data[i].data);
-    marine_free(texts_kept.data);
+    marine_string_array_free(texts_kept);
     texts_kept = (marine_string_array){NULL, 0};
 }
+
+/* And here as copies of whole values. */
+static Everything_array values_kept;
+static Tree tree_kept;
+
+uint32_t keep_value(Everything value) {
+    Everything_array_keep_push(&values_kept, value);
+    return values_kept.count;
+}
+
+Everything_array kept_values(void) { return values_kept; }
+
+void forget_values(void) {
+    Everything_array_free(values_kept);
+    values_kept = (Everything_array){NULL, 0};
+}
+
+void keep_tree(Tree value) {
+    Tree_free(tree_kept);
+    tree_kept = Tree_keep(value);
+}
+
+Tree kept_tree(void) { return tree_kept; }
 
 marine_string format(int64_t number, marine_string text) {
     return marine_format("%lld, %.*s", (long long)number, MARINE_ARG(text));
