@@ -25,6 +25,7 @@ from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules, Glue
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
+from marine_runtime.tracing import Tracer
 
 
 class Workbench:
@@ -37,13 +38,16 @@ class Workbench:
             glue could not tell the old module from a new one of its name.
     """
 
-    def __init__(self, service: Service, sources: Mapping[str, bytes], engine: str, backend: Backend) -> None:
-        """Take a service that was loaded from `sources` with `engine`, over `backend`."""
+    def __init__(
+        self, service: Service, sources: Mapping[str, bytes], engine: str, backend: Backend, *, traced: bool = False
+    ) -> None:
+        """Take a service that was loaded from `sources` with `engine`, over `backend`, and whether with a tracer."""
         self.service = service
         self.sources = dict(sources)
         self.stale = False
         self._engine = engine
         self._backend = backend
+        self._traced = traced
         self._compiled: dict[str, CompiledModule] = {}
 
     @property
@@ -86,14 +90,20 @@ class Workbench:
         return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
 
     def reopened(
-        self, engine: str, *, host_functions: HostFunctions | None = None, timeout: float | None = None
+        self,
+        engine: str,
+        *,
+        host_functions: HostFunctions | None = None,
+        timeout: float | None = None,
+        trace: Tracer | None = None,
     ) -> Workbench:
         """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
 
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
-        config, backend = self.service.config, self._backend
+        backend = self._backend
+        config = self.service.config
         if self.sources:
             service = load(
                 self.sources,
@@ -102,17 +112,18 @@ class Workbench:
                 config=config,
                 host_functions=host_functions,
                 timeout=timeout,
+                trace=trace,
             )
         else:
-            service = Service([], backend, config=config, host_functions=host_functions, timeout=timeout)
-        return Workbench(service, self.sources, engine, backend)
+            service = Service([], backend, config=config, host_functions=host_functions, timeout=timeout, trace=trace)
+        return Workbench(service, self.sources, engine, backend, traced=trace is not None)
 
     def _glue(self, everything: list[CompiledModule]) -> Glue:
         """The glue of the last module."""
         compiled = everything[-1]
         if self._engine == "interpreter":
             return InterpreterGlue(compiled.ir)
-        fusable = self._engine == "fused" and not self.stale
+        fusable = self._engine == "fused" and not self.stale and not self._traced
         fused = fuse_last(everything, self.service.next_ordinal) if fusable else None
         source = fused.python if fused else compiled.generate().source
         with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
@@ -134,6 +145,7 @@ def open_workbench(
     service_id: str | None = None,
     working_dir: Path | None = None,
     timeout: float | None = None,
+    trace: Tracer | None = None,
 ) -> Workbench:
     """Load a service to which modules can be added.
 
@@ -145,6 +157,7 @@ def open_workbench(
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
         timeout: seconds that loading may take, and each call.
+        trace: records the calls, while it is started.
 
     Raises:
         MarineError: as `load`.
@@ -157,9 +170,15 @@ def open_workbench(
         config = replace(config, service_id=service_id)
     chosen = open_backend(backend)
     if target is None:
-        service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout)
+        service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout, trace=trace)
     else:
         service = load(
-            target, engine=engine, backend=backend, config=config, host_functions=host_functions, timeout=timeout
+            target,
+            engine=engine,
+            backend=backend,
+            config=config,
+            host_functions=host_functions,
+            timeout=timeout,
+            trace=trace,
         )
-    return Workbench(service, source.modules, engine, chosen)
+    return Workbench(service, source.modules, engine, chosen, traced=trace is not None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from marine_gen.artifact.incremental import Workbench
     from marine_runtime.config import ModuleConfig
     from marine_runtime.service import Service
+    from marine_runtime.tracing import Tracer
 
 TIMEOUT = 0.1
 LONGEST_TIMEOUT = 3600.0
@@ -63,6 +64,7 @@ class Session:
         timeout: seconds that a call may take now.
         running: whether the loop goes on.
         failed: whether a command failed.
+        tracer: what records the calls of the service, while there is something.
         lines: the lines so far that are kept as history, oldest first.
     """
 
@@ -75,7 +77,9 @@ class Session:
         self.timeout = options.timeout
         self.running = True
         self.failed = False
+        self.tracer: Tracer | None = None
         self.lines: list[str] = []
+        self._recording = ExitStack()
         self.breaking = Break()
         self._told_state = False
 
@@ -102,6 +106,7 @@ class Session:
                 service_id=identifier,
                 working_dir=self.options.working_dir,
                 timeout=LONGEST_TIMEOUT,
+                trace=self.tracer,
             )
         self._replace(work)
         if self.output.interactive and not self.options.quiet:
@@ -114,10 +119,34 @@ class Session:
             MarineError: as `marine_gen.load`; the service of before stays.
         """
         with self._clock() as elapsed:
-            work = self.work.reopened(engine, host_functions=self.options.host_functions, timeout=LONGEST_TIMEOUT)
+            work = self.work.reopened(
+                engine, host_functions=self.options.host_functions, timeout=LONGEST_TIMEOUT, trace=self.tracer
+            )
         self.engine = engine
         self._replace(work)
         return elapsed()
+
+    def record(self, path: Path) -> None:
+        """Load the modules anew so that their calls are recorded, until `stop_recording` writes the file at `path`.
+
+        Raises:
+            MarineError: the file can't be written, or as `marine_gen.load`; nothing is recorded then.
+        """
+        from marine_runtime.tracing import tracing
+
+        with ExitStack() as stack:
+            self.tracer = stack.enter_context(tracing(path))
+            stack.callback(setattr, self, "tracer", None)
+            self.reload(self.engine)
+            self._recording = stack.pop_all()
+
+    def stop_recording(self) -> None:
+        """Write what was recorded, if anything is.
+
+        Raises:
+            LoadError: the file can't be written.
+        """
+        self._recording.close()
 
     def _replace(self, work: Workbench) -> None:
         before = getattr(self, "work", None)
@@ -127,9 +156,14 @@ class Session:
             before.service.close()
 
     def close(self) -> None:
-        """Free the service."""
+        """Free the service, and write what was recorded of it.
+
+        Raises:
+            LoadError: what was recorded can't be written.
+        """
         if hasattr(self, "work"):
             self.service.close()
+        self.stop_recording()
 
     def execute(self, line: str) -> None:
         """Run one command line; what goes wrong is written, and remembered in `failed`. Ctrl-C ends the command."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,31 @@ def test_session_prints_what_is_expected(
     target = service(*names.split()) if names else None
     shown = transcript(target, lines, engine=configuration.engine, backend=configuration.backend)
     case.check(shown.replace(f"`engine {configuration.engine}`", "`engine NAME`").rstrip("\n"))
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("end", [["trace"], ["quit"], []], ids=["trace", "quit", "end of input"])
+def test_recorded_calls_are_written_at_the_end_of_the_session_at_the_latest(
+    configuration: Configuration, service: Callable[..., Path], tmp_path: Path, end: list[str]
+) -> None:
+    path = tmp_path / "trace.json"
+    lines = [f"trace {path}", 'call shrek greeting ["x"]', "new", *end]
+    shown = transcript(service("donkey", "shrek"), lines, engine=configuration.engine, backend=configuration.backend)
+    assert "fail" not in shown
+    events = json.loads(path.read_text("utf-8"))["traceEvents"]
+    assert [(event["cat"], event["name"]) for event in events if event["ph"] == "X" and event["cat"] != "init"] == [
+        ("call", "shrek.greeting"),
+        ("import", "donkey.greeting"),
+    ]
+
+
+def test_modules_that_are_loaded_while_calls_are_recorded(service: Callable[..., Path], tmp_path: Path) -> None:
+    """Fused glue would hide what they call."""
+    path = tmp_path / "trace.json"
+    lines = [f"trace {path}", f"load shrek {GUESTS_FOLDER / 'shrek.wasm'}", 'call shrek greeting ["x"]', "trace"]
+    transcript(service("donkey"), lines)
+    names = [event["name"] for event in json.loads(path.read_text("utf-8"))["traceEvents"] if event["ph"] == "X"]
+    assert names[-2:] == ["shrek.greeting", "donkey.greeting"]
 
 
 PIECES = [

@@ -1,0 +1,51 @@
+"""The command that records calls for Perfetto, as `marine-gen run --trace` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.reading import refuse_rest, take_word
+from marine_gen.repl.registry import Command, Word
+from marine_gen.repl.session import Session
+from marine_runtime.errors import MarineError
+
+
+def _trace(session: Session, rest: str) -> None:
+    word, rest = take_word(rest)
+    refuse_rest(rest, TRACE.usage)
+    if word:
+        _start(session, Path(word))
+    else:
+        _stop(session)
+
+
+def _start(session: Session, path: Path) -> None:
+    if session.tracer is not None:
+        raise CommandError("calls are recorded already; `trace` ends that and writes the file")
+    try:
+        session.record(path)
+    except MarineError as error:
+        raise session.interrupted("loading") or because("recording failed with", error) from None
+    session.output.note(
+        "modules were loaded anew, their state is lost; calls are recorded until `trace` writes the file"
+    )
+
+
+def _stop(session: Session) -> None:
+    tracer = session.tracer
+    if tracer is None:
+        raise CommandError("nothing is recorded; `trace FILE.json` begins")
+    try:
+        session.stop_recording()
+    except MarineError as error:
+        raise because("recording failed with", error) from None
+    crossings = [event for event in tracer.document()["traceEvents"] if event["ph"] == "X"]
+    session.output.note(
+        f"{len(crossings)} crossings were written; `engine {session.engine}` loads the modules anew without it"
+    )
+
+
+TRACE = Command(("trace",), "[path]", "record calls for Perfetto; without a path, write the file", _trace, (Word.PATH,))
+
+COMMANDS = (TRACE,)
