@@ -15,6 +15,7 @@ from marine_gen.guest import new_guest, write_glue
 from marine_gen.idl import parse_description
 from tests.guests.descriptions import ROOT
 from tests.support.markdown import Block, blocks
+from tests.support.packages import mypy
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "guest-kit.md"
@@ -46,7 +47,7 @@ def test_the_page_shows_generated_glue() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra")
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     commands = "".join(block.text for block in blocks(README, "sh") if "greeter" in block.text)
-    assert commands.count("\n") == 4
+    assert commands.count("\n") == 3
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-e", "-c", commands],
@@ -58,6 +59,14 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    (shown,) = (block.text for block in blocks(README, "text") if block.text.startswith("Greeting("))
-    printed = done.stdout.splitlines(keepends=True)
-    assert printed[-2:] == ['{"text":"Hello, World","length":12}\n', shown]
+    (program,) = (block.text for block in blocks(README, "py") if "greeter_service" in block.text)
+    (tmp_path / "client.py").write_text(program)
+    printed = subprocess.run(
+        [sys.executable, "client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+    )
+    (shown,) = (block.text for block in blocks(README, "text") if block.text.startswith("Hello, World"))
+    assert printed.stdout == shown
+    code, output = mypy(tmp_path, "client.py", paths=[tmp_path])
+    assert code == 0, output
+    (tmp_path / "wrong.py").write_text(program.replace('"World"', "7"))
+    assert mypy(tmp_path, "wrong.py", paths=[tmp_path])[0] == 1
