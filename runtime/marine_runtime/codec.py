@@ -49,11 +49,13 @@ class Codec:
     """Lifts from and lowers into one memory.
 
     Every method raises CallError, with a path inside the value where there is one, when the guest's pointers lead
-    outside its memory, a string is not UTF-8, or an allocation fails.
+    outside its memory, a string is not UTF-8, an allocation fails, the parts of a value are shared too often
+    (ValueLimitError), or the time of the call is up.
     """
 
     def __init__(self, memory: Memory, records: Records, allocate: Allocate) -> None:
         self._memory = memory
+        self._meter = memory.meter
         self._records = records
         self._allocate = allocate
 
@@ -70,8 +72,17 @@ class Codec:
         """A copy of `size` bytes. The pointer of an empty array means nothing."""
         return self._read(ptr, size, path) if size else b""
 
-    def lift_array(self, element: IType, ptr: int, count: int, path: str = "$", depth: int = 0) -> Any:
+    def lift_array(self, element: IType, ptr: int, count: int, path: str = "$") -> Any:
         """`count` elements; a list, or bytes for elements of type u8."""
+        self._meter.start()
+        return self._array(element, ptr, count, path, 0)
+
+    def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
+        """The fields of record `identifier`, in order. The whole body must be inside the memory."""
+        self._meter.start()
+        return self._record(identifier, ptr, path, 0)
+
+    def _array(self, element: IType, ptr: int, count: int, path: str, depth: int) -> Any:
         if element is Prim.U8:
             return self.lift_bytes(ptr, count, path)
         if not count:
@@ -84,8 +95,7 @@ class Codec:
             return array(slot.code, body).tolist()
         return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
-    def lift_record(self, identifier: int, ptr: int, path: str = "$", depth: int = 0) -> tuple[Any, ...]:
-        """The fields of record `identifier`, in order. The whole body must be inside the memory."""
+    def _record(self, identifier: int, ptr: int, path: str, depth: int) -> tuple[Any, ...]:
         if depth >= MAX_RECORD_DEPTH:
             raise too_deep()
         record = self._records[identifier]
@@ -103,14 +113,15 @@ class Codec:
             return struct.unpack_from("<" + code, body, offset)[0]
         if isinstance(ty, Record):
             (ptr,) = struct.unpack_from("<I", body, offset)
-            return self.lift_record(ty.id, ptr, path, depth)
+            self._meter.pay(body_size(self._records[ty.id]))
+            return self._record(ty.id, ptr, path, depth)
         ptr, size = struct.unpack_from("<II", body, offset)
-        if ty is Prim.STRING:
-            return self.lift_string(ptr, size, path)
-        if is_bytes(ty):
-            return self.lift_bytes(ptr, size, path)
+        if ty is Prim.STRING or is_bytes(ty):
+            self._meter.pay(size)
+            return self.lift_string(ptr, size, path) if ty is Prim.STRING else self.lift_bytes(ptr, size, path)
         assert isinstance(ty, Array)
-        return self.lift_array(ty.element, ptr, size, path, depth)
+        self._meter.pay(size * layout(ty.element).size)
+        return self._array(ty.element, ptr, size, path, depth)
 
     def _read(self, ptr: int, size: int, path: str) -> bytes:
         try:

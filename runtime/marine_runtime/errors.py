@@ -11,6 +11,7 @@
         ├── TrapError        … because a guest trapped
         │   └── ExitError    … by `proc_exit`
         ├── CallTimeoutError … because its time was up; also a TimeoutError
+        ├── ValueLimitError  … because a value shares its parts too often
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
@@ -148,6 +149,10 @@ class CallTimeoutError(CallError, TimeoutError):
         super().__init__(reason, site, path)
         # What a TimeoutError of the system has there; its own constructor would take the arguments for these.
         self.errno, self.strerror, self.filename = errno.ETIMEDOUT, reason, None
+
+
+class ValueLimitError(CallError):
+    """A value of a guest would be much larger outside than the memory that it lies in."""
 
 
 class MemoryLimitError(CallError, LoadError):

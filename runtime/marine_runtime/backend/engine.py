@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, Memory, s
 from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
+from marine_runtime.backend.meter import Meter
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.traps import Parking
 from marine_runtime.backend.watchdog import FAR, Watchdog
@@ -76,7 +78,7 @@ class Instance:
         self._exports = native.exports(store.native)
         self.memory: Memory | None = None
         if module.memory is not None:
-            self.memory = store.layer.memory(store, self._exports[module.memory])
+            self.memory = store.look_into(self._exports[module.memory])
 
     def export(self, name: str) -> Any:
         """An export as something to import into another instance."""
@@ -138,7 +140,13 @@ class Store:
     def new_memory(self, pages: int) -> tuple[Any, Memory]:
         """A memory of its own with `pages` of 64 KiB: as something to import, and as something to look into."""
         native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
-        return native, self.layer.memory(self, native)
+        return native, self.look_into(native)
+
+    def look_into(self, native: Any) -> Memory:
+        """A memory of the store, given as an export or as something to import."""
+        memory = self.layer.memory(self, native)
+        memory.meter = Meter(memory, self.parking)
+        return memory
 
     def helper(self, text: str) -> Module:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
@@ -180,12 +188,12 @@ class Store:
     @contextmanager
     def watching(self, timeout: float) -> Iterator[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        self.parking.timeout = timeout
+        self.parking.timeout, self.parking.deadline = timeout, monotonic() + timeout
         try:
             with self._watchdog.watching(self.native, timeout):
                 yield
         finally:
-            self.parking.timeout = None
+            self.parking.timeout = self.parking.deadline = None
 
     def instantiate(self, module: Module, imports: Mapping[ImportKey, Any], *, charged: bool = False) -> Instance:
         """Instantiate; the Wasm start function, if any, runs here.
