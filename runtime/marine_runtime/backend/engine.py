@@ -42,9 +42,10 @@ class Module:
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
+        wide: whether addresses of that memory have 64 bits.
     """
 
-    __slots__ = ("exports", "import_order", "imports", "memory", "native")
+    __slots__ = ("exports", "import_order", "imports", "memory", "native", "wide")
 
     def __init__(self, native: wasmtime.Module) -> None:
         self.native = native
@@ -56,9 +57,11 @@ class Module:
             self.imports[key] = _signature(item.type)
         self.exports: dict[str, CoreSignature] = {}
         self.memory: str | None = None
+        self.wide = False
         for export in native.exports:
             if isinstance(export.type, wasmtime.MemoryType):
-                self.memory = self.memory or export.name
+                if self.memory is None:
+                    self.memory, self.wide = export.name, export.type.is_64
             elif (signature := _signature(export.type)) is not None:
                 self.exports[export.name] = signature
 
