@@ -63,10 +63,7 @@ class Codec:
 
     def lift_string(self, ptr: int, size: int, path: str = "$") -> str:
         """UTF-8 of `size` bytes. The pointer of an empty string means nothing."""
-        try:
-            return self.lift_bytes(ptr, size, path).decode()
-        except UnicodeDecodeError as error:
-            raise invalid_utf8(error, path) from None
+        return self._text(self.lift_bytes(ptr, size, path), path)
 
     def lift_bytes(self, ptr: int, size: int, path: str = "$") -> bytes:
         """A copy of `size` bytes. The pointer of an empty array means nothing."""
@@ -75,31 +72,48 @@ class Codec:
     def lift_array(self, element: IType, ptr: int, count: int, path: str = "$") -> Any:
         """`count` elements; a list, or bytes for elements of type u8."""
         self._meter.start()
-        return self._array(element, ptr, count, path, 0)
+        return self._array(element, ptr, count, path, 0, part=False)
 
     def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
         """The fields of record `identifier`, in order. The whole body must be inside the memory."""
         self._meter.start()
-        return self._record(identifier, ptr, path, 0)
+        return self._record(identifier, ptr, path, 0, part=False)
 
-    def _array(self, element: IType, ptr: int, count: int, path: str, depth: int) -> Any:
+    @staticmethod
+    def _text(data: bytes, path: str) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise invalid_utf8(error, path) from None
+
+    # What is outside the memory is refused as such, so parts are counted after their bounds are known. Roots are not
+    # counted.
+
+    def _bytes(self, ptr: int, size: int, path: str) -> bytes:
+        data = self.lift_bytes(ptr, size, path)
+        self._meter.pay(size)
+        return data
+
+    def _array(self, element: IType, ptr: int, count: int, path: str, depth: int, *, part: bool = True) -> Any:
         if element is Prim.U8:
-            return self.lift_bytes(ptr, count, path)
-        if not count:
-            return []
+            return self._bytes(ptr, count, path) if part else self.lift_bytes(ptr, count, path)
         slot = layout(element)
-        body = self._read(ptr, slot.size * count, path)
+        body = self._read(ptr, slot.size * count, path) if count else b""
+        if part:
+            self._meter.pay(len(body))
         if element is Prim.BOOLEAN:
             return list(map(bool, body))
         if slot.code:
             return array(slot.code, body).tolist()
         return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
-    def _record(self, identifier: int, ptr: int, path: str, depth: int) -> tuple[Any, ...]:
+    def _record(self, identifier: int, ptr: int, path: str, depth: int, *, part: bool = True) -> tuple[Any, ...]:
         if depth >= MAX_RECORD_DEPTH:
             raise too_deep()
         record = self._records[identifier]
         body = self._read(ptr, body_size(record), path)
+        if part:
+            self._meter.pay(len(body))
         values = []
         offset = 0
         for item in record.fields:
@@ -113,14 +127,13 @@ class Codec:
             return struct.unpack_from("<" + code, body, offset)[0]
         if isinstance(ty, Record):
             (ptr,) = struct.unpack_from("<I", body, offset)
-            self._meter.pay(body_size(self._records[ty.id]))
             return self._record(ty.id, ptr, path, depth)
         ptr, size = struct.unpack_from("<II", body, offset)
-        if ty is Prim.STRING or is_bytes(ty):
-            self._meter.pay(size)
-            return self.lift_string(ptr, size, path) if ty is Prim.STRING else self.lift_bytes(ptr, size, path)
+        if ty is Prim.STRING:
+            return self._text(self._bytes(ptr, size, path), path)
+        if is_bytes(ty):
+            return self._bytes(ptr, size, path)
         assert isinstance(ty, Array)
-        self._meter.pay(size * layout(ty.element).size)
         return self._array(ty.element, ptr, size, path, depth)
 
     def _read(self, ptr: int, size: int, path: str) -> bytes:

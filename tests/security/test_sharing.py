@@ -92,7 +92,7 @@ def test_parts_of_records_count(serve: Serve) -> None:
     count = FLOOR // size
     body = DATA + 4 * (count + 1)
     data = words(*[body] * (count + 1), 0, 100, 0, 50)
-    with serve(sharing(4, data), host_functions=HOST) as service:
+    with serve(sharing(3, data), host_functions=HOST) as service:
         assert len(service.call("m", "pairs", [DATA, count])) == count
         with pytest.raises(ValueLimitError):
             service.call("m", "pairs", [DATA, count + 1])

@@ -25,7 +25,7 @@ from marine_runtime.errors import ValueLimitError
 
 PART = 16
 FACTOR = 5
-FLOOR = 4 << 20
+FLOOR = 1 << 20
 STEP = 1 << 16
 
 MANY = 1024
