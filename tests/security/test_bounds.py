@@ -16,7 +16,7 @@ from tests.security.cases import EDGES, END, VALUES, modules
 from tests.security.liar import ACTS, HELPERS, RECORDS, TYPES, host_functions
 from tests.security.maze import MAZE
 from tests.security.oracle import NoValueError, Oracle
-from tests.support.echo import Memory, echo_module, function
+from tests.support.echo import PAGE, Memory, echo_module, function
 from tests.support.engines import CONFIGURATIONS, Configuration, load, normalised, shown
 
 Serve = Callable[..., Service]
@@ -55,10 +55,19 @@ def service(running: Service) -> Service:
     return running
 
 
-def fresh_blocks() -> dict[str, bytes]:
+def test_a_block_may_end_where_a_memory_ends_that_has_grown(serve: Serve) -> None:
+    service = serve(fresh_blocks(gap=0))
+    for data in (b"x" * PAGE, b"y" * PAGE, b"z" * (2 * PAGE)):
+        assert service.call("m", "bytes", [data]) == data
+        assert service.call("m", "text", [data.decode()]) == data.decode()
+    numbers = [2**64 - 1] * (PAGE // 8)
+    assert service.call("m", "numbers", [numbers]) == numbers
+
+
+def fresh_blocks(gap: int) -> dict[str, bytes]:
     """A module whose every allocation grows its memory."""
     echoes = tuple(function(name, ty) for name, ty in TYPES.items())
-    return {"m": echo_module(Description(RECORDS, echoes), Memory(fresh=True))}
+    return {"m": echo_module(Description(RECORDS, echoes), Memory(fresh=True, gap=gap))}
 
 
 def _oracle(service: Service) -> Oracle:
@@ -151,7 +160,7 @@ def test_results_of_imports_are_written_where_they_are_inside(service: Service, 
 
 def test_an_allocation_that_grows_the_memory_can_be_used(serve: Serve) -> None:
     """The block is in pages that did not exist when the call began."""
-    service = serve(fresh_blocks())
+    service = serve(fresh_blocks(gap=1))
     for _ in range(2):
         for name, value in VALUES.items():
             assert shown(service.call("m", name, [value])) == shown(value)

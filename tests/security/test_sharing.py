@@ -98,14 +98,14 @@ def test_parts_of_records_count(serve: Serve) -> None:
             service.call("m", "pairs", [DATA, count + 1])
 
 
-def test_the_limit_grows_with_the_memory(serve: Serve) -> None:
+@pytest.mark.parametrize("size", [PAGE, 3 * PAGE + 1])
+def test_the_limit_grows_with_the_memory(serve: Serve, size: int) -> None:
     """A memory of which a fifth is more than the fixed amount: five times its size, and not a byte more."""
     pages = FLOOR // PAGE // FACTOR + 14
     limit = FACTOR * pages * PAGE
     assert limit > FLOOR
-    length = PAGE - PART
-    count = limit // PAGE
-    data = words(*(2 * PAGE, length) * (count + 1))
+    count = limit // size
+    data = words(*(2 * PAGE, size - PART) * (count + 1))
     with serve(sharing(pages, data), host_functions=HOST) as service:
         assert len(service.call("m", "texts", [DATA, count])) == count
         with pytest.raises(ValueLimitError, match=f"more than {limit} bytes"):
