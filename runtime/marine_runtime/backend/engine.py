@@ -22,7 +22,7 @@ from marine_runtime.backend.memories import MemoryCreator, memory_creator, probl
 from marine_runtime.backend.meter import Meter
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.traps import Parking
-from marine_runtime.backend.watchdog import FAR, Watchdog
+from marine_runtime.backend.watchdog import FAR, TICK, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
@@ -31,6 +31,9 @@ _WASI_NAMESPACE = "wasi_snapshot_preview1"
 _FREE_TABLE = 1 << 13  # elements that any table may have, as our own stubs have tables too
 
 ImportKey = tuple[str, str]
+
+_CERTAIN = 4 * TICK
+"""Seconds after a deadline by which the watchdog has noticed it."""
 
 _helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
 
@@ -187,6 +190,12 @@ class Store:
             return self._wasi.get(self.native, _WASI_NAMESPACE, name)
         except wasmtime.WasmtimeError:
             return None
+
+    def patience(self) -> int:
+        """Nanoseconds until the running call is interrupted for certain; -1 when it has no time limit."""
+        if self.parking.deadline is None:
+            return -1
+        return int(max(self.parking.deadline - monotonic() + _CERTAIN, 0) * 1e9)
 
     @contextmanager
     def watching(self, timeout: float) -> Iterator[None]:
