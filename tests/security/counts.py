@@ -1,4 +1,4 @@
-"""The counts of the last long runs, which the security page quotes: `tests/fuzz/last_run.json`.
+"""The counts of the last long runs, which the security page quotes: `last_run.json`.
 
 Each long run replaces its own key and leaves the others alone.
 """
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-LAST_RUN = Path(__file__).parents[1] / "fuzz" / "last_run.json"
+LAST_RUN = Path(__file__).with_name("last_run.json")
 COUNTING = os.environ.get("MARINE_GEN_COUNT") == "1"
 """Whether a run is meant to be written down."""
 

@@ -98,6 +98,8 @@ def _shared(maze: Maze) -> None:
     maze.name("twin.shared", maze.words(body, body))
     maze.name("node.doubling", _nodes(maze, 100, 2))
     maze.name("node.deep", _nodes(maze, 140, 1))
+    maze.name("node.deepest", _nodes(maze, 127, 1))  # 128 records inside each other: as many as may be
+    maze.name("node.too deep", _nodes(maze, 128, 1))
     knot = START + len(maze.blob)
     maze.words(knot + 8, 3, knot, knot, knot)
     maze.name("node.knot", knot)
