@@ -11,7 +11,7 @@ GUESTS := $(VENV)/.guests
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench clean
+.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench mutants clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -41,6 +41,10 @@ bless: $(STAMP)
 # Calls one function on every engine, side by side. See `marine-gen bench --help` for more.
 bench: $(STAMP)
 	$(BIN)/marine-gen bench tests/guests/greeting.wasm greeting.greeting '["John"]' $(ARGS)
+
+# Removes each check that keeps guests in their place, one at a time; some test has to fail. `ARGS="--every 4"` is quicker.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.security.mutants $(ARGS)
 
 # Source distribution and wheel, into dist/.
 wheel: $(STAMP)

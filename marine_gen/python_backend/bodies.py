@@ -31,7 +31,7 @@ from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_
 # What the frame binds around the bodies; a value whose name could hide one of these gets another name.
 _FRAME = re.compile(
     r"(allocate|codec|memory|link|guard|check|class_of|locate|get_ident|len|new_block|store_bytes|out_of_range"
-    r"|staging|staging_memory|stage|explain|array|Any|Array|Callable|Prim|Record|Struct|StructError"
+    r"|meter|staged_meter|staging|staging_memory|stage|explain|array|Any|Array|Callable|Prim|Record|Struct|StructError"
     r"|dataclass|iter|zip|int|float|CallError)$"
 )
 _FRAME_PREFIX = re.compile(r"(core|callee|export|import|entry|publish|lift|lower|body)_")
@@ -182,6 +182,8 @@ class Body:
         # The straight-line code does not track where it is inside a value. When it fails, nothing has changed in the
         # guest, and the codec finds the same fault again, with its path.
         self._helpers.use("CallError")
+        if self._helpers.shares(ty):
+            self._writer.line(self._helpers.start_meter())
         with self._writer.block("try:"):
             self._assign(result, lifted)
         with self._writer.block("except CallError:"):

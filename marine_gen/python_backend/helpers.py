@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from marine_gen.python_backend.writer import Writer
+from marine_runtime.backend.meter import MANY, PART, STEP
 from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
 
 
@@ -101,6 +102,36 @@ class Helpers:
     def _new_block(self) -> str:
         return self._ready("new_block", "block_allocator", self._both)
 
+    # Counting what is lifted, see `marine_runtime.backend.meter`
+
+    def meter(self) -> str:
+        """The name of the memory's meter."""
+        self.ready[f"{self.prefix}meter"] = f"{self.memory}.meter"
+        return f"{self.prefix}meter"
+
+    def start_meter(self) -> str:
+        """The statement that does what `Meter.start` does, without the call."""
+        meter = self.meter()
+        return f"{meter}.left = {meter}.granted = {STEP}"
+
+    def shares(self, ty: IType) -> bool:
+        """Whether values of `ty` have parts, which may be shared."""
+        if isinstance(ty, Array):
+            return not layout(ty.element).code
+        return isinstance(ty, Record) and any(not layout(item.type).code for item in self.records[ty.id].fields)
+
+    def _pay(self, writer: Writer, cost: str) -> None:
+        meter = self.meter()
+        writer.line(f"{meter}.left -= {cost}")
+        with writer.block(f"if {meter}.left < 0:"):
+            writer.line(f"{meter}.more()")
+
+    def _cost(self, ty: IType) -> tuple[int, int]:
+        """What a part of type `ty` costs: a constant, and so much for each element that it has."""
+        if isinstance(ty, Record):
+            return PART + sum(layout(item.type).size for item in self.records[ty.id].fields), 0
+        return PART, layout(ty.element).size if isinstance(ty, Array) else 1
+
     # Reachability
 
     def _records_within(self, ty: IType) -> set[int]:
@@ -160,8 +191,20 @@ class Helpers:
                 writer.line("return body")
             else:
                 writer.line(f"{_tuple(names)} = body")
+                self._pay(writer, self._fields_cost(ty))
                 writer.line(f"return {_tuple(parts)}")
         return writer.lines
+
+    def _fields_cost(self, ty: Record) -> str:
+        """What the parts of a record cost, once their lengths `n0`, … are known."""
+        total, lengths = 0, []
+        for index, item in enumerate(self.records[ty.id].fields):
+            if not layout(item.type).code:
+                fixed, each = self._cost(item.type)
+                total += fixed
+                if each:
+                    lengths.append(f"n{index}" if each == 1 else f"{each} * n{index}")
+        return " + ".join([str(total), *lengths])
 
     def _lift_array(self, name: str, ty: IType) -> list[str]:
         assert isinstance(ty, Array)
@@ -176,13 +219,19 @@ class Helpers:
             writer.line(f"slots = {self.memory}.view[ptr : ptr + size]")
             with writer.block("if len(slots) != size:"):
                 writer.line(f"slots = {self.memory}.claim(ptr, size)")
+            fixed, each = self._cost(element)
+            meter, many = self.meter(), f"count > {MANY}"
+            writer.line('cells = slots.cast("I").tolist()')
             if isinstance(element, Record):
+                self._pay(writer, f"{fixed} * count")
                 call = self._lift_call(element, "p", "depth")
-                writer.line(f'return [{call} for p in slots.cast("I").tolist()]')
+                writer.line(f"return [{call} for p in ({meter}.watched(cells) if {many} else cells)]")
             else:
+                lengths = "sum(cells[1::2])"
+                self._pay(writer, f"{fixed} * count + {lengths if each == 1 else f'{each} * {lengths}'}")
                 call = self._lift_call(element, "p, n", "depth")
-                writer.line('cells = iter(slots.cast("I").tolist())')
-                writer.line(f"return [{call} for p, n in zip(cells, cells, strict=True)]")
+                writer.line(f"pairs = {meter}.watched(cells) if {many} else iter(cells)")
+                writer.line(f"return [{call} for p, n in zip(pairs, pairs, strict=True)]")
         return writer.lines
 
     def _lower_record(self, name: str, ty: Record) -> list[str]:

@@ -87,6 +87,9 @@ class StagedCall:
                     writer.line("raise")
                 writer.line("raise found from found.__cause__")
             decoded = self._decode()
+            if any(map(self._helpers.shares, self.signature.results)):
+                # What was staged shares nothing, so this is about the clock.
+                writer.line(self._helpers.start_meter())
             if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
                 writer.line("view = staging_memory.view[p0 : p0 + n0]")
                 writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
@@ -130,6 +133,9 @@ class StagedCall:
             with writer.block("def decode(data: bytes) -> list[Any]:"):
                 names = self._result_names()
                 decoded = self._decode()
+                if any(map(self._helpers.shares, self.signature.results)):
+                    # An interruption here would take away the results of rows that ended in time.
+                    writer.line(f"{self._helpers.meter()}.left = {1 << 62}")
                 if self.signature.results == (Prim.STRING,):
                     # What the lifter does, without a call for each: Wasm checked every string and left it in staging.
                     writer.line("staging_memory.refresh()")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from marine_gen.wasm_backend.places import Places, type_key
 from marine_gen.wasm_backend.writer import Writer, const, get
+from marine_runtime.backend.meter import PART
 from marine_runtime.codec import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, IType, Prim, Record, body_size, is_bytes, layout
 
 
 class Checks:
     """The check functions of one glue module. `functions` holds finished code by symbol, `utf8` the memories with
-    strings.
+    strings, `metered` those with values whose parts are counted.
     """
 
     def __init__(self, places: Places) -> None:
@@ -22,6 +23,7 @@ class Checks:
         self.functions: dict[str, list[str]] = {}
         self.utf8: dict[str, None] = {}
         self.bounds: dict[str, None] = {}
+        self.metered: dict[str, None] = {}
 
     def inside(self, module: str) -> str:
         """The function (ptr: i32, size: i64) -> i32 that says whether a range is inside the memory of `module`."""
@@ -42,6 +44,15 @@ class Checks:
     def call(self, module: str, ty: IType, ptr: str, length: str, depth: str) -> str:
         """A call of the check of `ty`."""
         return f"(call {self.of(module, ty)} {ptr}{'' if isinstance(ty, Record) else ' ' + length} {depth})"
+
+    def start_meter(self, module: str, ty: IType) -> str:
+        """What has to run before a value is checked; nothing when it has no parts."""
+        fields = self._places.owner(module).records[ty.id].fields if isinstance(ty, Record) else ()
+        parts = not layout(ty.element).code if isinstance(ty, Array) else any(not layout(f.type).code for f in fields)
+        if not parts:
+            return ""
+        self.metered[module] = None
+        return f"(call $start.{self._places.symbol(module)})"
 
     def _list(self, name: str, module: str, ty: IType) -> list[str]:
         """Strings, byte arrays and arrays."""
@@ -67,8 +78,7 @@ class Checks:
                 end = f"(i32.add {get('ptr')} (i32.mul {get('count')} {const(slot.size)}))"
                 writer.line(f"(local.set $end {end})")
                 with writer.block("loop $next"):
-                    with writer.when(f"(i32.eqz {self._slot(module, element, 'at', 0, get('depth'))})"):
-                        writer.line(f"(return {const(0)})")
+                    self._slot(writer, module, element, "at", 0, get("depth"))
                     writer.line(f"(local.set $at (i32.add {get('at')} {const(slot.size)}))")
                     writer.line(f"(br_if $next (i32.ne {get('at')} {get('end')}))")
                 writer.line(const(1))
@@ -87,15 +97,22 @@ class Checks:
             deeper = f"(i32.add {get('depth')} {const(1)})"
             for item in record.fields:
                 if not layout(item.type).code:
-                    with writer.when(f"(i32.eqz {self._slot(module, item.type, 'ptr', offset, deeper)})"):
-                        writer.line(f"(return {const(0)})")
+                    self._slot(writer, module, item.type, "ptr", offset, deeper)
                 offset += layout(item.type).size
             writer.line(const(1))
         return writer.lines
 
-    def _slot(self, module: str, ty: IType, base: str, offset: int, depth: str) -> str:
-        """The check of the value whose slot is at `offset` from the local `base`."""
+    def _slot(self, writer: Writer, module: str, ty: IType, base: str, offset: int, depth: str) -> None:
+        """Count and check the value whose slot is at `offset` from the local `base`."""
         memory = self._places.memory(module)
         ptr = f"(i32.load {memory} offset={offset} align=1 {get(base)})"
         length = f"(i32.load {memory} offset={offset + 4} align=1 {get(base)})"
-        return self.call(module, ty, ptr, length, depth)
+        if isinstance(ty, Record):
+            cost = const(PART + body_size(self._places.owner(module).records[ty.id]), "i64")
+        else:
+            each = const(layout(ty.element).size if isinstance(ty, Array) else 1, "i64")
+            cost = f"(i64.add {const(PART, 'i64')} (i64.mul {each} (i64.extend_i32_u {length})))"
+        # Counted first: a value whose parts are shared without end is not looked at without end.
+        for passed in (f"(call $pay {cost})", self.call(module, ty, ptr, length, depth)):
+            with writer.when(f"(i32.eqz {passed})"):
+                writer.line(f"(return {const(0)})")

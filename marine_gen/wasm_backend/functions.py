@@ -158,6 +158,8 @@ class Function:
         length = self._text[check.operands[-1]]
         self._remote[result] = ptr, length
         self._mark(step, "lift", step.module, result.type)
+        if start := self._checks.start_meter(step.module, result.type):
+            self._body.line(start)
         with self._body.when(f"(i32.eqz {self._checks.call(step.module, result.type, ptr, length, const(0))})"):
             self._fault(Fault.LIFT, f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})")
 

@@ -10,7 +10,7 @@ from marine_runtime.names import identifiers
 from marine_runtime.types import Array, IType, Record, is_bytes
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
-_RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "new", "export", "import"})
+_RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "new", "start", "export", "import"})
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params,
 from marine_gen.wasm_backend.places import Places
 from marine_gen.wasm_backend.writer import comment, get
 from marine_runtime import staging
+from marine_runtime.backend.meter import FACTOR, FLOOR
 from marine_runtime.types import CoreSignature, FunctionType
 
 
@@ -87,6 +88,8 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         },
         "uses_stage": any("(call $stage " in line for line in helpers),
         "bounds": sorted(places.symbol(name) for name in checks.bounds),
+        "metered": sorted(places.symbol(name) for name in checks.metered),
+        "meter": {"factor": FACTOR, "floor": FLOOR},
         "utf8": sorted(places.symbol(name) for name in checks.utf8),
         "helpers": helpers,
         "functions": functions,

@@ -24,6 +24,7 @@ from marine_runtime.errors import (
     Site,
     StateError,
     TrapError,
+    ValueLimitError,
 )
 from marine_runtime.host import HostFunction, host_function
 from marine_runtime.host_types import F32, S8, S16, S32, S64, U8, U16, U32, U64
@@ -79,6 +80,7 @@ __all__ = [
     "Statistics",
     "Tracer",
     "TrapError",
+    "ValueLimitError",
     "host_function",
     "load",
     "parse_config",

@@ -51,11 +51,13 @@ class Codec:
     """Lifts from and lowers into one memory.
 
     Every method raises CallError, with a path inside the value where there is one, when the guest's pointers lead
-    outside its memory, a string is not UTF-8, or an allocation fails.
+    outside its memory, a string is not UTF-8, an allocation fails, the parts of a value are shared too often
+    (ValueLimitError), or the time of the call is up.
     """
 
     def __init__(self, memory: Memory, records: Records, allocate: Allocate) -> None:
         self._memory = memory
+        self._meter = memory.meter
         self._records = records
         self._allocate = allocate
 
@@ -63,35 +65,57 @@ class Codec:
 
     def lift_string(self, ptr: int, size: int, path: str = "$") -> str:
         """UTF-8 of `size` bytes. The pointer of an empty string means nothing."""
-        try:
-            return self.lift_bytes(ptr, size, path).decode()
-        except UnicodeDecodeError as error:
-            raise invalid_utf8(error, path) from None
+        return self._text(self.lift_bytes(ptr, size, path), path)
 
     def lift_bytes(self, ptr: int, size: int, path: str = "$") -> bytes:
         """A copy of `size` bytes. The pointer of an empty array means nothing."""
         return self._read(ptr, size, path) if size else b""
 
-    def lift_array(self, element: IType, ptr: int, count: int, path: str = "$", depth: int = 0) -> Any:
+    def lift_array(self, element: IType, ptr: int, count: int, path: str = "$") -> Any:
         """`count` elements; a list, or bytes for elements of type u8."""
+        self._meter.start()
+        return self._array(element, ptr, count, path, 0, part=False)
+
+    def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
+        """The fields of record `identifier`, in order. The whole body must be inside the memory."""
+        self._meter.start()
+        return self._record(identifier, ptr, path, 0, part=False)
+
+    @staticmethod
+    def _text(data: bytes, path: str) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise invalid_utf8(error, path) from None
+
+    # What is outside the memory is refused as such, so parts are counted after their bounds are known. Roots are not
+    # counted.
+
+    def _bytes(self, ptr: int, size: int, path: str) -> bytes:
+        data = self.lift_bytes(ptr, size, path)
+        self._meter.pay(size)
+        return data
+
+    def _array(self, element: IType, ptr: int, count: int, path: str, depth: int, *, part: bool = True) -> Any:
         if element is Prim.U8:
-            return self.lift_bytes(ptr, count, path)
-        if not count:
-            return []
+            return self._bytes(ptr, count, path) if part else self.lift_bytes(ptr, count, path)
         slot = layout(element)
-        body = self._read(ptr, slot.size * count, path)
+        body = self._read(ptr, slot.size * count, path) if count else b""
+        if part:
+            self._meter.pay(len(body))
         if element is Prim.BOOLEAN:
             return list(map(bool, body))
         if slot.code:
             return array(slot.code, body).tolist()
         return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
-    def lift_record(self, identifier: int, ptr: int, path: str = "$", depth: int = 0) -> tuple[Any, ...]:
-        """The fields of record `identifier`, in order. The whole body must be inside the memory."""
+    def _record(self, identifier: int, ptr: int, path: str, depth: int, *, part: bool = True) -> tuple[Any, ...]:
         if depth >= MAX_RECORD_DEPTH:
             raise too_deep()
         record = self._records[identifier]
         body = self._read(ptr, body_size(record), path)
+        if part:
+            self._meter.pay(len(body))
         values = []
         offset = 0
         for item in record.fields:
@@ -105,14 +129,14 @@ class Codec:
             return struct.unpack_from("<" + code, body, offset)[0]
         if isinstance(ty, Record):
             (ptr,) = struct.unpack_from("<I", body, offset)
-            return self.lift_record(ty.id, ptr, path, depth)
+            return self._record(ty.id, ptr, path, depth)
         ptr, size = struct.unpack_from("<II", body, offset)
         if ty is Prim.STRING:
-            return self.lift_string(ptr, size, path)
+            return self._text(self._bytes(ptr, size, path), path)
         if is_bytes(ty):
-            return self.lift_bytes(ptr, size, path)
+            return self._bytes(ptr, size, path)
         assert isinstance(ty, Array)
-        return self.lift_array(ty.element, ptr, size, path, depth)
+        return self._array(ty.element, ptr, size, path, depth)
 
     def _read(self, ptr: int, size: int, path: str) -> bytes:
         try:

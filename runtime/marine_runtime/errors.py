@@ -12,6 +12,7 @@
         │   └── ExitError    … by `proc_exit`
         ├── CallTimeoutError … because its time was up; also a TimeoutError
         ├── FuelLimitError   … because its fuel was used up
+        ├── ValueLimitError  … because a value shares its parts too often
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
@@ -177,6 +178,10 @@ class FuelLimitError(CallError):
         if self._limit is None and isinstance(self.__cause__, FuelLimitError):
             self._limit = self.__cause__.limit
         return self._limit or 0
+
+
+class ValueLimitError(CallError):
+    """A value of a guest would be much larger outside than the memory that it lies in."""
 
 
 class MemoryLimitError(CallError, LoadError):

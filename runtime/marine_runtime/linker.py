@@ -134,6 +134,8 @@ class Scene:
 
 def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     plan, store = part.plan, scene.store
+    if part.module.wide:
+        raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
     callees = [_provider(plan, callee, scene.earlier, scene.names) for callee in plan.callees]
     link = _Link(part, scene.guard, callees)
     fused = part.glue.fused

@@ -24,7 +24,7 @@ _GLUE = (
     *("Bound", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
     *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
     *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
-    *("memory", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
+    *("memory", "meter", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
     *("ArgumentError", "BatchCode", "Functions", "block_allocator", "to_f32", "too_large"),
 )
 RESERVED = frozenset((*dir(builtins), *_IMPORTED, *_GLUE))

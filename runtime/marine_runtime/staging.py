@@ -23,7 +23,7 @@ from typing import Any
 
 from marine_runtime.backend.api import CoreFunction, Memory, out_of_bounds
 from marine_runtime.codec import Codec, failed_allocation, too_large
-from marine_runtime.errors import CallError, Site
+from marine_runtime.errors import CallError, Site, TrapError
 from marine_runtime.sites import attach
 from marine_runtime.types import Array, IType, Prim, Record
 from marine_runtime.wording import counted
@@ -272,7 +272,7 @@ class Staging:
             case Fault.STAGING:
                 return CallError(f"the staging memory can't grow by {counted(first, 'byte')}")
             case Fault.DEPTH:
-                return CallError(f"more than {(DATA - STACK) // 4} adapters run inside each other")
+                return TrapError("wasm trap: call stack exhausted")  # what the other engines run into a little later
 
     def _lift_again(self, row: StepInfo, ptr: int, length: int) -> CallError:
         """The glue only knows that a value is bad; the codec says what and where. The guest has not run since."""

@@ -8,11 +8,14 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from marine_runtime.errors import CallError
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wording import are, counted
+
+if TYPE_CHECKING:
+    from marine_runtime.backend.meter import Meter
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -39,11 +42,15 @@ class Memory:
     `view` covers at least the bytes known to exist. Wasm memory never shrinks, so whatever the view admits is valid,
     and only an access beyond it has to ask for the current size (`claim`). The layers keep `memory_may_move` off, so
     the base stays put while the store lives.
+
+    Attributes:
+        meter: counts what is lifted from it.
     """
 
-    __slots__ = ("view",)
+    __slots__ = ("meter", "view")
 
     view: memoryview
+    meter: Meter
 
     def refresh(self) -> None:
         """Make `view` cover the memory as it is now."""

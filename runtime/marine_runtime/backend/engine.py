@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -18,17 +19,21 @@ from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, Memory, s
 from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
+from marine_runtime.backend.meter import Meter
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.stack import default_stack
 from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.backend.traps import Parking
-from marine_runtime.backend.watchdog import FAR, Watchdog
+from marine_runtime.backend.watchdog import FAR, TICK, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.types import CoreSignature
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
 ImportKey = tuple[str, str]
+
+_CERTAIN = 4 * TICK
+"""Seconds after a deadline by which the watchdog has noticed it."""
 
 _helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
 
@@ -41,9 +46,10 @@ class Module:
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
         hooks: exports that the compiler added for tables that grow, see `tables`.
+        wide: whether addresses of that memory have 64 bits.
     """
 
-    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native")
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "wide")
 
     def __init__(self, native: wasmtime.Module) -> None:
         self.native = native
@@ -55,12 +61,14 @@ class Module:
             self.imports[key] = _signature(item.type)
         self.exports: dict[str, CoreSignature] = {}
         self.memory: str | None = None
+        self.wide = False
         self.hooks: set[str] = set()
         for export in native.exports:
             if _is_hook(export):
                 self.hooks.add(export.name)
             elif isinstance(export.type, wasmtime.MemoryType):
-                self.memory = self.memory or export.name
+                if self.memory is None:
+                    self.memory, self.wide = export.name, export.type.is_64
             elif (signature := _signature(export.type)) is not None:
                 self.exports[export.name] = signature
 
@@ -80,7 +88,7 @@ class Instance:
         self._exports = native.exports(store.native)
         self.memory: Memory | None = None
         if module.memory is not None:
-            self.memory = store.layer.memory(store, self._exports[module.memory])
+            self.memory = store.look_into(self._exports[module.memory])
 
     def export(self, name: str) -> Any:
         """An export as something to import into another instance."""
@@ -147,7 +155,13 @@ class Store:
     def new_memory(self, pages: int) -> tuple[Any, Memory]:
         """A memory of its own with `pages` of 64 KiB: as something to import, and as something to look into."""
         native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
-        return native, self.layer.memory(self, native)
+        return native, self.look_into(native)
+
+    def look_into(self, native: Any) -> Memory:
+        """A memory of the store, given as an export or as something to import."""
+        memory = self.layer.memory(self, native)
+        memory.meter = Meter(memory, self.parking)
+        return memory
 
     def helper(self, text: str) -> Module:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
@@ -186,15 +200,21 @@ class Store:
         except wasmtime.WasmtimeError:
             return None
 
+    def patience(self) -> int:
+        """Nanoseconds until the running call is interrupted for certain; -1 when it has no time limit."""
+        if self.parking.deadline is None:
+            return -1
+        return int(max(self.parking.deadline - monotonic() + _CERTAIN, 0) * 1e9)
+
     @contextmanager
     def watching(self, timeout: float) -> Iterator[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        self.parking.timeout = timeout
+        self.parking.timeout, self.parking.deadline = timeout, monotonic() + timeout
         try:
             with self._watchdog.watching(self.native, timeout):
                 yield
         finally:
-            self.parking.timeout = None
+            self.parking.timeout = self.parking.deadline = None
 
     @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:

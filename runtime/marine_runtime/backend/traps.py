@@ -26,20 +26,27 @@ class Parking:
 
     Attributes:
         timeout: seconds that the running call may take, when it has a limit.
+        deadline: when they will have passed, on the monotonic clock.
         fuel: units of fuel that the running call got, when it has a limit.
     """
 
-    __slots__ = ("exception", "fuel", "timeout")
+    __slots__ = ("deadline", "exception", "fuel", "timeout")
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None
         self.timeout: float | None = None
         self.fuel: int | None = None
+        self.deadline: float | None = None
 
     def exception_for(self, fault: Fault) -> BaseException:
         """Take the parked exception, or what `fault` means when the trap was the guest's own."""
         parked, self.exception = self.exception, None
         return describe(fault, self.timeout, self.fuel) if parked is None else parked
+
+
+def timed_out(timeout: float) -> CallTimeoutError:
+    """The error of a call that may take `timeout` seconds and took longer."""
+    return CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
 
 
 def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None) -> CallError:
@@ -52,7 +59,7 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     text = str(fault)
     found = _CAUSE.search(text)
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
-        error: CallError = CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
+        error: CallError = timed_out(timeout)
     elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
         error = FuelLimitError(f"broken off, as it used all of its {counted(fuel, 'unit')} of fuel", limit=fuel)
     elif found:

@@ -113,6 +113,27 @@ def _old_stat(name: str, parameters: int) -> Body:
     return Body(code, "(local $error i32)")
 
 
+# The native function sleeps where nothing can interrupt it. So no clock may take longer than the call has left; when
+# it goes off early, the guest is interrupted before it learns of that.
+_PATIENCE = """
+        (if (i32.eqz (local.get $tag)) (then
+          (local.set $patience (call $patience))
+          (if (i64.ge_s (local.get $patience) (i64.const 0)) (then
+            (local.set $wait (i64.load $guest offset=24 (local.get $to)))
+            (if (i32.load16_u $guest offset=40 (local.get $to)) (then
+              ;; A time of the clock: what is left until then. The events lend the eight bytes.
+              (local.set $lent (i64.load $guest (local.get $1)))
+              (drop (call $native.clock_time_get
+                (i32.load $guest offset=16 (local.get $to)) (i64.const 0) (local.get $1)))
+              (local.set $now (i64.load $guest (local.get $1)))
+              (i64.store $guest (local.get $1) (local.get $lent))
+              (local.set $wait (select (i64.sub (local.get $wait) (local.get $now)) (i64.const 0)
+                (i64.gt_u (local.get $wait) (local.get $now))))))
+            (if (i64.lt_u (local.get $patience) (local.get $wait)) (then
+              (i64.store $guest offset=24 (local.get $to) (local.get $patience))
+              (i32.store16 $guest offset=40 (local.get $to) (i32.const 0))))))))"""
+
+
 def _poll(stride: int) -> Body:
     """`poll_oneoff`: the guest's subscriptions are replaced by translated ones for the time of the native call."""
     subscriptions = f"(i32.mul (local.get $2) (i32.const {stride}))"
@@ -147,7 +168,7 @@ def _poll(stride: int) -> Body:
           (if (i32.or
                 (i32.gt_u (i32.load $state offset={16 + old} (local.get $from)) (i32.const 3))
                 (i32.gt_u (i32.load16_u $state offset={40 + old} (local.get $from)) (i32.const 1)))
-            {refuse}))){compact}
+            {refuse}))){compact}{_PATIENCE}
         (if (i32.le_u (i32.sub (local.get $tag) (i32.const 1)) (i32.const 1)) (then
           (local.set $fd (call $native (i32.load $state offset=16 (local.get $from))))
           (if (i32.eq (local.get $fd) (i32.const -1)) (then {restore} (return (i32.const {BADF}))))
@@ -168,7 +189,8 @@ def _poll(stride: int) -> Body:
     (i32.store $guest (local.get $3) (local.get $index))
     (i32.const 0)"""
     names = ("from", "to", "index", "tag", "fd", "error")
-    return Body(code, " ".join(f"(local ${name} i32)" for name in names))
+    wide = ("patience", "wait", "now", "lent")
+    return Body(code, " ".join(f"(local ${name} {'i64' if name in wide else 'i32'})" for name in (*names, *wide)))
 
 
 BODIES = {

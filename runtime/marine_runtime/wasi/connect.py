@@ -136,6 +136,8 @@ class Connection:
         for namespace, name in module.imports:
             if name == "exit":
                 imports["0", "exit"] = self._store.host_function("I", "", _exit)
+            elif name == "patience":
+                imports["0", "patience"] = self._store.host_function("", "q", self._store.patience)
             elif namespace == PREVIEW1:
                 imports[namespace, name] = self._store.wasi_function(name)
         try:

@@ -90,7 +90,7 @@ _TABLE = (
     _native("path_rename", "iiiiii", 0, 3),
     _native("path_symlink", "iiiii", 2),
     _native("path_unlink_file", "iii", 0),
-    _own("poll_oneoff", "iiii", needs=["poll_oneoff"]),
+    _own("poll_oneoff", "iiii", needs=["poll_oneoff", "clock_time_get"]),
     WasiFunction("proc_exit", "i", "", answer="exit"),
     _own("proc_raise", "i", answer="not_supported"),
     WasiFunction("sched_yield", "", needs=("sched_yield",)),
@@ -105,7 +105,7 @@ _UNSTABLE = (
     _own("fd_filestat_get", "ii", 0, answer="fd_filestat_get_unstable", needs=["fd_filestat_get"]),
     _own("fd_seek", "iqii", 0, answer="fd_seek_unstable", needs=["fd_seek"]),
     _own("path_filestat_get", "iiiii", 0, answer="path_filestat_get_unstable", needs=["path_filestat_get"]),
-    _own("poll_oneoff", "iiii", answer="poll_oneoff_unstable", needs=["poll_oneoff"]),
+    _own("poll_oneoff", "iiii", answer="poll_oneoff_unstable", needs=["poll_oneoff", "clock_time_get"]),
 )
 
 _preview1 = {function.name: function for function in _TABLE}

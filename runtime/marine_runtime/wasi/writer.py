@@ -65,6 +65,8 @@ def shim(keys: Keys, captured: Sequence[int] = ()) -> str:
     lines += [f'  (import "0" "table" (table {len(functions)} funcref))']
     if any(function.answer == "exit" for function in functions):
         lines += ['  (import "0" "exit" (func $exit (param i32)))']
+    if any(function.name == "poll_oneoff" for function in functions):
+        lines += ['  (import "0" "patience" (func $patience (result i64)))']
     if captured:
         lines += ['  (import "0" "capture" (func $capture (param i32 i32 i32 i32) (result i32)))']
     lines += ['  (export "memory" (memory $guest))']

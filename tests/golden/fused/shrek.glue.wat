@@ -55,6 +55,23 @@
     (global.set $free (i32.wrap_i64 (local.get $end)))
   )
 
+  ;; What the parts of the value that is checked may still add up to.
+  (global $left (mut i64) (i64.const 0))
+
+  ;; Count a part. Is it within the limit?
+  (func $pay (param $cost i64) (result i32)
+    (global.set $left (i64.sub (global.get $left) (local.get $cost)))
+    (i64.ge_s (global.get $left) (i64.const 0))
+  )
+
+  ;; A value in this memory is checked: its parts may add up to 5 times the memory, or a fixed amount.
+  (func $start.shrek (local $limit i64)
+    (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $shrek)) (i64.const 327680)))
+    (global.set $left
+      (select (local.get $limit) (i64.const 4194304)
+        (i64.gt_u (local.get $limit) (i64.const 4194304))))
+  )
+
   ;; Is a range inside the memory? One that ends exactly at its end is.
   (func $inside.donkey (param $ptr i32) (param $size i64) (result i32)
     (i64.le_u
@@ -240,6 +257,11 @@
     (local.set $at (local.get $ptr))
     (local.set $end (i32.add (local.get $ptr) (i32.mul (local.get $count) (i32.const 8))))
     (loop $next
+      (if (i32.eqz (call $pay (i64.add (i64.const 16) (i64.mul (i64.const 1) (i64.extend_i32_u (i32.load $shrek offset=4 align=1 (local.get $at)))))))
+        (then
+          (return (i32.const 0))
+        )
+      )
       (if (i32.eqz (call $check.shrek.string (i32.load $shrek offset=0 align=1 (local.get $at)) (i32.load $shrek offset=4 align=1 (local.get $at)) (local.get $depth)))
         (then
           (return (i32.const 0))
@@ -393,6 +415,7 @@
     (local.set $result_size0 (call $shrek.get_result_size))
     ;; shrek, export adapter of greeting, #9 array.lift_memory string
     (i32.store $staging (local.get $here.at) (i32.const 1048581))
+    (call $start.shrek)
     (if (i32.eqz (call $check.shrek.array_string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0)))
       (then
         (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))

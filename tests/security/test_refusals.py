@@ -1,0 +1,57 @@
+"""Refusals that nothing else asks for: wide memories, exports of another signature, staging beyond its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from marine_runtime import CallError, LinkError, Service
+from marine_runtime.backend import assemble, open_backend
+from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
+from tests.security.cases import modules
+from tests.security.liar import neighbour
+from tests.support.fused import staged
+
+Serve = Callable[..., Service]
+
+
+def test_a_memory_with_wide_addresses(serve: Serve) -> None:
+    with pytest.raises(
+        LinkError, match=r"^module `m`: its memory has 64-bit addresses; modules of a service have 32-bit"
+    ):
+        serve(modules("memory: 64-bit"))
+
+
+@pytest.mark.parametrize("backend", ["fast", "public"])
+def test_a_function_of_another_signature(backend: str) -> None:
+    """Calls of the fast layer are not checked again, so this is where it ends."""
+    engine = open_backend(backend)
+    store = engine.store()
+    try:
+        wasm = assemble('(module (func (export "f") (param i32) (result i32) (local.get 0)))')
+        instance = store.instantiate(engine.compile(wasm), {})
+        assert instance.function("f", "I", "I")(7) == 7
+        for params, results in (("q", "i"), ("i", ""), ("ii", "i"), ("", "i"), ("i", "d")):
+            with pytest.raises(LinkError, match="export `f` has the Wasm signature"):
+                instance.function("f", params, results)
+    finally:
+        store.close()
+
+
+def test_arguments_of_four_gigabytes() -> None:
+    wanted = "the arguments take 4294963200 bytes, more than a 32-bit memory"
+    with staged({"neighbour": neighbour()}) as (_, staging), pytest.raises(CallError, match=wanted):
+        staging.reserve(2**32)
+
+
+def test_positions_are_read_up_to_the_arguments() -> None:
+    """The stack of positions is in a memory that Wasm writes to; what follows it is never taken for positions."""
+    with staged({"neighbour": neighbour()}) as (service, staging):
+        staging.memory.write(DATA, b"\xff" * 64)
+        staging.memory.write(FAULT_KIND, b"\0" * 4)
+        staging.memory.write(STACK_TOP, (DATA + 64).to_bytes(4, "little"))
+        found = staging.explain(CallError("something"))
+        assert isinstance(found, CallError)
+        assert int.from_bytes(staging.memory.read(STACK_TOP, 4), "little") == STACK
+        assert service.call("neighbour", "text", ["x"]) == "x"

@@ -1,0 +1,93 @@
+"""A guest that sleeps: nothing interrupts the native function, so it is never asked to sleep beyond the time limit."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+
+import pytest
+
+from marine_runtime import CallTimeoutError, Service
+from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1
+from tests.support.wasi import ROOM, SUCCESS, Player, wasi_guest
+
+Serve = Callable[..., Service]
+
+TIMEOUT, LATE = 0.1, 2.0
+LONG = 20 * 10**9
+REALTIME, MONOTONIC = 0, 1
+AT, EVENTS, COUNT = ROOM, ROOM + 0x800, ROOM + 0x1000
+
+
+def clock(namespace: str, which: int, nanoseconds: int, *, absolute: bool) -> bytes:
+    """A subscription of a clock."""
+    own = struct.pack("<Q", 5) if namespace != PREVIEW1 else b""
+    data = struct.pack("<QB7x", 77, 0) + own + struct.pack("<I4xQQH6x", which, nanoseconds, 0, absolute)
+    return data.ljust(48 + len(own), b"\0")
+
+
+def now(player: Player, which: int) -> int:
+    assert player("clock_time_get", which, 0, ROOM) == SUCCESS
+    found: int = struct.unpack("<Q", player.peek(ROOM, 8))[0]
+    return found
+
+
+@pytest.fixture(params=NAMESPACES)
+def namespace(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.mark.parametrize("which", [REALTIME, MONOTONIC])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_no_sleep_outlasts_the_time_limit(serve: Serve, namespace: str, which: int, absolute: bool) -> None:
+    service = serve({"m": wasi_guest(namespace)})
+    player = Player(service, "m")
+    end = now(player, which) * absolute + LONG
+    given = clock(namespace, which, end, absolute=absolute)
+    player.poke(AT, given * 2)
+    number = player._numbers["poll_oneoff"]
+    start = time.monotonic()
+    with pytest.raises(CallTimeoutError):
+        service.call("m", namespace, [number, AT, EVENTS, 2, COUNT, *[0] * 5], timeout=TIMEOUT)
+    assert TIMEOUT < time.monotonic() - start < TIMEOUT + LATE
+    assert player("clock_time_get", which, 0, ROOM) == SUCCESS
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_sleeps_that_fit_are_as_they_were(serve: Serve, namespace: str, absolute: bool, timeout: float | None) -> None:
+    service = serve({"m": wasi_guest(namespace)}, timeout=timeout)
+    player = Player(service, "m")
+    begun = now(player, MONOTONIC)
+    given = clock(namespace, MONOTONIC, begun * absolute + 30 * 10**6, absolute=absolute)
+    player.poke(AT, given)
+    assert player("poll_oneoff", AT, EVENTS, 1, COUNT) == SUCCESS
+    assert now(player, MONOTONIC) - begun >= 30 * 10**6
+    assert player.peek(AT + 8, len(given) - 8) == given[8:]  # `now` wrote to the first bytes
+    assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (77, SUCCESS, 0)
+
+
+def test_a_time_that_has_passed(serve: Serve, namespace: str) -> None:
+    player = Player(serve({"m": wasi_guest(namespace)}, timeout=5), "m")
+    player.poke(AT, clock(namespace, REALTIME, 1, absolute=True))
+    assert player("poll_oneoff", AT, EVENTS, 1, COUNT) == SUCCESS
+    assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (77, SUCCESS, 0)
+
+
+@pytest.mark.parametrize("which", [2, 3])
+def test_clocks_that_can_not_wake_anybody(serve: Serve, namespace: str, which: int) -> None:
+    """Processor time: refused, or over in time; never a hang."""
+    service = serve({"m": wasi_guest(namespace)})
+    player = Player(service, "m")
+    for absolute in (False, True):
+        player.poke(AT, clock(namespace, which, LONG, absolute=absolute))
+        number = player._numbers["poll_oneoff"]
+        start = time.monotonic()
+        try:
+            found = service.call("m", namespace, [number, AT, EVENTS, 1, COUNT, *[0] * 5], timeout=TIMEOUT)
+        except CallTimeoutError:
+            found = -1
+        assert found != SUCCESS
+        assert time.monotonic() - start < TIMEOUT + LATE
