@@ -271,7 +271,11 @@ def _load_glue(directory: Path, entry: ModuleEntry, backend: Backend, engine: st
     item = _entry_file(entry, "fused_python" if fused else "python")
     source = _read(directory, item, entry)
     assert source is not None
-    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused)
+    try:
+        text = source.decode()
+    except UnicodeDecodeError as error:
+        raise LoadError(f"module `{entry.plan.name}`: `{directory / item.name}` is not Python: {error}") from None
+    return GeneratedGlue.from_file(directory / item.name, text, entry.plan, fused)
 
 
 def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:
