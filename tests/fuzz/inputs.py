@@ -1,4 +1,4 @@
-"""Inputs for a target, as a Hypothesis strategy: seeds with a few changes, spliced with each other and the dictionary."""
+"""Inputs for a target, as a Hypothesis strategy: seeds with a few changes, also from others and the dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: one function from bytes per reader of input, with the errors that it may raise, seeds and a dictionary.
+"""What is fuzzed: a function from bytes per reader of input, with the errors it may raise, seeds and a dictionary.
 
 A target reads its input as the project's users hand it over, and checks what it has read: printed and read again it is
 the same, what is generated from it compiles. Anything but a value or an error of the documented class is a finding.
@@ -70,7 +70,8 @@ class Target:
         try:
             self.run(data)
         except self.errors as error:
-            assert str(error), "an error without a message"
+            if not str(error):
+                raise AssertionError("an error without a message") from error
             return False
         return True
 
@@ -203,12 +204,14 @@ def _compiler_seeds() -> list[bytes]:
         "(@interface type (func (param $a: s32) (result s32)))",
         "(@interface type (record $R (field $x: u8 field $y: array (record 8))))",
         '(@interface export "f" (func 7))',
-        "(@interface func (type 6) arg.get 1 array.lower_memory string array.lift_memory string dup "
-        "array.lower_memory string swap2 i32.push 1 swap2 arg.get 0 record.lower_memory 8 record.lift_memory 8)",
+        "(@interface func (type 6) arg.get 1 array.lower_memory string array.lift_memory string dup array.lower_memory "
+        "string swap2 call-core 4 call-core 5 array.lower_memory string call-core 4 call-core 5 i32.push 1 call-core 6 "
+        "call-core 5 arg.get 0 record.lower_memory 8 record.lift_memory 8)",
         "(@interface implement (func 7) (func 6))",
     ]
-    number = '(@interface type (func (param $a: s32) (result s64))) (@interface type (func)) (@interface export "f" (func 7))'
-    number += "(@interface func (type 6) arg.get 0 i32.from_s32 call-core 6 s64.from_i32)"
+    number = "(@interface type (func (param $a: s32) (result s32))) (@interface type (func))"
+    number += '(@interface export "f" (func 7))'
+    number += "(@interface func (type 6) arg.get 0 i32.from_s32 call-core 6 s32.from_i32)"
     number += "(@interface implement (func 7) (func 6))"
     return [_encoded(text) for text in (*cases, "\n".join(whole), number)]
 
@@ -256,7 +259,8 @@ def _config_seeds() -> list[bytes]:
     whole = (
         'modules_dir = "/"\ntotal_memory_limit = "1 MiB"\nname = "n"\nservice_working_dir = "w"\n'
         '[[module]]\nname = "a"\nfile_name = "a.wasm"\nlogger_enabled = true\nlogging_mask = 3\n'
-        '[module.mounted_binaries]\ncurl = "/usr/bin/curl"\n[module.wasi]\nenvs = {A = "1"}\nmapped_dirs = {"s" = "./s"}\n'
+        '[module.mounted_binaries]\ncurl = "/usr/bin/curl"\n[module.wasi]\nenvs = {A = "1"}\n'
+        'mapped_dirs = {"s" = "./s"}\n'
         '[[module]]\nname = "b"\nload_from = "/x"\n[default]\nlogger_enabled = false\n[default.wasi.envs]\nB = ""\n'
     )
     return [
@@ -269,7 +273,7 @@ def _config_seeds() -> list[bytes]:
 def _config_dictionary() -> list[bytes]:
     words = (
         "name total_memory_limit modules_dir service_working_dir default module file_name load_from logger_enabled "
-        "logging_mask mounted_binaries wasi envs mapped_dirs preopened_files mem_pages_count true false inf nan Infinity"
+        "logging_mask mounted_binaries wasi envs mapped_dirs preopened_files mem_pages_count true false inf Infinity"
     )
     return [*words.encode().split(), b'"""', b"'''", b"[[", b"]]", b"10 MiB", b"1979-05-27T07:32:00Z", b"\\u0000"]
 
@@ -360,12 +364,22 @@ def _manifest_section_seeds() -> list[bytes]:
     return [_module_manifest()]
 
 
+def _manifest_section_dictionary() -> list[bytes]:
+    return [b"\x05" + bytes(7), b"\xff" * 8, b"1.2.3-rc.1+b", b"2022-04-12T18:16:34+00:00", b"\xc3\xa9"]
+
+
 _ADAPTERS = Target("adapters", _read_adapters, (DiagnosticError,), _adapter_seeds, _adapter_dictionary)
 
 TARGETS = (
     Target("wasm", _read_wasm, (DiagnosticError,), _wasm_seeds, _wasm_dictionary),
     Target("section", _read_section, (DiagnosticError,), _section_seeds, _section_dictionary),
-    Target("module-manifest", _read_module_manifest, (DiagnosticError,), _manifest_section_seeds, list),
+    Target(
+        "module-manifest",
+        _read_module_manifest,
+        (DiagnosticError,),
+        _manifest_section_seeds,
+        _manifest_section_dictionary,
+    ),
     _ADAPTERS,
     Target("compiler", _compile_adapters, (DiagnosticError,), _compiler_seeds, _adapter_dictionary),
     Target("idl", _read_idl, (DiagnosticError,), _idl_seeds, _idl_dictionary),

@@ -1,4 +1,4 @@
-"""Every target of the fuzzing bench, in a form that is bounded and the same in every run; `make fuzz` goes on from here."""
+"""Every target of the fuzzing bench, bounded and the same in every run; `make fuzz` goes on from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests that were changed after the build, in ways that are still manifests: refused by loading, not by a traceback."""
+"""Manifests that were changed after the build but are still manifests: loading refuses them, without a traceback."""
 
 from __future__ import annotations
 
