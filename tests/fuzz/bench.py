@@ -1,6 +1,6 @@
 """The fuzzing bench: every target in a process of its own, one after the other, and a report of what they did.
 
-    python -m tests.fuzz.bench [TARGET ...] [--runs N] [--seconds S] [--cases N] [--seed K] [--output FOLDER]
+    python -m tests.fuzz.bench [TARGET ...] [--runs N] [--seconds S] [--cases N] [--seed K] [--plain] [--output FOLDER]
 
 `make fuzz` runs this. The corpus in the folder grows from run to run. `report.json` there has counts and findings of
 the last run of each target, and beside it lie the inputs that failed. The exit code is 1 when there is a finding. The
@@ -36,7 +36,7 @@ _RESTARTS = 5
 _COVERAGE = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 
 
-def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int) -> dict[str, Any]:
+def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int, *, plain: bool = False) -> dict[str, Any]:
     """Run one target until its executions or its time are up, also beyond what ends its process."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "findings.jsonl").unlink(missing_ok=True)
@@ -47,6 +47,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int) -> dict[st
         left = max(seconds - int(time.monotonic() - start), 1) if seconds else 0
         command = [sys.executable, "-m", "tests.fuzz.worker", name, str(folder)]
         command += ["--runs", str(runs - executions), "--seconds", str(left), "--seed", str(seed + len(ends))]
+        command += ["--plain"] if plain else []
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
         log = done.stderr.decode(errors="replace")
         more, good, last = state_of(folder / "state") if (folder / "state").is_file() else (0, 0, b"")
@@ -66,6 +67,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int) -> dict[st
         "executions": executions,
         "accepted": accepted,
         "seconds": round(time.monotonic() - start),
+        **({"plain": True} if plain else {}),
         **(dict(zip(("edges", "features", "corpus"), map(int, coverage[-1]), strict=True)) if coverage else {}),
         "findings": [*map(json.loads, rows.splitlines()), *ends],
     }
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=CASES, help="calls compared, per kind (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=0, help="the most time per target; none by default")
     parser.add_argument("--seed", type=int, default=1, help="start of the random numbers (default: %(default)s)")
+    parser.add_argument("--plain", action="store_true", help="inputs from Hypothesis, also where atheris is installed")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "fuzz", help="where the report goes")
     given = parser.parse_args()
     try:
@@ -127,7 +130,7 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     targets, cases = _earlier(given.output / REPORT)
     for name in chosen:
-        targets[name] = fuzz(name, given.output / name, given.runs, given.seconds, given.seed)
+        targets[name] = fuzz(name, given.output / name, given.runs, given.seconds, given.seed, plain=given.plain)
         _tell(name, targets[name]["executions"], "executions", targets[name])
         _write(given.output / REPORT, targets, cases, given.seed)
     for kind in kinds:

@@ -1,6 +1,6 @@
 """Runs one target in a process of its own: guided by coverage where atheris is installed, else drawn by Hypothesis.
 
-    python -m tests.fuzz.worker TARGET FOLDER --runs N --seconds S --seed K
+    python -m tests.fuzz.worker TARGET FOLDER --runs N --seconds S --seed K [--plain]
 
 An unexpected exception is written down and the run goes on. A hang, a crash or too much memory ends the process; what
 it was doing is left in the file `state`, which `bench` reads. Nothing here starts processes or writes reports.
@@ -65,12 +65,16 @@ class Recorder:
     def __call__(self, data: bytes) -> None:
         data = bytes(data[:MAX_INPUT])
         self._executions += 1
-        _HEAD.pack_into(self._state, 0, self._executions, self._accepted, len(data))
+        self._write_head(len(data))
         self._state[_HEAD.size : _HEAD.size + len(data)] = data
         try:
             self._accepted += self._target.accepts(data)
         except Exception as error:
             self._keep(error, data)
+        self._write_head(len(data))
+
+    def _write_head(self, length: int) -> None:
+        _HEAD.pack_into(self._state, 0, self._executions, self._accepted, length)
 
     def _keep(self, error: Exception, data: bytes) -> None:
         frames = traceback.extract_tb(error.__traceback__)
@@ -153,9 +157,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--plain", action="store_true")
     given = parser.parse_args()
+    by_coverage = guided() and not given.plain
     given.folder.mkdir(parents=True, exist_ok=True)
-    if guided():
+    if by_coverage:
         import atheris
 
         # Code is instrumented while it is imported, so nothing of it may be imported before.
@@ -166,7 +172,7 @@ def main() -> None:
     warnings.simplefilter("error")
     (target,) = find([given.target])
     recorder = Recorder(target, given.folder)
-    if guided():
+    if by_coverage:
         _guided(target, recorder, given.folder, given.runs, given.seconds, given.seed)
     else:
         _drawn(target, recorder, given.runs, given.seconds, given.seed)

@@ -1,67 +1,23 @@
-"""Random adapters that no generator would write, well-typed by construction, and guests that they run in.
-
-A `Walk` keeps the operand stack as types, as `marine_gen.ir.build` does, and appends instructions that fit it: values
-from parameters, constants, memory, conversions and calls, renamed by `dup` and `swap2`. What is left on the stack is
-what the function returns. Addresses and ranges are right often, not always.
-"""
+"""Modules of random adapters that no generator would write (see `walks`), and guests for them that compute and trap."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from marine_gen.interfaces import (
-    BY_MNEMONIC,
-    INSTRUCTIONS,
-    Adapter,
-    Export,
-    Implementation,
-    Import,
-    Instruction,
-    Interfaces,
-    Operator,
-)
+from marine_gen.interfaces import Adapter, Export, Implementation, Import, Interfaces
 from marine_gen.text import parse
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from tests.support.adapters import PRELUDE
 from tests.support.draw import scalar
 from tests.support.engines import assemble
+from tests.support.walks import CORE, RAW, Types, Walk, any_type
 
 STATE = "state"
 """A function of every module: a number for all that the guest was asked for, and for what its memory holds."""
-
-RAW = (Prim.I32, Prim.I64, Prim.F32, Prim.F64)
-INTEGERS = (Prim.S8, Prim.S16, Prim.S32, Prim.S64, Prim.U8, Prim.U16, Prim.U32, Prim.U64)
-
-_MAKERS: dict[Prim, list[Operator]] = {}
-for _item in INSTRUCTIONS:
-    if _item.is_conversion:
-        assert isinstance(_item.pushes[0], Prim)
-        _MAKERS.setdefault(_item.pushes[0], []).append(_item)
-
-_Types = tuple[Sequence[IType], Sequence[IType]]
-_PTR_LEN = (Prim.I32, Prim.I32)
-_CORE: dict[str, tuple[tuple[Prim, ...], tuple[Prim, ...]]] = {
-    "allocate": (_PTR_LEN, (Prim.I32,)),
-    "release_objects": ((), ()),
-    "get_result_size": ((), (Prim.I32,)),
-    "get_result_ptr": ((), (Prim.I32,)),
-    "set_result_size": ((Prim.I32,), ()),
-    "set_result_ptr": ((Prim.I32,), ()),
-    "turn_i32": ((Prim.I32,), (Prim.I32,)),
-    "turn_i64": ((Prim.I64,), (Prim.I64,)),
-    "mix": (RAW, (Prim.F64, Prim.F32, Prim.I64, Prim.I32)),
-    "trap": ((Prim.I32,), (Prim.I32,)),
-    "poke": (_PTR_LEN, ()),
-    "seen": ((), (Prim.I64,)),
-    "f32": ((), (Prim.F32,)),
-    "f64": ((), (Prim.F64,)),
-    **{f"drop_{ty}": ((ty,), ()) for ty in RAW},
-}
-"""What adapters call: position, name and types of the core functions of every guest."""
 
 _WAT = """
   (memory (export "memory") 1 2)
@@ -108,184 +64,23 @@ _WAT = """
 """
 
 
-@dataclass(slots=True)
-class Walk:
-    """Instructions of one adapter in the making.
-
-    Attributes:
-        records: type indices of the records of the module.
-        callees: signatures by call-core index.
-        allowed: which of them may be called.
-    """
-
-    random: Random
-    params: Sequence[IType]
-    records: Sequence[int]
-    callees: Sequence[_Types]
-    allowed: Sequence[int]
-    stack: list[IType] = field(default_factory=list)
-    instructions: list[Instruction] = field(default_factory=list)
-
-    def emit(
-        self, mnemonic: str, immediate: int | IType | None = None, pops: int = 0, pushes: Sequence[IType] = ()
-    ) -> None:
-        """Append an instruction that takes `pops` values and puts `pushes` there."""
-        self.instructions.append(Instruction(BY_MNEMONIC[mnemonic], immediate))
-        del self.stack[len(self.stack) - pops :]
-        self.stack += pushes
-
-    def step(self) -> None:
-        """One thing more on the stack, or something done with what is there."""
-        top = self.stack[-1] if self.stack else None
-        choice = self.random.random()
-        if top is not None and choice < 0.12:
-            self.emit("dup", None, 1, (top, top))
-        elif len(self.stack) > 1 and choice < 0.24:
-            self.emit("swap2", None, 2, (self.stack[-1], self.stack[-2]))
-        elif top is not None and choice < 0.45:
-            self.use(top)
-        elif choice < 0.62:
-            self.call(self.random.choice(self.allowed))
-        elif choice < 0.7:
-            self.store()
-        else:
-            self.value(self.type())
-
-    def use(self, top: IType) -> None:
-        """Turn the value on top into something else."""
-        if top is Prim.STRING:
-            self.emit("string.size", None, 1, (Prim.I32,))
-        elif top in (Prim.BYTE_ARRAY, Array(Prim.U8)) and self.random.random() < 0.5:
-            self.emit("byte_array.size", None, 1, (Prim.I32,))
-        elif top is Prim.BYTE_ARRAY:
-            self.emit("array.lower_memory", Prim.U8, 1, _PTR_LEN)
-        elif isinstance(top, Array):
-            self.emit("array.lower_memory", top.element, 1, _PTR_LEN)
-            if self.random.random() < 0.3:  # read again as something of its size
-                self.lift(self.type())
-        elif isinstance(top, Record):
-            self.emit("record.lower_memory", top.id, 1, (Prim.I32,))
-        else:
-            fitting = [item for item in INSTRUCTIONS if item.is_conversion and item.pops == (top,)]
-            if fitting:
-                item = self.random.choice(fitting)
-                (target,) = item.pushes
-                assert isinstance(target, Prim)
-                self.emit(item.mnemonic, None, 1, (target,))
-
-    def raw(self) -> None:
-        """Bring the top down to numbers of Wasm, and those below it that a call returned beside it."""
-        while any(ty not in RAW for ty in self.stack):
-            while self.stack[-1] not in RAW:
-                self.use(self.stack[-1])
-            if self.stack[-1] in RAW and any(ty not in RAW for ty in self.stack):
-                self.drop()
-
-    def drop(self) -> None:
-        """Take a number off the stack: there is no instruction for that, so it goes to a function without results."""
-        self.emit("call-core", list(_CORE).index(f"drop_{self.stack[-1]}"), 1, ())
-
-    def call(self, index: int) -> None:
-        """Call something, with arguments made for it."""
-        params, results = self.callees[index]
-        for param in params:
-            self.value(param, 1)
-        self.emit("call-core", index, len(params), results)
-
-    def store(self) -> None:
-        """Write to a block that is there, or is not."""
-        kind, ty = self.random.choice((("string", Prim.STRING), ("byte_array", Prim.BYTE_ARRAY)))
-        self.value(Prim.I32, 1)
-        self.value(ty, 1)
-        self.emit(f"{kind}.lower_memory", None, 2, _PTR_LEN)
-
-    def lift(self, ty: IType) -> None:
-        """Read a value of `ty` at the address (and length) on the stack; nothing for numbers."""
-        if ty is Prim.STRING:
-            self.emit("string.lift_memory", None, 2, (ty,))
-        elif ty is Prim.BYTE_ARRAY:
-            self.emit("byte_array.lift_memory", None, 2, (ty,))
-        elif isinstance(ty, Array):
-            self.emit("array.lift_memory", ty.element, 2, (ty,))
-        elif isinstance(ty, Record):
-            self.emit("record.lift_memory", ty.id, 1, (ty,))
-
-    def value(self, ty: IType, depth: int = 0) -> None:
-        """Put a value of `ty` on the stack."""
-        given = [index for index, param in enumerate(self.params) if param == ty]
-        if given and self.random.random() < 0.6:
-            self.emit("arg.get", self.random.choice(given), 0, (ty,))
-        elif self.stack and self.stack[-1] == ty and self.random.random() < 0.3:
-            self.emit("dup", None, 1, (ty, ty))
-        elif ty in (Prim.I32, Prim.I64) and (depth > 2 or self.random.random() < 0.6):
-            self.emit(f"{ty}.push", self.constant(64 if ty is Prim.I64 else 32), 0, (ty,))
-        elif ty in (Prim.F32, Prim.F64):
-            self.call(list(_CORE).index(str(ty)))
-        elif isinstance(ty, Prim) and ty in _MAKERS:
-            item = self.random.choice(_MAKERS[ty])
-            (source,) = item.pops
-            assert isinstance(source, Prim)
-            self.value(source, depth + 1)
-            self.emit(item.mnemonic, None, 1, (ty,))
-        else:
-            self.emit("i32.push", self.address(), 0, (Prim.I32,))
-            if not isinstance(ty, Record):
-                self.emit("i32.push", self.length(), 0, (Prim.I32,))
-            self.lift(ty)
-
-    def constant(self, bits: int) -> int:
-        """A number; edges are as likely as addresses."""
-        if self.random.random() < 0.15:
-            last = 2 ** (bits - 1) - 1
-            return self.random.choice((0, -1, 255, 256, -128, 127, 2**31 - 1, -(2**31), last, -last - 1))
-        return self.random.choice((self.address(), self.random.randrange(128), self.random.randrange(8)))
-
-    def address(self) -> int:
-        """Mostly one where the memory holds something."""
-        if self.random.random() < 0.05:
-            return self.random.choice((65_532, -4, 65_536, 65_535))
-        return self.random.choice((self.random.randrange(0, 1024, 4), self.random.randrange(1024, 2000)))
-
-    def length(self) -> int:
-        """Mostly a small one."""
-        if self.random.random() < 0.02:
-            return self.random.choice((-1, 2**31 - 1, 70_000))
-        return self.random.choice((0, 1, 1, 2, 3, 5, 8, self.random.randrange(20)))
-
-    def type(self) -> IType:
-        """Any type; records are those of the module."""
-        return any_type(self.random, self.records)
-
-
-def any_type(random: Random, records: Sequence[int], depth: int = 0) -> IType:
-    """A type over these records, nested up to two arrays deep."""
-    choice = random.random()
-    if choice < 0.2 and records:
-        return Record(random.choice(records))
-    if choice < 0.4 and depth < 2:
-        element = any_type(random, records, depth + 1)
-        return Prim.BYTE_ARRAY if element is Prim.U8 else Array(element)
-    return random.choice(list(Prim))
-
-
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Modules in load order, their interface sections, and the types of what can be called."""
+    """Modules in load order, the parameters of what can be called, and the records of both modules."""
 
     modules: dict[str, bytes]
-    interfaces: dict[str, Interfaces]
     functions: dict[tuple[str, str], tuple[IType, ...]]
     records: dict[int, RecordType]
 
 
-def draw_value(random: Random, ty: IType, records: dict[int, RecordType], depth: int = 0) -> Any:
+def draw_value(random: Random, ty: IType, records: dict[int, RecordType]) -> Any:
     """An internal value of `ty`."""
     if ty is Prim.BYTE_ARRAY:
         return random.randbytes(random.choice((0, 1, 4, 30)))
     if isinstance(ty, Array):
-        return [draw_value(random, ty.element, records, depth + 1) for _ in range(random.choice((0, 1, 2, 3)))]
+        return [draw_value(random, ty.element, records) for _ in range(random.choice((0, 1, 2, 3)))]
     if isinstance(ty, Record):
-        return tuple(draw_value(random, item.type, records, depth + 1) for item in records[ty.id].fields)
+        return tuple(draw_value(random, item.type, records) for item in records[ty.id].fields)
     return scalar(random, ty)
 
 
@@ -303,7 +98,6 @@ def program(random: Random, functions: int) -> Program:
     makers = {"m": inner, "n": outer}
     return Program(
         {name: assemble(maker.wat(), maker.interfaces()) for name, maker in makers.items()},
-        {name: maker.interfaces() for name, maker in makers.items()},
         {
             (name, function): tuple(param.type for param in ty.params)
             for name, maker in makers.items()
@@ -338,27 +132,27 @@ class _Maker:
         self._data = _data(random)
         self.signatures: dict[str, FunctionType] = {}
         runs = [f"run{position}" for position in range(len(imported))]
-        self._exports = [Export(name, 1) for name in (*_CORE, *runs)]
-        first = len(_CORE) + len(runs) + len(names)
+        self._exports = [Export(name, 1) for name in (*CORE, *runs)]
+        first = len(CORE) + len(runs) + len(names)
         wanted = [([param.type for param in ty.params], ty.results) for ty in imported.values()]
-        space: list[_Types] = [*_CORE.values(), *[((), ())] * (len(runs) + len(names)), *wanted]
-        outside = [*range(len(_CORE)), *range(first, len(space))]
+        space: list[Types] = [*CORE.values(), *[((), ())] * (len(runs) + len(names)), *wanted]
+        outside = [*range(len(CORE)), *range(first, len(space))]
         for position, (name, ty) in enumerate(imported.items()):
-            space[len(_CORE) + position] = self._import(name, ty, position, space, outside)
+            space[len(CORE) + position] = self._import(name, ty, position, space, outside)
         for name in names:
             self._export(name, space)
         del self.signatures[STATE]
 
     def _import(
-        self, name: str, declared: FunctionType, position: int, space: Sequence[_Types], outside: Sequence[int]
-    ) -> _Types:
+        self, name: str, declared: FunctionType, position: int, space: Sequence[Types], outside: Sequence[int]
+    ) -> Types:
         """An import with a random adapter, and the guest function that calls it; gives the type of both."""
         params = [self._random.choice(RAW) for _ in range(self._random.choice((0, 1, 2, 4)))]
         walk = Walk(self._random, params, self._records, space, outside)
         for _ in range(self._random.randint(1, 5)):
             walk.step()
             walk.raw()
-        walk.call(self._random.choice(outside[len(_CORE) :]))
+        walk.call(self._random.choice(outside[len(CORE) :]))
         walk.raw()
         adapter = self._function(params, walk.stack)
         self._imports += [Import("m", name, self._add(declared)), Import("m", name, self._implement(adapter, walk))]
@@ -369,13 +163,13 @@ class _Maker:
         self._fields.append(f'(func (export "run{position}") {signature} (call $import{position} {passed}))')
         return params, tuple(walk.stack)
 
-    def _export(self, name: str, space: Sequence[_Types]) -> None:
+    def _export(self, name: str, space: Sequence[Types]) -> None:
         """A function of random parameters over a random adapter."""
         count = 0 if name == STATE else self._random.choice((0, 1, 2, 3))
         params = [any_type(self._random, self._records) for _ in range(count)]
         walk = Walk(self._random, params, self._records, space, range(len(space)))
         if name == STATE:
-            walk.call(list(_CORE).index("seen"))
+            walk.call(list(CORE).index("seen"))
             walk.emit("s64.from_i64", None, 1, (Prim.S64,))
         else:
             for _ in range(self._random.randint(1, 8)):
