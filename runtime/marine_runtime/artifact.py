@@ -117,11 +117,11 @@ class Manifest:
             raise LoadError(f"it has format {document['format']!r}, this version reads format {FORMAT}: build again")
         try:
             return cls(
-                name=str(document["name"]),
-                generator=str(document["generator"]),
-                engine=str(document["engine"]),
-                wasmtime=str(document["wasmtime"]),
-                key=str(document["key"]),
+                name=_text(document["name"]),
+                generator=_text(document["generator"]),
+                engine=_text(document["engine"]),
+                wasmtime=_text(document["wasmtime"]),
+                key=_text(document["key"]),
                 options=dict(document["options"]),
                 modules=tuple(
                     ModuleEntry(
@@ -135,9 +135,17 @@ class Manifest:
             raise LoadError(f"its content is not as expected ({type(error).__name__}: {error})") from None
 
 
+def _text(value: Any) -> str:
+    """Text that can be written, so without the lone surrogates that JSON admits."""
+    text = str(value)
+    text.encode()
+    return text
+
+
 def _file(name: Any, sha256: Any) -> FileEntry:
     if not isinstance(name, str) or not isinstance(sha256, str):
         raise TypeError("a file entry is a name and a hash")
+    _text(name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\x00" in name:
         raise ValueError(f"not a plain file name: {name!r}")
     return FileEntry(name, sha256)

@@ -64,3 +64,23 @@ def test_a_plan_that_is_not_the_one_of_the_glue(tmp_path: Path, engine: str, cha
     with pytest.raises(LoadError) as caught:
         artifact.load(directory, engine=engine).close()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.update(name="\ud800"),
+        lambda manifest: manifest["modules"][0]["plan"].update(name="\ud800"),
+        lambda manifest: manifest["modules"][0]["files"]["wasm"].__setitem__(0, "\ud800.wasm"),
+    ],
+    ids=["service", "module", "file"],
+)
+def test_a_name_with_a_lone_surrogate(tmp_path: Path, change: Change) -> None:
+    """JSON can spell it, but no file can be called so."""
+    directory = tmp_path / "service"
+    build(read_target({"greeting": GUESTS_FOLDER / "greeting.wasm"}), directory)
+    manifest = json.loads((directory / artifact.MANIFEST).read_text("utf-8"))
+    change(manifest)
+    (directory / artifact.MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(LoadError, match=r"its content is not as expected .*surrogates not allowed"):
+        artifact.load(directory)
