@@ -48,6 +48,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int, *, plain: 
         command = [sys.executable, "-m", "tests.fuzz.worker", name, str(folder)]
         command += ["--runs", str(runs - executions), "--seconds", str(left), "--seed", str(seed + len(ends))]
         command += ["--plain"] if plain else []
+        (folder / "state").unlink(missing_ok=True)  # else a worker that fails at once leaves the counts of another
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
         log = done.stderr.decode(errors="replace")
         more, good, last = state_of(folder / "state") if (folder / "state").is_file() else (0, 0, b"")

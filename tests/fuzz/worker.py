@@ -141,9 +141,10 @@ def _drawn(target: Target, recorder: Recorder, runs: int, seconds: int, seed: in
             recorder(data)
 
         run()
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 if sys.platform == "darwin" else 1024)
-        if used > MEMORY_MEGABYTES * (1024 if sys.platform == "darwin" else 1):
-            sys.exit(f"{used} of memory used")
+        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+        if used > MEMORY_MEGABYTES:
+            sys.exit(f"ERROR: {used} MiB of memory used")
         if time.monotonic() > end:
             break
     faulthandler.cancel_dump_traceback_later()
