@@ -8,10 +8,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
+FUZZ   := $(VENV)/.fuzz
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench mutants clean
+.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench fuzz mutants clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -46,6 +47,11 @@ bench: $(STAMP)
 mutants: $(STAMP)
 	$(BIN)/python -m tests.security.mutants $(ARGS)
 
+# Random input for everything that reads, and random services on every engine; the report is build/fuzz/report.json.
+# ARGS="--runs 100000 --cases 50000" for longer, ARGS="--seconds 60" for at most a minute each; `--help` has the rest.
+fuzz: $(FUZZ)
+	$(BIN)/python -m tests.fuzz.bench $(ARGS)
+
 # Source distribution and wheel, into dist/.
 wheel: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir dist
@@ -73,4 +79,8 @@ $(STAMP): pyproject.toml
 
 $(GUESTS): $(STAMP)
 	$(PIP) install --quiet -e '.[guests]'
+	touch $@
+
+$(FUZZ): $(STAMP)
+	$(PIP) install --quiet -e '.[fuzz]'
 	touch $@

@@ -135,11 +135,11 @@ class Manifest:
             raise LoadError(f"it has format {document['format']!r}, this version reads format {FORMAT}: build again")
         try:
             return cls(
-                name=str(document["name"]),
-                generator=str(document["generator"]),
-                engine=str(document["engine"]),
-                wasmtime=str(document["wasmtime"]),
-                key=str(document["key"]),
+                name=_text(document["name"]),
+                generator=_text(document["generator"]),
+                engine=_text(document["engine"]),
+                wasmtime=_text(document["wasmtime"]),
+                key=_text(document["key"]),
                 options=dict(document["options"]),
                 package=tuple(_file(*item) for item in document.get("package", ())),
                 modules=tuple(
@@ -154,9 +154,17 @@ class Manifest:
             raise LoadError(f"its content is not as expected ({type(error).__name__}: {error})") from None
 
 
+def _text(value: Any) -> str:
+    """Text that can be written, so without the lone surrogates that JSON admits."""
+    text = str(value)
+    text.encode()
+    return text
+
+
 def _file(name: Any, sha256: Any) -> FileEntry:
     if not isinstance(name, str) or not isinstance(sha256, str):
         raise TypeError("a file entry is a name and a hash")
+    _text(name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\x00" in name:
         raise ValueError(f"not a plain file name: {name!r}")
     return FileEntry(name, sha256)
@@ -317,7 +325,11 @@ def _load_glue(
     item = _entry_file(entry, "fused_python" if fused else "python")
     source = _read(directory, item, entry)
     assert source is not None
-    return GeneratedGlue.from_file(directory / item.name, source.decode(), entry.plan, fused, records)
+    try:
+        text = source.decode()
+    except UnicodeDecodeError as error:
+        raise LoadError(f"module `{entry.plan.name}`: `{directory / item.name}` is not Python: {error}") from None
+    return GeneratedGlue.from_file(directory / item.name, text, entry.plan, fused, records)
 
 
 def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:

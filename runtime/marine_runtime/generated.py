@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from marine_runtime.errors import LoadError
+from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.glue import Bound, FusedModules, Link
 from marine_runtime.names import identifier
 from marine_runtime.plan import ModulePlan
@@ -42,6 +42,9 @@ class GeneratedGlue:
         self._bind = module.bind
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = module.IMPORTS
         self.record_classes: Mapping[int, type] = module.RECORDS
+        self._place = f"the generated glue of module `{plan.name}`"
+        if missing := self.record_classes.keys() - plan.records.keys():
+            raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
         for index, cls in self.record_classes.items():
             cls.__marine_record__ = plan.records[index]  # what `values` looks for
         if records is not None:
@@ -69,8 +72,8 @@ class GeneratedGlue:
             LoadError: the file can't be read or executed.
         """
         spec = importlib.util.spec_from_file_location(_module_name(plan), path)
-        assert spec is not None
-        assert spec.loader is not None
+        if spec is None or spec.loader is None:  # a name that Python has no loader for
+            raise LoadError(f"`{path}` is not a Python file")
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
@@ -80,8 +83,16 @@ class GeneratedGlue:
         return glue
 
     def bind(self, link: Link) -> Bound:
-        """Tie the adapters to an instance."""
-        bound: Bound = self._bind(link)
+        """Tie the adapters to an instance.
+
+        Raises:
+            LinkError: the plan, or the instance, is not the one that the glue was generated for.
+        """
+        try:
+            bound: Bound = self._bind(link)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
         return bound
 
 

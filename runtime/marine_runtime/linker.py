@@ -258,11 +258,11 @@ def _instantiate_glue(
     imports: dict[tuple[str, str], Any] = {("0", "staging"): staging}
     if stub:
         imports["0", "table"] = stub.table
-    for number, (module, name) in enumerate(fused.needs):
-        owner = instance if module == plan.name else scene.earlier[module].instance
-        assert owner is not None  # adapters that call Python are not fused
-        imports["1", str(number)] = owner.export((owner.module.memory or "") if name is None else name)
     try:
+        for number, (module, name) in enumerate(fused.needs):
+            owner = instance if module == plan.name else scene.earlier[module].instance
+            assert owner is not None  # adapters that call Python are not fused
+            imports["1", str(number)] = owner.export((owner.module.memory or "") if name is None else name)
         return scene.store.instantiate(fused.glue, imports)
     except (LinkError, KeyError) as error:
         raise LinkError(f"the fused glue of module `{plan.name}` does not fit: {error}; build again") from None

@@ -93,6 +93,7 @@ class ModulePlan:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected a string, got {value!r}")
+    value.encode()  # JSON admits lone surrogates, which nothing else does
     return value
 
 
