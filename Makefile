@@ -9,10 +9,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
+BENCH  := .venv-bench
+BENCHED := $(BENCH)/.installed
+NPM    := $(BENCH)/npm/.installed
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench fuzz mutants clean
+.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
+.PHONY: mutants clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -39,9 +43,18 @@ docs: $(STAMP)
 bless: $(STAMP)
 	MARINE_GEN_BLESS=1 $(BIN)/python -m pytest tests $(ARGS)
 
-# Calls one function on every engine, side by side. See `marine-gen bench --help` for more.
-bench: $(STAMP)
-	$(BIN)/marine-gen bench tests/guests/greeting.wasm greeting.greeting '["John"]' $(ARGS)
+# Measures everything against everyone and writes docs/benchmarks.*, in less than ten minutes; `ARGS=--quick` writes to
+# .venv-bench/report instead. Has its own environment; what can't be installed is missing in the report, with its reason.
+bench: $(BENCHED) $(NPM)
+	$(BENCH)/bin/python -m tests.bench.run $(ARGS)
+
+# Makes docs/benchmarks.* and the table of the README from docs/benchmarks.json, without measuring.
+bench-report: $(STAMP)
+	$(BIN)/python -m tests.bench.report
+
+# Measures the ratios that must hold, and fails when one does not; less than a minute.
+bench-gate: $(STAMP) $(NPM)
+	$(BIN)/python -m tests.bench.gate $(ARGS)
 
 # Removes each check that keeps guests in their place, one at a time; some test has to fail. `ARGS="--every 4"` is quicker.
 mutants: $(STAMP)
@@ -68,7 +81,7 @@ guests-check: $(GUESTS)
 toolchain: $(GUESTS)
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
+	rm -rf $(VENV) $(BENCH) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
 	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 
@@ -84,3 +97,14 @@ $(GUESTS): $(STAMP)
 $(FUZZ): $(STAMP)
 	$(PIP) install --quiet -e '.[fuzz]'
 	touch $@
+
+$(BENCHED): pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[bench]'
+	touch $@
+
+# Without npm there is no such file, and the peers from there are missing.
+$(NPM): tests/bench/peers/js/package-lock.json
+	mkdir -p $(@D)
+	cp tests/bench/peers/js/package.json tests/bench/peers/js/package-lock.json $(@D)
+	cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts && touch .installed || echo "npm can't install marine-js"

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 GUESTS_FOLDER = ROOT / "tests" / "guests"
 EXAMPLE_FOLDER = ROOT / "examples" / "curl_service"
 HOSTILE_FOLDER = GUESTS_FOLDER / "hostile"
+BENCH_FOLDER = ROOT / "tests" / "bench" / "guests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,12 @@ _HOSTILE = (
 GUESTS = (
     *(Guest(name, GUESTS_FOLDER) for name in _TESTS),
     *(Guest(name, EXAMPLE_FOLDER) for name in _EXAMPLE),
+    Guest("bench_store", BENCH_FOLDER),
 )
 """The guests that are built from C, each behind those that it imports from."""
 
 HOSTILE = tuple(Guest(name, HOSTILE_FOLDER) for name in _HOSTILE)
 """Modules that do what a correct guest would not; tests assemble them and embed their adapters."""
+
+PLUGINS = (BENCH_FOLDER / "extism_plugin.c",)
+"""Sources of modules that are no guests: they have no adapters, and another runtime loads them."""

@@ -11,7 +11,16 @@ from marine_gen.binary.embed import extract
 from marine_gen.generate import generate
 from marine_gen.text.printer import print_interfaces
 from marine_gen.wasm.metadata import read_sdk_version
-from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE, HOSTILE_FOLDER, ROOT
+from tests.guests.descriptions import (
+    BENCH_FOLDER,
+    EXAMPLE_FOLDER,
+    GUESTS,
+    GUESTS_FOLDER,
+    HOSTILE,
+    HOSTILE_FOLDER,
+    PLUGINS,
+    ROOT,
+)
 
 SIZE_LIMIT = 60_000
 
@@ -38,9 +47,10 @@ def test_hostile_module_is_valid_and_exports_its_functions(guest):
 def test_every_file_belongs_to_a_description():
     named = {path for guest in GUESTS for path in (guest.source, guest.interface, guest.adapters, guest.module)}
     named |= {path for guest in HOSTILE for path in (guest.source, guest.interface, guest.adapters)}
+    named |= {path for source in PLUGINS for path in (source, source.with_suffix(".wasm"))}
     present = {
         path
-        for folder in (GUESTS_FOLDER, EXAMPLE_FOLDER, HOSTILE_FOLDER)
+        for folder in (GUESTS_FOLDER, EXAMPLE_FOLDER, HOSTILE_FOLDER, BENCH_FOLDER)
         for suffix in ("c", "idl", "it", "wasm", "wat")
         for path in folder.glob(f"*.{suffix}")
     }

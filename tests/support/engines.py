@@ -19,7 +19,7 @@ from marine_gen.wasm import embed_sdk_version
 from marine_runtime import PythonModule, Service
 from marine_runtime.errors import CallError
 from marine_runtime.linker import HostFunctions
-from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
+from tests.guests.descriptions import BENCH_FOLDER, EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
 
 SDK_VERSION = "0.14.0"
 
@@ -69,7 +69,7 @@ def guest(name: str) -> bytes:
         texts = [(HOSTILE_FOLDER / f"{name}.{suffix}").read_text("utf-8") for suffix in ("wat", "it")]
         return assemble(*texts)
     folder = next(item.folder for item in GUESTS if item.name == name)
-    assert folder in (GUESTS_FOLDER, EXAMPLE_FOLDER)
+    assert folder in (GUESTS_FOLDER, EXAMPLE_FOLDER, BENCH_FOLDER)
     return (folder / f"{name}.wasm").read_bytes()
 
 

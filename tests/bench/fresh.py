@@ -1,0 +1,145 @@
+"""What only a new process can show: the time from after `import` to the first result, and memory per service.
+
+    python -m tests.bench.fresh < JSON
+
+reads what to do and prints a line of JSON. `run_fresh` starts that as a stopwatch. Peers outside of Python have their
+own process and do not come here.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from tests.bench.model import Case
+from tests.bench.peers.base import Contender
+
+ROOT = Path(__file__).parents[2]
+SERVICES = 20
+"""How many services are loaded to see what one of them takes."""
+
+
+def run_fresh(case: Case, opener: str, modules: dict[str, str]) -> Contender:
+    """A stopwatch over new processes, for the kinds `first call` and `memory`.
+
+    Args:
+        case: gives the kind, the function and its arguments.
+        opener: an engine, or the name of another opener below.
+        modules: paths by module name; `built` alone is a built directory.
+    """
+    request = {
+        "kind": case.kind,
+        "opener": opener,
+        "modules": modules,
+        "module": case.work.module,
+        "function": case.work.function,
+        "arguments": case.work.arguments,
+    }
+
+    def watch(calls: int) -> int:
+        return sum(_ask(request)["value"] for _ in range(calls))
+
+    return Contender(watch, _ask(request)["result"])
+
+
+def _ask(request: dict[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.fresh"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "a new process failed")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def resident() -> int:
+    """Bytes of memory of this process, as the system counts them; Linux only."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _main() -> None:
+    request = json.loads(sys.stdin.read())
+    open_service = OPENERS.get(request["opener"], _engine)(request)
+    result: Any = None
+    if request["kind"] == "memory":
+        kept = [open_service()]
+        kept[0]()
+        before = resident()
+        for _ in range(SERVICES):
+            kept.append(open_service())
+            result = kept[-1]()
+        value = max(resident() - before, 0) // SERVICES
+    else:
+        began = perf_counter_ns()
+        result = open_service()()
+        value = perf_counter_ns() - began
+    print(json.dumps({"value": value, "result": result}))
+
+
+def _engine(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
+    """Loads a built directory with the runtime alone, or modules with the interpreter."""
+    built = request["modules"].get("built")
+    if built:
+        import marine_runtime
+
+        load: Callable[[], Any] = partial(marine_runtime.load, built)
+    else:
+        import marine_gen
+
+        load = partial(marine_gen.load, request["modules"], engine=request["opener"])
+
+    def open_service() -> Callable[[], Any]:
+        service = load()
+        return partial(service.call, request["module"], request["function"], request["arguments"])
+
+    return open_service
+
+
+def _by_hand(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
+    from tests.bench.peers.by_hand import open_string_call
+
+    modules = {name: Path(path).read_bytes() for name, path in request["modules"].items()}
+    return lambda: partial(open_string_call(modules, request["function"]), *request["arguments"])
+
+
+def _extism(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
+    from tests.bench.peers.extism_sdk import open_plugin
+
+    def open_service() -> Callable[[], Any]:
+        call = open_plugin()
+        return lambda: call("greet", *request["arguments"]).decode()
+
+    return open_service
+
+
+def _component(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
+    from tests.bench.peers.components import open_greeting
+
+    return lambda: partial(open_greeting(), *request["arguments"])
+
+
+OPENERS: dict[str, Callable[[dict[str, Any]], Callable[[], Callable[[], Any]]]] = {
+    "by hand": _by_hand,
+    "extism": _extism,
+    "component": _component,
+}
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,33 @@
+"""Everyone who takes part, in the order in which tables show them; a file per peer."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from marine_gen.artifact import ENGINES
+from tests.bench.peers.base import NotMeasuredError, Peer
+from tests.bench.peers.by_hand import ByHand
+from tests.bench.peers.components import Component
+from tests.bench.peers.engines import Engine
+from tests.bench.peers.extism_sdk import Extism
+from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
+from tests.bench.peers.marine_js import MarineJs, Node
+
+OURS = ENGINES[0]
+"""The peer that the others are compared with."""
+
+BASELINE = "interpreter, public API"
+"""The interpreter over the public API of the binding: what there was before."""
+
+
+def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
+    """All peers; one that is not there says so in every case."""
+    node: Node | str
+    try:
+        node = stack.enter_context(Node(npm))
+    except NotMeasuredError as error:
+        node = str(error)
+    engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
+    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), Component()]
+    return [*engines, *others, EmptyCall(), PlainCall(), Copies()]

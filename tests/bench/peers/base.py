@@ -1,0 +1,60 @@
+"""What a peer is: a named way to do the work of a case, made ready to be timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from marine_gen.bench import Stopwatch, time_calls
+from tests.bench.model import Case
+
+
+class NotMeasuredError(Exception):
+    """A peer can't do a case, or is not there; the text says why, for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A peer in a case, ready.
+
+    Attributes:
+        watch: makes calls and gives their nanoseconds, or the bytes that they left in memory.
+        result: the plain result of one call, None when the work has none.
+        per: how many pieces of work one call does.
+    """
+
+    watch: Stopwatch
+    result: Any = None
+    per: int = 1
+
+
+class Peer(Protocol):
+    """A way to run services or modules."""
+
+    @property
+    def name(self) -> str:
+        """As results and tables show it."""
+
+    @property
+    def about(self) -> str:
+        """One sentence: what it is, with versions."""
+
+    def prepare(self, case: Case, stack: ExitStack) -> Contender:
+        """Get ready for a case; what has to be closed goes onto the stack.
+
+        Raises:
+            NotMeasuredError: the peer can't do that.
+        """
+
+
+def no_result(call: Callable[[], Any]) -> None:
+    """Make a call whose result is not compared."""
+    call()
+
+
+def contender(call: Callable[[], Any], per: int = 1) -> Contender:
+    """A callable of this process, called once for its result."""
+    return Contender(partial(time_calls, call), call(), per)

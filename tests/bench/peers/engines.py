@@ -1,0 +1,134 @@
+"""Our own engines, over both call layers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import marine_gen
+from marine_gen.artifact.load import CACHE_VARIABLE
+from marine_gen.bench.candidates import public_arguments
+from marine_runtime import Service
+from tests.bench.fresh import run_fresh
+from tests.bench.model import Case, Work
+from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
+from tests.support.engines import normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One engine over one call layer."""
+
+    engine: str
+    backend: str = "fast"
+
+    @property
+    def name(self) -> str:
+        """The engine, and the call layer when it is not the fast one."""
+        return self.engine if self.backend == "fast" else f"{self.engine}, {self.backend} API"
+
+    @property
+    def about(self) -> str:
+        """What it is."""
+        layer = "our call layer" if self.backend == "fast" else "the public API of Wasmtime's Python binding"
+        return f"marine-gen, engine `{self.engine}` over {layer}"
+
+    def prepare(self, case: Case, stack: ExitStack) -> Contender:
+        """See `Peer`."""
+        work = case.work
+        if case.kind == "call":
+            call = public_call(stack.enter_context(self._load(work)), work)
+            made = contender(call, work.per)
+            return Contender(made.watch, normalised(made.result), work.per)
+        if case.kind == "batch":
+            service = stack.enter_context(self._load(work))
+            rows = [public_values(service, work)] * case.count
+            made = contender(partial(service.call_batch, work.module, work.function, rows), case.count * work.per)
+            return Contender(made.watch, normalised(made.result[-1]), made.per)
+        if case.kind == "services":
+            services = [stack.enter_context(self._load(work)) for _ in range(case.count)]
+            calls = [public_call(service, work) for service in services]
+            return contender(partial(_all, calls), case.count)
+        if self.backend != "fast":
+            raise NotMeasuredError("loads as the interpreter does; the call layer makes no difference")
+        return self._loading(case, stack)
+
+    def _loading(self, case: Case, stack: ExitStack) -> Contender:
+        scratch = scratch_folder(stack)
+        files = write_modules(case.work, scratch)
+        if case.kind == "build":
+            if self.engine == "interpreter":
+                raise NotMeasuredError("can't be built ahead of time")
+            build = partial(marine_gen.build, files, scratch / "built", engine=self.engine, force=True)
+            return contender(partial(no_result, build))
+        if case.kind == "cold load":
+            return contender(partial(self._open_and_close, files, scratch / "cold", clear=True))
+        if case.kind == "warm load":
+            return contender(partial(self._open_and_close, files, scratch / "warm", clear=False))
+        if self.engine == "interpreter":
+            return run_fresh(case, self.engine, {name: str(path) for name, path in files.items()})
+        built = marine_gen.build(files, scratch / "built", engine=self.engine, force=True).directory
+        return run_fresh(case, self.engine, {"built": str(built)})
+
+    def _open_and_close(self, files: dict[str, Path], cache: Path, *, clear: bool) -> None:
+        if clear:
+            shutil.rmtree(cache, ignore_errors=True)
+        before = os.environ.get(CACHE_VARIABLE)
+        os.environ[CACHE_VARIABLE] = str(cache)
+        try:
+            marine_gen.load(files, engine=self.engine).close()
+        finally:
+            if before is None:
+                del os.environ[CACHE_VARIABLE]
+            else:
+                os.environ[CACHE_VARIABLE] = before
+
+    def _load(self, work: Work) -> Service:
+        service = marine_gen.load(dict(work.modules), engine=self.engine, backend=self.backend)
+        if service.backend != self.backend:
+            service.close()
+            raise NotMeasuredError("the fast call layer is not available here; see `marine-gen doctor`")
+        return service
+
+
+def public_call(service: Service, work: Work) -> Any:
+    """The call of a case as a Python program would write it."""
+    return partial(service.modules[work.module][work.function], *public_values(service, work))
+
+
+def public_values(service: Service, work: Work) -> list[Any]:
+    """Arguments of the public types: records are instances of the service's own classes."""
+    if all(isinstance(argument, (int, str, bytes)) for argument in work.arguments):
+        return list(work.arguments)
+    return public_arguments(service, work.module, work.function, arguments_json(work))
+
+
+def arguments_json(work: Work) -> str:
+    """The arguments of a case as JSON: byte arrays are lists of numbers, records lists of fields."""
+    return json.dumps(work.arguments, default=list)
+
+
+def scratch_folder(stack: ExitStack) -> Path:
+    """A folder that is gone when the stack closes."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+
+def write_modules(work: Work, folder: Path) -> dict[str, Path]:
+    """The modules of a case as files."""
+    files = {name: folder / f"{name}.wasm" for name in work.modules}
+    for name, path in files.items():
+        path.write_bytes(work.modules[name])
+    return files
+
+
+def _all(calls: Sequence[Any]) -> None:
+    for call in calls:
+        call()

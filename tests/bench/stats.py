@@ -1,0 +1,87 @@
+"""Statistics over samples: ratios with their spread, and how cost grows with size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+from tests.bench.model import Result, Run
+
+LINEAR = 1.15
+"""A slope up to this counts as linear: the tail of a curve over three sizes has that much noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How cost grows along a curve, as slopes of lines fitted to it in a log-log plot: 1 is linear, 0 constant.
+
+    Attributes:
+        slope: over all points.
+        tail: over the larger half, where fixed cost weighs least; at least two points.
+    """
+
+    slope: float
+    tail: float
+
+    @property
+    def linear(self) -> bool:
+        """Whether cost grows linearly or slower at the large end."""
+        return self.tail <= LINEAR
+
+
+def fit(points: Sequence[tuple[float, float]]) -> float:
+    """The slope of the least-squares line through the logarithms of points.
+
+    Raises:
+        ValueError: fewer than two different sizes, or a number that is not positive.
+    """
+    if any(x <= 0 or y <= 0 for x, y in points):
+        raise ValueError("a log-log slope needs positive numbers")
+    xs, ys = [log(x) for x, _ in points], [log(y) for _, y in points]
+    middle_x, middle_y = _mean(xs), _mean(ys)
+    spread = sum((x - middle_x) ** 2 for x in xs)
+    if spread == 0:
+        raise ValueError("a slope needs at least two different sizes")
+    return sum((x - middle_x) * (y - middle_y) for x, y in zip(xs, ys, strict=True)) / spread
+
+
+def growth(points: Sequence[tuple[float, float]]) -> Growth:
+    """The growth along a curve.
+
+    Raises:
+        ValueError: as `fit`.
+    """
+    ordered = sorted(points)
+    return Growth(fit(ordered), fit(ordered[-max(2, (len(ordered) + 1) // 2) :]))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def spread(result: Result) -> float:
+    """The distance of the quartiles of the samples, as a part of their median."""
+    ordered = sorted(result.samples)
+    return (_quantile(ordered, 0.75) - _quantile(ordered, 0.25)) / result.median
+
+
+def _quantile(ordered: Sequence[float], part: float) -> float:
+    position = part * (len(ordered) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def curves_of(run: Run) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Points (size, median) by series and peer, for the peers with at least two of them."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for case in run.cases:
+        if case.series:
+            for result in case.results:
+                if result.samples:
+                    found.setdefault(case.series, {}).setdefault(result.peer, []).append((case.x, result.median))
+    return {
+        series: {peer: sorted(points) for peer, points in peers.items() if len({x for x, _ in points}) > 1}
+        for series, peers in found.items()
+    }

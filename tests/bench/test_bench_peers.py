@@ -1,0 +1,138 @@
+"""Every peer of this process gives the expected result in every case that it can do, and breaks without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.bench.cases import all_cases
+from tests.bench.cases.calls import calls, greeting
+from tests.bench.cases.crossing import crossing
+from tests.bench.cases.services import store_cases
+from tests.bench.model import Case
+from tests.bench.peers import ByHand, Component, Engine, open_peers
+from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
+from tests.bench.run import main, measure, same
+
+GREETING = Case("greeting", "group", "title", "call", greeting())
+SMALL = 2**16
+
+
+def small_cases() -> Iterator[Case]:
+    """Cases with values that are quick to make."""
+    for case in (*calls(), *crossing(), *store_cases()):
+        if not case.name.split()[-1].isdigit() or int(case.name.split()[-1]) <= SMALL:
+            yield case
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A peer that does what it is made to."""
+
+    name: str
+    error: Exception | None = None
+    result: object = "Hi, John"
+    about: str = ""
+
+    def prepare(self, case: Case, stack: ExitStack) -> Contender:
+        """See `Peer`."""
+        if self.error:
+            raise self.error
+        return contender(lambda: self.result)
+
+
+def test_names_of_cases_are_unique() -> None:
+    names = [case.name for case in all_cases(Path("nowhere"))]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("case", list(small_cases()), ids=lambda case: case.name)
+def test_peers_give_the_expected_result(case: Case) -> None:
+    peers: list[Peer] = [Engine("fused"), ByHand(), Component()]
+    done = []
+    for peer in peers:
+        with ExitStack() as stack:
+            try:
+                made = peer.prepare(case, stack)
+            except NotMeasuredError:
+                continue
+            assert same(made.result, case.work.expected), peer.name
+            done.append(peer.name)
+    assert "fused" in done
+
+
+def test_a_peer_that_fails_is_a_result_with_its_reason() -> None:
+    peers: list[Peer] = [
+        Fake("good"),
+        Fake("broken", KeyError("no such thing\nmore")),
+        Fake("unable", NotMeasuredError("can't")),
+        Fake("wrong", result="Hi, Jane"),
+    ]
+    found = {result.peer: result for result in measure(GREETING, peers, rounds=2, min_time=0).results}
+    assert list(found) == ["good", "broken", "unable", "wrong"]
+    assert len(found["good"].samples) == 2
+    assert {name: result.missing for name, result in found.items()} == {
+        "good": "",
+        "broken": "failed: KeyError: 'no such thing\\nmore'",
+        "unable": "can't",
+        "wrong": "gave another result than the others",
+    }
+    assert not any(found[name].samples for name in ("broken", "unable", "wrong"))
+
+
+def test_a_peer_that_fails_in_the_middle_does_not_stop_the_others() -> None:
+    class Tired:
+        name, about = "tired", ""
+        left = 3
+
+        def prepare(self, case: Case, stack: ExitStack) -> Contender:
+            return contender(self.call)
+
+        def call(self) -> str:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError("gone")
+            return "Hi, John"
+
+    good, tired = measure(GREETING, [Fake("good"), Tired()], rounds=5, min_time=0).results
+    assert len(good.samples) == 5
+    assert (tired.samples, tired.missing) == ((), "failed while it was timed: gone")
+
+
+def test_a_peer_that_raises_without_words_is_a_result_too() -> None:
+    (result,) = measure(GREETING, [Fake("broken", ValueError())], rounds=1, min_time=0).results
+    assert result.missing == "failed: ValueError"
+
+
+def test_without_npm_marine_js_is_missing_and_says_so(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        peers = {peer.name: peer for peer in open_peers(tmp_path, stack)}
+        assert "missing" in peers["marine-js"].about
+        (result,) = measure(GREETING, [peers["marine-js"]], rounds=1, min_time=0).results
+    assert "not installed" in result.missing
+
+
+def test_a_case_whose_module_is_missing_is_a_result_too() -> None:
+    case = replace(GREETING, work=replace(GREETING.work, modules={}))
+    (result,) = measure(case, [Fake("good")], rounds=1, min_time=0).results
+    assert "not installed" in result.missing
+
+
+def test_records_and_bytes_of_json_are_compared_by_value() -> None:
+    assert same({"a": 1, "b": [1, 2]}, (1, b"\x01\x02"))
+    assert same([{"a": 1}], [(1,)])
+    assert not same({"a": 1}, (1, 2))
+    assert not same([256], b"\x00")
+    assert not same([1], [1, 2])
+    assert not same(None, ("x",))
+
+
+def test_an_unknown_case_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--only", "no such case"])
+    assert caught.value.code == 2
+    assert "no case has no such case in its name" in capsys.readouterr().err

@@ -1,0 +1,123 @@
+"""The report of a stored run, the committed pages, and the plots. Nothing is measured."""
+
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.bench.model import CaseResult, Result, Run, read_run
+from tests.bench.page import make_page
+from tests.bench.plots import WIDTH, bars, colours, curves
+from tests.bench.report import BEGIN, COLUMNS, END, JSON, README, ROWS, main, readme_page, render
+from tests.support.golden import check_file
+
+HOSTILE = '<script>alert("x")</script> | `y`'
+
+
+def stored() -> Run:
+    """The committed run."""
+    return read_run(JSON)
+
+
+def small() -> Run:
+    """A run with everything that is special: a missing peer, bytes, a curve, hostile texts."""
+    machine: dict[str, str | int] = {"cpu": HOSTILE, "cores": 2, "python": "CPython", "wasmtime": "1"}
+    ours, other = Result("fused", (100.0, 110.0, 90.0), 5), Result("by hand", (4000.0, 4400.0, 3600.0), 2)
+    cases = [
+        CaseResult("greeting", "Calls", 'greeting("John")', "ns", (ours, other, Result("gone", missing=HOSTILE))),
+        CaseResult(
+            "memory", "Memory", "memory", "bytes", (Result("fused", (2048.0,), 1), Result("gone", missing="off"))
+        ),
+    ]
+    for size in (1, 10, 100):
+        results = (Result("fused", (float(size**2),), 1), Result("by hand", (5.0 * size,), 1))
+        cases.append(CaseResult(f"curve {size}", "Points", "curve", "ns", results, "a curve", "bytes", size))
+    peers = {"fused": "ours", "by hand": "`code`", "gone": "absent"}
+    return Run("today", machine, {"mode": "quick", "load before": 3.5}, peers, tuple(cases))
+
+
+def test_the_committed_pages_are_what_the_run_gives() -> None:
+    for suffix in (".md", ".html"):
+        check_file(JSON.with_suffix(suffix), render(f"benchmarks{suffix}.j2", stored()))
+
+
+def test_the_table_of_the_readme_is_what_the_run_gives() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text.count(BEGIN) == text.count(END) == 1
+    check_file(README, readme_page(text, stored()))
+
+
+def test_the_table_of_the_readme_has_every_row_and_peer_of_the_run() -> None:
+    run = stored()
+    assert set(COLUMNS) <= set(run.peers)
+    assert set(ROWS) <= {case.name for case in run.cases}
+
+
+def test_every_peer_is_in_every_case_of_the_run_with_samples_or_a_reason() -> None:
+    run = stored()
+    for case in run.cases:
+        assert [result.peer for result in case.results] == list(run.peers)
+        assert all(bool(result.samples) != bool(result.missing) for result in case.results), case.name
+
+
+def test_a_readme_without_the_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place"):
+        readme_page("nothing", small())
+
+
+def test_what_is_missing_is_shown_with_its_reason() -> None:
+    text = render("benchmarks.md.j2", small())
+    assert '| greeting("John") | 100 ns | 4.00 µs (40.0 ×) | – |' in text
+    assert "| gone | off | memory |" in text
+    assert "| memory | 2 KiB | – |\n" in text  # `by hand` is no column of this table, `gone` is one everywhere
+    assert "> **This was a quick run" in text
+    assert "> **The machine was busy" in text
+
+
+def test_growth_that_is_worse_than_linear_is_said() -> None:
+    page = make_page(small())
+    found = {row.peer: (row.slope, row.tail, row.linear) for row in page.growth}
+    assert found == {"fused": ("2.00", "2.00", False), "by hand": ("1.00", "1.00", True)}
+    assert page.growth_summary == ("On `fused`, cost grows linearly or better except here: a curve (tail 2.00).")
+
+
+def test_the_html_page_needs_nothing_else_and_escapes_what_a_run_says() -> None:
+    text = render("benchmarks.html.j2", small())
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "src=" not in text
+    assert "url(" not in text
+    for drawing in text.split("<svg")[1:]:
+        ElementTree.fromstring("<svg" + drawing.split("</svg>")[0] + "</svg>")
+    # One chart of bars for the case with two peers, one of the curve, none of the case with one peer.
+    assert text.count("<svg") == 2 + 3
+
+
+def test_bars_are_on_a_logarithmic_scale_inside_the_picture() -> None:
+    plot = bars("title", [("a", 1.0, ""), ("b", 10.0, ""), ("c", 1000.0, "")], colours("abc"))
+    first, second, third = (bar.width for bar in plot.bars)
+    assert math.isclose(third - second, 2 * (second - first), abs_tol=3)
+    assert plot.left + third <= WIDTH
+    for rows in ([], [("a", 0.0, "")]):
+        with pytest.raises(ValueError, match="positive"):
+            bars("title", rows, colours("a"))
+
+
+def test_curves_go_through_their_points() -> None:
+    plot = curves("title", "bytes", {"a": [(10, 10), (1, 1), (100, 100)]}, "ns", colours("a"))
+    (line,) = plot.lines
+    (x0, y0), (x1, y1), (x2, y2) = line.points
+    assert (x0, y0) == (plot.left, plot.bottom)
+    assert (x2, y2) == (plot.right, plot.top)
+    assert (x1, y1) == pytest.approx(((x0 + x2) / 2, (y0 + y2) / 2))
+    assert [text for _, text in plot.y_ticks] == ["1 ns", "10 ns", "100 ns"]
+
+
+def test_a_file_that_is_not_a_run_is_an_error_of_one_line(tmp_path, capsys) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path / "run.json")])
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.count("\n") == 1
