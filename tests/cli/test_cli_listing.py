@@ -118,7 +118,13 @@ def test_interface_as_json(run: Run) -> None:
         ("greeting-record", "GreetingRecord"),
         ("TestServiceName", "TestServiceName"),
         ("curl_adapter.v2", "CurlAdapterV2"),
+        ("HTTP_server", "HttpServer"),
+        ("HTTPServer", "Httpserver"),
+        ("getURL", "GetURL"),
+        ("v2beta", "V2Beta"),
+        ("__3d view-", "3DView"),
         ("größe", "Größe"),
+        ("éCole", "école"),
         ("-_-", ""),
     ],
 )
