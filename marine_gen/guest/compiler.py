@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -34,6 +35,9 @@ FLAGS = (
     *("-s", "-Wl,-z,stack-size=131072"),
 )
 """What every module is compiled with, before the author's own options."""
+
+_UNWRITTEN = re.compile(r"undefined symbol: marine_function_(\w+)")
+"""What the linker says of an exported function that the author did not write (`MARINE_FUNCTION` in `marine.h`)."""
 
 
 class CompilerError(MarineError):
@@ -133,5 +137,8 @@ def _run(command: Sequence[str]) -> str:
         reason = getattr(error, "strerror", None) or error
         raise CompilerError(f"the C compiler `{command[0]}` can't be run: {reason}") from None
     if done.returncode:
-        raise CompilerError(f"the C compiler failed with exit code {done.returncode}", done.stdout)
+        missing = dict.fromkeys(_UNWRITTEN.findall(done.stdout))
+        unwritten = f"; no source defines {', '.join(f'`{name}`' for name in missing)}, which the interface exports"
+        message = f"the C compiler failed with exit code {done.returncode}{unwritten if missing else ''}"
+        raise CompilerError(message, done.stdout)
     return done.stdout
