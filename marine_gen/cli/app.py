@@ -115,7 +115,7 @@ def _silence(stream: Any) -> None:
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-@click.version_option(__version__, prog_name="marine-gen", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="marine-gen", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of a failure.")
 def cli(debug: bool) -> None:
     """Compile, run and inspect Marine WebAssembly services."""
