@@ -50,6 +50,16 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"marine_gen.cli.commands.{file}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args == ["help"]:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        if args[0] == "help":  # `help it` is `it --help`, as with Marine's tool
+            args = [*args[1:], "--help"]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with configuration_warnings():

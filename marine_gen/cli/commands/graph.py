@@ -22,7 +22,7 @@ _FORMATS = (".svg", ".html", ".htm")
 
 @click.command(
     "graph",
-    short_help="Draw the modules of a service and what crosses between them.",
+    short_help="Draw the modules of a service and their calls.",
     epilog=examples(
         "marine-gen graph Config.toml -o service.svg",
         "marine-gen graph Config.toml -o service.html --measure",
