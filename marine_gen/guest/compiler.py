@@ -19,13 +19,10 @@ from pathlib import Path
 
 from marine_gen.binary import embed
 from marine_gen.diagnostics import DiagnosticError
-from marine_gen.generate import Description, generate
+from marine_gen.generate import SDK_VERSION, Description, generate
 from marine_gen.guest.glue import glue_files, write_glue
 from marine_gen.wasm import embed_sdk_version
 from marine_runtime.errors import MarineError
-
-SDK_VERSION = "0.14.0"
-"""The SDK version whose conventions the header follows."""
 
 COMPILER = (sys.executable, "-m", "ziglang", "cc")
 
@@ -138,7 +135,8 @@ def _run(command: Sequence[str]) -> str:
         raise CompilerError(f"the C compiler `{command[0]}` can't be run: {reason}") from None
     if done.returncode:
         missing = dict.fromkeys(_UNWRITTEN.findall(done.stdout))
-        unwritten = f"; no source defines {', '.join(f'`{name}`' for name in missing)}, which the interface exports"
+        names = ", ".join(f"`{name}`" for name in missing)
+        unwritten = f"; no source that includes the glue defines {names}, which the interface exports"
         message = f"the C compiler failed with exit code {done.returncode}{unwritten if missing else ''}"
         raise CompilerError(message, done.stdout)
     return done.stdout

@@ -134,7 +134,10 @@ def test_names_come_from_the_source_and_the_interface(run: Run, folder: Path, fa
     [
         ("-DFAIL", "no way\nerror: the C compiler failed with exit code 1\n"),
         ("-DNOTHING", "error: the C compiler wrote no module\n"),
-        ("-DUNWRITTEN", "exit code 1; no source defines `greet`, `x_y`, which the interface exports\n"),
+        (
+            "-DUNWRITTEN",
+            "exit code 1; no source that includes the glue defines `greet`, `x_y`, which the interface exports\n",
+        ),
         ("-DBAD", "error: what the C compiler wrote is no Wasm module\n"),
     ],
 )
