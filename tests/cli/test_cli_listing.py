@@ -132,6 +132,15 @@ def test_names_of_services(name: str, wanted: str) -> None:
     assert pascal_case(name) == wanted
 
 
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [("interface", r"  func f\n  func g(a: i32) -> u8, i64"), ("aqua", r"  f\n  func g(a: i32) -> u8, i64")],
+)
+def test_a_name_stays_on_its_line(run: Run, folder: Path, command: str, line: str) -> None:
+    (folder / "raw.it").write_text(RAW.replace('"f"', r'"f\n  func g"'))
+    assert run(command, "raw.it").stdout.splitlines()[-1] == line
+
+
 @pytest.mark.usefixtures("folder")
 def test_an_id_is_quoted(run: Run) -> None:
     assert 'service Page("a\\"b\\\\"):\n' in run("aqua", "page.idl", "-i", 'a"b\\').stdout
