@@ -109,6 +109,15 @@ def test_set_keeps_links(run: Run, tmp_path: Path) -> None:
     assert "sdk version: 9.0.0" in run("info", path).stdout
 
 
+def test_set_writes_to_pipes(run: Run) -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as end:
+        with open(writing, "wb"):
+            path = f"/dev/fd/{writing}"
+            assert run("set", "version", "-i", GREETING, "-v", "9.0.0", "-o", path).exit_code == 0
+        assert b"9.0.0" in end.read()
+
+
 def test_failed_set_changes_nothing(run: Run, tmp_path: Path) -> None:
     path, text = tmp_path / "m.wasm", tmp_path / "m.it"
     path.write_bytes(b"no module")
