@@ -53,10 +53,10 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args == ["help"]:
+        if args == ["help"] and not ctx.resilient_parsing:  # completion offers what may come next
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
-        if args[0] == "help":  # `help it` is `it --help`, as with Marine's tool
+        if args[0] == "help" and args[1:]:  # `help it` is `it --help`, as with Marine's tool
             args = [*args[1:], "--help"]
         return super().resolve_command(ctx, args)
 

@@ -67,6 +67,8 @@ def complete(run: Run, tmp_path: Path) -> Callable[..., list[str]]:
 def test_bash_completes_commands(complete: Callable[..., list[str]]) -> None:
     assert complete("") == list(COMMANDS)
     assert complete("ch") == ["check"]
+    assert complete("help", "ch") == ["check"]
+    assert complete("help", "set", "v") == ["version"]
 
 
 def test_bash_completes_options_and_their_values(complete: Callable[..., list[str]]) -> None:
