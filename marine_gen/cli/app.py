@@ -50,6 +50,16 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"marine_gen.cli.commands.{file}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args == ["help"] and not ctx.resilient_parsing:  # completion offers what may come next
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        if args[0] == "help" and args[1:]:  # `help it` is `it --help`, as with Marine's tool
+            args = [*args[1:], "--help"]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with configuration_warnings():
@@ -115,7 +125,7 @@ def _silence(stream: Any) -> None:
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-@click.version_option(__version__, prog_name="marine-gen", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="marine-gen", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the Python traceback of a failure.")
 def cli(debug: bool) -> None:
     """Compile, run and inspect Marine WebAssembly services."""

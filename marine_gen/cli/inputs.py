@@ -173,10 +173,10 @@ def write_file(path: Path, data: bytes) -> None:
         click.echo(data, nl=False)
         return
     try:
-        target = Path(os.path.realpath(path))  # a link stays a link
-        if target.exists() and not target.is_file():  # a pipe or a device has no place to take
-            target.write_bytes(data)
+        if path.exists() and not path.is_file():  # a pipe or a device has no place to take, and may have no real path
+            path.write_bytes(data)
             return
+        target = Path(os.path.realpath(path))  # a link stays a link
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         try:

@@ -5,7 +5,7 @@ and the packed bodies of the ABI, `glue` writes the header and the source that j
 compiler, and `scaffold` starts a module. The header `marine.h` is in `include`. Adapters come from `generate`.
 """
 
-from marine_gen.guest.compiler import COMPILER, FLAGS, SDK_VERSION, CompilerError, build_guest
+from marine_gen.guest.compiler import COMPILER, FLAGS, CompilerError, build_guest
 from marine_gen.guest.glue import INCLUDE, Glue, glue_files, write_glue
 from marine_gen.guest.scaffold import new_guest
 
@@ -13,7 +13,6 @@ __all__ = [
     "COMPILER",
     "FLAGS",
     "INCLUDE",
-    "SDK_VERSION",
     "CompilerError",
     "Glue",
     "build_guest",

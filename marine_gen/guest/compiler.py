@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,13 +19,10 @@ from pathlib import Path
 
 from marine_gen.binary import embed
 from marine_gen.diagnostics import DiagnosticError
-from marine_gen.generate import Description, generate
+from marine_gen.generate import SDK_VERSION, Description, generate
 from marine_gen.guest.glue import glue_files, write_glue
 from marine_gen.wasm import embed_sdk_version
 from marine_runtime.errors import MarineError
-
-SDK_VERSION = "0.14.0"
-"""The SDK version whose conventions the header follows."""
 
 COMPILER = (sys.executable, "-m", "ziglang", "cc")
 
@@ -34,6 +32,9 @@ FLAGS = (
     *("-s", "-Wl,-z,stack-size=131072"),
 )
 """What every module is compiled with, before the author's own options."""
+
+_UNWRITTEN = re.compile(r"undefined symbol: marine_function_(\w+)")
+"""What the linker says of an exported function that the author did not write (`MARINE_FUNCTION` in `marine.h`)."""
 
 
 class CompilerError(MarineError):
@@ -133,5 +134,9 @@ def _run(command: Sequence[str]) -> str:
         reason = getattr(error, "strerror", None) or error
         raise CompilerError(f"the C compiler `{command[0]}` can't be run: {reason}") from None
     if done.returncode:
-        raise CompilerError(f"the C compiler failed with exit code {done.returncode}", done.stdout)
+        missing = dict.fromkeys(_UNWRITTEN.findall(done.stdout))
+        names = ", ".join(f"`{name}`" for name in missing)
+        unwritten = f"; no source that includes the glue defines {names}, which the interface exports"
+        message = f"the C compiler failed with exit code {done.returncode}{unwritten if missing else ''}"
+        raise CompilerError(message, done.stdout)
     return done.stdout

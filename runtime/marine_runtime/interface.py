@@ -36,19 +36,23 @@ class Interface:
     modules: Mapping[str, ModuleInterface]
 
     def __str__(self) -> str:
-        blocks: dict[str, None] = {}
+        return "".join(f"{line}\n" for line in self.lines())
+
+    def lines(self) -> list[str]:
+        """The lines of `str`. Names stand in them as they are, so a line may have a line break of its own."""
+        blocks: dict[tuple[str, ...], None] = {}
         for module in self.modules.values():
             for index in sorted(module.exported_records(), key=lambda index: module.records[index].name):
                 record = module.records[index]
-                fields = "".join(f"  {item.name}: {describe(item.type, module.records)}\n" for item in record.fields)
-                blocks[f"data {record.name}:\n{fields}"] = None
-        text = "exported data types (combined from all modules):\n"
-        text += "".join(blocks) or "<no exported data types>\n"
-        text += "\nexported functions:\n"
+                fields = (f"  {item.name}: {describe(item.type, module.records)}" for item in record.fields)
+                blocks[(f"data {record.name}:", *fields)] = None
+        lines = ["exported data types (combined from all modules):"]
+        lines += [line for block in blocks for line in block] or ["<no exported data types>"]
+        lines += ["", "exported functions:"]
         for name in sorted(self.modules):
             module = self.modules[name]
-            text += f"{name}:\n"
-            text += "".join(f"  func {module.signature(function)}\n" for function in module.functions)
+            lines.append(f"{name}:")
+            lines += [f"  func {module.signature(function)}" for function in module.functions]
             if not module.functions:
-                text += "<no exported functions>\n"
-        return text
+                lines.append("<no exported functions>")
+        return lines

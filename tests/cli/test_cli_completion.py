@@ -67,9 +67,30 @@ def complete(run: Run, tmp_path: Path) -> Callable[..., list[str]]:
 def test_bash_completes_commands(complete: Callable[..., list[str]]) -> None:
     assert complete("") == list(COMMANDS)
     assert complete("ch") == ["check"]
+    assert complete("help", "ch") == ["check"]
+    assert complete("help", "set", "v") == ["version"]
 
 
 def test_bash_completes_options_and_their_values(complete: Callable[..., list[str]]) -> None:
     assert complete("interface", "--i") == ["--idl"]
     assert complete("run", "--engine", "") == list(ENGINES)
     assert complete("completion", "f") == ["fish"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "last", "offered"),
+    [
+        ("zsh", "marine-gen gu", "1", "plain\nguest\nMake modules from C.\n"),
+        ("fish", "marine-gen gu", "gu", "plain,guest\tMake modules from C.\n"),
+        ("zsh", "marine-gen run --engine fu", "3", "plain\nfused\n_\n"),
+        ("fish", "marine-gen run --engine fu", "fu", "plain,fused\n"),
+    ],
+)
+def test_what_the_scripts_of_zsh_and_fish_are_answered(shell: str, words: str, last: str, offered: str) -> None:
+    """Neither shell is asked for: these are the requests that their scripts make."""
+    request = {"_MARINE_GEN_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": last}
+    code = "from marine_gen.cli import cli; cli.main(prog_name='marine-gen')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | request, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == (offered, "")

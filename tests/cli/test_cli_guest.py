@@ -31,6 +31,9 @@ print("options", *[item for item in arguments if item.startswith("-D")])
 print("sources", *[os.path.basename(item) for item in arguments if item.endswith(".c")])
 if "-DFAIL" in arguments:
     sys.exit("no way")
+if "-DUNWRITTEN" in arguments:
+    symbols = ("marine_function_greet", "marine_function_x_y", "marine_function_greet", "other")
+    sys.exit("\\n".join(f"wasm-ld: error: glue.o: undefined symbol: {symbol}" for symbol in symbols))
 if "-DNOTHING" not in arguments:
     output.write_bytes(b"\\0asm\\1\\0\\0\\0" if "-DBAD" not in arguments else b"ELF")
 """
@@ -66,7 +69,15 @@ def test_new_writes_once(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "hello.idl").exists()
     done = run("guest", "new", "../evil", "-o", tmp_path)
     assert (done.exit_code, "can't name a module" in done.stderr) == (1, True)
-    assert run("guest", "new", "hello", "-o", tmp_path / "nowhere").exit_code == 1
+
+
+def test_folders_are_made(run: Run, folder: Path) -> None:
+    assert run("guest", "new", "hello", "-o", "a/b").exit_code == 0
+    assert run("guest", "header", "a/b/hello.idl", "-o", "a/glue").exit_code == 0
+    assert (folder / "a" / "glue" / "hello_glue.h").exists()
+    for arguments in (["new", "other"], ["header", "greeter.idl"]):
+        done = run("guest", *arguments, "-o", "greeter.c")
+        assert (done.exit_code, done.stderr) == (1, "error: the folder `greeter.c` can't be made: File exists\n")
 
 
 def test_header_writes_the_glue(run: Run, folder: Path) -> None:
@@ -104,6 +115,12 @@ def test_build_passes_options_on_and_embeds_adapters(run: Run, folder: Path, fak
     assert str(read_sdk_version(wasm)) == "0.14.0"
 
 
+def test_a_module_on_stdout_stands_alone(run: Run, folder: Path, fake: str) -> None:
+    done = run("guest", "build", "greeter.c", "--cc", fake, "-o", "-")
+    assert extract(done.stdout_bytes) == generate(parse_description(IDL, ""))
+    assert done.stderr.endswith(f"built -: {len(done.stdout_bytes):,} bytes\n")
+
+
 def test_names_come_from_the_source_and_the_interface(run: Run, folder: Path, fake: str) -> None:
     (folder / "greeter.idl").rename(folder / "other-name.idl")
     done = run("guest", "build", "greeter.c", "--interface", "other-name.idl", "--cc", fake)
@@ -117,6 +134,10 @@ def test_names_come_from_the_source_and_the_interface(run: Run, folder: Path, fa
     [
         ("-DFAIL", "no way\nerror: the C compiler failed with exit code 1\n"),
         ("-DNOTHING", "error: the C compiler wrote no module\n"),
+        (
+            "-DUNWRITTEN",
+            "exit code 1; no source that includes the glue defines `greet`, `x_y`, which the interface exports\n",
+        ),
         ("-DBAD", "error: what the C compiler wrote is no Wasm module\n"),
     ],
 )

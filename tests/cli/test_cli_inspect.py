@@ -78,7 +78,8 @@ def test_set_it_replaces(run: Run, tmp_path: Path) -> None:
     path.chmod(0o640)
     text = GUESTS_FOLDER / "donkey.it"
     result = run("set", "it", "-i", path, "-w", text)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"embedded the adapters of `{text}`\n"
     assert custom_section_names(path.read_bytes()).count("interface-types") == 1
     assert run("it", path).stdout_bytes == text.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -90,9 +91,9 @@ def test_set_writes_elsewhere(run: Run, tmp_path: Path) -> None:
     path.write_bytes(EMPTY)
     assert run("set", "version", "-i", path, "-v", "1.2.3-rc.1", "-o", out).exit_code == 0
     assert path.read_bytes() == EMPTY
-    assert run("set", "it", "-i", out, "-w", GUESTS_FOLDER / "greeting.it").exit_code == 0
+    assert run("set", "it", "--input", out, "--wit", GUESTS_FOLDER / "greeting.it").exit_code == 0
     assert run("info", out).stdout.splitlines()[1] == "sdk version: 1.2.3-rc.1"
-    assert run("set", "version", "-i", out, "-v", "2.0.0").exit_code == 0
+    assert run("set", "version", "-i", out, "-v", "2.0.0").stderr == "embedded SDK version 2.0.0\n"
     assert run("info", out).stdout.splitlines()[1] == "sdk version: 2.0.0"
     umask = os.umask(0)
     os.umask(umask)
@@ -106,6 +107,15 @@ def test_set_keeps_links(run: Run, tmp_path: Path) -> None:
     assert run("set", "version", "-i", link, "-v", "9.0.0").exit_code == 0
     assert link.is_symlink()
     assert "sdk version: 9.0.0" in run("info", path).stdout
+
+
+def test_set_writes_to_pipes(run: Run) -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as end:
+        with open(writing, "wb"):
+            path = f"/dev/fd/{writing}"
+            assert run("set", "version", "-i", GREETING, "-v", "9.0.0", "-o", path).exit_code == 0
+        assert b"9.0.0" in end.read()
 
 
 def test_failed_set_changes_nothing(run: Run, tmp_path: Path) -> None:

@@ -118,12 +118,27 @@ def test_interface_as_json(run: Run) -> None:
         ("greeting-record", "GreetingRecord"),
         ("TestServiceName", "TestServiceName"),
         ("curl_adapter.v2", "CurlAdapterV2"),
+        ("HTTP_server", "HttpServer"),
+        ("HTTPServer", "Httpserver"),
+        ("getURL", "GetURL"),
+        ("v2beta", "V2Beta"),
+        ("__3d view-", "3DView"),
         ("größe", "Größe"),
+        ("éCole", "école"),
         ("-_-", ""),
     ],
 )
 def test_names_of_services(name: str, wanted: str) -> None:
     assert pascal_case(name) == wanted
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [("interface", r"  func f\n  func g(a: i32) -> u8, i64"), ("aqua", r"  f\n  func g(a: i32) -> u8, i64")],
+)
+def test_a_name_stays_on_its_line(run: Run, folder: Path, command: str, line: str) -> None:
+    (folder / "raw.it").write_text(RAW.replace('"f"', r'"f\n  func g"'))
+    assert run(command, "raw.it").stdout.splitlines()[-1] == line
 
 
 @pytest.mark.usefixtures("folder")

@@ -127,6 +127,24 @@ def test_the_group() -> None:
     assert runner.invoke(cli, ["set"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        ("help", "--help"),
+        ("help it", "it --help"),
+        ("--debug help set version", "set version --help"),
+    ],
+)
+def test_help_is_a_command_too(words: str, same: str) -> None:
+    shown = CliRunner().invoke(cli, words.split())
+    assert (shown.exit_code, shown.output) == (0, CliRunner().invoke(cli, same.split()).output)
+
+
+def test_help_for_nothing() -> None:
+    shown = CliRunner().invoke(cli, ["help", "nothing"])
+    assert (shown.exit_code, "No such command 'nothing'" in shown.output) == (2, True)
+
+
 def test_faults_of_ours_are_messages_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("oops")

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 import marine_gen
 from marine_gen.binary import extract
 from marine_gen.cli import cli
-from marine_gen.generate import Description, ExternModule, ImportedFunction, RecordDeclaration, Signature, generate
-from marine_gen.guest import SDK_VERSION, CompilerError, build_guest, new_guest, write_glue
+from marine_gen.generate import (
+    SDK_VERSION,
+    Description,
+    ExternModule,
+    ImportedFunction,
+    RecordDeclaration,
+    Signature,
+    generate,
+)
+from marine_gen.guest import CompilerError, build_guest, new_guest, write_glue
 from marine_gen.idl import parse_description
 from marine_gen.wasm import read_sdk_version
 from tests.guests.descriptions import EXAMPLE_FOLDER, Guest
@@ -116,18 +124,19 @@ def test_a_new_module_builds_and_runs_and_is_the_same_everywhere(tmp_path: Path)
 @pytest.mark.guests
 @needs_compiler
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "said", "unwritten"),
     [
-        ("int f(void) { return 1; }", "undefined symbol: marine_function_f"),
-        ('#include "m_glue.h"\nint f(void) { return 1; }', "conflicting types for 'f'"),
-        ('#include "m_glue.h"', "undefined symbol: marine_function_f"),
+        ("int f(void) { return 1; }", "undefined symbol: marine_function_f", True),
+        ('#include "m_glue.h"\nint f(void) { return 1; }', "conflicting types for 'f'", False),
+        ('#include "m_glue.h"', "undefined symbol: marine_function_f", True),
     ],
     ids=["without the header", "another type", "missing"],
 )
-def test_mistakes_are_said_by_the_compiler(tmp_path: Path, source: str, said: str) -> None:
+def test_mistakes_are_said_by_the_compiler(tmp_path: Path, source: str, said: str, unwritten: bool) -> None:
     path = tmp_path / "m.c"
     path.write_text(source)
     description = Description(functions=(Signature("f"),))
     with pytest.raises(CompilerError) as caught:
         build_guest([path], description, "m", generator=GENERATOR)
     assert said in caught.value.output
+    assert ("includes the glue defines `f`," in str(caught.value)) is unwritten

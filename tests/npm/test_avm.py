@@ -157,12 +157,14 @@ def test_commands_take_it(wasm: Path) -> None:
 
 
 def test_listings_are_as_blessed(wasm: Path) -> None:
-    """Its interface, and the same in Aqua and as a description."""
+    """Its interface, the same in Aqua and as a description, its versions and its adapters."""
     runner = CliRunner()
     for form, arguments in {
         "interface": ["interface", str(wasm)],
         "aqua": ["aqua", str(wasm), "-s", "avm-js", "-i", "avm"],
         "idl": ["interface", str(wasm), "--idl"],
+        "info": ["info", str(wasm)],
+        "it": ["it", str(wasm)],
     }.items():
         result = runner.invoke(cli, arguments)
         assert result.exit_code == 0, result.output

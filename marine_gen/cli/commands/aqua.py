@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ from marine_gen.cli.report import clean
 if TYPE_CHECKING:
     from marine_runtime.interface import ModuleInterface
 
-_WORD = re.compile(r"[^\W_]+")
-
 
 @click.command(
     "aqua",
@@ -31,7 +28,7 @@ _WORD = re.compile(r"[^\W_]+")
 def command(file: Path, service: str | None, service_id: str | None) -> None:
     """Print the records and functions of a module as Aqua declarations.
 
-    The name of the service becomes CamelCase. FILE may also be an adapter text (.it) or an interface description
+    The name of the service becomes PascalCase. FILE may also be an adapter text (.it) or an interface description
     (.idl).
     """
     from marine_gen.diagnostics import DiagnosticError
@@ -52,8 +49,27 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
 
 
 def pascal_case(name: str) -> str:
-    """`greeting-record` as `GreetingRecord`; capital letters inside words stay."""
-    return "".join(word[0].upper() + word[1:] for word in _WORD.findall(name))
+    """`greeting-record` as `GreetingRecord`, `HTTP_server` as `HttpServer`, `v2beta` as `V2Beta`.
+
+    As Marine's tool does it: a word begins behind what is no letter, behind a digit, and at a capital behind a small
+    letter; its other letters become small. Only ASCII letters change.
+    """
+    result = ""
+    starts, previous = True, ""
+    for char in name:
+        if not char.isalnum():
+            starts = True
+        elif char.isnumeric():
+            starts = True
+            result += char
+        elif starts or (previous.islower() and char.isupper()):
+            # The letter that begins a word is not remembered, so several capitals behind a small letter stay.
+            starts = False
+            result += char.upper() if char.isascii() else char
+        else:
+            previous = char
+            result += char.lower() if char.isascii() else char
+    return result
 
 
 def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 _FLAGS = "marine_gen.guest.flags"
 
+_FOLDER = click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="DIR",
+    default=Path(),
+    help="Folder to write to, made if need be; the current one by default.",
+)
+
 
 class _FlagsBehindDashes(click.Command):
     """A command that keeps what stands behind `--` apart, for the compiler."""
@@ -57,7 +66,7 @@ def command() -> None:
 @click.option(
     "--interface", type=FILE, metavar="FILE.idl", help="What the module exports and imports; SOURCE.idl by default."
 )
-@click.option("-o", "--output", type=FILE, metavar="OUT.wasm", help="Where to write; SOURCE.wasm by default.")
+@click.option("-o", "--output", type=FILE, metavar="OUT.wasm", help="Where to write, `-` for stdout; else SOURCE.wasm.")
 @click.option("--cc", metavar="COMMAND", help="A clang for wasm32-wasi in the place of that of the extra `guests`.")
 @click.pass_context
 def build(
@@ -97,16 +106,15 @@ def build(
         raise error.with_source(str(chosen)) from None
     click.echo(messages, err=True, nl=False)
     write_file(target, wasm)
-    click.echo(f"built {clean(str(target))}: {len(wasm):,} bytes")
+    # With the module itself on stdout, nothing else may go there.
+    click.echo(f"built {clean(str(target))}: {len(wasm):,} bytes", err=str(target) == "-")
 
 
 @command.command(
     "header", short_help="Write the glue of an interface.", epilog=examples("marine-gen guest header f.idl")
 )
 @click.argument("interface", metavar="FILE.idl", type=FILE)
-@click.option(
-    "-o", "--output", type=FILE, metavar="DIR", default=Path(), help="Folder to write to; the current one by default."
-)
+@_FOLDER
 def header(interface: Path, output: Path) -> None:
     """Write the glue of an interface and marine.h, for an editor, another compiler, or to look at.
 
@@ -120,6 +128,7 @@ def header(interface: Path, output: Path) -> None:
         glue = write_glue(_description(interface), interface.stem, generator=GENERATOR)
     except DiagnosticError as error:
         raise error.with_source(str(interface)) from None
+    _make_folder(output)
     for name, content in glue_files(glue).items():
         write_file(output / name, content)
         click.echo(f"wrote {clean(str(output / name))}")
@@ -127,9 +136,7 @@ def header(interface: Path, output: Path) -> None:
 
 @command.command("new", short_help="Start a module.", epilog=examples("marine-gen guest new greeter"))
 @click.argument("name", metavar="NAME")
-@click.option(
-    "-o", "--output", type=FILE, metavar="DIR", default=Path(), help="Folder to write to; the current one by default."
-)
+@_FOLDER
 def new(name: str, output: Path) -> None:
     """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten."""
     from marine_gen.guest import new_guest
@@ -139,9 +146,19 @@ def new(name: str, output: Path) -> None:
     for file in files:
         if (output / file).exists():
             raise LoadError(f"`{output / file}` is there already, and is not overwritten")
+    _make_folder(output)
     for file, text in files.items():
         write_file(output / file, text.encode())
         click.echo(f"wrote {clean(str(output / file))}")
+
+
+def _make_folder(path: Path) -> None:
+    from marine_runtime.errors import LoadError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
 
 
 def _description(path: Path) -> Description:

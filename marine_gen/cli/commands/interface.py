@@ -56,7 +56,7 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
     if as_json:
         write_json(_document(interface))
     else:
-        write_text("".join(f"{clean(line)}\n" for line in str(interface).split("\n")[:-1]))
+        write_text("".join(f"{clean(line)}\n" for line in interface.lines()))
 
 
 def _document(interface: Interface) -> dict[str, Any]:

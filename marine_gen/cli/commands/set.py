@@ -9,6 +9,7 @@ import click
 
 from marine_gen.cli.inputs import read_bytes, read_text, write_file
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
+from marine_gen.cli.report import clean, say
 
 _INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metavar="IN", help="Wasm module to read.")
 
@@ -28,7 +29,7 @@ def command() -> None:
     epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it -o out.wasm"),
 )
 @_INPUT
-@click.option("-w", "--text", type=FILE, required=True, metavar="TEXT", help="Adapter text to embed.")
+@click.option("-w", "--wit", "--text", "text", type=FILE, required=True, metavar="TEXT", help="Adapter text to embed.")
 @output_option
 def set_it(source: Path, text: Path, output: Path | None) -> None:
     """Embed an adapter text into a Wasm module. `marine-gen check` says whether the two fit together."""
@@ -37,6 +38,7 @@ def set_it(source: Path, text: Path, output: Path | None) -> None:
 
     interfaces = parse(read_text(text), str(text))
     _write(output or source, lambda: embed(read_bytes(source), interfaces), source)
+    say(f"embedded the adapters of `{clean(str(text))}`")
 
 
 @command.command(
@@ -52,6 +54,7 @@ def set_version(source: Path, version: str, output: Path | None) -> None:
     from marine_gen.wasm import embed_sdk_version
 
     _write(output or source, lambda: embed_sdk_version(read_bytes(source), version), source)
+    say(f"embedded SDK version {version}")
 
 
 def _write(output: Path, make: Any, source: Path) -> None:
