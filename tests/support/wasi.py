@@ -7,11 +7,9 @@ The guest exports one function that calls any function of a WASI namespace, with
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
-from unittest import mock
 
 from marine_gen.generate import Description, Vector
 from marine_runtime import Service
@@ -94,23 +92,12 @@ def wasi_guest(namespace: str = PREVIEW1) -> bytes:
     return echo_module(Description((), tuple(signatures)), MEMORY, bodies, "\n".join(fields), head)
 
 
-@contextmanager
-def configured(config: ServiceConfig) -> Iterator[None]:
-    """Every service that is loaded inside gets `config`, whatever it is loaded from."""
-
-    def make(*args: Any, **options: Any) -> Service:
-        return Service(*args, **{**options, "config": config})
-
-    with mock.patch("marine_runtime.artifact.Service", make), mock.patch("marine_gen.artifact.load.Service", make):
-        yield
-
-
 def load_configured(
     modules: Mapping[str, bytes], configuration: Configuration, settings: Mapping[str, ModuleConfig]
 ) -> Service:
     """A running service of `modules` with the settings of some of them."""
-    with configured(ServiceConfig(modules=settings)):
-        return load(modules, configuration.engine, configuration.backend)
+    config = ServiceConfig(modules=settings)
+    return load(modules, configuration.engine, configuration.backend, config=config)
 
 
 class Player:
