@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import runpy
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,17 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
 
     if path is None:
         return {}
+    if path.is_dir():  # runpy would look for a program in it
+        raise LoadError(f"`{path}` can't be read: it is a directory")
     try:
         namespace = runpy.run_path(str(path))
-    except OSError as error:
-        raise LoadError(f"`{path}` can't be read: {error.strerror or error}") from None
-    except Exception as error:
-        raise LoadError(f"`{path}` failed with {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        line = _line(error, path)
+        if isinstance(error, OSError) and not line:
+            raise LoadError(f"`{path}` can't be read: {error.strerror or error}") from None
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        # Not `from error`: a module that the file misses says nothing about this program's own installation.
+        raise LoadError(f"`{path}`{line} failed with {text}") from None
     host, functions = namespace.get(HOST), namespace.get(MAPPING)
     if isinstance(host, ServiceHost):  # another thing may have that name
         if functions is not None and functions is not host:
@@ -47,6 +53,12 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     except ArgumentError as error:
         raise ConfigError(f"`{path}`: {error}") from None
     return {key: dataclasses.replace(item, function=_explained(item.function, key)) for key, item in checked.items()}
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Where in the file it was raised, as far as a traceback knows."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {lines[-1]}," if lines else ""
 
 
 def _explained(function: Callable[..., Any], key: str | tuple[str, str]) -> Callable[..., Any]:

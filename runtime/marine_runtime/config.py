@@ -52,18 +52,20 @@ class MountedBinary:
     env: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str) or not self.path:
-            raise ConfigError(f"a mounted binary needs a path, not {self.path!r}")
+        """Refuse what can't be meant, and keep a copy of the environment.
+
+        Raises:
+            ConfigError: a value has the wrong type or is out of range.
+        """
+        check_text(self.path, "the path of a mounted binary")
         where = f"mounted binary `{self.path}`"
         if self.timeout is not None and not (_number(self.timeout) and 0 < self.timeout < threading.TIMEOUT_MAX):
             raise ConfigError(f"{where}: the timeout must be a positive number of seconds, not {self.timeout!r}")
         limit = self.output_limit
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ConfigError(f"{where}: the output limit must be a number of bytes, not {limit!r}")
-        if self.env is not None and not all(
-            isinstance(name, str) and isinstance(value, str) for name, value in self.env.items()
-        ):
-            raise ConfigError(f"{where}: names and values of the environment must be strings")
+        if self.env is not None:
+            _keep(self, "env", check_envs(self.env, f"{where}: `env`"))
 
 
 def _number(value: object) -> bool:
@@ -325,5 +327,5 @@ def _members(cls: type[ModuleConfig | ServiceConfig | MountedBinary], document: 
     return values
 
 
-def _keep(owner: ModuleConfig | ServiceConfig, name: str, value: Mapping[str, Any]) -> None:
+def _keep(owner: ModuleConfig | ServiceConfig | MountedBinary, name: str, value: Mapping[str, Any]) -> None:
     object.__setattr__(owner, name, value)  # the way past `frozen` that dataclasses themselves take

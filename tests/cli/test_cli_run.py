@@ -160,7 +160,14 @@ def test_host_file(run: Run, tmp_path: Path, source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("1 / 0", "failed with ZeroDivisionError: division by zero\n  caused by: ZeroDivisionError: division by zero"),
+        ("\n1 / 0", "host.py`, line 2, failed with ZeroDivisionError: division by zero\n"),
+        ("import no_such_module", "line 1, failed with ModuleNotFoundError: No module named 'no_such_module'\n"),
+        (
+            "open('/no/such')",
+            "line 1, failed with FileNotFoundError: [Errno 2] No such file or directory: '/no/such'\n",
+        ),
+        ("def f(:", "host.py` failed with SyntaxError: "),
+        ("raise SystemExit", "line 1, failed with SystemExit\n"),
         ("x = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
         ("host = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
         ("host_functions = {'f': 1}", "host.py`: host function 'f' is no function: int\n"),
@@ -181,12 +188,14 @@ def test_wrong_host_files(run: Run, tmp_path: Path, source: str, message: str) -
     result = run("run", GREETING, "greeting.greeting", '["x"]', "--host-file", path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
-def test_missing_host_file(run: Run, tmp_path: Path) -> None:
-    result = run("run", GREETING, "greeting.greeting", '["x"]', "--host-file", tmp_path / "none.py")
+@pytest.mark.parametrize(("name", "reason"), [("none.py", "No such file or directory"), ("", "it is a directory")])
+def test_host_files_that_are_none(run: Run, tmp_path: Path, name: str, reason: str) -> None:
+    result = run("run", GREETING, "greeting.greeting", '["x"]', "--host-file", tmp_path / name)
     assert result.exit_code == 1
-    assert result.stderr.endswith("none.py` can't be read: No such file or directory\n")
+    assert result.stderr.endswith(f"` can't be read: {reason}\n")
 
 
 def fake_service(**functions: list[str]) -> SimpleNamespace:

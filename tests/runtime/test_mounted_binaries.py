@@ -202,7 +202,8 @@ def test_an_interrupted_call_leaves_no_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"path": ""}, "a mounted binary needs a path"),
+        ({"path": ""}, "the path of a mounted binary must not be empty"),
+        ({"path": "a\0b"}, "the path of a mounted binary must not contain a NUL character"),
         ({"path": "p", "timeout": 0}, "mounted binary `p`: the timeout must be"),
         ({"path": "p", "timeout": float("nan")}, "mounted binary `p`: the timeout must be"),
         ({"path": "p", "timeout": float("inf")}, "mounted binary `p`: the timeout must be"),
@@ -210,8 +211,10 @@ def test_an_interrupted_call_leaves_no_program(tmp_path: Path) -> None:
             {"path": "p", "timeout": "5"},
             "mounted binary `p`: the timeout must be a positive number of seconds, not '5'",
         ),
-        ({"path": 3}, "a mounted binary needs a path, not 3"),
-        ({"path": "p", "env": {"A": 1}}, "mounted binary `p`: names and values of the environment must be strings"),
+        ({"path": 3}, "the path of a mounted binary must be a string, not an integer"),
+        ({"path": "p", "env": {"A": 1}}, "mounted binary `p`: `env`: the value of `A` must be a string, not an int"),
+        ({"path": "p", "env": ["A"]}, "mounted binary `p`: `env` must be a table, not an array"),
+        ({"path": "p", "env": {"A=B": ""}}, "mounted binary `p`: `env`: the name `A=B` must not contain `=`"),
         ({"path": "p", "output_limit": -1}, "mounted binary `p`: the output limit must be a number of bytes, not -1"),
     ],
 )

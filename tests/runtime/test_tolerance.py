@@ -11,9 +11,9 @@ from marine_gen import DiagnosticError
 from marine_gen.binary import embed, extract
 from marine_gen.generate import Description, ExternModule, ImportedFunction, generate
 from marine_gen.wasm import MANIFEST_SECTION, custom_section_names, embed_sdk_version
-from marine_runtime import Service, ServiceConfig
+from marine_runtime import Service
 from marine_runtime.types import Prim
-from tests.support.echo import PAGE, Memory, echo_module, echo_wat, function
+from tests.support.echo import Memory, echo_wat, function
 from tests.support.engines import assemble, guest, guests
 
 Serve = Callable[..., Service]
@@ -43,18 +43,3 @@ def test_an_import_that_only_the_adapters_have(serve: Serve) -> None:
     assert serve({**guests("donkey"), "m": module}).call("m", "f", ["x"]) == "x"
     with pytest.raises(DiagnosticError, match=r"`m` imports `donkey.greeting`, but there is no module `donkey`"):
         serve({"m": module})
-
-
-def test_a_table_grows_up_to_the_limit_on_its_own(serve: Serve) -> None:
-    """How far it grows is not counted, but it never gets larger than the whole service may be."""
-    module = echo_module(
-        Description(functions=(function("grow", Prim.U32),)),
-        Memory(),
-        {"grow": "(table.grow (ref.null func) (local.get 0))"},
-        "(table 1 funcref)",
-    )
-    service = serve({"m": module}, config=ServiceConfig(total_memory_limit=PAGE + 8000))
-    elements = (PAGE + 8000) // 8
-    assert service.modules.m.grow(elements) == 2**32 - 1
-    assert service.modules.m.grow(99) == 1
-    assert service.statistics().used == PAGE + 8
