@@ -17,6 +17,7 @@ from marine_runtime.guard import Guard
 from marine_runtime.host import HostFunction, as_host_function, over_values
 from marine_runtime.plan import ModulePlan
 from marine_runtime.records import make_record_classes
+from marine_runtime.scalars import abbreviated
 from marine_runtime.sites import attach
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
 
@@ -44,8 +45,18 @@ class PythonModule:
         """Take functions with annotations, or with explicit types (`HostFunction.of`).
 
         Raises:
-            ArgumentError: a function has no types, or types that modules do not know.
+            ArgumentError: a function has no types, or types that modules do not know; a name is none; or these are no
+                functions by name.
         """
+        if not isinstance(name, str) or not name:
+            raise ArgumentError(f"a module has a name, not {abbreviated(name)}")
+        if not isinstance(functions, Mapping):
+            raise ArgumentError(
+                f"module `{name}` needs a mapping of names to functions, not {type(functions).__name__}"
+            )
+        for key in functions:
+            if not isinstance(key, str):
+                raise ArgumentError(f"a function of module `{name}` has a name, not {abbreviated(key)}")
         self.name = name
         self.functions = {
             key: as_host_function(item, f"function `{key}` of module `{name}`") for key, item in functions.items()

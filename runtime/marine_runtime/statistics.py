@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from marine_runtime.names import printable
 from marine_runtime.wording import counted
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
@@ -71,15 +72,15 @@ class Statistics:
         }
 
     def __str__(self) -> str:
-        lines = [f"{name} - {human_size(size)}" for name, size in self.memory.items()]
+        lines = [f"{printable(name)} - {human_size(size)}" for name, size in self.memory.items()]
         rejects = "value is not recorded by current wasm backend" if self.rejects is None else self.rejects
         lines.append(f"Allocation rejects - {rejects}")
         fuelled = self.fuel_used is not None
         if fuelled:
             lines.append(f"Fuel - {self.fuel_used} used, {self.fuel_left} left by the last call")
         lines += [
-            f"{module}.{function} - {counted(item.calls, 'call')}, {item.failures} failed, {item.seconds:.6f} s"
-            + (f", {item.fuel} fuel" if fuelled else "")
+            f"{printable(f'{module}.{function}')} - {counted(item.calls, 'call')}, {item.failures} failed, "
+            f"{item.seconds:.6f} s" + (f", {item.fuel} fuel" if fuelled else "")
             for (module, function), item in self.functions.items()
         ]
         return "".join(f"{line}\n" for line in lines)

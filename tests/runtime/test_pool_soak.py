@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from marine_runtime.backend.memories import memory_creator
+from marine_runtime.backend.memories import problem as memories_problem
 from marine_runtime.errors import ArgumentError, TrapError
 from marine_runtime.pool import CallTimeoutError, ServicePool, WorkerDiedError
 from tests.support.engines import CONFIGURATIONS, Configuration
@@ -34,6 +36,7 @@ def left() -> dict[str, Any]:
     return {
         "processes": len(multiprocessing.active_children()),
         "threads": sorted(item.name for item in threading.enumerate()),
+        "memories": len(memory_creator()._made) if memories_problem() is None else 0,
         "descriptors": len(list(DESCRIPTORS.iterdir())) if sys.platform.startswith("linux") else 0,
     }
 

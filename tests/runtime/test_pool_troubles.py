@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from functools import partial
+from typing import Any
 
 import pytest
 
-from marine_runtime.errors import ArgumentError, CallError, TrapError
-from marine_runtime.pool import (
-    CallTimeoutError,
-    PoolError,
-    WorkerDiedError,
-)
+import marine_gen
+from marine_runtime import ServiceConfig
+from marine_runtime.errors import ArgumentError, MemoryLimitError, TrapError
+from marine_runtime.pool import CallTimeoutError, PoolError, ServicePool, WorkerDiedError
 from tests.support.engines import Configuration
+from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
 
 
@@ -43,15 +44,23 @@ def test_a_cut_off_copy_is_kept_on_request(kind: str) -> None:
         assert made.call("lab", "count", [0]) == 3
 
 
-def test_a_call_that_does_not_end_is_given_up(configuration: Configuration) -> None:
-    """Where the engine stops calls itself, it does so first, with an error of its own."""
-    with pool(configuration, "processes") as made:
-        with pytest.raises((CallTimeoutError, CallError)) as caught:
-            made.call("endless", "spin", timeout=SHORT)
-        assert isinstance(caught.value, CallError) or str(caught.value) == (
-            "`endless.spin` ran longer than 0.3 s; its worker process was killed"
-        )
-        assert made.call("lab", "echo", [5], timeout=LONG) == 5
+def test_a_guest_without_measure_spoils_nothing_for_others(configuration: Configuration, kind: Any) -> None:
+    """Whatever a call takes all of, time, memory or stack: it is stopped, and the next one has a fresh copy."""
+    config = ServiceConfig(total_memory_limit=20 * PAGE)
+    load = partial(
+        marine_gen.load, {"m": greedy()}, engine=configuration.engine, backend=configuration.backend, config=config
+    )
+    with ServicePool(load, workers=1, kind=kind) as made:
+        for number, (name, error) in enumerate(
+            [("loop", CallTimeoutError), ("fill", MemoryLimitError), ("recurse", TrapError)], start=1
+        ):
+            with pytest.raises(error):
+                made.call("m", name, timeout=SHORT if name == "loop" else None)
+            assert made.call("m", "plain", ["x"]) == "x"
+            assert made.call("m", "grow", [19]) == 1  # all the memory is there again
+            assert made.call("m", "grow", [1]) == 2**32 - 1
+            found = made.statistics
+            assert found.replaced + found.restarted + found.abandoned == number
 
 
 def test_a_host_function_that_does_not_end_is_given_up(configuration: Configuration, kind: str) -> None:

@@ -179,6 +179,23 @@ def test_what_does_not_link(serve: Serve, modules: dict[str, Any], message: str)
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "functions", "message"),
+    [
+        (3, {}, "a module has a name, not 3"),
+        ("", {}, "a module has a name, not ''"),
+        ("m", [len], "module `m` needs a mapping of names to functions, not list"),
+        ("m", None, "module `m` needs a mapping of names to functions, not NoneType"),
+        ("m", {3: len}, "a function of module `m` has a name, not 3"),
+        ("m", {"f": 3}, "function `f` of module `m` is no function: int"),
+    ],
+)
+def test_what_is_no_module(name: Any, functions: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        PythonModule(name, functions)
+    assert str(caught.value) == message
+
+
 def test_wrong_targets(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the Python module `inner` is listed as `other`"):
         marine_gen.load({"other": INNER, "outer": outer()})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from marine_runtime import Service, ServiceConfig, StateError, Statistics, TrapError
-from marine_runtime.statistics import human_size
+from marine_runtime.statistics import FunctionStatistics, human_size
 from tests.support.greedy import PAGE, greedy
 
 Serve = Callable[..., Service]
@@ -44,6 +44,12 @@ def test_calls_and_time(serve: Serve) -> None:
 def test_what_is_not_known_is_said() -> None:
     found = Statistics({"m": 65536}, None, None, None)
     assert str(found) == "m - 65.5 KB\nAllocation rejects - value is not recorded by current wasm backend\n"
+
+
+def test_names_do_not_break_lines() -> None:
+    counted = {("a\nb", "f\x1b[2J"): FunctionStatistics(1, 0, 0.5)}
+    lines = str(Statistics({"a\nb": 0}, 0, 0, None, counted)).splitlines()
+    assert lines == [r"a\nb - 0 B", "Allocation rejects - 0", r"a\nb.f\x1b[2J - 1 call, 0 failed, 0.500000 s"]
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,8 @@ kinds of workers, `child` is the program of a worker process, and `transport` ta
 imported by a program without a pool.
 """
 
-from marine_runtime.pool.errors import (
-    CallTimeoutError,
-    PoolClosedError,
-    PoolError,
-    PoolFullError,
-    WorkerDiedError,
-)
+from marine_runtime.errors import CallTimeoutError
+from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
 from marine_runtime.pool.pool import ServicePool
 from marine_runtime.pool.workers import Statistics
 

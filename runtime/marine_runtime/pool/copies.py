@@ -2,12 +2,11 @@
 
 A copy is poisoned when a call was cut off in the middle of guest code: by a trap, by its limit of time or fuel, or by a
 Python exception in a host function. Nothing else is known to be wrong with it, but the guest's memory is what that call
-left.
+left. It is poisoned as well when a call failed for want of memory, as memory is never given back.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from marine_runtime.artifact import load
-from marine_runtime.errors import FuelLimitError, MarineError, ResultError, TrapError
+from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.interface import Interface
 from marine_runtime.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request
@@ -26,8 +25,7 @@ from marine_runtime.service import Service
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
 """Host functions, or a function that makes them; it is called once per copy, in the copy's thread."""
 
-TAKES_TIMEOUT = "timeout" in inspect.signature(Service.call).parameters
-"""Whether the engine can stop a call that runs too long."""
+_POISON = (TrapError, FuelLimitError, MemoryLimitError, TimeoutError)
 
 # Generated glue is executed under a name in `sys.modules`: threads take turns.
 _loading = Lock()
@@ -78,10 +76,7 @@ class Copy:
         errors: dict[int, BaseException] = {}
         try:
             if len(request.rows) == 1:
-                options: dict[str, Any] = (
-                    {"timeout": request.timeout} if TAKES_TIMEOUT and request.timeout is not None else {}
-                )
-                results = [self._service.call(module, function, request.rows[0], **options)]
+                results = [self._service.call(module, function, request.rows[0], timeout=request.timeout)]
             else:
                 results = self._service.call_batch(module, function, request.rows)
         except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
@@ -100,9 +95,9 @@ class Copy:
         return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())))
 
     def _poisons(self, error: BaseException) -> bool:
-        """Whether guest code was cut off."""
-        cut_off = isinstance(error, (TrapError, FuelLimitError, TimeoutError)) or not isinstance(error, MarineError)
-        return self._setup.replace_poisoned and cut_off
+        """Whether guest code was cut off, or memory has run out, which no later call would get either."""
+        known = not isinstance(error, _POISON) and isinstance(error, MarineError)
+        return self._setup.replace_poisoned and not known
 
     def _flattener(self, module: str, function: str) -> Flattener:
         found = self._flatteners.get((module, function))

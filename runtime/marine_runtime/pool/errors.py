@@ -1,4 +1,7 @@
-"""What can go wrong with a pool itself. Errors of the calls are those of `Service.call`."""
+"""What can go wrong with a pool itself. Errors of the calls are those of `Service.call`.
+
+So is the one about time: whoever stops a call that takes too long, the engine or the pool, it is a `CallTimeoutError`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,6 @@ class PoolClosedError(PoolError, StateError):
 
 class PoolFullError(PoolError):
     """The queue has no room, and the caller did not want to wait for it."""
-
-
-class CallTimeoutError(PoolError, TimeoutError):
-    """A call ran longer than its time limit; the copy that ran it was given up and replaced."""
 
 
 class WorkerDiedError(PoolError):

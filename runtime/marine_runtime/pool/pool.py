@@ -55,7 +55,8 @@ class ServicePool:
         timeout: seconds that a call may run, unless the call says otherwise; waiting in the queue does not count.
         queue: how many calls may wait for a worker.
         options: further keyword arguments for `load` or `source`.
-        replace_poisoned: load a copy anew after a trap, or after a Python exception in a host function.
+        replace_poisoned: load a copy anew after a trap, a limit that was reached, or a Python exception in a host
+            function.
         start_timeout: seconds that loading a copy may take.
         name: what messages and threads call the pool.
 

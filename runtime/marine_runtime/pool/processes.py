@@ -17,10 +17,10 @@ from threading import Event, Lock
 from time import monotonic
 from typing import Any
 
+from marine_runtime.errors import CallTimeoutError
 from marine_runtime.interface import Interface
 from marine_runtime.pool.child import serve
-from marine_runtime.pool.copies import TAKES_TIMEOUT
-from marine_runtime.pool.errors import CallTimeoutError, PoolClosedError, PoolError, WorkerDiedError
+from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.jobs import Job
 from marine_runtime.pool.transport import pack_request, unpack_error, unpack_reply
 from marine_runtime.pool.workers import GRACE, RETRIES, Crew, Worker
@@ -86,7 +86,7 @@ class ProcessWorker(Worker):
         try:
             connection = self._open()
             limit = job.request.timeout
-            if limit is not None and not connection.poll(limit + (GRACE if TAKES_TIMEOUT else 0)):
+            if limit is not None and not connection.poll(limit + GRACE):
                 return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed"), False
             answer = connection.recv_bytes()
         except (EOFError, OSError):

@@ -12,8 +12,9 @@ from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any
 
-from marine_runtime.pool.copies import TAKES_TIMEOUT, Copy
-from marine_runtime.pool.errors import CallTimeoutError, PoolError
+from marine_runtime.errors import CallTimeoutError
+from marine_runtime.pool.copies import Copy
+from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.jobs import Job
 from marine_runtime.pool.workers import GRACE, RETRIES, Crew, Worker
 
@@ -51,7 +52,7 @@ class ThreadWorker(Worker):
         self.job = job
         limit = job.request.timeout
         if limit is not None:
-            self._watchdog.arm(self, job, monotonic() + limit + (GRACE if TAKES_TIMEOUT else 0))
+            self._watchdog.arm(self, job, monotonic() + limit + GRACE)
         reply = copy.run(job.request)
         if limit is not None:
             self._watchdog.disarm(self)

@@ -16,7 +16,7 @@ from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.jobs import Job, Jobs
 
 GRACE = 0.5
-"""Seconds beyond its time limit that a call gets where the engine can stop it by itself."""
+"""Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by the engine."""
 
 RETRIES = (0.0, 0.2, 1.0)
 """Seconds to wait before each attempt to replace a copy or a process."""
@@ -27,7 +27,8 @@ class Statistics:
     """What has happened in a pool.
 
     Attributes:
-        replaced: copies that were loaded anew after a trap or an exception in a host function.
+        replaced: copies that were loaded anew after a trap, a limit that was reached, or an exception in a host
+            function.
         restarted: worker processes that were started anew, because they died or ran out of time.
         abandoned: worker threads that were given up in a call that did not end in time.
         lost: workers that could not be replaced.
