@@ -101,6 +101,13 @@ def host_file_option(function: _Decorated) -> _Decorated:
     )(function)
 
 
+def trace_option(function: _Decorated) -> _Decorated:
+    """`--trace` as `trace_file`, None when not given."""
+    return click.option(
+        "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
+    )(function)
+
+
 def examples(*lines: str) -> str:
     """An epilog with example commands, kept as they are."""
     heading = "Example:" if len(lines) == 1 else "Examples:"

@@ -24,26 +24,29 @@ def obey(session: Session) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """The lines of stdin, those of one value joined."""
+    """The lines of stdin, those of one value joined; a byte order mark before the first one does not count."""
     if sys.stdin is None:
         return
     text = ""
+    encoding = "utf-8-sig"
     for raw in sys.stdin.buffer:
         try:
-            text += raw.decode()
+            line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             raise ArgumentError(f"the commands on stdin are not UTF-8 (byte {error.start} of a line)") from None
+        encoding = "utf-8"
+        text += line.rstrip("\r\n") + "\n"
         if not goes_on(text):
-            yield text.rstrip("\r\n")
+            yield text.rstrip("\n")
             text = ""
     if text:
-        yield text.rstrip("\r\n")
+        yield text.rstrip("\n")
 
 
 def goes_on(text: str) -> bool:
     """Whether `text` is the beginning of a command: a JSON value is open, and no empty line ends it."""
-    if text.endswith("\n\n"):
+    words = text.split(None, 1)
+    if len(words) < 2 or text.endswith("\n\n"):
         return False
-    word, _, rest = text.lstrip().partition(" ")
-    command = by_name().get(word)
-    return command is not None and Word.ARGUMENTS in command.words and unfinished(rest)
+    command = by_name().get(words[0])
+    return command is not None and Word.ARGUMENTS in command.words and unfinished(words[1])

@@ -43,6 +43,7 @@ class Options:
         quiet: no banner, no message about services that are made.
         working_dir: where relative `mapped_dirs` start, instead of what configurations say.
         host_functions: what modules may import from the host.
+        trace: file for the calls of the whole session, for Perfetto.
     """
 
     engine: str
@@ -51,6 +52,7 @@ class Options:
     quiet: bool = False
     working_dir: Path | None = None
     host_functions: Mapping[Any, Any] = field(default_factory=dict)
+    trace: Path | None = None
 
 
 class Session:
@@ -88,6 +90,11 @@ class Session:
         """The running service."""
         return self.work.service
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is a service; there is none before the first one was made."""
+        return hasattr(self, "work")
+
     def open(self, target: Path | None) -> None:
         """Make a service of `target`, or an empty one, and put it in the place of the one before.
 
@@ -108,8 +115,9 @@ class Session:
                 timeout=LONGEST_TIMEOUT,
                 trace=self.tracer,
             )
+        first = not self._is_open
         self._replace(work)
-        if self.output.interactive and not self.options.quiet:
+        if not self.options.quiet and (self.output.interactive or not first):  # a program did not ask for the first one
             self.output.note(f"app service was created with service id = {identifier}\nelapsed time {elapsed()}")
 
     def reload(self, engine: str) -> str:
@@ -127,7 +135,7 @@ class Session:
         return elapsed()
 
     def record(self, path: Path) -> None:
-        """Load the modules anew so that their calls are recorded, until `stop_recording` writes the file at `path`.
+        """Record calls until `stop_recording` writes the file at `path`; modules that are there are loaded anew.
 
         Raises:
             MarineError: the file can't be written, or as `marine_gen.load`; nothing is recorded then.
@@ -137,7 +145,8 @@ class Session:
         with ExitStack() as stack:
             self.tracer = stack.enter_context(tracing(path))
             stack.callback(setattr, self, "tracer", None)
-            self.reload(self.engine)
+            if self._is_open:
+                self.reload(self.engine)
             self._recording = stack.pop_all()
 
     def stop_recording(self) -> None:
@@ -149,11 +158,11 @@ class Session:
         self._recording.close()
 
     def _replace(self, work: Workbench) -> None:
-        before = getattr(self, "work", None)
+        before = self.service if self._is_open else None
         self.work = work
         self._told_state = False
         if before is not None:
-            before.service.close()
+            before.close()
 
     def close(self) -> None:
         """Free the service, and write what was recorded of it.
@@ -161,7 +170,7 @@ class Session:
         Raises:
             LoadError: what was recorded can't be written.
         """
-        if hasattr(self, "work"):
+        if self._is_open:
             self.service.close()
         self.stop_recording()
 
@@ -205,7 +214,7 @@ class Session:
         """Say once that a call was broken off, and how to go on."""
         from marine_runtime.state import ServiceState
 
-        if self._told_state or not hasattr(self, "work") or self.service.state is not ServiceState.FAILED:
+        if self._told_state or not self._is_open or self.service.state is not ServiceState.FAILED:
             return
         self._told_state = True
         self.output.warn(
@@ -289,7 +298,7 @@ def run_repl(target: Path | None, options: Options) -> int:
         The exit code: 1 when a command failed and no person was there to see it.
 
     Raises:
-        MarineError: the first service can't be made.
+        MarineError: the first service can't be made, or the file of `options.trace` can't be written.
     """
     import sys
 
@@ -300,6 +309,8 @@ def run_repl(target: Path | None, options: Options) -> int:
             session.greet()
         from marine_runtime.backend import open_backend
 
+        if options.trace is not None:
+            session.record(options.trace)
         with breakable(open_backend(options.backend).interrupt):
             session.open(target)
         if interactive:

@@ -40,5 +40,5 @@ def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def runtime_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with the wheel and wasmtime, in the version that these tests run with."""
     environment = new_environment(tmp_path_factory.mktemp("runtime"), [f"wasmtime=={version('wasmtime')}"])
-    environment.must("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", wheel)
+    environment.pip("install", "--quiet", "--no-compile", "--no-deps", wheel)
     return environment

@@ -63,15 +63,20 @@ CALL = ("python", "-c", "from swamp_client.main import main; main()")
 
 
 @pytest.fixture(scope="module")
-def builder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that builds projects without isolation."""
-    return new_environment(tmp_path_factory.mktemp("builder"), [wheel, "hatchling>=1.27", "editables"])
+def builder(full: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment that builds projects without isolation. It has what `full` has, without installing that again."""
+    environment = new_environment(tmp_path_factory.mktemp("builder"), ["hatchling>=1.27", "editables"])
+    (environment.site_packages / "full.pth").write_text(f"{full.site_packages}\n")
+    return environment
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The project, as a repository that ignores what is built."""
-    root = tmp_path / "project"
+    return new_project(tmp_path / "project")
+
+
+def new_project(root: Path) -> Path:
     package, service = root / "src" / "swamp_client", root / "service"
     for folder in (package, service):
         folder.mkdir(parents=True)
@@ -86,17 +91,12 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def pip(environment: Environment, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return environment.run("python", "-m", "pip", "--disable-pip-version-check", *arguments)
-
-
-def built(builder: Environment, project: Path) -> Path:
-    """The wheel of the project."""
-    folder = project / "dist"
-    done = pip(builder, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, project)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+def built(builder: Environment, project: Path, what: str = "wheel") -> Path:
+    """What hatchling makes of the project: its wheel, or its source distribution (`sdist`)."""
+    program = "import os, sys; from hatchling import build; os.chdir(sys.argv[1])"
+    builder.must("python", "-c", f"{program}; build.build_{what}('dist')", project)
+    (path,) = (project / "dist").glob("*.whl" if what == "wheel" else "*.tar.gz")
+    return path
 
 
 def names(wheel: Path) -> set[str]:
@@ -107,16 +107,15 @@ def names(wheel: Path) -> set[str]:
 def test_the_wheel_runs_where_the_compiler_is_not(
     builder: Environment, runtime_only: Environment, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = built(builder, project)
-    assert wheel.name == "swamp_client-1.0-py3-none-any.whl"
+    wheel = project / "dist" / "swamp_client-1.0-py3-none-any.whl"
+    builder.pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", wheel.parent, project)
     packed = names(wheel)
     assert {f"swamp_client/swamp/{name}" for name in ("__init__.py", "pool.py", "py.typed", "manifest.json")} <= packed
     assert not [name for name in packed if name.endswith(".cwasm")]
 
     cache = project / "cache"
     monkeypatch.setenv("MARINE_GEN_CACHE", str(cache))
-    done = pip(runtime_only, "install", "--no-deps", "--force-reinstall", wheel)
-    assert done.returncode == 0, done.stderr
+    runtime_only.pip("install", "--no-deps", "--force-reinstall", wheel)
     assert runtime_only.must(*CALL) == ANSWER
     kept = {path.name: path.stat().st_mtime_ns for path in (cache / FOLDER).iterdir()}
     assert len(kept) == 5
@@ -125,7 +124,7 @@ def test_the_wheel_runs_where_the_compiler_is_not(
 
     for folder in (project / "right", project / "wrong"):
         folder.mkdir()
-    python = runtime_only.directory / "bin" / "python"
+    python = runtime_only.python
     (project / "right" / "client.py").write_text(CLIENT)
     assert mypy(project / "right", "--python-executable", str(python), "client.py")[0] == 0
     (project / "wrong" / "client.py").write_text(CLIENT.replace("shrek.greeting(name)", "shrek.greeting(len(name))"))
@@ -143,21 +142,16 @@ def test_native_wheels_are_for_one_platform(builder: Environment, project: Path)
 
 
 def test_editable_installation(builder: Environment, project: Path) -> None:
-    done = pip(builder, "install", "--no-build-isolation", "--no-deps", "--editable", project)
-    assert done.returncode == 0, done.stdout + done.stderr
+    builder.pip("install", "--no-build-isolation", "--no-deps", "--editable", project)
     try:
         assert "['Shrek: hi, Jane', 'Donkey: hi, Jane']" in builder.must(*CALL)
         assert (project / "src" / "swamp_client" / "swamp" / "manifest.json").is_file()
     finally:
-        assert pip(builder, "uninstall", "--yes", "swamp-client").returncode == 0
+        builder.pip("uninstall", "--yes", "swamp-client")
 
 
 def test_source_distribution_holds_the_sources_and_makes_the_same_wheel(builder: Environment, project: Path) -> None:
-    program = (
-        "import os, sys; from hatchling.build import build_sdist; os.chdir(sys.argv[1]); print(build_sdist('dist'))"
-    )
-    builder.must("python", "-c", program, project)
-    (sdist,) = (project / "dist").glob("*.tar.gz")
+    sdist = built(builder, project, "sdist")
     again = project.parent / "again"
     again.mkdir()
     subprocess.run(["tar", "-xzf", str(sdist), "-C", str(again)], check=True)
@@ -167,25 +161,36 @@ def test_source_distribution_holds_the_sources_and_makes_the_same_wheel(builder:
     assert names(built(builder, unpacked)) == names(built(builder, project))
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        ("services = ", "servces = ", "the table has an unknown key `servces`; did you mean `services`?"),
-        ("service/Config.toml", "service/Confg.toml", "Confg.toml` can't be read: No such file or directory"),
-        ("src/swamp_client/swamp", "service", "was not written by `marine-gen build`: choose another directory"),
-        ("src/swamp_client/swamp", "swamp", "`swamp` is not in the wheel: it has to lie in a package that"),
-        ("service/Config.toml", "service/shrek.wasm", "there is no module `donkey`"),
-    ],
-)
-def test_mistakes_end_the_build_with_one_message(
-    builder: Environment, project: Path, before: str, after: str, message: str
-) -> None:
-    assert before in PROJECT
-    (project / "pyproject.toml").write_text(PROJECT.replace(before, after))
-    program = "import os, sys; from hatchling.build import build_wheel; os.chdir(sys.argv[1]); build_wheel('dist')"
-    done = builder.run("python", "-c", program, project)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("marine-gen: ")
-    assert message in done.stderr
-    assert not list(project.glob("dist/*.whl"))
+MISTAKES = [
+    ("services = ", "servces = ", "the table has an unknown key `servces`; did you mean `services`?"),
+    ("service/Config.toml", "service/Confg.toml", "Confg.toml` can't be read: No such file or directory"),
+    ("src/swamp_client/swamp", "service", "was not written by `marine-gen build`: choose another directory"),
+    ("src/swamp_client/swamp", "swamp", "`swamp` is not in the wheel: it has to lie in a package that"),
+    ("service/Config.toml", "service/shrek.wasm", "there is no module `donkey`"),
+]
+BUILD_ALL = """
+import os, sys
+from hatchling.build import build_wheel
+for project in sys.argv[1:]:
+    os.chdir(project)
+    try:
+        build_wheel("dist")
+    except SystemExit as error:
+        print("exit code", error.code, file=sys.stderr)
+"""
+
+
+def test_mistakes_end_the_build_with_one_message(builder: Environment, tmp_path: Path) -> None:
+    projects = []
+    for number, (before, after, _) in enumerate(MISTAKES):
+        projects.append(new_project(tmp_path / str(number)))
+        assert before in PROJECT
+        (projects[-1] / "pyproject.toml").write_text(PROJECT.replace(before, after))
+    done = builder.run("python", "-c", BUILD_ALL, *projects)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    told = done.stderr.split("exit code 1\n")
+    assert told.pop() == ""
+    for project, (_, _, message), text in zip(projects, MISTAKES, told, strict=True):
+        assert text.startswith("marine-gen: ")
+        assert message in text
+        assert not list(project.glob("dist/*.whl"))

@@ -63,6 +63,45 @@ def test_listings_have_no_headings(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_texts_of_other_systems(newline: str) -> None:
+    """A byte order mark, ends of lines, and tabs between words do not count."""
+    lines = [
+        "\ufeffcall\tgreeting\tgreeting\t[",
+        '"x"]',
+        "call greeting greeting [",
+        "",
+        'c greeting greeting ["y"]',
+        "",
+    ]
+    done = repl("-q", GREETING, commands=newline.join(lines).encode())
+    assert (done.returncode, done.stdout) == (1, '"Hi, x"\n"Hi, y"\n')
+    assert done.stderr.startswith("invalid args: ")
+    assert done.stderr.count("invalid") == 1
+
+
+def test_a_new_service_says_so_unless_it_is_the_first() -> None:
+    done = repl(commands=f"new {GREETING}\n")
+    assert done.stderr.startswith("app service was created with service id = ")
+    assert done.stderr.count("app service") == 1
+    assert repl("-q", commands="new\n").stderr == ""
+
+
+def test_calls_of_the_whole_session_are_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    commands = f'call greeting greeting ["x"]\nnew {GREETING}\nc greeting greeting ["y"]\n'
+    done = repl("--trace", path, GREETING, commands=commands)
+    assert (done.returncode, done.stdout) == (0, '"Hi, x"\n"Hi, y"\n')
+    events = json.loads(path.read_text("utf-8"))["traceEvents"]
+    assert [event["name"] for event in events if event.get("cat") == "call"] == ["greeting.greeting"] * 2
+
+
+def test_a_trace_that_can_not_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    done = repl("--trace", tmp_path / "nowhere" / "trace.json", GREETING, commands='call greeting greeting ["x"]\n')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the trace ")
+
+
 def test_an_unfinished_value_at_the_end_is_an_error() -> None:
     done = repl(GREETING, commands='call greeting greeting ["x",\n')
     assert (done.returncode, done.stdout) == (1, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,34 @@ class Environment:
     directory: Path
     work: Path
 
+    @property
+    def python(self) -> Path:
+        """The environment's interpreter."""
+        return self._program("python")
+
+    @property
+    def site_packages(self) -> Path:
+        """Where packages are installed."""
+        (folder,) = self.directory.glob("**/site-packages")
+        return folder
+
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run one of the environment's programs; it sees no other Python installation."""
-        program_path = self.directory / ("Scripts" if os.name == "nt" else "bin") / program
+        return self._run(self._program(program), *arguments)
+
+    def pip(self, *arguments: str | Path) -> str:
+        """Run pip, which has to succeed; gives what it printed. It is that of the tests: to install one takes long."""
+        options = ["-m", "pip", "--disable-pip-version-check", "--python", self.python]
+        done = self._run(Path(sys.executable), *options, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _program(self, name: str) -> Path:
+        return self.directory / ("Scripts" if os.name == "nt" else "bin") / name
+
+    def _run(self, program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        command = [str(program_path), *map(str, arguments)]
+        command = [str(program), *map(str, arguments)]
         return subprocess.run(
             command, cwd=self.work, env=variables, capture_output=True, text=True, timeout=300, check=False
         )
@@ -34,10 +58,10 @@ class Environment:
 
 
 def new_environment(folder: Path, packages: Sequence[str | Path], *options: str) -> Environment:
-    """An environment with `packages` and what they depend on."""
-    venv.create(folder / "venv", with_pip=True)
+    """An environment with `packages` and what they depend on, and no pip; `options` are those of `pip install`."""
+    venv.create(folder / "venv", with_pip=False)
     work = folder / "work"
     work.mkdir()
     environment = Environment(folder / "venv", work)
-    environment.must("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options, *packages)
+    environment.pip("install", "--quiet", "--no-compile", *options, *packages)
     return environment

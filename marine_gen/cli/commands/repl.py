@@ -9,7 +9,7 @@ import click
 
 from marine_gen.cli.host_file import read_host_functions
 from marine_gen.cli.logs import LEVELS, logging_to_stderr
-from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
 
 
 def _default_level() -> str:
@@ -41,6 +41,7 @@ def _default_level() -> str:
 @click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
 @host_file_option
+@trace_option
 def command(
     target: Path | None,
     quiet: bool,
@@ -50,6 +51,7 @@ def command(
     backend: str,
     log_level: str | None,
     host_file: Path | None,
+    trace_file: Path | None,
 ) -> int:
     """Call and change a running service.
 
@@ -69,6 +71,7 @@ def command(
         quiet=quiet,
         working_dir=working_dir,
         host_functions=read_host_functions(host_file),
+        trace=trace_file,
     )
     with logging_to_stderr(log_level or _default_level()):
         return repl.run_repl(target, options)

@@ -12,7 +12,7 @@ from marine_gen.cli.inputs import choose_function, read_arguments
 from marine_gen.cli.interrupt import interruptible
 from marine_gen.cli.limits import Limits, limit_options, reporting
 from marine_gen.cli.logs import LEVELS, logging_to_stderr
-from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
 from marine_gen.cli.output import write_text
 
 
@@ -32,9 +32,7 @@ from marine_gen.cli.output import write_text
 @click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
-@click.option(
-    "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
-)
+@trace_option
 @limit_options
 @click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Show what --stats shows as JSON.")
