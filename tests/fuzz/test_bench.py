@@ -58,9 +58,11 @@ def test_an_end_of_the_process_is_a_finding(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_difference_between_configurations_is_found() -> None:
     batch = BATCHES["programs"](Random(1), 40)
-    (difference,) = compare(replace(batch, state=repr))  # the repr of a service names its engine
-    assert "fused engine" in difference.found["fused-fast"]
-    assert "interpreter engine" in difference.found["interpreter-public"]
+    assert compare(batch) == []
+    differences = compare(replace(batch, state=repr))  # the repr of a service names its engine
+    assert len(differences) == len(batch.rows())
+    assert "fused engine" in differences[0].found["fused-fast"]
+    assert "interpreter engine" in differences[0].found["interpreter-public"]
 
 
 def test_edits_change_the_document_and_nothing_else() -> None:
