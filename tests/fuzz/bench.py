@@ -67,6 +67,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int, *, plain: 
     return {
         "executions": executions,
         "accepted": accepted,
+        "seed": seed,
         "seconds": round(time.monotonic() - start),
         **({"plain": True} if plain else {}),
         **(dict(zip(("edges", "features", "corpus"), map(int, coverage[-1]), strict=True)) if coverage else {}),
@@ -74,7 +75,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int, *, plain: 
     }
 
 
-def report(targets: Mapping[str, Any], cases: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def report(targets: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, Any]:
     """What a run did, with what it ran on."""
     return {
         "generator": f"marine-gen {__version__}",
@@ -82,7 +83,6 @@ def report(targets: Mapping[str, Any], cases: Mapping[str, Any], seed: int) -> d
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "inputs": f"atheris {version('atheris')}" if guided() else f"hypothesis {version('hypothesis')}",
-        "seed": seed,
         "hang_after_seconds": HANG_SECONDS,
         "executions": sum(item["executions"] for item in targets.values()),
         "cases": sum(item["cases"] for item in cases.values()),
@@ -98,14 +98,14 @@ def _earlier(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         document = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}, {}
-    fresh = report({}, {}, 0)
+    fresh = report({}, {})
     if any(document[key] != fresh[key] for key in ("generator", "wasmtime", "python")):
         return {}, {}
     return document["targets"], document["differential"]
 
 
-def _write(path: Path, targets: Mapping[str, Any], cases: Mapping[str, Any], seed: int) -> None:
-    path.write_text(json.dumps(report(targets, cases, seed), indent=2) + "\n", "utf-8")
+def _write(path: Path, targets: Mapping[str, Any], cases: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(report(targets, cases), indent=2) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -133,12 +133,12 @@ def main() -> None:
     for name in chosen:
         targets[name] = fuzz(name, given.output / name, given.runs, given.seconds, given.seed, plain=given.plain)
         _tell(name, targets[name]["executions"], "executions", targets[name])
-        _write(given.output / REPORT, targets, cases, given.seed)
+        _write(given.output / REPORT, targets, cases)
     for kind in kinds:
         cases[kind] = compare_many(kind, given.cases, given.seconds, given.seed, given.output)
         _tell(kind, cases[kind]["cases"], "cases", cases[kind])
-        _write(given.output / REPORT, targets, cases, given.seed)
-    document = report(targets, cases, given.seed)
+        _write(given.output / REPORT, targets, cases)
+    document = report(targets, cases)
     print(f"{document['executions']:,} executions, {document['cases']:,} cases, {document['findings']} findings")
     print(f"report: {given.output / REPORT}")
     sys.exit(1 if document["findings"] else 0)

@@ -53,7 +53,7 @@ def _compare_many(kind: str, cases: int, seconds: int, seed: int, folder: Path) 
         services += 1
         done += len(batch.calls)
     took = round(time.monotonic() - start)
-    return {"cases": done, "services": services, "seconds": took, "findings": findings[:_MOST_FINDINGS]}
+    return {"cases": done, "services": services, "seed": seed, "seconds": took, "findings": findings[:_MOST_FINDINGS]}
 
 
 def _account(batch: Batch, differences: list[Difference]) -> str:

@@ -36,6 +36,13 @@ class Batch:
     calls: list[tuple[str, str, list[Any]]]
     state: Callable[[Service], object]
 
+    def rows(self) -> dict[tuple[str, str], list[list[Any]]]:
+        """The arguments of all calls of each function."""
+        found: dict[tuple[str, str], list[list[Any]]] = {}
+        for module, function, row in self.calls:
+            found.setdefault((module, function), []).append(row)
+        return found
+
 
 def interfaces_batch(random: Random, calls: int) -> Batch:
     """Described functions, over adapters as the SDK makes them; some guests echo, some damage what they return."""
@@ -125,21 +132,26 @@ def compare(batch: Batch) -> list[Difference]:
     found = [_run(batch, configuration) for configuration in CONFIGURATIONS]
     names = [str(configuration) for configuration in CONFIGURATIONS]
     differences: dict[tuple[str, str], Difference] = {}
-    for number, (module, function, row) in enumerate(batch.calls):
-        rows = [run[number] for run in found]
-        if any(other != rows[0] for other in rows):
-            place = f"call {number}: {module}.{function}({', '.join(map(repr, row))})"
-            difference = Difference(place, dict(zip(names, map(str, rows), strict=True)))
-            differences.setdefault((module, function), difference)
+    places = [((module, function), ", ".join(map(repr, row))) for module, function, row in batch.calls]
+    places += [(key, f"{len(rows)} rows in a batch") for key, rows in batch.rows().items()]
+    for number, (key, what) in enumerate(places):
+        results = [run[number] for run in found]
+        if any(other != results[0] for other in results):
+            difference = Difference(
+                f"call {number}: {'.'.join(key)}({what})", dict(zip(names, map(str, results), strict=True))
+            )
+            differences.setdefault(key, difference)
     return [*differences.values()]
 
 
 def _run(batch: Batch, configuration: Configuration) -> list[tuple[Outcome, object]]:
-    """What came of each call, and now and then what the guests saw."""
+    """What came of each call, then of all calls of a function at once, and now and then what the guests saw."""
     found: list[tuple[Outcome, object]] = []
     with load(batch.modules, configuration.engine, configuration.backend) as service:
         for number, (module, function, row) in enumerate(batch.calls):
             result = outcome(partial(service.call, module, function, row))
-            state = batch.state(service) if number % 40 == 39 or number + 1 == len(batch.calls) else None
-            found.append((result, state))
+            found.append((result, batch.state(service) if number % 40 == 39 else None))
+        for (module, function), rows in batch.rows().items():
+            result = outcome(partial(service.call_batch, module, function, rows))
+            found.append((result, batch.state(service)))
     return found
