@@ -72,7 +72,8 @@ def comparison(run: Run) -> str:
         "",
         f"Measured on {run.date} ({run.settings['mode']} run) on {versions}, wasmtime {run.machine['wasmtime']}.",
     ]
-    lines += [f"**{warning}**" for warning in run_warnings(run)]
+    for warning in run_warnings(run):
+        lines += ["", f"**{warning}**"]
     return "\n".join(lines) + "\n"
 
 
