@@ -28,13 +28,8 @@ ROUNDS = 9
 SECONDS = 0.02
 
 
-def gate(measure_bars: Callable[[Sequence[Bar]], Run], *, missing_fails: bool) -> list[Verdict]:
-    """Judge all bars, with another look at those that fail.
-
-    Args:
-        measure_bars: a run with the cases of these bars.
-        missing_fails: whether a bar that can't be measured fails.
-    """
+def gate(measure_bars: Callable[[Sequence[Bar]], Run]) -> list[Verdict]:
+    """Judge all bars, with another look at those that fail; `measure_bars` gives a run with the cases of bars."""
     verdicts = dict(zip(BARS, judge(measure_bars(BARS)), strict=True))
     for _ in range(ATTEMPTS - 1):
         again = [bar for bar, verdict in verdicts.items() if not verdict.missing and not passes(verdict)]
@@ -87,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     strict = os.environ.get("CI") == "true"
     with ExitStack() as stack:
         os.environ[CACHE_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
-        verdicts = gate(measured(given.npm, stack), missing_fails=strict)
+        verdicts = gate(measured(given.npm, stack))
     for verdict in verdicts:
         print(line(verdict, missing_fails=strict))
     failed = sum(not passes(verdict, missing_fails=strict) for verdict in verdicts)

@@ -78,7 +78,7 @@ def make_page(run: Run) -> Page:
         ours=OURS,
         tolerance=f"{TOLERANCE:.0%}",
         linear=LINEAR,
-        warnings=_warnings(run),
+        warnings=run_warnings(run),
         facts=[
             (key.replace("_", "-"), str(value))
             for key, value in ({**run.machine, **run.settings, "date": run.date}).items()
@@ -103,7 +103,8 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f} ×" if ratio < 9.995 else f"{ratio:.1f} ×" if ratio < 99.95 else f"{ratio:,.0f} ×"
 
 
-def _warnings(run: Run) -> list[str]:
+def run_warnings(run: Run) -> list[str]:
+    """Why the figures of a run are rough, if they are."""
     found = []
     if run.settings.get("mode") != "full":
         found.append("This was a quick run, to see that everything works: few and short rounds. Its figures are rough.")

@@ -15,7 +15,7 @@ from pathlib import Path
 import jinja2
 
 from tests.bench.model import Run, read_run
-from tests.bench.page import NONE, figure, make_page, times
+from tests.bench.page import NONE, figure, make_page, run_warnings, times
 from tests.bench.peers import BASELINE, OURS
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ ROWS = {
     "greeting": "short string from the host and back",
     "record": "record of 3 fields from the host and back",
     "bytes 65536": "64 KiB of bytes from the host and back",
-    "crossing string": "short string from module to module and back",
+    "crossing string 10": "short string from module to module and back",
     "crossing record": "record of 3 fields from module to module and back",
     "crossing bytes 65536": "64 KiB of bytes from module to module and back",
     "store GET": "key-value store, `GET`",
@@ -72,6 +72,8 @@ def comparison(run: Run) -> str:
         "",
         f"Measured on {run.date} ({run.settings['mode']} run) on {versions}, wasmtime {run.machine['wasmtime']}.",
     ]
+    for warning in run_warnings(run):
+        lines += ["", f"**{warning}**"]
     return "\n".join(lines) + "\n"
 
 

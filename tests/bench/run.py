@@ -35,6 +35,10 @@ from tests.bench.report import JSON, write_report
 ROOT = Path(__file__).parents[2]
 PRIVATE = ROOT / ".venv-bench"
 NPM = PRIVATE / "npm"
+CASE_SECONDS = 3.0
+"""How long the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
+
+FEWEST = 3
 _ONE_SHOT = ("first call", "memory")
 """Kinds of which each sample starts a process."""
 
@@ -88,13 +92,27 @@ def _words(error: Exception) -> str:
 
 def _time(case: Case, ready: dict[str, Contender], rounds: int, min_time: float) -> dict[str, Any]:
     one_shot = case.kind in _ONE_SHOT
+    watches = {name: partial(_watched, name, made.watch) for name, made in ready.items()}
+    least = 0 if one_shot else min_time
+    # One call each, for what a round takes at least.
+    seconds = sum(max(watch(1) / 1e9, least) for watch in watches.values()) if rounds > FEWEST and not one_shot else 0
     taken = take_turns(
-        {name: partial(_watched, name, made.watch) for name, made in ready.items()},
-        rounds=min(rounds, 3) if one_shot else rounds,
-        min_time=0 if one_shot else min_time,
+        watches,
+        rounds=min(rounds, FEWEST) if one_shot else affordable_rounds(rounds, seconds),
+        min_time=least,
         per={name: made.per for name, made in ready.items()},
     )
     return {timing.name: timing for timing in taken}
+
+
+def affordable_rounds(rounds: int, seconds: float) -> int:
+    """So many rounds that a case stays within its time, but not fewer than three.
+
+    Args:
+        rounds: how many there are at most.
+        seconds: what one round of all peers takes.
+    """
+    return rounds if seconds * rounds <= CASE_SECONDS else max(FEWEST, int(CASE_SECONDS / seconds))
 
 
 class _BrokenOffError(Exception):
@@ -141,7 +159,7 @@ def machine_description() -> dict[str, str | int]:
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> Run:
     """Measure what was asked for."""
-    rounds, min_time = (3, 0.005) if arguments.quick else (7, 0.02)
+    rounds, min_time = (3, 0.005) if arguments.quick else (9, 0.02)
     npm = arguments.npm
     cases = [case for case in all_cases(npm / AVM) if _chosen(case, arguments.only)]
     load_before = os.getloadavg()[0]

@@ -74,13 +74,16 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 
 
 def curves_of(run: Run) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Points (size, median) by series and peer, for the peers with at least two of them."""
+    """Points (size, best sample) by series and peer, for the peers with at least two of them.
+
+    Other programs on the machine only ever add to a sample, so the best one shows growth with the least noise.
+    """
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for case in run.cases:
         if case.series:
             for result in case.results:
                 if result.samples:
-                    found.setdefault(case.series, {}).setdefault(result.peer, []).append((case.x, result.median))
+                    found.setdefault(case.series, {}).setdefault(result.peer, []).append((case.x, result.minimum))
     return {
         series: {peer: sorted(points) for peer, points in peers.items() if len({x for x, _ in points}) > 1}
         for series, peers in found.items()

@@ -16,7 +16,7 @@ from tests.bench.cases.services import store_cases
 from tests.bench.model import Case
 from tests.bench.peers import ByHand, Component, Engine, open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
-from tests.bench.run import main, measure, same
+from tests.bench.run import affordable_rounds, main, measure, same
 
 GREETING = Case("greeting", "group", "title", "call", greeting())
 SMALL = 2**16
@@ -101,6 +101,10 @@ def test_a_peer_that_fails_in_the_middle_does_not_stop_the_others() -> None:
     good, tired = measure(GREETING, [Fake("good"), Tired()], rounds=5, min_time=0).results
     assert len(good.samples) == 5
     assert (tired.samples, tired.missing) == ((), "failed while it was timed: gone")
+
+
+def test_slow_cases_have_fewer_rounds_and_three_at_least() -> None:
+    assert [affordable_rounds(9, seconds) for seconds in (0, 0.1, 0.5, 0.6, 100)] == [9, 9, 6, 5, 3]
 
 
 def test_a_peer_that_raises_without_words_is_a_result_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -115,7 +116,7 @@ def test_curves_go_through_their_points() -> None:
     assert [text for _, text in plot.y_ticks] == ["1 ns", "10 ns", "100 ns"]
 
 
-def test_a_file_that_is_not_a_run_is_an_error_of_one_line(tmp_path, capsys) -> None:
+def test_a_file_that_is_not_a_run_is_an_error_of_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(SystemExit) as caught:
         main([str(tmp_path / "run.json")])

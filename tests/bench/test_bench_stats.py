@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from tests.bench.bars import BARS, Bar, Verdict, judge
 from tests.bench.gate import gate, line, passes
-from tests.bench.model import CaseResult, Result, Run, read_run
+from tests.bench.model import CaseResult, Result, Run, Work, read_run
 from tests.bench.stats import curves_of, fit, growth, spread
 
 FAST = Bar("twice as fast", "case", "slow", "fast", "at least", 2)
@@ -50,7 +53,7 @@ def test_curves_need_two_points_of_a_peer() -> None:
     def point(x: float, *results: Result) -> CaseResult:
         return CaseResult(f"c{x}", "g", "t", "ns", results, "curve", "bytes", x)
 
-    both = (Result("a", (1.0,), 1), Result("b", missing="gone"))
+    both = (Result("a", (3.0, 1.0), 1), Result("b", missing="gone"))
     run = Run("", {}, {}, {}, (point(2, *both), point(1, *both), point(3, Result("b", (7.0,), 1))))
     assert curves_of(run) == {"curve": {"a": [(1, 1), (2, 1)]}}
 
@@ -86,11 +89,11 @@ def test_what_is_missing_says_why() -> None:
     assert verdict.missing == "`case` was not measured"
 
 
-def bars_run(bars: object, ratio: float) -> Run:
+def bars_run(ratio: float) -> Run:
     """A run in which every ratio of BARS is the same multiple of its limit."""
     cases = []
     for name in dict.fromkeys(bar.case for bar in BARS):
-        results = {}
+        results: dict[str, Result] = {}
         for bar in (bar for bar in BARS if bar.case == name):
             times = {bar.over: bar.limit * ratio, bar.under: 1.0}
             results |= {peer: Result(peer, (value,), 1) for peer, value in times.items() if peer not in results}
@@ -100,13 +103,13 @@ def bars_run(bars: object, ratio: float) -> Run:
 
 def test_the_gate_looks_again_at_what_failed_only() -> None:
     bars = [bar for bar in BARS if bar.case == "crossing string"]
-    asked = []
+    asked: list[list[Bar]] = []
 
-    def measure(wanted: object) -> Run:
+    def measure(wanted: Sequence[Bar]) -> Run:
         asked.append([bar for bar in wanted if bar in bars])
-        return bars_run(wanted, 3.0 if len(asked) == 1 else 1.0)
+        return bars_run(3.0 if len(asked) == 1 else 1.0)
 
-    verdicts = {verdict.bar: verdict for verdict in gate(measure, missing_fails=True)}
+    verdicts = {verdict.bar: verdict for verdict in gate(measure)}
     assert asked[0] == asked[1] == bars
     assert all(passes(verdicts[bar]) for bar in bars)
 
@@ -114,17 +117,25 @@ def test_the_gate_looks_again_at_what_failed_only() -> None:
 def test_the_gate_fails_when_it_stays_slow() -> None:
     asked = 0
 
-    def measure(wanted: object) -> Run:
+    def measure(wanted: Sequence[Bar]) -> Run:
         nonlocal asked
         asked += 1
-        return bars_run(wanted, 3.0)
+        return bars_run(3.0)
 
-    verdicts = {verdict.bar.case: verdict for verdict in gate(measure, missing_fails=True)}
+    verdicts = {verdict.bar.case: verdict for verdict in gate(measure)}
     assert asked == 3
     assert not passes(verdicts["crossing string"])
 
 
-def test_a_run_reads_back(tmp_path) -> None:
+def test_a_longer_loop_is_the_same_work() -> None:
+    work = Work({}, "many", (10, "x"), 2**31, per=10)
+    assert work.longer(10) == work.longer(1) == work
+    longer = work.longer(25)
+    assert (longer.arguments, longer.per) == ((30, "x"), 30)
+    assert longer.expected == 3 * 2**31 % 2**32
+
+
+def test_a_run_reads_back(tmp_path: Path) -> None:
     run = Run(
         "today",
         {"cpu": "x", "cores": 2},
@@ -140,7 +151,7 @@ def test_a_run_reads_back(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "cases": [{}]}', "{"])
-def test_what_is_not_a_run_is_refused(tmp_path, content: str) -> None:
+def test_what_is_not_a_run_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(ValueError):  # noqa: PT011  # bad JSON has its own words
         read_run(tmp_path / "run.json")

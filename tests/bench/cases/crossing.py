@@ -35,13 +35,13 @@ def bulk(size: int) -> Work:
 
 def crossing() -> Iterator[Case]:
     """Short string, then every shape."""
-    yield Case("crossing string", GROUP, 'string "John"', "call", short_string(), crossing=True)
+    yield Case("crossing string", GROUP, 'string "John", C guests', "call", short_string(), crossing=True)
     yield Case("crossing scalar", GROUP, "u32", "call", looped("scalar", 7, LOOP), crossing=True)
     for size in BYTES_SIZES:
         name, series = f"crossing bytes {size}", "bytes from module to module"
         yield Case(name, GROUP, f"bytes, {human(size)}", "call", bulk(size), series, "bytes", size, crossing=True)
-    for size in (2**20,):
-        work = looped("string", size, 4)
+    for size, count in ((10, LOOP), (2**20, 4)):
+        work = looped("string", size, count)
         yield Case(f"crossing string {size}", GROUP, f"string, {human(size)}", "call", work, crossing=True)
     yield Case("crossing record", GROUP, "record of 3 fields", "call", looped("record", 7, LOOP), crossing=True)
     title = "record of 13 fields, one a record"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.bench.cases.calls import echoing, greeting
-from tests.bench.model import Case, Work
+from tests.bench.model import Case, Kind, Work
 from tests.bench.modules import chain, echo
 from tests.bench.shapes import SHAPES, nested
 
@@ -37,5 +37,5 @@ def scaling() -> Iterator[Case]:
         yield _point("call of one of many services in turn", "services", count, "services", greeting(), count)
 
 
-def _point(series: str, axis: str, x: int, kind: str, work: Work, count: int = 1) -> Case:
-    return Case(f"{series} {x}", GROUP, f"{series}: {x:,}", kind, work, series, axis, x, count=count)  # type: ignore[arg-type]
+def _point(series: str, axis: str, x: int, kind: Kind, work: Work, count: int = 1) -> Case:
+    return Case(f"{series} {x}", GROUP, f"{series}: {x:,}", kind, work, series, axis, x, count=count)

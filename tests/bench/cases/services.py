@@ -27,4 +27,4 @@ def avm_cases(avm: Path) -> Iterator[Case]:
     arguments = (SCRIPT, b"", b"", _PARAMETERS, _NO_CALL_RESULTS)
     # Its result has no short plain form, so it is not compared.
     work = Work({"avm": avm.read_bytes()} if avm.is_file() else {}, "invoke", arguments, None)
-    yield Case("avm invoke", GROUP, "AquaVM `invoke`, a script of two calls", "call", work)
+    yield Case("avm invoke", GROUP, "AquaVM 0.62.0 `invoke`, a script of two calls", "call", work)

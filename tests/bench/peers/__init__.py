@@ -9,13 +9,12 @@ from marine_gen.artifact import ENGINES
 from tests.bench.peers.base import NotMeasuredError, Peer
 from tests.bench.peers.by_hand import ByHand
 from tests.bench.peers.components import Component
-from tests.bench.peers.engines import Engine
+from tests.bench.peers.engines import OURS, Engine
 from tests.bench.peers.extism_sdk import Extism
 from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
 from tests.bench.peers.marine_js import MarineJs, Node
 
-OURS = ENGINES[0]
-"""The peer that the others are compared with."""
+__all__ = ["BASELINE", "OURS", "ByHand", "Component", "Engine", "open_peers"]
 
 BASELINE = "interpreter, public API"
 """The interpreter over the public API of the binding: what there was before."""

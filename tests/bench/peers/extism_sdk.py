@@ -51,7 +51,8 @@ class Extism:
         if case.crossing:
             raise NotMeasuredError("plug-ins do not call each other but through the host")
         if function is None:
-            raise NotMeasuredError("a plug-in takes and gives bytes only")
+            made = "a plug-in takes and gives bytes only" if case.work.shape else "no plug-in was made for this"
+            raise NotMeasuredError(made)
         if case.kind in ("first call", "memory"):
             _set_cache(stack, _cache_settings(stack))
             open_plugin()  # says what is missing, and compiles: a built directory of ours is compiled too
