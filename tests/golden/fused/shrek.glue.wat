@@ -68,8 +68,8 @@
   (func $start.shrek (local $limit i64)
     (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $shrek)) (i64.const 327680)))
     (global.set $left
-      (select (local.get $limit) (i64.const 4194304)
-        (i64.gt_u (local.get $limit) (i64.const 4194304))))
+      (select (local.get $limit) (i64.const 1048576)
+        (i64.gt_u (local.get $limit) (i64.const 1048576))))
   )
 
   ;; Is a range inside the memory? One that ends exactly at its end is.
@@ -88,13 +88,28 @@
     )
   )
 
-  ;; Is this UTF-8? ASCII goes 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
+  ;; Is this UTF-8? ASCII goes 128 or 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
   (func $utf8.donkey (param $ptr i32) (param $size i32) (result i32)
     (local $end i32) (local $a i32) (local $b i32) (local $more i32)
     (local.set $end (i32.add (local.get $ptr) (local.get $size)))
     (block $valid
       (loop $next
         (block $slow
+          (block $narrow
+            (loop $wide
+              (br_if $narrow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 128)))
+              (br_if $narrow (i8x16.bitmask
+                (v128.or
+                  (v128.or
+                    (v128.or (v128.load $donkey offset=0 align=1 (local.get $ptr)) (v128.load $donkey offset=16 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $donkey offset=32 align=1 (local.get $ptr)) (v128.load $donkey offset=48 align=1 (local.get $ptr))))
+                  (v128.or
+                    (v128.or (v128.load $donkey offset=64 align=1 (local.get $ptr)) (v128.load $donkey offset=80 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $donkey offset=96 align=1 (local.get $ptr)) (v128.load $donkey offset=112 align=1 (local.get $ptr)))))))
+              (local.set $ptr (i32.add (local.get $ptr) (i32.const 128)))
+              (br $wide)
+            )
+          )
           (loop $ascii
             (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
             (br_if $slow (i8x16.bitmask (v128.load $donkey align=1 (local.get $ptr))))
@@ -158,13 +173,28 @@
     (i32.const 1)
   )
 
-  ;; Is this UTF-8? ASCII goes 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
+  ;; Is this UTF-8? ASCII goes 128 or 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
   (func $utf8.shrek (param $ptr i32) (param $size i32) (result i32)
     (local $end i32) (local $a i32) (local $b i32) (local $more i32)
     (local.set $end (i32.add (local.get $ptr) (local.get $size)))
     (block $valid
       (loop $next
         (block $slow
+          (block $narrow
+            (loop $wide
+              (br_if $narrow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 128)))
+              (br_if $narrow (i8x16.bitmask
+                (v128.or
+                  (v128.or
+                    (v128.or (v128.load $shrek offset=0 align=1 (local.get $ptr)) (v128.load $shrek offset=16 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $shrek offset=32 align=1 (local.get $ptr)) (v128.load $shrek offset=48 align=1 (local.get $ptr))))
+                  (v128.or
+                    (v128.or (v128.load $shrek offset=64 align=1 (local.get $ptr)) (v128.load $shrek offset=80 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $shrek offset=96 align=1 (local.get $ptr)) (v128.load $shrek offset=112 align=1 (local.get $ptr)))))))
+              (local.set $ptr (i32.add (local.get $ptr) (i32.const 128)))
+              (br $wide)
+            )
+          )
           (loop $ascii
             (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
             (br_if $slow (i8x16.bitmask (v128.load $shrek align=1 (local.get $ptr))))
