@@ -11,6 +11,7 @@ from marine_runtime.backend import assemble, open_backend
 from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
 from tests.security.cases import modules
 from tests.security.liar import neighbour
+from tests.support.engines import assemble as make_guest
 from tests.support.fused import staged
 
 Serve = Callable[..., Service]
@@ -55,3 +56,30 @@ def test_positions_are_read_up_to_the_arguments() -> None:
         assert isinstance(found, CallError)
         assert int.from_bytes(staging.memory.read(STACK_TOP, 4), "little") == STACK
         assert service.call("neighbour", "text", ["x"]) == "x"
+
+
+HIGH_BYTES = """(@interface it_version "0.28.0")
+  (@interface type (func (param $size: i32) (param $tag: i32) (result i32)))
+  (@interface type (func (param $ptr: i32) (param $size: i32)))
+  (@interface type (func (param $data: byte_array)))
+  (@interface type (func))
+  (@interface type (func (result byte_array)))
+  (@interface func (type 2)
+    arg.get 0 byte_array.size i32.push 1 call-core 0 arg.get 0 byte_array.lower_memory call-core 1)
+  (@interface func (type 4) call-core 2 i32.push -8 i32.push 4 byte_array.lift_memory)
+  (@interface export "allocate" (func 0))
+  (@interface export "take" (func 1))
+  (@interface export "give" (func 3))
+  (@interface implement (func 1) (func 2))
+  (@interface implement (func 3) (func 4))"""
+
+
+def test_byte_arrays_at_high_addresses(serve: Serve) -> None:
+    """What descriptions call a vector of bytes is another type; this one has instructions of its own."""
+    wat = """(module (memory (export "memory") 1) (func (export "give")) (func (export "take") (param i32 i32))
+      (func (export "allocate") (param i32 i32) (result i32) (i32.const -2147483648)))"""
+    service = serve({"m": make_guest(wat, HIGH_BYTES)})
+    with pytest.raises(CallError, match=r"3 bytes at address 2147483648 are outside the memory of 65536 bytes$"):
+        service.call("m", "take", [b"abc"])
+    with pytest.raises(CallError, match=r"4 bytes at address 4294967288 are outside the memory of 65536 bytes$"):
+        service.call("m", "give")
