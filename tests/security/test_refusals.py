@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from marine_gen import HostFunction
 from marine_runtime import CallError, LinkError, Service
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
+from marine_runtime.types import Prim
 from tests.security.cases import modules
 from tests.security.liar import neighbour
 from tests.support.engines import assemble as make_guest
@@ -83,3 +85,24 @@ def test_byte_arrays_at_high_addresses(serve: Serve) -> None:
         service.call("m", "take", [b"abc"])
     with pytest.raises(CallError, match=r"4 bytes at address 4294967288 are outside the memory of 65536 bytes$"):
         service.call("m", "give")
+
+
+def test_a_helper_of_another_signature(serve: Serve) -> None:
+    """A module without adapters for its helpers may have them in any form; a host function that needs one says so."""
+    adapters = """(@interface it_version "0.28.0")
+        (@interface type (func)) (@interface type (func))
+        (@interface func (type 0) call-core 0)
+        (@interface export "f" (func 1)) (@interface implement (func 1) (func 0))"""
+    wat = """(module (import "host" "callback" (func $host)) (memory (export "memory") 1)
+        (func (export "f") (call $host)) (func (export "allocate") (param i64) (result i64) (i64.const 8)))"""
+    functions = {"callback": HostFunction.of(lambda: "text", [], Prim.STRING)}
+    service = serve({"m": make_guest(wat, adapters)}, host_functions=functions)
+    with pytest.raises(CallError, match=r"the module exports no usable `allocate`, which the result"):
+        service.call("m", "f")
+
+
+def test_arrays_that_are_larger_than_staging() -> None:
+    with staged({"neighbour": neighbour()}) as (service, _):
+        for count in (20_000, 7000, 40_000):
+            assert service.call("neighbour", "numbers", [[count] * count]) == [count] * count
+            assert service.call("neighbour", "texts", [["a"] * count]) == ["a"] * count
