@@ -68,8 +68,8 @@
   (func $start.shrek (local $limit i64)
     (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $shrek)) (i64.const 327680)))
     (global.set $left
-      (select (local.get $limit) (i64.const 4194304)
-        (i64.gt_u (local.get $limit) (i64.const 4194304))))
+      (select (local.get $limit) (i64.const 1048576)
+        (i64.gt_u (local.get $limit) (i64.const 1048576))))
   )
 
   ;; Is a range inside the memory? One that ends exactly at its end is.
