@@ -2,14 +2,15 @@
 
     python docs/reference.py
 
-`instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`, generated
-steps and Wasm into their blocks in `crossing.md`, the grammar of descriptions into its block in `idl.md`. `graph.svg`
-is the picture of the curl service. A test compares all of it with what this file gives. Everything else is written by
-hand.
+`instructions.md` is made as a whole; the table of codes is put between its two marker lines in `errors.md`, the counts
+of the last long runs in `security.md`, generated steps and Wasm into their blocks in `crossing.md`, the grammar of
+descriptions into its block in `idl.md`. `graph.svg` is the picture of the curl service. A test compares all of it with
+what this file gives. Everything else is written by hand.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,8 +32,11 @@ CROSSING_PAGE = DOCS / "crossing.md"
 IDL_PAGE = DOCS / "idl.md"
 GRAPH_PICTURE = DOCS / "graph.svg"
 EXAMPLE = DOCS.parent / "examples" / "curl_service"
+SECURITY_PAGE = DOCS / "security.md"
+LAST_RUNS = {name: DOCS.parent / "tests" / name / "last_run.json" for name in ("security", "fuzz")}
 
 BEGIN, END = "<!-- codes: made by docs/reference.py -->\n", "<!-- end of codes -->\n"
+BEGIN_COUNTS, END_COUNTS = "<!-- counts: made by docs/reference.py -->\n", "<!-- end of counts -->\n"
 
 _HEAD = """\
 # Instructions of adapters
@@ -132,9 +136,45 @@ def _code_rows(lines: Iterable[str]) -> Iterable[str]:
 
 def errors_page(current: str) -> str:
     """`current`, the text of `errors.md`, with its table of codes made anew."""
-    before, _, rest = current.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{codes_table()}\n{END}{after}"
+    return _replaced(current, BEGIN, codes_table(), END)
+
+
+def security_page(current: str) -> str:
+    """`current`, the text of `security.md`, with the counts of the last long runs made anew."""
+    return _replaced(current, BEGIN_COUNTS, counts_table(), END_COUNTS)
+
+
+def _replaced(current: str, begin: str, made: str, end: str) -> str:
+    """`current` with `made` between two marker lines."""
+    before, _, rest = current.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{made}\n{end}{after}"
+
+
+def counts_table() -> str:
+    """What the last long runs tried and found; a run that was not written down has no row."""
+    security, fuzz = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in LAST_RUNS.values()
+    )
+    rows = []
+    if found := security.get("hostile"):
+        rows.append(
+            ("hostile cases", found["cases"], f"{found['calls']:,} calls on {found['configurations']} configurations")
+        )
+        rows.append(("… that crashed, hung or wrote astray", found["crashes"], ""))
+        rows.append(("… latest end of a call after its time was up", f"{found['latest_milliseconds']} ms", ""))
+        rows.append(("… most host memory that a case took", f"{found['most_memory_mib']} MiB", ""))
+    if found := security.get("mutants"):
+        rows.append(("checks removed", found["mutants"], f"{found['killed']} noticed by a test"))
+    if fuzz:
+        rows.append(("fuzz executions", fuzz["executions"], f"{len(fuzz['targets'])} targets"))
+        rows.append(("differential cases", fuzz["cases"], "on all engines and call layers"))
+        rows.append(("… findings left", fuzz["findings"], ""))
+    lines = [
+        f"| {title} | {number:,} | {note} |\n" if isinstance(number, int) else f"| {title} | {number} | {note} |\n"
+        for title, number, note in rows
+    ]
+    return "| what | number | |\n| --- | ---: | --- |\n" + "".join(lines)
 
 
 def crossing_page(current: str) -> str:
@@ -174,4 +214,5 @@ if __name__ == "__main__":
     GRAPH_PICTURE.write_text(graph_picture(), encoding="utf-8")
     INSTRUCTIONS_PAGE.write_text(instructions_page(), encoding="utf-8")
     CROSSING_PAGE.write_text(crossing_page(CROSSING_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    SECURITY_PAGE.write_text(security_page(SECURITY_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     ERRORS_PAGE.write_text(errors_page(ERRORS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

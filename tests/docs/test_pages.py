@@ -59,6 +59,14 @@ def test_codes_on_the_errors_page_are_what_the_code_gives(reference):
     check_file(page, reference.errors_page(page.read_text(encoding="utf-8")))
 
 
+def test_counts_on_the_security_page_are_those_of_the_last_runs(reference):
+    page = DOCS / "security.md"
+    check_file(page, reference.security_page(page.read_text(encoding="utf-8")))
+    made = reference.counts_table()
+    assert "| checks removed |" in made
+    assert "| hostile cases |" in made
+
+
 def test_the_crossing_page_shows_what_the_compiler_makes(reference):
     page = DOCS / "crossing.md"
     text = page.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_gen.generate import Description, ExternModule, ImportedFunction, generate
 from marine_runtime import Service
-from marine_runtime.staging import STACK, Staging
+from marine_runtime.staging import DATA, STACK, Staging
 from marine_runtime.types import Prim
 from tests.support.adapters import with_prelude
 from tests.support.echo import PAGE, Memory, echo_module, function, take_logs
@@ -236,3 +236,4 @@ def test_a_guest_whose_allocator_calls_its_import() -> None:
             assert len(found.sites) > 1000
             assert found.error[-1].endswith(": wasm trap: call stack exhausted")
             assert position(staging) == STACK
+            assert staging.memory.read(DATA, 1) == b"x"

@@ -33,10 +33,13 @@ TESTS: dict[str, tuple[str, ...]] = {
     "clock": (_SHARING, "-k", "clock"),
     "blocks": ("tests/security/test_blocks.py",),
     "refusals": ("tests/security/test_refusals.py",),
-    "staging": ("tests/runtime/test_fused_staging.py", "-k", "fast or grow"),
+    "staging": (
+        *("tests/security/test_refusals.py", "tests/runtime/test_fused_staging.py"),
+        *("-k", "larger_than_staging or fast or grow"),
+    ),
     "endless allocate": ("tests/runtime/test_fused_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/runtime/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
-    "wasi": ("tests/runtime/test_wasi.py", "-k", "interpreter-fast"),
+    "wasi": ("tests/runtime/test_wasi.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
     "isolation": ("tests/runtime/test_wasi_isolation.py", "-k", "interpreter-fast"),
     "wasi services": ("tests/runtime/test_wasi_services.py", "-k", "interpreter-fast"),
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
@@ -46,7 +49,7 @@ TESTS: dict[str, tuple[str, ...]] = {
             "tests/runtime/test_host_functions.py",
             "tests/runtime/test_wasi_services.py",
         ),
-        *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory"),
+        *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
     ),
 }
 """Arguments of pytest for a few tests of which one has to fail, by the name under which checks ask for them."""

@@ -39,6 +39,8 @@ FIRST_BLOCK = {
 ALONE = ("text", "bytes", "numbers", "flags")
 """Types of which that block is the only one."""
 
+_REFUSALS = re.compile("are outside the memory of|invalid UTF-8 at byte|records are nested more than")
+
 
 @pytest.fixture(scope="module", params=CONFIGURATIONS, ids=str)
 def running(request: pytest.FixtureRequest) -> Iterator[Service]:
@@ -77,10 +79,9 @@ def _oracle(service: Service) -> Oracle:
 def _attempt(service: Service, module: str, function: str, args: list[Any]) -> Any:
     try:
         return service.call(module, function, args)
-    except ValueLimitError:
-        raise
-    except CallError:
-        return NoValueError
+    except CallError as error:
+        # The right refusal: a trap of the glue, or another check that happens to come later, would not do.
+        return NoValueError if type(error) is CallError and _REFUSALS.search(str(error)) else error
 
 
 def _expected(oracle: Oracle, name: str, ptr: int, size: int) -> Any:
@@ -99,6 +100,8 @@ def test_results_out_of_the_maze(service: Service) -> None:
         wanted = _expected(oracle, name, ptr, size)
         for module in ("liar", "outer"):
             assert shown(_attempt(service, module, f"at_{name}", [ptr, size])) == shown(wanted), (module, title)
+        if wanted is NoValueError:
+            assert _attempt(service, "liar", f"pass_{name}", [ptr, size]) is wanted, title
 
 
 TEXTS = [
@@ -134,7 +137,7 @@ def test_text_is_utf8_and_nothing_else(service: Service) -> None:
     """In front, in the middle, and as the last bytes of the memory, where reading further would show."""
     for data, good in TEXTS:
         assert (data.decode(errors="ignore").encode() == data) == good
-        for before, after in ((0, 0), (15, 0), (16, 3), (17, 20), (31, 1)):
+        for before, after in ((0, 0), (13, 0), (15, 0), (16, 3), (17, 20), (31, 1)):
             whole = b"a" * before + data + b"b" * after
             address = END - len(whole)
             service.call("liar", "tell", [ALLOCATE, ACTS.index("constant"), address, 0])

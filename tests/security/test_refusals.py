@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from marine_gen import HostFunction
 from marine_runtime import CallError, LinkError, Service
 from marine_runtime.backend import assemble, open_backend
 from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
+from marine_runtime.types import Prim
 from tests.security.cases import modules
 from tests.security.liar import neighbour
+from tests.support.engines import assemble as make_guest
 from tests.support.fused import staged
 
 Serve = Callable[..., Service]
@@ -55,3 +58,51 @@ def test_positions_are_read_up_to_the_arguments() -> None:
         assert isinstance(found, CallError)
         assert int.from_bytes(staging.memory.read(STACK_TOP, 4), "little") == STACK
         assert service.call("neighbour", "text", ["x"]) == "x"
+
+
+HIGH_BYTES = """(@interface it_version "0.28.0")
+  (@interface type (func (param $size: i32) (param $tag: i32) (result i32)))
+  (@interface type (func (param $ptr: i32) (param $size: i32)))
+  (@interface type (func (param $data: byte_array)))
+  (@interface type (func))
+  (@interface type (func (result byte_array)))
+  (@interface func (type 2)
+    arg.get 0 byte_array.size i32.push 1 call-core 0 arg.get 0 byte_array.lower_memory call-core 1)
+  (@interface func (type 4) call-core 2 i32.push -8 i32.push 4 byte_array.lift_memory)
+  (@interface export "allocate" (func 0))
+  (@interface export "take" (func 1))
+  (@interface export "give" (func 3))
+  (@interface implement (func 1) (func 2))
+  (@interface implement (func 3) (func 4))"""
+
+
+def test_byte_arrays_at_high_addresses(serve: Serve) -> None:
+    """What descriptions call a vector of bytes is another type; this one has instructions of its own."""
+    wat = """(module (memory (export "memory") 1) (func (export "give")) (func (export "take") (param i32 i32))
+      (func (export "allocate") (param i32 i32) (result i32) (i32.const -2147483648)))"""
+    service = serve({"m": make_guest(wat, HIGH_BYTES)})
+    with pytest.raises(CallError, match=r"3 bytes at address 2147483648 are outside the memory of 65536 bytes$"):
+        service.call("m", "take", [b"abc"])
+    with pytest.raises(CallError, match=r"4 bytes at address 4294967288 are outside the memory of 65536 bytes$"):
+        service.call("m", "give")
+
+
+def test_a_helper_of_another_signature(serve: Serve) -> None:
+    """A module without adapters for its helpers may have them in any form; a host function that needs one says so."""
+    adapters = """(@interface it_version "0.28.0")
+        (@interface type (func)) (@interface type (func))
+        (@interface func (type 0) call-core 0)
+        (@interface export "f" (func 1)) (@interface implement (func 1) (func 0))"""
+    wat = """(module (import "host" "callback" (func $host)) (memory (export "memory") 1)
+        (func (export "f") (call $host)) (func (export "allocate") (param i64) (result i64) (i64.const 8)))"""
+    functions = {"callback": HostFunction.of(lambda: "text", [], Prim.STRING)}
+    service = serve({"m": make_guest(wat, adapters)}, host_functions=functions)
+    with pytest.raises(CallError, match=r"the module exports no usable `allocate`, which the result"):
+        service.call("m", "f")
+
+
+def test_arrays_that_are_larger_than_staging() -> None:
+    with staged({"neighbour": neighbour()}) as (service, _):
+        for count in (20_000, 7000, 40_000):
+            assert service.call("neighbour", "numbers", [[count] * count]) == [count] * count
+            assert service.call("neighbour", "texts", [["a"] * count]) == ["a"] * count

@@ -10,7 +10,8 @@ import pytest
 
 from marine_runtime import CallTimeoutError, Service
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1
-from tests.support.wasi import ROOM, SUCCESS, Player, wasi_guest
+from tests.support.echo import PAGE
+from tests.support.wasi import FAULT, ROOM, SUCCESS, Player, wasi_guest
 
 Serve = Callable[..., Service]
 
@@ -55,16 +56,19 @@ def test_no_sleep_outlasts_the_time_limit(serve: Serve, namespace: str, which: i
     assert player("clock_time_get", which, 0, ROOM) == SUCCESS
 
 
-@pytest.mark.parametrize("timeout", [None, 5.0])
+@pytest.mark.parametrize("timeout", [None, 5.0, 1e300])
+@pytest.mark.parametrize("which", [REALTIME, MONOTONIC])
 @pytest.mark.parametrize("absolute", [False, True])
-def test_sleeps_that_fit_are_as_they_were(serve: Serve, namespace: str, absolute: bool, timeout: float | None) -> None:
+def test_sleeps_that_fit_are_as_they_were(
+    serve: Serve, namespace: str, absolute: bool, timeout: float | None, which: int
+) -> None:
     service = serve({"m": wasi_guest(namespace)}, timeout=timeout)
     player = Player(service, "m")
-    begun = now(player, MONOTONIC)
-    given = clock(namespace, MONOTONIC, begun * absolute + 30 * 10**6, absolute=absolute)
+    begun = now(player, which)
+    given = clock(namespace, which, begun * absolute + 30 * 10**6, absolute=absolute)
     player.poke(AT, given)
     assert player("poll_oneoff", AT, EVENTS, 1, COUNT) == SUCCESS
-    assert now(player, MONOTONIC) - begun >= 30 * 10**6
+    assert now(player, which) - begun >= 30 * 10**6
     assert player.peek(AT + 8, len(given) - 8) == given[8:]  # `now` wrote to the first bytes
     assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (77, SUCCESS, 0)
 
@@ -91,3 +95,14 @@ def test_clocks_that_can_not_wake_anybody(serve: Serve, namespace: str, which: i
             found = -1
         assert found != SUCCESS
         assert time.monotonic() - start < TIMEOUT + LATE
+
+
+def test_addresses_of_a_poll(serve: Serve, namespace: str) -> None:
+    """Aligned ones, so that nothing but the bounds can be wrong with them."""
+    player = Player(serve({"m": wasi_guest(namespace)}, timeout=5), "m")
+    end = 4 * PAGE
+    player.poke(AT, clock(namespace, REALTIME, 1, absolute=True))
+    for addresses in ((end, EVENTS, COUNT), (end - 40, EVENTS, COUNT), (AT, end, COUNT), (AT, end - 24, COUNT)):
+        assert player("poll_oneoff", *addresses[:2], 1, addresses[2]) == FAULT
+    for result in (end, 2**32 - 4, 2**31):
+        assert player("poll_oneoff", AT, EVENTS, 1, result) == FAULT

@@ -35,6 +35,8 @@ ImportKey = tuple[str, str]
 _CERTAIN = 4 * TICK
 """Seconds after a deadline by which the watchdog has noticed it."""
 
+_LONGEST = 2**33  # seconds whose nanoseconds are a signed number of 64 bits
+
 _helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
 
 
@@ -204,7 +206,8 @@ class Store:
         """Nanoseconds until the running call is interrupted for certain; -1 when it has no time limit."""
         if self.parking.deadline is None:
             return -1
-        return int(max(self.parking.deadline - monotonic() + _CERTAIN, 0) * 1e9)
+        left = self.parking.deadline - monotonic() + _CERTAIN
+        return int(min(max(left, 0), _LONGEST) * 1e9)
 
     @contextmanager
     def watching(self, timeout: float) -> Iterator[None]:
