@@ -4,6 +4,7 @@
 # Both make their own .venv; nothing else is needed.
 
 PYTHON ?= python3
+JOBS   ?= auto
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -21,8 +22,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
 
+# One process per processor; `JOBS=0` runs everything in one.
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -183,6 +183,8 @@ class _Writer:
 class _Prepared:
     """The part of the stub's memory that holds prepared values, for the codec."""
 
+    meter = None  # nothing is lifted
+
     def __init__(self, data: bytearray) -> None:
         self._data = data
 

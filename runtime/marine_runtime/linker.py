@@ -16,6 +16,7 @@ from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.budget import TABLE_ELEMENT
+from marine_runtime.backend.traps import OUT_OF_STACK, out_of_stack
 from marine_runtime.codec import Codec
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
@@ -26,6 +27,7 @@ from marine_runtime.host import GuestSide, adapt, missing_helper
 from marine_runtime.host_imports import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host_imports import HostSide
 from marine_runtime.limits import blaming
+from marine_runtime.nesting import Nesting
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach, locate
@@ -100,6 +102,7 @@ class Scene:
         ordinal: number of the Wasm module that comes next, as the compiler counts them; never given twice.
         wasi: what they see of the machine.
         track: where calls are recorded, if they are.
+        nesting: the calls that run inside each other.
     """
 
     wasi: Wasi
@@ -118,6 +121,7 @@ class Scene:
         self.config = config
         self.names: Sequence[str] = ()
         self.ordinal = 0
+        self.nesting = Nesting()
         self.earlier: dict[str, Linked] = {}
         self.track = track
 
@@ -174,7 +178,7 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
         link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
     bound = scene.recorded(plan, part.glue.engine, part.glue.bind(link))
     for key, late in pending.items():
-        late.target = _boundary(bound.imports[key].run)
+        late.target = _boundary(bound.imports[key].run, scene.nesting)
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
             run = link.core_function(initialiser, "", "")
@@ -232,7 +236,7 @@ def _outside_import(
     else:
         around, observe = scene.track.host(module, key, link.engine, host)
         run = around(adapt(host, name, link.guest_side, observe))
-    return scene.store.host_function(params, results, _boundary(run, site))
+    return scene.store.host_function(params, results, _boundary(run, scene.nesting, site))
 
 
 class _Stub:
@@ -272,15 +276,28 @@ def _not_linked(key: tuple[str, str]) -> CallError:
     return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
 
 
-def _boundary(run: CoreFunction, site: Site | None = None) -> CoreFunction:
-    """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call."""
+def _boundary(run: CoreFunction, nesting: Nesting, site: Site | None = None) -> CoreFunction:
+    """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call.
+
+    A function of the host has a `site`; what else it raises is its own affair.
+    """
 
     def call(*raw: Any) -> Any:
+        depth = nesting.begin()
         try:
             return run(*raw)
         except CallError as error:
             located = attach(error, site) if site and error.site is None else locate(error)
             raise located from located.__cause__
+        except OUT_OF_STACK as error:
+            if site:
+                error.of_host = True  # type: ignore[union-attr]  # for the adapters that it passes
+            elif not hasattr(error, "of_host") and (trap := out_of_stack(error)):
+                located = locate(trap)
+                raise located from located.__cause__
+            raise
+        finally:
+            nesting.depth = depth - 1
 
     return call
 

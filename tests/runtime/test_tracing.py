@@ -347,6 +347,7 @@ class _Memory:
     """Counts what is allocated, and takes what is written."""
 
     used = 0
+    meter = None  # nothing is lifted
 
     def allocate(self, length: int, tag: int) -> int:
         self.used += length

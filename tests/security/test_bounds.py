@@ -39,7 +39,7 @@ FIRST_BLOCK = {
 ALONE = ("text", "bytes", "numbers", "flags")
 """Types of which that block is the only one."""
 
-_REFUSALS = re.compile("are outside the memory of|invalid UTF-8 at byte|records are nested more than")
+_REFUSALS = re.compile("(is|are) outside the memory of|invalid UTF-8 at byte|records are nested more than")
 
 
 @pytest.fixture(scope="module", params=CONFIGURATIONS, ids=str)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.security import mutants
-from tests.security.mutants import Verdict, copy_tree, judge, main, problems
+from tests.security.mutants import Verdict, copy_tree, main, problems
 from tests.security.mutations import CHECKS, TESTS, Mutation, mutations, read
 
 STAGES = ("backend", "closures", "codec", "fused", "linking", "staging", "wasi")
@@ -101,10 +104,26 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
 
 
 def test_a_mutant_is_made_judged_and_undone(tmp_path: Path) -> None:
+    """In a process of its own: it forks, and this one may have threads."""
     copy_tree(tmp_path)
     item = next(item for item in mutations() if item.title == "block of 4 GiB" and "codec" in item.file)
     before = (tmp_path / item.file).read_text("utf-8")
-    found = judge(tmp_path, item)
-    assert (found.word, (tmp_path / item.file).read_text("utf-8")) == ("killed", before), found.output
-    harmless = Mutation("nothing", item.file, item.old, f"{item.old}  # as before", item.tests)
-    assert judge(tmp_path, harmless).word == "survived"
+    assert judged(tmp_path, item) == "killed"
+    assert (tmp_path / item.file).read_text("utf-8") == before
+    assert judged(tmp_path, replace(item, new=f"{item.old}  # as before")) == "survived"
+
+
+def judged(tree: Path, item: Mutation) -> str:
+    """The verdict on one mutant, by another process."""
+    program = f"""
+from pathlib import Path, PosixPath
+from tests.security.mutants import judge
+from tests.security.mutations import Mutation
+verdict = judge({tree!r}, {item!r})
+print(verdict.word if verdict.word in ("killed", "survived") else verdict.output)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=mutants.ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()

@@ -7,6 +7,7 @@ belongs to one store, so services on other threads never see it.
 
 from __future__ import annotations
 
+import ctypes
 import re
 
 import wasmtime
@@ -18,6 +19,9 @@ Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """What wasmtime-py gives back from a call that did not return."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
+OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
+"""What Python raises where its recursion ends; ctypes wraps what it meets while it converts arguments."""
+
 _OUT_OF_FUEL = "all fuel consumed by WebAssembly"
 
 
@@ -47,6 +51,16 @@ class Parking:
 def timed_out(timeout: float) -> CallTimeoutError:
     """The error of a call that may take `timeout` seconds and took longer."""
     return CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
+
+
+def out_of_stack(error: Exception) -> TrapError | None:
+    """What a guest ran into whose calls go through Python: its stack ends where Python's recursion does.
+
+    None when `error`, one of `OUT_OF_STACK`, is about something else.
+    """
+    if isinstance(error, RecursionError) or "RecursionError" in str(error):
+        return TrapError("wasm trap: call stack exhausted").with_traceback(error.__traceback__)
+    return None
 
 
 def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None) -> CallError:

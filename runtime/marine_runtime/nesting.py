@@ -1,0 +1,58 @@
+"""How deep guests call each other through Python.
+
+Wasmtime stops a guest that recurses in Wasm. One whose calls go through Python runs into Python's own limit first, and
+where that is met while a callback is entered, ctypes returns whatever lies on the stack: the process would crash. So
+nesting ends before that, as a call stack that is exhausted.
+"""
+
+from __future__ import annotations
+
+from marine_runtime.errors import TrapError
+
+_FREE = 4
+"""Calls inside each other that are not looked at; services with longer ways through Python are rare."""
+
+_ROOM = 240
+"""Levels of Python's recursion that have to be left."""
+
+_LEVELS = 40
+"""Levels that one call takes at most, on the engine and the call layer that take the most."""
+
+
+class Nesting:
+    """The calls of one service that run inside each other.
+
+    Attributes:
+        depth: how many there are.
+        checked: the depth from which on somebody has to `check`.
+    """
+
+    __slots__ = ("checked", "depth")
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.checked = _FREE
+
+    def begin(self) -> int:
+        """A guest calls Python; gives the depth, which becomes one less when the call ends.
+
+        Raises:
+            TrapError: there is too little room left.
+        """
+        self.depth = depth = self.depth + 1
+        if depth == 1:
+            self.checked = _FREE
+        elif depth >= self.checked:
+            if not _descend(_ROOM):
+                self.depth -= 1
+                raise TrapError("wasm trap: call stack exhausted")
+            self.checked = depth + _ROOM // _LEVELS - 1
+        return depth
+
+
+def _descend(levels: int) -> bool:
+    """Whether Python can recurse so far."""
+    try:
+        return levels == 0 or _descend(levels - 1)
+    except RecursionError:
+        return False

@@ -1,0 +1,56 @@
+"""Calls through Python inside each other without end: an error, wherever the caller stands, and never a crash."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from marine_runtime import HostFunction, TrapError
+from tests.guests.descriptions import ROOT
+from tests.support.engines import CONFIGURATIONS, Configuration
+
+PROGRAM = """
+import sys
+from marine_runtime.errors import TrapError
+from tests.security.cases import family, modules
+from tests.security.liar import host_functions
+from tests.support.engines import load
+
+engine, backend = sys.argv[1:]
+service = load(modules("liar"), engine, backend, host_functions(lambda: 0))
+calls = [call for case in family(full=False) if " descend, direct" in case.name for call in case.calls]
+ended = set()
+
+
+def at(depth, module, function, args):
+    if depth:
+        at(depth - 1, module, function, args)
+        return
+    try:
+        service.call(module, function, args)
+    except (TrapError, RecursionError) as error:
+        ended.add(type(error).__name__)
+
+
+for depth in range(0, 900, 30):
+    for call in calls:
+        at(depth, *call)
+print(sorted(ended), service.call("neighbour", "intact", []))
+"""
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+def test_a_guest_that_calls_itself_through_python(configuration: Configuration) -> None:
+    """From many depths, as what crashes is Python's limit being met at one certain place."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, configuration.engine, configuration.backend],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "TrapError" in done.stdout
