@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from marine_runtime import HostFunction, TrapError
 from tests.guests.descriptions import ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
 
