@@ -1,5 +1,5 @@
 /* A store of strings under strings, spoken to as Redis is: `SET key value` answers `OK`, `GET key` the value. */
-#include "marine.h"
+#include "../../guests/marine.h"
 
 enum { BUCKETS = 1024 };
 
