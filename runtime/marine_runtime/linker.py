@@ -16,7 +16,7 @@ from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.budget import TABLE_ELEMENT
-from marine_runtime.backend.traps import OUT_OF_STACK, out_of_stack
+from marine_runtime.boundary import LateBound, boundary, not_linked
 from marine_runtime.codec import Codec
 from marine_runtime.config import ServiceConfig
 from marine_runtime.entry import publisher
@@ -30,7 +30,7 @@ from marine_runtime.limits import blaming
 from marine_runtime.nesting import Nesting
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
-from marine_runtime.sites import attach, locate
+from marine_runtime.sites import attach
 from marine_runtime.staging import Staging
 from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
@@ -146,14 +146,14 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
     stub = _Stub(store, fused.stub, fused.imports) if fused and fused.stub else None
     wasi = scene.wasi.connect(plan.name, part.module, {*part.glue.import_codes, *(stub.functions if stub else ())})
     imports: dict[tuple[str, str], Any] = dict(wasi.functions) if wasi else {}
-    pending: dict[tuple[str, str], _LateBound] = {}
+    pending: dict[tuple[str, str], LateBound] = {}
     for key, signature in part.module.imports.items():
         if key in imports:
             continue
         if stub and key in stub.functions:
             imports[key] = stub.functions[key]
         elif key in part.glue.import_codes:
-            pending[key] = _LateBound(key)
+            pending[key] = LateBound(key)
             imports[key] = store.host_function(*part.glue.import_codes[key], pending[key].call)
         else:
             imports[key] = _outside_import(plan.name, key, signature, scene, link)
@@ -178,7 +178,7 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
         link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
     bound = scene.recorded(plan, part.glue.engine, part.glue.bind(link))
     for key, late in pending.items():
-        late.target = _boundary(bound.imports[key].run, scene.nesting)
+        late.target = boundary(bound.imports[key].run, scene.nesting)
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
             run = link.core_function(initialiser, "", "")
@@ -236,7 +236,7 @@ def _outside_import(
     else:
         around, observe = scene.track.host(module, key, link.engine, host)
         run = around(adapt(host, name, link.guest_side, observe))
-    return scene.store.host_function(params, results, _boundary(run, scene.nesting, site))
+    return scene.store.host_function(params, results, boundary(run, scene.nesting, site))
 
 
 class _Stub:
@@ -244,7 +244,7 @@ class _Stub:
 
     def __init__(self, store: Store, module: Module, keys: Sequence[tuple[str, str]]) -> None:
         def unbound(index: int) -> None:
-            raise _not_linked(keys[index])
+            raise not_linked(keys[index])
 
         self._instance = store.instantiate(module, {("0", "unbound"): store.host_function("i", "", unbound)})
         self.functions = {key: self._instance.export(str(index)) for index, key in enumerate(keys)}
@@ -272,36 +272,6 @@ def _instantiate_glue(
         raise LinkError(f"the fused glue of module `{plan.name}` does not fit: {error}; build again") from None
 
 
-def _not_linked(key: tuple[str, str]) -> CallError:
-    return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
-
-
-def _boundary(run: CoreFunction, nesting: Nesting, site: Site | None = None) -> CoreFunction:
-    """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call.
-
-    A function of the host has a `site`; what else it raises is its own affair.
-    """
-
-    def call(*raw: Any) -> Any:
-        depth = nesting.begin()
-        try:
-            return run(*raw)
-        except CallError as error:
-            located = attach(error, site) if site and error.site is None else locate(error)
-            raise located from located.__cause__
-        except OUT_OF_STACK as error:
-            if site:
-                error.of_host = True  # type: ignore[union-attr]  # for the adapters that it passes
-            elif not hasattr(error, "of_host") and (trap := out_of_stack(error)):
-                located = locate(trap)
-                raise located from located.__cause__
-            raise
-        finally:
-            nesting.depth = depth - 1
-
-    return call
-
-
 def _initialise(module: str, name: str, run: CoreFunction) -> None:
     try:
         run()
@@ -310,21 +280,6 @@ def _initialise(module: str, name: str, run: CoreFunction) -> None:
             return  # a program that says it is done
         located = attach(error, Site(module, name, INITIALISER, 0, ""))
         raise located from located.__cause__
-
-
-class _LateBound:
-    """An import adapter that exists before its instance does."""
-
-    __slots__ = ("target",)
-
-    def __init__(self, key: tuple[str, str]) -> None:
-        def unbound(*_: Any) -> Any:
-            raise _not_linked(key)
-
-        self.target: CoreFunction = unbound
-
-    def call(self, *raw: Any) -> Any:
-        return self.target(*raw)
 
 
 class _Link:

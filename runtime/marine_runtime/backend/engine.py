@@ -20,17 +20,15 @@ from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
 from marine_runtime.backend.fast import FastLayer
 from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
 from marine_runtime.backend.meter import Meter
+from marine_runtime.backend.module import ImportKey, Module
 from marine_runtime.backend.public import PublicLayer
 from marine_runtime.backend.stack import default_stack
 from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.backend.traps import Parking
 from marine_runtime.backend.watchdog import FAR, TICK, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
-from marine_runtime.types import CoreSignature
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
-
-ImportKey = tuple[str, str]
 
 _CERTAIN = 4 * TICK
 """Seconds after a deadline by which the watchdog has noticed it."""
@@ -38,45 +36,6 @@ _CERTAIN = 4 * TICK
 _LONGEST = 2**33  # seconds whose nanoseconds are a signed number of 64 bits
 
 _helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
-
-
-class Module:
-    """A compiled Wasm module.
-
-    Attributes:
-        imports: signature by (namespace, name); None for an import that is not a function.
-        exports: signature by name of every exported function.
-        memory: name of the first exported memory, or None.
-        hooks: exports that the compiler added for tables that grow, see `tables`.
-        wide: whether addresses of that memory have 64 bits.
-    """
-
-    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "wide")
-
-    def __init__(self, native: wasmtime.Module) -> None:
-        self.native = native
-        self.import_order: list[ImportKey] = []
-        self.imports: dict[ImportKey, CoreSignature | None] = {}
-        for item in native.imports:
-            key = (item.module, item.name or "")
-            self.import_order.append(key)
-            self.imports[key] = _signature(item.type)
-        self.exports: dict[str, CoreSignature] = {}
-        self.memory: str | None = None
-        self.wide = False
-        self.hooks: set[str] = set()
-        for export in native.exports:
-            if _is_hook(export):
-                self.hooks.add(export.name)
-            elif isinstance(export.type, wasmtime.MemoryType):
-                if self.memory is None:
-                    self.memory, self.wide = export.name, export.type.is_64
-            elif (signature := _signature(export.type)) is not None:
-                self.exports[export.name] = signature
-
-    def serialize(self) -> bytes:
-        """Machine code that `Backend.deserialize` of the same version and options accepts."""
-        return bytes(self.native.serialize())
 
 
 class Instance:
@@ -387,21 +346,6 @@ def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> Backend:
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
     return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
-
-
-def _is_hook(export: wasmtime.ExportType) -> bool:
-    """Whether this is a hook by name and type: a guest may have used the name for something else."""
-    kind = export.type
-    if isinstance(kind, wasmtime.TableType):
-        bounds = (kind.limits.min, kind.limits.max)
-        return export.name == TABLE_HOOK and str(kind.element) == "funcref" and bounds == (0, 1)
-    return export.name == START_HOOK and _signature(kind) == CoreSignature((), ())
-
-
-def _signature(kind: Any) -> CoreSignature | None:
-    if not isinstance(kind, wasmtime.FuncType):
-        return None
-    return CoreSignature(tuple(map(str, kind.params)), tuple(map(str, kind.results)))
 
 
 def _first_line(error: Exception) -> str:
