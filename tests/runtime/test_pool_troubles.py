@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import marine_gen
 from marine_runtime import ServiceConfig
 from marine_runtime.errors import ArgumentError, MemoryLimitError, TrapError
 from marine_runtime.pool import CallTimeoutError, PoolError, ServicePool, WorkerDiedError
+from marine_runtime.pool.threads import Watchdog
 from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
@@ -74,6 +76,19 @@ def test_a_host_function_that_does_not_end_is_given_up(configuration: Configurat
         given_up = made.statistics.abandoned if kind == "threads" else made.statistics.restarted
         assert given_up == 1
     until(lambda: not [item for item in threading.enumerate() if item.name.startswith("given-up-")])
+
+
+def test_a_result_that_comes_too_late_is_none(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at the clock may come too late on a busy machine; the call is late all the same."""
+    poll = Connection.poll
+    monkeypatch.setattr(Watchdog, "arm", lambda *_: None)
+    monkeypatch.setattr(Connection, "poll", lambda self, timeout=0.0: poll(self, timeout + LONG))
+    with pool(ANY_ENGINE, kind) as made:
+        assert made.call("lab", "count", [0]) == 1
+        with pytest.raises(CallTimeoutError, match=r"^`lab\.nap` ran longer than 0\.05 s$"):
+            made.call("lab", "nap", [700], timeout=0.05)
+        assert made.call("lab", "count", [0]) == 2
+        assert (made.statistics.abandoned, made.statistics.restarted) == (0, 0)
 
 
 def test_time_in_the_queue_does_not_count(kind: str) -> None:

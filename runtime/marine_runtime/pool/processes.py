@@ -86,6 +86,7 @@ class ProcessWorker(Worker):
         try:
             connection = self._open()
             limit = job.request.timeout
+            deadline = None if limit is None else monotonic() + limit + GRACE
             if limit is not None and not connection.poll(limit + GRACE):
                 return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed"), False
             answer = connection.recv_bytes()
@@ -95,7 +96,7 @@ class ProcessWorker(Worker):
             reply = unpack_reply(answer)
         except Exception as error:
             return PoolError(f"the reply of {job} can't be read ({type(error).__name__}: {error})"), False
-        job.finish(reply)
+        self._settle(job, reply, deadline)
         return None, reply.poisoned
 
     def _sent(self, data: bytes) -> bool:

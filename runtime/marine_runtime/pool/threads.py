@@ -51,12 +51,13 @@ class ThreadWorker(Worker):
         """Run a job; False when the worker has to end."""
         self.job = job
         limit = job.request.timeout
-        if limit is not None:
-            self._watchdog.arm(self, job, monotonic() + limit + GRACE)
+        deadline = None if limit is None else monotonic() + limit + GRACE
+        if deadline is not None:
+            self._watchdog.arm(self, job, deadline)
         reply = copy.run(job.request)
-        if limit is not None:
+        if deadline is not None:
             self._watchdog.disarm(self)
-        settled = job.finish(reply)
+        settled = self._settle(job, reply, deadline)
         self.job = None
         del job
         if not settled:

@@ -8,12 +8,14 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any
 
+from marine_runtime.errors import CallTimeoutError
 from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
-from marine_runtime.pool.jobs import Job, Jobs
+from marine_runtime.pool.jobs import Job, Jobs, Reply
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by the engine."""
@@ -124,6 +126,15 @@ class Worker(ABC):
             if not self.started.done():
                 self.started.set_exception(PoolClosedError("the pool is closed"))
             self.crew.left(self)
+
+    def _settle(self, job: Job, reply: Reply, deadline: float | None) -> bool:
+        """Hand the reply over; False when the job was settled already.
+
+        Results that come after `deadline` are too late, even when a busy machine let nobody notice it passing.
+        """
+        if deadline is None or reply.errors or monotonic() <= deadline:
+            return job.finish(reply)
+        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.timeout:g} s"))
 
     @abstractmethod
     def work(self) -> None:
