@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
+from marine_runtime.pool.asynchronous import result_of
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
-from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
+from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.jobs import Job, Jobs, Request
 from marine_runtime.pool.processes import ProcessWorker
@@ -269,7 +270,7 @@ class ServicePool:
         Raises:
             As `call`.
         """
-        return await self._wait_async(self._job(module, function, args, timeout))
+        return await result_of(self._jobs, self._job(module, function, args, timeout))
 
     async def run_async(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a function of `modules`, as `await pool.run_async(pool.modules.greeting.greeting, "John")`.
@@ -279,42 +280,8 @@ class ServicePool:
         """
         if not isinstance(function, PoolFunction) or function.run != self._wait:
             raise ArgumentError(f"run_async takes a function of the pool's `modules`, got {function!r}")
-        result: T = await self._wait_async(function.job(args, kwargs))
+        result: T = await result_of(self._jobs, function.job(args, kwargs))
         return result
-
-    async def _wait_async(self, job: Job) -> Any:
-        while True:
-            try:
-                self._jobs.put(job, 0)
-                break
-            except PoolFullError:
-                await self._room()
-        return await asyncio.wrap_future(job.future)
-
-    async def _room(self) -> None:
-        """Wait until the queue may have room."""
-        loop, jobs = asyncio.get_running_loop(), self._jobs
-        waiter = loop.create_future()
-
-        def arrive() -> None:
-            if waiter.done():
-                jobs.pass_on()
-            else:
-                waiter.set_result(None)
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(arrive)
-            except RuntimeError:  # the loop is closed
-                jobs.pass_on()
-
-        jobs.when_room(wake)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled():  # it was this one's turn
-                jobs.pass_on()
-            raise
 
     def _job(self, module: str, function: str, args: Arguments, timeout: float | None) -> Job:
         found = self._surface.function(module, function)
