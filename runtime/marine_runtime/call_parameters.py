@@ -145,14 +145,18 @@ _DOWN: Mapping[str, Callable[[Any], Any] | None] = dict(
 _accept = coercion(Record(2), _NEWEST, "call_parameters")
 
 
-def _internal(parameters: Any) -> Any:
-    """Call parameters, checked, as an internal value of the newest layout."""
+def checked(parameters: Any) -> Any:
+    """Call parameters as an internal value of the newest layout.
+
+    Raises:
+        ArgumentError: they are something else, or a field has a value that does not fit.
+    """
     if not isinstance(parameters, CallParameters):
         raise ArgumentError(f"call_parameters must be CallParameters, got {type(parameters).__name__}")
     return _accept(parameters)
 
 
-_DEFAULT = _internal(CallParameters())
+_DEFAULT = checked(CallParameters())
 
 
 class Context:
@@ -170,7 +174,7 @@ class Context:
         Raises:
             ArgumentError: a field has a value that does not fit.
         """
-        before, self._now = self._now, _internal(parameters)
+        before, self._now = self._now, checked(parameters)
         try:
             yield
         finally:

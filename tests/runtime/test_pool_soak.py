@@ -22,7 +22,7 @@ from marine_runtime.backend.memories import problem as memories_problem
 from marine_runtime.errors import ArgumentError, TrapError
 from marine_runtime.pool import CallTimeoutError, ServicePool, WorkerDiedError
 from tests.support.engines import CONFIGURATIONS, Configuration
-from tests.support.pools import KINDS, pool
+from tests.support.pools import KINDS, pool, until
 
 FAULTS = 100
 """One call in so many goes wrong."""
@@ -104,6 +104,7 @@ def run(configuration: Configuration, kind: str, total: int) -> None:
     """A soak with a look at what it leaves."""
     with pool(configuration, kind) as first:  # starts what stays for good, such as multiprocessing's tracker
         first.call("lab", "echo", [1])
+    until(lambda: not [item for item in threading.enumerate() if item.name.startswith("pool-")])  # of other tests
     before = left()
     with pool(configuration, kind, workers=2, queue=256) as made:
         ways = soak(made, kind, total)

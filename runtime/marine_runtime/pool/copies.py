@@ -73,12 +73,17 @@ class Copy:
     def run(self, request: Request) -> Reply:
         """Run the calls of a request; whatever they raise is in the reply."""
         module, function, results = request.module, request.function, list[Any]()
+        terms = request.terms
         errors: dict[int, BaseException] = {}
         try:
             if len(request.rows) == 1:
-                results = [self._service.call(module, function, request.rows[0], timeout=request.timeout)]
+                limits: dict[str, Any] = {"timeout": terms.timeout, "fuel": terms.fuel}
+                row = request.rows[0]
+                results = [self._service.call(module, function, row, call_parameters=terms.call_parameters, **limits)]
             else:
-                results = self._service.call_batch(module, function, request.rows)
+                results = self._service.call_batch(
+                    module, function, request.rows, call_parameters=terms.call_parameters
+                )
         except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
             errors = dict.fromkeys(range(len(request.rows)), error)
             results = [None] * len(request.rows)

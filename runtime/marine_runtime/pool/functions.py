@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from marine_runtime.pool.jobs import Job, Request
+from marine_runtime.pool.jobs import Job, Request, Terms
 from marine_runtime.pool.surface import Function
 
 
@@ -17,7 +17,7 @@ class PoolFunction:
         name: name of the function.
         surface: both directions of the function.
         listing: its signature, as listings show it.
-        timeout: seconds that a call may run.
+        terms: those of each call.
         run: queues a call and waits for it.
     """
 
@@ -27,12 +27,12 @@ class PoolFunction:
         name: str,
         surface: Function,
         listing: str,
-        timeout: float | None,
+        terms: Terms,
         run: Callable[[Job], Any],
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__doc__ = listing
-        self._module, self._name, self._surface, self._timeout = module, name, surface, timeout
+        self._module, self._name, self._surface, self._terms = module, name, surface, terms
         self.run = run
 
     def job(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
@@ -42,7 +42,7 @@ class PoolFunction:
             ArgumentError: the arguments do not fit the signature.
         """
         values = self._surface.bind(args, kwargs)
-        return Job(Request(self._module, self._name, [values], self._timeout), self._surface.publish)
+        return Job(Request(self._module, self._name, [values], self._terms), self._surface.publish)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.run(self.job(args, kwargs))

@@ -13,8 +13,29 @@ from threading import Condition, Lock
 from time import monotonic
 from typing import Any
 
+from marine_runtime.call_parameters import CallParameters
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
 from marine_runtime.records import ToPublic
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a call is made.
+
+    Attributes:
+        timeout: seconds that it may run.
+        fuel: units of fuel that it may use; None for those that the service was loaded with.
+        call_parameters: what `get_call_parameters` gives to modules meanwhile.
+    """
+
+    timeout: float | None = None
+    fuel: int | None = None
+    call_parameters: CallParameters | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether each call has a limit of its own, so that several can't be run as one batch."""
+        return self.timeout is not None or self.fuel is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +43,14 @@ class Request:
     """What a copy is asked to do; it can be pickled.
 
     Attributes:
-        rows: internal arguments, one sequence per call.
-        timeout: seconds that one call may run.
+        rows: internal arguments, one sequence per call. Calls with limits come one by one.
+        terms: those of each call.
     """
 
     module: str
     function: str
     rows: list[Any]
-    timeout: float | None = None
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

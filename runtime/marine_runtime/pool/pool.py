@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from math import ceil
@@ -14,15 +12,18 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 
+from marine_runtime.call_parameters import CallParameters, checked
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
+from marine_runtime.limits import check_fuel
 from marine_runtime.pool.asynchronous import result_of
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.functions import PoolFunction
-from marine_runtime.pool.jobs import Job, Jobs, Request
+from marine_runtime.pool.jobs import Job, Jobs, Request, Terms
 from marine_runtime.pool.processes import ProcessWorker
+from marine_runtime.pool.settings import pickled, processors, seconds
 from marine_runtime.pool.surface import Surface
 from marine_runtime.pool.threads import ThreadWorker, Watchdog
 from marine_runtime.pool.workers import Crew, Statistics, Worker
@@ -86,16 +87,16 @@ class ServicePool:
     ) -> None:
         if kind not in ("processes", "threads"):
             raise ArgumentError(f"unknown kind of workers `{kind}`: choose processes, threads")
-        count = _processors() if workers is None else workers
+        count = processors() if workers is None else workers
         for what, number in (("workers", count), ("queue", queue)):
             if type(number) is not int or number < 1:
                 raise ArgumentError(f"{what} must be a number of at least 1, got {number!r}")
         self.name, self.kind = name, kind
         self._workers, self._closing = count, False
-        self._timeout = _seconds("timeout", timeout)
+        self._timeout = seconds("timeout", timeout)
         setup = Setup(source, host_functions, dict(options or {}), replace_poisoned)
-        payload = _pickled(setup) if kind == "processes" else b""
-        start = _seconds("start_timeout", start_timeout)
+        payload = pickled(setup) if kind == "processes" else b""
+        start = seconds("start_timeout", start_timeout)
         assert start is not None
         self._jobs = Jobs(queue)
         self._crew = Crew(name, setup, self._jobs, payload, start)
@@ -113,10 +114,10 @@ class ServicePool:
 
     def _handle(self, module: str) -> ModuleHandle:
         """The functions of a module, each of which makes a call of the pool."""
-        item = self._surface.interface.modules[module]
+        item, terms = self._surface.interface.modules[module], self._terms()
         functions = {
             name: PoolFunction(
-                module, name, self._surface.function(module, name), item.signature(name), self._timeout, self._wait
+                module, name, self._surface.function(module, name), item.signature(name), terms, self._wait
             )
             for name in item.functions
         }
@@ -160,7 +161,16 @@ class ServicePool:
         """Whether `close` was called."""
         return self._closing
 
-    def call(self, module: str, function: str, args: Arguments = (), *, timeout: float | None = None) -> Any:
+    def call(
+        self,
+        module: str,
+        function: str,
+        args: Arguments = (),
+        *,
+        timeout: float | None = None,
+        fuel: int | None = None,
+        call_parameters: CallParameters | None = None,
+    ) -> Any:
         """Call a function and wait for its result. Waits for room in the queue first, as long as it takes.
 
         Args:
@@ -168,12 +178,14 @@ class ServicePool:
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
             timeout: seconds that the call may run; that of the pool by default.
+            fuel: as for `Service.call`; what the copies were loaded with by default.
+            call_parameters: as for `Service.call`.
 
         Raises:
             CallTimeoutError: it ran longer. WorkerDiedError: its process ended. PoolClosedError: the pool is closed.
             Others: as `Service.call`.
         """
-        return self._wait(self._job(module, function, args, timeout))
+        return self._wait(self._job(module, function, args, self._terms(timeout, fuel, call_parameters)))
 
     def submit(
         self,
@@ -182,6 +194,8 @@ class ServicePool:
         args: Arguments = (),
         *,
         timeout: float | None = None,
+        fuel: int | None = None,
+        call_parameters: CallParameters | None = None,
         wait: float | None = None,
     ) -> Future[Any]:
         """Queue a call; gives the future of its result. A call that waits can be cancelled, one that runs can't.
@@ -191,13 +205,15 @@ class ServicePool:
             function: name of the function.
             args: as for `call`.
             timeout: as for `call`.
+            fuel: as for `call`.
+            call_parameters: as for `call`.
             wait: seconds to wait for room in the queue; 0 not to wait, None to wait as long as it takes.
 
         Raises:
             ArgumentError: there is no such function, or the arguments do not fit its signature.
             PoolFullError: there was no room. PoolClosedError: the pool is closed.
         """
-        job = self._job(module, function, args, timeout)
+        job = self._job(module, function, args, self._terms(timeout, fuel, call_parameters))
         self._jobs.put(job, wait)
         return job.future
 
@@ -208,17 +224,21 @@ class ServicePool:
         rows: Iterable[Arguments],
         *,
         timeout: float | None = None,
+        fuel: int | None = None,
+        call_parameters: CallParameters | None = None,
         chunk: int | None = None,
     ) -> list[Any]:
         """Call a function for many rows of arguments, spread over the workers.
 
-        Rows travel in chunks, which `Service.call_batch` runs. With a time limit each row travels alone.
+        Rows travel in chunks, which `Service.call_batch` runs. With a limit of time or fuel each row travels alone.
 
         Args:
             module: import name of the module.
             function: name of the function.
             rows: the arguments of each call, as for `call`.
-            timeout: seconds that each call may run.
+            timeout: as for `call`, for each row.
+            fuel: as for `call`, for each row.
+            call_parameters: as for `call`.
             chunk: rows per chunk; by default some chunks per worker.
 
         Returns:
@@ -229,7 +249,7 @@ class ServicePool:
             ArgumentError: there is no such function, or `chunk` is out of range. PoolClosedError: the pool is closed.
         """
         found = self._surface.function(module, function)
-        limit = self._limit(timeout)
+        terms = self._terms(timeout, fuel, call_parameters)
         if chunk is not None and (type(chunk) is not int or chunk < 1):
             raise ArgumentError(f"chunk must be a number of at least 1, got {chunk!r}")
         results: list[Any] = []
@@ -241,12 +261,12 @@ class ServicePool:
             except ArgumentError as error:
                 results[position] = error
         size = chunk or min(MAX_CHUNK, ceil(len(good) / (4 * self._workers)) or 1)
-        size = 1 if limit is not None else size
+        size = 1 if terms.limited else size
         jobs: list[tuple[list[tuple[int, Any]], Job]] = []
         try:
             for start in range(0, len(good), size):
                 part = good[start : start + size]
-                request = Request(module, function, [values for _, values in part], limit)
+                request = Request(module, function, [values for _, values in part], terms)
                 job = Job(request, found.publish, many=True)
                 self._jobs.put(job, None)
                 jobs.append((part, job))
@@ -261,7 +281,14 @@ class ServicePool:
         return results
 
     async def call_async(
-        self, module: str, function: str, args: Arguments = (), *, timeout: float | None = None
+        self,
+        module: str,
+        function: str,
+        args: Arguments = (),
+        *,
+        timeout: float | None = None,
+        fuel: int | None = None,
+        call_parameters: CallParameters | None = None,
     ) -> Any:
         """Call a function without blocking the event loop, neither for its result nor for room in the queue.
 
@@ -270,7 +297,9 @@ class ServicePool:
         Raises:
             As `call`.
         """
-        return await result_of(self._jobs, self._job(module, function, args, timeout))
+        return await result_of(
+            self._jobs, self._job(module, function, args, self._terms(timeout, fuel, call_parameters))
+        )
 
     async def run_async(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a function of `modules`, as `await pool.run_async(pool.modules.greeting.greeting, "John")`.
@@ -283,12 +312,19 @@ class ServicePool:
         result: T = await result_of(self._jobs, function.job(args, kwargs))
         return result
 
-    def _job(self, module: str, function: str, args: Arguments, timeout: float | None) -> Job:
+    def _job(self, module: str, function: str, args: Arguments, terms: Terms) -> Job:
         found = self._surface.function(module, function)
-        return Job(Request(module, function, [found.arguments(args)], self._limit(timeout)), found.publish)
+        return Job(Request(module, function, [found.arguments(args)], terms), found.publish)
 
-    def _limit(self, timeout: float | None) -> float | None:
-        return self._timeout if timeout is None else _seconds("timeout", timeout)
+    def _terms(
+        self, timeout: float | None = None, fuel: int | None = None, parameters: CallParameters | None = None
+    ) -> Terms:
+        """Those of a call, checked before it waits."""
+        if fuel is not None:
+            check_fuel(fuel)
+        if parameters is not None:
+            checked(parameters)
+        return Terms(self._timeout if timeout is None else seconds("timeout", timeout), fuel, parameters)
 
     def close(self, timeout: float = 10.0) -> None:
         """Take no more calls, let those that were taken end, and free all copies. Closing twice is fine.
@@ -347,29 +383,3 @@ def _wait(started: Future[Interface], limit: float) -> Interface:
         if started.done():
             raise  # loading raised it
         raise PoolError("the copies were not loaded in time") from None
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
-
-
-def _seconds(what: str, value: Any) -> float | None:
-    """A positive number of seconds, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r}")
-    return float(value)
-
-
-def _pickled(setup: Setup) -> bytes:
-    try:
-        return pickle.dumps(setup)
-    except Exception as error:
-        raise ArgumentError(
-            f"source, host functions and options can't be sent to a worker process ({type(error).__name__}: {error}); "
-            "give functions of a module, or a function that makes them"
-        ) from None

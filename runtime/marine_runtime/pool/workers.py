@@ -134,7 +134,7 @@ class Worker(ABC):
         """
         if deadline is None or reply.errors or monotonic() <= deadline:
             return job.finish(reply)
-        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.timeout:g} s"))
+        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.terms.timeout:g} s"))
 
     @abstractmethod
     def work(self) -> None:
