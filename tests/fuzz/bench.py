@@ -1,6 +1,7 @@
 """The fuzzing bench: every target in a process of its own, one after the other, and a report of what they did.
 
-    python -m tests.fuzz.bench [TARGET ...] [--runs N] [--seconds S] [--cases N] [--seed K] [--plain] [--output FOLDER]
+    python -m tests.fuzz.bench [TARGET ...] [--runs N] [--seconds S] [--cases N] [--calls N] [--seed K] [--plain]
+        [--output FOLDER]
 
 `make fuzz` runs this. The corpus in the folder grows from run to run. `report.json` there has counts and findings of
 the last run of each target, and beside it lie the inputs that failed. The exit code is 1 when there is a finding. The
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_gen._version import __version__
-from tests.fuzz.differential import compare_many
+from tests.fuzz.differential import CALLS, compare_many
 from tests.fuzz.targets import find
 from tests.fuzz.worker import HANG_SECONDS, guided, state_of
 from tests.guests.descriptions import ROOT
@@ -114,6 +115,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", help="some of the targets, or `differential`; all of them by default")
     parser.add_argument("--runs", type=int, default=RUNS, help="executions per target (default: %(default)s)")
     parser.add_argument("--cases", type=int, default=CASES, help="calls compared, per kind (default: %(default)s)")
+    parser.add_argument("--calls", type=int, default=CALLS, help="calls per random service (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=0, help="the most time per target; none by default")
     parser.add_argument("--seed", type=int, default=1, help="start of the random numbers (default: %(default)s)")
     parser.add_argument("--plain", action="store_true", help="inputs from Hypothesis, also where atheris is installed")
@@ -125,8 +127,6 @@ def main() -> None:
         parser.error(f"there is no target {error}")
     if given.targets == ["differential"]:
         chosen = []
-    if given.targets == ["differential"]:
-        chosen = []
     kinds = [*BATCHES] if not given.targets or "differential" in given.targets else []
     given.output.mkdir(parents=True, exist_ok=True)
     targets, cases = _earlier(given.output / REPORT)
@@ -135,7 +135,7 @@ def main() -> None:
         _tell(name, targets[name]["executions"], "executions", targets[name])
         _write(given.output / REPORT, targets, cases)
     for kind in kinds:
-        cases[kind] = compare_many(kind, given.cases, given.seconds, given.seed, given.output)
+        cases[kind] = compare_many(kind, given.cases, given.seconds, given.seed, given.output, calls=given.calls)
         _tell(kind, cases[kind]["cases"], "cases", cases[kind])
         _write(given.output / REPORT, targets, cases)
     document = report(targets, cases)

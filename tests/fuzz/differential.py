@@ -25,20 +25,20 @@ CALLS = 480
 _MOST_FINDINGS = 20
 
 
-def compare_many(kind: str, cases: int, seconds: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Compare at least `cases` calls, or as many as `seconds` allow (0 for any time)."""
+def compare_many(kind: str, cases: int, seconds: int, seed: int, folder: Path, *, calls: int = CALLS) -> dict[str, Any]:
+    """Compare at least `cases` calls, or as many as `seconds` allow (0 for any time), `calls` per service."""
     with (
         tempfile.TemporaryDirectory(prefix="marine-gen-fuzz-") as cache,
         patch.dict(os.environ, {CACHE_VARIABLE: cache}),
     ):
-        return _compare_many(kind, cases, seconds, seed, folder)
+        return _compare_many(kind, cases, seconds, seed, folder, calls)
 
 
-def _compare_many(kind: str, cases: int, seconds: int, seed: int, folder: Path) -> dict[str, Any]:
+def _compare_many(kind: str, cases: int, seconds: int, seed: int, folder: Path, calls: int) -> dict[str, Any]:
     start, done, services = time.monotonic(), 0, 0
     findings: list[dict[str, str]] = []
     while done < cases and len(findings) < _MOST_FINDINGS and (not seconds or time.monotonic() - start < seconds):
-        batch = BATCHES[kind](Random(f"{kind} {seed} {services}"), CALLS)
+        batch = BATCHES[kind](Random(f"{kind} {seed} {services}"), calls)
         name = f"{kind}-{seed}-{services}"
         try:
             differences = compare(batch)
