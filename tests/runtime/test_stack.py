@@ -14,7 +14,7 @@ import pytest
 import marine_gen
 from marine_gen import HostFunction
 from marine_gen.generate import Description
-from marine_runtime import Service, TrapError
+from marine_runtime import LoadError, Service, TrapError
 from marine_runtime.backend.stack import DEFAULT, default_stack, thread_stack
 from marine_runtime.limits import check_stack
 from marine_runtime.pool import ServicePool
@@ -137,9 +137,14 @@ def test_workers_of_a_pool_survive() -> None:
 
 
 def test_half_of_the_thread_is_the_most() -> None:
-    def largest() -> int:
-        return thread_stack() // 2
+    def bounds() -> tuple[int | None, int, str]:
+        """All on one thread: the system may give the next one the larger stack of a thread that has ended."""
+        half = thread_stack() // 2
+        with pytest.raises(LoadError) as caught:
+            check_stack(half + 1)
+        return check_stack(half), half, str(caught.value)
 
-    half = on_a_thread(largest, 2 * MIB)
-    assert on_a_thread(lambda: check_stack(half), 2 * MIB) == half
+    accepted, half, message = on_a_thread(bounds, 2 * MIB)
+    assert accepted == half
+    assert message == f"max_wasm_stack is {half + 1}: it must be from 65536 to {half} bytes on this thread"
     assert check_stack(None) is None
