@@ -12,10 +12,11 @@ from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
 from marine_runtime.backend import open_backend
 from marine_runtime.config import ModuleConfig, ServiceConfig
-from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, StateError
+from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
 from tests.support.engines import Configuration, assemble, guest, guests
+from tests.support.greedy import PAGE, greedy, growing_table
 from tests.support.wasi import wasi_guest
 
 Bench = Callable[..., Workbench]
@@ -177,3 +178,18 @@ def test_directories_are_opened_together(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="maps directories, so it has to be loaded together with the service"):
         work.load("late", guest("donkey"), mapped)
     assert list(work.service.wasi) == ["greeting", "donkey", "wasi"]
+
+
+def test_tables_of_later_modules_are_charged(serve: Callable[..., Service], configuration: Configuration) -> None:
+    """What they start with and what they get, to the element, together with what was there."""
+    limit = 2 * PAGE + 8 * (2 + 2 + 10)
+    modules = {"first": growing_table()}
+    service = serve(modules, config=ServiceConfig(total_memory_limit=limit))
+    work = Workbench(service, modules, configuration.engine, open_backend(configuration.backend))
+    with pytest.raises(MemoryLimitError, match=f"there is no room for its tables of {PAGE} elements"):
+        work.load("second", greedy(table=PAGE))
+    work.load("second", growing_table())
+    first, second = (service.modules[name]["grow_table"] for name in ("first", "second"))
+    assert [first(6), second(5), second(4), second(1), second(0)] == [2, 2**32 - 1, 2, 2**32 - 1, 6]
+    found = service.statistics()
+    assert (found.used, found.rejects) == (limit, 3)
