@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from marine_gen.artifact.incremental import Workbench
+from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
-from marine_runtime.backend import open_backend
+from marine_runtime.backend import engine, open_backend
 from marine_runtime.config import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.python_module import PythonModule
@@ -166,6 +168,20 @@ def test_closed_services_take_no_modules(bench: Bench) -> None:
     with pytest.raises(StateError, match="is closed"):
         work.unload("donkey")
     assert list(work.sources) == ["donkey"]
+
+
+def test_reopened_without_the_fast_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that had to do without it has the same machine code in every new one."""
+    monkeypatch.setattr(engine, "_open_backend", cache(engine._open_backend.__wrapped__))
+    monkeypatch.setattr(engine.ffi, "problem", lambda: "not as expected")
+    with ExitStack() as stack:
+        first = open_workbench()
+        stack.callback(first.service.close)
+        first.load("donkey", guest("donkey"))
+        second = first.reopened("closures")
+        stack.callback(second.service.close)
+        second.load("shrek", guest("shrek"))
+        assert second.service.modules.shrek.greeting("x") == ANSWER
 
 
 def test_directories_are_opened_together(bench: Bench, tmp_path: Path) -> None:
