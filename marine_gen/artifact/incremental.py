@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse_last
@@ -102,21 +103,16 @@ class Workbench:
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
-        backend = self._backend
-        config = self.service.config
-        if self.sources:
-            service = load(
-                self.sources,
-                engine=engine,
-                backend=backend.name,
-                config=config,
-                host_functions=host_functions,
-                timeout=timeout,
-                trace=trace,
-            )
-        else:
-            service = Service([], backend, config=config, host_functions=host_functions, timeout=timeout, trace=trace)
-        return Workbench(service, self.sources, engine, backend, traced=trace is not None)
+        return _opened(
+            self.sources,
+            self.sources,
+            engine,
+            self._backend.name,
+            config=self.service.config,
+            host_functions=host_functions,
+            timeout=timeout,
+            trace=trace,
+        )
 
     def _glue(self, everything: list[CompiledModule]) -> Glue:
         """The glue of the last module."""
@@ -168,17 +164,25 @@ def open_workbench(
     config = ServiceConfig.from_json(source.options)
     if service_id is not None:
         config = replace(config, service_id=service_id)
+    return _opened(
+        target,
+        source.modules,
+        engine,
+        backend,
+        config=config,
+        host_functions=host_functions,
+        timeout=timeout,
+        trace=trace,
+    )
+
+
+def _opened(
+    target: Path | Mapping[str, bytes] | None, sources: Mapping[str, bytes], engine: str, backend: str, **options: Any
+) -> Workbench:
+    """`target`, whose modules come from `sources`, in a service of its own; nothing gives one without modules."""
     chosen = open_backend(backend)
-    if target is None:
-        service = Service([], chosen, config=config, host_functions=host_functions, timeout=timeout, trace=trace)
+    if target:
+        service = load(target, engine=engine, backend=backend, **options)
     else:
-        service = load(
-            target,
-            engine=engine,
-            backend=backend,
-            config=config,
-            host_functions=host_functions,
-            timeout=timeout,
-            trace=trace,
-        )
-    return Workbench(service, source.modules, engine, chosen, traced=trace is not None)
+        service = Service([], chosen, **options)
+    return Workbench(service, sources, engine, chosen, traced=options["trace"] is not None)

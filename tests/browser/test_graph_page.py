@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,11 +12,11 @@ import pytest
 from marine_gen.artifact import Source, compile_service
 from marine_gen.graph import Graph, build_graph, render_html
 from marine_runtime import ServiceConfig
+from tests.support.available import unavailable
 from tests.support.graphs import SERVICES, graph_of, hostile_service
 
 pytestmark = pytest.mark.browser
 
-CI = os.environ.get("CI") == "true"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 PROBE = """
@@ -39,12 +38,10 @@ PROBE = """
 @pytest.fixture(scope="module")
 def browser() -> str:
     """The path of a browser. Where CI runs there has to be one."""
-    for name in NAMES:
-        if path := shutil.which(name):
-            return path
-    if CI:
-        pytest.fail("there is no chromium")
-    pytest.skip("there is no chromium")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        unavailable("there is no chromium")
+    return path
 
 
 def visit(browser: str, page: str, folder: Path) -> tuple[str, list[str]]:

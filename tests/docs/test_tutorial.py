@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from marine_gen.guest import new_guest, write_glue
 from marine_gen.idl import parse_description
 from tests.guests.descriptions import ROOT
+from tests.support.available import needs_compiler
 from tests.support.markdown import Block, blocks
 from tests.support.packages import mypy
 
@@ -44,7 +44,7 @@ def test_the_page_shows_generated_glue() -> None:
 
 
 @pytest.mark.guests
-@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra")
+@needs_compiler
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     commands = "".join(block.text for block in blocks(README, "sh") if "greeter" in block.text)
     assert commands.count("\n") == 3

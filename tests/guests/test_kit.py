@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,13 +28,10 @@ from marine_gen.idl import parse_description
 from marine_gen.wasm import read_sdk_version
 from tests.guests.descriptions import EXAMPLE_FOLDER, Guest
 from tests.guests.kit_guests import GENERATOR, KIT_FOLDER, KIT_GUESTS
+from tests.support.available import needs_compiler
 from tests.support.engines import shown
 from tests.support.kit import empty_source, hostile_description, source_of
 from tests.support.values import signatures, values
-
-needs_compiler = pytest.mark.skipif(
-    importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra"
-)
 
 
 @pytest.mark.parametrize("guest", KIT_GUESTS, ids=lambda guest: guest.name)

@@ -1,6 +1,5 @@
 """The committed guest files are what their descriptions and C sources give."""
 
-import importlib.util
 import subprocess
 import sys
 
@@ -21,6 +20,7 @@ from tests.guests.descriptions import (
     PLUGINS,
     ROOT,
 )
+from tests.support.available import needs_compiler
 
 SIZE_LIMIT = 60_000
 
@@ -58,7 +58,7 @@ def test_every_file_belongs_to_a_description():
 
 
 @pytest.mark.guests
-@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the C compiler of the `guests` extra")
+@needs_compiler
 def test_rebuilding_changes_nothing():
     command = [sys.executable, "tests/guests/rebuild.py", "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +29,7 @@ from marine_gen.generate import generate, read_description
 from marine_gen.idl import parse_description, print_description
 from marine_gen.text import parse, print_interfaces
 from marine_gen.wasm import unique_custom_section
+from tests.support.available import unavailable
 from tests.support.golden import GOLDEN, check_file
 
 pytestmark = pytest.mark.npm
@@ -38,7 +38,6 @@ PACKAGE = "@fluencelabs/avm"
 VERSION = "0.62.0"
 SHA256 = "4a9f248d19582a4c0c638a3e4485d092dbf707dd7ad766f5320698b082010eba"
 CACHE = Path(__file__).parents[1] / ".cache"
-CI = os.environ.get("CI") == "true"
 
 CALL = '(seq (call "me" ("srv" "fn") ["Grüße" 7] x) (call "other" ("srv" "g") [x] y))'
 EMPTY_CALL_RESULTS = b"\x81\x04\x80"  # an empty MessagePack map behind its multicodec prefix
@@ -55,13 +54,6 @@ PARAMETERS = {
     "call_result_size_limit": 2**32,
     "hard_limit_enabled": True,
 }
-
-
-def unavailable(reason: str) -> None:
-    """Skip on a developer's machine; where CI runs, the module has to be there."""
-    if CI:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def install() -> Path:

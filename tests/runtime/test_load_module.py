@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from marine_gen.artifact.incremental import Workbench
+from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
-from marine_runtime.backend import open_backend
+from marine_runtime.backend import engine, open_backend
 from marine_runtime.config import ModuleConfig, ServiceConfig
-from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, StateError
+from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
 from tests.support.engines import Configuration, assemble, guest, guests
+from tests.support.greedy import PAGE, greedy, growing_table
 from tests.support.wasi import wasi_guest
 
 Bench = Callable[..., Workbench]
@@ -167,6 +170,20 @@ def test_closed_services_take_no_modules(bench: Bench) -> None:
     assert list(work.sources) == ["donkey"]
 
 
+def test_reopened_without_the_fast_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that had to do without it has the same machine code in every new one."""
+    monkeypatch.setattr(engine, "_open_backend", cache(engine._open_backend.__wrapped__))
+    monkeypatch.setattr(engine.ffi, "problem", lambda: "not as expected")
+    with ExitStack() as stack:
+        first = open_workbench()
+        stack.callback(first.service.close)
+        first.load("donkey", guest("donkey"))
+        second = first.reopened("closures")
+        stack.callback(second.service.close)
+        second.load("shrek", guest("shrek"))
+        assert second.service.modules.shrek.greeting("x") == ANSWER
+
+
 def test_directories_are_opened_together(bench: Bench, tmp_path: Path) -> None:
     mapped = ModuleConfig(mapped_dirs={"data": str(tmp_path / "made")})
     work = bench("greeting")
@@ -177,3 +194,18 @@ def test_directories_are_opened_together(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="maps directories, so it has to be loaded together with the service"):
         work.load("late", guest("donkey"), mapped)
     assert list(work.service.wasi) == ["greeting", "donkey", "wasi"]
+
+
+def test_tables_of_later_modules_are_charged(serve: Callable[..., Service], configuration: Configuration) -> None:
+    """What they start with and what they get, to the element, together with what was there."""
+    limit = 2 * PAGE + 8 * (2 + 2 + 10)
+    modules = {"first": growing_table()}
+    service = serve(modules, config=ServiceConfig(total_memory_limit=limit))
+    work = Workbench(service, modules, configuration.engine, open_backend(configuration.backend))
+    with pytest.raises(MemoryLimitError, match=f"there is no room for its tables of {PAGE} elements"):
+        work.load("second", greedy(table=PAGE))
+    work.load("second", growing_table())
+    first, second = (service.modules[name]["grow_table"] for name in ("first", "second"))
+    assert [first(6), second(5), second(4), second(1), second(0)] == [2, 2**32 - 1, 2, 2**32 - 1, 6]
+    found = service.statistics()
+    assert (found.used, found.rejects) == (limit, 3)

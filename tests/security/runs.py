@@ -23,7 +23,7 @@ class Report:
     Attributes:
         outcomes: by case: what loading or each call gave.
         problems: by case: a crash, a hang, a changed canary, an exception that is not one of ours.
-        grown: by case: MiB by which it raised the most memory that its worker ever had.
+        grown: by case: MiB that its worker took at most, beyond what it had before.
         late: by case: seconds that its latest call took beyond its limit.
     """
 

@@ -149,6 +149,44 @@ def test_text_is_utf8_and_nothing_else(service: Service) -> None:
     service.call("liar", "bytes", [bytes(64)])  # as it was before
 
 
+ASCII = 290
+"""Bytes of a text in which every place is tried: two times the 128 that Wasm takes at once, and some more."""
+
+
+def test_every_place_of_a_long_ascii_text_is_looked_at(service: Service) -> None:
+    """On the way to Python, behind another module, and as an argument of a module and of a function of the host."""
+    start = END - 2 * ASCII
+    service.call("liar", "tell", [ALLOCATE, ACTS.index("constant"), start, 0])
+    wrong = b"a" * ASCII + b"\xff" + b"b" * (ASCII - 1)
+    assert service.call("liar", "bytes", [wrong]) == wrong
+    service.call("liar", "tell", [0, 0, 0, 0])
+    for place in range(ASCII):
+        address = start + ASCII - place
+        for module, way in (("liar", "at"), ("outer", "at"), ("liar", "pass"), ("liar", "host")):
+            with pytest.raises(CallError, match=f"invalid UTF-8 at byte {place} of a string of {ASCII} bytes$"):
+                service.call(module, f"{way}_text", [address, ASCII])
+    service.call("liar", "tell", [ALLOCATE, ACTS.index("constant"), start, 0])
+    service.call("liar", "bytes", [bytes(2 * ASCII)])  # as it was before
+
+
+@pytest.mark.parametrize("after", [b"b", b"\xff", b""], ids=["ASCII", "no UTF-8", "end of the memory"])
+def test_ascii_of_every_length_is_a_text(service: Service, after: bytes) -> None:
+    """Whatever follows it, also in a module that is given it."""
+    for length in (*range(18), 31, 32, 33, 126, 127, 128, 129, 143, 144, 145, 255, 256, 257, 383, 384, 385):
+        whole = b"a" * length + 130 * after
+        address = END - len(whole)
+        service.call("liar", "tell", [ALLOCATE, ACTS.index("constant"), address, 0])
+        assert service.call("liar", "bytes", [whole]) == whole
+        service.call("liar", "tell", [0, 0, 0, 0])
+        for module in ("liar", "outer"):
+            assert service.call(module, "at_text", [address, length]) == "a" * length
+        for way in ("pass_text", "host_text"):
+            given = service.call("liar", way, [address, length])
+            assert service.call("liar", "at_text", [given, length]) == "a" * length
+    service.call("liar", "tell", [ALLOCATE, ACTS.index("constant"), END - 600, 0])
+    service.call("liar", "bytes", [bytes(600)])  # as it was before
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_results_are_values_where_they_are_inside(service: Service, name: str) -> None:
     oracle = _oracle(service)

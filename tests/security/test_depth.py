@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
 
+from marine_runtime import CallError, TrapError, nesting
+from marine_runtime.boundary import boundary
+from marine_runtime.nesting import Nesting
 from tests.guests.descriptions import ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
 
@@ -36,8 +40,35 @@ def at(depth, module, function, args):
 for depth in range(0, 900, 30):
     for call in calls:
         at(depth, *call)
-print(sorted(ended), service.call("neighbour", "intact", []))
+print(service.call("neighbour", "intact", []), *sorted(ended))
 """
+
+
+def refused() -> NoReturn:
+    raise CallError("not today")
+
+
+def test_only_calls_inside_each_other_count() -> None:
+    """Those that are over do not, whatever they ended with."""
+    calls = Nesting()
+    inner = boundary(lambda: calls.depth, calls)
+    outer = boundary(lambda: (calls.depth, inner(), inner(), calls.depth), calls)
+    failing = boundary(refused, calls)
+    for _ in range(3):
+        assert outer() == (1, 2, 2, 1)
+        with pytest.raises(CallError, match="not today"):
+            failing()
+        assert calls.depth == 0
+
+
+def test_a_call_that_finds_no_room_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Nesting()
+    inside = [calls.begin() for _ in range(calls.checked - 1)]
+    monkeypatch.setattr(nesting, "_descend", lambda levels: False)
+    for _ in range(3):
+        with pytest.raises(TrapError, match=r"^wasm trap: call stack exhausted$"):
+            calls.begin()
+        assert calls.depth == len(inside)
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
@@ -52,4 +83,4 @@ def test_a_guest_that_calls_itself_through_python(configuration: Configuration) 
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "TrapError" in done.stdout
+    assert done.stdout in ("1 TrapError\n", "1 RecursionError TrapError\n")

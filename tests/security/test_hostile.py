@@ -6,6 +6,7 @@ whole cross product, and counts it into `last_run.json` when MARINE_GEN_COUNT=1.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
@@ -69,7 +70,8 @@ def test_host_memory_is_bounded(configuration: Configuration, full: bool) -> Non
 
 
 @full_or_not
-def test_every_engine_says_the_same(configuration: Configuration, full: bool) -> None:
+@pytest.mark.parametrize("configuration", CONFIGURATIONS[1:], ids=str)
+def test_every_engine_says_the_same_as_the_first(configuration: Configuration, full: bool) -> None:
     wanted, found = (report(item, full).outcomes for item in (CONFIGURATIONS[0], configuration))
     differing = {
         name: [pair for pair in zip(wanted[name], found[name], strict=True) if pair[0] != pair[1]]
@@ -131,6 +133,17 @@ def test_the_sample_has_every_kind() -> None:
         assert any(name.endswith(f", {way}") for name in names)
     assert {f"maze {title}, at" for title in MAZE.entries} <= names
     assert any(case.timeout == SOON for case in cases(False).values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells of a process's whole life only")
+def test_memory_is_measured_for_each_case() -> None:
+    """Whatever this process takes, from which workers come, and whatever a case before it took."""
+    ballast = b"x" * ((MOST_MEMORY + 100) << 20)
+    names = [f"drill: {name}" for name in ("calm", "take memory", "take it again", "calm again")]
+    found = run(CONFIGURATIONS[0], names, full=False)
+    del ballast
+    assert found.problems == {}
+    assert [found.grown[name] > MOST_MEMORY for name in names] == [False, True, True, False]
 
 
 def test_a_death_is_attributed_to_its_case() -> None:

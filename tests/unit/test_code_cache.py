@@ -14,6 +14,7 @@ import marine_runtime
 from marine_gen.artifact import build, cached_code, clear_cache
 from marine_gen.artifact.target import Source
 from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, cache_place, code_directory
+from marine_runtime.errors import FuelLimitError
 from tests.support.engines import guests
 
 SWAMP = guests("donkey", "shrek")
@@ -63,6 +64,22 @@ def test_a_second_load_compiles_nothing(portable: Path, cache: Path) -> None:
     greet(portable)
     greet(portable, "closures")
     assert stamps(cache) == before
+
+
+def test_code_that_uses_fuel_is_kept_apart(portable: Path, cache: Path) -> None:
+    """Each of the two would refuse the other's, and write its own in that place."""
+    greet(portable)
+    before = stamps(cache)
+    with marine_runtime.load(portable, fuel=10**9) as service:
+        assert service.modules.shrek.greeting("Jane") == ["Shrek: hi, Jane", "Donkey: hi, Jane"]
+        with pytest.raises(FuelLimitError):
+            service.call("shrek", "greeting", ["Jane"], fuel=1)
+    both = stamps(cache)
+    assert len(both) == 2 * len(before)
+    assert before.items() <= both.items()
+    greet(portable)
+    with marine_runtime.load(portable, fuel=10**9):
+        assert stamps(cache) == both
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", None])
