@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.bench.model import CaseResult, Result, Run, read_run
 from tests.bench.page import make_page
+from tests.bench.peers.floors import EmptyCall
 from tests.bench.plots import WIDTH, bars, colours, curves
 from tests.bench.report import BEGIN, COLUMNS, END, JSON, README, ROWS, main, readme_page, render
 from tests.support.golden import check_file
@@ -82,6 +84,26 @@ def test_growth_that_is_worse_than_linear_is_said() -> None:
     found = {row.peer: (row.slope, row.tail, row.linear) for row in page.growth}
     assert found == {"fused": ("2.00", "2.00", False), "by hand": ("1.00", "1.00", True)}
     assert page.growth_summary == ("On `fused`, cost grows linearly or better except here: a curve (tail 2.00).")
+
+
+def test_where_others_take_less_is_said_but_of_floors() -> None:
+    page = make_page(small())
+    assert page.faster == [("Points", "curve", "by hand 0.50 ×"), ("Points", "curve", "by hand 0.05 ×")]
+    assert "In 2 of 5 cases, other peers" in page.faster_summary
+    results = [Result(peer, (value,), 1) for peer, value in (("fused", 1000.0), ("a", 994.0), ("b", 996.0), ("c", 1.0))]
+    case = CaseResult("case", "Group", "title", "ns", (*results, Result("d", (500.0,), 1), Result("e", missing="gone")))
+    peers = {"fused": "ours", "a": "", "b": "", "c": EmptyCall().about, "d": "", "e": ""}
+    page = make_page(replace(small(), peers=peers, cases=(case,)))
+    assert page.faster == [("Group", "title", "d 0.50 ×, a 0.99 ×")]
+    for suffix in ("md", "html"):
+        assert "d 0.50 ×, a 0.99 ×" in render(f"benchmarks.{suffix}.j2", replace(small(), peers=peers, cases=(case,)))
+
+
+def test_that_nobody_takes_less_is_said_without_a_table() -> None:
+    run = replace(small(), cases=small().cases[:2])
+    assert make_page(run).faster_summary == "No peer takes less than `fused` in any of the 2 cases."
+    for suffix in ("md", "html"):
+        assert "who takes less" not in render(f"benchmarks.{suffix}.j2", run)
 
 
 def test_the_html_page_needs_nothing_else_and_escapes_what_a_run_says() -> None:
