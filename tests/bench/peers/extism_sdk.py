@@ -87,7 +87,7 @@ class Extism:
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
         if case.crossing:
-            raise NotMeasuredError("plug-ins do not call each other but through the host")
+            raise NotMeasuredError("plug-ins do not call each other but through the host, as in the chain")
         if case.work.shape not in _FUNCTIONS:
             made = "a plug-in takes and gives bytes only" if case.work.shape else "no plug-in was made for this"
             raise NotMeasuredError(made)
