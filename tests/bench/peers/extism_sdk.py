@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import wasmtime
@@ -19,7 +20,6 @@ from marine_gen.bench.machine import installed_version
 from tests.bench.fresh import run_fresh
 from tests.bench.model import Case
 from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
-from tests.bench.peers.engines import scratch_folder
 
 PLUGIN = Path(__file__).parents[1] / "guests" / "extism_plugin.wasm"
 CACHE_VARIABLE = "EXTISM_CACHE_CONFIG"
@@ -110,7 +110,8 @@ class Extism:
 
 def _cache_settings(stack: ExitStack) -> str:
     """A settings file for a cache of compiled code that is gone when the stack closes."""
-    folder = scratch_folder(stack)
+    # A thread of the SDK may still write there when the folder goes.
+    folder = Path(stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
     settings = folder / "cache.toml"
     settings.write_text(f'[cache]\ndirectory = "{folder / "code"}"\n')
     return str(settings)
