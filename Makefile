@@ -50,7 +50,7 @@ bless: $(STAMP)
 bench: $(BENCHED) $(NPM)
 	$(BENCH)/bin/python -m tests.bench.run $(ARGS)
 
-# Makes docs/benchmarks.* and the table of the README from docs/benchmarks.json, without measuring.
+# Makes docs/benchmarks.* and the tables of the README from docs/benchmarks.json, without measuring.
 bench-report: $(STAMP)
 	$(BIN)/python -m tests.bench.report
 

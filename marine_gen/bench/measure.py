@@ -24,28 +24,35 @@ Stopwatch = Callable[[int], int]
 """Makes so many calls in a row and gives the nanoseconds that they took together."""
 
 
+class Sampled:
+    """What has samples, one number per round."""
+
+    __slots__ = ()
+    samples: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle sample."""
+        return median(self.samples)
+
+    @property
+    def minimum(self) -> float:
+        """The best sample."""
+        return min(self.samples)
+
+
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Sampled):
     """What was measured of one candidate.
 
     Attributes:
-        samples: nanoseconds for one call, one number per round.
+        samples: nanoseconds for one call.
         calls: how many calls made one sample.
     """
 
     name: str
     samples: tuple[float, ...]
     calls: int
-
-    @property
-    def median(self) -> float:
-        """Nanoseconds for one call in the middle round."""
-        return median(self.samples)
-
-    @property
-    def minimum(self) -> float:
-        """Nanoseconds for one call in the best round."""
-        return min(self.samples)
 
     def speedup_over(self, other: Timing) -> float:
         """How many times faster this is than `other`, by medians."""

@@ -33,7 +33,7 @@ def run_fresh(case: Case, opener: str, modules: dict[str, str]) -> Contender:
     Args:
         case: gives the kind, the function and its arguments.
         opener: an engine, or the name of another opener below.
-        modules: paths by module name; `built` alone is a built directory.
+        modules: paths by module name; `built` alone is a built directory. Peers with modules of their own need none.
     """
     request = {
         "kind": case.kind,
@@ -42,6 +42,8 @@ def run_fresh(case: Case, opener: str, modules: dict[str, str]) -> Contender:
         "module": case.work.module,
         "function": case.work.function,
         "arguments": case.work.arguments,
+        "shape": case.work.shape,
+        "length": len(case.work.modules),
     }
 
     def watch(calls: int) -> int:
@@ -119,19 +121,20 @@ def _by_hand(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
 
 
 def _extism(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
-    from tests.bench.peers.extism_sdk import open_plugin
+    from tests.bench.peers.extism_sdk import open_call
 
     def open_service() -> Callable[[], Any]:
-        call = open_plugin()
-        return lambda: call("greet", *request["arguments"]).decode()
+        call = open_call(request["shape"], request["length"])
+        return lambda: call(*request["arguments"]).decode()
 
     return open_service
 
 
 def _component(request: dict[str, Any]) -> Callable[[], Callable[[], Any]]:
-    from tests.bench.peers.components import open_greeting
+    from tests.bench.peers.components import component_of, open_component
 
-    return lambda: partial(open_greeting(), *request["arguments"])
+    content = component_of(request["shape"], request["length"])
+    return lambda: partial(open_component(content, "echo"), *request["arguments"])
 
 
 OPENERS: dict[str, Callable[[dict[str, Any]], Callable[[], Callable[[], Any]]]] = {

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
+
+from marine_gen.bench.measure import Sampled
 
 FORMAT = 1
 """The version of the JSON form; a file of another version is refused."""
@@ -79,7 +80,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(Sampled):
     """What was measured of one peer in one case.
 
     Attributes:
@@ -92,21 +93,6 @@ class Result:
     samples: tuple[float, ...] = ()
     calls: int = 0
     missing: str = ""
-
-    @property
-    def median(self) -> float:
-        """The middle sample."""
-        return median(self.samples)
-
-    @property
-    def minimum(self) -> float:
-        """The best sample."""
-        return min(self.samples)
-
-    @property
-    def maximum(self) -> float:
-        """The worst sample."""
-        return max(self.samples)
 
 
 @dataclass(frozen=True, slots=True)

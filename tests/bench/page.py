@@ -10,6 +10,7 @@ from tests.bench.bars import TOLERANCE, Verdict, judge
 from tests.bench.cases.scaling import GROUP as GROWTH
 from tests.bench.model import CaseResult, Result, Run
 from tests.bench.peers import OURS
+from tests.bench.peers.floors import FLOOR
 from tests.bench.plots import Bars, Curves, bars, colours, curves
 from tests.bench.stats import LINEAR, curves_of, growth, spread
 
@@ -64,6 +65,8 @@ class Page:
     facts: Sequence[tuple[str, str]]
     peers: Sequence[tuple[str, str]]
     bars: Sequence[BarRow]
+    faster: Sequence[tuple[str, str, str]]
+    faster_summary: str
     groups: Sequence[Group]
     curves: Sequence[Curves]
     growth: Sequence[GrowthRow]
@@ -73,7 +76,7 @@ class Page:
 
 def make_page(run: Run) -> Page:
     """The report of a run."""
-    rows = _growth(run)
+    rows, faster = _growth(run), _faster(run)
     return Page(
         ours=OURS,
         tolerance=f"{TOLERANCE:.0%}",
@@ -85,6 +88,8 @@ def make_page(run: Run) -> Page:
         ],
         peers=list(run.peers.items()),
         bars=[bar_row(verdict) for verdict in judge(run)],
+        faster=faster,
+        faster_summary=_faster_summary(run, len(faster)),
         groups=_groups(run),
         curves=_curves(run),
         growth=rows,
@@ -121,6 +126,30 @@ def bar_row(verdict: Verdict) -> BarRow:
     if verdict.missing:
         return BarRow(bar.title, bound, NONE, f"not measured: {verdict.missing}", False)
     return BarRow(bar.title, bound, times(verdict.ratio), "reached" if verdict.held else "missed", verdict.held)
+
+
+def _faster(run: Run) -> list[tuple[str, str, str]]:
+    """Cases that others do in less time than ours: group, title, and who does, the fastest first."""
+    rows = []
+    for case in run.cases:
+        base = case.of(OURS)
+        ratios = {} if base is None else {item.peer: item.median / base.median for item in case.results if item.samples}
+        # What shows as 1.00 is no difference; floors do less than the work.
+        less = [
+            f"{peer} {times(ratio)}"
+            for peer, ratio in sorted(ratios.items(), key=lambda item: item[1])
+            if ratio < 0.995 and not run.peers[peer].startswith(FLOOR)
+        ]
+        if less:
+            rows.append((case.group, case.title, ", ".join(less)))
+    return rows
+
+
+def _faster_summary(run: Run, cases: int) -> str:
+    measured = sum(case.of(OURS) is not None for case in run.cases)
+    if not cases:
+        return f"No peer takes less than `{OURS}` in any of the {measured} cases."
+    return f"In {cases} of {measured} cases, other peers take less time, or less memory, than `{OURS}`."
 
 
 def _groups(run: Run) -> list[Group]:

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.bench.cases import all_cases
-from tests.bench.cases.calls import calls, greeting
-from tests.bench.cases.crossing import crossing
+from tests.bench.cases.calls import calls, chained, greeting
+from tests.bench.cases.crossing import crossing, looped
 from tests.bench.cases.services import store_cases
-from tests.bench.model import Case
+from tests.bench.model import Case, Kind
 from tests.bench.peers import ByHand, Component, Engine, open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
+from tests.bench.peers.by_hand import open_modules
+from tests.bench.peers.components import chain_text
 from tests.bench.run import affordable_rounds, main, measure, same
 
 GREETING = Case("greeting", "group", "title", "call", greeting())
@@ -63,6 +66,39 @@ def test_peers_give_the_expected_result(case: Case) -> None:
             assert same(made.result, case.work.expected), peer.name
             done.append(peer.name)
     assert "fused" in done
+    assert len(done) == 3 or case.name not in ("greeting", "chain", "crossing record")
+
+
+@pytest.mark.parametrize("kind", ["call", "cold load"])
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_string_goes_through_a_chain_of_any_length(kind: Kind, length: int) -> None:
+    peers: list[Peer] = [Engine("fused"), ByHand(), Component()]
+    case = Case("chain", "group", "title", kind, chained(length))
+    found = measure(case, peers, rounds=1, min_time=0)
+    assert [result.missing for result in found.results] == ["", "", ""]
+
+
+@pytest.mark.parametrize("peer", [ByHand(), Component()], ids=lambda peer: peer.name)
+def test_a_new_process_calls_through_a_chain(peer: Peer) -> None:
+    case = Case("chain", "group", "title", "first call", chained(2))
+    with ExitStack() as stack:
+        assert peer.prepare(case, stack).result == case.work.expected
+
+
+def test_a_record_comes_back_over_what_is_written_by_hand() -> None:
+    work = looped("record", 7, 1)
+    count, record = work.arguments
+    guest = open_modules(work.modules, "record")
+    many: Any = guest.exports[work.function]
+    many(guest.store, count, guest.lower_record(record))
+    assert guest.lift_record(guest.pointer(guest.store)) == record  # as the import left it
+
+
+def test_a_component_of_a_chain_has_a_component_for_each_module() -> None:
+    for length in (1, 2, 5):
+        text = chain_text(length)
+        assert [f"(component $c{number}" in text for number in range(length + 1)] == [True] * length + [False]
+        assert text.count("(call $echo") == length - 1
 
 
 def test_a_peer_that_fails_is_a_result_with_its_reason() -> None:

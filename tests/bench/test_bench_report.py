@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from marine_gen.artifact import ENGINES
 from tests.bench.model import CaseResult, Result, Run, read_run
 from tests.bench.page import make_page
+from tests.bench.peers import BASELINE
+from tests.bench.peers.floors import EmptyCall
 from tests.bench.plots import WIDTH, bars, colours, curves
-from tests.bench.report import BEGIN, COLUMNS, END, JSON, README, ROWS, main, readme_page, render
+from tests.bench.readme import BLOCKS, COLUMNS, ENGINE_COLUMNS, ENGINE_WORDS, ROWS, engines, readme_page
+from tests.bench.report import JSON, README, main, render
 from tests.support.golden import check_file
 
 HOSTILE = '<script>alert("x")</script> | `y`'
@@ -44,16 +50,42 @@ def test_the_committed_pages_are_what_the_run_gives() -> None:
         check_file(JSON.with_suffix(suffix), render(f"benchmarks{suffix}.j2", stored()))
 
 
-def test_the_table_of_the_readme_is_what_the_run_gives() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert text.count(BEGIN) == text.count(END) == 1
-    check_file(README, readme_page(text, stored()))
+def test_the_tables_of_the_readme_are_what_the_run_gives() -> None:
+    check_file(README, readme_page(README.read_text(encoding="utf-8"), stored()))
 
 
-def test_the_table_of_the_readme_has_every_row_and_peer_of_the_run() -> None:
+def test_every_row_and_column_of_the_readme_is_in_the_run() -> None:
     run = stored()
-    assert set(COLUMNS) <= set(run.peers)
-    assert set(ROWS) <= {case.name for case in run.cases}
+    assert {*COLUMNS, *ENGINE_WORDS, BASELINE} <= set(run.peers)
+    assert {*ROWS, *ENGINE_COLUMNS} <= {case.name for case in run.cases}
+
+
+def test_the_table_of_engines_has_all_of_them_and_what_is_missing() -> None:
+    assert list(ENGINE_WORDS) == list(ENGINES)
+    results = (Result("fused", (10.0,), 1), Result("closures", missing="gone"), Result(BASELINE, (200.0,), 1))
+    cases = (CaseResult("greeting", "g", "t", "ns", results),)
+    rows = [[cell.strip() for cell in line.split("|")] for line in engines(replace(small(), cases=cases)).splitlines()]
+    assert [(row[1], *row[3:5]) for row in rows[2:]] == [
+        ("`fused` (default)", "20.0 ×", "–"),
+        ("`closures`", "–", "–"),
+        ("`interpreter`", "–", "–"),
+    ]
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_figure_of_the_readme_that_is_changed_by_hand_is_seen(name: str) -> None:
+    text = README.read_text(encoding="utf-8")
+    before, begin, block = text.partition(f"<!-- {name}: ")
+    edited = before + begin + re.sub(r"\d(?= ×)", lambda match: str(9 - int(match[0])), block, count=1)
+    assert edited != text
+    assert readme_page(edited, stored()) == text
+
+
+def test_figures_of_the_readme_stand_in_its_tables_only() -> None:
+    text = README.read_text(encoding="utf-8")
+    for name in BLOCKS:
+        text = re.sub(f"<!-- {name}: .*?<!-- end of {name} -->", "", text, flags=re.DOTALL)
+    assert re.findall(r"\d ?(?:×|ns|µs|ms|s|seconds|minutes|KB|MB|KiB)(?!\w)", text) == []
 
 
 def test_every_peer_is_in_every_case_of_the_run_with_samples_or_a_reason() -> None:
@@ -63,9 +95,13 @@ def test_every_peer_is_in_every_case_of_the_run_with_samples_or_a_reason() -> No
         assert all(bool(result.samples) != bool(result.missing) for result in case.results), case.name
 
 
-def test_a_readme_without_the_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place"):
-        readme_page("nothing", small())
+def test_a_readme_without_markers_or_with_two_is_refused() -> None:
+    text = README.read_text(encoding="utf-8")
+    for name in BLOCKS:
+        begin, end = f"<!-- {name}: made by tests/bench/report.py -->\n", f"<!-- end of {name} -->\n"
+        for damaged in (text.replace(begin, ""), text.replace(end, ""), text.replace(end, end + end), text * 2):
+            with pytest.raises(ValueError, match="no place"):
+                readme_page(damaged, stored())
 
 
 def test_what_is_missing_is_shown_with_its_reason() -> None:
@@ -82,6 +118,26 @@ def test_growth_that_is_worse_than_linear_is_said() -> None:
     found = {row.peer: (row.slope, row.tail, row.linear) for row in page.growth}
     assert found == {"fused": ("2.00", "2.00", False), "by hand": ("1.00", "1.00", True)}
     assert page.growth_summary == ("On `fused`, cost grows linearly or better except here: a curve (tail 2.00).")
+
+
+def test_where_others_take_less_is_said_but_of_floors() -> None:
+    page = make_page(small())
+    assert page.faster == [("Points", "curve", "by hand 0.50 ×"), ("Points", "curve", "by hand 0.05 ×")]
+    assert "In 2 of 5 cases, other peers" in page.faster_summary
+    results = [Result(peer, (value,), 1) for peer, value in (("fused", 1000.0), ("a", 994.0), ("b", 996.0), ("c", 1.0))]
+    case = CaseResult("case", "Group", "title", "ns", (*results, Result("d", (500.0,), 1), Result("e", missing="gone")))
+    peers = {"fused": "ours", "a": "", "b": "", "c": EmptyCall().about, "d": "", "e": ""}
+    page = make_page(replace(small(), peers=peers, cases=(case,)))
+    assert page.faster == [("Group", "title", "d 0.50 ×, a 0.99 ×")]
+    for suffix in ("md", "html"):
+        assert "d 0.50 ×, a 0.99 ×" in render(f"benchmarks.{suffix}.j2", replace(small(), peers=peers, cases=(case,)))
+
+
+def test_that_nobody_takes_less_is_said_without_a_table() -> None:
+    run = replace(small(), cases=small().cases[:2])
+    assert make_page(run).faster_summary == "No peer takes less than `fused` in any of the 2 cases."
+    for suffix in ("md", "html"):
+        assert "who takes less" not in render(f"benchmarks.{suffix}.j2", run)
 
 
 def test_the_html_page_needs_nothing_else_and_escapes_what_a_run_says() -> None:

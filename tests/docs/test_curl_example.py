@@ -24,6 +24,7 @@ from marine_runtime import MountedBinary, Service, ServiceHost, read_config
 from marine_runtime.mounted import NOT_STARTED
 from tests.guests.descriptions import EXAMPLE_FOLDER, ROOT
 from tests.support.engines import Configuration
+from tests.support.markdown import blocks, output_pattern
 
 CONFIG = EXAMPLE_FOLDER / "Config.toml"
 HOST = runpy.run_path(str(EXAMPLE_FOLDER / "host.py"))
@@ -324,8 +325,10 @@ def test_demo_runs_on_every_engine(program: bool, fake: str, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     for engine in ENGINES:
         assert sum(line.startswith(f"│ {engine}") for line in done.stdout.splitlines()) >= 3
-    shown = f"curl   is the program {path}" if program else "curl   is the Python function of host.py"
-    assert shown in done.stdout.splitlines()
+    kind = f"the program {path}" if program else "the Python function of host.py"
+    (block,) = (block.text for block in blocks(ROOT / "README.md", "text") if block.text.startswith("built "))
+    printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+    assert output_pattern(block.replace(f"the program {CURL}", kind)).fullmatch(printed), printed
     assert f"  local_storage: wrote 50 bytes, {example / 'sites' / 'page'}" in done.stdout.splitlines()
     assert done.stdout.count("no program") == (0 if program else len(ENGINES))
     assert done.stdout.splitlines()[-1].startswith("Memory of the service: local_storage ")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.guests.descriptions import ROOT
-from tests.support.markdown import Block, blocks
+from tests.support.markdown import Block, blocks, output_pattern
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "curl_service" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = Path(sys.executable).with_name("marine-gen")
@@ -70,12 +70,11 @@ def run(command: Command, folder: Path) -> tuple[int, str]:
 
 
 def shown(output: str) -> tuple[int, re.Pattern[str]]:
-    """The exit code and the output that a page shows; a line of three dots stands for any lines."""
+    """The exit code and the output that a page shows."""
     code = 0
     if match := re.search(r"^\[exit code (\d+)\]\n", output, flags=re.MULTILINE):
         code, output = int(match[1]), output.replace(match[0], "")
-    pattern = "".join("(.*\n)*" if line == "…" else re.escape(line) + "\n" for line in output.splitlines())
-    return code, re.compile(pattern)
+    return code, output_pattern(output)
 
 
 @pytest.mark.parametrize("block", language("python"), ids=str)

@@ -110,16 +110,6 @@ def test_every_engine_is_documented(engine):
     assert f"\n| `{engine}`" in (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_figures_of_the_readme_are_those_of_the_demo_output_in_it(engine):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    printed = re.findall(rf"^│ {engine} \(fast calls\) .*?│[^│]+│ +([\d.]+ ×)", text, re.MULTILINE)
-    row = re.search(rf"^\| `{engine}`.*$", text, re.MULTILINE)
-    assert row is not None, f"the table of engines has no row for {engine}"
-    assert len(printed) == 3  # from Python, from module to module, bulk data
-    assert [cell.strip() for cell in row[0].split("|")[3:5]] == printed[:2]
-
-
 def test_differences_page_mentions_every_quirk():
     text = (DOCS / "differences-from-marine.md").read_text(encoding="utf-8")
     mentioned = set(re.findall(r"\b[QR]\d+\b", text))

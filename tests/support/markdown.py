@@ -1,4 +1,4 @@
-"""Markdown pages as tests need them: fenced blocks with their lines, links, headings."""
+"""Markdown pages as tests need them: fenced blocks with their lines, outputs that they show, links, headings."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
     for match in _FENCE.finditer(text):
         if match[1] == language:
             yield Block(page, text.count("\n", 0, match.start(2)) + 1, match[1], match[2])
+
+
+def output_pattern(shown: str) -> re.Pattern[str]:
+    """What an output matches that a page shows: a line of `…` stands for any lines, `…` in a line for any text."""
+    lines = ("(.*\n)*" if line == "…" else re.escape(line).replace("…", ".+") + "\n" for line in shown.splitlines())
+    return re.compile("".join(lines))
 
 
 def links(page: Path) -> Iterator[str]:

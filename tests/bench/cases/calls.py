@@ -34,6 +34,12 @@ def echoing(shape: str, size: int) -> Work:
     return Work({"echo": echo(SHAPES[shape])}, "echo", (value,), value, shape)
 
 
+def chained(length: int) -> Work:
+    """A short string through so many modules and back."""
+    text = SHAPES["string"].value(10)
+    return Work(chain(length), "echo", (text,), text, "chain")
+
+
 def calls() -> Iterator[Case]:
     """Short string, batch, then every shape."""
     yield Case("greeting", GROUP, 'greeting("John")', "call", greeting())
@@ -47,5 +53,4 @@ def calls() -> Iterator[Case]:
     yield Case("record of 13", GROUP, "record of 13 fields, one a record", "call", echoing("record of 13", 7))
     for shape in ("strings", "records", "u64s"):
         yield Case(shape, GROUP, f"array of 1,000 {shape}", "call", echoing(shape, 1000))
-    text = SHAPES["string"].value(10)
-    yield Case("chain", GROUP, "string through three modules", "call", Work(chain(3), "echo", (text,), text))
+    yield Case("chain", GROUP, "string through three modules", "call", chained(3))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.bench.cases.calls import greeting
-from tests.bench.model import Case, Work
-from tests.bench.modules import chain
-from tests.bench.shapes import SHAPES
+from tests.bench.cases.calls import chained, greeting
+from tests.bench.model import Case
 
 GROUP = "Building and loading"
 MEMORY_GROUP = "Memory"
@@ -15,9 +13,7 @@ MEMORY_GROUP = "Memory"
 
 def lifecycle() -> Iterator[Case]:
     """One module and three."""
-    text = SHAPES["string"].value(10)
-    three = Work(chain(3), "echo", (text,), text)
-    for name, title, work in (("one", "one module", greeting()), ("three", "three modules", three)):
+    for name, title, work in (("one", "one module", greeting()), ("three", "three modules", chained(3))):
         yield Case(f"build {name}", GROUP, f"build ahead of time, {title}", "build", work)
         yield Case(f"cold load {name}", GROUP, f"load with nothing in the cache, {title}", "cold load", work)
         yield Case(f"warm load {name}", GROUP, f"load from the cache, {title}", "warm load", work)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.bench.cases.calls import echoing, greeting
+from tests.bench.cases.calls import chained, echoing, greeting
 from tests.bench.model import Case, Kind, Work
-from tests.bench.modules import chain, echo
+from tests.bench.modules import echo
 from tests.bench.shapes import SHAPES, nested
 
 GROUP = "Points of the curves"
@@ -16,7 +16,7 @@ def scaling() -> Iterator[Case]:
     """A case for every point of every curve."""
     text = SHAPES["string"].value(10)
     for length in (1, 2, 4, 8, 16, 32):
-        work = Work(chain(length), "echo", (text,), text)
+        work = chained(length)
         yield _point("call through a chain of modules", "modules", length, "call", work)
         yield _point("loading a chain of modules from the cache", "modules", length, "warm load", work)
     for count in (1, 4, 16, 64, 256):

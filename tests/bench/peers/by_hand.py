@@ -55,9 +55,27 @@ class _Guest:
         self.release(self.store)
         return data
 
+    def lower_record(self, record: tuple[Any, ...]) -> int:
+        """The record of shapes.py: a number, a string, a float, packed."""
+        age, name, score = record
+        return self.lower(_RECORD.pack(age, *self.lower(name.encode()), score))[0]
 
-def open_modules(modules: Mapping[str, bytes]) -> _Guest:
-    """The last of the modules, linked to the others; what they import takes one string or byte array and gives one."""
+    def lift_record(self, pointer: int) -> tuple[Any, ...]:
+        age, name, size, score = _RECORD.unpack(self.lift(pointer, _RECORD.size))
+        return (age, self.lift(name, size).decode(), score)
+
+    def record_result(self) -> tuple[Any, ...]:
+        record = self.lift_record(self.pointer(self.store))
+        self.release(self.store)
+        return record
+
+
+_RECORD = struct.Struct("<IIId")
+
+
+def open_modules(modules: Mapping[str, bytes], shape: str = "string") -> _Guest:
+    """The last of the modules, linked to the others; what they import takes one value of the shape and gives one."""
+    link_to = _record_link if shape == "record" else _link
     engine = wasmtime.Engine()
     store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
     linker.define_wasi()
@@ -68,7 +86,7 @@ def open_modules(modules: Mapping[str, bytes]) -> _Guest:
         holder: list[_Guest] = []
         for needed in module.imports:
             if needed.module in guests and needed.name is not None:
-                link = _link(holder, guests[needed.module], needed.name)
+                link = link_to(holder, guests[needed.module], needed.name)
                 kind = needed.type
                 assert isinstance(kind, wasmtime.FuncType)
                 linker.define_func(needed.module, needed.name, kind, link)
@@ -78,6 +96,7 @@ def open_modules(modules: Mapping[str, bytes]) -> _Guest:
 
 
 def _link(holder: list[_Guest], callee: _Guest, name: str) -> Callable[[int, int], None]:
+    """A function over strings or byte arrays."""
     function: Any = callee.exports[name]
 
     def call(pointer: int, size: int) -> None:
@@ -88,6 +107,19 @@ def _link(holder: list[_Guest], callee: _Guest, name: str) -> Callable[[int, int
         start, count = caller.lower(callee.result())
         caller.set_pointer(caller.store, start)
         caller.set_size(caller.store, count)
+
+    return call
+
+
+def _record_link(holder: list[_Guest], callee: _Guest, name: str) -> Callable[[int], None]:
+    function: Any = callee.exports[name]
+
+    def call(pointer: int) -> None:
+        caller = holder[0]
+        record = caller.lift_record(pointer)
+        caller.release(caller.store)
+        function(callee.store, callee.lower_record(record))
+        caller.set_pointer(caller.store, caller.lower_record(callee.record_result()))
 
     return call
 
@@ -122,20 +154,12 @@ def _open_scalar_call(modules: Mapping[str, bytes], function: str) -> Callable[[
 
 
 def _open_record_call(modules: Mapping[str, bytes], function: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """The record of shapes.py: a number, a string, a float, packed."""
     guest = open_modules(modules)
     raw: Any = guest.exports[function]
-    layout = struct.Struct("<IIId")
 
     def call(record: tuple[Any, ...]) -> tuple[Any, ...]:
-        age, name, score = record
-        body, _ = guest.lower(layout.pack(age, *guest.lower(name.encode()), score))
-        raw(guest.store, body)
-        start = guest.pointer(guest.store) & 0xFFFFFFFF
-        age, pointer, size, score = layout.unpack(guest.memory.read(guest.store, start, start + layout.size))
-        name = guest.lift(pointer, size).decode()
-        guest.release(guest.store)
-        return (age, name, score)
+        raw(guest.store, guest.lower_record(record))
+        return guest.record_result()
 
     return call
 
@@ -166,6 +190,17 @@ def _open_loop(modules: Mapping[str, bytes], function: str) -> Callable[[int, st
     return call
 
 
+def _open_record_loop(modules: Mapping[str, bytes], function: str) -> Callable[[int, tuple[Any, ...]], int]:
+    guest = open_modules(modules, "record")
+    raw: Any = guest.exports[function]
+
+    def call(count: int, record: tuple[Any, ...]) -> int:
+        result: int = raw(guest.store, count, guest.lower_record(record))
+        return result
+
+    return call
+
+
 _OPENERS: dict[str, Callable[[Mapping[str, bytes], str], Callable[..., Any]]] = {
     "scalar": _open_scalar_call,
     "greeting": open_string_call,
@@ -173,6 +208,12 @@ _OPENERS: dict[str, Callable[[Mapping[str, bytes], str], Callable[..., Any]]] = 
     "bytes": _open_bytes_call,
     "record": _open_record_call,
     "u64s": _open_u64s_call,
+    "chain": open_string_call,
+}
+_LOOPS: dict[str, Callable[[Mapping[str, bytes], str], Callable[..., Any]]] = {
+    "string": _open_loop,
+    "bytes": _open_loop,
+    "record": _open_record_loop,
 }
 
 
@@ -191,14 +232,9 @@ class ByHand:
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
         work = case.work
-        if case.crossing:
-            if work.shape not in ("string", "bytes"):
-                raise NotMeasuredError("written for strings and bytes; one such link is needed for each signature")
-            opener: Any = _open_loop
-        else:
-            opener = _OPENERS.get(work.shape)
-            if opener is None:
-                raise NotMeasuredError("not written for this type: one such function is needed for each signature")
+        opener = (_LOOPS if case.crossing else _OPENERS).get(work.shape)
+        if opener is None:
+            raise NotMeasuredError("not written for this type: one such function is needed for each signature")
         if case.kind in ("first call", "memory"):
             files = write_modules(work, scratch_folder(stack))
             return run_fresh(case, "by hand", {name: str(path) for name, path in files.items()})

@@ -1,4 +1,4 @@
-"""A WebAssembly component through `wasmtime.component`, and a component that calls another one inside Wasmtime.
+"""A WebAssembly component through `wasmtime.component`, and components that call each other inside Wasmtime.
 
 The components are made as text, with the same bump allocator as modules.py has. Records are tuples here: they lie in
 memory alike, and need no names.
@@ -129,6 +129,45 @@ def _greet(size: int) -> str:
       (i32.const 256)"""
 
 
+def _importing(text: str) -> str:
+    """What a component needs that imports `echo` over a type: a memory, and `echo` for core code."""
+    return f"""
+    (import "echo" (func $echo (param "value" {text}) (result {text})))
+    (core module $memory {_MEMORY} (export "next" (global $next)))
+    (core instance $mem (instantiate $memory))
+    (core func $lowered (canon lower (func $echo) {_CANON.format("mem")}))"""
+
+
+def chain_text(length: int) -> str:
+    """A component of so many, each of which hands a string on to the one before; the first of them echoes."""
+    first = echo_text(SHAPES["string"]).replace("(component", "(component $c0", 1)
+    others = "\n".join(map(_handing_on, range(1, length)))
+    return f"""(component
+  {first}
+  (instance $i0 (instantiate $c0))
+  {others}
+  (export "echo" (func $i{length - 1} "echo")))"""
+
+
+def _handing_on(number: int) -> str:
+    """The component of that number in a chain, with its instance."""
+    return f"""
+  (component $c{number} {_importing("string")}
+    (core module $m
+      (import "env" "echo" (func $echo (param i32 i32 i32)))
+      (import "env" "next" (global $next (mut i32)))
+      (func (export "reset") (param i32) (global.set $next (i32.const 1024)))
+      (func (export "echo") (param i32 i32) (result i32)
+        (call $echo (local.get 0) (local.get 1) (i32.const 256))
+        (i32.const 256)))
+    (core instance $i (instantiate $m (with "env" (instance
+      (export "echo" (func $lowered))
+      (export "next" (global $mem "next"))))))
+    (func (export "echo") (param "value" string) (result string)
+      (canon lift (core func $i "echo") {_CANON.format("mem")} (post-return (core func $i "reset")))))
+  (instance $i{number} (instantiate $c{number} (with "echo" (func $i{number - 1} "echo"))))"""
+
+
 def looping_text(shape: Shape) -> str:
     """A component of two: one calls `echo` of the other so many times, and gives that number.
 
@@ -161,11 +200,7 @@ def looping_text(shape: Shape) -> str:
     call = f"(call $echo {arguments} {'(i32.const 256)' if by_pointer else ''}) {'' if by_pointer else 'drop'}"
     return f"""(component
   {echo_text(shape).replace("(component", "(component $callee", 1)}
-  (component $caller
-    (import "echo" (func $echo (param "value" {text}) (result {text})))
-    (core module $memory {_MEMORY} (export "next" (global $next)))
-    (core instance $mem (instantiate $memory))
-    (core func $lowered (canon lower (func $echo) {_CANON.format("mem")}))
+  (component $caller {_importing(text)}
     (core module $m
       (import "env" "echo" (func $echo {imported}))
       (import "env" "memory" (memory 1))
@@ -209,12 +244,21 @@ def open_component(content: str | bytes, function: str) -> Callable[..., Any]:
     return partial(found, store)
 
 
-def open_greeting() -> Callable[..., Any]:
-    """The function that greets."""
-    return open_component(_GREETING, "echo")
+def component_of(shape: str, length: int) -> bytes:
+    """The component whose function `echo` does the work of a shape; the shape `chain` takes so many.
 
-
-_GREETING = bytes(wasmtime.wat2wasm(echo_text(SHAPES["string"], "Hi, ")))
+    Raises:
+        NotMeasuredError: there is none.
+    """
+    if shape == "greeting":
+        text = echo_text(SHAPES["string"], "Hi, ")
+    elif shape == "chain":
+        text = chain_text(length)
+    elif shape in SHAPES:
+        text = echo_text(SHAPES[shape])
+    else:
+        raise NotMeasuredError("no component was made for this")
+    return bytes(wasmtime.wat2wasm(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,21 +275,18 @@ class Component:
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
-        shape = SHAPES.get("string" if case.work.shape == "greeting" else case.work.shape)
-        if shape is None:
-            raise NotMeasuredError("no component was made for this")
+        content = component_of(case.work.shape, len(case.work.modules))
         if case.kind in ("first call", "memory"):
             return run_fresh(case, "component", {})
         if case.kind == "cold load":
-            return contender(partial(no_result, open_greeting))
+            return contender(partial(no_result, partial(open_component, content, "echo")))
         if case.kind != "call":
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if case.crossing:
-            return _crossing(case, shape)
+            return _crossing(case, SHAPES[case.work.shape])
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("wasmtime.component converts lists element by element; left out above 64 KiB")
-        call = open_component(_GREETING if case.work.shape == "greeting" else echo_text(shape), "echo")
-        return contender(partial(call, *case.work.arguments), case.work.per)
+        return contender(partial(open_component(content, "echo"), *case.work.arguments), case.work.per)
 
 
 def _crossing(case: Case, shape: Shape) -> Contender:

@@ -12,6 +12,9 @@ from tests.bench.model import Case
 from tests.bench.modules import empty
 from tests.bench.peers.base import Contender, NotMeasuredError, contender
 
+FLOOR = "floor: "
+"""What begins the description of each of them."""
+
 SMALLEST = 2**16
 """Below so many bytes, the call of `memcpy` from Python takes longer than the copy."""
 
@@ -21,7 +24,7 @@ class EmptyCall:
     """A function without parameters and results, on the engine `fused`."""
 
     name: str = "empty call"
-    about: str = "floor: a call from Python of a function that takes and does nothing, engine `fused`"
+    about: str = f"{FLOOR}a call from Python of a function that takes and does nothing, engine `fused`"
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
@@ -37,7 +40,7 @@ class PlainCall:
     """The work of both guests in one module: blocks, the call, the release, and no border between modules."""
 
     name: str = "plain Wasm call"
-    about: str = "floor: the work of both guests inside one module, without a border and its copies"
+    about: str = f"{FLOOR}the work of both guests inside one module, without a border and its copies"
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
@@ -52,7 +55,7 @@ class Copies:
     """Two copies of the bytes: there and back."""
 
     name: str = "two memcpy"
-    about: str = "floor: the bytes copied there and back with `memcpy`"
+    about: str = f"{FLOOR}the bytes copied there and back with `memcpy`"
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
