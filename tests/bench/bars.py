@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
 from tests.bench.model import Run
 from tests.bench.peers import BASELINE, OURS
+from tests.bench.stats import ratio
 
 TOLERANCE = 0.2
 """The part by which a ratio may miss its bar before the gate fails: samples on shared machines have that much noise."""
@@ -90,7 +90,7 @@ BARS = (
 
 
 def judge(run: Run, bars: Iterable[Bar] = BARS) -> list[Verdict]:
-    """A verdict for each bar. The ratio is the median over the rounds, whose samples were taken side by side."""
+    """A verdict for each bar."""
     verdicts = []
     for bar in bars:
         case = run.case(bar.case)
@@ -103,6 +103,5 @@ def judge(run: Run, bars: Iterable[Bar] = BARS) -> list[Verdict]:
             reasons = [item.missing for item in case.results if item.peer == absent]
             verdicts.append(Verdict(bar, missing=f"{absent}: {(reasons or ['not a peer of this run'])[0]}"))
             continue
-        ratios = [left / right for left, right in zip(over.samples, under.samples, strict=False)]
-        verdicts.append(Verdict(bar, median(ratios)))
+        verdicts.append(Verdict(bar, ratio(over, under)))
     return verdicts

@@ -12,7 +12,7 @@ from tests.bench.model import CaseResult, Result, Run
 from tests.bench.peers import OURS
 from tests.bench.peers.floors import FLOOR
 from tests.bench.plots import Bars, Curves, bars, colours, curves
-from tests.bench.stats import LINEAR, curves_of, growth, spread
+from tests.bench.stats import LINEAR, curves_of, growth, ratio, spread
 
 NONE = "–"
 _BUSY = 0.5
@@ -103,9 +103,9 @@ def figure(value: float, unit: str) -> str:
     return format_time(value) if unit == "ns" else f"{value / 1024:,.0f} KiB"
 
 
-def times(ratio: float) -> str:
+def times(part: float) -> str:
     """A ratio."""
-    return f"{ratio:.2f} ×" if ratio < 9.995 else f"{ratio:.1f} ×" if ratio < 99.95 else f"{ratio:,.0f} ×"
+    return f"{part:.2f} ×" if part < 9.995 else f"{part:.1f} ×" if part < 99.95 else f"{part:,.0f} ×"
 
 
 def run_warnings(run: Run) -> list[str]:
@@ -133,12 +133,12 @@ def _faster(run: Run) -> list[tuple[str, str, str]]:
     rows = []
     for case in run.cases:
         base = case.of(OURS)
-        ratios = {} if base is None else {item.peer: item.median / base.median for item in case.results if item.samples}
+        ratios = {} if base is None else {item.peer: ratio(item, base) for item in case.results if item.samples}
         # What shows as 1.00 is no difference; floors do less than the work.
         less = [
-            f"{peer} {times(ratio)}"
-            for peer, ratio in sorted(ratios.items(), key=lambda item: item[1])
-            if ratio < 0.995 and not run.peers[peer].startswith(FLOOR)
+            f"{peer} {times(part)}"
+            for peer, part in sorted(ratios.items(), key=lambda item: item[1])
+            if part < 0.995 and not run.peers[peer].startswith(FLOOR)
         ]
         if less:
             rows.append((case.group, case.title, ", ".join(less)))
@@ -177,8 +177,8 @@ def _group(title: str, cases: Sequence[CaseResult], peers: Sequence[str], absent
             drawn = [
                 (
                     item.peer,
-                    item.median / base.median,
-                    f"{times(item.median / base.median)}, {figure(item.median, case.unit)}",
+                    ratio(item, base),
+                    f"{times(ratio(item, base))}, {figure(item.median, case.unit)}",
                 )
                 for item in results
                 if item is not None
@@ -193,7 +193,7 @@ def _cell(result: Result | None, base: Result | None, unit: str) -> str:
     text = figure(result.median, unit)
     if base is None or result.peer == base.peer:
         return text
-    return f"{text} ({times(result.median / base.median)})"
+    return f"{text} ({times(ratio(result, base))})"
 
 
 def _detail(result: Result | None, unit: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tests.bench.model import CaseResult, Run
 from tests.bench.page import NONE, figure, run_warnings, times
 from tests.bench.peers import BASELINE, OURS
+from tests.bench.stats import ratio
 
 COLUMNS = (OURS, "closures", BASELINE, "by hand", "marine-js", "Extism", "component")
 ROWS = {
@@ -71,7 +72,7 @@ def _ratio(case: CaseResult | None, over: str, under: str) -> str:
     if case is None:
         return NONE
     above, below = case.of(over), case.of(under)
-    return times(above.median / below.median) if above and below else NONE
+    return times(ratio(above, below)) if above and below else NONE
 
 
 BLOCKS: Mapping[str, Callable[[Run], str]] = {"comparison": comparison, "engines": engines}

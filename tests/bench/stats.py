@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from statistics import median
 
 from tests.bench.model import Result, Run
 
@@ -54,6 +55,14 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
     """
     ordered = sorted(points)
     return Growth(fit(ordered), fit(ordered[-max(2, (len(ordered) + 1) // 2) :]))
+
+
+def ratio(over: Result, under: Result) -> float:
+    """How many times as much one peer takes as another: the median over the rounds, in which both stood side by side.
+
+    A slow moment of the machine then weighs on both; the ratio of the medians may come from different moments.
+    """
+    return median(left / right for left, right in zip(over.samples, under.samples, strict=False))
 
 
 def _mean(values: Sequence[float]) -> float:
