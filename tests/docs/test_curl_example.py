@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/page?a=1" if self.path == "/away" else "file:///etc/hosts")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who does not want so long a page hangs up
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
