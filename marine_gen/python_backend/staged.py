@@ -2,6 +2,9 @@
 
 Flat values pass as plain Wasm values. Strings and bytes are written by one statement each; everything else is lowered
 into staging by the same helpers that lower into a guest, bound to the staging memory.
+
+Staging saves calls into Wasm and costs a copy each way. For large values the copies cost more: where their size is at
+hand, the export adapter in Python, which the module has anyway, takes them to the guest itself and from there.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.staging import BATCH_ARGUMENTS, DATA, KEPT
-from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
+from marine_runtime.types import Array, FunctionType, IType, Prim, Record, is_bytes, layout
 
 _UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)
 
@@ -54,6 +57,19 @@ def wire_codes(signature: FunctionType) -> tuple[str, str]:
     return params, "".join(wire_code(result) for result in signature.results)
 
 
+def _unit(ty: IType) -> int | None:
+    """Bytes for each item that `len` counts, about one for a character; 0 for a scalar; None where parts have sizes."""
+    if layout(ty).code:
+        return 0
+    if ty is Prim.STRING or is_bytes(ty):
+        return 1
+    return layout(ty.element).size if isinstance(ty, Array) and layout(ty.element).code else None
+
+
+def _times(unit: int, count: str) -> str:
+    return count if unit == 1 else f"{unit} * {count}"
+
+
 class StagedCall:
     """Writes the call of one exported function through the glue."""
 
@@ -64,6 +80,8 @@ class StagedCall:
         self._helpers = helpers
         # Nothing else in reach of the calls begins like this, so a parameter can't hide anything that they use.
         self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
+        # Bytes for each item of the result, where there is one and its size is at hand.
+        self._result_unit = (_unit(signature.results[0]) if len(signature.results) == 1 else None) or 0
 
     @property
     def params(self) -> list[str]:
@@ -72,8 +90,12 @@ class StagedCall:
 
     def write(self, writer: Writer, head: str) -> None:
         """Write the function `call_NAME` over internal values."""
-        params = [item.type for item in self.signature.params]
+        if self._result_unit:
+            # Whether the last result was large, for the next call: how large one is shows when it is staged already.
+            writer.line(f"large_{self.name} = False")
+            writer.line()
         with writer.block(head):
+            self._write_direct(writer)
             with writer.block("try:"):
                 arguments = self._encode(writer, self._params, str(DATA), chunked=False)
                 results = self._result_names()
@@ -82,24 +104,62 @@ class StagedCall:
                 if len(results) == 1:
                     target += f": {'float' if wire_codes(self.signature)[1] in ('f', 'd') else 'int'}"
                 writer.line(f"{target} = {call}" if results else call)
+                decoded = self._decode()
+                if any(map(self._helpers.shares, self.signature.results)):
+                    # What was staged shares nothing, so this is about the clock.
+                    writer.line(self._helpers.start_meter())
+                if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
+                    writer.line("view = staging_memory.view[p0 : p0 + n0]")
+                    writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
+                elif decoded:
+                    writer.line(f"result = {', '.join(decoded)}")
             with writer.block("except BaseException as error:"):
                 with writer.block("if (found := explain(error)) is error:"):
                     writer.line("raise")
                 writer.line("raise found from found.__cause__")
-            decoded = self._decode()
-            if any(map(self._helpers.shares, self.signature.results)):
-                # What was staged shares nothing, so this is about the clock.
-                writer.line(self._helpers.start_meter())
-            if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
-                writer.line("view = staging_memory.view[p0 : p0 + n0]")
-                writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
-            elif decoded:
-                writer.line(f"result = {', '.join(decoded)}")
-            if any(not layout(ty).code for ty in (*params, *self.signature.results)):
-                with writer.block(f"if len(staging_memory.view) > {KEPT}:"):
-                    writer.line("staging.shrink()")
+            self._write_shrink(writer)
             if decoded:
                 writer.line("return result")
+
+    def _write_direct(self, writer: Writer) -> None:
+        """Write the way of large values, around staging."""
+        units = zip(self._params, [_unit(item.type) for item in self.signature.params], strict=True)
+        sizes = [_times(unit, f"len({name})") for name, unit in units if unit]
+        conditions = [f"large_{self.name}"] if self._result_unit else []
+        conditions += [f"{' + '.join(sizes)} > direct"] if sizes else []
+        if not conditions:
+            return
+        if self._result_unit:
+            writer.line(f"nonlocal large_{self.name}")
+        call = f"export_{self.name}({', '.join(self._params)})"
+        with writer.block(f"if {' or '.join(conditions)}:"):
+            if self._result_unit:
+                writer.line(f"result = {call}")
+                size = _times(self._result_unit, "len(result)")
+                writer.line(f"large_{self.name} = {size} > direct and staging.foresees")
+                writer.line("return result")
+            elif self.signature.results:
+                writer.line(f"return {call}")
+            else:
+                writer.line(call)
+                writer.line("return")
+
+    def _write_shrink(self, writer: Writer) -> None:
+        """Write what follows a call in which large values may have been staged."""
+        results = self.signature.results
+        unbounded = any(_unit(item.type) is None for item in self.signature.params)
+        if self._result_unit:
+            with writer.block(f"if {_times(self._result_unit, 'n0')} > direct:"):
+                writer.line(f"large_{self.name} = staging.foresees")
+                if not unbounded:
+                    self._shrink(writer)
+        if unbounded or not (self._result_unit or all(layout(ty).code for ty in results)):
+            self._shrink(writer)
+
+    @staticmethod
+    def _shrink(writer: Writer) -> None:
+        with writer.block(f"if len(staging_memory.view) > {KEPT}:"):
+            writer.line("staging.shrink()")
 
     def write_batch(self, writer: Writer, function: str) -> None:
         """Write the function `batch_NAME`: argument rows in, a list of results or exceptions out."""
