@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.sizes import Size
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.staging import BATCH_ARGUMENTS, DATA, KEPT
-from marine_runtime.types import Array, FunctionType, IType, Prim, Record, is_bytes, layout
+from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
 
 _UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)
 
@@ -57,19 +58,6 @@ def wire_codes(signature: FunctionType) -> tuple[str, str]:
     return params, "".join(wire_code(result) for result in signature.results)
 
 
-def _unit(ty: IType) -> int | None:
-    """Bytes for each item that `len` counts, about one for a character; 0 for a scalar; None where parts have sizes."""
-    if layout(ty).code:
-        return 0
-    if ty is Prim.STRING or is_bytes(ty):
-        return 1
-    return layout(ty.element).size if isinstance(ty, Array) and layout(ty.element).code else None
-
-
-def _times(unit: int, count: str) -> str:
-    return count if unit == 1 else f"{unit} * {count}"
-
-
 class StagedCall:
     """Writes the call of one exported function through the glue."""
 
@@ -80,8 +68,11 @@ class StagedCall:
         self._helpers = helpers
         # Nothing else in reach of the calls begins like this, so a parameter can't hide anything that they use.
         self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
-        # Bytes for each item of the result, where there is one and its size is at hand.
-        self._result_unit = (_unit(signature.results[0]) if len(signature.results) == 1 else None) or 0
+        records = helpers.records
+        sizes = zip(self._params, signature.params, strict=True)
+        self._sizes = [Size.of(name, item.type, records) for name, item in sizes]
+        one = len(signature.results) == 1
+        self._result = Size.of("result", signature.results[0], records) if one else Size("", whole=False)
 
     @property
     def params(self) -> list[str]:
@@ -90,7 +81,7 @@ class StagedCall:
 
     def write(self, writer: Writer, head: str) -> None:
         """Write the function `call_NAME` over internal values."""
-        if self._result_unit:
+        if self._result.text:
             # Whether the last result was large, for the next call: how large one is shows when it is staged already.
             writer.line(f"large_{self.name} = False")
             writer.line()
@@ -123,20 +114,18 @@ class StagedCall:
 
     def _write_direct(self, writer: Writer) -> None:
         """Write the way of large values, around staging."""
-        units = zip(self._params, [_unit(item.type) for item in self.signature.params], strict=True)
-        sizes = [_times(unit, f"len({name})") for name, unit in units if unit]
-        conditions = [f"large_{self.name}"] if self._result_unit else []
+        sizes = [size.text for size in self._sizes if size.text]
+        conditions = [f"large_{self.name}"] if self._result.text else []
         conditions += [f"{' + '.join(sizes)} > direct"] if sizes else []
         if not conditions:
             return
-        if self._result_unit:
+        if self._result.text:
             writer.line(f"nonlocal large_{self.name}")
         call = f"export_{self.name}({', '.join(self._params)})"
         with writer.block(f"if {' or '.join(conditions)}:"):
-            if self._result_unit:
+            if self._result.text:
                 writer.line(f"result = {call}")
-                size = _times(self._result_unit, "len(result)")
-                writer.line(f"large_{self.name} = {size} > direct and staging.foresees")
+                writer.line(f"large_{self.name} = {self._result.text} > direct and staging.foresees")
                 writer.line("return result")
             elif self.signature.results:
                 writer.line(f"return {call}")
@@ -146,14 +135,15 @@ class StagedCall:
 
     def _write_shrink(self, writer: Writer) -> None:
         """Write what follows a call in which large values may have been staged."""
-        results = self.signature.results
-        unbounded = any(_unit(item.type) is None for item in self.signature.params)
-        if self._result_unit:
-            with writer.block(f"if {_times(self._result_unit, 'n0')} > direct:"):
+        scalars = all(layout(ty).code for ty in self.signature.results)
+        known = all(size.whole for size in self._sizes) and (self._result.whole or scalars)
+        if self._result.text:
+            # The number that came with a string or an array is nearer than its length.
+            with writer.block(f"if {self._result.text.replace('len(result)', 'n0')} > direct:"):
                 writer.line(f"large_{self.name} = staging.foresees")
-                if not unbounded:
+                if known:
                     self._shrink(writer)
-        if unbounded or not (self._result_unit or all(layout(ty).code for ty in results)):
+        if not known:
             self._shrink(writer)
 
     @staticmethod

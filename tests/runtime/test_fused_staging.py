@@ -1,6 +1,6 @@
 """The staging memory: it grows for large calls, gives back what it needed, and holds values at odd addresses.
 
-What goes around it is in test_fused_direct.py. Here, large arguments are fields of a record, whose sizes nobody asks
+What goes around it is in test_fused_direct.py. Here, large arguments are elements of arrays, whose sizes nobody asks
 for, and where results have to be staged, none is foreseen.
 """
 
@@ -34,13 +34,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
 
 
-# `make` returns that many bytes of zero, `measure` and `length` the size of what they get.
-BLOB = RecordDeclaration("Blob", (Member("data", Vector(Prim.U8)),))
+# `make` returns that many bytes of zero, `length` the size of what it gets, `measure` that of the first element.
 MAKE = function("make", Prim.U32, result=Vector(Prim.U8))
-MEASURE = function("measure", Named("Blob"), result=Prim.U32)
+MEASURE = function("measure", Vector(Vector(Prim.U8)), result=Prim.U32)
 TEXTS = function("texts", Prim.U32, result=Vector(Prim.STRING))
 LENGTH = function("length", Vector(Prim.U8), result=Prim.U32)
-TRAP = function("trap", Named("Blob"))
+TRAP = function("trap", Vector(Vector(Prim.U8)))
 ECHO = function("echo", Prim.STRING)
 SIZES = {
     "make": "(global.set $ptr (i32.const 131072)) (global.set $size (local.get 0))",
@@ -53,7 +52,7 @@ SIZES = {
 
 
 def modules() -> dict[str, bytes]:
-    description = Description((BLOB,), (MAKE, MEASURE, LENGTH, TEXTS, TRAP, ECHO))
+    description = Description(functions=(MAKE, MEASURE, LENGTH, TEXTS, TRAP, ECHO))
     return {"m": echo_module(description, Memory(pages=1024, base=1000 * PAGE), SIZES)}
 
 
@@ -71,7 +70,7 @@ def test_large_arguments_and_results_are_given_back() -> None:
         staging.foresees = False
 
         def call() -> None:
-            assert service.call("m", "measure", [(data,)]) == LARGE
+            assert service.call("m", "measure", [[data]]) == LARGE
             assert len(staging.memory.view) == KEPT
             assert service.call("m", "echo", ["released"]) == "released"  # a number alone is no reason to release
             assert service.call("m", "make", [LARGE]) == data
@@ -93,7 +92,7 @@ def test_large_calls_between_small_ones(sized: tuple[Service, Staging]) -> None:
     service, _ = sized
     for size in (10, LARGE, 0, 1, KEPT, KEPT - DATA, KEPT + 1, PAGE - DATA, PAGE, PAGE + 1, 3 * LARGE // 2, 10):
         assert len(service.call("m", "make", [size])) == size
-        assert service.call("m", "measure", [(bytes(size),)]) == size
+        assert service.call("m", "measure", [[bytes(size)]]) == size
         assert service.call("m", "echo", ["small"]) == "small"
     assert service.call("m", "texts", [100_000]) == [""] * 100_000
     assert service.call("m", "echo", ["é" * 3_000_000]) == "é" * 3_000_000
@@ -113,7 +112,7 @@ def test_a_failing_large_call_gives_back_too(sized: tuple[Service, Staging]) -> 
     service, staging = sized
     for _ in range(2):
         with pytest.raises(CallError, match="unreachable"):
-            service.call("m", "trap", [(bytes(LARGE),)])
+            service.call("m", "trap", [[bytes(LARGE)]])
         assert position(staging) == STACK
         if service.backend == "fast":
             assert len(staging.memory.view) == KEPT
@@ -141,12 +140,13 @@ def test_staging_that_can_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(memory), "grow", lambda self, pages: pages < 40 and grow(self, pages))
         too_much = r"the staging memory can't grow by \d+ bytes$"
         with pytest.raises(CallError, match=too_much):
-            service.call("m", "measure", [(bytes(LARGE),)])
-        assert service.call("m", "measure", [(bytes(PAGE),)]) == PAGE
-        rows = [[(bytes(size),)] for size in (1, PAGE, LARGE, 20 * PAGE, 2, LARGE)]
-        found = service.call_batch("m", "measure", rows)
-        assert [item for item in found if isinstance(item, int)] == [1, PAGE, 20 * PAGE, 2]
-        assert [type(found[index]) for index in (2, 5)] == [CallError, CallError]
+            service.call("m", "measure", [[bytes(LARGE)]])
+        assert service.call("m", "measure", [[bytes(PAGE)]]) == PAGE
+        datas = [bytes(size) for size in (1, PAGE, LARGE, 20 * PAGE, 2, LARGE)]
+        for name, rows in (("length", [[data] for data in datas]), ("measure", [[[data]] for data in datas])):
+            found = service.call_batch("m", name, rows)
+            assert [item for item in found if isinstance(item, int)] == [1, PAGE, 20 * PAGE, 2]
+            assert [type(found[index]) for index in (2, 5)] == [CallError, CallError]
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -155,7 +155,7 @@ def test_batches_with_much_data(extra: int) -> None:
     with staged(modules()) as (service, staging):
         size = MEGABYTE // 2
         count = BATCH_ARGUMENTS // size + 3
-        for name, wrap in (("length", bytes), ("measure", lambda size: (bytes(size),))):
+        for name, wrap in (("length", bytes), ("measure", lambda size: [bytes(size)])):
             rows = [[wrap(size + index)] for index in range(count)]
             assert service.call_batch("m", name, rows) == [size + index for index in range(count)]
         count = BATCH_RESIDENT // size + 3
