@@ -2,6 +2,9 @@
 
 Flat values pass as plain Wasm values. Strings and bytes are written by one statement each; everything else is lowered
 into staging by the same helpers that lower into a guest, bound to the staging memory.
+
+Staging saves calls into Wasm and costs a copy each way. For large values the copies cost more: where their size is at
+hand, the export adapter in Python, which the module has anyway, takes them to the guest itself and from there.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 
 from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.helpers import Helpers
+from marine_gen.python_backend.sizes import Size
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.staging import BATCH_ARGUMENTS, DATA, KEPT
@@ -64,6 +68,11 @@ class StagedCall:
         self._helpers = helpers
         # Nothing else in reach of the calls begins like this, so a parameter can't hide anything that they use.
         self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
+        records = helpers.records
+        sizes = zip(self._params, signature.params, strict=True)
+        self._sizes = [Size.of(name, item.type, records) for name, item in sizes]
+        one = len(signature.results) == 1
+        self._result = Size.of("result", signature.results[0], records) if one else Size("", whole=False)
 
     @property
     def params(self) -> list[str]:
@@ -72,8 +81,12 @@ class StagedCall:
 
     def write(self, writer: Writer, head: str) -> None:
         """Write the function `call_NAME` over internal values."""
-        params = [item.type for item in self.signature.params]
+        if self._result.text:
+            # Whether the last result was large, for the next call: how large one is shows when it is staged already.
+            writer.line(f"large_{self.name} = False")
+            writer.line()
         with writer.block(head):
+            self._write_direct(writer)
             with writer.block("try:"):
                 arguments = self._encode(writer, self._params, str(DATA), chunked=False)
                 results = self._result_names()
@@ -82,24 +95,61 @@ class StagedCall:
                 if len(results) == 1:
                     target += f": {'float' if wire_codes(self.signature)[1] in ('f', 'd') else 'int'}"
                 writer.line(f"{target} = {call}" if results else call)
+                decoded = self._decode()
+                if any(map(self._helpers.shares, self.signature.results)):
+                    # What was staged shares nothing, so this is about the clock.
+                    writer.line(self._helpers.start_meter())
+                if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
+                    writer.line("view = staging_memory.view[p0 : p0 + n0]")
+                    writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
+                elif decoded:
+                    writer.line(f"result = {', '.join(decoded)}")
             with writer.block("except BaseException as error:"):
                 with writer.block("if (found := explain(error)) is error:"):
                     writer.line("raise")
                 writer.line("raise found from found.__cause__")
-            decoded = self._decode()
-            if any(map(self._helpers.shares, self.signature.results)):
-                # What was staged shares nothing, so this is about the clock.
-                writer.line(self._helpers.start_meter())
-            if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
-                writer.line("view = staging_memory.view[p0 : p0 + n0]")
-                writer.line(f'result = str(view, "utf-8") if len(view) == n0 else {decoded[0]}')
-            elif decoded:
-                writer.line(f"result = {', '.join(decoded)}")
-            if any(not layout(ty).code for ty in (*params, *self.signature.results)):
-                with writer.block(f"if len(staging_memory.view) > {KEPT}:"):
-                    writer.line("staging.shrink()")
+            self._write_shrink(writer)
             if decoded:
                 writer.line("return result")
+
+    def _write_direct(self, writer: Writer) -> None:
+        """Write the way of large values, around staging."""
+        sizes = [size.text for size in self._sizes if size.text]
+        conditions = [f"large_{self.name}"] if self._result.text else []
+        conditions += [f"{' + '.join(sizes)} > direct"] if sizes else []
+        if not conditions:
+            return
+        if self._result.text:
+            writer.line(f"nonlocal large_{self.name}")
+        call = f"export_{self.name}({', '.join(self._params)})"
+        with writer.block(f"if {' or '.join(conditions)}:"):
+            if self._result.text:
+                writer.line(f"result = {call}")
+                writer.line(f"large_{self.name} = {self._result.text} > direct and staging.foresees")
+                writer.line("return result")
+            elif self.signature.results:
+                writer.line(f"return {call}")
+            else:
+                writer.line(call)
+                writer.line("return")
+
+    def _write_shrink(self, writer: Writer) -> None:
+        """Write what follows a call in which large values may have been staged."""
+        scalars = all(layout(ty).code for ty in self.signature.results)
+        known = all(size.whole for size in self._sizes) and (self._result.whole or scalars)
+        if self._result.text:
+            # The number that came with a string or an array is nearer than its length.
+            with writer.block(f"if {self._result.text.replace('len(result)', 'n0')} > direct:"):
+                writer.line(f"large_{self.name} = staging.foresees")
+                if known:
+                    self._shrink(writer)
+        if not known:
+            self._shrink(writer)
+
+    @staticmethod
+    def _shrink(writer: Writer) -> None:
+        with writer.block(f"if len(staging_memory.view) > {KEPT}:"):
+            writer.line("staging.shrink()")
 
     def write_batch(self, writer: Writer, function: str) -> None:
         """Write the function `batch_NAME`: argument rows in, a list of results or exceptions out."""

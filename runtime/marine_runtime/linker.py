@@ -31,7 +31,7 @@ from marine_runtime.nesting import Nesting
 from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach
-from marine_runtime.staging import Staging
+from marine_runtime.staging import DIRECT, Staging
 from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values import Binder, Coercers
@@ -129,7 +129,8 @@ class Scene:
     def staging(self) -> tuple[Any, Staging]:
         """The staging memory of the service, as an import and as an object; made when something is fused."""
         native, memory = self.store.new_memory(1)
-        return native, Staging(memory, self.guard.judge)
+        direct = DIRECT[self.store.layer.name]
+        return native, Staging(memory, self.guard.judge, direct=direct, foresees=not self.store.metered)
 
     def recorded(self, plan: ModulePlan, engine: str, bound: Bound) -> Bound:
         """The adapters of a module as the service uses them: recorded, when it is traced."""

@@ -25,13 +25,13 @@ _GLUE = (
     *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
     *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
     *("memory", "meter", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
-    *("ArgumentError", "BatchCode", "Functions", "block_allocator", "to_f32", "too_large"),
+    *("ArgumentError", "BatchCode", "Functions", "block_allocator", "direct", "to_f32", "too_large"),
 )
 RESERVED = frozenset((*dir(builtins), *_IMPORTED, *_GLUE))
 """Names that a record class does not get, because generated code says them next to it."""
 
 _NUMBERED = re.compile(
-    r"(core|callee|export|import|entry|publish|lift|lower|staged|body|call|batch|fused|many|in|out)_.*"
+    r"(core|callee|export|import|entry|publish|lift|lower|staged|body|call|batch|fused|large|many|in|out)_.*"
     r"|(bool|bytes|flat|string)_(lifter|lowerer|storer)"
 )
 """What generated code calls the things that it has one of per function or type."""

@@ -38,6 +38,10 @@ MAX_SITES = 1 << ORDINAL_SHIFT
 KEPT = 4 << 20
 """Bytes of staging that stay resident after a call that needed more."""
 
+DIRECT = {"fast": 1 << 16, "public": 1 << 21}
+"""Bytes of arguments, or of the last result, beyond which a call goes around staging, by call layer: two copies then
+take longer than the calls into Wasm that staging saves."""
+
 BATCH_ROWS = 4096
 """Calls that one entry into Wasm runs at most."""
 
@@ -107,10 +111,22 @@ class Staging:
         memory: the memory. Its view covers at most `KEPT` bytes, unless a call has just used more.
         cursor: first free byte while arguments are encoded.
         judge: from the error of one call of a batch to what is raised for it.
+        direct: how large values have to be to go around it, see `DIRECT`.
+        foresees: whether a call may go around staging because the result of the last one was large. What a call does
+            then depends on others: not where each has to use the same fuel every time.
     """
 
-    def __init__(self, memory: Memory, judge: Callable[[BaseException], BaseException] = lambda error: error) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        judge: Callable[[BaseException], BaseException] = lambda error: error,
+        *,
+        direct: int = DIRECT["fast"],
+        foresees: bool = True,
+    ) -> None:
         self.judge = judge
+        self.direct = direct
+        self.foresees = foresees
         self.memory = memory
         self.cursor = DATA
         self._sites: dict[int, Sequence[StepInfo]] = {}

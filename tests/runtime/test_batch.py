@@ -325,6 +325,8 @@ def test_names_of_parameters_mean_nothing(serve: Serve) -> None:
         "staging_memory",
         "stage",
         "many_f",
+        "direct",
+        "large_f",
         "call_f",
         "position",
         "bad",

@@ -1,4 +1,8 @@
-"""The staging memory: it grows for large calls, gives back what it needed, and holds values at odd addresses."""
+"""The staging memory: it grows for large calls, gives back what it needed, and holds values at odd addresses.
+
+What goes around it is in test_fused_direct.py. Here, large arguments are elements of arrays, whose sizes nobody asks
+for, and where results have to be staged, none is foreseen.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import pytest
 
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Type, Vector
 from marine_runtime import CallError, Service
+from marine_runtime.backend.meter import Meter
 from marine_runtime.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, Staging
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs
@@ -29,15 +34,17 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
 
 
-# `make` returns that many bytes of zero, `measure` the size of what it gets.
+# `make` returns that many bytes of zero, `length` the size of what it gets, `measure` that of the first element.
 MAKE = function("make", Prim.U32, result=Vector(Prim.U8))
-MEASURE = function("measure", Vector(Prim.U8), result=Prim.U32)
+MEASURE = function("measure", Vector(Vector(Prim.U8)), result=Prim.U32)
 TEXTS = function("texts", Prim.U32, result=Vector(Prim.STRING))
-TRAP = function("trap", Vector(Prim.U8))
+LENGTH = function("length", Vector(Prim.U8), result=Prim.U32)
+TRAP = function("trap", Vector(Vector(Prim.U8)))
 ECHO = function("echo", Prim.STRING)
 SIZES = {
     "make": "(global.set $ptr (i32.const 131072)) (global.set $size (local.get 0))",
-    "measure": "(local.get 1)",
+    "length": "(local.get 1)",
+    "measure": "(i32.load offset=4 align=1 (local.get 0))",
     # Slots of zero bytes: that many empty strings.
     "texts": "(global.set $ptr (i32.const 131072)) (global.set $size (local.get 0))",
     "trap": "unreachable",
@@ -45,23 +52,26 @@ SIZES = {
 
 
 def modules() -> dict[str, bytes]:
-    description = Description(functions=(MAKE, MEASURE, TEXTS, TRAP, ECHO))
+    description = Description(functions=(MAKE, MEASURE, LENGTH, TEXTS, TRAP, ECHO))
     return {"m": echo_module(description, Memory(pages=1024, base=1000 * PAGE), SIZES)}
 
 
 @pytest.fixture(params=["fast", "public"])
 def sized(request: pytest.FixtureRequest) -> Iterator[tuple[Service, Staging]]:
-    with staged(modules(), request.param) as found:
-        yield found
+    with staged(modules(), request.param) as (service, staging):
+        staging.foresees = False
+        yield service, staging
 
 
 @linux_only
 def test_large_arguments_and_results_are_given_back() -> None:
     data = bytes(LARGE)
     with staged(modules()) as (service, staging):
+        staging.foresees = False
 
         def call() -> None:
-            assert service.call("m", "measure", [data]) == LARGE
+            assert service.call("m", "measure", [[data]]) == LARGE
+            assert len(staging.memory.view) == KEPT
             assert service.call("m", "echo", ["released"]) == "released"  # a number alone is no reason to release
             assert service.call("m", "make", [LARGE]) == data
 
@@ -82,7 +92,7 @@ def test_large_calls_between_small_ones(sized: tuple[Service, Staging]) -> None:
     service, _ = sized
     for size in (10, LARGE, 0, 1, KEPT, KEPT - DATA, KEPT + 1, PAGE - DATA, PAGE, PAGE + 1, 3 * LARGE // 2, 10):
         assert len(service.call("m", "make", [size])) == size
-        assert service.call("m", "measure", [bytes(size)]) == size
+        assert service.call("m", "measure", [[bytes(size)]]) == size
         assert service.call("m", "echo", ["small"]) == "small"
     assert service.call("m", "texts", [100_000]) == [""] * 100_000
     assert service.call("m", "echo", ["é" * 3_000_000]) == "é" * 3_000_000
@@ -102,11 +112,24 @@ def test_a_failing_large_call_gives_back_too(sized: tuple[Service, Staging]) -> 
     service, staging = sized
     for _ in range(2):
         with pytest.raises(CallError, match="unreachable"):
-            service.call("m", "trap", [bytes(LARGE)])
+            service.call("m", "trap", [[bytes(LARGE)]])
         assert position(staging) == STACK
         if service.backend == "fast":
             assert len(staging.memory.view) == KEPT
         assert service.call("m", "echo", ["x"]) == "x"
+
+
+def test_a_large_result_that_is_never_made_is_given_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with staged(modules()) as (service, staging):
+        assert service.call("m", "texts", [1]) == [""]
+
+        def late(_: Meter) -> None:
+            raise CallError("too late")
+
+        monkeypatch.setattr(Meter, "more", late)
+        with pytest.raises(CallError, match="too late"):
+            service.call("m", "texts", [KEPT // 8])
+        assert len(staging.memory.view) == KEPT
 
 
 def test_staging_that_can_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +140,13 @@ def test_staging_that_can_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(memory), "grow", lambda self, pages: pages < 40 and grow(self, pages))
         too_much = r"the staging memory can't grow by \d+ bytes$"
         with pytest.raises(CallError, match=too_much):
-            service.call("m", "measure", [bytes(LARGE)])
-        assert service.call("m", "measure", [bytes(PAGE)]) == PAGE
-        rows = [[bytes(size)] for size in (1, PAGE, LARGE, 20 * PAGE, 2, LARGE)]
-        found = service.call_batch("m", "measure", rows)
-        assert [item for item in found if isinstance(item, int)] == [1, PAGE, 20 * PAGE, 2]
-        assert [type(found[index]) for index in (2, 5)] == [CallError, CallError]
+            service.call("m", "measure", [[bytes(LARGE)]])
+        assert service.call("m", "measure", [[bytes(PAGE)]]) == PAGE
+        datas = [bytes(size) for size in (1, PAGE, LARGE, 20 * PAGE, 2, LARGE)]
+        for name, rows in (("length", [[data] for data in datas]), ("measure", [[[data]] for data in datas])):
+            found = service.call_batch("m", name, rows)
+            assert [item for item in found if isinstance(item, int)] == [1, PAGE, 20 * PAGE, 2]
+            assert [type(found[index]) for index in (2, 5)] == [CallError, CallError]
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -131,8 +155,9 @@ def test_batches_with_much_data(extra: int) -> None:
     with staged(modules()) as (service, staging):
         size = MEGABYTE // 2
         count = BATCH_ARGUMENTS // size + 3
-        rows = [[bytes(size + index)] for index in range(count)]
-        assert service.call_batch("m", "measure", rows) == [size + index for index in range(count)]
+        for name, wrap in (("length", bytes), ("measure", lambda size: [bytes(size)])):
+            rows = [[wrap(size + index)] for index in range(count)]
+            assert service.call_batch("m", name, rows) == [size + index for index in range(count)]
         count = BATCH_RESIDENT // size + 3
         found = service.call_batch("m", "make", [[size + index] for index in range(count)])
         assert list(map(len, found)) == [size + index for index in range(count)]

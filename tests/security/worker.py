@@ -49,9 +49,9 @@ class Watch:
     def __init__(self) -> None:
         self.staging: Staging | None = None
 
-    def make(self, *parts: Any) -> Staging:
+    def make(self, *parts: Any, **options: Any) -> Staging:
         """Stands for `Staging` while a service is loaded."""
-        self.staging = made = Staging(*parts)
+        self.staging = made = Staging(*parts, **options)
         for start, end in _GAPS:
             made.memory.write(start, bytes([_PATTERN]) * (end - start))
         return made

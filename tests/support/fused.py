@@ -93,8 +93,8 @@ def staged(
     """A fused service, closed at the end, and its staging memory."""
     made: list[Staging] = []
 
-    def make(*parts: Any) -> Staging:
-        made.append(Staging(*parts))
+    def make(*parts: Any, **options: Any) -> Staging:
+        made.append(Staging(*parts, **options))
         return made[0]
 
     with patch.object(linker, "Staging", make):

@@ -14,7 +14,7 @@ SPOKEN = (
     *("bytes", "str", "int", "list", "tuple", "dict", "object", "print", "exec", "annotations", "StructError", "p0"),
     *("value_0", "ptr0", "text0", "size0", "const0", "new_block", "out_of_range", "get_ident", "CallError", "self"),
     *("batch_f", "fused_f", "in_0", "out_0", "many_f", "call_f", "explain", "MAX_RECORD_DEPTH", "True_", "records"),
-    *("meter", "staged_meter", "cells", "pairs", "slots", "watched"),
+    *("meter", "staged_meter", "cells", "pairs", "slots", "watched", "direct", "large_f"),
 )
 """Names that are identifiers."""
 

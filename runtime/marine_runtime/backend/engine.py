@@ -75,6 +75,7 @@ class Store:
     Attributes:
         fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
         fuel_left: units that the last one left over.
+        metered: whether its Wasm uses fuel.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class Store:
         watchdog: Watchdog,
         creator: MemoryCreator | None,
         budget: Budget | None,
+        *,
+        metered: bool,
     ) -> None:
         self.layer = layer
+        self.metered = metered
         self.native = wasmtime.Store(engine)
         self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
@@ -307,7 +311,7 @@ class Backend:
 
     def store(self, budget: Budget | None = None) -> Store:
         """A new, empty store; `budget` pays for what is charged in it."""
-        return Store(self.layer, self._engine, self._watchdog, self._creator, budget)
+        return Store(self.layer, self._engine, self._watchdog, self._creator, budget, metered=self.metered)
 
 
 def assemble(text: str) -> bytes:

@@ -1,0 +1,48 @@
+"""How large a value is, as generated code can say without looking at all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
+
+_MAX_PARTS = 16
+"""Parts of one value that are looked at. Records in records could have any number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a value is, as far as that can be said at once.
+
+    Attributes:
+        text: an expression over its variable for the bytes of what has its size at hand; empty when nothing has.
+        whole: whether that is all of it, but for the bodies of records.
+    """
+
+    text: str
+    whole: bool
+
+    @classmethod
+    def of(cls, name: str, ty: IType, records: Records) -> Size:
+        """That of a value of type `ty` in the variable `name`."""
+        found = list(islice(_sizes(name, ty, records), _MAX_PARTS + 1))
+        known = " + ".join(size for size in found[:_MAX_PARTS] if size)
+        return cls(known, None not in found and len(found) <= _MAX_PARTS)
+
+
+def _sizes(name: str, ty: IType, records: Records) -> Iterator[str | None]:
+    """About how many bytes each part of the value `name` takes, as expressions.
+
+    That of a record itself is empty, as its body is small; None stands for an array whose elements have to be counted.
+    """
+    if isinstance(ty, Record):
+        yield ""
+        for position, item in enumerate(records[ty.id].fields):
+            yield from _sizes(f"{name}[{position}]", item.type, records)
+    elif ty is Prim.STRING or is_bytes(ty):
+        yield f"len({name})"
+    elif isinstance(ty, Array):
+        slot = layout(ty.element)
+        yield None if not slot.code else f"len({name})" if slot.size == 1 else f"{slot.size} * len({name})"
