@@ -37,7 +37,7 @@ def process() -> Process:
 
     def start(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
-        command = [sys.executable, "-m", "marine_gen.cli", *map(str, args)]
+        command = [sys.executable, "-m", "marine_gen", *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, **options)
 
     return start

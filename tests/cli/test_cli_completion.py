@@ -39,7 +39,7 @@ def complete(run: Run, tmp_path: Path) -> Callable[..., list[str]]:
     assert BASH is not None, "these tests run bash"
     (tmp_path / "script").write_text(run("completion", "bash").stdout)
     program = tmp_path / "marine-gen"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m marine_gen.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m marine_gen "$@"\n')
     program.chmod(0o755)
     # Without a terminal bash completes nothing by itself, so the registered function is called as bash would call it.
     code = (

@@ -59,7 +59,7 @@ def test_help_loads_no_engine() -> None:
 def test_closed_pipe(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "marine_gen.cli", "it", str(GREETING)]
+    command = [sys.executable, "-m", "marine_gen", "it", str(GREETING)]
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
@@ -69,7 +69,7 @@ def test_closed_pipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_full_disk(unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "marine_gen.cli", "it", str(GREETING)]
+        command = [sys.executable, "-m", "marine_gen", "it", str(GREETING)]
         environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=environment, check=False
@@ -79,7 +79,7 @@ def test_full_disk(unbuffered: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_while_a_guest_spins(module: Callable[[str], Path]) -> None:
-    command = [sys.executable, "-m", "marine_gen.cli", "run", str(module("endless")), "endless.spin"]
+    command = [sys.executable, "-m", "marine_gen", "run", str(module("endless")), "endless.spin"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         time.sleep(2)  # it has to be inside the guest
@@ -94,7 +94,7 @@ def test_interrupted_while_a_guest_spins(module: Callable[[str], Path]) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_elsewhere() -> None:
-    command = [sys.executable, "-m", "marine_gen.cli", "run", str(GREETING), "greeting.greeting", "-"]
+    command = [sys.executable, "-m", "marine_gen", "run", str(GREETING), "greeting.greeting", "-"]
     running = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -110,7 +110,7 @@ def test_interrupted_elsewhere() -> None:
 
 def test_output_without_unicode() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "marine_gen.cli", "run", str(GREETING), "greeting.é€"]
+    command = [sys.executable, "-m", "marine_gen", "run", str(GREETING), "greeting.é€"]
     done = subprocess.run(command, capture_output=True, env=environment, timeout=60)
     assert done.returncode == 1
     assert b"there is no function `\xe9\\u20ac`" in done.stderr

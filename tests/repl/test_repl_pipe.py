@@ -27,7 +27,7 @@ def repl(*args: str | Path, commands: str | bytes, **environment: str) -> subpro
 
 
 def test_a_process_of_its_own() -> None:
-    command = [sys.executable, "-W", "error", "-m", "marine_gen.cli", "repl", "--timeout", "30", str(GREETING)]
+    command = [sys.executable, "-W", "error", "-m", "marine_gen", "repl", "--timeout", "30", str(GREETING)]
     commands = 'call greeting greeting ["x"]\ncall greeting greeting [1]\n'
     done = subprocess.run(command, input=commands, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, '"Hi, x"\n')
@@ -139,7 +139,7 @@ def test_wrong_time_limits_are_wrong_usage(seconds: str) -> None:
 
 
 def test_the_default_time_limit_is_that_of_marine(module: Callable[[str], Path]) -> None:
-    command = [sys.executable, "-m", "marine_gen.cli", "repl", str(module("endless"))]
+    command = [sys.executable, "-m", "marine_gen", "repl", str(module("endless"))]
     done = subprocess.run(command, input="call endless spin []\n", capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("call interrupted: deadline has elapsed (100ms)\na call was broken off")
@@ -181,7 +181,7 @@ def test_host_functions_and_built_directories(tmp_path: Path) -> None:
     done = repl(example / "Config.toml", "--host-file", example / "host.py", commands=commands)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, '"Ok"')
     built = tmp_path / "built"
-    build = [sys.executable, "-m", "marine_gen.cli", "build", str(GREETING), "-o", str(built)]
+    build = [sys.executable, "-m", "marine_gen", "build", str(GREETING), "-o", str(built)]
     subprocess.run(build, check=True, capture_output=True, timeout=60)
     donkey = GUESTS_FOLDER / "donkey.wasm"
     commands = f'call greeting greeting ["x"]\nload donkey {donkey}\ncall donkey greeting ["y"]\n'

@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "PYTHONWARNINGS": "error",
             "MARINE_GEN_HISTORY": str(tmp_path / "history" / "lines"),
         }
-        command = ["-m", "marine_gen.cli", "repl", *map(str, args)]
+        command = ["-m", "marine_gen", "repl", *map(str, args)]
         child = pexpect.spawn(
             sys.executable, command, env=environment, encoding="utf-8", timeout=PATIENCE, dimensions=(50, 200)
         )
