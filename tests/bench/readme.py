@@ -18,6 +18,7 @@ ROWS = {
     "crossing string 10": "short string from module to module and back",
     "crossing record": "record of 3 fields from module to module and back",
     "crossing bytes 65536": "64 KiB of bytes from module to module and back",
+    "chain": "short string through three modules and back",
     "store GET": "key-value store, `GET`",
     "avm invoke": "AquaVM `invoke`",
     "first call three": "three modules: load what was built, call once",
