@@ -6,7 +6,6 @@ whole cross product, and counts it into `last_run.json` when MARINE_GEN_COUNT=1.
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.security.cases import ACTS, ERRORS, HELPERS, SOON, TYPES, WAYS, Case,
 from tests.security.counts import COUNTING, count
 from tests.security.maze import MAZE
 from tests.security.runs import Report, run
+from tests.security.worker import forget_peak
 from tests.support.engines import CONFIGURATIONS, Configuration
 
 LATE = 2.0  # generous: a busy machine is late too, an interruption that does not come never is
@@ -135,7 +135,7 @@ def test_the_sample_has_every_kind() -> None:
     assert any(case.timeout == SOON for case in cases(False).values())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system tells of a process's whole life only")
+@pytest.mark.skipif(not forget_peak(), reason="the system tells of a process's whole life only")
 def test_memory_is_measured_for_each_case() -> None:
     """Whatever this process takes, from which workers come, and whatever a case before it took."""
     ballast = b"x" * ((MOST_MEMORY + 100) << 20)

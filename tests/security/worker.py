@@ -180,10 +180,13 @@ def quiet() -> Iterator[Any]:
         yield out
 
 
-def forget_peak() -> None:
-    """`peak` begins anew, where the system can do that."""
-    with suppress(OSError):
+def forget_peak() -> bool:
+    """`peak` begins anew; False where the system can't do that."""
+    try:
         Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return True
 
 
 def peak() -> int:
