@@ -66,16 +66,6 @@ def test_await_waits_for_room_and_leaves_the_loop_alone(kind: str) -> None:
         asyncio.run(asyncio.wait_for(main(made), LONG))
 
 
-def test_async_with_closes_beside_the_loop(kind: str) -> None:
-    async def main() -> ServicePool:
-        async with await asyncio.to_thread(pool, ANY_ENGINE, kind) as made:
-            assert await made.call_async("lab", "echo", [1]) == 1
-        return made
-
-    made = asyncio.run(main())
-    assert made.closed
-
-
 def test_a_closed_pool_refuses_calls(kind: str) -> None:
     made = pool(ANY_ENGINE, kind, workers=2)
     last = [made.submit("lab", "nap", [50]) for _ in range(6)]

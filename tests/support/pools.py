@@ -87,6 +87,12 @@ def factory(configuration: Configuration) -> Any:
     return partial(marine_gen.load, lab(), engine=configuration.engine, backend=configuration.backend)
 
 
+def slow(**options: Any) -> Any:
+    """A factory that takes its time."""
+    nap(200)
+    return factory(ANY_ENGINE)(**options)
+
+
 def fails(**_: Any) -> Any:
     """A factory that can't load."""
     raise LoadError("nothing to load")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from math import ceil
@@ -44,8 +43,9 @@ class ServicePool:
     """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
     Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
-    A pool may be used from any thread, and from asyncio by `call_async` and `run_async`. Functions are attributes as
-    those of a service are: `pool.modules.facade.get_n_save(url, name)` is a `call`.
+    A pool may be used from any thread, and from asyncio by `call_async` and `run_async`; `AsyncServicePool` is for
+    programs that run on asyncio altogether. Functions are attributes as those of a service are:
+    `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
         source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
@@ -364,12 +364,6 @@ class ServicePool:
     ) -> None:
         # After an error nobody waits for the calls that are left.
         self.close(**({"timeout": 0} if value is not None else {}))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exit: object) -> None:
-        await asyncio.to_thread(self.__exit__, *exit)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self._workers} {self.kind}, {self.waiting} calls wait"
