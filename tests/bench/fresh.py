@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.bench.model import Case
 from tests.bench.peers.base import Contender
+from tests.support.memory_use import resident
 
 ROOT = Path(__file__).parents[2]
 SERVICES = 20
@@ -69,12 +70,6 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def resident() -> int:
-    """Bytes of memory of this process, as the system counts them; Linux only."""
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def _main() -> None:
     request = json.loads(sys.stdin.read())
     open_service = OPENERS.get(request["opener"], _engine)(request)
@@ -82,10 +77,12 @@ def _main() -> None:
     if request["kind"] == "memory":
         kept = [open_service()]
         kept[0]()
+        gc.collect()
         before = resident()
         for _ in range(SERVICES):
             kept.append(open_service())
             result = kept[-1]()
+        gc.collect()
         value = max(resident() - before, 0) // SERVICES
     else:
         began = perf_counter_ns()

@@ -14,7 +14,6 @@ import hashlib
 import importlib.util
 import json
 import mmap
-import resource
 import struct
 import sys
 import time
@@ -22,6 +21,8 @@ import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.support.memory_use import peak
 
 if TYPE_CHECKING:
     from tests.fuzz.targets import Target
@@ -141,8 +142,7 @@ def _drawn(target: Target, recorder: Recorder, runs: int, seconds: int, seed: in
             recorder(data)
 
         run()
-        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+        used = peak() >> 20
         if used > MEMORY_MEGABYTES:
             sys.exit(f"ERROR: {used} MiB of memory used")
         if time.monotonic() > end:

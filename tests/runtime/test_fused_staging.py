@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +20,13 @@ from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs
 from tests.support.engines import Configuration, load, shown
 from tests.support.fused import position, staged
+from tests.support.memory_use import resident
 from tests.support.values import SCALARS, edge_values
 
 LARGE = 40_000_000
 MEGABYTE = 1 << 20
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-
-
-def resident() -> int:
-    """Resident memory of this process in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
 
 
 # `make` returns that many bytes of zero, `length` the size of what it gets, `measure` that of the first element.
@@ -79,7 +74,7 @@ def test_large_arguments_and_results_are_given_back() -> None:
         settled = resident()
         for _ in range(3):
             call()
-            assert resident() < settled + 8
+            assert resident() < settled + 8 * MEGABYTE
         # The guest keeps what was lowered into it; staging keeps little.
         assert len(staging.memory.view) == KEPT
         kept = staging.memory

@@ -7,7 +7,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,16 @@ from marine_runtime.errors import MarineError
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, guests, load
+from tests.support.memory_use import reserved
 from tests.support.troubles import modules
 
 Serve = Callable[..., Service]
 SHREK = guests("donkey", "shrek")
 
+GIGABYTE = 1 << 30
+"""Every linear memory reserves more than four of them."""
+
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-
-
-def reserved() -> int:
-    """Address space of this process in GiB; every linear memory reserves more than four."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * 4096 >> 30
 
 
 def in_thread(work: Callable[[], Any]) -> Any:
@@ -134,13 +132,13 @@ def test_memories_are_given_back(configuration: Configuration, end: str) -> None
     for _ in range(4):
         service = load(SHREK, configuration.engine, configuration.backend)
         service.call("shrek", "greeting", ["x"])
-        assert reserved() >= before + 8
+        assert reserved() >= before + 8 * GIGABYTE
         if end == "close":
             service.close()  # at once, although `service` is still there
-            assert reserved() < before + 4
+            assert reserved() < before + 4 * GIGABYTE
         del service
     gc.collect()
-    assert reserved() < before + 4
+    assert reserved() < before + 4 * GIGABYTE
 
 
 @linux_only
@@ -152,7 +150,7 @@ def test_a_failed_load_gives_everything_back(configuration: Configuration, name:
         # The traceback keeps frames alive, and with them everything that was not freed explicitly.
         with pytest.raises(MarineError) as caught:
             load(modules(name), configuration.engine, configuration.backend)
-        assert reserved() < before + 4
+        assert reserved() < before + 4 * GIGABYTE
     assert caught.value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from marine_runtime import CallError, Service
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, chain, echo_module, function
 from tests.support.engines import load
+from tests.support.memory_use import resident
 from tests.support.troubles import modules
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -25,11 +25,6 @@ LIMIT = 2 << 20
 CALLS = 200_000
 MANY = 1_000_000
 SIGNATURE = function("f", Prim.STRING, Prim.U32, Vector(Prim.F64))
-
-
-def resident() -> int:
-    """Memory of this process in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def growth(call: Callable[[], Any], count: int) -> int:

@@ -15,8 +15,8 @@ from tests.security.cases import ACTS, ERRORS, HELPERS, SOON, TYPES, WAYS, Case,
 from tests.security.counts import COUNTING, count
 from tests.security.maze import MAZE
 from tests.security.runs import Report, run
-from tests.security.worker import forget_peak
 from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.memory_use import forget_peak
 
 LATE = 2.0  # generous: a busy machine is late too, an interruption that does not come never is
 """Seconds that a call may take beyond its limit."""

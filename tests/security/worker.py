@@ -14,13 +14,11 @@ import faulthandler
 import hashlib
 import json
 import os
-import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -31,6 +29,7 @@ from tests.security.cases import SOON, Case, family, modules
 from tests.security.liar import host_functions
 from tests.support.echo import PAGE
 from tests.support.engines import failure, load, shown
+from tests.support.memory_use import forget_peak, peak
 
 HANG = 60
 """Seconds after which a case counts as a hang."""
@@ -180,24 +179,6 @@ def quiet() -> Iterator[Any]:
         yield out
 
 
-def forget_peak() -> bool:
-    """`peak` begins anew; False where the system can't do that."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", "ascii")
-    except OSError:
-        return False
-    return True
-
-
-def peak() -> int:
-    """The most memory that this process had resident, in MiB."""
-    with suppress(OSError):
-        if found := re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("ascii")):
-            return int(found[1]) >> 10
-    # It begins with what the parent had, and is in bytes on macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
-
-
 def main(engine: str, backend: str) -> None:
     """Run the cases that are asked for."""
     asked = json.load(sys.stdin)
@@ -214,7 +195,7 @@ def main(engine: str, backend: str) -> None:
             outcomes, problem = bench.run(known[name], DRILLS.get(name))
             faulthandler.cancel_dump_traceback_later()
             told = {"end": name, "outcomes": outcomes, "problem": problem}
-            print(json.dumps({**told, "grown": peak() - before, "late": bench.late}), file=out, flush=True)
+            print(json.dumps({**told, "grown": (peak() - before) >> 20, "late": bench.late}), file=out, flush=True)
         bench.close()
 
 

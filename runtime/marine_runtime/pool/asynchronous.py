@@ -1,46 +1,111 @@
-"""Calls from asyncio: an event loop waits for room in the queue and for results, and is never blocked by either."""
+"""`AsyncServicePool`: a pool for programs that run on asyncio altogether."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from marine_runtime.pool.errors import PoolFullError
-from marine_runtime.pool.jobs import Job, Jobs
+from marine_runtime.call_parameters import CallParameters
+from marine_runtime.errors import StateError
+from marine_runtime.handles import ModuleHandle, Modules
+from marine_runtime.pool.functions import PoolFunction
+from marine_runtime.pool.pool import Arguments, ServicePool
+from marine_runtime.service import Service
 
 
-async def result_of(jobs: Jobs, job: Job) -> Any:
-    """Queue a job and wait for its result."""
-    while True:
+class AsyncServicePool:
+    """A `ServicePool` of which nothing blocks the event loop: not loading, not calls, not closing.
+
+    Use it with `async with`; then `await pool.call("greeting", "greeting", ["John"])`, or
+    `await pool.modules.greeting.greeting("John")`.
+
+    Args:
+        source: as `ServicePool` takes it.
+        options: as `ServicePool` takes them; what it raises is raised when the pool is entered.
+
+    Attributes:
+        modules: the functions of all modules, to be awaited; there once the pool was entered.
+    """
+
+    modules: Any  # `Modules`, whose attributes type checkers can't know
+
+    def __init__(self, source: str | Path | Callable[..., Service], **options: Any) -> None:
+        self._source, self._options, self._entered = source, options, False
+        self._pool: ServicePool | None = None
+
+    @property
+    def pool(self) -> ServicePool:
+        """The pool itself, for what needs no waiting, such as `interface` and `statistics`.
+
+        Raises:
+            StateError: it was not entered.
+        """
+        if self._pool is None:
+            raise StateError("the pool is not there yet: use `async with`")
+        return self._pool
+
+    async def call(
+        self,
+        module: str,
+        function: str,
+        args: Arguments = (),
+        *,
+        timeout: float | None = None,
+        fuel: int | None = None,
+        call_parameters: CallParameters | None = None,
+    ) -> Any:
+        """`ServicePool.call_async`."""
+        return await self.pool.call_async(
+            module, function, args, timeout=timeout, fuel=fuel, call_parameters=call_parameters
+        )
+
+    async def map(self, module: str, function: str, rows: Iterable[Arguments], **options: Any) -> list[Any]:
+        """`ServicePool.map`, on a thread of its own. When the task is cancelled, the calls go on."""
+        return await asyncio.to_thread(self.pool.map, module, function, rows, **options)
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise StateError("the pool was entered before: make another one")
+        self._entered = True
+        executor = ThreadPoolExecutor(1, "marine-pool-loading")
+        loading = executor.submit(ServicePool, self._source, **self._options)
+        executor.shutdown(wait=False)
         try:
-            jobs.put(job, 0)
-            break
-        except PoolFullError:
-            await _room(jobs)
-    return await asyncio.wrap_future(job.future)
+            pool = self._pool = await asyncio.wrap_future(loading)
+        except asyncio.CancelledError:
+            loading.add_done_callback(_drop)
+            raise
+        self.modules = Modules({name: _awaited(pool, pool.modules[name]) for name in pool.modules})
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.pool.__exit__, kind, value, traceback)
+
+    def __repr__(self) -> str:
+        return f"<AsyncServicePool of {self._pool}>" if self._pool else "<AsyncServicePool: not there yet>"
 
 
-async def _room(jobs: Jobs) -> None:
-    """Wait until the queue may have room."""
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
+def _drop(loading: Future[ServicePool]) -> None:
+    """Close a pool that nobody waits for any more."""
+    if not loading.cancelled() and loading.exception() is None:
+        loading.result().close(timeout=0)
 
-    def arrive() -> None:
-        if waiter.done():
-            jobs.pass_on()
-        else:
-            waiter.set_result(None)
 
-    def wake() -> None:
-        try:
-            loop.call_soon_threadsafe(arrive)
-        except RuntimeError:  # the loop is closed
-            jobs.pass_on()
+def _awaited(pool: ServicePool, handle: ModuleHandle) -> ModuleHandle:
+    """The functions of a module, to be awaited."""
+    functions = {name: _function(pool, handle[name]) for name in handle}
+    return ModuleHandle(handle._name, functions, handle.records)
 
-    jobs.when_room(wake)
-    try:
-        await waiter
-    except asyncio.CancelledError:
-        if not waiter.cancelled():  # it was this one's turn
-            jobs.pass_on()
-        raise
+
+def _function(pool: ServicePool, function: PoolFunction) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await pool.run_async(function, *args, **kwargs)
+
+    call.__name__, call.__qualname__, call.__doc__ = function.__name__, function.__qualname__, function.__doc__
+    return call

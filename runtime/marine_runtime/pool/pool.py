@@ -16,9 +16,9 @@ from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface
 from marine_runtime.limits import check_fuel
-from marine_runtime.pool.asynchronous import result_of
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
+from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.jobs import Job, Jobs, Request, Terms
 from marine_runtime.pool.processes import ProcessWorker

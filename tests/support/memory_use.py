@@ -1,0 +1,43 @@
+"""How much memory this process uses. In bytes; `resident` and `reserved` on Linux only."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_PROCESS = Path("/proc/self")
+
+
+def reserved() -> int:
+    """Address space."""
+    return _pages(0)
+
+
+def resident() -> int:
+    """What it has in memory now."""
+    return _pages(1)
+
+
+def peak() -> int:
+    """The most that it had in memory since `forget_peak`, or ever."""
+    with suppress(OSError):
+        if found := re.search(r"VmHWM:\s*(\d+) kB", (_PROCESS / "status").read_text("ascii")):
+            return int(found[1]) << 10
+    # It begins with what the parent had, and is in bytes on macOS.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
+
+
+def forget_peak() -> bool:
+    """`peak` begins anew; False where the system can't do that."""
+    try:
+        (_PROCESS / "clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _pages(column: int) -> int:
+    return int((_PROCESS / "statm").read_text("ascii").split()[column]) * resource.getpagesize()
