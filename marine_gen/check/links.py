@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_runtime.plan import Callee, ModulePlan
+from marine_runtime.abi.plan import Callee, ModulePlan
 from marine_runtime.types import same_signature
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.backend import Backend, Module, open_backend
 from marine_runtime.backend.tables import initial_table_elements
 from marine_runtime.code_cache import compile_cached
@@ -25,7 +26,6 @@ from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules
 from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
-from marine_runtime.plan import ModulePlan
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.glue import Bound, FusedModules, Link
 from marine_runtime.names import identifier
-from marine_runtime.plan import ModulePlan
 from marine_runtime.staging import step_info
 
 _REQUIRED = ("bind", "RECORDS", "IMPORTS")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from marine_runtime.abi.plan import Callee, ModulePlan
 from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
@@ -28,7 +29,6 @@ from marine_runtime.host_imports import HostFunctions as HostFunctions  # others
 from marine_runtime.host_imports import HostSide
 from marine_runtime.limits import blaming
 from marine_runtime.nesting import Nesting
-from marine_runtime.plan import Callee, ModulePlan
 from marine_runtime.python_module import PythonGlue, PythonModule
 from marine_runtime.sites import attach
 from marine_runtime.staging import DIRECT, Staging

@@ -15,12 +15,12 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import Any
 
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.errors import ArgumentError
 from marine_runtime.glue import Adapter, Bound, ImportAdapter
 from marine_runtime.guard import Guard
 from marine_runtime.host import HostFunction
 from marine_runtime.mounted import is_mounted
-from marine_runtime.plan import ModulePlan
 from marine_runtime.tracing import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
 from marine_runtime.values import Binder

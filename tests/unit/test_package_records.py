@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marine_gen.package.records import shared_records
-from marine_runtime.plan import ModulePlan
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 
 

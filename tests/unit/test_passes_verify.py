@@ -25,7 +25,7 @@ from marine_gen.passes import (
 from marine_gen.passes.model import homes
 from marine_gen.passes.pipeline import fuse_adapter
 from marine_gen.passes.sink import is_release
-from marine_runtime.plan import Callee
+from marine_runtime.abi.plan import Callee
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record
 from tests.support.engines import guest
 
