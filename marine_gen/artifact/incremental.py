@@ -21,7 +21,7 @@ from marine_gen.diagnostics import DiagnosticError
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime.backend import Backend, assemble, open_backend
 from marine_runtime.backend.tables import initial_table_elements
-from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules, Glue
 from marine_runtime.linker import HostFunctions, Part

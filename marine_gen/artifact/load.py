@@ -25,7 +25,7 @@ from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
 from marine_runtime.backend import open_backend
 from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part

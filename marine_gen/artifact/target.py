@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime.artifact import read_manifest, read_wasm
-from marine_runtime.config_file import read_config
+from marine_runtime.config.toml import read_config
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.python_module import PythonModule, check_python_modules
 

@@ -20,7 +20,7 @@ from marine_gen.cli.inputs import Kind, kind_of
 from marine_gen.cli.report import clean, say
 
 if TYPE_CHECKING:
-    from marine_runtime.config import ServiceConfig
+    from marine_runtime.config.model import ServiceConfig
     from marine_runtime.service import Service
 
     NumberType = click.ParamType[float | int]
@@ -49,8 +49,8 @@ class _Size(NumberType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
         """A size as configurations have it; unlimited is infinite here, as None means that nothing was said."""
+        from marine_runtime.config.sizes import parse_size
         from marine_runtime.errors import ConfigError
-        from marine_runtime.sizes import parse_size
 
         try:
             size = parse_size(value, "the size")
@@ -126,8 +126,8 @@ def reporting(service: Service, *, wanted: bool, as_json: bool) -> Iterator[None
 def _settings(target: Path, memory: float | int) -> ServiceConfig:
     """The settings of a target, with another memory limit."""
     from marine_runtime.artifact import read_manifest
-    from marine_runtime.config import ServiceConfig
-    from marine_runtime.config_file import read_config
+    from marine_runtime.config.model import ServiceConfig
+    from marine_runtime.config.toml import read_config
 
     kind = kind_of(target)
     if kind is Kind.DIRECTORY:

@@ -50,7 +50,7 @@ class _Warnings(logging.Handler):
 @contextmanager
 def configuration_warnings() -> Iterator[None]:
     """Show warnings about configuration files while the block runs, once whatever else shows logs."""
-    logger = logging.getLogger("marine_runtime.config_file")
+    logger = logging.getLogger("marine_runtime.config.toml")
     handler, before = _Warnings(), logger.propagate
     logger.addHandler(handler)
     logger.propagate = False

@@ -18,7 +18,7 @@ from marine_gen.passes import Check, Copy, ServiceIR, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime import call_parameters, logger
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.model import ServiceConfig
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
 

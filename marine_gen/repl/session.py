@@ -23,7 +23,7 @@ from marine_gen.repl.spelling import duration
 
 if TYPE_CHECKING:
     from marine_gen.artifact.incremental import Workbench
-    from marine_runtime.config import ModuleConfig
+    from marine_runtime.config.model import ModuleConfig
     from marine_runtime.service import Service
     from marine_runtime.tracing import Tracer
 
@@ -248,7 +248,7 @@ class Session:
         Raises:
             CommandError: there is not; with a suggestion.
         """
-        from marine_runtime.config import did_you_mean
+        from marine_runtime.config.model import did_you_mean
 
         self.check_module(module)
         known = list(self.service.modules[module])
@@ -261,14 +261,14 @@ class Session:
         Raises:
             CommandError: there is not; with a suggestion.
         """
-        from marine_runtime.config import did_you_mean
+        from marine_runtime.config.model import did_you_mean
 
         known = list(self.service.modules)
         if module not in known:
             raise CommandError(f'module with name "{module}" is missing{did_you_mean(module, known)}')
 
     def _unknown(self, word: str) -> NoReturn:
-        from marine_runtime.config import did_you_mean
+        from marine_runtime.config.model import did_you_mean
 
         raise CommandError(f"there is no command `{word}` (`help` lists all){did_you_mean(word, list(by_name()))}")
 

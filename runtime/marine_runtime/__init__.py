@@ -7,8 +7,8 @@ with marine_runtime.load("build/curl_service") as service:
 
 from marine_runtime.artifact import load
 from marine_runtime.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
-from marine_runtime.config import ModuleConfig, MountedBinary, ServiceConfig
-from marine_runtime.config_file import ConfigFile, parse_config, read_config
+from marine_runtime.config.model import ModuleConfig, MountedBinary, ServiceConfig
+from marine_runtime.config.toml import ConfigFile, parse_config, read_config
 from marine_runtime.errors import (
     ArgumentError,
     CallError,

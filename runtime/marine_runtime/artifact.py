@@ -20,7 +20,7 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.backend import Backend, Module, open_backend
 from marine_runtime.backend.tables import initial_table_elements
 from marine_runtime.code_cache import compile_cached
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.config.host_check import prepare
+from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.linker import Linked, Part, Scene, link_part
-from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
 
 

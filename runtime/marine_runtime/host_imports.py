@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from marine_runtime import call_parameters, logger, mounted
 from marine_runtime.call_parameters import HOST_NAMESPACES
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.log_levels import VARIABLE, parse_directives
+from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host import HostFunction, as_host_function
 from marine_runtime.scalars import abbreviated
-from marine_runtime.wasm_log import VARIABLE, parse_directives
 
 
 class HostFunctions(Protocol):

@@ -19,7 +19,7 @@ from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.budget import TABLE_ELEMENT
 from marine_runtime.boundary import LateBound, boundary, not_linked
 from marine_runtime.codec import Codec
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.model import ServiceConfig
 from marine_runtime.entry import publisher
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, ExitError, LinkError, Site
 from marine_runtime.glue import Adapter, Bound, FusedModules, Glue

@@ -12,7 +12,8 @@ from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
 from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
-from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.config.host_check import prepare
+from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.growth import add_module, remove_module
@@ -22,7 +23,6 @@ from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.operations import Operations
-from marine_runtime.prepare import prepare
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
 from marine_runtime.statistics import Statistics

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from marine_runtime import ConfigError, ServiceConfig, parse_config
-from marine_runtime.sizes import MAX_SIZE, parse_size
+from marine_runtime.config.sizes import MAX_SIZE, parse_size
 
 SOURCE = "`x.toml`"
 _SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])

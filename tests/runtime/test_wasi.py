@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marine_runtime import ExitError, Service, TrapError
-from marine_runtime.config import ModuleConfig
+from marine_runtime.config.model import ModuleConfig
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1, UNSTABLE
 from tests.support.echo import PAGE
 from tests.support.engines import Configuration

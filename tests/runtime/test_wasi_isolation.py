@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from marine_runtime import Service
-from marine_runtime.config import ModuleConfig
+from marine_runtime.config.model import ModuleConfig
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
 from tests.support.engines import Configuration
 from tests.support.wasi import (

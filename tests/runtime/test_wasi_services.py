@@ -13,7 +13,7 @@ import pytest
 
 from marine_gen.generate import Description, ExternModule, ImportedFunction, generate
 from marine_runtime import CallError, ConfigError, ExitError, LinkError
-from marine_runtime.config import ModuleConfig
+from marine_runtime.config.model import ModuleConfig
 from marine_runtime.types import Prim
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1, UNSTABLE
 from tests.support.echo import PAGE, Memory, echo_module, function

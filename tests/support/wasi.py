@@ -13,7 +13,7 @@ from typing import Any
 
 from marine_gen.generate import Description, Vector
 from marine_runtime import Service
-from marine_runtime.config import ModuleConfig, ServiceConfig
+from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.types import Prim
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1, WasiFunction
 from tests.support.echo import PAGE, Memory, echo_module, function

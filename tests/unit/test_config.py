@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marine_runtime import ConfigError, ModuleConfig, ServiceConfig
-from marine_runtime.config import ALL_TARGETS
+from marine_runtime.config.model import ALL_TARGETS
 
 FULL = ServiceConfig(
     2**40,

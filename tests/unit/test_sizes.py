@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from marine_runtime.config.sizes import MAX_SIZE, parse_size
 from marine_runtime.errors import ConfigError
-from marine_runtime.sizes import MAX_SIZE, parse_size
 
 POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from marine_runtime.config import ModuleConfig, ServiceConfig
-from marine_runtime.wasm_log import Directives, effective_envs, parse_directives
+from marine_runtime.config.log_levels import Directives, effective_envs, parse_directives
+from marine_runtime.config.model import ModuleConfig, ServiceConfig
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def _wat(session: Session, rest: str) -> None:
 def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     """The adapter that a command line names: `module function`, or `module namespace.function` for an import."""
     from marine_gen.cli.views import Subject
-    from marine_runtime.config import did_you_mean
+    from marine_runtime.config.model import did_you_mean
 
     module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)

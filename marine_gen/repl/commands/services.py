@@ -8,7 +8,7 @@ from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
 from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
-from marine_runtime.config import ModuleConfig
+from marine_runtime.config.model import ModuleConfig
 from marine_runtime.errors import MarineError
 
 

@@ -9,7 +9,7 @@ from marine_gen.repl.reading import refuse_rest, take_word
 from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import LONGEST_TIMEOUT, Session
 from marine_gen.repl.spelling import duration
-from marine_runtime.config import did_you_mean
+from marine_runtime.config.model import did_you_mean
 from marine_runtime.errors import MarineError
 
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from marine_runtime.backend import Memory
-from marine_runtime.config import Output
+from marine_runtime.config.model import Output
 from marine_runtime.errors import CallError, ConfigError
 from marine_runtime.wasi.bodies import FAULT, INVAL
 

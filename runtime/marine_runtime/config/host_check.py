@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
-from marine_runtime.config import MountedBinary, ServiceConfig, did_you_mean
+from marine_runtime.config.model import MountedBinary, ServiceConfig, did_you_mean
 from marine_runtime.errors import ConfigError
 
 

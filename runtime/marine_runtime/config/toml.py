@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from marine_runtime.config import (
+from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
     check_envs,
@@ -29,8 +29,8 @@ from marine_runtime.config import (
     check_text,
     kind_of,
 )
+from marine_runtime.config.sizes import parse_size
 from marine_runtime.errors import ConfigError, LoadError
-from marine_runtime.sizes import parse_size
 
 OBSOLETE = ("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field")
 """Keys of older versions, which have no effect where they are not keys of today."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_runtime.config import ServiceConfig
+from marine_runtime.config.model import ServiceConfig
 
 VARIABLE = "WASM_LOG"
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import IO, Any
 
+from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
-from marine_runtime.sizes import check_size, parse_size
 
 ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""
