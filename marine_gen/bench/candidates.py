@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime.json_values import arguments_from_json
 from marine_runtime.linker import HostFunctions
-from marine_runtime.records import to_public
 from marine_runtime.service import Service
+from marine_runtime.values.json import arguments_from_json
+from marine_runtime.values.records import to_public
 
 ORACLE = "interpreter"
 """The engine that runs adapters instruction by instruction, as Marine does."""

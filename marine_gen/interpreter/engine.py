@@ -12,9 +12,9 @@ from marine_runtime.codec import Codec
 from marine_runtime.entry import make_entry
 from marine_runtime.errors import CallError, Site
 from marine_runtime.glue import Bound, ImportAdapter, Link, out_of_range
-from marine_runtime.records import make_record_classes
 from marine_runtime.sites import attach
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, layout
+from marine_runtime.values.records import make_record_classes
 
 _U32 = 0xFFFF_FFFF
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from marine_gen.repl.failure import CommandError
 from marine_runtime.errors import ArgumentError
-from marine_runtime.json_values import parse
+from marine_runtime.values.json import parse
 
 _WORD = re.compile(r"\S+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*("|$)', re.MULTILINE)

@@ -27,7 +27,6 @@ from marine_runtime.errors import (
     ValueLimitError,
 )
 from marine_runtime.host import HostFunction, host_function
-from marine_runtime.host_types import F32, S8, S16, S32, S64, U8, U16, U32, U64
 from marine_runtime.python_module import PythonModule
 from marine_runtime.service import Service
 from marine_runtime.service_host import ServiceHost
@@ -35,6 +34,7 @@ from marine_runtime.state import ServiceState
 from marine_runtime.statistics import Statistics
 from marine_runtime.tracing import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+from marine_runtime.values.annotations import F32, S8, S16, S32, S64, U8, U16, U32, U64
 
 __all__ = [
     "F32",

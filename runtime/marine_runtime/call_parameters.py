@@ -14,7 +14,7 @@ from typing import Any
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host import HostFunction
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Records, RecordType
-from marine_runtime.values import coercion
+from marine_runtime.values.coerce import coercion
 
 NAME = "get_call_parameters"
 HOST_NAMESPACES = ("host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3")

@@ -13,9 +13,9 @@ from typing import Any
 from marine_runtime.errors import CallError
 from marine_runtime.glue import Adapter
 from marine_runtime.guard import Guard
-from marine_runtime.records import to_public
 from marine_runtime.types import FunctionType, Records
-from marine_runtime.values import Binder
+from marine_runtime.values.coerce import Binder
+from marine_runtime.values.records import to_public
 
 
 def make_entry(

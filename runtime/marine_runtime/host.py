@@ -14,10 +14,10 @@ from typing import Any
 from marine_runtime.backend.api import Codes
 from marine_runtime.codec import Codec
 from marine_runtime.errors import ArgumentError, CallError
-from marine_runtime.host_types import declared, maker_of
-from marine_runtime.records import make_record_classes, to_public
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
-from marine_runtime.values import coercion
+from marine_runtime.values.annotations import declared, maker_of
+from marine_runtime.values.coerce import coercion
+from marine_runtime.values.records import make_record_classes, to_public
 
 HostType = IType | RecordType
 """A type of a host function; a record is given by its declaration."""

@@ -17,7 +17,7 @@ from marine_runtime.config.log_levels import VARIABLE, parse_directives
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host import HostFunction, as_host_function
-from marine_runtime.scalars import abbreviated
+from marine_runtime.values.scalars import abbreviated
 
 
 class HostFunctions(Protocol):

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from marine_runtime.abi.plan import Callee, ModulePlan
-from marine_runtime.arguments import arrange
 from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.backend.api import Codes, CoreFunction, signature_of
 from marine_runtime.backend.budget import TABLE_ELEMENT
@@ -34,7 +33,8 @@ from marine_runtime.sites import attach
 from marine_runtime.staging import DIRECT, Staging
 from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
-from marine_runtime.values import Binder, Coercers
+from marine_runtime.values.arguments import arrange
+from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.wasi import Wasi
 from marine_runtime.wording import counted
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from marine_runtime.arguments import arrange
 from marine_runtime.backend import Backend
 from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
@@ -20,7 +19,6 @@ from marine_runtime.growth import add_module, remove_module
 from marine_runtime.guard import Guard
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.interface import Interface, ModuleInterface
-from marine_runtime.json_values import arguments_from_json, results_to_json
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
 from marine_runtime.operations import Operations
 from marine_runtime.python_module import PythonModule
@@ -28,6 +26,8 @@ from marine_runtime.state import ServiceState
 from marine_runtime.statistics import Statistics
 from marine_runtime.traced import Track
 from marine_runtime.tracing import Tracer
+from marine_runtime.values.arguments import arrange
+from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState
 
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host import HostFunction, HostType, as_host_function
 from marine_runtime.host_imports import import_key
-from marine_runtime.scalars import kind
+from marine_runtime.values.scalars import kind
 
 Decorator = Callable[[Callable[..., Any]], HostFunction]
 

@@ -23,7 +23,7 @@ from marine_runtime.host import HostFunction
 from marine_runtime.mounted import is_mounted
 from marine_runtime.tracing import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
-from marine_runtime.values import Binder
+from marine_runtime.values.coerce import Binder
 
 Run = Callable[..., Any]
 

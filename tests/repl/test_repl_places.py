@@ -7,7 +7,7 @@ import pytest
 from marine_gen.artifact import compile_module
 from marine_gen.repl.places import place_of
 from marine_runtime.errors import ArgumentError
-from marine_runtime.json_values import arguments_from_json
+from marine_runtime.values.json import arguments_from_json
 from tests.support.engines import guest
 
 PLAN = compile_module("records", guest("records_passing_effector")).plan

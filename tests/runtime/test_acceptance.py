@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from marine_runtime import ArgumentError, ModuleConfig, Service, ServiceConfig, TrapError
-from marine_runtime.scalars import to_f32
+from marine_runtime.values.scalars import to_f32
 from tests.support.engines import guests, normalised
 from tests.support.golden import GOLDEN, Case, load_cases
 

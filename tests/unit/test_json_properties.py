@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.json_values import JsonCodec, spell_float
 from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime.values.json import JsonCodec, spell_float
 
 INPUT = 'arguments from json deserialization error in module "m", function "f": '
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.json_values import (
+from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime.values.json import (
     MAX_DEPTH,
     JsonCodec,
     arguments_from_json,
@@ -16,8 +17,7 @@ from marine_runtime.json_values import (
     results_to_json,
     spell_float,
 )
-from marine_runtime.scalars import to_f32
-from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime.values.scalars import to_f32
 
 POINT, NODE, TWIN = Record(0), Record(1), Record(2)
 RECORDS = {

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from marine_runtime.errors import ArgumentError, ResultError
 from marine_runtime.names import MAX_IDENTIFIER, field_step, identifier, identifiers, quoted, suggestion
-from marine_runtime.records import class_names, make_record_classes, python_type, to_public
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
-from marine_runtime.values import coerce
+from marine_runtime.values.coerce import coerce
+from marine_runtime.values.records import class_names, make_record_classes, python_type, to_public
 
 POINT, LINE, NODE = Record(3), Record(1), Record(7)
 RECORDS = {

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.scalars import abbreviated
 from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values import MAX_DEPTH, Binder, Coercers, coerce, coercion
+from marine_runtime.values.coerce import MAX_DEPTH, Binder, Coercers, coerce, coercion
+from marine_runtime.values.scalars import abbreviated
 
 POINT, ITEM, NODE, PAIR, ONE = (Record(number) for number in range(5))
 RECORDS = {

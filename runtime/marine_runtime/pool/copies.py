@@ -19,8 +19,8 @@ from marine_runtime.interface import Interface
 from marine_runtime.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request
 from marine_runtime.pool.surface import Flattener
-from marine_runtime.scalars import Mismatch
 from marine_runtime.service import Service
+from marine_runtime.values.scalars import Mismatch
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
 """Host functions, or a function that makes them; it is called once per copy, in the copy's thread."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
-from marine_runtime.records import ToPublic
+from marine_runtime.values.records import ToPublic
 
 
 @dataclass(frozen=True, slots=True)

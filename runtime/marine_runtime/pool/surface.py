@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marine_runtime.arguments import arrange
 from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared
 from marine_runtime.interface import Interface
-from marine_runtime.records import ToPublic, make_record_classes
 from marine_runtime.types import FunctionType, Records, reachable_records
-from marine_runtime.values import Binder, Coercers
+from marine_runtime.values.arguments import arrange
+from marine_runtime.values.coerce import Binder, Coercers
+from marine_runtime.values.records import ToPublic, make_record_classes
 
 
 class Surface:

@@ -16,8 +16,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.names import printable
-from marine_runtime.records import ToPublic, python_type
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, is_bytes
+from marine_runtime.values.records import ToPublic, python_type
 
 S8 = Annotated[int, Prim.S8]
 S16 = Annotated[int, Prim.S16]

@@ -1,0 +1,1 @@
+"""Values on the Python side: checks, records, JSON, arguments, annotations."""
