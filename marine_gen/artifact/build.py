@@ -27,10 +27,10 @@ from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
-from marine_runtime.backend import Backend, assemble, open_backend
 from marine_runtime.errors import LoadError
 from marine_runtime.names import identifiers
 from marine_runtime.python_module import in_order
+from marine_runtime.wasm import Backend, assemble, open_backend
 
 ENGINES = ("fused", "closures")
 """Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""

@@ -19,14 +19,14 @@ from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.check import check_links
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.interpreter import InterpreterGlue
-from marine_runtime.backend import Backend, assemble, open_backend
-from marine_runtime.backend.tables import initial_table_elements
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.generated import GeneratedGlue
 from marine_runtime.glue import FusedModules, Glue
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer
+from marine_runtime.wasm import Backend, assemble, open_backend
+from marine_runtime.wasm.tables import initial_table_elements
 
 
 class Workbench:

@@ -23,7 +23,6 @@ from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
-from marine_runtime.backend import open_backend
 from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
@@ -32,6 +31,7 @@ from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer
+from marine_runtime.wasm import open_backend
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""

@@ -21,11 +21,11 @@ from marine_gen.passes import fuse_service
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact import read_manifest
-from marine_runtime.backend import open_backend
 from marine_runtime.config.host_check import check_programs
 from marine_runtime.config.toml import read_config
 from marine_runtime.errors import ConfigError, LoadError, MarineError
 from marine_runtime.interface import ModuleInterface
+from marine_runtime.wasm import open_backend
 
 _T = TypeVar("_T")
 

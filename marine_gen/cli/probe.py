@@ -31,8 +31,8 @@ def problems(layer: str) -> Iterator[str]:
     """What does not work in this process with the call layer `layer`."""
     import wasmtime
 
-    from marine_runtime.backend import open_backend
     from marine_runtime.errors import TrapError
+    from marine_runtime.wasm import open_backend
 
     backend = open_backend(layer)
     if backend.name != layer:

@@ -21,8 +21,8 @@ from marine_gen.ir.model import (
     Store,
     Value,
 )
-from marine_runtime.backend import Codes
 from marine_runtime.types import IType, Prim
+from marine_runtime.wasm import Codes
 
 _BITS = {Prim.I32: 32, Prim.I64: 64}
 _WRAPPING = {(Prim.I32, Prim.U32), (Prim.I64, Prim.U64)}

@@ -190,7 +190,7 @@ class Session:
     @contextmanager
     def _reporting(self) -> Iterator[None]:
         """Write what goes wrong inside."""
-        from marine_runtime.backend import open_backend
+        from marine_runtime.wasm import open_backend
 
         backend = open_backend(self.options.backend)
         try:
@@ -307,7 +307,7 @@ def run_repl(target: Path | None, options: Options) -> int:
     try:
         if interactive and not options.quiet:
             session.greet()
-        from marine_runtime.backend import open_backend
+        from marine_runtime.wasm import open_backend
 
         if options.trace is not None:
             session.record(options.trace)

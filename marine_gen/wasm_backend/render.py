@@ -19,8 +19,8 @@ from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params,
 from marine_gen.wasm_backend.places import Places
 from marine_gen.wasm_backend.writer import comment, get
 from marine_runtime import staging
-from marine_runtime.backend.meter import FACTOR, FLOOR
 from marine_runtime.types import CoreSignature, FunctionType
+from marine_runtime.wasm.meter import FACTOR, FLOOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.backend import Backend, Module, open_backend
-from marine_runtime.backend.tables import initial_table_elements
 from marine_runtime.code_cache import compile_cached
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
@@ -29,6 +27,8 @@ from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer
+from marine_runtime.wasm import Backend, Module, open_backend
+from marine_runtime.wasm.tables import initial_table_elements
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -19,8 +19,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from marine_runtime.backend import Backend, Module
 from marine_runtime.errors import LoadError
+from marine_runtime.wasm import Backend, Module
 
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""

@@ -12,9 +12,9 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from marine_runtime.backend.api import Memory
 from marine_runtime.errors import CallError
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
+from marine_runtime.wasm.api import Memory
 from marine_runtime.wording import counted
 
 Allocate = Callable[[int, int], int]

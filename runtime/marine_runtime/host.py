@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from marine_runtime.backend.api import Codes
 from marine_runtime.codec import Codec
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
+from marine_runtime.wasm.api import Codes
 
 HostType = IType | RecordType
 """A type of a host function; a record is given by its declaration."""

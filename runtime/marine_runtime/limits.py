@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marine_runtime.backend.budget import Budget
-from marine_runtime.backend.stack import thread_stack
 from marine_runtime.errors import (
     ArgumentError,
     CallError,
@@ -21,6 +19,8 @@ from marine_runtime.errors import (
     LoadError,
     MemoryLimitError,
 )
+from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.stack import thread_stack
 from marine_runtime.wording import counted
 
 OWN_LIMIT = (CallTimeoutError, FuelLimitError)

@@ -13,9 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from marine_runtime.abi.plan import Callee, ModulePlan
-from marine_runtime.backend import Instance, Memory, Module, Store
-from marine_runtime.backend.api import Codes, CoreFunction, signature_of
-from marine_runtime.backend.budget import TABLE_ELEMENT
 from marine_runtime.boundary import LateBound, boundary, not_linked
 from marine_runtime.codec import Codec
 from marine_runtime.config.model import ServiceConfig
@@ -36,6 +33,9 @@ from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.wasi import Wasi
+from marine_runtime.wasm import Instance, Memory, Module, Store
+from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
+from marine_runtime.wasm.budget import TABLE_ELEMENT
 from marine_runtime.wording import counted
 
 _HOST_CALL = "(host function)"

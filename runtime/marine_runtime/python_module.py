@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.backend.api import Codes
 from marine_runtime.entry import make_entry
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.glue import Adapter, Bound, Link
@@ -20,6 +19,7 @@ from marine_runtime.sites import attach
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
 from marine_runtime.values.records import make_record_classes
 from marine_runtime.values.scalars import abbreviated
+from marine_runtime.wasm.api import Codes
 
 _CALL = "(Python function)"
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from marine_runtime.backend import Backend
-from marine_runtime.backend.budget import Budget
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
@@ -29,6 +27,8 @@ from marine_runtime.tracing import Tracer
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState
+from marine_runtime.wasm import Backend
+from marine_runtime.wasm.budget import Budget
 
 
 class Service:

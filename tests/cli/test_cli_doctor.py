@@ -12,7 +12,7 @@ from click.testing import Result
 
 from marine_gen.artifact import ENGINES
 from marine_gen.cli import probe
-from marine_runtime.backend import api, open_backend
+from marine_runtime.wasm import api, open_backend
 
 Run = Callable[..., Result]
 
@@ -55,7 +55,7 @@ def test_a_check_that_fails_is_a_finding(run: Run, monkeypatch: pytest.MonkeyPat
     def fail(*_: object) -> None:
         raise RuntimeError("no engine")
 
-    monkeypatch.setattr("marine_runtime.backend.open_backend", fail)
+    monkeypatch.setattr("marine_runtime.wasm.open_backend", fail)
     result = run("doctor", "--json")
     assert result.exit_code == 1
     assert states(result)["layers"] == ("broken", "RuntimeError: no engine")
@@ -64,7 +64,7 @@ def test_a_check_that_fails_is_a_finding(run: Run, monkeypatch: pytest.MonkeyPat
 def test_probe_notices_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(probe.problems("public")) == []
     monkeypatch.setattr(api.Memory, "read", lambda self, ptr, size: bytes(size))
-    monkeypatch.setattr("marine_runtime.backend.public.PublicMemory.read", lambda self, ptr, size: bytes(size))
+    monkeypatch.setattr("marine_runtime.wasm.public.PublicMemory.read", lambda self, ptr, size: bytes(size))
     assert list(probe.problems("public")) == ["memory does not read back what was written, or does not grow"]
 
 

@@ -38,10 +38,10 @@ from marine_gen.wasm import (
     read_signatures,
 )
 from marine_runtime import ServiceConfig, artifact, parse_config
-from marine_runtime.backend import assemble
 from marine_runtime.errors import ArgumentError, ConfigError, LoadError, MarineError
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.json import JsonCodec
+from marine_runtime.wasm import assemble
 from tests.fuzz.edits import edited
 from tests.guests.descriptions import GUESTS, GUESTS_FOLDER, ROOT
 from tests.support.adapters import PRELUDE, with_prelude

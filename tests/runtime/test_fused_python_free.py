@@ -12,8 +12,8 @@ import pytest
 
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Named, Vector
 from marine_runtime import Service
-from marine_runtime.backend.fast import FastLayer
 from marine_runtime.types import Prim
+from marine_runtime.wasm.fast import FastLayer
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests, load, outcome
 from tests.support.troubles import NAMED

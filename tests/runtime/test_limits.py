@@ -24,8 +24,8 @@ from marine_runtime import (
     ServiceState,
     TrapError,
 )
-from marine_runtime.backend import open_backend
-from marine_runtime.backend.memories import memory_creator
+from marine_runtime.wasm import open_backend
+from marine_runtime.wasm.memory_creator import memory_creator
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
 from tests.support.greedy import PAGE, endless_helper, greedy, growing_table

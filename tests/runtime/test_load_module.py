@@ -12,11 +12,12 @@ import pytest
 from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
-from marine_runtime.backend import engine, open_backend
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.python_module import PythonModule
 from marine_runtime.state import ServiceState
+from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import store as engine
 from tests.support.engines import Configuration, assemble, guest, guests
 from tests.support.greedy import PAGE, greedy, growing_table
 from tests.support.wasi import wasi_guest

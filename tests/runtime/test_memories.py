@@ -8,10 +8,11 @@ import pytest
 import wasmtime
 
 from marine_runtime import LinkError, TrapError
-from marine_runtime.backend import Backend, Store, engine
-from marine_runtime.backend.budget import Budget
-from marine_runtime.backend.fast import FastLayer
-from marine_runtime.backend.public import PublicLayer
+from marine_runtime.wasm import Backend, Store
+from marine_runtime.wasm import store as engine
+from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.public import PublicLayer
 
 PAGE = 0x10000
 MODULE = bytes(

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from marine_runtime.backend.memories import memory_creator
-from marine_runtime.backend.memories import problem as memories_problem
 from marine_runtime.errors import ArgumentError, TrapError
 from marine_runtime.pool import CallTimeoutError, ServicePool, WorkerDiedError
+from marine_runtime.wasm.memory_creator import memory_creator
+from marine_runtime.wasm.memory_creator import problem as memories_problem
 from tests.support.engines import CONFIGURATIONS, Configuration
 from tests.support.pools import KINDS, pool, until
 

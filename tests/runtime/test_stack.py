@@ -15,10 +15,10 @@ import marine_gen
 from marine_gen import HostFunction
 from marine_gen.generate import Description
 from marine_runtime import LoadError, Service, TrapError
-from marine_runtime.backend.stack import DEFAULT, default_stack, thread_stack
 from marine_runtime.limits import check_stack
 from marine_runtime.pool import ServicePool
 from marine_runtime.types import Prim
+from marine_runtime.wasm.stack import DEFAULT, default_stack, thread_stack
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import CONFIGURATIONS, Configuration, load
 from tests.support.greedy import greedy

@@ -12,10 +12,10 @@ import wasmtime
 
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Vector
 from marine_runtime import CallError, Service
-from marine_runtime.backend import Store
 from marine_runtime.codec import Codec
 from marine_runtime.glue import block_allocator, flat_lowerer
 from marine_runtime.types import Prim
+from marine_runtime.wasm import Store
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import load
 

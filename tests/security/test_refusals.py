@@ -8,9 +8,9 @@ import pytest
 
 from marine_gen import HostFunction
 from marine_runtime import CallError, LinkError, Service
-from marine_runtime.backend import assemble, open_backend
 from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
 from marine_runtime.types import Prim
+from marine_runtime.wasm import assemble, open_backend
 from tests.security.cases import modules
 from tests.security.liar import neighbour
 from tests.support.engines import assemble as make_guest

@@ -10,10 +10,11 @@ import pytest
 
 from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
-from marine_runtime import CallTimeoutError, Service, ValueLimitError, backend
-from marine_runtime.backend.meter import FACTOR, FLOOR, MANY, PART, Meter
-from marine_runtime.backend.traps import Parking
+from marine_runtime import CallTimeoutError, Service, ValueLimitError
+from marine_runtime import wasm as backend
 from marine_runtime.types import Array, Prim
+from marine_runtime.wasm.meter import FACTOR, FLOOR, MANY, PART, Meter
+from marine_runtime.wasm.traps import Parking
 from tests.support.echo import PAGE, Memory, echo_module, function
 
 Serve = Callable[..., Service]

@@ -14,10 +14,10 @@ from marine_gen.wasm.reader import Reader
 from marine_gen.wasm.sections import scan
 from marine_gen.wasm.table_growth import charge_table_growth
 from marine_runtime import LoadError, TrapError
-from marine_runtime.backend import Backend, Store
-from marine_runtime.backend.budget import Budget
-from marine_runtime.backend.fast import FastLayer
-from marine_runtime.backend.public import PublicLayer
+from marine_runtime.wasm import Backend, Store
+from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.public import PublicLayer
 from tests.guests.descriptions import GUESTS
 from tests.support.engines import guest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import wasmtime
 
-from marine_runtime.backend.tables import initial_table_elements
+from marine_runtime.wasm.tables import initial_table_elements
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def _versions() -> Iterator[Check]:
 
 def _layers() -> Iterator[Check]:
     from marine_gen.cli.probe import probe
-    from marine_runtime.backend import open_backend
+    from marine_runtime.wasm import open_backend
 
     backend = open_backend()
     reason = backend.fallback_reason

@@ -10,7 +10,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from marine_runtime.backend import Instance, Memory, Module, Store
 from marine_runtime.config.log_levels import effective_envs
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
@@ -18,6 +17,7 @@ from marine_runtime.wasi import writer
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
 from marine_runtime.wasi.output import capture, sink
 from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
+from marine_runtime.wasm import Instance, Memory, Module, Store
 
 _PAGE = 0x10000
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from marine_runtime.backend.api import Codes, signature_of
 from marine_runtime.types import CoreSignature
+from marine_runtime.wasm.api import Codes, signature_of
 
 PREVIEW1 = "wasi_snapshot_preview1"
 UNSTABLE = "wasi_unstable"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
-from marine_runtime.backend import Memory
 from marine_runtime.config.model import Output
 from marine_runtime.errors import CallError, ConfigError
 from marine_runtime.wasi.bodies import FAULT, INVAL
+from marine_runtime.wasm import Memory
 
 _MAX_PIECES = 1024
 _MAX_BYTES = 1 << 20

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marine_runtime.backend.api import CODE_TYPES, Codes
 from marine_runtime.wasi.bodies import BADF, BODIES, HELPERS, Body
 from marine_runtime.wasi.functions import FUNCTIONS, PREVIEW1, WasiFunction
+from marine_runtime.wasm.api import CODE_TYPES, Codes
 
 Keys = Sequence[tuple[str, str]]
 """Namespace and name of the functions that a guest imports; positions are indices into the table."""

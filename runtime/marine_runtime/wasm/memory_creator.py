@@ -24,8 +24,8 @@ from functools import cache
 from threading import local
 from typing import Any
 
-from marine_runtime.backend import ffi
-from marine_runtime.backend.budget import Budget
+from marine_runtime.wasm import ffi
+from marine_runtime.wasm.budget import Budget
 
 _MAP_NORESERVE = 0x4000
 _PAGE = mmap.PAGESIZE

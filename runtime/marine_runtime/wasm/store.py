@@ -14,19 +14,19 @@ from weakref import WeakKeyDictionary
 
 import wasmtime
 
-from marine_runtime.backend import ffi
-from marine_runtime.backend.api import CallLayer, Codes, CoreFunction, Memory, signature_of
-from marine_runtime.backend.budget import TABLE_ELEMENT, Budget
-from marine_runtime.backend.fast import FastLayer
-from marine_runtime.backend.memories import MemoryCreator, memory_creator, problem
-from marine_runtime.backend.meter import Meter
-from marine_runtime.backend.module import ImportKey, Module
-from marine_runtime.backend.public import PublicLayer
-from marine_runtime.backend.stack import default_stack
-from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.backend.traps import Parking
-from marine_runtime.backend.watchdog import FAR, TICK, Watchdog
 from marine_runtime.errors import LinkError, LoadError, MarineError
+from marine_runtime.wasm import ffi
+from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, Memory, signature_of
+from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
+from marine_runtime.wasm.deadline import FAR, TICK, Watchdog
+from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
+from marine_runtime.wasm.meter import Meter
+from marine_runtime.wasm.module import ImportKey, Module
+from marine_runtime.wasm.public import PublicLayer
+from marine_runtime.wasm.stack import default_stack
+from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_runtime.wasm.traps import Parking
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import wasmtime
 
-from marine_runtime.backend.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.types import CoreSignature
+from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 
 ImportKey = tuple[str, str]
 

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TypeVar
 
-from marine_runtime.backend.api import Memory
-from marine_runtime.backend.traps import Parking, timed_out
 from marine_runtime.errors import ValueLimitError
+from marine_runtime.wasm.api import Memory
+from marine_runtime.wasm.traps import Parking, timed_out
 
 PART = 16
 FACTOR = 5

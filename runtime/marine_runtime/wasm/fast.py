@@ -15,10 +15,10 @@ from typing import Any, NoReturn, cast
 
 import wasmtime
 
-from marine_runtime.backend import ffi
-from marine_runtime.backend.api import Codes, CoreFunction, Memory
-from marine_runtime.backend.public import _value_types, grow
-from marine_runtime.backend.traps import Parking
+from marine_runtime.wasm import ffi
+from marine_runtime.wasm.api import Codes, CoreFunction, Memory
+from marine_runtime.wasm.public import _value_types, grow
+from marine_runtime.wasm.traps import Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 _MESSAGE = b"a Python import raised"

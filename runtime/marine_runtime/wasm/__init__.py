@@ -6,8 +6,8 @@ is left to a *call layer*: `fast` (our own prototypes of the C API) or `public` 
 and the baseline). `ffi` is the only file that touches private names of the binding.
 """
 
-from marine_runtime.backend.api import Codes, Memory
-from marine_runtime.backend.engine import Backend, Instance, Store, assemble, open_backend
-from marine_runtime.backend.module import Module
+from marine_runtime.wasm.api import Codes, Memory
+from marine_runtime.wasm.module import Module
+from marine_runtime.wasm.store import Backend, Instance, Store, assemble, open_backend
 
 __all__ = ["Backend", "Codes", "Instance", "Memory", "Module", "Store", "assemble", "open_backend"]

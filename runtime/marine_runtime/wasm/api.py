@@ -15,7 +15,7 @@ from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wording import are, counted
 
 if TYPE_CHECKING:
-    from marine_runtime.backend.meter import Meter
+    from marine_runtime.wasm.meter import Meter
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
