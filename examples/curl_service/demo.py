@@ -35,7 +35,7 @@ from marine_gen.artifact import ENGINES, clear_cache
 from marine_gen.bench import BASELINE, PUBLIC_BASELINE, Candidate, compare, describe_machine, open_candidates
 from marine_gen.bench.measure import format_time
 from marine_runtime import read_config
-from marine_runtime.statistics import Statistics, human_size
+from marine_runtime.calls.statistics import Statistics, human_size
 
 EXAMPLE = Path(__file__).resolve().parent
 ROOT = EXAMPLE.parents[1]

@@ -23,10 +23,10 @@ from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import artifact
+from marine_runtime.calls.limits import check_stack
 from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
-from marine_runtime.limits import check_stack
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service

@@ -212,7 +212,7 @@ class Session:
 
     def _tell_state(self) -> None:
         """Say once that a call was broken off, and how to go on."""
-        from marine_runtime.state import ServiceState
+        from marine_runtime.calls.state import ServiceState
 
         if self._told_state or not self._is_open or self.service.state is not ServiceState.FAILED:
             return

@@ -9,8 +9,8 @@ from time import monotonic
 import pytest
 
 from marine_runtime import Service
+from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.state import ServiceState
 from marine_runtime.wasm import open_backend
 from tests.support.engines import Configuration, guests
 

@@ -12,10 +12,10 @@ import pytest
 from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
+from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.python_module import PythonModule
-from marine_runtime.state import ServiceState
 from marine_runtime.wasm import open_backend
 from marine_runtime.wasm import store as engine
 from tests.support.engines import Configuration, assemble, guest, guests

@@ -15,7 +15,7 @@ import marine_gen
 from marine_gen import HostFunction
 from marine_gen.generate import Description
 from marine_runtime import LoadError, Service, TrapError
-from marine_runtime.limits import check_stack
+from marine_runtime.calls.limits import check_stack
 from marine_runtime.pool import ServicePool
 from marine_runtime.types import Prim
 from marine_runtime.wasm.stack import DEFAULT, default_stack, thread_stack

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from marine_runtime import Service, ServiceConfig, StateError, Statistics, TrapError
-from marine_runtime.statistics import FunctionStatistics, human_size
+from marine_runtime.calls.statistics import FunctionStatistics, human_size
 from tests.support.greedy import PAGE, greedy
 
 Serve = Callable[..., Service]

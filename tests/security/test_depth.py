@@ -8,9 +8,10 @@ from typing import NoReturn
 
 import pytest
 
-from marine_runtime import CallError, TrapError, nesting
-from marine_runtime.boundary import boundary
-from marine_runtime.nesting import Nesting
+from marine_runtime import CallError, TrapError
+from marine_runtime.calls import recursion as nesting
+from marine_runtime.calls.recursion import Nesting
+from marine_runtime.calls.trampoline import boundary
 from tests.guests.descriptions import ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
 

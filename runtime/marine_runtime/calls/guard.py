@@ -5,10 +5,10 @@ from __future__ import annotations
 from threading import get_ident
 from typing import NoReturn, TypeVar
 
+from marine_runtime.calls.limits import OWN_LIMIT, blame
+from marine_runtime.calls.sites import locate
+from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
-from marine_runtime.limits import OWN_LIMIT, blame
-from marine_runtime.sites import locate
-from marine_runtime.state import ServiceState
 
 _Error = TypeVar("_Error", bound=BaseException)
 

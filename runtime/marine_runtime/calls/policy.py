@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
 
+from marine_runtime.calls.guard import Guard
+from marine_runtime.calls.limits import check_fuel, check_timeout
+from marine_runtime.calls.statistics import FunctionStatistics
 from marine_runtime.errors import ArgumentError
-from marine_runtime.guard import Guard
-from marine_runtime.limits import check_fuel, check_timeout
-from marine_runtime.statistics import FunctionStatistics
 from marine_runtime.wasm import Store
 
 Entry = Callable[..., Any]

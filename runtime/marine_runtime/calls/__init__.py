@@ -1,0 +1,1 @@
+"""One call of a service: admission, limits, statistics, and the places of its failures."""
