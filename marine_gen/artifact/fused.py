@@ -12,7 +12,7 @@ from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, generate, literal, type_expression
 from marine_gen.wasm_backend import FusedCode, generate_glue
 from marine_gen.wasm_backend.functions import Row
-from marine_runtime.staging import MAX_MODULES, MAX_SITES
+from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
 from marine_runtime.types import Array, Prim, Record
 
 
@@ -65,7 +65,7 @@ def _output(module: FusedModule, item: CompiledModule, known: dict[str, ModuleIR
 
 
 def _spell(row: Row) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.staging.step_info` reads it."""
+    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
     trail, info = row
     frames = [
         f"({literal(frame.module)}, {literal(frame.function)}, {literal(frame.side.value)}, "

@@ -19,9 +19,9 @@ from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.check import check_links
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.interpreter import InterpreterGlue
+from marine_runtime.adapters.contract import FusedModules, Glue
+from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.generated import GeneratedGlue
-from marine_runtime.glue import FusedModules, Glue
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer

@@ -7,11 +7,11 @@ from typing import Any
 
 from marine_gen.interfaces import INSTRUCTIONS
 from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
+from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters.contract import Bound, ImportAdapter, Link, out_of_range
+from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.sites import attach
-from marine_runtime.codec import Codec
-from marine_runtime.entry import make_entry
 from marine_runtime.errors import CallError, Site
-from marine_runtime.glue import Bound, ImportAdapter, Link, out_of_range
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, layout
 from marine_runtime.values.records import make_record_classes
 from marine_runtime.wasm.api import Codes, signed_codes
@@ -28,7 +28,7 @@ def _signed32(value: int) -> int:
 
 
 class InterpreterGlue:
-    """The adapters of one module, interpreted. See `marine_runtime.glue.Glue`."""
+    """The adapters of one module, interpreted. See `marine_runtime.adapters.contract.Glue`."""
 
     engine = "interpreter"
     fused = None

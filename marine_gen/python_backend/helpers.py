@@ -1,6 +1,6 @@
 """Lifting and lowering of types that live out of line: one function per type, made only when something uses it.
 
-Strings, bytes and numeric arrays come ready-made from `marine_runtime.glue`; records and arrays of anything else get a
+Strings, bytes and numeric arrays come ready-made from `marine_runtime.adapters.contract`; records and arrays of anything else get a
 function of their own, shared by all adapters of the module, so the size of the output grows with the types and not with
 their uses. A flat record is one `struct` operation. Types that can nest without end count their depth.
 """
@@ -22,7 +22,7 @@ class Helpers:
         memory: the expression for the memory that values are lifted from and lowered to.
         allocate: the expression for its `allocate`.
         prefix: stands before every name, so that helpers for two memories can stand side by side.
-        imports: names to import from `marine_runtime.glue`.
+        imports: names to import from `marine_runtime.adapters.contract`.
         ready: statements that bind ready-made helpers, by name.
         structs: `struct` formats of record bodies, by name.
         functions: finished code of the functions, by name.
@@ -86,7 +86,7 @@ class Helpers:
         return any(self._reaches(index, index) for index in self._records_within(ty))
 
     def use(self, name: str) -> str:
-        """A name of `marine_runtime.glue`, imported."""
+        """A name of `marine_runtime.adapters.contract`, imported."""
         self.imports.add(name)
         return name
 

@@ -15,8 +15,8 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.sizes import Size
 from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
-from marine_runtime.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
 
 _UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)

@@ -15,7 +15,7 @@ from marine_gen.wasm_backend.checks import Checks
 from marine_gen.wasm_backend.copies import Copies
 from marine_gen.wasm_backend.places import Places
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
-from marine_runtime.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
+from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
 
 _HERE = "here.at"

@@ -18,7 +18,7 @@ from marine_gen.wasm_backend.copies import Copies
 from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params, wasm_results
 from marine_gen.wasm_backend.places import Places
 from marine_gen.wasm_backend.writer import comment, get
-from marine_runtime import staging
+from marine_runtime.adapters import staging
 from marine_runtime.types import CoreSignature, FunctionType
 from marine_runtime.wasm.meter import FACTOR, FLOOR
 

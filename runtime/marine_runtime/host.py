@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from marine_runtime.codec import Codec
+from marine_runtime.adapters.codec import Codec
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
 from marine_runtime.values.annotations import declared, maker_of

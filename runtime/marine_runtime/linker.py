@@ -13,21 +13,21 @@ from functools import cached_property
 from typing import Any
 
 from marine_runtime.abi.plan import Callee, ModulePlan
+from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters.contract import Adapter, Bound, FusedModules, Glue
+from marine_runtime.adapters.entry import publisher
+from marine_runtime.adapters.staging import DIRECT, Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.limits import blaming
 from marine_runtime.calls.recursion import Nesting
 from marine_runtime.calls.sites import attach
 from marine_runtime.calls.trampoline import LateBound, boundary, not_linked
-from marine_runtime.codec import Codec
 from marine_runtime.config.model import ServiceConfig
-from marine_runtime.entry import publisher
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, ExitError, LinkError, Site
-from marine_runtime.glue import Adapter, Bound, FusedModules, Glue
 from marine_runtime.host import GuestSide, adapt, missing_helper
 from marine_runtime.host_imports import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host_imports import HostSide
 from marine_runtime.python_module import PythonGlue, PythonModule
-from marine_runtime.staging import DIRECT, Staging
 from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
@@ -284,7 +284,7 @@ def _initialise(module: str, name: str, run: CoreFunction) -> None:
 
 
 class _Link:
-    """See `marine_runtime.glue.Link`."""
+    """See `marine_runtime.adapters.contract.Link`."""
 
     def __init__(self, part: Part, guard: Guard, callees: Sequence[Adapter]) -> None:
         self.plan = part.plan

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.adapters.contract import Adapter, Bound, Link
+from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import attach
-from marine_runtime.entry import make_entry
 from marine_runtime.errors import ArgumentError, CallError, Site
-from marine_runtime.glue import Adapter, Bound, Link
 from marine_runtime.host import HostFunction, as_host_function, over_values
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
 from marine_runtime.values.records import make_record_classes
@@ -104,7 +104,7 @@ def check_python_modules(modules: Iterable[object]) -> None:
 
 
 class PythonGlue:
-    """The glue of a Python module in a running service, see `marine_runtime.glue.Glue`."""
+    """The glue of a Python module in a running service, see `marine_runtime.adapters.contract.Glue`."""
 
     def __init__(self, module: PythonModule) -> None:
         self._module = module

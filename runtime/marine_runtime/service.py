@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from marine_runtime.adapters.entry import publisher
 from marine_runtime.call_parameters import CallParameters
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.policy import Operations
@@ -15,7 +16,6 @@ from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.entry import publisher
 from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.growth import add_module, remove_module
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle

@@ -16,9 +16,9 @@ from time import perf_counter_ns
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.adapters.contract import Adapter, Bound, ImportAdapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
-from marine_runtime.glue import Adapter, Bound, ImportAdapter
 from marine_runtime.host import HostFunction
 from marine_runtime.mounted import is_mounted
 from marine_runtime.tracing import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened

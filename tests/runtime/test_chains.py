@@ -24,7 +24,7 @@ from marine_gen.generate import (
     Vector,
 )
 from marine_runtime import CallError, Service, StateError
-from marine_runtime.staging import STACK
+from marine_runtime.adapters.staging import STACK
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, TAKE_LOG, Memory, echo_module, function, take_logs
 from tests.support.engines import CONFIGURATIONS, Configuration, Modules, Outcome, load, outcome, shown

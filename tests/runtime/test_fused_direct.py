@@ -12,8 +12,8 @@ import pytest
 
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Type, Vector
 from marine_runtime import CallError, Service
-from marine_runtime.staging import DIRECT as LIMITS
-from marine_runtime.staging import STACK, Staging
+from marine_runtime.adapters.staging import DIRECT as LIMITS
+from marine_runtime.adapters.staging import STACK, Staging
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs
 from tests.support.engines import CONFIGURATIONS, Configuration, Outcome, load, outcome

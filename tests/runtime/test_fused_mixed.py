@@ -13,7 +13,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_gen.generate import Description, ExternModule, ImportedFunction, generate
 from marine_runtime import Service
-from marine_runtime.staging import DATA, STACK, Staging
+from marine_runtime.adapters.staging import DATA, STACK, Staging
 from marine_runtime.types import Prim
 from tests.support.adapters import with_prelude
 from tests.support.echo import PAGE, Memory, echo_module, function, take_logs

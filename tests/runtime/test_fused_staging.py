@@ -14,7 +14,7 @@ import pytest
 
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Type, Vector
 from marine_runtime import CallError, Service
-from marine_runtime.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, Staging
+from marine_runtime.adapters.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, Staging
 from marine_runtime.types import Prim
 from marine_runtime.wasm.meter import Meter
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs

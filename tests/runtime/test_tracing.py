@@ -25,7 +25,7 @@ from marine_runtime import (
     TrapError,
     tracing,
 )
-from marine_runtime.codec import Codec
+from marine_runtime.adapters.codec import Codec
 from marine_runtime.host import HostFunction
 from marine_runtime.mounted import RESULT
 from marine_runtime.traced import size

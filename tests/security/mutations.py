@@ -1,6 +1,6 @@
 """Reads the checks that keep guests in their place, and what the code would be without each: `checks/*.txt`.
 
-    file runtime/marine_runtime/codec.py
+    file runtime/marine_runtime/adapters/codec.py
     tests bounds interpreter-fast
 
     check depth of records

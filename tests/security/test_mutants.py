@@ -53,12 +53,12 @@ def test_what_is_no_list(text: str) -> None:
 
 
 def test_checks_that_have_moved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    gone = Mutation("gone", "runtime/marine_runtime/codec.py", "no such source", "", TESTS["blocks"])
-    often = Mutation("often", "runtime/marine_runtime/codec.py", "return", "return", TESTS["blocks"])
+    gone = Mutation("gone", "runtime/marine_runtime/adapters/codec.py", "no such source", "", TESTS["blocks"])
+    often = Mutation("often", "runtime/marine_runtime/adapters/codec.py", "return", "return", TESTS["blocks"])
     monkeypatch.setattr(mutants, "mutations", lambda: [gone, often, often])
     assert main([]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "runtime/marine_runtime/codec.py: gone: the check is there 0 times"
+    assert said[0] == "runtime/marine_runtime/adapters/codec.py: gone: the check is there 0 times"
     assert said[-1] == "two mutations have one title"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from marine_gen import HostFunction
 from marine_runtime import CallError, LinkError, Service
-from marine_runtime.staging import DATA, FAULT_KIND, STACK, STACK_TOP
+from marine_runtime.adapters.staging import DATA, FAULT_KIND, STACK, STACK_TOP
 from marine_runtime.types import Prim
 from marine_runtime.wasm import assemble, open_backend
 from tests.security.cases import modules

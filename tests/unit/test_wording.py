@@ -7,7 +7,7 @@ import pytest
 from marine_gen.cli.output import counted as counted_or_none
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.wasm import read_signatures
-from marine_runtime.codec import failed_allocation
+from marine_runtime.adapters.codec import failed_allocation
 from marine_runtime.wasm.api import out_of_bounds
 from marine_runtime.wording import are, counted
 

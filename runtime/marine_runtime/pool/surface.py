@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marine_runtime.entry import publisher
+from marine_runtime.adapters.entry import publisher
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared
 from marine_runtime.interface import Interface

@@ -10,9 +10,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import CallError
-from marine_runtime.glue import Adapter
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Binder
 from marine_runtime.values.records import to_public

@@ -14,11 +14,19 @@ from threading import get_ident
 from typing import Any, NoReturn, Protocol
 
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.adapters.codec import (
+    MAX_RECORD_DEPTH,
+    Allocate,
+    Codec,
+    failed_allocation,
+    invalid_utf8,
+    too_deep,
+    too_large,
+)
+from marine_runtime.adapters.staging import BatchCode, Staging, StepInfo
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import locate
-from marine_runtime.codec import MAX_RECORD_DEPTH, Allocate, Codec, failed_allocation, invalid_utf8, too_deep, too_large
 from marine_runtime.errors import ArgumentError, CallError, Site
-from marine_runtime.staging import BatchCode, Staging, StepInfo
 from marine_runtime.values.scalars import to_f32
 from marine_runtime.wasm import Module
 from marine_runtime.wasm.api import Codes, CoreFunction, Memory

@@ -13,16 +13,16 @@ from types import ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.adapters.contract import Bound, FusedModules, Link
+from marine_runtime.adapters.staging import step_info
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.glue import Bound, FusedModules, Link
 from marine_runtime.names import identifier
-from marine_runtime.staging import step_info
 
 _REQUIRED = ("bind", "RECORDS", "IMPORTS")
 
 
 class GeneratedGlue:
-    """A generated Python module as glue. See `marine_runtime.glue.Glue`.
+    """A generated Python module as glue. See `marine_runtime.adapters.contract.Glue`.
 
     It has record classes of its own; `records`, which are declared elsewhere, take their place.
     """

@@ -21,8 +21,8 @@ from enum import IntEnum
 from struct import Struct
 from typing import Any
 
+from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
 from marine_runtime.calls.sites import attach
-from marine_runtime.codec import Codec, failed_allocation, too_large
 from marine_runtime.errors import CallError, Site, TrapError
 from marine_runtime.types import Array, IType, Prim, Record
 from marine_runtime.wasm.api import CoreFunction, Memory, out_of_bounds
