@@ -27,8 +27,8 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
+from marine_runtime.host.python_module import PythonModule, in_order
 from marine_runtime.linker import HostFunctions, Part
-from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer
 from marine_runtime.wasm import open_backend

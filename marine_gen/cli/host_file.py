@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from marine_runtime.host import HostFunction
+    from marine_runtime.host.function import HostFunction
 
 HOST = "host"
 MAPPING = "host_functions"
@@ -23,8 +23,8 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
         LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is no function.
     """
     from marine_runtime.errors import ArgumentError, ConfigError, LoadError
-    from marine_runtime.host_imports import host_functions
-    from marine_runtime.service_host import ServiceHost
+    from marine_runtime.host.registry import ServiceHost
+    from marine_runtime.host.resolve import host_functions
 
     if path is None:
         return {}

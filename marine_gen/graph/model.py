@@ -16,9 +16,9 @@ from marine_gen.artifact import CompiledModule
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, Store
 from marine_gen.passes import Check, Copy, ServiceIR, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
-from marine_runtime import call_parameters, logger
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
+from marine_runtime.host import call_parameters, logger
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
 

@@ -6,7 +6,6 @@ with marine_runtime.load("build/curl_service") as service:
 """
 
 from marine_runtime.artifact import load
-from marine_runtime.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, MountedBinary, ServiceConfig
@@ -28,10 +27,11 @@ from marine_runtime.errors import (
     TrapError,
     ValueLimitError,
 )
-from marine_runtime.host import HostFunction, host_function
-from marine_runtime.python_module import PythonModule
+from marine_runtime.host.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime.host.function import HostFunction, host_function
+from marine_runtime.host.python_module import PythonModule
+from marine_runtime.host.registry import ServiceHost
 from marine_runtime.service import Service
-from marine_runtime.service_host import ServiceHost
 from marine_runtime.tracing import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.annotations import F32, S8, S16, S32, S64, U8, U16, U32, U64

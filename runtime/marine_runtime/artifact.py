@@ -23,8 +23,8 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.code_cache import compile_cached
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.host.python_module import PythonModule, in_order
 from marine_runtime.linker import HostFunctions, Part
-from marine_runtime.python_module import PythonModule, in_order
 from marine_runtime.service import Service
 from marine_runtime.tracing import Tracer
 from marine_runtime.wasm import Backend, Module, open_backend

@@ -24,10 +24,10 @@ from marine_runtime.calls.sites import attach
 from marine_runtime.calls.trampoline import LateBound, boundary, not_linked
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, ExitError, LinkError, Site
-from marine_runtime.host import GuestSide, adapt, missing_helper
-from marine_runtime.host_imports import HostFunctions as HostFunctions  # others take it from here
-from marine_runtime.host_imports import HostSide
-from marine_runtime.python_module import PythonGlue, PythonModule
+from marine_runtime.host.function import GuestSide, adapt, missing_helper
+from marine_runtime.host.python_module import PythonGlue, PythonModule
+from marine_runtime.host.resolve import HostFunctions as HostFunctions  # others take it from here
+from marine_runtime.host.resolve import HostSide
 from marine_runtime.traced import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange

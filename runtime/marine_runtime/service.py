@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from marine_runtime.adapters.entry import publisher
-from marine_runtime.call_parameters import CallParameters
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
@@ -19,9 +18,10 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.growth import add_module, remove_module
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
+from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime.host.python_module import PythonModule
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
-from marine_runtime.python_module import PythonModule
 from marine_runtime.traced import Track
 from marine_runtime.tracing import Tracer
 from marine_runtime.values.arguments import arrange

@@ -19,8 +19,8 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import Adapter, Bound, ImportAdapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host import HostFunction
-from marine_runtime.mounted import is_mounted
+from marine_runtime.host.function import HostFunction
+from marine_runtime.host.mounted_binary import is_mounted
 from marine_runtime.tracing import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
 from marine_runtime.values.coerce import Binder

@@ -21,7 +21,7 @@ import pytest
 import marine_gen
 from marine_gen.artifact import ENGINES
 from marine_runtime import MountedBinary, Service, ServiceHost, read_config
-from marine_runtime.mounted import NOT_STARTED
+from marine_runtime.host.mounted_binary import NOT_STARTED
 from tests.guests.descriptions import EXAMPLE_FOLDER, ROOT
 from tests.support.engines import Configuration
 from tests.support.markdown import blocks, output_pattern

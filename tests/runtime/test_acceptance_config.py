@@ -12,7 +12,7 @@ import pytest
 import marine_gen
 from marine_gen.generate import Named, Vector
 from marine_runtime import ConfigError, ModuleConfig, Service, ServiceConfig
-from marine_runtime.mounted import RESULT
+from marine_runtime.host.mounted_binary import RESULT
 from marine_runtime.types import Prim
 from tests.support.echo import function
 from tests.support.engines import Configuration, guest, shown

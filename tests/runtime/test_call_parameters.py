@@ -19,7 +19,7 @@ from marine_runtime import (
     ServiceConfig,
     StateError,
 )
-from marine_runtime.call_parameters import HOST_NAMESPACES, LAYOUTS
+from marine_runtime.host.call_parameters import HOST_NAMESPACES, LAYOUTS
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, chain, echo_module, function
 from tests.support.engines import guests, shown

@@ -11,7 +11,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Type, Vector, generate
 from marine_runtime import ArgumentError, CallError, LinkError, Service, StateError
-from marine_runtime.host import HostType
+from marine_runtime.host.function import HostType
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from tests.support.echo import Memory, chain, echo_module, forward, function, raw_wat
 from tests.support.engines import Configuration, assemble, guests, load, outcome, shown

@@ -15,7 +15,7 @@ from marine_runtime import U32, Service
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
-from marine_runtime.python_module import PythonModule
+from marine_runtime.host.python_module import PythonModule
 from marine_runtime.wasm import open_backend
 from marine_runtime.wasm import store as engine
 from tests.support.engines import Configuration, assemble, guest, guests

@@ -14,8 +14,8 @@ import pytest
 
 from marine_gen.generate import Named, Vector
 from marine_runtime import ConfigError, LinkError, ModuleConfig, MountedBinary, Service, ServiceConfig
-from marine_runtime.host import HostFunction
-from marine_runtime.mounted import KILLED, NOT_STARTED, RESULT, run
+from marine_runtime.host.function import HostFunction
+from marine_runtime.host.mounted_binary import KILLED, NOT_STARTED, RESULT, run
 from marine_runtime.types import Array, Prim
 from tests.support.echo import function
 from tests.support.engines import shown

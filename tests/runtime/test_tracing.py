@@ -26,8 +26,8 @@ from marine_runtime import (
     tracing,
 )
 from marine_runtime.adapters.codec import Codec
-from marine_runtime.host import HostFunction
-from marine_runtime.mounted import RESULT
+from marine_runtime.host.function import HostFunction
+from marine_runtime.host.mounted_binary import RESULT
 from marine_runtime.traced import size
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
 from tests.runtime.test_failures import render

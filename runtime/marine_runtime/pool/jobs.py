@@ -13,7 +13,7 @@ from threading import Condition, Lock
 from time import monotonic
 from typing import Any
 
-from marine_runtime.call_parameters import CallParameters
+from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
 from marine_runtime.values.records import ToPublic
 

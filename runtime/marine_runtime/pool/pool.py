@@ -11,10 +11,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 
-from marine_runtime.call_parameters import CallParameters, checked
 from marine_runtime.calls.limits import check_fuel
 from marine_runtime.errors import ArgumentError
 from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
+from marine_runtime.host.call_parameters import CallParameters, checked
 from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError

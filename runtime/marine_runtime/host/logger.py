@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from marine_runtime.host import GuestSide, HostFunction
+from marine_runtime.host.function import GuestSide, HostFunction
 from marine_runtime.types import Field, FunctionType, Prim, Records
 
 NAME = "log_utf8_string"

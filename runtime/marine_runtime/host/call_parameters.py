@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host import HostFunction
+from marine_runtime.host.function import HostFunction
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Records, RecordType
 from marine_runtime.values.coerce import coercion
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from marine_runtime.config.model import MountedBinary
-from marine_runtime.host import HostFunction
+from marine_runtime.host.function import HostFunction
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.wording import counted
 

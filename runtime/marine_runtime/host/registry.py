@@ -10,8 +10,8 @@ from collections.abc import Callable, ItemsView, Sequence
 from typing import Any, overload
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host import HostFunction, HostType, as_host_function
-from marine_runtime.host_imports import import_key
+from marine_runtime.host.function import HostFunction, HostType, as_host_function
+from marine_runtime.host.resolve import import_key
 from marine_runtime.values.scalars import kind
 
 Decorator = Callable[[Callable[..., Any]], HostFunction]

@@ -1,0 +1,1 @@
+"""Imports that the host provides: Python functions, Python modules, and the built-in ones."""
