@@ -30,7 +30,7 @@ from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import PythonModule, in_order
 from marine_runtime.linker import HostFunctions, Part
 from marine_runtime.service import Service
-from marine_runtime.tracing import Tracer
+from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import open_backend
 
 ENGINES = (*BUILT_ENGINES, "interpreter")

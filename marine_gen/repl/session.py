@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from marine_gen.artifact.incremental import Workbench
     from marine_runtime.config.model import ModuleConfig
     from marine_runtime.service import Service
-    from marine_runtime.tracing import Tracer
+    from marine_runtime.tracing.recorder import Tracer
 
 TIMEOUT = 0.1
 LONGEST_TIMEOUT = 3600.0
@@ -140,7 +140,7 @@ class Session:
         Raises:
             MarineError: the file can't be written, or as `marine_gen.load`; nothing is recorded then.
         """
-        from marine_runtime.tracing import tracing
+        from marine_runtime.tracing.recorder import tracing
 
         with ExitStack() as stack:
             self.tracer = stack.enter_context(tracing(path))

@@ -28,7 +28,7 @@ from marine_runtime.host.function import GuestSide, adapt, missing_helper
 from marine_runtime.host.python_module import PythonGlue, PythonModule
 from marine_runtime.host.resolve import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host.resolve import HostSide
-from marine_runtime.traced import Track
+from marine_runtime.tracing.instrument import Track
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers

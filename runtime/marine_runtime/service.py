@@ -22,8 +22,8 @@ from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.linker import HostFunctions, Linked, Part, Scene, link
-from marine_runtime.traced import Track
-from marine_runtime.tracing import Tracer
+from marine_runtime.tracing.instrument import Track
+from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState

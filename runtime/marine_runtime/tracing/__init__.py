@@ -1,0 +1,1 @@
+"""Traces of calls: instrumentation of adapters, and the recorder."""
