@@ -10,7 +10,7 @@ from marine_gen.artifact import compile_module
 from marine_gen.check import check_links
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime import LinkError, Service
-from marine_runtime.linker import Part
+from marine_runtime.linking.linker import Part
 from marine_runtime.wasm import open_backend
 from tests.support.engines import guests
 from tests.support.troubles import modules

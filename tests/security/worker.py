@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from marine_runtime import Service, linker
+from marine_runtime import Service
 from marine_runtime.adapters.staging import BATCH_DONE, FAULT_KIND, KEPT, STACK, STACK_TOP, Staging
 from marine_runtime.errors import MarineError
+from marine_runtime.linking import linker
 from tests.security.cases import SOON, Case, family, modules
 from tests.security.liar import host_functions
 from tests.support.echo import PAGE

@@ -16,7 +16,7 @@ from typing import Any
 from marine_runtime.artifact import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.interface import Interface
-from marine_runtime.linker import HostFunctions
+from marine_runtime.linking.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request
 from marine_runtime.pool.surface import Flattener
 from marine_runtime.service import Service

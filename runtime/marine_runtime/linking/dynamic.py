@@ -12,7 +12,7 @@ from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.linker import Linked, Part, Scene, link_part
+from marine_runtime.linking.linker import Linked, Part, Scene, link_part
 
 
 def add_module(part: Part | PythonModule, config: ModuleConfig | None, scene: Scene) -> Linked:

@@ -1,0 +1,1 @@
+"""Linking of modules into a service, at load time and while it runs."""
