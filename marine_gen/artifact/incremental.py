@@ -23,7 +23,7 @@ from marine_runtime.adapters.contract import FusedModules, Glue
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.linking.linker import HostFunctions, Part
-from marine_runtime.service import Service
+from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import Backend, assemble, open_backend
 from marine_runtime.wasm.tables import initial_table_elements

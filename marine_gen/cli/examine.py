@@ -24,7 +24,7 @@ from marine_runtime.artifact import read_manifest
 from marine_runtime.config.host_check import check_programs
 from marine_runtime.config.toml import read_config
 from marine_runtime.errors import ConfigError, LoadError, MarineError
-from marine_runtime.interface import ModuleInterface
+from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.wasm import open_backend
 
 _T = TypeVar("_T")

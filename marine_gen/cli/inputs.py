@@ -21,7 +21,7 @@ import click
 
 if TYPE_CHECKING:
     from marine_gen.interfaces import Interfaces
-    from marine_runtime.service import Service
+    from marine_runtime.service.service import Service
 
 _WASM_MAGIC = b"\0asm"
 

@@ -21,7 +21,7 @@ from marine_gen.cli.report import clean, say
 
 if TYPE_CHECKING:
     from marine_runtime.config.model import ServiceConfig
-    from marine_runtime.service import Service
+    from marine_runtime.service.service import Service
 
     NumberType = click.ParamType[float | int]
 else:

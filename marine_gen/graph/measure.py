@@ -18,7 +18,7 @@ from marine_gen.graph.model import FUSED, Key, callees
 from marine_gen.graph.stubs import LOOP, NoSampleError, Stub, make_stub, sample
 from marine_gen.ir.model import Side
 from marine_runtime.errors import MarineError
-from marine_runtime.service import Service
+from marine_runtime.service.service import Service
 from marine_runtime.tracing.instrument import size
 
 _ROUNDS, _SECONDS = 5, 0.005

@@ -18,7 +18,7 @@ from prompt_toolkit.document import Document
 from marine_gen.artifact import ENGINES
 from marine_gen.repl.registry import Word, by_name, commands
 from marine_gen.repl.session import Session
-from marine_runtime.interface import ModuleInterface
+from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+')

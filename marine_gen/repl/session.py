@@ -24,7 +24,7 @@ from marine_gen.repl.spelling import duration
 if TYPE_CHECKING:
     from marine_gen.artifact.incremental import Workbench
     from marine_runtime.config.model import ModuleConfig
-    from marine_runtime.service import Service
+    from marine_runtime.service.service import Service
     from marine_runtime.tracing.recorder import Tracer
 
 TIMEOUT = 0.1

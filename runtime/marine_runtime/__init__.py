@@ -31,7 +31,7 @@ from marine_runtime.host.call_parameters import CallParameters, ParticleParamete
 from marine_runtime.host.function import HostFunction, host_function
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.host.registry import ServiceHost
-from marine_runtime.service import Service
+from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.annotations import F32, S8, S16, S32, S64, U8, U16, U32, U64

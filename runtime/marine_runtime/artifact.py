@@ -25,7 +25,7 @@ from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.host.python_module import PythonModule, in_order
 from marine_runtime.linking.linker import HostFunctions, Part
-from marine_runtime.service import Service
+from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import Backend, Module, open_backend
 from marine_runtime.wasm.tables import initial_table_elements

@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from marine_runtime.artifact import load
 from marine_runtime.errors import LoadError
-from marine_runtime.handles import Declared, DeclaredModule, ModuleHandle, Modules
-from marine_runtime.service import Service
+from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
+from marine_runtime.service.service import Service
 
 __all__ = ["Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader", "opener"]
 

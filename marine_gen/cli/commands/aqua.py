@@ -14,7 +14,7 @@ from marine_gen.cli.output import write_text
 from marine_gen.cli.report import clean
 
 if TYPE_CHECKING:
-    from marine_runtime.interface import ModuleInterface
+    from marine_runtime.service.interface import ModuleInterface
 
 
 @click.command(

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from marine_runtime.errors import StateError
-from marine_runtime.handles import ModuleHandle, Modules
 from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.pool import Arguments, ServicePool
-from marine_runtime.service import Service
+from marine_runtime.service.handles import ModuleHandle, Modules
+from marine_runtime.service.service import Service
 
 
 class AsyncServicePool:

@@ -15,11 +15,11 @@ from typing import Any
 
 from marine_runtime.artifact import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
-from marine_runtime.interface import Interface
 from marine_runtime.linking.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request
 from marine_runtime.pool.surface import Flattener
-from marine_runtime.service import Service
+from marine_runtime.service.interface import Interface
+from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]

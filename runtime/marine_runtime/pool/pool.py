@@ -13,9 +13,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 
 from marine_runtime.calls.limits import check_fuel
 from marine_runtime.errors import ArgumentError
-from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.host.call_parameters import CallParameters, checked
-from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.event_loop import result_of
@@ -26,7 +24,9 @@ from marine_runtime.pool.settings import pickled, processors, seconds
 from marine_runtime.pool.surface import Surface
 from marine_runtime.pool.threads import ThreadWorker, Watchdog
 from marine_runtime.pool.workers import Crew, Statistics, Worker
-from marine_runtime.service import Service
+from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
+from marine_runtime.service.interface import Interface
+from marine_runtime.service.service import Service
 
 Kind = Literal["processes", "threads"]
 Arguments = Sequence[Any] | Mapping[str, Any]

@@ -11,8 +11,8 @@ from typing import Any
 
 from marine_runtime.adapters.entry import publisher
 from marine_runtime.errors import ArgumentError
-from marine_runtime.handles import UNDECLARED, Declared
-from marine_runtime.interface import Interface
+from marine_runtime.service.handles import UNDECLARED, Declared
+from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers

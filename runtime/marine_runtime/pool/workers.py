@@ -12,10 +12,10 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.interface import Interface
 from marine_runtime.pool.copies import Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.jobs import Job, Jobs, Reply
+from marine_runtime.service.interface import Interface
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by the engine."""

@@ -16,12 +16,12 @@ from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError
-from marine_runtime.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.interface import Interface, ModuleInterface
 from marine_runtime.linking.dynamic import add_module, remove_module
 from marine_runtime.linking.linker import HostFunctions, Linked, Part, Scene, link
+from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
+from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.tracing.instrument import Track
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.values.arguments import arrange

@@ -1,0 +1,1 @@
+"""A running service: its calls, its modules as attributes, and its interface."""
