@@ -22,9 +22,9 @@ from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_gen.interpreter import InterpreterGlue
-from marine_runtime import artifact
+from marine_runtime.artifact import manifest as artifact
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.calls.limits import check_stack
-from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import PythonModule, in_order

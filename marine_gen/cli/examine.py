@@ -20,7 +20,7 @@ from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.passes import fuse_service
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.artifact import read_manifest
+from marine_runtime.artifact.manifest import read_manifest
 from marine_runtime.config.host_check import check_programs
 from marine_runtime.config.toml import read_config
 from marine_runtime.errors import ConfigError, LoadError, MarineError

@@ -125,7 +125,7 @@ def reporting(service: Service, *, wanted: bool, as_json: bool) -> Iterator[None
 
 def _settings(target: Path, memory: float | int) -> ServiceConfig:
     """The settings of a target, with another memory limit."""
-    from marine_runtime.artifact import read_manifest
+    from marine_runtime.artifact.manifest import read_manifest
     from marine_runtime.config.model import ServiceConfig
     from marine_runtime.config.toml import read_config
 

@@ -17,7 +17,7 @@ from packaging.tags import sys_tags
 
 from marine_gen.artifact import build, read_target
 from marine_gen.hatch.options import Options, ServiceOptions, read_options
-from marine_runtime.artifact import MANIFEST, Manifest
+from marine_runtime.artifact.manifest import MANIFEST, Manifest
 from marine_runtime.errors import MarineError
 
 

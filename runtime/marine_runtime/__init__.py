@@ -5,7 +5,7 @@ with marine_runtime.load("build/curl_service") as service:
     service.modules.facade.get_n_save(url, name)
 """
 
-from marine_runtime.artifact import load
+from marine_runtime.artifact.manifest import load
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, MountedBinary, ServiceConfig

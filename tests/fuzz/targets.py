@@ -37,7 +37,8 @@ from marine_gen.wasm import (
     read_manifest,
     read_signatures,
 )
-from marine_runtime import ServiceConfig, artifact, parse_config
+from marine_runtime import ServiceConfig, parse_config
+from marine_runtime.artifact import manifest as artifact
 from marine_runtime.errors import ArgumentError, ConfigError, LoadError, MarineError
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.json import JsonCodec

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from marine_gen.artifact import build, read_target
-from marine_runtime import LoadError, artifact
+from marine_runtime import LoadError
+from marine_runtime.artifact import manifest as artifact
 from tests.guests.descriptions import GUESTS_FOLDER
 
 Change = Callable[[dict[str, Any]], None]

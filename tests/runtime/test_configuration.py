@@ -11,7 +11,7 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import read_target
 from marine_runtime import ConfigError, LoadError, ModuleConfig, ServiceConfig, read_config
-from marine_runtime.artifact import MANIFEST
+from marine_runtime.artifact.manifest import MANIFEST
 from tests.support.engines import Configuration, guest, guests
 
 OVERRIDE = ServiceConfig(7 << 20, {"donkey": ModuleConfig(envs={"A": "override"})}, service_id="x")

@@ -13,7 +13,7 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import build, cached_code, clear_cache
 from marine_gen.artifact.target import Source
-from marine_runtime.code_cache import CACHE_VARIABLE, FOLDER, cache_place, code_directory
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE, FOLDER, cache_place, code_directory
 from marine_runtime.errors import FuelLimitError
 from tests.support.engines import guests
 

@@ -48,7 +48,7 @@ def command(clear: bool) -> None:
 
 
 def _describe(entry: Path) -> tuple[str, str]:
-    from marine_runtime.artifact import read_manifest
+    from marine_runtime.artifact.manifest import read_manifest
     from marine_runtime.errors import LoadError
 
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from marine_runtime.artifact import load
+from marine_runtime.artifact.manifest import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.linking.linker import HostFunctions
 from marine_runtime.pool.jobs import Reply, Request

@@ -19,8 +19,8 @@ from typing import Any
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
+from marine_runtime.artifact.code_cache import compile_cached
 from marine_runtime.calls.limits import check_stack
-from marine_runtime.code_cache import compile_cached
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.host.python_module import PythonModule, in_order

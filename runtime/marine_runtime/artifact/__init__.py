@@ -1,0 +1,1 @@
+"""Built directories: the manifest, loading, the cache of machine code, typed packages."""
