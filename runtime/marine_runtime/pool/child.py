@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
-from marine_runtime.pool.copies import Copy, Setup
-from marine_runtime.pool.transport import pack_error, pack_reply, unpack_request
+from marine_runtime.pool.instance import Copy, Setup
+from marine_runtime.pool.wire import pack_error, pack_reply, unpack_request
 
 
 def serve(connection: Connection) -> None:

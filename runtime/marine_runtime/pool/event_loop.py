@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from marine_runtime.pool.errors import PoolFullError
-from marine_runtime.pool.jobs import Job, Jobs
+from marine_runtime.pool.queue import Job, Jobs
 
 
 async def result_of(jobs: Jobs, job: Job) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from marine_runtime.pool.jobs import Job, Request, Terms
-from marine_runtime.pool.surface import Function
+from marine_runtime.pool.marshal import Function
+from marine_runtime.pool.queue import Job, Request, Terms
 
 
 class PoolFunction:

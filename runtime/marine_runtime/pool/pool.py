@@ -14,16 +14,16 @@ from typing import Any, ClassVar, Literal, ParamSpec, Self, TypeVar
 from marine_runtime.calls.limits import check_fuel
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.call_parameters import CallParameters, checked
-from marine_runtime.pool.copies import HostFunctionsSource, Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
-from marine_runtime.pool.jobs import Job, Jobs, Request, Terms
+from marine_runtime.pool.instance import HostFunctionsSource, Setup
+from marine_runtime.pool.marshal import Surface
+from marine_runtime.pool.options import pickled, processors, seconds
 from marine_runtime.pool.processes import ProcessWorker
-from marine_runtime.pool.settings import pickled, processors, seconds
-from marine_runtime.pool.surface import Surface
+from marine_runtime.pool.queue import Job, Jobs, Request, Terms
 from marine_runtime.pool.threads import ThreadWorker, Watchdog
-from marine_runtime.pool.workers import Crew, Statistics, Worker
+from marine_runtime.pool.worker import Crew, Statistics, Worker
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service

@@ -20,9 +20,9 @@ from typing import Any
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
-from marine_runtime.pool.jobs import Job
-from marine_runtime.pool.transport import pack_request, unpack_error, unpack_reply
-from marine_runtime.pool.workers import GRACE, RETRIES, Crew, Worker
+from marine_runtime.pool.queue import Job
+from marine_runtime.pool.wire import pack_request, unpack_error, unpack_reply
+from marine_runtime.pool.worker import GRACE, RETRIES, Crew, Worker
 from marine_runtime.service.interface import Interface
 
 _JOIN = 5.0

@@ -13,10 +13,10 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.copies import Copy
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.jobs import Job
-from marine_runtime.pool.workers import GRACE, RETRIES, Crew, Worker
+from marine_runtime.pool.instance import Copy
+from marine_runtime.pool.queue import Job
+from marine_runtime.pool.worker import GRACE, RETRIES, Crew, Worker
 
 MAX_ABANDONED = 32
 """Threads that may hang at a time. Each keeps its copy: memories, and gigabytes of address space."""

@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.pool.copies import Setup
+from marine_runtime.pool.instance import Setup
 
 
 def processors() -> int:

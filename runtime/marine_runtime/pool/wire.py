@@ -13,7 +13,7 @@ from typing import Any
 
 from marine_runtime.errors import MarineError
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.jobs import Reply, Request, Terms
+from marine_runtime.pool.queue import Reply, Request, Terms
 
 _MAX_CHAIN = 64
 

@@ -12,9 +12,9 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.copies import Setup
 from marine_runtime.pool.errors import PoolClosedError, PoolError
-from marine_runtime.pool.jobs import Job, Jobs, Reply
+from marine_runtime.pool.instance import Setup
+from marine_runtime.pool.queue import Job, Jobs, Reply
 from marine_runtime.service.interface import Interface
 
 GRACE = 0.5

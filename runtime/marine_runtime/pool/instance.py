@@ -16,8 +16,8 @@ from typing import Any
 from marine_runtime.artifact.manifest import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.linking.linker import HostFunctions
-from marine_runtime.pool.jobs import Reply, Request
-from marine_runtime.pool.surface import Flattener
+from marine_runtime.pool.marshal import Flattener
+from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
