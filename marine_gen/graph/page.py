@@ -5,9 +5,9 @@ The page asks for nothing from elsewhere and forbids itself to. Without scripts 
 
 from __future__ import annotations
 
+from marine_gen.codegen.templating import render_markup
 from marine_gen.graph.model import Graph
 from marine_gen.graph.svg import drawing
-from marine_gen.templating import render_markup
 
 
 def render_html(graph: Graph) -> str:

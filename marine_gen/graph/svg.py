@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from marine_gen.codegen.templating import render_markup
 from marine_gen.graph.layout import LEGEND_LINE, MARGIN, SMALL_CELL, TITLE_CELL, Layout, Text, cut, lay_out, width_of
 from marine_gen.graph.model import FUSED, Graph, Kind, Row
-from marine_gen.templating import render_markup
 
 _PACKAGE = "marine_gen.graph"
 _SWATCH = 34

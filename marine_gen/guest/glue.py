@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from marine_gen.codegen.templating import render
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, Member, Named, Type, Vector, generate
 from marine_gen.guest.conversions import Conversions
 from marine_gen.guest.names import comment, literal
 from marine_gen.guest.spelling import Export, Import, Spelling, converts
 from marine_gen.guest.writer import Writer
-from marine_gen.templating import render
 from marine_runtime.names import identifier
 from marine_runtime.types import Prim
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from marine_gen.templating import render
+from marine_gen.codegen.templating import render
 from marine_runtime.errors import ArgumentError
 from marine_runtime.names import identifier, quoted
 

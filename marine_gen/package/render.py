@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from marine_gen.codegen.templating import render
 from marine_gen.package.records import SharedRecord, shared_records
 from marine_gen.python_backend import Aliases, Annotations, docstring, literal
-from marine_gen.templating import render
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from marine_gen.codegen.templating import render
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.aliases import Aliases
 from marine_gen.python_backend.bodies import Body, CoreFunctions
@@ -17,7 +18,6 @@ from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, 
 from marine_gen.python_backend.helpers import Helpers
 from marine_gen.python_backend.staged import FusedSide, StagedCall, wire_codes
 from marine_gen.python_backend.writer import MARK, Writer, literal
-from marine_gen.templating import render
 from marine_runtime.names import identifiers
 from marine_runtime.types import Array, IType, Record, Records, reachable_records
 from marine_runtime.values.records import class_names

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from marine_gen.codegen.templating import render
 from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.templating import render
 from marine_gen.wasm_backend.checks import Checks
 from marine_gen.wasm_backend.copies import Copies
 from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params, wasm_results

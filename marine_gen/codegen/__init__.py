@@ -1,0 +1,1 @@
+"""Emission of generated code: templates, writers, literals, names."""
