@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import click
 
 from marine_gen._version import __version__
-from marine_gen.cli.logs import configuration_warnings
-from marine_gen.cli.report import report_error, report_interrupted, report_traceback
+from marine_gen.console.logs import configuration_warnings
+from marine_gen.console.report import report_error, report_interrupted, report_traceback
 
 COMMANDS = (
     *("build", "run", "repl", "check", "explain", "graph", "bench", "it", "interface", "aqua", "info"),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from marine_gen.cli.inputs import Kind, kind_of
-from marine_gen.cli.report import clean, say
+from marine_gen.console.inputs import Kind, kind_of
+from marine_gen.console.report import clean, say
 
 if TYPE_CHECKING:
     from marine_runtime.config.model import ServiceConfig

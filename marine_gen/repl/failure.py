@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marine_gen.cli.report import error_lines
+from marine_gen.console.report import error_lines
 
 
 class CommandError(Exception):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import click
 
-from marine_gen.cli.output import write_text
-from marine_gen.cli.report import clean, say
+from marine_gen.console.output import write_text
+from marine_gen.console.report import clean, say
 
 
 class Output:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from marine_gen.cli.report import wants_colour
+from marine_gen.console.report import wants_colour
 from marine_gen.repl.breaking import Break, breakable
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.output import Output

@@ -20,7 +20,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import HighlightMatchingBracketProcessor
 from prompt_toolkit.output import ColorDepth
 
-from marine_gen.cli.output import is_terminal
+from marine_gen.console.output import is_terminal
 from marine_gen.repl.complete import complete
 from marine_gen.repl.history import open_history
 from marine_gen.repl.pipe import goes_on
@@ -78,7 +78,7 @@ def _depth() -> ColorDepth | None:
     """Colours follow NO_COLOR like everything else on the command line."""
     import sys
 
-    from marine_gen.cli.report import wants_colour
+    from marine_gen.console.report import wants_colour
 
     return None if wants_colour(sys.stdout) and is_terminal() else ColorDepth.DEPTH_1_BIT
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 import marine_runtime
-from marine_gen.cli.output import counted, human_size
+from marine_gen.console.output import counted, human_size
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 
 Run = Callable[..., Result]

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from marine_gen.cli import cli
 from marine_gen.cli.app import COMMANDS
-from marine_gen.cli.report import clean, report_diagnostics, report_error, wants_colour
+from marine_gen.console.report import clean, report_diagnostics, report_error, wants_colour
 from marine_gen.diagnostics import Code, Diagnostic, Span
 from marine_runtime.errors import CallError, LinkError, Site
 

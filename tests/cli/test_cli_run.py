@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from marine_gen.artifact import ENGINES
-from marine_gen.cli.inputs import choose_function
+from marine_gen.console.inputs import choose_function
 from marine_runtime import ArgumentError
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 from tests.support.engines import assemble

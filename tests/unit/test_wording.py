@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marine_gen.cli.output import counted as counted_or_none
+from marine_gen.console.output import counted as counted_or_none
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.wasm import read_signatures
 from marine_runtime.adapters.codec import failed_allocation

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from marine_gen.cli.host_file import read_host_functions
-from marine_gen.cli.inputs import choose_function, read_arguments
-from marine_gen.cli.interrupt import interruptible
 from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.options import FILE, examples, host_file_option
-from marine_gen.cli.output import counted, write_json, write_table
-from marine_gen.cli.report import clean, warn
+from marine_gen.console.host_file import read_host_functions
+from marine_gen.console.inputs import choose_function, read_arguments
+from marine_gen.console.interrupt import interruptible
+from marine_gen.console.output import counted, write_json, write_table
+from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
     from marine_gen.bench import Candidate, Timing

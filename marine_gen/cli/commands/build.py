@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, EngineType, examples
-from marine_gen.cli.output import counted, human_size, write_table
-from marine_gen.cli.report import clean
+from marine_gen.console.output import counted, human_size, write_table
+from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
     from marine_gen.artifact import BuildResult, Source

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.options import examples
-from marine_gen.cli.output import counted, human_size, write_table
-from marine_gen.cli.report import clean
+from marine_gen.console.output import counted, human_size, write_table
+from marine_gen.console.report import clean
 
 
 @click.command(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.host_file import read_host_functions
 from marine_gen.cli.options import FILE, examples, host_file_option
-from marine_gen.cli.output import counted, write_json
-from marine_gen.cli.report import clean, report_diagnostics, report_error, say
+from marine_gen.console.host_file import read_host_functions
+from marine_gen.console.output import counted, write_json
+from marine_gen.console.report import clean, report_diagnostics, report_error, say
 
 if TYPE_CHECKING:
     from marine_gen.cli.examine import Checked, Report

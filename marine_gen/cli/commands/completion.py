@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from marine_gen.cli.options import examples
-from marine_gen.cli.output import write_text
+from marine_gen.console.output import write_text
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "marine-gen"

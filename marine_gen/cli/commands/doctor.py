@@ -10,7 +10,7 @@ from enum import StrEnum
 import click
 
 from marine_gen.cli.options import examples
-from marine_gen.cli.output import human_size, write_json, write_table
+from marine_gen.console.output import human_size, write_json, write_table
 
 
 class State(StrEnum):

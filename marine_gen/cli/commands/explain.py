@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.inputs import read_inputs
 from marine_gen.cli.options import FILE, engine_option, examples
-from marine_gen.cli.output import console, is_terminal, write_table, write_text
-from marine_gen.cli.report import clean
+from marine_gen.console.inputs import read_inputs
+from marine_gen.console.output import console, is_terminal, write_table, write_text
+from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
     from marine_gen.cli.views import Subject, View

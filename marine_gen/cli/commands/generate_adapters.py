@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from marine_gen.cli.inputs import read_bytes, read_text, write_file
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.cli.output import counted, write_text
-from marine_gen.cli.report import say
+from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.console.output import counted, write_text
+from marine_gen.console.report import say
 
 if TYPE_CHECKING:
     from marine_gen.generate import Description

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.inputs import write_file
-from marine_gen.cli.interrupt import interruptible
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
-from marine_gen.cli.output import write_text
-from marine_gen.cli.report import clean
+from marine_gen.console.inputs import write_file
+from marine_gen.console.interrupt import interruptible
+from marine_gen.console.output import write_text
+from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
     from marine_gen.ir import AdapterIR

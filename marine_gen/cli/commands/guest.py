@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.inputs import read_bytes, read_text, write_file
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.report import clean, wants_colour
+from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.console.report import clean, wants_colour
 
 if TYPE_CHECKING:
     from marine_gen.generate import Description

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.inputs import read_bytes
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.output import write_json, write_text
-from marine_gen.cli.report import clean
+from marine_gen.console.inputs import read_bytes
+from marine_gen.console.output import write_json, write_text
+from marine_gen.console.report import clean
 
 
 @click.command("info", short_help="Print a module's versions.", epilog=examples("marine-gen info greeting.wasm"))

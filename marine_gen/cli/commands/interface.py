@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from marine_gen.cli.inputs import interfaces_of, read_inputs
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.output import write_json, write_text
-from marine_gen.cli.report import clean
+from marine_gen.console.inputs import interfaces_of, read_inputs
+from marine_gen.console.output import write_json, write_text
+from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
     from marine_runtime.service.interface import Interface, ModuleInterface

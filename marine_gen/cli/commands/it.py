@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.inputs import Input, interfaces_of, read_bytes, read_inputs
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.output import write_text
+from marine_gen.console.inputs import Input, interfaces_of, read_bytes, read_inputs
+from marine_gen.console.output import write_text
 
 
 @click.command(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.host_file import read_host_functions
-from marine_gen.cli.logs import LEVELS, logging_to_stderr
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
+from marine_gen.console.host_file import read_host_functions
+from marine_gen.console.logs import LEVELS, logging_to_stderr
 
 
 def _default_level() -> str:

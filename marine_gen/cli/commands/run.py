@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.host_file import read_host_functions
-from marine_gen.cli.inputs import choose_function, read_arguments
-from marine_gen.cli.interrupt import interruptible
 from marine_gen.cli.limits import Limits, limit_options, reporting
-from marine_gen.cli.logs import LEVELS, logging_to_stderr
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
-from marine_gen.cli.output import write_text
+from marine_gen.console.host_file import read_host_functions
+from marine_gen.console.inputs import choose_function, read_arguments
+from marine_gen.console.interrupt import interruptible
+from marine_gen.console.logs import LEVELS, logging_to_stderr
+from marine_gen.console.output import write_text
 
 
 @click.command(

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from marine_gen.cli.inputs import read_bytes, read_text, write_file
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.cli.report import clean, say
+from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.console.report import clean, say
 
 _INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metavar="IN", help="Wasm module to read.")
 

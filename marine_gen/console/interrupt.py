@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marine_gen.cli.report import report_interrupted
+from marine_gen.console.report import report_interrupted
 
 _GRACE = 0.5  # seconds
 _EXIT_CODE = 130

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marine_gen.cli.report import clean, warn
+from marine_gen.console.report import clean, warn
 
 LEVELS = {
     "error": logging.ERROR,

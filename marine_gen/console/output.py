@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from marine_gen.cli.report import clean, wants_colour
+from marine_gen.console.report import clean, wants_colour
 
 if TYPE_CHECKING:
     from rich.console import Console
