@@ -9,9 +9,9 @@ import pytest
 from click.testing import Result
 
 from marine_gen.artifact import ENGINES
-from marine_gen.cli.examine import compile_input
-from marine_gen.cli.views import FUSED, Subject, views
 from marine_gen.console.inputs import read_inputs
+from marine_gen.inspect.check import compile_input
+from marine_gen.inspect.views import FUSED, Subject, views
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.golden import GOLDEN, Case, load_cases
 

@@ -13,7 +13,7 @@ from marine_gen.console.output import counted, write_json
 from marine_gen.console.report import clean, report_diagnostics, report_error, say
 
 if TYPE_CHECKING:
-    from marine_gen.cli.examine import Checked, Report
+    from marine_gen.inspect.check import Checked, Report
 
 
 @click.command(
@@ -36,7 +36,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], verbose: bool, as_json:
     text is checked against the signatures that its module should have. Programs that a service mounts have to exist,
     unless the host file defines functions of their names; that file is run.
     """
-    from marine_gen.cli.examine import examine
+    from marine_gen.inspect.check import examine
 
     reports = examine(files, read_host_functions(host_file))
     failed = [report for report in reports if not report.ok]

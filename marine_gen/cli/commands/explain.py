@@ -14,7 +14,7 @@ from marine_gen.console.output import console, is_terminal, write_table, write_t
 from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
-    from marine_gen.cli.views import Subject, View
+    from marine_gen.inspect.views import Subject, View
     from marine_gen.ir import AdapterIR
 
 _GAP = 3
@@ -40,8 +40,8 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """
-    from marine_gen.cli.examine import compile_input
-    from marine_gen.cli.views import CLOSURES, Subject, views
+    from marine_gen.inspect.check import compile_input
+    from marine_gen.inspect.views import CLOSURES, Subject, views
 
     service = [compile_input(item) for item in read_inputs(target)]
     everything = [

@@ -46,8 +46,8 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
         raise click.BadParameter(f"the file must end in .svg or .html, not in {output.suffix!r}", param_hint="-o")
     from marine_gen.artifact import compile_service, read_target
     from marine_gen.artifact.target import read_built
-    from marine_gen.cli.views import Subject, Written, views
     from marine_gen.graph import Costs, build_graph, measure, render_html, render_svg
+    from marine_gen.inspect.views import Subject, Written, views
     from marine_runtime.config.model import ServiceConfig
 
     with interruptible():

@@ -11,12 +11,12 @@ from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
 if TYPE_CHECKING:
-    from marine_gen.cli.views import Subject, View
+    from marine_gen.inspect.views import Subject, View
 
 
 def _explain(session: Session, rest: str) -> None:
     from marine_gen.cli.commands.explain import show, title_of
-    from marine_gen.cli.views import views
+    from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, EXPLAIN)
     if subject is None:
@@ -25,7 +25,7 @@ def _explain(session: Session, rest: str) -> None:
 
 
 def _source(session: Session, rest: str) -> None:
-    from marine_gen.cli.views import CLOSURES, views
+    from marine_gen.inspect.views import CLOSURES, views
 
     subject = _subject(session, rest, SOURCE)
     if subject is None:
@@ -37,7 +37,7 @@ def _source(session: Session, rest: str) -> None:
 
 def _wat(session: Session, rest: str) -> None:
     from marine_gen.artifact.fused import fuse
-    from marine_gen.cli.views import FUSED, views
+    from marine_gen.inspect.views import FUSED, views
 
     subject = _subject(session, rest, WAT)
     if subject is not None:
@@ -52,7 +52,7 @@ def _wat(session: Session, rest: str) -> None:
 
 def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     """The adapter that a command line names: `module function`, or `module namespace.function` for an import."""
-    from marine_gen.cli.views import Subject
+    from marine_gen.inspect.views import Subject
     from marine_runtime.config.model import did_you_mean
 
     module, rest = take_named(rest, "Module name")
