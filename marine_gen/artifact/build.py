@@ -23,8 +23,8 @@ import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse
 from marine_gen.artifact.target import Source
-from marine_gen.check import check_links
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
+from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime.artifact.manifest import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.errors import LoadError

@@ -16,9 +16,9 @@ from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fused import FusedOutput, fuse_last
 from marine_gen.artifact.load import ENGINES, load
 from marine_gen.artifact.target import Source, read_built, read_target
-from marine_gen.check import check_links
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.interpreter import InterpreterGlue
+from marine_gen.links import check_links
 from marine_runtime.adapters.contract import FusedModules, Glue
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.config.model import ModuleConfig, ServiceConfig

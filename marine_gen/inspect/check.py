@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from marine_gen.artifact import compile_module
 from marine_gen.binary import extract
-from marine_gen.check import check_links
 from marine_gen.console.inputs import Input, Kind, interfaces_of, kind_of, read_inputs
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
+from marine_gen.links import check_links
 from marine_gen.passes import fuse_service
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
 from marine_runtime.abi.plan import ModulePlan

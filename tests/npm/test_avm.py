@@ -23,10 +23,10 @@ import marine_gen
 from marine_gen.artifact import ENGINES, compile_module, compile_service, read_target
 from marine_gen.binary import decode, encode
 from marine_gen.binary.embed import SECTION, extract
-from marine_gen.check import check_links
 from marine_gen.cli import cli
 from marine_gen.generate import generate, read_description
 from marine_gen.idl import parse_description, print_description
+from marine_gen.links import check_links
 from marine_gen.text import parse, print_interfaces
 from marine_gen.wasm import unique_custom_section
 from tests.support.available import unavailable

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from marine_gen.artifact import compile_module
-from marine_gen.check import check_links
 from marine_gen.interpreter import InterpreterGlue
+from marine_gen.links import check_links
 from marine_runtime import LinkError, Service
 from marine_runtime.linking.linker import Part
 from marine_runtime.wasm import open_backend

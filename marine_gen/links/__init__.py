@@ -1,5 +1,5 @@
 """Checks across the modules of a service, before anything runs. One module's own checks are `marine_gen.ir`'s."""
 
-from marine_gen.check.links import check_links
+from marine_gen.links.verify import check_links
 
 __all__ = ["check_links"]
