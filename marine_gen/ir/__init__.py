@@ -6,11 +6,11 @@ what others see of a module, without its adapters; `fit` compares a module with 
 """
 
 from marine_gen.ir.build import build_module
-from marine_gen.ir.exposed import describe_module, module_interface
-from marine_gen.ir.fit import check_exports
 from marine_gen.ir.model import AdapterIR, ModuleIR
 from marine_gen.ir.printer import print_adapter, print_module
 from marine_gen.ir.verify import verify_module
+from marine_gen.reflect.description import describe_module, module_interface
+from marine_gen.reflect.exports import check_exports
 
 __all__ = [
     "AdapterIR",

@@ -92,7 +92,7 @@ def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> 
 
 def _dependencies_first(interface: ModuleInterface) -> list[int]:
     """The exported records, each behind those that it mentions, starting from them by name."""
-    from marine_gen.ir.exposed import record_of
+    from marine_gen.reflect.description import record_of
 
     order: dict[int, None] = {}
     visited: set[int] = set()

@@ -1,0 +1,1 @@
+"""Reflection: the typed interface of a module, as a description and as its Wasm exports."""
