@@ -12,7 +12,7 @@ from lark import Token
 
 from marine_gen.diagnostics import Code, Span
 from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, NAME_TERMINALS, literal_texts
-from marine_gen.text.findings import Findings, shown, span_of
+from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.syntax import SyntaxProblem
 
 BLOCKS = ("data", "import", "export")

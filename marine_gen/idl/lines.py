@@ -14,7 +14,7 @@ from lark import Token
 from marine_gen.diagnostics import Span
 from marine_gen.idl.explain import explain_illegal
 from marine_gen.idl.grammar import HEADER, NAME_TERMINALS, description_parser
-from marine_gen.text.findings import Findings
+from marine_gen.parsing.findings import Findings
 from marine_gen.text.syntax import lexical_errors, tokens_of
 
 Line = Sequence[Token]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from marine_gen.text.literals import write_string
+from marine_gen.parsing.literals import write_string
 from marine_runtime.types import Prim
 
 _DESCRIBED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marine_gen.generate import Description
 from marine_gen.idl.build import Builder
 from marine_gen.idl.lines import read_lines
-from marine_gen.text.findings import Findings
+from marine_gen.parsing.findings import Findings
 
 
 def parse_description(text: str, source: str = "") -> Description:

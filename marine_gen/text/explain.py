@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from lark import Token
 
 from marine_gen.diagnostics import Code, Span
-from marine_gen.text.findings import Findings, shown, span_of
+from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
 
 _END = "$END"

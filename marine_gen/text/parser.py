@@ -6,8 +6,8 @@ It does not read files, and does not check indices or types.
 from __future__ import annotations
 
 from marine_gen.interfaces import Interfaces
+from marine_gen.parsing.findings import Findings
 from marine_gen.text.build import Builder
-from marine_gen.text.findings import Findings
 from marine_gen.text.syntax import read_forms
 
 

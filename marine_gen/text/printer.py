@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from marine_gen.interfaces import Adapter, Interfaces
-from marine_gen.text.literals import write_name, write_string
+from marine_gen.parsing.literals import write_name, write_string
 from marine_runtime.types import Field, FunctionType, IType, RecordType
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from lark import Lark, Token, Tree, UnexpectedToken
 
 from marine_gen.diagnostics import Code, Span
-from marine_gen.text.comments import blank_comments
+from marine_gen.parsing.comments import blank_comments
+from marine_gen.parsing.findings import Findings, shown, span_of
+from marine_gen.parsing.literals import is_closed
 from marine_gen.text.explain import explain_illegal, explain_syntax
-from marine_gen.text.findings import Findings, shown, span_of
 from marine_gen.text.grammar import START, STRING_TERMINALS, adapter_parser
-from marine_gen.text.literals import is_closed
 
 _Explain = Callable[[str, Span, Findings], None]
 

@@ -7,7 +7,7 @@ import pytest
 from marine_gen.binary.limits import MAX_NAME_BYTES, MAX_TYPE_DEPTH
 from marine_gen.diagnostics import Code, DiagnosticError
 from marine_gen.idl import parse_description
-from marine_gen.text.findings import MAX_FINDINGS
+from marine_gen.parsing.findings import MAX_FINDINGS
 from tests.support.golden import GOLDEN, Case, load_cases
 
 

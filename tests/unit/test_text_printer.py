@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from marine_gen.interfaces import Export, Interfaces
+from marine_gen.parsing.literals import write_name, write_string
 from marine_gen.text import print_interfaces
-from marine_gen.text.literals import write_name, write_string
 from marine_runtime.types import Field, FunctionType, Prim, RecordType
 
 

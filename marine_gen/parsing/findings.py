@@ -8,7 +8,7 @@ from lark import Token
 from lark.tree import Meta
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
-from marine_gen.text.literals import LiteralError
+from marine_gen.parsing.literals import LiteralError
 
 MAX_FINDINGS = 100
 """Enough for a person; a hostile text cannot make the report larger than itself by more than a factor."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from marine_gen.diagnostics import Code, Span
-from marine_gen.text.findings import Findings
+from marine_gen.parsing.findings import Findings
 
 _INTERESTING = re.compile(r'"[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*"?|;;[^\n]*|\(;')
 _BRACKET = re.compile(r"\(;|;\)")

@@ -1,0 +1,1 @@
+"""The common half of the two text formats: findings, literals, trees, comments."""
