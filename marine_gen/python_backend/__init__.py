@@ -8,11 +8,11 @@ For the closures engine that is all there is. For the fused engine, exported fun
 frame and makes the line table.
 """
 
+from marine_gen.python_backend.adapters import type_expression
 from marine_gen.python_backend.aliases import Aliases
-from marine_gen.python_backend.bodies import type_expression
 from marine_gen.python_backend.entries import Annotations, docstring
-from marine_gen.python_backend.render import Generated, generate
-from marine_gen.python_backend.staged import FusedSide
+from marine_gen.python_backend.fused_calls import FusedSide
+from marine_gen.python_backend.module import Generated, generate
 from marine_gen.python_backend.writer import literal
 
 __all__ = ["Aliases", "Annotations", "FusedSide", "Generated", "docstring", "generate", "literal", "type_expression"]

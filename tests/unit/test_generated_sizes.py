@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marine_gen.python_backend.sizes import Size
+from marine_gen.python_backend.size_estimate import Size
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
 
 TEXTS = Array(Prim.STRING)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from marine_gen.python_backend.entries import write_checks
-from marine_gen.python_backend.helpers import Helpers
-from marine_gen.python_backend.sizes import Size
+from marine_gen.python_backend.lift_lower import Helpers
+from marine_gen.python_backend.size_estimate import Size
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from marine_gen.codegen.templating import render
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
+from marine_gen.python_backend.adapters import Body, CoreFunctions
 from marine_gen.python_backend.aliases import Aliases
-from marine_gen.python_backend.bodies import Body, CoreFunctions
 from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, write_entry
-from marine_gen.python_backend.helpers import Helpers
-from marine_gen.python_backend.staged import FusedSide, StagedCall, wire_codes
+from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, wire_codes
+from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.writer import MARK, Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.types import Array, IType, Record, Records, reachable_records

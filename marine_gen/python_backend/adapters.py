@@ -22,8 +22,8 @@ from marine_gen.ir.model import (
     Store,
     Value,
 )
-from marine_gen.python_backend.helpers import Helpers
-from marine_gen.python_backend.representation import Representation
+from marine_gen.python_backend.lift_lower import Helpers
+from marine_gen.python_backend.signedness import Representation
 from marine_gen.python_backend.writer import Writer
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
