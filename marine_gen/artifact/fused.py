@@ -11,7 +11,7 @@ from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, generate, literal, type_expression
 from marine_gen.wasm_backend import FusedCode, generate_glue
-from marine_gen.wasm_backend.functions import Row
+from marine_gen.wasm_backend.adapters import Row
 from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
 from marine_runtime.types import Array, Prim, Record
 

@@ -7,6 +7,6 @@ through a table; when the guest exists, the glue module fills the table with its
 `functions` writes adapters, `render` puts everything into the Jinja2 frames.
 """
 
-from marine_gen.wasm_backend.render import FusedCode, generate_glue
+from marine_gen.wasm_backend.module import FusedCode, generate_glue
 
 __all__ = ["FusedCode", "generate_glue"]

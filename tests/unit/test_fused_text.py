@@ -10,7 +10,7 @@ import wasmtime
 from marine_gen.artifact import build, read_target
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Vector
 from marine_gen.wasm_backend import FusedCode
-from marine_gen.wasm_backend.places import Places
+from marine_gen.wasm_backend.imports import Places
 from marine_runtime.names import MAX_IDENTIFIER
 from marine_runtime.types import Prim
 from tests.guests.descriptions import GUESTS

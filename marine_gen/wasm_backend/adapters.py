@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Size, Value
 from marine_gen.passes.model import STAGING, Check, Copy, Frame, FusedAdapter, Step, Write, homes
-from marine_gen.wasm_backend.checks import Checks
-from marine_gen.wasm_backend.copies import Copies
-from marine_gen.wasm_backend.places import Places
+from marine_gen.wasm_backend.copy import Copies
+from marine_gen.wasm_backend.imports import Places
+from marine_gen.wasm_backend.validate import Checks
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
 from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout

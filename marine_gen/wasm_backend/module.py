@@ -13,10 +13,10 @@ from marine_gen.codegen.templating import render
 from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.wasm_backend.checks import Checks
-from marine_gen.wasm_backend.copies import Copies
-from marine_gen.wasm_backend.functions import Function, Row, Sites, wasm_params, wasm_results
-from marine_gen.wasm_backend.places import Places
+from marine_gen.wasm_backend.adapters import Function, Row, Sites, wasm_params, wasm_results
+from marine_gen.wasm_backend.copy import Copies
+from marine_gen.wasm_backend.imports import Places
+from marine_gen.wasm_backend.validate import Checks
 from marine_gen.wasm_backend.writer import comment, get
 from marine_runtime.adapters import staging
 from marine_runtime.types import CoreSignature, FunctionType

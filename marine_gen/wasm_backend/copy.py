@@ -8,8 +8,8 @@ lifting and lowering would.
 from __future__ import annotations
 
 from marine_gen.passes.model import STAGING
-from marine_gen.wasm_backend.checks import Checks
-from marine_gen.wasm_backend.places import Places, type_key
+from marine_gen.wasm_backend.imports import Places, type_key
+from marine_gen.wasm_backend.validate import Checks
 from marine_gen.wasm_backend.writer import Writer, const, get
 from marine_runtime.adapters.staging import Fault
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout

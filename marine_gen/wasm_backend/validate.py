@@ -6,7 +6,7 @@ instruction. Sizes are computed in 64 bits. What holds 0 elements is valid whate
 
 from __future__ import annotations
 
-from marine_gen.wasm_backend.places import Places, type_key
+from marine_gen.wasm_backend.imports import Places, type_key
 from marine_gen.wasm_backend.writer import Writer, const, get
 from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, IType, Prim, Record, body_size, is_bytes, layout
