@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from marine_gen.generate import Description
-from marine_gen.idl.build import Builder
 from marine_gen.idl.lines import read_lines
+from marine_gen.idl.transform import Builder
 from marine_gen.parsing.findings import Findings
 
 

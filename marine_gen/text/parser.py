@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from marine_gen.interfaces import Interfaces
 from marine_gen.parsing.findings import Findings
-from marine_gen.text.build import Builder
 from marine_gen.text.syntax import read_forms
+from marine_gen.text.transform import Builder
 
 
 def parse(text: str, source: str = "") -> Interfaces:
