@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from marine_gen.artifact import compile_service, read_target
-from marine_gen.artifact.fused import fuse
+from marine_gen.artifact.fuse import fuse
 from marine_gen.diagnostics import codes
 from marine_gen.graph import build_graph, render_svg
 from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator

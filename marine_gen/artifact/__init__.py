@@ -7,9 +7,9 @@
 from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
 from marine_gen.artifact.build import BuildResult, build, compile_service
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.incremental import Workbench, open_workbench
 from marine_gen.artifact.load import ENGINES, cache_directory, cache_entries, cached_code, clear_cache, load
 from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
+from marine_gen.artifact.workbench import Workbench, open_workbench
 
 __all__ = [
     "BUILT_ENGINES",

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.fused import FusedOutput, fuse
+from marine_gen.artifact.fuse import FusedOutput, fuse
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links

@@ -22,7 +22,7 @@ from marine_gen.repl.registry import by_name
 from marine_gen.repl.spelling import duration
 
 if TYPE_CHECKING:
-    from marine_gen.artifact.incremental import Workbench
+    from marine_gen.artifact.workbench import Workbench
     from marine_runtime.config.model import ModuleConfig
     from marine_runtime.service.service import Service
     from marine_runtime.tracing.recorder import Tracer
@@ -101,7 +101,7 @@ class Session:
         Raises:
             MarineError: as `marine_gen.load`.
         """
-        from marine_gen.artifact.incremental import open_workbench
+        from marine_gen.artifact.workbench import open_workbench
 
         identifier = str(uuid.uuid4())
         with self._clock() as elapsed:

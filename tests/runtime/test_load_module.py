@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_gen.artifact.incremental import Workbench, open_workbench
+from marine_gen.artifact.workbench import Workbench, open_workbench
 from marine_gen.diagnostics import DiagnosticError
 from marine_runtime import U32, Service
 from marine_runtime.calls.state import ServiceState

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from marine_gen.artifact import compile_service, read_target
-from marine_gen.artifact.fused import FusedOutput, fuse
+from marine_gen.artifact.fuse import FusedOutput, fuse
 from marine_gen.generate import (
     Description,
     ExternModule,

@@ -36,7 +36,7 @@ def _source(session: Session, rest: str) -> None:
 
 
 def _wat(session: Session, rest: str) -> None:
-    from marine_gen.artifact.fused import fuse
+    from marine_gen.artifact.fuse import fuse
     from marine_gen.inspect.views import FUSED, views
 
     subject = _subject(session, rest, WAT)

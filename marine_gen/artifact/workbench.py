@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
-from marine_gen.artifact.fused import FusedOutput, fuse_last
+from marine_gen.artifact.fuse import FusedOutput, fuse_last
 from marine_gen.artifact.load import ENGINES, load
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
