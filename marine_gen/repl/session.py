@@ -14,8 +14,8 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from marine_gen.console.report import wants_colour
-from marine_gen.repl.breaking import Break, breakable
 from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.interrupt import Break, breakable
 from marine_gen.repl.output import Output
 from marine_gen.repl.reading import take_word
 from marine_gen.repl.registry import by_name
