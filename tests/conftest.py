@@ -34,6 +34,6 @@ def serve(configuration: Configuration) -> Iterator[Callable[..., Service]]:
     with ExitStack() as stack:
 
         def make(modules: Modules, **options: Any) -> Service:
-            return stack.enter_context(load(modules, configuration.engine, configuration.backend, **options))
+            return stack.enter_context(load(modules, configuration.engine, configuration.call_layer, **options))
 
         yield make

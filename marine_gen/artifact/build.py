@@ -30,7 +30,7 @@ from marine_runtime.artifact.manifest import FORMAT, MANIFEST, FileEntry, Manife
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
 from marine_runtime.names import identifiers
-from marine_runtime.wasm import Backend, assemble, open_backend
+from marine_runtime.wasm import WasmRuntime, assemble, open_runtime
 
 ENGINES = ("fused", "closures")
 """Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""
@@ -140,7 +140,7 @@ def build(
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
-            compiler = open_backend(metered=metered) if native else None
+            compiler = open_runtime(metered=metered) if native else None
             entries = [_write_module(directory, compiler, *item) for item in zip(stems, compiled, fused, strict=True)]
             manifest = Manifest(
                 source.name,
@@ -159,7 +159,7 @@ def build(
 
 
 def _write_module(
-    directory: Path, compiler: Backend | None, stem: str, module: CompiledModule, fused: FusedOutput | None
+    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, fused: FusedOutput | None
 ) -> ModuleEntry:
     generated = module.generate()
     charged = module.charged()

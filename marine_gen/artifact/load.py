@@ -28,10 +28,10 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import PythonModule, in_order
-from marine_runtime.linking.linker import HostFunctions, Part
+from marine_runtime.linking.linker import HostFunctions, LinkableModule
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
-from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import open_runtime
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
@@ -45,7 +45,7 @@ def load(
     *,
     engine: str = ENGINES[0],
     host_functions: HostFunctions | None = None,
-    backend: str = "fast",
+    call_layer: str = "fast",
     config: ServiceConfig | None = None,
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
@@ -63,7 +63,7 @@ def load(
             names to paths, bytes or Python modules, in load order.
         engine: `fused`, `closures` or `interpreter`.
         host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
-        backend: call layer, `fast` or `public`.
+        call_layer: call layer, `fast` or `public`.
         config: settings to use instead of those of the target.
         timeout: seconds that each call may take, and loading as well; none by default.
         max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
@@ -95,26 +95,26 @@ def load(
         directory = Path(target)
         if engine != "fused" or artifact.read_manifest(directory).engine == "fused":
             python = with_python(Source("", {}), python_modules, order)
-            return _load_built(directory, engine, python, backend, max_wasm_stack, **options)
+            return _load_built(directory, engine, python, call_layer, max_wasm_stack, **options)
         source = read_built(directory)  # built for closures: the fused glue has to be made first
     else:
         source = read_target(target)
     source = with_python(source, python_modules, order)
     with _BuiltSource(source, cache=cache, metered=fuel is not None) as directory:
-        return _load_built(directory, engine, source, backend, max_wasm_stack, **options)
+        return _load_built(directory, engine, source, call_layer, max_wasm_stack, **options)
 
 
 def _load_built(
-    directory: Path, engine: str, source: Source, backend: str, stack: int | None, **options: Any
+    directory: Path, engine: str, source: Source, call_layer: str, stack: int | None, **options: Any
 ) -> Service:
     """A service out of the build in `directory` and the Python modules of `source`."""
     python = list(source.python.values())
     if engine == "interpreter":
-        return _interpret(directory, source, python, backend, stack, **options)
+        return _interpret(directory, source, python, call_layer, stack, **options)
     return artifact.load(
         directory,
         engine=engine,
-        backend=backend,
+        call_layer=call_layer,
         max_wasm_stack=stack,
         python_modules=python,
         order=source.order,
@@ -123,18 +123,18 @@ def _load_built(
 
 
 def _interpret(
-    directory: Path, source: Source, python: Sequence[PythonModule], backend: str, stack: int | None, **options: Any
+    directory: Path, source: Source, python: Sequence[PythonModule], call_layer: str, stack: int | None, **options: Any
 ) -> Service:
     """A built service, interpreted: adapters come from the Wasm files, machine code from the build."""
     manifest = artifact.read_manifest(directory)
     settings = options["config"] = options["config"] or manifest.config
-    chosen = open_backend(backend, check_stack(stack), metered=options["fuel"] is not None)
+    chosen = open_runtime(call_layer, check_stack(stack), metered=options["fuel"] is not None)
     parts = []
     for entry in manifest.modules:
         compiled = compile_module(entry.plan.name, artifact.read_wasm(directory, entry))
         code = artifact.load_code(directory, entry, chosen)
         tables = artifact.table_elements(directory, entry, settings)
-        parts.append(Part(compiled.plan, code, InterpreterGlue(compiled.ir), tables))
+        parts.append(LinkableModule(compiled.plan, code, InterpreterGlue(compiled.ir), tables))
     everything = in_order(parts, python, source.order)
     return Service(everything, chosen, name=manifest.name, **options)
 

@@ -22,10 +22,10 @@ from marine_gen.links import check_links
 from marine_runtime.adapters.contract import FusedModules, Glue
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.linking.linker import HostFunctions, Part
+from marine_runtime.linking.linker import HostFunctions, LinkableModule
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
-from marine_runtime.wasm import Backend, assemble, open_backend
+from marine_runtime.wasm import WasmRuntime, assemble, open_runtime
 from marine_runtime.wasm.tables import initial_table_elements
 
 
@@ -40,14 +40,14 @@ class Workbench:
     """
 
     def __init__(
-        self, service: Service, sources: Mapping[str, bytes], engine: str, backend: Backend, *, traced: bool = False
+        self, service: Service, sources: Mapping[str, bytes], engine: str, runtime: WasmRuntime, *, traced: bool = False
     ) -> None:
-        """Take a service that was loaded from `sources` with `engine`, over `backend`, and whether with a tracer."""
+        """Take a service that was loaded from `sources` with `engine`, over `runtime`, and whether with a tracer."""
         self.service = service
         self.sources = dict(sources)
         self.stale = False
         self._engine = engine
-        self._backend = backend
+        self._runtime = runtime
         self._traced = traced
         self._compiled: dict[str, CompiledModule] = {}
 
@@ -74,7 +74,7 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        part = Part(compiled.plan, self._backend.compile(compiled.charged()), self._glue(everything), tables)
+        part = LinkableModule(compiled.plan, self._runtime.compile(compiled.charged()), self._glue(everything), tables)
         self.service.load_module(part, config, timeout=timeout)
         self.sources[name] = wasm
         self._compiled[name] = compiled
@@ -107,7 +107,7 @@ class Workbench:
             self.sources,
             self.sources,
             engine,
-            self._backend.name,
+            self._runtime.name,
             config=self.service.config,
             host_functions=host_functions,
             timeout=timeout,
@@ -128,15 +128,15 @@ class Workbench:
             return GeneratedGlue.from_file(path, source, compiled.plan, self._wasm(fused) if fused else None)
 
     def _wasm(self, fused: FusedOutput) -> FusedModules:
-        glue = self._backend.compile(assemble(fused.code.glue))
-        return FusedModules(glue, self._backend.compile(assemble(fused.code.stub)) if fused.code.stub else None)
+        glue = self._runtime.compile(assemble(fused.code.glue))
+        return FusedModules(glue, self._runtime.compile(assemble(fused.code.stub)) if fused.code.stub else None)
 
 
 def open_workbench(
     target: Path | None = None,
     *,
     engine: str = ENGINES[0],
-    backend: str = "fast",
+    call_layer: str = "fast",
     host_functions: HostFunctions | None = None,
     service_id: str | None = None,
     working_dir: Path | None = None,
@@ -148,7 +148,7 @@ def open_workbench(
     Args:
         target: a `.wasm` file, a service `.toml`, a directory that `build` wrote; None for a service without modules.
         engine: `fused`, `closures` or `interpreter`.
-        backend: call layer, `fast` or `public`.
+        call_layer: call layer, `fast` or `public`.
         host_functions: Python functions that modules import.
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
@@ -168,7 +168,7 @@ def open_workbench(
         target,
         source.modules,
         engine,
-        backend,
+        call_layer,
         config=config,
         host_functions=host_functions,
         timeout=timeout,
@@ -177,12 +177,16 @@ def open_workbench(
 
 
 def _opened(
-    target: Path | Mapping[str, bytes] | None, sources: Mapping[str, bytes], engine: str, backend: str, **options: Any
+    target: Path | Mapping[str, bytes] | None,
+    sources: Mapping[str, bytes],
+    engine: str,
+    call_layer: str,
+    **options: Any,
 ) -> Workbench:
     """`target`, whose modules come from `sources`, in a service of its own; nothing gives one without modules."""
-    chosen = open_backend(backend)
+    chosen = open_runtime(call_layer)
     if target:
-        service = load(target, engine=engine, backend=backend, **options)
+        service = load(target, engine=engine, call_layer=call_layer, **options)
     else:
         service = Service([], chosen, **options)
     return Workbench(service, sources, engine, chosen, traced=options["trace"] is not None)

@@ -31,14 +31,14 @@ class Candidate:
 
     Attributes:
         name: engine and call layer, as tables show it.
-        backend: the call layer that is really in use.
+        call_layer: the call layer that is really in use.
         result: the result of the first call, as JSON.
         per: how many calls of the function `call` makes.
     """
 
     name: str
     engine: str
-    backend: str
+    call_layer: str
     call: Callable[[], Any]
     result: str
     per: int = 1
@@ -70,18 +70,20 @@ def open_candidates(
     combinations = [(engine, "fast") for engine in ENGINES] + [(ORACLE, "public")]
     with ExitStack() as stack:
         candidates = []
-        for engine, backend in combinations:
-            service = load(target, engine=engine, backend=backend, host_functions=host_functions, **(options or {}))
+        for engine, call_layer in combinations:
+            service = load(
+                target, engine=engine, call_layer=call_layer, host_functions=host_functions, **(options or {})
+            )
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)
             values = public_arguments(service, module, function, arguments)
             call = partial(service.modules[module][function], *values)
-            candidates.append(Candidate(f"{engine} ({backend} calls)", engine, service.backend, call, result))
-            if batch and backend == "fast":
+            candidates.append(Candidate(f"{engine} ({call_layer} calls)", engine, service.call_layer, call, result))
+            if batch and call_layer == "fast":
                 many = partial(service.call_batch, module, function, [values] * batch)
                 name = f"{engine} (batches of {batch:,})"
-                candidates.append(Candidate(name, engine, service.backend, many, result, batch))
+                candidates.append(Candidate(name, engine, service.call_layer, many, result, batch))
         yield candidates
 
 

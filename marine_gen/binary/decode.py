@@ -11,8 +11,8 @@ from typing import NoReturn, TypeVar
 
 from marine_gen.binary.leb import read_uleb
 from marine_gen.binary.limits import MAX_LEB_BYTES, MAX_TYPE_DEPTH, U32_MAX
-from marine_gen.binary.tags import ARRAY_TAG, PRIM_BY_TAG, RECORD_TAG, SECTION_TITLES, Kind, SectionId
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.binary.tags import ARRAY_TAG, PRIM_BY_TAG, RECORD_TAG, SECTION_TITLES, SectionId, SectionKind
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.interfaces import (
     BY_OPCODE,
     Adapter,
@@ -114,10 +114,10 @@ class _Decoder:
     def _type(self) -> FunctionType | RecordType:
         start = self._position
         kind = self._byte("the kind of a type")
-        if kind == Kind.FUNCTION:
+        if kind == SectionKind.FUNCTION:
             params = tuple([self._field("a parameter") for _ in range(self._count("the number of parameters"))])
             return FunctionType(params, tuple([self._itype() for _ in range(self._count("the number of results"))]))
-        if kind != Kind.RECORD:
+        if kind != SectionKind.RECORD:
             self._fail(Code.IT_BAD_BYTE, f"0x{kind:02x} is not the kind of a type", start)
         name = self._name("the name of a record")
         fields = tuple([self._field("a field") for _ in range(self._count("the number of fields"))])
@@ -249,11 +249,11 @@ class _Decoder:
         self._position = end
         return name
 
-    def _span(self) -> Span:
-        return Span(offset=self._position, section=self._section)
+    def _span(self) -> SourceSpan:
+        return SourceSpan(offset=self._position, section=self._section)
 
     def _fail(self, code: Code, message: str, offset: int | None = None, help: str = "") -> NoReturn:
-        span = self._span() if offset is None else Span(offset=offset, section=self._section)
+        span = self._span() if offset is None else SourceSpan(offset=offset, section=self._section)
         raise DiagnosticError([Diagnostic(code, message, span=span, within=self._within, help=help)])
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from marine_gen.binary.leb import write_uleb
 from marine_gen.binary.limits import MAX_LEB_BYTES, MAX_NAME_BYTES, MAX_TYPE_DEPTH, U32_MAX
-from marine_gen.binary.tags import ARRAY_TAG, RECORD_TAG, SECTION_TITLES, TAG_BY_PRIM, Kind, SectionId
+from marine_gen.binary.tags import ARRAY_TAG, RECORD_TAG, SECTION_TITLES, TAG_BY_PRIM, SectionId, SectionKind
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.interfaces import Adapter, Export, Immediate, Implementation, Import, Instruction, Interfaces
 from marine_gen.wasm.semver import parse_version
@@ -75,10 +75,10 @@ class _Encoder:
         if isinstance(ty, RecordType):
             if not ty.fields:
                 self._limit(f"record `{ty.name}` has no fields")
-            return bytes([Kind.RECORD]) + self._name(ty.name, "the name of a record") + self._fields(ty.fields)
+            return bytes([SectionKind.RECORD]) + self._name(ty.name, "the name of a record") + self._fields(ty.fields)
         params = self._fields(ty.params)
         results = b"".join([self._itype(result) for result in ty.results])
-        return bytes([Kind.FUNCTION]) + params + write_uleb(len(ty.results)) + results
+        return bytes([SectionKind.FUNCTION]) + params + write_uleb(len(ty.results)) + results
 
     def _fields(self, fields: Sequence[Field]) -> bytes:
         encoded = [write_uleb(len(fields))]

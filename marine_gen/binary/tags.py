@@ -29,7 +29,7 @@ SECTION_TITLES: Mapping[SectionId, str] = {
 }
 
 
-class Kind(IntEnum):
+class SectionKind(IntEnum):
     """The first byte of an entry in the type section."""
 
     FUNCTION = 0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from marine_gen.console.inputs import Kind, kind_of
+from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.report import clean, say
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def _settings(target: Path, memory: float | int) -> ServiceConfig:
     from marine_runtime.config.toml import read_config
 
     kind = kind_of(target)
-    if kind is Kind.DIRECTORY:
+    if kind is InputKind.DIRECTORY:
         config = read_manifest(target).config
     else:
-        config = read_config(target).config if kind is Kind.CONFIG else ServiceConfig()
+        config = read_config(target).config if kind is InputKind.CONFIG else ServiceConfig()
     return replace(config, total_memory_limit=None if memory == math.inf else int(memory))

@@ -32,11 +32,11 @@ def problems(layer: str) -> Iterator[str]:
     import wasmtime
 
     from marine_runtime.errors import TrapError
-    from marine_runtime.wasm import open_backend
+    from marine_runtime.wasm import open_runtime
 
-    backend = open_backend(layer)
-    if backend.name != layer:
-        yield f"it is not available: {backend.fallback_reason}"
+    runtime = open_runtime(layer)
+    if runtime.name != layer:
+        yield f"it is not available: {runtime.fallback_reason}"
         return
     refuse = False
 
@@ -45,9 +45,9 @@ def problems(layer: str) -> Iterator[str]:
             raise _SignalError
         return number + big + int(real)
 
-    store = backend.store()
+    store = runtime.store()
     try:
-        module = backend.compile(bytes(wasmtime.wat2wasm(_MODULE)))
+        module = runtime.compile(bytes(wasmtime.wat2wasm(_MODULE)))
         instance = store.instantiate(module, {("host", "mix"): store.host_function("IQd", "Q", mix)})
         call = instance.function("call", "IQd", "Q")
         if call(2**32 - 1, 2**63, 2.0) != 2**63 + 2**32 + 1:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WASM_MAGIC = b"\0asm"
 
 
-class Kind(Enum):
+class InputKind(Enum):
     """The forms in which modules come."""
 
     TEXT = "adapter text"
@@ -52,19 +52,19 @@ class Input:
     described: bool = False
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> InputKind:
     """What `path` is, by its name, or by its first bytes when the name does not tell."""
     if path.is_dir():
-        return Kind.DIRECTORY
+        return InputKind.DIRECTORY
     by_suffix = {
-        ".it": Kind.TEXT,
-        ".idl": Kind.DESCRIPTION,
-        ".wasm": Kind.WASM,
-        ".toml": Kind.CONFIG,
+        ".it": InputKind.TEXT,
+        ".idl": InputKind.DESCRIPTION,
+        ".wasm": InputKind.WASM,
+        ".toml": InputKind.CONFIG,
     }.get(path.suffix.lower())
     if by_suffix is not None:
         return by_suffix
-    return Kind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else Kind.TEXT
+    return InputKind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else InputKind.TEXT
 
 
 def read_inputs(path: Path) -> list[Input]:
@@ -74,11 +74,11 @@ def read_inputs(path: Path) -> list[Input]:
         MarineError: it can't be read.
     """
     kind = kind_of(path)
-    if kind in (Kind.TEXT, Kind.DESCRIPTION):
-        return [Input(path.stem, str(path), read_text(path), kind is Kind.DESCRIPTION)]
-    if kind is Kind.WASM:
+    if kind in (InputKind.TEXT, InputKind.DESCRIPTION):
+        return [Input(path.stem, str(path), read_text(path), kind is InputKind.DESCRIPTION)]
+    if kind is InputKind.WASM:
         return [Input(path.stem, str(path), read_bytes(path))]
-    if kind is Kind.CONFIG:
+    if kind is InputKind.CONFIG:
         from marine_gen.artifact import read_target
 
         modules = read_target(path).modules

@@ -6,6 +6,6 @@ listed in `codes`; printing for a terminal lives in the command line.
 """
 
 from marine_gen.diagnostics.codes import CODES, Code
-from marine_gen.diagnostics.model import Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics.model import Diagnostic, DiagnosticError, SourceSpan
 
-__all__ = ["CODES", "Code", "Diagnostic", "DiagnosticError", "Span"]
+__all__ = ["CODES", "Code", "Diagnostic", "DiagnosticError", "SourceSpan"]

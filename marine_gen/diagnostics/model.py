@@ -11,7 +11,7 @@ from marine_runtime.errors import LoadError
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SourceSpan:
     """A place in an input.
 
     Text inputs give `line` and `column` (both from 1); binary inputs give `offset`, a byte offset in the section that
@@ -49,7 +49,7 @@ class Diagnostic:
     code: Code
     message: str
     source: str = ""
-    span: Span | None = None
+    span: SourceSpan | None = None
     within: str = ""
     label: str = ""
     notes: tuple[str, ...] = ()

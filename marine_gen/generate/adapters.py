@@ -15,7 +15,7 @@ from marine_runtime.types import FLOATS, LAYOUTS, Array, Field, FunctionType, IT
 _U8_TAG = LAYOUTS[Prim.U8].tag
 
 
-class Service(IntEnum):
+class AbiHelper(IntEnum):
     """The call-core indices of the functions that every module has for its host (spec §6.6)."""
 
     ALLOCATE = 0
@@ -27,12 +27,12 @@ class Service(IntEnum):
 
 
 SERVICE_SIGNATURES = {
-    Service.ALLOCATE: FunctionType((Field("size", Prim.I32),), (Prim.I32,)),
-    Service.RELEASE_OBJECTS: FunctionType(),
-    Service.GET_RESULT_SIZE: FunctionType((), (Prim.I32,)),
-    Service.GET_RESULT_PTR: FunctionType((), (Prim.I32,)),
-    Service.SET_RESULT_SIZE: FunctionType((Field("result_size", Prim.I32),)),
-    Service.SET_RESULT_PTR: FunctionType((Field("result_ptr", Prim.I32),)),
+    AbiHelper.ALLOCATE: FunctionType((Field("size", Prim.I32),), (Prim.I32,)),
+    AbiHelper.RELEASE_OBJECTS: FunctionType(),
+    AbiHelper.GET_RESULT_SIZE: FunctionType((), (Prim.I32,)),
+    AbiHelper.GET_RESULT_PTR: FunctionType((), (Prim.I32,)),
+    AbiHelper.SET_RESULT_SIZE: FunctionType((Field("result_size", Prim.I32),)),
+    AbiHelper.SET_RESULT_PTR: FunctionType((Field("result_ptr", Prim.I32),)),
 }
 """What the interface section declares for them. `allocate` really has a second parameter, the element tag; readers
 take it from the module, and writers leave it out."""
@@ -81,7 +81,7 @@ def _op(mnemonic: str, immediate: int | IType | None = None) -> Instruction:
     return Instruction(BY_MNEMONIC[mnemonic], immediate)
 
 
-def _call(service: Service) -> Instruction:
+def _call(service: AbiHelper) -> Instruction:
     return _op("call-core", int(service))
 
 
@@ -125,7 +125,7 @@ def _export(function: FunctionType, callee: int) -> Iterator[Instruction]:
         elif param.type is Prim.STRING:
             yield _op("string.size")
             yield _op("i32.push", _U8_TAG)
-            yield _call(Service.ALLOCATE)
+            yield _call(AbiHelper.ALLOCATE)
             yield _op("arg.get", index)
             yield _op("string.lower_memory")
         else:
@@ -135,11 +135,11 @@ def _export(function: FunctionType, callee: int) -> Iterator[Instruction]:
         if isinstance(result, Prim) and not _is_complex(result):
             yield from _from_core(result)
             continue
-        yield _call(Service.GET_RESULT_PTR)
+        yield _call(AbiHelper.GET_RESULT_PTR)
         if not isinstance(result, Record):
-            yield _call(Service.GET_RESULT_SIZE)
+            yield _call(AbiHelper.GET_RESULT_SIZE)
         yield _lift(result)
-        yield _call(Service.RELEASE_OBJECTS)
+        yield _call(AbiHelper.RELEASE_OBJECTS)
 
 
 def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
@@ -153,7 +153,7 @@ def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
         else:
             yield _lift(param.type)
     if any(_is_complex(param.type) for param in function.params):
-        yield _call(Service.RELEASE_OBJECTS)
+        yield _call(AbiHelper.RELEASE_OBJECTS)
     yield _op("call-core", callee)
     for result in function.results:
         if isinstance(result, Prim) and not _is_complex(result):
@@ -163,12 +163,12 @@ def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
             for mnemonic in ("dup", "string.size"):
                 yield _op(mnemonic)
             yield _op("i32.push", _U8_TAG)
-            yield _call(Service.ALLOCATE)
+            yield _call(AbiHelper.ALLOCATE)
             for mnemonic in ("swap2", "string.lower_memory"):
                 yield _op(mnemonic)
         else:
             yield _lower(result)
         # The size is on top, so its cell is set first.
         if not isinstance(result, Record):
-            yield _call(Service.SET_RESULT_SIZE)
-        yield _call(Service.SET_RESULT_PTR)
+            yield _call(AbiHelper.SET_RESULT_SIZE)
+        yield _call(AbiHelper.SET_RESULT_PTR)

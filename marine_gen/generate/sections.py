@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.generate.model import (
     Description,
     ExternModule,
@@ -82,7 +82,7 @@ def read_description(wasm: bytes) -> Description:
         try:
             items += [_read_item(document) for document in _parse(payload)]
         except _FormError as error:
-            span = Span(offset=error.offset, section=name)
+            span = SourceSpan(offset=error.offset, section=name)
             findings.append(
                 Diagnostic(Code.SECTION_CONTENT, error.message, span=span, within=error.path, help=error.help_line)
             )

@@ -104,7 +104,7 @@ class PlacedEdge:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class GraphLayout:
     """A picture's parts with their places, in px."""
 
     width: float
@@ -125,7 +125,7 @@ def cut(text: str, cells: int) -> str:
     return (chop_cells(text, cells - 1) or [""])[0] + "…" if cells > 1 else "…"
 
 
-def lay_out(graph: Graph) -> Layout:
+def lay_out(graph: Graph) -> GraphLayout:
     """Give everything its place."""
     return _Layout(graph).result()
 
@@ -153,7 +153,7 @@ class _Layout:
             for column in range(first + 1, last):
                 self._items[column].append(_Item(LANE, edge=number))
 
-    def result(self) -> Layout:
+    def result(self) -> GraphLayout:
         widths = [
             max((_width(item.card) for item in column if item.card), default=PADDING * 2) for column in self._items
         ]
@@ -187,7 +187,7 @@ class _Layout:
                 points += [(left, y), (end_of_lane, y)]
             edges.append(PlacedEdge(edge, (*points, (end.x - 2, end.middle))))
         placed = tuple(cards[card.key] for card in self._graph.cards)
-        return Layout(max(right, 640.0), height, placed, tuple(edges))
+        return GraphLayout(max(right, 640.0), height, placed, tuple(edges))
 
     def _arrange(self) -> float:
         """Order the items of each column and give them heights; gives the bottom of the picture."""

@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import Path
 
 from marine_gen.artifact import CompiledModule
-from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, Store
-from marine_gen.passes import Check, Copy, ServiceIR, Write, fuse_service
+from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, StoreBlock
+from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
@@ -36,7 +36,7 @@ Key = tuple[str, Side, str]
 """One adapter: module, side, function (`namespace.name` for imports)."""
 
 
-class Kind(Enum):
+class NodeKind(Enum):
     """What an edge stands for."""
 
     FUSED = "fused call"
@@ -99,7 +99,7 @@ class Edge:
 
     start: str
     end: str
-    kind: Kind
+    kind: NodeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ def build_graph(
 class _Host:
     """The rows of what the host provides, by group, each thing once."""
 
-    groups: dict[Kind, dict[str, Row]] = field(
-        default_factory=lambda: {Kind.HOST: {}, Kind.BINARY: {}, Kind.DIRECTORY: {}}
+    groups: dict[NodeKind, dict[str, Row]] = field(
+        default_factory=lambda: {NodeKind.HOST: {}, NodeKind.BINARY: {}, NodeKind.DIRECTORY: {}}
     )
 
-    def row(self, kind: Kind, text: str, note: str) -> str:
+    def row(self, kind: NodeKind, text: str, note: str) -> str:
         """The key of a thing."""
         rows = self.groups[kind]
         if text not in rows:
@@ -192,7 +192,11 @@ class _Builder:
         columns = _columns([item.plan for item in self._compiled])
         cards = [self._module(position, columns[item.name]) for position, item in enumerate(self._compiled)]
         last = 1 + max((card.column for card in cards), default=0)
-        titles = {Kind.HOST: "host functions", Kind.BINARY: "mounted binaries", Kind.DIRECTORY: "mapped directories"}
+        titles = {
+            NodeKind.HOST: "host functions",
+            NodeKind.BINARY: "mounted binaries",
+            NodeKind.DIRECTORY: "mapped directories",
+        }
         for kind, rows in self._host.groups.items():
             if rows:
                 key = f"host-{kind.name.lower()}"
@@ -211,8 +215,10 @@ class _Builder:
             row = self._function(position, adapter, f"m{position}-w{len(wants)}")
             wants.append(row)
             for callee in callees(adapter):
-                end = self._exports.get(callee) or self._host.row(Kind.HOST, printable(".".join(callee)), _PYTHON)
-                self._edges.append(Edge(row.key, end, Kind.ADAPTED if row.note or not self._fused else Kind.FUSED))
+                end = self._exports.get(callee) or self._host.row(NodeKind.HOST, printable(".".join(callee)), _PYTHON)
+                self._edges.append(
+                    Edge(row.key, end, NodeKind.ADAPTED if row.note or not self._fused else NodeKind.FUSED)
+                )
         core = read_signatures(module.wasm).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
@@ -222,8 +228,8 @@ class _Builder:
         for guest, place in self._config.module(module.name).mapped_dirs.items():
             key = f"m{position}-u{len(uses)}"
             uses.append(Row(key, f"directory {printable(guest)}"))
-            end = self._host.row(Kind.DIRECTORY, self._path(place), "a directory of the host that modules may use")
-            self._edges.append(Edge(key, end, Kind.DIRECTORY))
+            end = self._host.row(NodeKind.DIRECTORY, self._path(place), "a directory of the host that modules may use")
+            self._edges.append(Edge(key, end, NodeKind.DIRECTORY))
         if wasi := sum(item.namespace in NAMESPACES for item in outside):
             note = "native functions of the runtime, each with the module's own view of the machine"
             uses.append(Row(f"m{position}-u{len(uses)}", f"WASI, {wasi} function{'s' * (wasi != 1)}", note=note))
@@ -273,14 +279,14 @@ class _Builder:
         settings = self._config.module(module)
         of_the_host = item.namespace in call_parameters.HOST_NAMESPACES
         if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
-            end, kind = self._host.row(Kind.HOST, printable(text), _BUILT_IN[item.name]), Kind.HOST
+            end, kind = self._host.row(NodeKind.HOST, printable(text), _BUILT_IN[item.name]), NodeKind.HOST
         elif of_the_host and item.name in settings.mounted_binaries:
             binary = settings.mounted_binaries[item.name]
             path = binary if isinstance(binary, str) else binary.path
-            end, kind = self._host.row(Kind.BINARY, self._path(path), "a program of the host"), Kind.BINARY
+            end, kind = self._host.row(NodeKind.BINARY, self._path(path), "a program of the host"), NodeKind.BINARY
         else:
             note = "given by the program that loads the service"
-            end, kind = self._host.row(Kind.HOST, printable(text), note), Kind.HOST
+            end, kind = self._host.row(NodeKind.HOST, printable(text), note), NodeKind.HOST
         self._edges.append(Edge(key, end, kind))
         params, results = (", ".join(types) for types in (item.signature.params, item.signature.results))
         shown = f"{text}({params})" + (f" → {results}" if results else "")
@@ -326,13 +332,13 @@ def _step(operation: Operation, records: Records) -> str:
             return f"copy {of(ty)}"
         case Write(operands=(_, value)):
             return f"copy {of(value.type)}"
-        case Check():
+        case Validate():
             return ""
         case Lift(results=(result,)):
             return f"lift {of(result.type)}"
         case Lower(type=ty):
             return f"lower {of(ty)}"
-        case Store(operands=(_, value)):
+        case StoreBlock(operands=(_, value)):
             return f"lower {of(value.type)}"
         case Call(callee=CoreCallee(name=name)):
             return "" if name in _HELPERS else "release" if name == _RELEASE else "call"

@@ -6,8 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from marine_gen.codegen.templating import render_markup
-from marine_gen.graph.layout import LEGEND_LINE, MARGIN, SMALL_CELL, TITLE_CELL, Layout, Text, cut, lay_out, width_of
-from marine_gen.graph.model import FUSED, Graph, Kind, Row
+from marine_gen.graph.layout import (
+    LEGEND_LINE,
+    MARGIN,
+    SMALL_CELL,
+    TITLE_CELL,
+    GraphLayout,
+    Text,
+    cut,
+    lay_out,
+    width_of,
+)
+from marine_gen.graph.model import FUSED, Graph, NodeKind, Row
 
 _PACKAGE = "marine_gen.graph"
 _SWATCH = 34
@@ -17,7 +27,7 @@ _SWATCH = 34
 class LegendItem:
     """One kind of edge, with its line and its text."""
 
-    kind: Kind
+    kind: NodeKind
     x: float
     y: float
     text: Text
@@ -70,9 +80,9 @@ def tooltip(row: Row) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _legend(graph: Graph, layout: Layout) -> Iterator[LegendItem]:
+def _legend(graph: Graph, layout: GraphLayout) -> Iterator[LegendItem]:
     x, y = float(MARGIN), layout.height + 10
-    for kind in Kind:
+    for kind in NodeKind:
         if any(edge.kind is kind for edge in graph.edges):
             width = width_of(kind.value, SMALL_CELL)
             yield LegendItem(kind, x, y, Text(x + _SWATCH, y + 4, width, kind.value, "small"))

@@ -6,7 +6,7 @@ compiler, and `scaffold` starts a module. The header `marine.h` is in `include`.
 """
 
 from marine_gen.guest.compiler import COMPILER, FLAGS, CompilerError, build_guest
-from marine_gen.guest.glue import INCLUDE, Glue, glue_files, write_glue
+from marine_gen.guest.glue import INCLUDE, GuestGlue, glue_files, write_glue
 from marine_gen.guest.scaffold import new_guest
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "FLAGS",
     "INCLUDE",
     "CompilerError",
-    "Glue",
+    "GuestGlue",
     "build_guest",
     "glue_files",
     "new_guest",

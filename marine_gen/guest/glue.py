@@ -15,7 +15,7 @@ from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, Member, Named, Type, Vector, generate
 from marine_gen.guest.conversions import Conversions
 from marine_gen.guest.names import comment, literal
-from marine_gen.guest.spelling import Export, Import, Spelling, converts
+from marine_gen.guest.spelling import GuestExport, GuestImport, Spelling, converts
 from marine_gen.guest.writer import Writer
 from marine_runtime.names import identifier
 from marine_runtime.types import Prim
@@ -28,7 +28,7 @@ _OWN_EXPORTS = ("memory", "_initialize", "_start")
 
 
 @dataclass(frozen=True, slots=True)
-class Glue:
+class GuestGlue:
     """Header and source of one module, and the name that their files begin with."""
 
     name: str
@@ -46,7 +46,7 @@ class Glue:
         return f"{self.name}_glue.c"
 
 
-def write_glue(description: Description, name: str, *, generator: str) -> Glue:
+def write_glue(description: Description, name: str, *, generator: str) -> GuestGlue:
     """The glue of a described module.
 
     Args:
@@ -83,10 +83,10 @@ def write_glue(description: Description, name: str, *, generator: str) -> Glue:
     }
     source = {"generator": generator, "title": comment(name), "header": f"{name}_glue.h", "lines": _source(spelling)}
     package = "marine_gen.guest"
-    return Glue(name, render(package, "glue.h.j2", header), render(package, "glue.c.j2", source))
+    return GuestGlue(name, render(package, "glue.h.j2", header), render(package, "glue.c.j2", source))
 
 
-def glue_files(glue: Glue) -> Mapping[str, bytes]:
+def glue_files(glue: GuestGlue) -> Mapping[str, bytes]:
     """Everything that has to lie beside an author's source, by file name."""
     files = {path.name: path.read_bytes() for path in sorted(INCLUDE.glob("*.h"))}
     return files | {glue.header_name: glue.header.encode(), glue.source_name: glue.source.encode()}
@@ -140,7 +140,7 @@ def _source(spelling: Spelling) -> list[str]:
     return [*writer.lines, *functions.lines]
 
 
-def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: Export) -> None:
+def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: GuestExport) -> None:
     """The raw function behind an exported name: lifts, calls the author's function, announces the result."""
     signature = item.signature
     declared, names = _raw_parameters(spelling, conversions, signature.params, item.name)
@@ -178,7 +178,7 @@ def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
             writer.line("marine_return(marine_result.data, marine_result.count);")
 
 
-def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: Import, raw: str) -> None:
+def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: GuestImport, raw: str) -> None:
     """The callable function in front of an import: lowers, calls, takes the result."""
     signature = item.function.signature
     declared, _ = _raw_parameters(spelling, conversions, signature.params, raw)

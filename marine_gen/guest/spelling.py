@@ -49,7 +49,7 @@ class Struct:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class GuestExport:
     """A function that the author writes."""
 
     name: str
@@ -57,7 +57,7 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
+class GuestImport:
     """A function that the author calls."""
 
     name: str
@@ -95,9 +95,11 @@ class Spelling:
         wanted = functions + [_import_name(module, function) for module, function in imported]
         self.taken -= _LOCALS  # only types may not be called so
         chosen = c_names(wanted, self.taken)
-        self.exports = [Export(*pair) for pair in zip(chosen[: len(functions)], description.functions, strict=True)]
+        self.exports = [
+            GuestExport(*pair) for pair in zip(chosen[: len(functions)], description.functions, strict=True)
+        ]
         self.imports = [
-            Import(name, module.namespace, function)
+            GuestImport(name, module.namespace, function)
             for name, (module, function) in zip(chosen[len(functions) :], imported, strict=True)
         ]
 

@@ -39,7 +39,7 @@ class ServiceOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class HookOptions:
     """The whole table.
 
     Attributes:
@@ -51,7 +51,7 @@ class Options:
     native: bool = False
 
 
-def read_options(table: Mapping[str, Any]) -> Options:
+def read_options(table: Mapping[str, Any]) -> HookOptions:
     """Check the hook's table.
 
     Raises:
@@ -70,7 +70,7 @@ def read_options(table: Mapping[str, Any]) -> Options:
         for other in packages[:number]:
             if one.is_relative_to(other) or other.is_relative_to(one):
                 raise ConfigError(f"the packages {quoted(str(other))} and {quoted(str(one))} are in each other's place")
-    return Options(read, native)
+    return HookOptions(read, native)
 
 
 def _service(number: int, table: Any) -> ServiceOptions:

@@ -16,7 +16,7 @@ from hatchling.plugin import hookimpl
 from packaging.tags import sys_tags
 
 from marine_gen.artifact import build, read_target
-from marine_gen.hatch.options import Options, ServiceOptions, read_options
+from marine_gen.hatch.options import HookOptions, ServiceOptions, read_options
 from marine_runtime.artifact.manifest import MANIFEST, Manifest
 from marine_runtime.errors import MarineError
 
@@ -54,7 +54,7 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
                     "[tool.hatch.build.targets.wheel] selects"
                 )
 
-    def _options(self) -> Options:
+    def _options(self) -> HookOptions:
         try:
             return read_options(self.config)
         except MarineError as error:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from lark import Token
 
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, NAME_TERMINALS, literal_texts
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.syntax import SyntaxProblem
@@ -33,7 +33,7 @@ _BLOCK_ALIASES = {
 _FN_ALIASES = ("func", "function", "def", "fun")
 
 
-def explain_illegal(run: str, span: Span, findings: Findings) -> None:
+def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
     """Report characters that cannot start or continue any token."""
     help_line = ""
     if run.startswith("\ufeff"):
@@ -76,7 +76,7 @@ def explain_syntax(problem: SyntaxProblem, rule: str, findings: Findings) -> Non
     token, previous, accepts = problem
     expected = f"expected {_expectation(accepts)}"
     if token.type == _END:
-        span = span_of(previous) if previous is not None else Span(line=1, column=1)
+        span = span_of(previous) if previous is not None else SourceSpan(line=1, column=1)
         message = "the line is not complete"
         label = f"after this, {expected}"
     else:

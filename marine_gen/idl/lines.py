@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from lark import Token
 
-from marine_gen.diagnostics import Span
+from marine_gen.diagnostics import SourceSpan
 from marine_gen.idl.explain import explain_illegal
 from marine_gen.idl.grammar import HEADER, NAME_TERMINALS, description_parser
 from marine_gen.parsing.findings import Findings
@@ -24,7 +24,7 @@ Line = Sequence[Token]
 def read_lines(text: str, findings: Findings) -> Iterator[tuple[Line, bool]]:
     """Every logical line of `text`, with whether all its tokens are legal; those that aren't are reported."""
     if text.startswith("\ufeff"):
-        explain_illegal("\ufeff", Span(line=1, column=1, end_column=2), findings)
+        explain_illegal("\ufeff", SourceSpan(line=1, column=1, end_column=2), findings)
         text = text[1:]
     for line in _split(tokens_of(description_parser(), text, HEADER)):
         if findings.full:

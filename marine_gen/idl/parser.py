@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marine_gen.generate import Description
 from marine_gen.idl.lines import read_lines
-from marine_gen.idl.transform import Builder
+from marine_gen.idl.transform import DescriptionTransformer
 from marine_gen.parsing.findings import Findings
 
 
@@ -21,7 +21,7 @@ def parse_description(text: str, source: str = "") -> Description:
             (RECORD_NESTING). It carries one syntax error per line, and all wrong names of the others.
     """
     findings = Findings(source)
-    builder = Builder(findings)
+    builder = DescriptionTransformer(findings)
     for line, legal in read_lines(text, findings):
         builder.add(line, legal=legal)
     description = builder.description()

@@ -14,7 +14,7 @@ from typing import TypeVar
 from lark import Token, Tree
 
 from marine_gen.binary.limits import MAX_NAME_BYTES, MAX_TYPE_DEPTH
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.generate import (
     Description,
     ExternModule,
@@ -26,7 +26,7 @@ from marine_gen.generate import (
     Type,
     Vector,
 )
-from marine_gen.generate.adapters import Service
+from marine_gen.generate.adapters import AbiHelper
 from marine_gen.generate.records import TypeSpace
 from marine_gen.idl.explain import block_meant, explain_block, explain_syntax
 from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, description_parser
@@ -40,7 +40,7 @@ from marine_gen.text.syntax import parse_form
 from marine_runtime.types import Prim
 
 _OPENS = {"DATA": FIELD, "IMPORT": FUNCTION, "EXPORT": FUNCTION}
-_SERVICES = {service.name.lower() for service in Service}
+_SERVICES = {service.name.lower() for service in AbiHelper}
 _PLACEHOLDER = Prim.BOOLEAN  # for a type that has a finding
 _ALIASES = {
     "int": "s32",
@@ -74,27 +74,27 @@ class _Block:
     rule: str = ""
     record: str = ""
     module: int | None = None
-    place: Span = field(default_factory=Span)
+    place: SourceSpan = field(default_factory=SourceSpan)
     size: int = 0
     broken: bool = False
-    names: dict[str, Span] = field(default_factory=dict)
+    names: dict[str, SourceSpan] = field(default_factory=dict)
     fields: list[Member] = field(default_factory=list)
     functions: list[ImportedFunction] = field(default_factory=list)
 
 
-class Builder:
+class DescriptionTransformer:
     """Collects the blocks of one text."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._block: _Block | None = None
         self._records: dict[str, RecordDeclaration] = {}
-        self._places: dict[str, Span] = {}
+        self._places: dict[str, SourceSpan] = {}
         self._modules: list[ExternModule] = []
-        self._imported: dict[tuple[str, str], Span] = {}
+        self._imported: dict[tuple[str, str], SourceSpan] = {}
         self._functions: dict[str, Signature] = {}
-        self._exported: dict[str, Span] = {}
-        self._mentions: list[tuple[str, Span, str]] = []
+        self._exported: dict[str, SourceSpan] = {}
+        self._mentions: list[tuple[str, SourceSpan, str]] = []
         self._sound = True
 
     def add(self, line: Line, *, legal: bool) -> None:
@@ -173,7 +173,7 @@ class Builder:
         rule = FIELD if form.data == "record" else ""
         self._block = _Block(rule, record=name, place=place, broken=known)
 
-    def _declare(self, record: RecordDeclaration, place: Span) -> bool:
+    def _declare(self, record: RecordDeclaration, place: SourceSpan) -> bool:
         new = self._first(self._places, record.name, f"record `{shown(record.name)}`", place)
         if new:
             self._records[record.name] = record
@@ -190,7 +190,7 @@ class Builder:
             if not block.size:
                 self._no_fields(block.record, block.place)
 
-    def _no_fields(self, name: str, place: Span) -> None:
+    def _no_fields(self, name: str, place: SourceSpan) -> None:
         help_line = "give it one; a record without fields and without a colon is a unit, which has no values"
         self._report(Code.TEXT_VALUE, f"record `{shown(name)}` has no fields", place, help_line)
 
@@ -229,7 +229,7 @@ class Builder:
         link, name_tree, params, result = _function_parts(tree)
         name = self._name(name_tree)
         within = f"function `{shown(name)}`"
-        names: dict[str, Span] = {}
+        names: dict[str, SourceSpan] = {}
         signature = Signature(
             name,
             tuple([self._member(param, names, within) for param in params]),
@@ -255,7 +255,7 @@ class Builder:
         if self._first(self._imported, (module.namespace, imported.name), what, where):
             block.functions.append(imported)
 
-    def _member(self, tree: Tree[Token], names: dict[str, Span], within: str) -> Member:
+    def _member(self, tree: Tree[Token], names: dict[str, SourceSpan], within: str) -> Member:
         token, ty = trees_in(tree)
         name = self._name(token)
         if name:  # fields of tuple-like records have none
@@ -300,7 +300,7 @@ class Builder:
             self._report(Code.TEXT_VALUE, message, span_of(token))
         return name
 
-    def _check_mention(self, name: str, span: Span, within: str) -> None:
+    def _check_mention(self, name: str, span: SourceSpan, within: str) -> None:
         record = self._records.get(name)
         if record is None:
             help_line = suggestion(name, [*TYPE_WORDS, *islice(self._records, _MAX_NEAR)], _ALIASES)
@@ -318,7 +318,7 @@ class Builder:
             message = f"record `{shown(name)}` has no fields, so it has no values"
             self._report(Code.TEXT_VALUE, message, span, "leave it out", within=within)
 
-    def _first(self, known: dict[_K, Span], name: _K, what: str, place: Span) -> bool:
+    def _first(self, known: dict[_K, SourceSpan], name: _K, what: str, place: SourceSpan) -> bool:
         """Whether `name` is new in `known`; if not, that is reported."""
         if name in known:
             label = f"the first one is in line {known[name].line}"
@@ -338,7 +338,7 @@ class Builder:
         return None
 
     def _report(
-        self, code: Code, message: str, span: Span, help_line: str = "", *, label: str = "", within: str = ""
+        self, code: Code, message: str, span: SourceSpan, help_line: str = "", *, label: str = "", within: str = ""
     ) -> None:
         self._sound = False
         self._findings.add(code, message, span, label=label, help=help_line, within=within)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from marine_gen.artifact import compile_module
 from marine_gen.binary import extract
-from marine_gen.console.inputs import Input, Kind, interfaces_of, kind_of, read_inputs
+from marine_gen.console.inputs import Input, InputKind, interfaces_of, kind_of, read_inputs
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links
@@ -25,7 +25,7 @@ from marine_runtime.config.host_check import check_programs
 from marine_runtime.config.toml import read_config
 from marine_runtime.errors import ConfigError, LoadError, MarineError
 from marine_runtime.service.interface import ModuleInterface
-from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import open_runtime
 
 _T = TypeVar("_T")
 
@@ -61,7 +61,7 @@ class Report:
     """What was found in one file or directory."""
 
     path: Path
-    kind: Kind | None = None
+    kind: InputKind | None = None
     modules: list[Checked] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Report:
 
     def unfused(self) -> dict[str, list[str]]:
         """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
-        if self.kind not in (Kind.CONFIG, Kind.DIRECTORY):
+        if self.kind not in (InputKind.CONFIG, InputKind.DIRECTORY):
             return {}
         modules = fuse_service([module.ir for module in self.modules]).modules
         return {name: [f"{key}: {why}" for key, why in item.unfused.items()] for name, item in modules.items()}
@@ -106,7 +106,7 @@ def examine(paths: Sequence[Path], functions: Collection[str | tuple[str, str]] 
     `functions` are those of the host that a service will have; they stand in for mounted programs.
     """
     reports = [_examine_path(path, functions) for path in paths]
-    files = [report for report in reports if report.kind is Kind.WASM]
+    files = [report for report in reports if report.kind is InputKind.WASM]
     if len(files) > 1 and all(report.ok for report in files):
         by_name = {module.name: report for report in files for module in report.modules}
         for finding in _links([module for report in files for module in report.modules]):
@@ -137,10 +137,10 @@ def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> R
     try:
         report.kind = kind_of(path)
         inputs = read_inputs(path)
-        if report.kind is Kind.DIRECTORY:
+        if report.kind is InputKind.DIRECTORY:
             report.findings += _changed_files(path)
             check_programs(read_manifest(path).config, functions)
-        elif report.kind is Kind.CONFIG:
+        elif report.kind is InputKind.CONFIG:
             check_programs(read_config(path).config, functions)
     except DiagnosticError as error:
         report.findings += error.diagnostics
@@ -156,7 +156,7 @@ def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> R
         report.findings += findings
         if checked is not None:
             report.modules.append(checked)
-    if report.ok and report.kind in (Kind.CONFIG, Kind.DIRECTORY):
+    if report.ok and report.kind in (InputKind.CONFIG, InputKind.DIRECTORY):
         sources = {item.name: item.source for item in inputs}
         report.findings += [
             replace(finding, source=sources.get(finding.source, str(path))) for finding in _links(report.modules)
@@ -192,7 +192,7 @@ def _examine_wasm(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
         attempt(lambda: build_module(item.name, interfaces, signatures))
     if signatures is not None:
         try:
-            open_backend().compile(wasm)
+            open_runtime().compile(wasm)
         except LoadError as error:
             findings.append(Diagnostic(Code.WASM_MALFORMED, str(error), source=item.source))
     if findings or compiled is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from marine_gen.diagnostics import Span
+from marine_gen.diagnostics import SourceSpan
 from marine_gen.interfaces.instructions import Immediate, Operator
 from marine_runtime.types import FunctionType, IType, RecordType
 
@@ -18,7 +18,7 @@ class Instruction:
 
     operator: Operator
     immediate: int | IType | None = None
-    span: Span | None = field(default=None, compare=False, repr=False)
+    span: SourceSpan | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.operator.immediate is Immediate.NONE) != (self.immediate is None):
@@ -36,7 +36,7 @@ class Import:
     namespace: str
     name: str
     type_index: int
-    span: Span | None = field(default=None, compare=False, repr=False)
+    span: SourceSpan | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Adapter:
 
     type_index: int
     instructions: tuple[Instruction, ...]
-    span: Span | None = field(default=None, compare=False, repr=False)
+    span: SourceSpan | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Export:
 
     name: str
     type_index: int
-    span: Span | None = field(default=None, compare=False, repr=False)
+    span: SourceSpan | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Implementation:
 
     core_type: int
     adapter_type: int
-    span: Span | None = field(default=None, compare=False, repr=False)
+    span: SourceSpan | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from marine_gen.interfaces import INSTRUCTIONS
 from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
 from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import Bound, ImportAdapter, Link, out_of_range
+from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link, out_of_range
 from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site
@@ -40,7 +40,7 @@ class InterpreterGlue:
         }
         self.record_classes: Mapping[int, type] = make_record_classes(module.records, module.name)
 
-    def bind(self, link: Link) -> Bound:
+    def bind(self, link: Link) -> BoundAdapters:
         """Tie the adapters to an instance."""
         machine = _Machine(self._module, link)
         exports = {name: machine.adapter(adapter) for name, adapter in self._module.exports.items()}
@@ -54,7 +54,7 @@ class InterpreterGlue:
             key: ImportAdapter(*self.import_codes[key], machine.adapter(adapter))
             for key, adapter in self._module.imports.items()
         }
-        return Bound(exports, imports, entries)
+        return BoundAdapters(exports, imports, entries)
 
 
 def _raw_codes(signature: FunctionType) -> tuple[Codes, Codes]:

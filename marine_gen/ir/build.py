@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.interfaces import Adapter, Instruction, Interfaces
 from marine_gen.interfaces.instructions import Immediate, Slot
 from marine_gen.ir.model import (
@@ -26,7 +26,7 @@ from marine_gen.ir.model import (
     Operation,
     Side,
     Size,
-    Store,
+    StoreBlock,
     Value,
 )
 from marine_gen.ir.resolve import Resolved, resolve
@@ -121,7 +121,7 @@ class _Builder:
         self._stack: list[Value] = []
         self._operations: list[Operation] = []
         self._at = 0
-        self._span: Span | None = adapter.span
+        self._span: SourceSpan | None = adapter.span
 
     def run(self) -> AdapterIR:
         for position, instruction in enumerate(self._adapter.instructions):
@@ -217,7 +217,7 @@ class _Builder:
             hint = "text" if moved is Prim.STRING else "record" if isinstance(moved, Record) else "items"
             self._emit(Lift(self._define((hint, moved)), operands, self._at))
         elif operator.pops[0] is Prim.I32:  # ptr, value: the block is there already
-            self._emit(Store(self._define(("ptr", Prim.I32), ("len", Prim.I32)), operands, self._at))
+            self._emit(StoreBlock(self._define(("ptr", Prim.I32), ("len", Prim.I32)), operands, self._at))
         else:
             if not self._context.can_allocate:
                 raise self._fault(

@@ -95,7 +95,7 @@ class Lift(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class Store(Operation):
+class StoreBlock(Operation):
     """`string.lower_memory`, `byte_array.lower_memory`: write (ptr, value) to a block; results are ptr and length."""
 
 

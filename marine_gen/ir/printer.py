@@ -13,7 +13,7 @@ from marine_gen.ir.model import (
     ModuleIR,
     Operation,
     Size,
-    Store,
+    StoreBlock,
 )
 
 
@@ -47,7 +47,7 @@ def print_operation(operation: Operation) -> str:
             return f"size {operands}"
         case Lift(results=(result,)):
             return f"lift {result.type} from ({operands})"
-        case Store(operands=(ptr, value)):
+        case StoreBlock(operands=(ptr, value)):
             return f"store {value} at {ptr}"
         case Lower(type=ty):
             return f"lower {ty} {operands}"

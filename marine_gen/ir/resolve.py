@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from marine_gen.diagnostics import Code, Diagnostic, Span
+from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_gen.interfaces import Adapter, Import, Interfaces
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
@@ -73,7 +73,13 @@ class _Resolver:
         return resolved
 
     def _fail(
-        self, code: Code, message: str, span: Span | None = None, within: str = "", label: str = "", help: str = ""
+        self,
+        code: Code,
+        message: str,
+        span: SourceSpan | None = None,
+        within: str = "",
+        label: str = "",
+        help: str = "",
     ) -> None:
         self._report(Diagnostic(code, message, span=span, within=within, label=label, help=help))
 
@@ -202,7 +208,7 @@ class _Resolver:
         ]
         return others[0] if others and by_convention not in others else by_convention
 
-    def _function_type(self, index: int, span: Span | None, within: str) -> FunctionType | None:
+    def _function_type(self, index: int, span: SourceSpan | None, within: str) -> FunctionType | None:
         if 0 <= index < len(self._interfaces.types):
             ty = self._interfaces.types[index]
             if isinstance(ty, FunctionType):

@@ -19,7 +19,7 @@ from marine_gen.ir.model import (
     Operation,
     Side,
     Size,
-    Store,
+    StoreBlock,
     Value,
 )
 from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, equivalent, layout
@@ -91,7 +91,7 @@ class _Verifier:
             case Lift():
                 ok = len(made) == 1 and not layout(made[0]).code and self._known(made[0])
                 ok = ok and given == ([i32] if isinstance(made[0], Record) else [i32, i32])
-            case Store():
+            case StoreBlock():
                 ok = made == [i32, i32] and len(given) == 2 and given[0] is i32
                 ok = ok and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
             case Lower(type=ty):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.parsing.findings import Findings
 
 _INTERESTING = re.compile(r'"[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*"?|;;[^\n]*|\(;')
@@ -45,7 +45,7 @@ def _block_end(text: str, start: int, findings: Findings) -> int:
     findings.add(
         Code.TEXT_LEXICAL,
         "the block comment is not closed",
-        Span(line=line, column=column, end_column=column + 2),
+        SourceSpan(line=line, column=column, end_column=column + 2),
         label="it starts here",
         help="block comments nest: every `(;` needs its own `;)`",
     )

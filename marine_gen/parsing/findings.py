@@ -7,7 +7,7 @@ from dataclasses import replace
 from lark import Token
 from lark.tree import Meta
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.parsing.literals import LiteralError
 
 MAX_FINDINGS = 100
@@ -16,10 +16,12 @@ MAX_FINDINGS = 100
 _SHOWN = 40
 
 
-def span_of(item: Token | Meta) -> Span:
+def span_of(item: Token | Meta) -> SourceSpan:
     """The place of `item`; the end is kept when it is on the same line."""
     same_line = item.line == item.end_line
-    return Span(line=item.line or 1, column=item.column or 1, end_column=(item.end_column or 0) if same_line else 0)
+    return SourceSpan(
+        line=item.line or 1, column=item.column or 1, end_column=(item.end_column or 0) if same_line else 0
+    )
 
 
 def shown(text: str) -> str:
@@ -40,7 +42,9 @@ class Findings:
         """Whether further findings would be dropped."""
         return len(self._items) >= MAX_FINDINGS
 
-    def add(self, code: Code, message: str, span: Span, *, label: str = "", help: str = "", within: str = "") -> None:
+    def add(
+        self, code: Code, message: str, span: SourceSpan, *, label: str = "", help: str = "", within: str = ""
+    ) -> None:
         """Note one finding."""
         if not self.full:
             self._items.append(Diagnostic(code, message, self._source, span, within, label, (), help))
@@ -49,7 +53,7 @@ class Findings:
         """Note what is wrong inside the string `token`, at the character where it is."""
         start = span_of(token)
         column = start.column + error.index
-        span = Span(line=start.line, column=column, end_column=column + error.length)
+        span = SourceSpan(line=start.line, column=column, end_column=column + error.length)
         help_line = r"escapes are \" \' \\ \t \n \r, \hh for a byte in hexadecimal, and \u{h…} for a character"
         self.add(error.code, error.message, span, help=help_line)
 

@@ -12,12 +12,12 @@ from marine_gen.passes.fuse import fuse
 from marine_gen.passes.inline import inline
 from marine_gen.passes.model import (
     STAGING,
-    Check,
     Copy,
     Frame,
     FusedAdapter,
     Step,
     UnfusableError,
+    Validate,
     Write,
 )
 from marine_gen.passes.pipeline import ServiceIR, fuse_service
@@ -27,13 +27,13 @@ from marine_gen.passes.verify import verify_fused
 
 __all__ = [
     "STAGING",
-    "Check",
     "Copy",
     "Frame",
     "FusedAdapter",
     "ServiceIR",
     "Step",
     "UnfusableError",
+    "Validate",
     "Write",
     "fuse",
     "fuse_service",

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from marine_gen.ir.model import Lift, Lower, Side, Store, Value
-from marine_gen.passes.model import STAGING, Check, Copy, FusedAdapter, Step, UnfusableError, Write
+from marine_gen.ir.model import Lift, Lower, Side, StoreBlock, Value
+from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Step, UnfusableError, Validate, Write
 from marine_runtime.types import Prim, Record, layout
 
 
@@ -26,10 +26,10 @@ def fuse(adapter: FusedAdapter) -> FusedAdapter:
         operation = step.operation
         match operation:
             case Lift():
-                fused: Check | Copy | Write = Check(operation.results, operation.operands, operation.at)
+                fused: Validate | Copy | Write = Validate(operation.results, operation.operands, operation.at)
             case Lower(type=ty):
                 fused = Copy(operation.results, operation.operands, operation.at, ty)
-            case Store():
+            case StoreBlock():
                 fused = Write(operation.results, operation.operands, operation.at)
             case _:
                 steps.append(step)

@@ -55,7 +55,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Operation):
+class Validate(Operation):
     """Was a lift: checks a value in the memory of `step.module` and names it. Operands are ptr and length."""
 
 
@@ -106,6 +106,6 @@ def homes(adapter: FusedAdapter) -> dict[Value, str]:
     """Where each remote value lies: the module whose memory holds it, or `STAGING`."""
     found = {value: STAGING for value in adapter.params if not layout(value.type).code}
     for step in adapter.steps:
-        if isinstance(step.operation, Check):
+        if isinstance(step.operation, Validate):
             found[step.operation.results[0]] = step.module
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marine_gen.ir.model import Call, Operation, Size
 from marine_gen.ir.printer import print_operation
-from marine_gen.passes.model import STAGING, Check, Copy, FusedAdapter, Write, homes
+from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Validate, Write, homes
 
 
 def print_fused(adapter: FusedAdapter) -> str:
@@ -30,7 +30,7 @@ def _place(module: str) -> str:
 def _describe(operation: Operation, home: dict[object, str]) -> str:
     operands = ", ".join(map(str, operation.operands))
     match operation:
-        case Check(results=(result,)):
+        case Validate(results=(result,)):
             return f"check {result.type} at ({operands})"
         case Copy(operands=(value,), type=ty):
             return f"copy {ty} {value} from {home.get(value, '?')}"

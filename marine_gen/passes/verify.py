@@ -6,9 +6,9 @@ check of a remote value and its last use, no code of the module that owns the me
 
 from __future__ import annotations
 
-from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, Store, Value
+from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, StoreBlock, Value
 from marine_gen.ir.verify import IRError
-from marine_gen.passes.model import STAGING, Check, Copy, FusedAdapter, UnfusableError, Write, homes
+from marine_gen.passes.model import STAGING, Copy, FusedAdapter, UnfusableError, Validate, Write, homes
 from marine_gen.passes.sink import runs_code_of
 from marine_runtime.types import CORE_TYPES, Prim, Record, layout
 
@@ -26,7 +26,7 @@ def verify_fused(adapter: FusedAdapter) -> None:
     home = homes(adapter)
     for step in adapter.steps:
         operation = step.operation
-        _expect(not isinstance(operation, (Lift, Lower, Store)), "no lift, lower or store is left", adapter)
+        _expect(not isinstance(operation, (Lift, Lower, StoreBlock)), "no lift, lower or store is left", adapter)
         _expect(all(value in defined for value in operation.operands), "operands are defined before use", adapter)
         for value in operation.results:
             _expect(value not in defined and value.name not in names, f"`{value}` is defined once", adapter)
@@ -43,7 +43,7 @@ def verify_fused(adapter: FusedAdapter) -> None:
         if isinstance(operation, Copy):
             wanted = 1 if isinstance(operation.type, Record) else 2
             _expect(len(operation.results) == wanted, "a copy gives pointer and length", adapter)
-        if isinstance(operation, Check):
+        if isinstance(operation, Validate):
             _expect(step.module != STAGING, "nothing is checked in staging", adapter)
         if isinstance(operation, Call):
             _expect(isinstance(operation.callee, CoreCallee), "only core functions are called", adapter)
@@ -67,7 +67,7 @@ def _verify_views(adapter: FusedAdapter, home: dict[Value, str]) -> None:
                 raise UnfusableError(
                     f"`{culprit.text}` runs code of module `{owner}` between lifting a value and lowering it"
                 )
-        if isinstance(step.operation, Check):
+        if isinstance(step.operation, Validate):
             checked_at[step.operation.results[0]] = position
         for module in owners:
             if runs_code_of(module, step, adapter.reach):

@@ -19,7 +19,7 @@ from marine_gen.ir.model import (
     Operation,
     Side,
     Size,
-    Store,
+    StoreBlock,
     Value,
 )
 from marine_gen.python_backend.lift_lower import Helpers
@@ -53,7 +53,7 @@ class CoreFunctions:
         return self.bound[key]
 
 
-class Body:
+class AdapterBody:
     """Writes the body of one adapter."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Body:
                 self._names[result] = f"len({self._encoded(operand)})"
             case Lift(results=(result,), operands=operands):
                 self._lift(result, ", ".join(map(self._unsigned, operands)))
-            case Store(results=(ptr, size), operands=(block, value)):
+            case StoreBlock(results=(ptr, size), operands=(block, value)):
                 data = self._encoded(value)
                 block_text = self._unsigned(block)
                 self._writer.line(f"{self._helpers.store()}({block_text}, {data})")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
-from marine_gen.python_backend.size_estimate import Size
+from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
@@ -70,9 +70,11 @@ class StagedCall:
         self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
         records = helpers.records
         sizes = zip(self._params, signature.params, strict=True)
-        self._sizes = [Size.of(name, item.type, records) for name, item in sizes]
+        self._sizes = [SizeEstimate.of(name, item.type, records) for name, item in sizes]
         one = len(signature.results) == 1
-        self._result = Size.of("result", signature.results[0], records) if one else Size("", whole=False)
+        self._result = (
+            SizeEstimate.of("result", signature.results[0], records) if one else SizeEstimate("", whole=False)
+        )
 
     @property
     def params(self) -> list[str]:

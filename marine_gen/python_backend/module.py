@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from marine_gen.codegen.templating import render
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
-from marine_gen.python_backend.adapters import Body, CoreFunctions
+from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
 from marine_gen.python_backend.aliases import Aliases
 from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, write_entry
 from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, wire_codes
@@ -86,7 +86,7 @@ class _Module:
         for number, adapter in enumerate(self._module.adapters):
             if adapter.side is Side.IMPORT and adapter.key in self._fused.imports:
                 continue  # runs inside Wasm
-            body = Body(adapter, number, writer, self._helpers, self._core, self._callees)
+            body = AdapterBody(adapter, number, writer, self._helpers, self._core, self._callees)
             writer.line()
             with writer.block(self._head(adapter, body)):
                 body.write()
@@ -150,7 +150,7 @@ class _Module:
         }
         return Generated(self._with_sites(_render("glue.py.j2", context)), self._stub())
 
-    def _head(self, adapter: AdapterIR, body: Body) -> str:
+    def _head(self, adapter: AdapterIR, body: AdapterBody) -> str:
         if adapter.side is Side.EXPORT:
             params = zip(body.params, adapter.params, strict=True)
             declared = ", ".join(f"{name}: {self._internal(value.type)}" for name, value in params)

@@ -18,7 +18,7 @@ from marine_gen.ir.model import (
     Operation,
     Side,
     Size,
-    Store,
+    StoreBlock,
     Value,
 )
 from marine_runtime.types import IType, Prim
@@ -46,7 +46,7 @@ class Representation:
                     free.add(result)
                 case Call(callee=CoreCallee()):
                     free.update(operation.results)
-                case Size() | Store() | Lower():
+                case Size() | StoreBlock() | Lower():
                     self._unsigned.update(operation.results)
                 case Convert(results=(result,), operands=(operand,)) if (operand.type, result.type) in {
                     (Prim.U32, Prim.I32),
@@ -95,7 +95,7 @@ def _wants_unsigned(operation: Operation, operand: Value) -> bool:
     match operation:
         case Lift():
             return True
-        case Store(operands=(ptr, _)):
+        case StoreBlock(operands=(ptr, _)):
             return operand is ptr
         case Convert(results=(result,)):
             return (operand.type, result.type) in _WRAPPING

@@ -13,7 +13,7 @@ _MAX_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SizeEstimate:
     """How large a value is, as far as that can be said at once.
 
     Attributes:
@@ -25,7 +25,7 @@ class Size:
     whole: bool
 
     @classmethod
-    def of(cls, name: str, ty: IType, records: Records) -> Size:
+    def of(cls, name: str, ty: IType, records: Records) -> SizeEstimate:
         """That of a value of type `ty` in the variable `name`."""
         found = list(islice(_sizes(name, ty, records), _MAX_PARTS + 1))
         known = " + ".join(size for size in found[:_MAX_PARTS] if size)

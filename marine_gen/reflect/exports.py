@@ -7,13 +7,13 @@ instructions. Here the whole signatures are compared, before adapters are looked
 from __future__ import annotations
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_gen.generate.adapters import Service
+from marine_gen.generate.adapters import AbiHelper
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir.resolve import resolve
 from marine_gen.wasm.signatures import Signatures
 from marine_runtime.types import CoreSignature
 
-_SERVICES = {service.name.lower() for service in Service}
+_SERVICES = {service.name.lower() for service in AbiHelper}
 
 
 def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagnostic]:

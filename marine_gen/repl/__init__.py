@@ -4,6 +4,6 @@
 from is the business of `terminal` (a person) and `pipe` (a program); neither is imported before it is needed.
 """
 
-from marine_gen.repl.session import LONGEST_TIMEOUT, TIMEOUT, Options, run_repl
+from marine_gen.repl.session import LONGEST_TIMEOUT, TIMEOUT, ReplOptions, run_repl
 
-__all__ = ["LONGEST_TIMEOUT", "TIMEOUT", "Options", "run_repl"]
+__all__ = ["LONGEST_TIMEOUT", "TIMEOUT", "ReplOptions", "run_repl"]

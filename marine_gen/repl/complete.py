@@ -27,7 +27,7 @@ _PLAIN = re.compile(r'[^\s"]+')
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Completion:
     """One way to go on.
 
     Attributes:
@@ -41,13 +41,13 @@ class Candidate:
     about: str = ""
 
 
-def complete(session: Session, text: str) -> Iterator[Candidate]:
+def complete(session: Session, text: str) -> Iterator[Completion]:
     """The ways to go on behind `text`."""
     given, partial = _split(text)
     if not given:
         for item in commands():
             if item.name.startswith(partial):
-                yield Candidate(item.name, len(partial), item.summary)
+                yield Completion(item.name, len(partial), item.summary)
         return
     command = by_name().get(given[0])
     if command is None or not command.words:
@@ -68,10 +68,12 @@ def _split(text: str) -> tuple[list[str], str]:
     return words[:-1], words[-1]
 
 
-def _words(session: Session, kind: Word, given: Sequence[str], partial: str) -> Iterator[Candidate]:
+def _words(session: Session, kind: Word, given: Sequence[str], partial: str) -> Iterator[Completion]:
     if kind is Word.PATH:
         for item in PathCompleter(expanduser=False).get_completions(Document(partial), CompleteEvent()):
-            yield Candidate(item.text, -item.start_position, "directory" if item.display_text.endswith("/") else "file")
+            yield Completion(
+                item.text, -item.start_position, "directory" if item.display_text.endswith("/") else "file"
+            )
         return
     modules = session.service.interface.modules
     choices: dict[str, str] = {}
@@ -87,7 +89,7 @@ def _words(session: Session, kind: Word, given: Sequence[str], partial: str) -> 
         choices = {item.name: item.summary for item in commands()}
     for name, about in choices.items():
         if name.startswith(partial):
-            yield Candidate(name, len(partial), about)
+            yield Completion(name, len(partial), about)
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ class _Level:
     keys: list[str] = field(default_factory=list)
 
 
-def _in_arguments(session: Session, text: str) -> Iterator[Candidate]:
+def _in_arguments(session: Session, text: str) -> Iterator[Completion]:
     """Keys of the object that is open at the cursor, and values where few are possible."""
     _, first, second, *arguments = _WORD.finditer(text)
     module = session.service.interface.modules.get(_unquoted(first[0]))
@@ -120,13 +122,13 @@ def _in_arguments(session: Session, text: str) -> Iterator[Candidate]:
             for member in _members(params, module, levels):
                 name = json.dumps(member.name, ensure_ascii=False)
                 if member.name not in levels[-1].keys and name.startswith(partial):
-                    yield Candidate(f"{name}: ", len(partial), describe(member.type, module.records))
+                    yield Completion(f"{name}: ", len(partial), describe(member.type, module.records))
         return
     ty = _type_at(params, module, levels)
     if ty is Prim.BOOLEAN and (partial or last in ("[", ",", ":")):
         for value in ("true", "false"):
             if value.startswith(partial):
-                yield Candidate(value, len(partial), "bool")
+                yield Completion(value, len(partial), "bool")
 
 
 def _scan(text: str) -> tuple[list[_Level], str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from marine_gen.repl.session import Session
 
-FILES = ("services", "calls", "looking", "settings", "code", "measuring", "recording", "general")
+FILES = ("services", "calls", "inspect", "settings", "code", "bench", "trace", "general")
 """The files in `commands`."""
 
 _WIDTH = 53  # of the column of usages in the help

@@ -33,12 +33,12 @@ LONGEST_TIMEOUT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReplOptions:
     """What a session starts with.
 
     Attributes:
         engine: engine that runs the adapters.
-        backend: call layer, `fast` or `public`.
+        call_layer: call layer, `fast` or `public`.
         timeout: seconds that a call may take.
         quiet: no banner, no message about services that are made.
         working_dir: where relative `mapped_dirs` start, instead of what configurations say.
@@ -47,7 +47,7 @@ class Options:
     """
 
     engine: str
-    backend: str = "fast"
+    call_layer: str = "fast"
     timeout: float = TIMEOUT
     quiet: bool = False
     working_dir: Path | None = None
@@ -72,7 +72,7 @@ class Session:
 
     work: Workbench
 
-    def __init__(self, options: Options, output: Output) -> None:
+    def __init__(self, options: ReplOptions, output: Output) -> None:
         self.options = options
         self.output = output
         self.engine = options.engine
@@ -108,7 +108,7 @@ class Session:
             work = open_workbench(
                 target,
                 engine=self.engine,
-                backend=self.options.backend,
+                call_layer=self.options.call_layer,
                 host_functions=self.options.host_functions,
                 service_id=identifier,
                 working_dir=self.options.working_dir,
@@ -190,11 +190,11 @@ class Session:
     @contextmanager
     def _reporting(self) -> Iterator[None]:
         """Write what goes wrong inside."""
-        from marine_runtime.wasm import open_backend
+        from marine_runtime.wasm import open_runtime
 
-        backend = open_backend(self.options.backend)
+        runtime = open_runtime(self.options.call_layer)
         try:
-            with breakable(backend.interrupt) as self.breaking:
+            with breakable(runtime.interrupt) as self.breaking:
                 yield
         except CommandError as error:
             self._fail(error)
@@ -291,7 +291,7 @@ class Session:
         click.echo()
 
 
-def run_repl(target: Path | None, options: Options) -> int:
+def run_repl(target: Path | None, options: ReplOptions) -> int:
     """Run command lines from stdin until its end or `quit`; a person gets prompts.
 
     Returns:
@@ -307,11 +307,11 @@ def run_repl(target: Path | None, options: Options) -> int:
     try:
         if interactive and not options.quiet:
             session.greet()
-        from marine_runtime.wasm import open_backend
+        from marine_runtime.wasm import open_runtime
 
         if options.trace is not None:
             session.record(options.trace)
-        with breakable(open_backend(options.backend).interrupt):
+        with breakable(open_runtime(options.call_layer).interrupt):
             session.open(target)
         if interactive:
             from marine_gen.repl.terminal import converse

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from lark import Token
 
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
 
@@ -39,7 +39,7 @@ def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | N
     return f"did you mean `{known[near[0]]}`?" if near else ""
 
 
-def explain_illegal(run: str, span: Span, findings: Findings) -> None:
+def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
     """Report characters that cannot start or continue any token."""
     help_line = ""
     if run.startswith("\ufeff"):
@@ -67,7 +67,7 @@ def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str
     if previous is not None and previous.type == "ID" and set(accepts) == {"_COLON"}:
         _missing_colon(previous, findings)
     elif token.type == _END:
-        span = span_of(previous) if previous is not None else Span(line=1, column=1)
+        span = span_of(previous) if previous is not None else SourceSpan(line=1, column=1)
         findings.add(
             Code.TEXT_SYNTAX,
             "the directive is not complete",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from marine_gen.interfaces import Interfaces
 from marine_gen.parsing.findings import Findings
 from marine_gen.text.syntax import read_forms
-from marine_gen.text.transform import Builder
+from marine_gen.text.transform import InterfaceTransformer
 
 
 def parse(text: str, source: str = "") -> Interfaces:
@@ -23,7 +23,7 @@ def parse(text: str, source: str = "") -> Interfaces:
             values of the others.
     """
     findings = Findings(source)
-    builder = Builder(findings)
+    builder = InterfaceTransformer(findings)
     forms = read_forms(text, findings)
     for tree in forms.trees:
         builder.add(tree)

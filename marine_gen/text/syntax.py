@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from lark import Lark, Token, Tree, UnexpectedToken
 
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.parsing.comments import blank_comments
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.parsing.literals import is_closed
 from marine_gen.text.explain import explain_illegal, explain_syntax
 from marine_gen.text.grammar import START, STRING_TERMINALS, adapter_parser
 
-_Explain = Callable[[str, Span, Findings], None]
+_Explain = Callable[[str, SourceSpan, Findings], None]
 
 
 class SyntaxProblem(NamedTuple):
@@ -109,7 +109,7 @@ def _report_illegal(run: list[Token], findings: Findings, explain: _Explain) -> 
     if not run:
         return
     start, end = span_of(run[0]), span_of(run[-1])
-    explain("".join(run), Span(start.line, start.column, end.end_column), findings)
+    explain("".join(run), SourceSpan(start.line, start.column, end.end_column), findings)
     run.clear()
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lark import Token, Tree
 
 from marine_gen.binary.limits import MAX_TYPE_DEPTH, U32_MAX
-from marine_gen.diagnostics import Code, Span
+from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.interfaces import (
     BY_MNEMONIC,
     Adapter,
@@ -45,7 +45,7 @@ _ALIASES = {
 }
 
 
-class Builder:
+class InterfaceTransformer:
     """Collects the directives of one text."""
 
     def __init__(self, findings: Findings) -> None:
@@ -66,7 +66,7 @@ class Builder:
             self._findings.add(
                 Code.TEXT_VERSION,
                 "the text has no version",
-                Span(line=1, column=1),
+                SourceSpan(line=1, column=1),
                 help='add `(@interface it_version "0.28.0")`',
             )
         return Interfaces(
@@ -102,7 +102,7 @@ class Builder:
                 core, adapter = (self._index(token) for token in tokens_in(directive))
                 self._implementations.append(Implementation(core, adapter, span))
 
-    def _add_version(self, token: Token, span: Span) -> None:
+    def _add_version(self, token: Token, span: SourceSpan) -> None:
         if self._version is not None:
             self._findings.add(Code.TEXT_VERSION, "the text has a second version", span, help="keep one of them")
             return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.wasm.sections import (
     append_custom_section,
     custom_section_names,
@@ -162,5 +162,5 @@ def _is_rfc3339(text: str) -> bool:
 
 
 def _fail(message: str, offset: int, section: str = MANIFEST_SECTION) -> NoReturn:
-    span = Span(offset=offset, section=section)
+    span = SourceSpan(offset=offset, section=section)
     raise DiagnosticError([Diagnostic(Code.SECTION_CONTENT, message, span=span)])

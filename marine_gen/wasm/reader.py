@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_runtime.wording import are, counted
 
 
@@ -36,7 +36,7 @@ class Reader:
 
     def fail(self, message: str, offset: int | None = None) -> NoReturn:
         """Raise a diagnostic at `offset`, or at the current position."""
-        span = Span(offset=self.position if offset is None else offset)
+        span = SourceSpan(offset=self.position if offset is None else offset)
         raise DiagnosticError([Diagnostic(self.code, message, span=span, within=self.within)])
 
     def byte(self, what: str) -> int:

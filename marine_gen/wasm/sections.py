@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.wasm.reader import Reader, write_u32
 
 CUSTOM = 0
@@ -107,7 +107,7 @@ def _check_header(wasm: bytes) -> None:
         help_line = "Marine modules are core modules: build for a core target, without componentising"
     else:
         message = f"version {int.from_bytes(wasm[4:8], 'little')} of the WebAssembly binary format is not supported"
-    raise DiagnosticError([Diagnostic(Code.WASM_HEADER, message, span=Span(), help=help_line)])
+    raise DiagnosticError([Diagnostic(Code.WASM_HEADER, message, span=SourceSpan(), help=help_line)])
 
 
 def custom_sections(wasm: bytes, name: str) -> list[bytes]:
@@ -141,7 +141,7 @@ def unique_custom_section(wasm: bytes, name: str, missing_help: str = "") -> byt
                 Diagnostic(
                     Code.SECTION_DUPLICATE,
                     f"the module has {len(found)} custom sections `{name}`, but exactly one is allowed",
-                    span=Span(offset=found[1].start),
+                    span=SourceSpan(offset=found[1].start),
                     label="the second one",
                     help="the file is damaged, or a tool appended the section without removing the old one",
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, Span
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.wasm.coretypes import read_types, read_value_type
 from marine_gen.wasm.reader import Reader
 from marine_gen.wasm.sections import CUSTOM, SECTION_NAMES, Section, scan
@@ -186,7 +186,7 @@ def _by_name(sections: tuple[Section, ...]) -> dict[str, Section]:
         name = SECTION_NAMES[section.id]
         if name in found:
             message = f"the module has two {name} sections"
-            raise DiagnosticError([Diagnostic(Code.WASM_MALFORMED, message, span=Span(offset=section.start))])
+            raise DiagnosticError([Diagnostic(Code.WASM_MALFORMED, message, span=SourceSpan(offset=section.start))])
         found[name] = section
     return found
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Size, Value
-from marine_gen.passes.model import STAGING, Check, Copy, Frame, FusedAdapter, Step, Write, homes
-from marine_gen.wasm_backend.copy import Copies
-from marine_gen.wasm_backend.imports import Places
-from marine_gen.wasm_backend.validate import Checks
+from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Validate, Write, homes
+from marine_gen.wasm_backend.copy import Copiers
+from marine_gen.wasm_backend.imports import GlueImports
+from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
 from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
@@ -26,7 +26,7 @@ Row = tuple[tuple[Frame, ...], tuple[object, ...]]
 
 
 @dataclass(slots=True)
-class Sites:
+class SiteTable:
     """The site table of one glue module."""
 
     ordinal: int
@@ -54,11 +54,17 @@ def parts(value: Value) -> list[str]:
     return [f"{value.name}.ptr"] if isinstance(value.type, Record) else [f"{value.name}.ptr", f"{value.name}.len"]
 
 
-class Function:
+class AdapterFunction:
     """Writes one adapter."""
 
     def __init__(
-        self, adapter: FusedAdapter, symbol: str, places: Places, checks: Checks, copies: Copies, sites: Sites
+        self,
+        adapter: FusedAdapter,
+        symbol: str,
+        places: GlueImports,
+        checks: Validators,
+        copies: Copiers,
+        sites: SiteTable,
     ) -> None:
         self._adapter = adapter
         self._symbol = symbol
@@ -119,7 +125,7 @@ class Function:
                 self._text[result] = self._remote[operand][1]
             case Convert(results=(result,), operands=(operand,)):
                 self._convert(step, result, operand)
-            case Check():
+            case Validate():
                 self._check(step, operation)
             case Write(results=(ptr, size), operands=(block, value)):
                 self._mark(step)
@@ -152,7 +158,7 @@ class Function:
         padded = [*numbers, *[const(0, "i64")] * (3 - len(numbers))]
         self._body.line(f"(call $fault {const(kind)} {' '.join(padded)})")
 
-    def _check(self, step: Step, check: Check) -> None:
+    def _check(self, step: Step, check: Validate) -> None:
         (result,) = check.results
         ptr = self._text[check.operands[0]]
         length = self._text[check.operands[-1]]

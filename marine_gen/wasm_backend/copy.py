@@ -8,8 +8,8 @@ lifting and lowering would.
 from __future__ import annotations
 
 from marine_gen.passes.model import STAGING
-from marine_gen.wasm_backend.imports import Places, type_key
-from marine_gen.wasm_backend.validate import Checks
+from marine_gen.wasm_backend.imports import GlueImports, type_key
+from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import Writer, const, get
 from marine_runtime.adapters.staging import Fault
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
@@ -18,10 +18,10 @@ _RUN = 32  # longer runs of flat fields are one memory.copy
 _WORDS = (("i64", 8, "load", "store"), ("i32", 4, "load", "store"), ("i32", 2, "load16_u", "store16"))
 
 
-class Copies:
+class Copiers:
     """The copy functions of one glue module, by symbol; `blocks` are the memories that need an allocator."""
 
-    def __init__(self, places: Places, checks: Checks) -> None:
+    def __init__(self, places: GlueImports, checks: Validators) -> None:
         self._places = places
         self._checks = checks
         self.functions: dict[str, list[str]] = {}

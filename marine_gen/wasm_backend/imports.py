@@ -14,7 +14,7 @@ _RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "n
 
 
 @dataclass(slots=True)
-class Places:
+class GlueImports:
     """Asking for a symbol requests the import behind it.
 
     Attributes:

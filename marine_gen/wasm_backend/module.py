@@ -13,10 +13,10 @@ from marine_gen.codegen.templating import render
 from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.wasm_backend.adapters import Function, Row, Sites, wasm_params, wasm_results
-from marine_gen.wasm_backend.copy import Copies
-from marine_gen.wasm_backend.imports import Places
-from marine_gen.wasm_backend.validate import Checks
+from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
+from marine_gen.wasm_backend.copy import Copiers
+from marine_gen.wasm_backend.imports import GlueImports
+from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import comment, get
 from marine_runtime.adapters import staging
 from marine_runtime.types import CoreSignature, FunctionType
@@ -54,21 +54,21 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
     """
-    places = Places(modules)
-    checks = Checks(places)
-    copies = Copies(places, checks)
-    sites = Sites(ordinal)
+    places = GlueImports(modules)
+    checks = Validators(places)
+    copies = Copiers(places, checks)
+    sites = SiteTable(ordinal)
     functions = []
     entries = []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"
-        lines = Function(adapter, symbol, places, checks, copies, sites).write()
+        lines = AdapterFunction(adapter, symbol, places, checks, copies, sites).write()
         functions.append({"title": _title(f"export {name}{adapter.signature}"), "lines": lines})
         entries.append(_entry(index, symbol, adapter))
     table = []
     for index, adapter in enumerate(module.imports.values()):
         table.append(f"$import.{index}")
-        lines = Function(adapter, f"import.{index}", places, checks, copies, sites).write()
+        lines = AdapterFunction(adapter, f"import.{index}", places, checks, copies, sites).write()
         functions.append({"title": _title(f"import {adapter.function}{adapter.signature}"), "lines": lines})
     helpers = [line for name in [*sorted(checks.functions)] for line in ["", *checks.functions[name]]]
     helpers += [line for name in sorted(copies.functions) for line in ["", *copies.functions[name]]]
@@ -109,7 +109,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
     )
 
 
-def _imports(places: Places, modules: Modules, table_size: int) -> Iterator[str]:
+def _imports(places: GlueImports, modules: Modules, table_size: int) -> Iterator[str]:
     """Imports are numbered: the runtime gives them in the order of `FusedCode.needs`."""
     yield '(import "0" "staging" (memory $staging 1))'
     if table_size:

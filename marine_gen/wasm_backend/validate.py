@@ -6,19 +6,19 @@ instruction. Sizes are computed in 64 bits. What holds 0 elements is valid whate
 
 from __future__ import annotations
 
-from marine_gen.wasm_backend.imports import Places, type_key
+from marine_gen.wasm_backend.imports import GlueImports, type_key
 from marine_gen.wasm_backend.writer import Writer, const, get
 from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, IType, Prim, Record, body_size, is_bytes, layout
 from marine_runtime.wasm.meter import PART
 
 
-class Checks:
+class Validators:
     """The check functions of one glue module. `functions` holds finished code by symbol, `utf8` the memories with
     strings, `metered` those with values whose parts are counted.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: GlueImports) -> None:
         self._places = places
         self.functions: dict[str, list[str]] = {}
         self.utf8: dict[str, None] = {}

@@ -156,7 +156,7 @@ def test_candidates_give_the_same_result() -> None:
     with open_candidates(GREETING, lambda service: ("greeting", "greeting"), '["x"]') as candidates:
         assert {candidate.result for candidate in candidates} == {'"Hi, x"'}
         assert {candidate.call() for candidate in candidates} == {"Hi, x"}
-        assert [(item.engine, item.backend) for item in candidates] == [
+        assert [(item.engine, item.call_layer) for item in candidates] == [
             *((engine, "fast") for engine in ENGINES),
             ("interpreter", "public"),
         ]

@@ -12,7 +12,7 @@ from click.testing import Result
 
 from marine_gen.artifact import ENGINES
 from marine_gen.cli import probe
-from marine_runtime.wasm import api, open_backend
+from marine_runtime.wasm import api
 
 Run = Callable[..., Result]
 
@@ -26,7 +26,7 @@ def test_healthy(run: Run) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     found = states(result)
     assert {state for state, _ in found.values()} == {"ok"}
-    assert found["calls"][1] == f"{open_backend().name} layer"
+    assert found["calls"][1] == f"{open_runtime().name} layer"
     assert found["public layer"][1] == "calls, callbacks, memory, exceptions and traps work"
     assert found["engines"][1].startswith(", ".join(ENGINES))
     assert "fast layer" in run("doctor").stdout
@@ -55,7 +55,7 @@ def test_a_check_that_fails_is_a_finding(run: Run, monkeypatch: pytest.MonkeyPat
     def fail(*_: object) -> None:
         raise RuntimeError("no engine")
 
-    monkeypatch.setattr("marine_runtime.wasm.open_backend", fail)
+    monkeypatch.setattr("marine_runtime.wasm.open_runtime", fail)
     result = run("doctor", "--json")
     assert result.exit_code == 1
     assert states(result)["layers"] == ("broken", "RuntimeError: no engine")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from marine_gen.cli import cli
 from marine_gen.cli.app import COMMANDS
 from marine_gen.console.report import clean, report_diagnostics, report_error, wants_colour
-from marine_gen.diagnostics import Code, Diagnostic, Span
+from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_runtime.errors import CallError, LinkError, Site
 
 
@@ -87,7 +87,7 @@ def lines_of(capsys: pytest.CaptureFixture[str], diagnostic: Diagnostic) -> list
 
 
 def test_without_excerpt_a_diagnostic_is_its_own_text(capsys: pytest.CaptureFixture[str]) -> None:
-    for span in (Span(line=1, column=3, end_column=5), Span(offset=7, section="interface-types"), None):
+    for span in (SourceSpan(line=1, column=3, end_column=5), SourceSpan(offset=7, section="interface-types"), None):
         diagnostic = Diagnostic(
             Code.OPERAND_TYPE, "m", "missing.it", span, "adapter", "label", ("note one", "note two"), "help"
         )
@@ -98,12 +98,12 @@ def test_excerpts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.it"
     path.write_text("\n\n\tone two\r\n" + "x" * 200 + "\n\x1b\n\n")
     place = {"code": Code.TEXT_SYNTAX, "message": "m", "source": str(path)}
-    shown = lines_of(capsys, Diagnostic(**place, span=Span(line=3, column=6, end_column=9), label="here"))
+    shown = lines_of(capsys, Diagnostic(**place, span=SourceSpan(line=3, column=6, end_column=9), label="here"))
     assert shown[2:] == ["   |", " 3 |  one two", "   |      ^^^ here"]
-    beyond = lines_of(capsys, Diagnostic(**place, span=Span(line=3, column=9, end_column=99)))
+    beyond = lines_of(capsys, Diagnostic(**place, span=SourceSpan(line=3, column=9, end_column=99)))
     assert beyond[2:] == ["   |", " 3 |  one two", "   |         ^"]
     for line in (4, 5, 6, 99):  # too long, hostile, empty, not there
-        assert len(lines_of(capsys, Diagnostic(**place, span=Span(line=line, column=1, end_column=2)))) == 2
+        assert len(lines_of(capsys, Diagnostic(**place, span=SourceSpan(line=line, column=1, end_column=2)))) == 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)

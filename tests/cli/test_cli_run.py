@@ -32,9 +32,9 @@ def test_defaults(run: Run) -> None:
     assert run("run", GREETING, "greeting.greeting", '{"name": "é"}').stdout == '"Hi, é"\n'
 
 
-@pytest.mark.parametrize("backend", ["fast", "public"])
-def test_call_layers(run: Run, backend: str) -> None:
-    assert run("run", GREETING, "greeting.greeting", '"x"', "--backend", backend).stdout == '"Hi, x"\n'
+@pytest.mark.parametrize("call_layer", ["fast", "public"])
+def test_call_layers(run: Run, call_layer: str) -> None:
+    assert run("run", GREETING, "greeting.greeting", '"x"', "--call-layer", call_layer).stdout == '"Hi, x"\n'
 
 
 def test_arguments_from_stdin(run: Run) -> None:
@@ -88,7 +88,7 @@ def test_failures(run: Run, module: Callable[[str], Path], case: Case, monkeypat
         ("run",),
         ("run", "x.wasm"),
         ("run", "x.wasm", "a.b", "--engine", "jit"),
-        ("run", "x.wasm", "a.b", "--backend", "slow"),
+        ("run", "x.wasm", "a.b", "--call-layer", "slow"),
         ("run", "x.wasm", "a.b", "[]", "more"),
     ],
 )

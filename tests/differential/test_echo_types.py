@@ -30,7 +30,7 @@ def check(
     modules = chain([signature], records, memory)
     logs = []
     for configuration in CONFIGURATIONS:
-        with load(modules, configuration.engine, configuration.backend) as service:
+        with load(modules, configuration.engine, configuration.call_layer) as service:
             for args in arguments:
                 for module in service.modules:
                     assert shown(service.call(module, signature.name, args)) == shown(args[0]), (configuration, module)
@@ -119,7 +119,7 @@ def test_many_arguments() -> None:
 def test_no_result_and_no_arguments() -> None:
     modules = chain([Signature("f"), Signature("g")])
     for configuration in CONFIGURATIONS:
-        with load(modules, configuration.engine, configuration.backend) as service:
+        with load(modules, configuration.engine, configuration.call_layer) as service:
             assert service.call("outer", "f") is None
             assert service.call("outer", "g") is None
             assert take_logs(service) == {"inner": ["call 0", "call 1"], "outer": ["call 0", "call 1"]}

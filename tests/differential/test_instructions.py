@@ -103,7 +103,7 @@ def conversions() -> bytes:
 
 @pytest.fixture(scope="module")
 def services() -> Iterator[list[Service]]:
-    loaded = [load({"m": conversions()}, item.engine, item.backend) for item in CONFIGURATIONS]
+    loaded = [load({"m": conversions()}, item.engine, item.call_layer) for item in CONFIGURATIONS]
     yield loaded
     for service in loaded:
         service.close()
@@ -141,7 +141,7 @@ def everywhere(build: Callable[[Functions], str], *args: object) -> str:
     wasm = functions.module()
     found = []
     for item in CONFIGURATIONS:
-        with load({"m": wasm}, item.engine, item.backend) as service:
+        with load({"m": wasm}, item.engine, item.call_layer) as service:
             try:
                 found.append(Outcome(shown(service.call("m", name, args))))
             except Exception as error:

@@ -34,7 +34,7 @@ def check(drawn: Drawn, data: st.DataObject) -> None:
     note(compile_module("outer", modules["outer"]).generate().source)
     logs = []
     for configuration in CONFIGURATIONS:
-        with load(modules, configuration.engine, configuration.backend) as service:
+        with load(modules, configuration.engine, configuration.call_layer) as service:
             for args in calls:
                 assert shown(service.call("outer", "f", args)) == shown(args[0]), configuration
             logs.append(take_logs(service))

@@ -126,7 +126,7 @@ def load(configuration: Configuration, sites: Path) -> Iterator[Load]:
             config = replace(config, modules=modules)
             return stack.enter_context(
                 marine_gen.load(
-                    CONFIG, engine=configuration.engine, backend=configuration.backend, config=config, **options
+                    CONFIG, engine=configuration.engine, call_layer=configuration.call_layer, config=config, **options
                 )
             )
 

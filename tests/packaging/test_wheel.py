@@ -21,7 +21,7 @@ import marine_runtime
 with marine_runtime.load(sys.argv[1]) as service:
     text = service.modules.greeting.greeting("John")
     answer = service.call_json("greeting", "greeting", '["Wasm"]')
-    state = {"text": text, "json": answer, "engine": service.engine, "backend": service.backend}
+    state = {"text": text, "json": answer, "engine": service.engine, "call_layer": service.call_layer}
 state["importable"] = [name for name in json.loads(sys.argv[2]) if importlib.util.find_spec(name)]
 state["compiler"] = [name for name in sys.modules if name.partition(".")[0] == "marine_gen"]
 state["where"] = marine_runtime.__file__
@@ -82,7 +82,7 @@ def test_built_service_runs_without_the_compiler(full: Environment, runtime_only
     printed = runtime_only.must("python", "-c", RUN_BUILT, full.work / "built", json.dumps(COMPILER_ONLY))
     state = json.loads(printed)
     assert (state["text"], state["json"]) == ("Hi, John", '"Hi, Wasm"')
-    assert (state["engine"], state["backend"]) == (ENGINES[0], "fast")
+    assert (state["engine"], state["call_layer"]) == (ENGINES[0], "fast")
     assert state["importable"] == []
     assert state["compiler"] == []
     assert Path(state["where"]).is_relative_to(runtime_only.directory)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_gen.repl import Options
+from marine_gen.repl import ReplOptions
 from marine_gen.repl.complete import complete
 from marine_gen.repl.output import Output
 from marine_gen.repl.registry import commands
@@ -21,7 +21,7 @@ from tests.support.repl import transcript
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
     """A service of modules with records and booleans."""
-    made = Session(Options("fused", quiet=True), Output(interactive=True))
+    made = Session(ReplOptions("fused", quiet=True), Output(interactive=True))
     with closing(made):
         made.open(GUESTS_FOLDER / "greeting.wasm")
         for name in ("records_effector", "records_pure", "donkey"):

@@ -34,7 +34,7 @@ def test_session_prints_what_is_expected(
 ) -> None:
     names, *lines = case.input.split("\n")
     target = service(*names.split()) if names else None
-    shown = transcript(target, lines, engine=configuration.engine, backend=configuration.backend)
+    shown = transcript(target, lines, engine=configuration.engine, call_layer=configuration.call_layer)
     case.check(shown.replace(f"`engine {configuration.engine}`", "`engine NAME`").rstrip("\n"))
 
 
@@ -45,7 +45,9 @@ def test_recorded_calls_are_written_at_the_end_of_the_session_at_the_latest(
 ) -> None:
     path = tmp_path / "trace.json"
     lines = [f"trace {path}", 'call shrek greeting ["x"]', "new", *end]
-    shown = transcript(service("donkey", "shrek"), lines, engine=configuration.engine, backend=configuration.backend)
+    shown = transcript(
+        service("donkey", "shrek"), lines, engine=configuration.engine, call_layer=configuration.call_layer
+    )
     assert "fail" not in shown
     events = json.loads(path.read_text("utf-8"))["traceEvents"]
     assert [(event["cat"], event["name"]) for event in events if event["ph"] == "X" and event["cat"] != "init"] == [

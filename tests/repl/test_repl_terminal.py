@@ -126,7 +126,7 @@ def test_ctrl_c_drops_a_line_then_leaves(start: Start) -> None:
 
 @pytest.mark.parametrize("engine", [("fused", "fast"), ("closures", "public")], ids="-".join)
 def test_ctrl_c_stops_a_guest_that_spins(start: Start, module: Callable[[str], Path], engine: tuple[str, str]) -> None:
-    child = start("-q", "--timeout", "3600", "--engine", engine[0], "--backend", engine[1], module("endless"))
+    child = start("-q", "--timeout", "3600", "--engine", engine[0], "--call-layer", engine[1], module("endless"))
     ready(child, 1)
     for number in (1, 2):
         child.sendline("call endless spin []")

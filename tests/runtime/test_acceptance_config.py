@@ -34,7 +34,7 @@ def start(configuration: Configuration, tmp_path: Path, monkeypatch: pytest.Monk
 
     def make(text: str, **options: Any) -> Service:
         (place / "Config.toml").write_text(f'total_memory_limit = "10 MiB"\n{text}', "utf-8")
-        options = {"engine": configuration.engine, "backend": configuration.backend, **options}
+        options = {"engine": configuration.engine, "call_layer": configuration.call_layer, **options}
         services.append(marine_gen.load(place / "Config.toml", **options))
         return services[-1]
 
@@ -188,7 +188,7 @@ def test_the_budget_of_a_file(configuration: Configuration, tmp_path: Path, limi
         "service.toml",
         f'total_memory_limit = {limit}\nmodules_dir = "."\n[[module]]\nname = "greeting"'.encode(),
     )
-    with marine_gen.load(path, engine=configuration.engine, backend=configuration.backend) as service:
+    with marine_gen.load(path, engine=configuration.engine, call_layer=configuration.call_layer) as service:
         assert service.statistics().limit == found
         assert service.call("greeting", "greeting", ["x"]) == "Hi, x"
 

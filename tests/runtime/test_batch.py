@@ -73,7 +73,7 @@ UNFIT: dict[str, Sequence[Any]] = {
 def services() -> Iterator[list[Service]]:
     modules = chain(SIGNATURES, [POINT])
     with ExitStack() as stack:
-        yield [stack.enter_context(load(modules, item.engine, item.backend)) for item in (*CONFIGURATIONS, PUBLIC)]
+        yield [stack.enter_context(load(modules, item.engine, item.call_layer)) for item in (*CONFIGURATIONS, PUBLIC)]
 
 
 PUBLIC = type(CONFIGURATIONS[0])("fused", "public")

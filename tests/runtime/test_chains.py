@@ -95,7 +95,7 @@ def modules() -> Modules:
 @pytest.fixture(scope="module")
 def services(modules: Modules) -> Iterator[list[Service]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(load(modules, item.engine, item.backend, HOST)) for item in CONFIGURATIONS]
+        yield [stack.enter_context(load(modules, item.engine, item.call_layer, HOST)) for item in CONFIGURATIONS]
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -167,7 +167,7 @@ def diamond() -> Modules:
 
 def test_a_diamond(diamond: Modules) -> None:
     with ExitStack() as stack:
-        services = [stack.enter_context(load(diamond, item.engine, item.backend)) for item in CONFIGURATIONS]
+        services = [stack.enter_context(load(diamond, item.engine, item.call_layer)) for item in CONFIGURATIONS]
         for text in ("", "é" * 1000, "x"):
             assert everywhere(services, lambda service: service.call("top", "text", [text])).value == repr(text)  # noqa: B023
         bad = everywhere(services, lambda service: service.call("top", "bad", ["x"]))
@@ -223,7 +223,7 @@ def test_calling_back_is_refused(configuration: Configuration, calling: Modules)
         next(way)(kept[0])
         return text
 
-    with load(calling, configuration.engine, configuration.backend, caller(body)) as service:
+    with load(calling, configuration.engine, configuration.call_layer, caller(body)) as service:
         kept.append(service)
         for _ in ways:
             with pytest.raises(StateError, match="is busy: a host function can't call back"):
@@ -236,19 +236,19 @@ def test_calling_back_is_refused(configuration: Configuration, calling: Modules)
 
 def test_calling_another_service_in_between(configuration: Configuration, calling: Modules, modules: Modules) -> None:
     """Each has its staging memory; the outer one's arguments stay where they are."""
-    with load(modules, configuration.engine, configuration.backend, HOST) as other:
+    with load(modules, configuration.engine, configuration.call_layer, HOST) as other:
 
         def body(text: str) -> str:
             return str(other.call("facade", "text", [text * 2]))
 
-        with load(calling, configuration.engine, configuration.backend, caller(body)) as service:
+        with load(calling, configuration.engine, configuration.call_layer, caller(body)) as service:
             assert service.call("second", "f", ["ab"]) == "abab"
             assert service.call_batch("second", "f", [["a"], ["b"]]) == ["aa", "bb"]
 
         def failing(text: str) -> str:
             return str(other.call("facade", "trap_b", [text]))
 
-        with load(calling, configuration.engine, configuration.backend, caller(failing)) as service:
+        with load(calling, configuration.engine, configuration.call_layer, caller(failing)) as service:
             with pytest.raises(CallError) as caught:
                 service.call("second", "f", ["ab"])
             sites = outcome(lambda: service.call("second", "f", ["ab"])).sites
@@ -264,10 +264,10 @@ def test_two_services_of_one_kind_do_not_meet(configuration: Configuration, modu
     """The same built code, used by two services in turn."""
     with (
         marine_gen.load(
-            dict(modules), engine=configuration.engine, backend=configuration.backend, host_functions=HOST
+            dict(modules), engine=configuration.engine, call_layer=configuration.call_layer, host_functions=HOST
         ) as one,
         marine_gen.load(
-            dict(modules), engine=configuration.engine, backend=configuration.backend, host_functions=HOST
+            dict(modules), engine=configuration.engine, call_layer=configuration.call_layer, host_functions=HOST
         ) as two,
     ):
         for number in range(5):

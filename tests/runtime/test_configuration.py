@@ -42,7 +42,7 @@ def test_settings_of_a_file(configuration: Configuration, tmp_path: Path) -> Non
     wanted = ServiceConfig(10485760, {"donkey": ModuleConfig(logging_mask=3), "shrek": shrek})
     assert read_config(path).config == wanted
     assert not sites.exists()  # reading makes nothing
-    options = {"engine": configuration.engine, "backend": configuration.backend}
+    options = {"engine": configuration.engine, "call_layer": configuration.call_layer}
     with marine_gen.load(path, **options) as service:
         check(service, wanted)
     assert sites.is_dir()
@@ -63,7 +63,7 @@ def test_settings_travel_with_what_was_built(configuration: Configuration, tmp_p
     assert document["options"] == wanted.to_json()
     assert document["options"]["modules"]["shrek"]["mapped_dirs"] == {"sites": str(tmp_path / "sites")}
     path.unlink()  # nothing is looked up there again
-    options = {"engine": configuration.engine, "backend": configuration.backend}
+    options = {"engine": configuration.engine, "call_layer": configuration.call_layer}
     with marine_gen.load(built, **options) as service:
         check(service, wanted)
     with marine_gen.load(built, **options, config=OVERRIDE) as service:
@@ -94,7 +94,7 @@ def test_older_manifests_load(
     manifest = built / MANIFEST
     document = json.loads(manifest.read_text("utf-8")) | {"options": options}
     manifest.write_text(json.dumps(document), "utf-8")
-    with marine_gen.load(built, engine=configuration.engine, backend=configuration.backend) as service:
+    with marine_gen.load(built, engine=configuration.engine, call_layer=configuration.call_layer) as service:
         check(service, ServiceConfig(limit))
 
 
@@ -105,13 +105,13 @@ def test_a_manifest_with_wrong_options_is_refused(configuration: Configuration, 
     document = json.loads(manifest.read_text("utf-8")) | {"options": {"modules": {"shrek": {"logging_mask": "x"}}}}
     manifest.write_text(json.dumps(document), "utf-8")
     with pytest.raises(LoadError) as caught:
-        marine_gen.load(built, engine=configuration.engine, backend=configuration.backend)
+        marine_gen.load(built, engine=configuration.engine, call_layer=configuration.call_layer)
     reason = "`logging_mask` must be an integer, not a string"
     assert str(caught.value) == f"the options in manifest.json of service `swamp` can't be used: {reason}"
 
 
 def test_targets_without_a_file_have_the_defaults(configuration: Configuration) -> None:
-    options = {"engine": configuration.engine, "backend": configuration.backend}
+    options = {"engine": configuration.engine, "call_layer": configuration.call_layer}
     with marine_gen.load(guests("donkey", "shrek"), **options) as service:
         check(service, ServiceConfig())
     with marine_gen.load(guests("donkey", "shrek"), **options, config=OVERRIDE) as service:
@@ -122,7 +122,7 @@ def test_settings_of_an_unknown_module_are_refused(configuration: Configuration)
     config = ServiceConfig(modules={"shrekk": ModuleConfig()})
     with pytest.raises(ConfigError) as caught:
         marine_gen.load(
-            guests("donkey", "shrek"), engine=configuration.engine, backend=configuration.backend, config=config
+            guests("donkey", "shrek"), engine=configuration.engine, call_layer=configuration.call_layer, config=config
         )
     assert str(caught.value) == (
         "the configuration has settings of module `shrekk`; did you mean `shrek`? (modules are: `donkey`, `shrek`)"
@@ -132,7 +132,7 @@ def test_settings_of_an_unknown_module_are_refused(configuration: Configuration)
 def test_programs_are_looked_for_when_they_are_run(configuration: Configuration, tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     path = write(tmp_path, f'mounted_binaries.tool = "{tool}"')
-    options = {"engine": configuration.engine, "backend": configuration.backend}
+    options = {"engine": configuration.engine, "call_layer": configuration.call_layer}
     marine_gen.build(path, tmp_path / "built")  # for another machine, perhaps
     for target in (path, tmp_path / "built"):
         with marine_gen.load(target, **options) as service:
@@ -143,7 +143,7 @@ def test_directories_that_cannot_be_made(configuration: Configuration, tmp_path:
     for place, reason in (("swamp.toml", "File exists"), ("swamp.toml/sub", "Not a directory")):
         path = write(tmp_path, f'wasi.mapped_dirs.sites = "{place}"')
         with pytest.raises(ConfigError) as caught:
-            marine_gen.load(path, engine=configuration.engine, backend=configuration.backend)
+            marine_gen.load(path, engine=configuration.engine, call_layer=configuration.call_layer)
         where = f"module `shrek`: the directory `{tmp_path / place}`, mapped as `sites`, can't be made"
         assert str(caught.value) == f"{where}: {reason}"
 

@@ -161,7 +161,7 @@ def test_code_that_counts_fuel_is_kept_apart(
     monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path))
     caplog.set_level("INFO", "marine_runtime")
     for fuel in (None, 5000, None, 5000):
-        options = {"engine": configuration.engine, "backend": configuration.backend, "fuel": fuel}
+        options = {"engine": configuration.engine, "call_layer": configuration.call_layer, "fuel": fuel}
         with marine_gen.load(guests("greeting"), **options) as service:
             assert service.modules.greeting.greeting("x") == "Hi, x"
             assert (service.statistics().fuel_used is None) == (fuel is None)

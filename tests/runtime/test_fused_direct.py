@@ -42,7 +42,7 @@ def told(configuration: Configuration) -> list[object]:
     """All results, and what the guests saw."""
     found: list[object] = []
     modules = chain(ECHOES, memory=Memory(fresh=True))  # each block is in pages that were not there before
-    with load(modules, configuration.engine, configuration.backend) as service:
+    with load(modules, configuration.engine, configuration.call_layer) as service:
         for signature, (_, make, limit) in zip(ECHOES, TYPES.values(), strict=True):
             for count in (limit, limit + 1, 3 * limit, 0, 5):
                 value = make(count)
@@ -201,7 +201,7 @@ def test_failures_say_the_same() -> None:
         expected = story(service)
     assert len({item.error for item in expected if item.error}) > 2 * len(FAULTS)
     for configuration in CONFIGURATIONS:
-        with load(modules, configuration.engine, configuration.backend) as service:
+        with load(modules, configuration.engine, configuration.call_layer) as service:
             assert story(service) == expected
     for foresees in (True, False):
         with staged(modules) as (service, staging):

@@ -120,7 +120,7 @@ def test_failures_while_a_service_is_loaded(configuration: Configuration) -> Non
         fields = start.format(initialiser)
         outer = echo_module(Description(functions=(bad,), imports=(imported,)), Memory(), {}, fields)
         made = {"inner": inner, "outer": outer}
-        found = outcome(lambda: load(made, configuration.engine, configuration.backend))  # noqa: B023  # called at once
+        found = outcome(lambda: load(made, configuration.engine, configuration.call_layer))  # noqa: B023  # called at once
         assert found.sites == (
             f"module `outer`, initialiser `{initialiser}`",
             "module `outer`, import adapter of `inner.bad`, instruction #4 `call-core 7`",
@@ -207,7 +207,7 @@ def test_a_value_that_another_module_would_overwrite() -> None:
     }
     found = []
     for configuration in CONFIGURATIONS:
-        with load(made, configuration.engine, configuration.backend) as service:
+        with load(made, configuration.engine, configuration.call_layer) as service:
             found.append([service.call("c", "both"), service.call("c", "both")])
     assert found == [[("1", "2"), ("3", "4")]] * len(CONFIGURATIONS)
     output = fused_outputs(made)["c"]

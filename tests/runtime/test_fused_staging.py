@@ -109,7 +109,7 @@ def test_a_failing_large_call_gives_back_too(sized: tuple[Service, Staging]) -> 
         with pytest.raises(CallError, match="unreachable"):
             service.call("m", "trap", [[bytes(LARGE)]])
         assert position(staging) == STACK
-        if service.backend == "fast":
+        if service.call_layer == "fast":
             assert len(staging.memory.view) == KEPT
         assert service.call("m", "echo", ["x"]) == "x"
 
@@ -193,7 +193,7 @@ def test_values_at_odd_addresses(configuration: Configuration, before: int) -> N
     """A string in front moves everything behind it to any alignment."""
     signature = function("f", Named("Deep"), Prim.STRING, Vector(Named("Deep")), Prim.U16, Vector(Prim.U64))
     first = function("g", Prim.STRING, Named("Deep"), Vector(Named("Deep")), Vector(Prim.U64))
-    with load(chain([signature, first], [PAIR, DEEP]), configuration.engine, configuration.backend) as service:
+    with load(chain([signature, first], [PAIR, DEEP]), configuration.engine, configuration.call_layer) as service:
         value = deep(before % 5)
         args = [value, "x" * before, [value, deep(0), deep(3)], 7, [1, 2**64 - 1]]
         assert shown(service.call("outer", "f", args)) == shown(value)
@@ -238,7 +238,7 @@ def test_values_may_end_at_four_gigabytes(configuration: Configuration) -> None:
         function("flags", Vector(Prim.BOOLEAN)),
         function("texts", Vector(Prim.STRING)),
     ]
-    with load(chain(signatures, memory=memory), configuration.engine, configuration.backend) as service:
+    with load(chain(signatures, memory=memory), configuration.engine, configuration.call_layer) as service:
         for module in ("inner", "outer"):
             assert service.call(module, "text", ["é" * 12]) == "é" * 12
             assert service.call(module, "numbers", [[1, 2, 2**64 - 1]]) == [1, 2, 2**64 - 1]

@@ -210,14 +210,14 @@ def test_closing_the_busy_service_is_refused(serve: Serve) -> None:
 
 
 def test_calling_another_service_is_fine(configuration: Configuration, serve: Serve) -> None:
-    with load(guests("greeting"), configuration.engine, configuration.backend) as other:
+    with load(guests("greeting"), configuration.engine, configuration.call_layer) as other:
         service = serve(MODULES, host_functions=text_function(lambda text: other.modules.greeting.greeting(text)))
         assert service.call("m", "f", ["x"]) == "Hi, x"
 
 
 def test_a_chain_of_services_that_fails(configuration: Configuration, serve: Serve) -> None:
     """The inner service's error keeps its own place and becomes the cause of the outer one's."""
-    with load(guests("failing"), configuration.engine, configuration.backend) as other:
+    with load(guests("failing"), configuration.engine, configuration.call_layer) as other:
         service = serve(MODULES, host_functions=text_function(lambda text: other.modules.failing.failing()))
         found = outcome(lambda: service.call("m", "f", ["x"]))
         assert found.error[-1].startswith("TrapError: module `failing`, export adapter of `failing`")

@@ -11,7 +11,7 @@ import pytest
 from marine_runtime import Service
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import open_runtime
 from tests.support.engines import Configuration, guests
 
 HOUR = 3600.0
@@ -19,12 +19,12 @@ HOUR = 3600.0
 
 def test_a_running_guest_is_stopped(serve: Callable[..., Service], configuration: Configuration) -> None:
     service = serve(guests("endless", "greeting"))
-    backend = open_backend(configuration.backend)
+    runtime = open_runtime(configuration.call_layer)
     stop = threading.Event()
 
     def press() -> None:
         while not stop.wait(0.05):  # until the guest has heard of it: it may not have begun
-            backend.interrupt()
+            runtime.interrupt()
 
     presser = threading.Thread(target=press)
     start = monotonic()
@@ -45,6 +45,6 @@ def test_a_running_guest_is_stopped(serve: Callable[..., Service], configuration
 
 def test_nothing_happens_between_calls(serve: Callable[..., Service], configuration: Configuration) -> None:
     service = serve(guests("greeting"))
-    open_backend(configuration.backend).interrupt()
+    open_runtime(configuration.call_layer).interrupt()
     assert service.call("greeting", "greeting", ["x"], timeout=HOUR) == "Hi, x"
     assert service.state is ServiceState.READY

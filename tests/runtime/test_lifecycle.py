@@ -76,9 +76,9 @@ def test_a_closed_service_refuses_calls(serve: Serve) -> None:
 
 
 def test_a_service_is_a_context_manager(configuration: Configuration) -> None:
-    with load(SHREK, configuration.engine, configuration.backend) as service:
+    with load(SHREK, configuration.engine, configuration.call_layer) as service:
         assert service.call("shrek", "greeting", ["x"])
-        assert (service.engine, service.backend) == (configuration.engine, configuration.backend)
+        assert (service.engine, service.call_layer) == (configuration.engine, configuration.call_layer)
     assert service.closed
 
 
@@ -113,10 +113,10 @@ def test_a_dropped_service_goes_away(configuration: Configuration) -> None:
     def callback(text: str) -> str:
         raise ValueError(text)
 
-    with load(modules("trap_chain"), configuration.engine, configuration.backend) as service:
+    with load(modules("trap_chain"), configuration.engine, configuration.call_layer) as service:
         with pytest.raises(MarineError):
             service.call("third", "f", ["x"])
-        service = load(guests("call_parameters"), configuration.engine, configuration.backend)
+        service = load(guests("call_parameters"), configuration.engine, configuration.call_layer)
     service.call("call_parameters", "call_parameters")
     seen = [weakref.ref(service), weakref.ref(service._store)]
     del service
@@ -130,7 +130,7 @@ def test_memories_are_given_back(configuration: Configuration, end: str) -> None
     gc.collect()
     before = reserved()
     for _ in range(4):
-        service = load(SHREK, configuration.engine, configuration.backend)
+        service = load(SHREK, configuration.engine, configuration.call_layer)
         service.call("shrek", "greeting", ["x"])
         assert reserved() >= before + 8 * GIGABYTE
         if end == "close":
@@ -149,7 +149,7 @@ def test_a_failed_load_gives_everything_back(configuration: Configuration, name:
     for _ in range(4):
         # The traceback keeps frames alive, and with them everything that was not freed explicitly.
         with pytest.raises(MarineError) as caught:
-            load(modules(name), configuration.engine, configuration.backend)
+            load(modules(name), configuration.engine, configuration.call_layer)
         assert reserved() < before + 4 * GIGABYTE
     assert caught.value
 
@@ -187,7 +187,7 @@ def test_two_services_in_two_threads(configuration: Configuration) -> None:
     functions = {"meet": HostFunction.of(lambda: barrier.wait(30) and None)}
 
     def work() -> list[str]:
-        with load({"m": module}, configuration.engine, configuration.backend, functions) as service:
+        with load({"m": module}, configuration.engine, configuration.call_layer, functions) as service:
             return [service.call("m", "f", [f"{name} {threading.get_ident()}"]) for name in "abc"]
 
     found: dict[int, list[str]] = {}

@@ -24,7 +24,7 @@ from marine_runtime import (
     ServiceState,
     TrapError,
 )
-from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import open_runtime
 from marine_runtime.wasm.memory_creator import memory_creator
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
@@ -248,7 +248,7 @@ class TestTime:
         assert all(0 <= item < LATE for item in late.values())
 
     def test_the_watchdog_goes_when_it_has_nothing_to_do(self, configuration: Configuration) -> None:
-        watchdog = open_backend(configuration.backend)._watchdog
+        watchdog = open_runtime(configuration.call_layer)._watchdog
         with load({"m": greedy()}, *_of(configuration)) as service:
             service.call("m", "plain", ["x"], timeout=0.5)
             end = time.monotonic() + 5
@@ -346,7 +346,7 @@ class TestState:
 
 
 def _of(configuration: Configuration) -> tuple[str, str]:
-    return configuration.engine, configuration.backend
+    return configuration.engine, configuration.call_layer
 
 
 def _timed_out(call: Callable[[], Any]) -> CallTimeoutError:

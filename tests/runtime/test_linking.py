@@ -10,19 +10,22 @@ from marine_gen.artifact import compile_module
 from marine_gen.interpreter import InterpreterGlue
 from marine_gen.links import check_links
 from marine_runtime import LinkError, Service
-from marine_runtime.linking.linker import Part
-from marine_runtime.wasm import open_backend
+from marine_runtime.linking.linker import LinkableModule
+from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 from tests.support.troubles import modules
 
 
-def parts(sources: Mapping[str, bytes], backend: str) -> list[Part]:
+def parts(sources: Mapping[str, bytes], call_layer: str) -> list[LinkableModule]:
     compiled = [compile_module(name, wasm) for name, wasm in sources.items()]
-    return [Part(item.plan, open_backend(backend).compile(item.wasm), InterpreterGlue(item.ir)) for item in compiled]
+    return [
+        LinkableModule(item.plan, open_runtime(call_layer).compile(item.wasm), InterpreterGlue(item.ir))
+        for item in compiled
+    ]
 
 
 @pytest.fixture(params=["fast", "public"])
-def backend(request: pytest.FixtureRequest) -> str:
+def call_layer(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -42,30 +45,30 @@ def backend(request: pytest.FixtureRequest) -> str:
         ),
     ],
 )
-def test_modules_that_do_not_fit(backend: str, trouble: str, text: str) -> None:
+def test_modules_that_do_not_fit(call_layer: str, trouble: str, text: str) -> None:
     with pytest.raises(LinkError) as caught:
-        Service(parts(modules(trouble), backend), open_backend(backend))
+        Service(parts(modules(trouble), call_layer), open_runtime(call_layer))
     assert str(caught.value) == text
 
 
-def test_two_modules_of_one_name(backend: str) -> None:
-    twice = parts(guests("greeting"), backend) * 2
+def test_two_modules_of_one_name(call_layer: str) -> None:
+    twice = parts(guests("greeting"), call_layer) * 2
     with pytest.raises(LinkError) as caught:
-        Service(twice, open_backend(backend))
+        Service(twice, open_runtime(call_layer))
     assert str(caught.value) == "two modules are named `greeting`"
     assert [str(item) for item in check_links([part.plan for part in twice])] == [
         "error[MG405]: two modules are named `greeting`\n  --> greeting"
     ]
 
 
-def test_names_of_records_do_not_matter(backend: str) -> None:
+def test_names_of_records_do_not_matter(call_layer: str) -> None:
     """Records match by position and type; so do byte arrays and arrays of u8."""
-    with Service(parts(guests("records_effector", "records_pure"), backend), open_backend(backend)) as service:
+    with Service(parts(guests("records_effector", "records_pure"), call_layer), open_runtime(call_layer)) as service:
         assert service.call("records_pure", "invoke")
 
 
-def test_a_service_without_modules(backend: str) -> None:
-    with Service([], open_backend(backend)) as service:
+def test_a_service_without_modules(call_layer: str) -> None:
+    with Service([], open_runtime(call_layer)) as service:
         assert (list(service.modules), service.engine) == ([], "none")
 
 

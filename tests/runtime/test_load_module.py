@@ -16,7 +16,7 @@ from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.wasm import open_backend
+from marine_runtime.wasm import open_runtime
 from marine_runtime.wasm import store as engine
 from tests.support.engines import Configuration, assemble, guest, guests
 from tests.support.greedy import PAGE, greedy, growing_table
@@ -41,7 +41,7 @@ def bench(serve: Callable[..., Service], configuration: Configuration) -> Bench:
     def make(*names: str, **options: object) -> Workbench:
         modules = guests(*names)
         service = serve(modules, **options)
-        return Workbench(service, modules, configuration.engine, open_backend(configuration.backend))
+        return Workbench(service, modules, configuration.engine, open_runtime(configuration.call_layer))
 
     return make
 
@@ -202,7 +202,7 @@ def test_tables_of_later_modules_are_charged(serve: Callable[..., Service], conf
     limit = 2 * PAGE + 8 * (2 + 2 + 10)
     modules = {"first": growing_table()}
     service = serve(modules, config=ServiceConfig(total_memory_limit=limit))
-    work = Workbench(service, modules, configuration.engine, open_backend(configuration.backend))
+    work = Workbench(service, modules, configuration.engine, open_runtime(configuration.call_layer))
     with pytest.raises(MemoryLimitError, match=f"there is no room for its tables of {PAGE} elements"):
         work.load("second", greedy(table=PAGE))
     work.load("second", growing_table())

@@ -8,7 +8,7 @@ import pytest
 import wasmtime
 
 from marine_runtime import LinkError, TrapError
-from marine_runtime.wasm import Backend, Store
+from marine_runtime.wasm import Store, WasmRuntime
 from marine_runtime.wasm import store as engine
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
@@ -29,22 +29,22 @@ LAYERS = (FastLayer, PublicLayer)
 
 
 @pytest.fixture(params=LAYERS)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return Backend(request.param())
+def call_layer(request: pytest.FixtureRequest) -> WasmRuntime:
+    return WasmRuntime(request.param())
 
 
 @pytest.fixture
-def store(backend: Backend) -> Iterator[Store]:
-    made = backend.store(Budget(5 * PAGE))
+def store(runtime: WasmRuntime) -> Iterator[Store]:
+    made = runtime.store(Budget(5 * PAGE))
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("serialised", [False, True])
-def test_initial_data_and_guards(backend: Backend, store: Store, serialised: bool) -> None:
-    module = backend.compile(MODULE)
+def test_initial_data_and_guards(runtime: WasmRuntime, store: Store, serialised: bool) -> None:
+    module = runtime.compile(MODULE)
     if serialised:
-        module = backend.deserialize(module.serialize())
+        module = runtime.deserialize(module.serialize())
     instance = store.instantiate(module, {}, charged=True)
     load, far, grow = (instance.function(name, "I", "I") for name in ("load", "far", "grow"))
     assert chr(load(PAGE)) == "a"
@@ -64,26 +64,26 @@ def test_initial_data_and_guards(backend: Backend, store: Store, serialised: boo
     assert len(instance.memory.view) == 3 * PAGE
 
 
-def test_all_memories_of_a_module_count(backend: Backend, store: Store) -> None:
-    instance = store.instantiate(backend.compile(MODULE), {}, charged=True)
+def test_all_memories_of_a_module_count(runtime: WasmRuntime, store: Store) -> None:
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
     grow, other = (instance.function(name, "I", "i") for name in ("grow", "grow_other"))
     assert (other(1), grow(2), grow(1), other(1), grow(1)) == (1, -1, 2, -1, -1)
     assert store.budget is not None
     assert (store.budget.used, store.budget.rejects) == (5 * PAGE, 3)
 
 
-def test_a_modules_own_maximum_is_no_refusal(backend: Backend) -> None:
-    store = backend.store(Budget(100 * PAGE))
-    instance = store.instantiate(backend.compile(MODULE), {}, charged=True)
+def test_a_modules_own_maximum_is_no_refusal(runtime: WasmRuntime) -> None:
+    store = runtime.store(Budget(100 * PAGE))
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
     assert instance.function("grow", "I", "i")(7) == -1
     assert store.budget is not None
     assert (store.budget.used, store.budget.rejects) == (3 * PAGE, 0)
     store.close()
 
 
-def test_only_what_is_charged_counts(backend: Backend, store: Store) -> None:
+def test_only_what_is_charged_counts(runtime: WasmRuntime, store: Store) -> None:
     store.new_memory(90)
-    instance = store.instantiate(backend.compile(MODULE), {})
+    instance = store.instantiate(runtime.compile(MODULE), {})
     assert instance.function("grow_other", "I", "i")(90) == 1
     assert store.budget is not None
     assert store.budget.used == 0
@@ -91,14 +91,14 @@ def test_only_what_is_charged_counts(backend: Backend, store: Store) -> None:
 
 def test_static_limits_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "problem", lambda: "not on this machine")
-    backend = Backend(PublicLayer())
-    assert backend.budget_problem == "not on this machine"
-    store = backend.store(Budget(4 * PAGE))
-    instance = store.instantiate(backend.compile(MODULE), {}, charged=True)
+    runtime = WasmRuntime(PublicLayer())
+    assert runtime.budget_problem == "not on this machine"
+    store = runtime.store(Budget(4 * PAGE))
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
     grow = instance.function("grow", "I", "i")
     assert (grow(3), grow(2), grow(1)) == (-1, 2, -1)
     store.close()
-    store = backend.store(Budget(PAGE))
+    store = runtime.store(Budget(PAGE))
     with pytest.raises(LinkError):
-        store.instantiate(backend.compile(MODULE), {}, charged=True)
+        store.instantiate(runtime.compile(MODULE), {}, charged=True)
     store.close()

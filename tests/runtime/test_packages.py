@@ -58,10 +58,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("backend", ["fast", "public"])
+@pytest.mark.parametrize("call_layer", ["fast", "public"])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_values_are_of_the_classes_of_the_package(package: Any, engine: str, backend: str) -> None:
-    with package.load(engine=engine, backend=backend) as service:
+def test_values_are_of_the_classes_of_the_package(package: Any, engine: str, call_layer: str) -> None:
+    with package.load(engine=engine, call_layer=call_layer) as service:
         assert type(service) is package.MarineService
         assert isinstance(service, marine_runtime.Service)
         assert service.engine == engine

@@ -47,7 +47,7 @@ CALLS = [
 
 def test_calls_give_what_a_service_gives(shared: tuple[Configuration, ServicePool]) -> None:
     configuration, made = shared
-    with load(pools.lab(), configuration.engine, configuration.backend, pools.host_functions()) as service:
+    with load(pools.lab(), configuration.engine, configuration.call_layer, pools.host_functions()) as service:
         expected = [outcome(partial(service.call, *call)) for call in CALLS]
         assert str(made.interface) == str(service.interface)
     assert [bool(item.error) for item in expected] == [False] * 5 + [True] * 2

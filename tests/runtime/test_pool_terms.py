@@ -40,7 +40,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[ServicePool]:
         marine_gen.load,
         guests("call_parameters", "greeting"),
         engine=configuration.engine,
-        backend=configuration.backend,
+        call_layer=configuration.call_layer,
     )
     with ServicePool(load, workers=1, kind=kind, options={"fuel": ENOUGH}) as pool:
         yield pool

@@ -15,7 +15,7 @@ import marine_gen
 from marine_runtime import ServiceConfig
 from marine_runtime.errors import ArgumentError, MemoryLimitError, TrapError
 from marine_runtime.pool import CallTimeoutError, PoolError, ServicePool, WorkerDiedError
-from marine_runtime.pool.threads import Watchdog
+from marine_runtime.pool.threads import CallWatchdog
 from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
@@ -50,7 +50,11 @@ def test_a_guest_without_measure_spoils_nothing_for_others(configuration: Config
     """Whatever a call takes all of, time, memory or stack: it is stopped, and the next one has a fresh copy."""
     config = ServiceConfig(total_memory_limit=20 * PAGE)
     load = partial(
-        marine_gen.load, {"m": greedy()}, engine=configuration.engine, backend=configuration.backend, config=config
+        marine_gen.load,
+        {"m": greedy()},
+        engine=configuration.engine,
+        call_layer=configuration.call_layer,
+        config=config,
     )
     with ServicePool(load, workers=1, kind=kind) as made:
         for number, (name, error) in enumerate(
@@ -81,7 +85,7 @@ def test_a_host_function_that_does_not_end_is_given_up(configuration: Configurat
 def test_a_result_that_comes_too_late_is_none(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks at the clock may come too late on a busy machine; the call is late all the same."""
     poll = Connection.poll
-    monkeypatch.setattr(Watchdog, "arm", lambda *_: None)
+    monkeypatch.setattr(CallWatchdog, "arm", lambda *_: None)
     monkeypatch.setattr(Connection, "poll", lambda self, timeout=0.0: poll(self, timeout + LONG))
     with pool(ANY_ENGINE, kind) as made:
         assert made.call("lab", "count", [0]) == 1

@@ -237,7 +237,7 @@ def test_every_kind_of_target_takes_it_beside(configuration: Configuration, buil
     targets: list[Any] = [*(tmp_path / name for name in ("built", "outer.wasm", "service.toml")), {"outer": outer()}]
     for target in targets:
         with marine_gen.load(
-            target, engine=configuration.engine, backend=configuration.backend, python_modules=[INNER]
+            target, engine=configuration.engine, call_layer=configuration.call_layer, python_modules=[INNER]
         ) as service:
             assert list(service.modules) == ["inner", "outer"]
             assert service.call("outer", "text", ["ab"]) == "ba"

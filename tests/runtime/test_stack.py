@@ -57,14 +57,14 @@ def overflow(configuration: Configuration, size: int | None = None) -> list[str]
     """What services say whose guests recurse for ever, loaded and called on this thread."""
     texts = []
     options: dict[str, Any] = {} if size is None else {"max_wasm_stack": size}
-    with load(chain(), configuration.engine, configuration.backend, **options) as service:
+    with load(chain(), configuration.engine, configuration.call_layer, **options) as service:
         for module in ("first", "third"):
             with pytest.raises(TrapError) as caught:
                 service.call(module, "recurse")
             texts.append(caught.value.reason)
         assert service.modules.third.plain("still here") == "still here"
     hosts = {"ping": HostFunction.of(nested_ping(20), [])}
-    with load({"m": deep_host_caller()}, configuration.engine, configuration.backend, hosts, **options) as service:
+    with load({"m": deep_host_caller()}, configuration.engine, configuration.call_layer, hosts, **options) as service:
         with pytest.raises(TrapError) as caught:
             service.modules.m.dive()
         texts.append(caught.value.reason)

@@ -247,7 +247,7 @@ def test_long_names_are_cut(serve: Serve) -> None:
 
 
 def test_a_track_for_each_service(configuration: Configuration) -> None:
-    options = {"engine": configuration.engine, "backend": configuration.backend}
+    options = {"engine": configuration.engine, "call_layer": configuration.call_layer}
     marine_gen.load(guests("greeting"), **options).close()  # compiles, so that the threads need not
 
     def work() -> None:

@@ -40,7 +40,7 @@ def run(configuration: Configuration, names: Sequence[str], *, full: bool, hang:
     while left:
         asked = {"full": full, "names": left} | ({} if hang is None else {"hang": hang})
         worker = subprocess.run(
-            [sys.executable, "-m", "tests.security.worker", configuration.engine, configuration.backend],
+            [sys.executable, "-m", "tests.security.worker", configuration.engine, configuration.call_layer],
             cwd=ROOT,
             input=json.dumps(asked),
             capture_output=True,

@@ -47,7 +47,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[Service]:
     """One service for all tests: what spoils the liar's memory stands below what needs it."""
     chosen: Configuration = request.param
     functions = host_functions(lambda: None)
-    with load(modules("liar"), chosen.engine, chosen.backend, functions, timeout=20) as service:
+    with load(modules("liar"), chosen.engine, chosen.call_layer, functions, timeout=20) as service:
         yield service
 
 

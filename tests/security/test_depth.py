@@ -10,8 +10,8 @@ import pytest
 
 from marine_runtime import CallError, TrapError
 from marine_runtime.calls import recursion as nesting
-from marine_runtime.calls.recursion import Nesting
-from marine_runtime.calls.trampoline import boundary
+from marine_runtime.calls.recursion import RecursionLimit
+from marine_runtime.calls.trampoline import trampoline
 from tests.guests.descriptions import ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
 
@@ -22,8 +22,8 @@ from tests.security.cases import family, modules
 from tests.security.liar import host_functions
 from tests.support.engines import load
 
-engine, backend = sys.argv[1:]
-service = load(modules("liar"), engine, backend, host_functions(lambda: 0))
+engine, call_layer = sys.argv[1:]
+service = load(modules("liar"), engine, call_layer, host_functions(lambda: 0))
 calls = [call for case in family(full=False) if " descend, direct" in case.name for call in case.calls]
 ended = set()
 
@@ -51,10 +51,10 @@ def refused() -> NoReturn:
 
 def test_only_calls_inside_each_other_count() -> None:
     """Those that are over do not, whatever they ended with."""
-    calls = Nesting()
-    inner = boundary(lambda: calls.depth, calls)
-    outer = boundary(lambda: (calls.depth, inner(), inner(), calls.depth), calls)
-    failing = boundary(refused, calls)
+    calls = RecursionLimit()
+    inner = trampoline(lambda: calls.depth, calls)
+    outer = trampoline(lambda: (calls.depth, inner(), inner(), calls.depth), calls)
+    failing = trampoline(refused, calls)
     for _ in range(3):
         assert outer() == (1, 2, 2, 1)
         with pytest.raises(CallError, match="not today"):
@@ -63,7 +63,7 @@ def test_only_calls_inside_each_other_count() -> None:
 
 
 def test_a_call_that_finds_no_room_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = Nesting()
+    calls = RecursionLimit()
     inside = [calls.begin() for _ in range(calls.checked - 1)]
     monkeypatch.setattr(nesting, "_descend", lambda levels: False)
     for _ in range(3):
@@ -76,7 +76,7 @@ def test_a_call_that_finds_no_room_has_not_begun(monkeypatch: pytest.MonkeyPatch
 def test_a_guest_that_calls_itself_through_python(configuration: Configuration) -> None:
     """From many depths, as what crashes is Python's limit being met at one certain place."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, configuration.engine, configuration.backend],
+        [sys.executable, "-c", PROGRAM, configuration.engine, configuration.call_layer],
         cwd=ROOT,
         capture_output=True,
         text=True,

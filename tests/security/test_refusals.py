@@ -10,7 +10,7 @@ from marine_gen import HostFunction
 from marine_runtime import CallError, LinkError, Service
 from marine_runtime.adapters.staging import DATA, FAULT_KIND, STACK, STACK_TOP
 from marine_runtime.types import Prim
-from marine_runtime.wasm import assemble, open_backend
+from marine_runtime.wasm import assemble, open_runtime
 from tests.security.cases import modules
 from tests.security.liar import neighbour
 from tests.support.engines import assemble as make_guest
@@ -26,10 +26,10 @@ def test_a_memory_with_wide_addresses(serve: Serve) -> None:
         serve(modules("memory: 64-bit"))
 
 
-@pytest.mark.parametrize("backend", ["fast", "public"])
-def test_a_function_of_another_signature(backend: str) -> None:
+@pytest.mark.parametrize("call_layer", ["fast", "public"])
+def test_a_function_of_another_signature(call_layer: str) -> None:
     """Calls of the fast layer are not checked again, so this is where it ends."""
-    engine = open_backend(backend)
+    engine = open_runtime(call_layer)
     store = engine.store()
     try:
         wasm = assemble('(module (func (export "f") (param i32) (result i32) (local.get 0)))')

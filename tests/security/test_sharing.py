@@ -10,8 +10,7 @@ import pytest
 
 from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
-from marine_runtime import CallTimeoutError, Service, ValueLimitError
-from marine_runtime import wasm as backend
+from marine_runtime import CallTimeoutError, Service, ValueLimitError, wasm
 from marine_runtime.types import Array, Prim
 from marine_runtime.wasm.meter import FACTOR, FLOOR, MANY, PART, Meter
 from marine_runtime.wasm.traps import Parking
@@ -74,7 +73,7 @@ def test_time_is_up_while_python_makes_a_value(serve: Serve) -> None:
 def test_the_clock_is_looked_at_between_elements() -> None:
     """An array of a thousand and more is not made in one go."""
     parking = Parking()
-    meter = Meter(backend.Memory(), parking)
+    meter = Meter(wasm.Memory(), parking)
     made: list[int] = []
 
     def late() -> None:

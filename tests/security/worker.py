@@ -82,9 +82,9 @@ class Bench:
         late: seconds that the latest call took beyond its limit.
     """
 
-    def __init__(self, engine: str, backend: str) -> None:
+    def __init__(self, engine: str, call_layer: str) -> None:
         self._engine = engine
-        self._backend = backend
+        self._call_layer = call_layer
         self._group = ""
         self.service: Service | None = None
         self.watch = Watch()
@@ -123,7 +123,7 @@ class Bench:
         functions = host_functions(self._call_back) if case.group == "liar" else {}
         timeout = case.timeout if case.timeout == SOON and case.group != "liar" else LOADING
         with patch.object(linker, "Staging", self.watch.make):
-            self.service = load(modules(case.group), self._engine, self._backend, functions, timeout=timeout)
+            self.service = load(modules(case.group), self._engine, self._call_layer, functions, timeout=timeout)
         self._group = case.group
 
     def _call_back(self) -> object:
@@ -180,13 +180,13 @@ def quiet() -> Iterator[Any]:
         yield out
 
 
-def main(engine: str, backend: str) -> None:
+def main(engine: str, call_layer: str) -> None:
     """Run the cases that are asked for."""
     asked = json.load(sys.stdin)
     known = {case.name: case for case in [*family(full=asked["full"]), *_DRILLS]}
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_DATA_LIMIT, hard))
-    bench = Bench(engine, backend)
+    bench = Bench(engine, call_layer)
     with quiet() as out:
         for name in asked["names"]:
             print(json.dumps({"begin": name}), file=out, flush=True)

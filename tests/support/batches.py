@@ -147,7 +147,7 @@ def compare(batch: Batch) -> list[Difference]:
 def _run(batch: Batch, configuration: Configuration) -> list[tuple[Outcome, object]]:
     """What came of each call, then of all calls of a function at once, and now and then what the guests saw."""
     found: list[tuple[Outcome, object]] = []
-    with load(batch.modules, configuration.engine, configuration.backend) as service:
+    with load(batch.modules, configuration.engine, configuration.call_layer) as service:
         for number, (module, function, row) in enumerate(batch.calls):
             result = outcome(partial(service.call, module, function, row))
             found.append((result, batch.state(service) if number % 40 == 39 else None))

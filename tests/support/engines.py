@@ -32,10 +32,10 @@ class Configuration:
     """An engine over a call layer."""
 
     engine: str
-    backend: str = "fast"
+    call_layer: str = "fast"
 
     def __str__(self) -> str:
-        return f"{self.engine}-{self.backend}"
+        return f"{self.engine}-{self.call_layer}"
 
 
 CONFIGURATIONS = (
@@ -48,12 +48,14 @@ CONFIGURATIONS = (
 def load(
     modules: Modules,
     engine: str,
-    backend: str = "fast",
+    call_layer: str = "fast",
     host_functions: HostFunctions | None = None,
     **options: Any,
 ) -> Service:
     """A running service."""
-    return marine_gen.load(dict(modules), engine=engine, backend=backend, host_functions=host_functions, **options)
+    return marine_gen.load(
+        dict(modules), engine=engine, call_layer=call_layer, host_functions=host_functions, **options
+    )
 
 
 def assemble(wat: str, adapters: Interfaces | str) -> bytes:

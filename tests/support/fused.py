@@ -89,7 +89,7 @@ def clumsy(interfaces: Interfaces, sides: Collection[str]) -> Interfaces:
 
 @contextmanager
 def staged(
-    modules: Modules, backend: str = "fast", host_functions: HostFunctions | None = None
+    modules: Modules, call_layer: str = "fast", host_functions: HostFunctions | None = None
 ) -> Iterator[tuple[Service, Staging]]:
     """A fused service, closed at the end, and its staging memory."""
     made: list[Staging] = []
@@ -99,7 +99,7 @@ def staged(
         return made[0]
 
     with patch.object(linker, "Staging", make):
-        service = load(modules, "fused", backend, host_functions)
+        service = load(modules, "fused", call_layer, host_functions)
     with service:
         yield service, made[0]
 

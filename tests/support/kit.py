@@ -14,7 +14,7 @@ from marine_gen.generate import (
     Signature,
     Vector,
 )
-from marine_gen.guest import Glue
+from marine_gen.guest import GuestGlue
 from marine_runtime.types import Prim
 from tests.support.hostile_names import NAMES, TAKEN
 
@@ -36,7 +36,7 @@ def hostile_description() -> Description:
     )
 
 
-def source_of(glue: Glue, callee: str) -> str:
+def source_of(glue: GuestGlue, callee: str) -> str:
     """A source that defines every function: it gives its first parameter back, or the result of a call of `callee`.
 
     `callee` stands in front of the name and may be empty.
@@ -50,7 +50,7 @@ def source_of(glue: Glue, callee: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def empty_source(glue: Glue) -> str:
+def empty_source(glue: GuestGlue) -> str:
     """A source that defines every function of a module, each with an empty result."""
     prototypes = re.findall(r"^(.*) MARINE_FUNCTION\(.*\);$", glue.header, re.MULTILINE)
     bodies = (f"{item} {{ return ({item.partition(' ')[0]}){{0}}; }}\n" for item in prototypes)

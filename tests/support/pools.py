@@ -84,7 +84,7 @@ def host_functions() -> dict[str, HostFunction]:
 
 def factory(configuration: Configuration) -> Any:
     """A function that loads `lab`, for any process."""
-    return partial(marine_gen.load, lab(), engine=configuration.engine, backend=configuration.backend)
+    return partial(marine_gen.load, lab(), engine=configuration.engine, call_layer=configuration.call_layer)
 
 
 def slow(**options: Any) -> Any:

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from marine_gen.repl import Options
+from marine_gen.repl import ReplOptions
 from marine_gen.repl.output import Output
 from marine_gen.repl.session import Session
 
@@ -28,7 +28,7 @@ def transcript(target: Path | None, lines: Sequence[str], *, greet: bool = False
     memory = io.BytesIO()
     stream = io.TextIOWrapper(memory, "utf-8", write_through=True)
     with redirect_stdout(stream), redirect_stderr(stream):
-        session = Session(Options(**options), Output(interactive=True))
+        session = Session(ReplOptions(**options), Output(interactive=True))
         try:
             if greet:
                 session.greet()

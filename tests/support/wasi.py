@@ -97,7 +97,7 @@ def load_configured(
 ) -> Service:
     """A running service of `modules` with the settings of some of them."""
     config = ServiceConfig(modules=settings)
-    return load(modules, configuration.engine, configuration.backend, config=config)
+    return load(modules, configuration.engine, configuration.call_layer, config=config)
 
 
 class Player:

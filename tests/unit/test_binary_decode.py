@@ -6,7 +6,7 @@ import pytest
 
 from marine_gen.binary import decode
 from marine_gen.binary.leb import read_uleb, write_uleb
-from marine_gen.diagnostics import Code, DiagnosticError, Span
+from marine_gen.diagnostics import Code, DiagnosticError, SourceSpan
 from marine_gen.interfaces import INSTRUCTIONS, Export, Immediate, Instruction, Interfaces
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from tests.support.golden import GOLDEN, Case, load_cases
@@ -94,7 +94,7 @@ def test_spans_are_offsets_in_the_section() -> None:
     (adapter,) = value.adapters
     spans = [value.imports[0].span, adapter.span, adapter.instructions[0].span, adapter.instructions[1].span]
     spans += [value.exports[0].span, value.implementations[0].span]
-    assert spans == [Span(offset=at, section="custom-name") for at in (10, 17, 19, 21, 24, 29)]
+    assert spans == [SourceSpan(offset=at, section="custom-name") for at in (10, 17, 19, 21, 24, 29)]
 
 
 def test_deep_types_are_refused() -> None:

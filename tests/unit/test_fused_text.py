@@ -10,7 +10,7 @@ import wasmtime
 from marine_gen.artifact import build, read_target
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Vector
 from marine_gen.wasm_backend import FusedCode
-from marine_gen.wasm_backend.imports import Places
+from marine_gen.wasm_backend.imports import GlueImports
 from marine_runtime.names import MAX_IDENTIFIER
 from marine_runtime.types import Prim
 from tests.guests.descriptions import GUESTS
@@ -88,7 +88,7 @@ def test_hostile_module_names(name: str) -> None:
 def test_symbols_stay_apart() -> None:
     """Also names that are mangled to the same identifier, and symbols that the glue has itself."""
     names = [*HOSTILE, "a b", "a.b", "a-b", "a_b", "a_b_2"]
-    places = Places(dict.fromkeys(names))  # type: ignore[arg-type]
+    places = GlueImports(dict.fromkeys(names))  # type: ignore[arg-type]
     symbols = [places.symbol(name) for name in names]
     assert len(set(symbols)) == len(names)
     assert not set(symbols) & (set(RESERVED) - {"core", "fault", "stage"})

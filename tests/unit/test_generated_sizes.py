@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marine_gen.python_backend.size_estimate import Size
+from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
 
 TEXTS = Array(Prim.STRING)
@@ -47,11 +47,11 @@ RECORDS = {
     ids=str,
 )
 def test_sizes(ty: IType, text: str, whole: bool) -> None:
-    assert Size.of("x", ty, RECORDS) == Size(text, whole)
+    assert SizeEstimate.of("x", ty, RECORDS) == SizeEstimate(text, whole)
 
 
 @pytest.mark.parametrize("number", [98, 99])
 def test_records_without_end(number: int) -> None:
-    found = Size.of("x", Record(number), RECORDS)
+    found = SizeEstimate.of("x", Record(number), RECORDS)
     assert not found.whole
     assert found.text.count("len") < 16

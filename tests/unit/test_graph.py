@@ -11,7 +11,7 @@ import pytest
 from marine_gen.artifact import ENGINES, Source, compile_service
 from marine_gen.graph import Graph, build_graph, lay_out, measure, render_html, render_svg
 from marine_gen.graph.layout import PlacedEdge, cut, width_of
-from marine_gen.graph.model import Kind, printable
+from marine_gen.graph.model import NodeKind, printable
 from marine_gen.graph.svg import headline
 from marine_gen.ir.model import Side
 from marine_runtime import HostFunction, PythonModule, ServiceConfig
@@ -160,20 +160,20 @@ def test_what_the_host_gives() -> None:
         for edge in graph.edges
     }
     assert found == {
-        (Kind.BINARY, "host.program", "/bin/program"),
-        (Kind.HOST, "custom.ask", "custom.ask"),
-        (Kind.HOST, "__marine_host_api_v3.log_utf8_string", "__marine_host_api_v3.log_utf8_string"),
-        (Kind.DIRECTORY, "directory a", "/a"),
-        (Kind.DIRECTORY, "directory b", "/b"),
-        (Kind.DIRECTORY, "directory /sites", "/a"),
+        (NodeKind.BINARY, "host.program", "/bin/program"),
+        (NodeKind.HOST, "custom.ask", "custom.ask"),
+        (NodeKind.HOST, "__marine_host_api_v3.log_utf8_string", "__marine_host_api_v3.log_utf8_string"),
+        (NodeKind.DIRECTORY, "directory a", "/a"),
+        (NodeKind.DIRECTORY, "directory b", "/b"),
+        (NodeKind.DIRECTORY, "directory /sites", "/a"),
     }
 
 
 def test_what_is_not_fused_says_why() -> None:
     compiled = compile_service(Source("s", SERVICES["shrek"][0]))
     graph = build_graph("s", compiled, ServiceConfig(), "fused")
-    assert {edge.kind for edge in graph.edges} == {Kind.FUSED}
-    assert {edge.kind for edge in build_graph("s", compiled, ServiceConfig(), "closures").edges} == {Kind.ADAPTED}
+    assert {edge.kind for edge in graph.edges} == {NodeKind.FUSED}
+    assert {edge.kind for edge in build_graph("s", compiled, ServiceConfig(), "closures").edges} == {NodeKind.ADAPTED}
 
 
 def test_the_page_refers_to_nothing_outside() -> None:
@@ -189,6 +189,6 @@ def test_modules_in_python_belong_to_the_host() -> None:
     source = Source("s", shrek, python={"donkey": donkey}, order=("donkey", "shrek"))
     graph = build_graph("s", compile_service(source), ServiceConfig(), "fused")
     (edge,) = graph.edges
-    assert (edge.kind, graph.rows[edge.end][1].text) == (Kind.ADAPTED, "donkey.greeting")
+    assert (edge.kind, graph.rows[edge.end][1].text) == (NodeKind.ADAPTED, "donkey.greeting")
     assert graph.rows[edge.start][1].note.startswith("not fused: ")
     assert measure(compile_service(source), "fused").how.startswith("Not measured: ")

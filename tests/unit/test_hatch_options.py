@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marine_gen.artifact import BUILT_ENGINES
-from marine_gen.hatch.options import Options, ServiceOptions, read_options
+from marine_gen.hatch.options import HookOptions, ServiceOptions, read_options
 from marine_runtime import ConfigError
 
 SERVICE = {"config": "service/Config.toml", "package": "src/app/api"}
@@ -21,7 +21,7 @@ def test_a_table_with_everything() -> None:
         "dependencies": [],
         "enable-by-default": True,
     }
-    assert read_options(table) == Options(
+    assert read_options(table) == HookOptions(
         (
             ServiceOptions("service/Config.toml", PurePosixPath("src/app/api"), BUILT_ENGINES[0]),
             ServiceOptions("x.wasm", PurePosixPath("app/other"), "closures"),

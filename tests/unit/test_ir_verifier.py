@@ -19,7 +19,7 @@ from marine_gen.ir.model import (
     Lower,
     Operation,
     Size,
-    Store,
+    StoreBlock,
     Value,
 )
 from marine_gen.ir.verify import IRError
@@ -107,10 +107,10 @@ BROKEN: dict[str, AdapterIR] = {
     "a lift of a record that is not there": change(
         Lift, lambda item: replace(item, operands=item.operands[:1], results=(fresh(Record(0)),))
     ),
-    "a store of a record": change(Store, lambda item: replace(item, operands=(value("allocate0"), value("r")))),
-    "a store to a string": change(Store, lambda item: replace(item, operands=(value("text"), value("text")))),
-    "a store without results": change(Store, lambda item: replace(item, results=())),
-    "a store without operands": change(Store, lambda item: replace(item, operands=())),
+    "a store of a record": change(StoreBlock, lambda item: replace(item, operands=(value("allocate0"), value("r")))),
+    "a store to a string": change(StoreBlock, lambda item: replace(item, operands=(value("text"), value("text")))),
+    "a store without results": change(StoreBlock, lambda item: replace(item, results=())),
+    "a store without operands": change(StoreBlock, lambda item: replace(item, operands=())),
     "a lower of another record": change(Lower, lambda item: replace(item, type=Record(7))),  # type: ignore[call-arg]
     "a lower of a record to two values": change(
         Lower, lambda item: replace(item, results=(*item.results, fresh(Prim.I32)))

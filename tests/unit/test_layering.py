@@ -14,16 +14,16 @@ COMPILER = ROOT / "marine_gen"
 RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
-    *("diagnostics", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir", "passes"),
-    *("templating", "interpreter", "python_backend", "wasm_backend", "package", "check", "guest", "artifact"),
-    *("hatch", "bench", "graph", "cli", "repl"),
+    *("diagnostics", "codegen", "wasm", "interfaces", "binary", "parsing", "text", "generate", "idl", "ir"),
+    *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "package", "links", "guest", "artifact"),
+    *("hatch", "bench", "graph", "console", "inspect", "repl", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
 THIRD_PARTY = {
     "text": {"lark"},
     "idl": {"lark"},
-    "templating": {"jinja2"},
+    "codegen": {"jinja2"},
     "artifact": {"platformdirs"},
     "hatch": {"hatchling", "packaging"},  # where hatchling is, packaging is
     "bench": {"rich"},
@@ -67,7 +67,7 @@ def test_the_runtime_stands_alone() -> None:
 
 def test_wasmtime_is_named_in_the_backend_only() -> None:
     for path in files(RUNTIME):
-        if RUNTIME / "backend" not in path.parents:
+        if RUNTIME / "wasm" not in path.parents:
             names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]
             assert names == [], path
 
@@ -75,7 +75,7 @@ def test_wasmtime_is_named_in_the_backend_only() -> None:
 def test_private_names_of_wasmtime_are_used_in_one_file() -> None:
     """Their objects' private attributes, and private modules of the package."""
     ours = {node.attr for path in files(RUNTIME) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if own(node)}
-    for path in files(RUNTIME / "backend"):
+    for path in files(RUNTIME / "wasm"):
         if path.name == "ffi.py":
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from marine_gen.artifact import compile_module
-from marine_gen.ir.model import Call, CoreCallee, ImportedCallee, Lift, Lower, Operation, Size, Store, Value
+from marine_gen.ir.model import Call, CoreCallee, ImportedCallee, Lift, Lower, Operation, Size, StoreBlock, Value
 from marine_gen.ir.verify import IRError
 from marine_gen.passes import (
     STAGING,
-    Check,
     Copy,
     FusedAdapter,
     Step,
     UnfusableError,
+    Validate,
     Write,
     print_fused,
     sink_release,
@@ -80,8 +80,10 @@ BROKEN: dict[str, FusedAdapter] = {
     "a name used twice": change(
         EXPORT, Size, operation(lambda item: replace(item, results=(Value("name", Prim.I32),)))
     ),
-    "a lift that is left": change(EXPORT, Check, operation(lambda item: Lift(item.results, item.operands, item.at))),
-    "a store that is left": change(EXPORT, Write, operation(lambda item: Store(item.results, item.operands, item.at))),
+    "a lift that is left": change(EXPORT, Validate, operation(lambda item: Lift(item.results, item.operands, item.at))),
+    "a store that is left": change(
+        EXPORT, Write, operation(lambda item: StoreBlock(item.results, item.operands, item.at))
+    ),
     "a lower that is left": change(
         NESTED, Copy, operation(lambda item: Lower(item.results, item.operands, item.at, Array(Prim.U8)))
     ),
@@ -107,7 +109,7 @@ BROKEN: dict[str, FusedAdapter] = {
         Copy,
         operation(lambda item: replace(item, type=Record(0))),  # type: ignore[call-arg]
     ),
-    "a check in staging": change(EXPORT, Check, lambda step: replace(step, module=STAGING)),
+    "a check in staging": change(EXPORT, Validate, lambda step: replace(step, module=STAGING)),
     "a returned value from nowhere": replace(EXPORT, returns=(fresh(Prim.I32),)),
     "a returned value that is remote": replace(EXPORT, returns=(TEXT,)),
     "an import adapter that returns an interface value": replace(
@@ -125,7 +127,7 @@ def test_broken_adapters_are_rejected(adapter: FusedAdapter) -> None:
 def test_values_that_may_have_changed_are_refused() -> None:
     """Each of these moves is one that a wrong pass could make."""
     release = next(index for index, step in enumerate(IMPORT.steps) if is_release(step))
-    check, write = position(IMPORT, Check), position(IMPORT, Write)
+    check, write = position(IMPORT, Validate), position(IMPORT, Write)
     assert (IMPORT.steps[check].module, IMPORT.steps[write].module) == ("shrek", "donkey")
     assert IMPORT.steps[release].module == "shrek"
     with pytest.raises(UnfusableError, match="runs code of module `shrek` between lifting a value and lowering it"):

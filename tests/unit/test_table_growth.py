@@ -14,7 +14,7 @@ from marine_gen.wasm.reader import Reader
 from marine_gen.wasm.sections import scan
 from marine_gen.wasm.table_growth import charge_table_growth
 from marine_runtime import LoadError, TrapError
-from marine_runtime.wasm import Backend, Store
+from marine_runtime.wasm import Store, WasmRuntime
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.public import PublicLayer
@@ -109,18 +109,18 @@ def test_unknown_instructions(code: str) -> None:
 
 
 @pytest.fixture(params=[FastLayer, PublicLayer])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return Backend(request.param())
+def call_layer(request: pytest.FixtureRequest) -> WasmRuntime:
+    return WasmRuntime(request.param())
 
 
-def opened(backend: Backend, text: str, limit: int | None) -> tuple[Store, wasmtime.Instance]:
-    store = backend.store(Budget(limit))
-    module = backend.compile(charge_table_growth(bytes(wasmtime.wat2wasm(f"(module {text})"))))
+def opened(runtime: WasmRuntime, text: str, limit: int | None) -> tuple[Store, wasmtime.Instance]:
+    store = runtime.store(Budget(limit))
+    module = runtime.compile(charge_table_growth(bytes(wasmtime.wat2wasm(f"(module {text})"))))
     return store, store.instantiate(module, {}, charged=True)
 
 
-def test_growth_is_charged_to_the_element(backend: Backend) -> None:
-    store, instance = opened(backend, f"(table $t 0 funcref) {GROW}", 8 * 10 + 7)
+def test_growth_is_charged_to_the_element(runtime: WasmRuntime) -> None:
+    store, instance = opened(call_layer, f"(table $t 0 funcref) {GROW}", 8 * 10 + 7)
     grow = instance.function("grow", "I", "i")
     assert [grow(4), grow(7), grow(6), grow(1), grow(0)] == [0, -1, 4, -1, 10]
     assert (store.budget.used, store.budget.rejects) == (80, 2)
@@ -129,21 +129,21 @@ def test_growth_is_charged_to_the_element(backend: Backend) -> None:
     store.close()
 
 
-def test_a_tables_own_maximum_is_no_refusal(backend: Backend) -> None:
-    store, instance = opened(backend, f"(table 3 externref) (table $t 2 5 funcref) {GROW}", None)
+def test_a_tables_own_maximum_is_no_refusal(runtime: WasmRuntime) -> None:
+    store, instance = opened(call_layer, f"(table 3 externref) (table $t 2 5 funcref) {GROW}", None)
     grow = instance.function("grow", "I", "i")
     assert [grow(4), grow(3), grow(1)] == [-1, 2, -1]
     assert (store.budget.used, store.budget.rejects) == (24, 0)
     store.close()
 
 
-def test_tables_of_other_kinds(backend: Backend) -> None:
+def test_tables_of_other_kinds(runtime: WasmRuntime) -> None:
     text = """(type $f (func)) (func $first) (elem declare func $first)
       (table $r 1 (ref $f) (ref.func $first)) (table $w i64 0 9000000000 externref)
       (func (export "typed") (param i32) (result i32) (table.grow $r (ref.func $first) (local.get 0)))
       (func (export "wide") (param i64) (result i64) (table.grow $w (ref.null extern) (local.get 0)))
       (func (export "size") (result i64) (table.size $w))"""
-    store, instance = opened(backend, text, 80)
+    store, instance = opened(call_layer, text, 80)
     typed, wide = instance.function("typed", "I", "i"), instance.function("wide", "q", "q")
     assert [typed(4), wide(5), wide(2), wide(9_000_000_001), wide(8_999_999_995), wide(1), typed(1)] == [
         *(1, 0, -1, -1, -1, 5, -1),
@@ -153,25 +153,25 @@ def test_tables_of_other_kinds(backend: Backend) -> None:
     store.close()
 
 
-def test_a_start_function_is_charged_too(backend: Backend) -> None:
+def test_a_start_function_is_charged_too(runtime: WasmRuntime) -> None:
     text = """(table $t 0 funcref) (global $was (mut i32) (i32.const 7))
       (func $go (global.set $was (table.grow $t (ref.null func) (i32.const 3)))) (start $go)
       (func (export "was") (result i32) (global.get $was))"""
     for limit, expected in ((24, 0), (23, -1)):
-        store, instance = opened(backend, text, limit)
+        store, instance = opened(call_layer, text, limit)
         assert instance.function("was", "", "i")() == expected
         assert store.budget.rejects == (expected == -1)
         store.close()
     with pytest.raises(TrapError, match="unreachable"):
         opened(
-            backend,
+            call_layer,
             "(table $t 0 funcref) (func $go (drop (table.grow $t (ref.null func) (i32.const 3)))"
             " unreachable) (start $go)",
             None,
         )
 
 
-def test_a_longer_spelling_is_found(backend: Backend) -> None:
+def test_a_longer_spelling_is_found(runtime: WasmRuntime) -> None:
     wasm = bytes(wasmtime.wat2wasm(f"(module (table $t 0 funcref) {GROW})"))
     long = wasm.replace(b"\xfc\x0f\x00", b"\xfc\x8f\x80\x00\x00")
     at = wasm.index(b"\xfc\x0f\x00")
@@ -179,23 +179,23 @@ def test_a_longer_spelling_is_found(backend: Backend) -> None:
     long = long[: section + 1] + b"\x0d\x01\x0b" + long[section + 4 :]
     assert (body, wasm[section + 3]) == (section + 3, 9)
     assert (0xFC, 15) in walk(long)
-    store = backend.store(Budget(8))
-    grow = store.instantiate(backend.compile(charge_table_growth(long)), {}, charged=True).function("grow", "I", "i")
+    store = runtime.store(Budget(8))
+    grow = store.instantiate(runtime.compile(charge_table_growth(long)), {}, charged=True).function("grow", "I", "i")
     assert [grow(1), grow(1)] == [0, -1]
     store.close()
 
 
-def test_guests_may_use_the_names(backend: Backend) -> None:
+def test_guests_may_use_the_names(runtime: WasmRuntime) -> None:
     names = [f'(export "marine-gen:{name}")' for name in ("table growth", "start")]
     for table in ("2 externref", "0 1 externref", "1 1 funcref"):
-        store, _ = opened(backend, f"(table {names[0]} {table}) (func {names[1]} (param i32))", 8)
+        store, _ = opened(call_layer, f"(table {names[0]} {table}) (func {names[1]} (param i32))", 8)
         store.close()
     with pytest.raises(TrapError, match="unreachable"):
-        opened(backend, f"(func {names[1]} (unreachable))", None)
+        opened(call_layer, f"(func {names[1]} (unreachable))", None)
     taken = f"(table $t {names[0]} 0 1 funcref)"
     with pytest.raises(LoadError, match="duplicate export name"):
-        opened(backend, taken + GROW, 8)
-    store, instance = opened(backend, f'{taken} (func (export "size") (result i32) (table.size $t))', 8)
+        opened(call_layer, taken + GROW, 8)
+    store, instance = opened(call_layer, f'{taken} (func (export "size") (result i32) (table.size $t))', 8)
     assert instance.function("size", "", "i")() == 1
     store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marine_gen.diagnostics import Code, DiagnosticError, Span
+from marine_gen.diagnostics import Code, DiagnosticError, SourceSpan
 from marine_gen.interfaces import BY_MNEMONIC, Export, Implementation, Import, Instruction, Interfaces
 from marine_gen.text import parse
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
@@ -165,10 +165,10 @@ def test_directives_of_different_kinds_may_be_mixed() -> None:
 
 def test_spans_point_at_the_text() -> None:
     value = read("\n\n  (@interface func (type 0)\n    arg.get 0\n  dup)")
-    assert value.adapters[0].span == Span(line=3, column=3)
+    assert value.adapters[0].span == SourceSpan(line=3, column=3)
     assert [item.span for item in value.adapters[0].instructions] == [
-        Span(line=4, column=5, end_column=12),
-        Span(line=5, column=3, end_column=6),
+        SourceSpan(line=4, column=5, end_column=12),
+        SourceSpan(line=5, column=3, end_column=6),
     ]
 
 

@@ -116,7 +116,7 @@ def command(
 def _warn(candidates: Sequence[Candidate]) -> None:
     if any(item.result != candidates[0].result for item in candidates):
         warn("the first call did not give the same result everywhere: the function depends on more than its arguments")
-    if any("fast" in item.name and item.backend != "fast" for item in candidates):
+    if any("fast" in item.name and item.call_layer != "fast" for item in candidates):
         warn("the fast call layer can't be used here; `marine-gen doctor` says why")
 
 
@@ -132,7 +132,7 @@ def _result(candidate: Candidate, timing: Timing, timings: Sequence[Timing]) -> 
     return {
         "name": candidate.name,
         "engine": candidate.engine,
-        "backend": candidate.backend,
+        "call_layer": candidate.call_layer,
         "median": timing.median,
         "minimum": timing.minimum,
         "times_public_interpreter": to_public,

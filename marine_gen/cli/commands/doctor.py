@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Finding:
     """One line of the report."""
 
     name: str
@@ -51,51 +51,51 @@ def command(ctx: click.Context, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _guarded(look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+def _guarded(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """What `look` finds; that it fails is a finding too."""
     try:
         yield from look()
     except Exception as error:
-        yield Check(look.__name__.strip("_"), State.BROKEN, f"{type(error).__name__}: {error}")
+        yield Finding(look.__name__.strip("_"), State.BROKEN, f"{type(error).__name__}: {error}")
 
 
-def _versions() -> Iterator[Check]:
+def _versions() -> Iterator[Finding]:
     from marine_gen.bench.machine import describe_machine
 
     machine = describe_machine()
-    yield Check("machine", State.OK, f"{machine.cpu}, {machine.cores} cores, {machine.system}")
-    yield Check("python", State.OK, machine.python)
-    yield Check("marine-gen", State.OK, machine.marine_gen)
+    yield Finding("machine", State.OK, f"{machine.cpu}, {machine.cores} cores, {machine.system}")
+    yield Finding("python", State.OK, machine.python)
+    yield Finding("marine-gen", State.OK, machine.marine_gen)
     missing = machine.wasmtime == "not installed"
-    yield Check("wasmtime", State.BROKEN if missing else State.OK, machine.wasmtime)
+    yield Finding("wasmtime", State.BROKEN if missing else State.OK, machine.wasmtime)
 
 
-def _layers() -> Iterator[Check]:
+def _layers() -> Iterator[Finding]:
     from marine_gen.cli.probe import probe
-    from marine_runtime.wasm import open_backend
+    from marine_runtime.wasm import open_runtime
 
-    backend = open_backend()
-    reason = backend.fallback_reason
-    detail = f"{backend.name} layer" + (f", because the fast one can't be used: {reason}" if reason else "")
-    yield Check("calls", State.WARNING if reason else State.OK, detail)
-    limits = backend.budget_problem
+    runtime = open_runtime()
+    reason = runtime.fallback_reason
+    detail = f"{runtime.name} layer" + (f", because the fast one can't be used: {reason}" if reason else "")
+    yield Finding("calls", State.WARNING if reason else State.OK, detail)
+    limits = runtime.budget_problem
     detail = f"hold for each memory alone: {limits}" if limits else "hold for all memories of a service together"
-    yield Check("memory limits", State.WARNING if limits else State.OK, detail)
+    yield Finding("memory limits", State.WARNING if limits else State.OK, detail)
     for layer in ("fast", "public"):
         if layer == "fast" and reason:
             continue
         problem = probe(layer)
         detail = problem or "calls, callbacks, memory, exceptions and traps work"
-        yield Check(f"{layer} layer", State.BROKEN if problem else State.OK, detail)
+        yield Finding(f"{layer} layer", State.BROKEN if problem else State.OK, detail)
 
 
-def _engines() -> Iterator[Check]:
+def _engines() -> Iterator[Finding]:
     from marine_gen.artifact import ENGINES
 
-    yield Check("engines", State.OK, f"{', '.join(ENGINES)} (the first one is the default)")
+    yield Finding("engines", State.OK, f"{', '.join(ENGINES)} (the first one is the default)")
 
 
-def _cache() -> Iterator[Check]:
+def _cache() -> Iterator[Finding]:
     from marine_gen.artifact import cache_directory, cache_entries
     from marine_gen.cli.commands.cache import directory_size
 
@@ -103,7 +103,7 @@ def _cache() -> Iterator[Check]:
     if directory is None:
         chosen = os.environ.get("MARINE_GEN_CACHE")
         where = f"the directory in MARINE_GEN_CACHE, `{chosen}`," if chosen else "the user's cache directory"
-        yield Check(
+        yield Finding(
             "cache",
             State.WARNING,
             f"{where} can't be used: it must be writable by you and by nobody else; "
@@ -113,6 +113,6 @@ def _cache() -> Iterator[Check]:
     entries = cache_entries()
     size = human_size(sum(map(directory_size, entries)))
     if os.access(directory, os.W_OK):
-        yield Check("cache", State.OK, f"{directory}, {len(entries)} services, {size}")
+        yield Finding("cache", State.OK, f"{directory}, {len(entries)} services, {size}")
     else:
-        yield Check("cache", State.WARNING, f"{directory} is not writable; what is there is used ({size})")
+        yield Finding("cache", State.WARNING, f"{directory} is not writable; what is there is used ({size})")

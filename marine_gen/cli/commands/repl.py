@@ -38,7 +38,7 @@ def _default_level() -> str:
 )
 @click.option("--timeout", type=float, metavar="SECONDS", help="Time that a call may take; 0.1 by default.")
 @engine_option
-@click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
+@click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
 @host_file_option
 @trace_option
@@ -48,7 +48,7 @@ def command(
     working_dir: Path | None,
     timeout: float | None,
     engine: str | None,
-    backend: str,
+    call_layer: str,
     log_level: str | None,
     host_file: Path | None,
     trace_file: Path | None,
@@ -64,9 +64,9 @@ def command(
     longest = repl.LONGEST_TIMEOUT
     if timeout is not None and not 0 < timeout <= longest:
         raise click.BadParameter(f"it must be more than 0 and at most {longest:g} seconds", param_hint="'--timeout'")
-    options = repl.Options(
+    options = repl.ReplOptions(
         engine=engine or default_engine(),
-        backend=backend,
+        call_layer=call_layer,
         timeout=repl.TIMEOUT if timeout is None else timeout,
         quiet=quiet,
         working_dir=working_dir,

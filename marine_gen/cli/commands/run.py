@@ -29,7 +29,7 @@ from marine_gen.console.output import write_text
 @click.argument("function", metavar="MODULE.FUNCTION")
 @click.argument("arguments", metavar="[JSON]", default="[]")
 @engine_option
-@click.option("--backend", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
+@click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
 @trace_option
@@ -42,7 +42,7 @@ def command(
     function: str,
     arguments: str,
     engine: str | None,
-    backend: str,
+    call_layer: str,
     no_cache: bool,
     log_level: str,
     trace_file: Path | None,
@@ -73,7 +73,7 @@ def command(
             target,
             engine=engine or default_engine(),
             host_functions=host_functions,
-            backend=backend,
+            call_layer=call_layer,
             cache=not no_cache,
             trace=tracer,
             collect_statistics=stats,

@@ -19,7 +19,7 @@ def _engine(session: Session, rest: str) -> None:
     name, rest = take_word(rest)
     refuse_rest(rest, ENGINE.usage)
     if not name:
-        session.output.data(f"{session.engine}, {session.service.backend} calls", "engine: ")
+        session.output.data(f"{session.engine}, {session.service.call_layer} calls", "engine: ")
         return
     if name not in ENGINES:
         raise CommandError(f"there is no engine `{name}`{did_you_mean(name, ENGINES)}; there is: {', '.join(ENGINES)}")

@@ -1,4 +1,4 @@
-"""What adapters get at link time (`Link`) and what they give back (`Bound`), for every engine.
+"""What adapters get at link time (`Link`) and what they give back (`BoundAdapters`), for every engine.
 
 Generated code imports its helpers from here: they are few, enumerated by the compiler's backend, and bound to one
 memory when the module is linked. Helpers take and give unsigned pointers and lengths.
@@ -35,7 +35,7 @@ __all__ = [
     "MAX_RECORD_DEPTH",
     "ArgumentError",
     "BatchCode",
-    "Bound",
+    "BoundAdapters",
     "CallError",
     "Guard",
     "ImportAdapter",
@@ -120,7 +120,7 @@ class ImportAdapter:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundAdapters:
     """The adapters of one instance, ready to run.
 
     Attributes:
@@ -177,7 +177,7 @@ class Glue(Protocol):
         """The dataclass of every record by type index."""
         ...
 
-    def bind(self, link: Link) -> Bound:
+    def bind(self, link: Link) -> BoundAdapters:
         """Tie the adapters to an instance. Called once per instance, before anything of it runs."""
         ...
 

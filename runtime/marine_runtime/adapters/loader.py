@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.contract import Bound, FusedModules, Link
+from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Link
 from marine_runtime.adapters.staging import step_info
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
@@ -82,14 +82,14 @@ class GeneratedGlue:
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
         return glue
 
-    def bind(self, link: Link) -> Bound:
+    def bind(self, link: Link) -> BoundAdapters:
         """Tie the adapters to an instance.
 
         Raises:
             LinkError: the plan, or the instance, is not the one that the glue was generated for.
         """
         try:
-            bound: Bound = self._bind(link)
+            bound: BoundAdapters = self._bind(link)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error

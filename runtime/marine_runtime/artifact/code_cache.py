@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from marine_runtime.errors import LoadError
-from marine_runtime.wasm import Backend, Module
+from marine_runtime.wasm import Module, WasmRuntime
 
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
@@ -31,7 +31,7 @@ FOLDER = "machine-code"
 _DIGEST = hashlib.sha256().digest_size
 
 
-def compile_cached(backend: Backend, wasm: bytes) -> Module:
+def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     """The compiled module: from the user's cache, where it is put otherwise.
 
     Raises:
@@ -39,13 +39,13 @@ def compile_cached(backend: Backend, wasm: bytes) -> Module:
     """
     directory = code_directory()
     if directory is None:
-        return backend.compile(wasm)
-    path = directory / f"{hashlib.sha256(_machine(backend) + wasm).hexdigest()}.cwasm"
+        return runtime.compile(wasm)
+    path = directory / f"{hashlib.sha256(_machine(runtime) + wasm).hexdigest()}.cwasm"
     with contextlib.suppress(OSError, LoadError):
         data = path.read_bytes()
         if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
-            return backend.deserialize(data[_DIGEST:])
-    module = backend.compile(wasm)
+            return runtime.deserialize(data[_DIGEST:])
+    module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
         _replace(path, hashlib.sha256(code).digest() + code)
@@ -93,8 +93,8 @@ def cache_place() -> Path:
 
 
 @cache
-def _machine(backend: Backend) -> bytes:
-    fuel = " fuel" if backend.metered else ""
+def _machine(runtime: WasmRuntime) -> bytes:
+    fuel = " fuel" if runtime.metered else ""
     return f"{version('wasmtime')} {platform.system()} {platform.machine()}{fuel}\n".encode()
 
 

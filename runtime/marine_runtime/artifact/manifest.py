@@ -24,10 +24,10 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.host.python_module import PythonModule, in_order
-from marine_runtime.linking.linker import HostFunctions, Part
+from marine_runtime.linking.linker import HostFunctions, LinkableModule
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
-from marine_runtime.wasm import Backend, Module, open_backend
+from marine_runtime.wasm import Module, WasmRuntime, open_runtime
 from marine_runtime.wasm.tables import initial_table_elements
 
 MANIFEST = "manifest.json"
@@ -197,7 +197,7 @@ def load(
     *,
     engine: str | None = None,
     host_functions: HostFunctions | None = None,
-    backend: str = "fast",
+    call_layer: str = "fast",
     config: ServiceConfig | None = None,
     timeout: float | None = None,
     max_wasm_stack: int | None = None,
@@ -214,7 +214,7 @@ def load(
         service_type: the class of the result; a generated package gives its own, with classes for modules and records.
         engine: `fused` or `closures`; the one that the directory was built for by default.
         host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
-        backend: call layer, `fast` or `public`.
+        call_layer: call layer, `fast` or `public`.
         config: settings to use instead of those that the service was built with.
         timeout: seconds that each call may take, and loading as well; none by default.
         max_wasm_stack: bytes of stack that guests may use; 2 MiB where the thread has enough.
@@ -234,10 +234,10 @@ def load(
     engine = engine or manifest.engine
     if engine not in ("fused", "closures") or (engine, manifest.engine) == ("fused", "closures"):
         raise LoadError(f"`{path}` was built for the engine `{manifest.engine}`, it can't run with `{engine}`")
-    chosen = open_backend(backend, check_stack(max_wasm_stack), metered=fuel is not None)
+    chosen = open_runtime(call_layer, check_stack(max_wasm_stack), metered=fuel is not None)
     config = manifest.config if config is None else config
     parts = [
-        Part(
+        LinkableModule(
             entry.plan,
             load_code(path, entry, chosen),
             _load_glue(
@@ -270,7 +270,7 @@ def table_elements(directory: Path, entry: ModuleEntry, config: ServiceConfig) -
     return 0 if config.total_memory_limit is None else initial_table_elements(read_wasm(directory, entry))
 
 
-def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
+def load_code(directory: Path, entry: ModuleEntry, runtime: WasmRuntime) -> Module:
     """The compiled module: from serialised code when that can be trusted, else compiled from the Wasm file.
 
     A portable build has no serialised code; that of the user's cache is used then.
@@ -278,7 +278,7 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
     Raises:
         LoadError: the Wasm file is missing or not the one that was built.
     """
-    found = _deserialise(directory, entry, "code", backend)
+    found = _deserialise(directory, entry, "code", runtime)
     if found is not None:
         return found
     if "charged" in entry.files:
@@ -286,17 +286,17 @@ def load_code(directory: Path, entry: ModuleEntry, backend: Backend) -> Module:
         assert wasm is not None
     else:
         wasm = read_wasm(directory, entry)
-    return backend.compile(wasm) if "code" in entry.files else compile_cached(backend, wasm)
+    return runtime.compile(wasm) if "code" in entry.files else compile_cached(runtime, wasm)
 
 
-def _deserialise(directory: Path, entry: ModuleEntry, kind: str, backend: Backend) -> Module | None:
+def _deserialise(directory: Path, entry: ModuleEntry, kind: str, runtime: WasmRuntime) -> Module | None:
     """A module from its serialised code; None when that can't be trusted."""
     code = entry.files.get(kind)
     if code is not None:
         data = _read(directory, code, entry, required=False)
         if data is not None:
             try:
-                return backend.deserialize(data)
+                return runtime.deserialize(data)
             except LoadError as error:
                 _log.info("module %s is compiled again: %s", entry.plan.name, error)
         else:
@@ -316,12 +316,12 @@ def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
 
 
 def _load_glue(
-    directory: Path, entry: ModuleEntry, backend: Backend, engine: str, records: Mapping[int, type] | None
+    directory: Path, entry: ModuleEntry, runtime: WasmRuntime, engine: str, records: Mapping[int, type] | None
 ) -> GeneratedGlue:
     fused: FusedModules | None = None
     if engine == "fused" and "fused_python" in entry.files:
-        stub = _load_generated(directory, entry, "stub", backend) if "stub_wasm" in entry.files else None
-        fused = FusedModules(_load_generated(directory, entry, "glue", backend), stub)
+        stub = _load_generated(directory, entry, "stub", runtime) if "stub_wasm" in entry.files else None
+        fused = FusedModules(_load_generated(directory, entry, "glue", runtime), stub)
     item = _entry_file(entry, "fused_python" if fused else "python")
     source = _read(directory, item, entry)
     assert source is not None
@@ -332,14 +332,14 @@ def _load_glue(
     return GeneratedGlue.from_file(directory / item.name, text, entry.plan, fused, records)
 
 
-def _load_generated(directory: Path, entry: ModuleEntry, what: str, backend: Backend) -> Module:
+def _load_generated(directory: Path, entry: ModuleEntry, what: str, runtime: WasmRuntime) -> Module:
     """The glue or stub module: from serialised code, else compiled from its Wasm file."""
-    found = _deserialise(directory, entry, f"{what}_code", backend)
+    found = _deserialise(directory, entry, f"{what}_code", runtime)
     if found is not None:
         return found
     data = _read(directory, _entry_file(entry, f"{what}_wasm"), entry)
     assert data is not None
-    return backend.compile(data) if f"{what}_code" in entry.files else compile_cached(backend, data)
+    return runtime.compile(data) if f"{what}_code" in entry.files else compile_cached(runtime, data)
 
 
 def _entry_file(entry: ModuleEntry, kind: str) -> FileEntry:

@@ -19,7 +19,7 @@ _LEVELS = 40
 """Levels that one call takes at most, on the engine and the call layer that take the most."""
 
 
-class Nesting:
+class RecursionLimit:
     """The calls of one service that run inside each other.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marine_runtime.calls.recursion import Nesting
+from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.calls.sites import attach, locate
 from marine_runtime.errors import CallError, Site
 from marine_runtime.wasm.api import CoreFunction
@@ -20,7 +20,7 @@ def not_linked(key: tuple[str, str]) -> CallError:
     return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
 
 
-def boundary(run: CoreFunction, nesting: Nesting, site: Site | None = None) -> CoreFunction:
+def trampoline(run: CoreFunction, nesting: RecursionLimit, site: Site | None = None) -> CoreFunction:
     """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call.
 
     A function of the host has a `site`; what else it raises is its own affair.

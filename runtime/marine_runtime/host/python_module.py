@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.contract import Adapter, Bound, Link
+from marine_runtime.adapters.contract import Adapter, BoundAdapters, Link
 from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import attach
@@ -68,14 +68,14 @@ class PythonModule:
     def __repr__(self) -> str:
         return f"<Python module {self.name}: {', '.join(self.functions)}>"
 
-    def bind(self, guard: Guard, classes: Mapping[int, type]) -> Bound:
+    def bind(self, guard: Guard, classes: Mapping[int, type]) -> BoundAdapters:
         """Its functions as export adapters and as entries of one service; entries give instances of `classes`."""
         adapters = {key: _adapter(self.name, key, item) for key, item in self.functions.items()}
         entries = {
             key: make_entry(key, self.plan.exports[key], self.plan.records, classes, guard, adapter)
             for key, adapter in adapters.items()
         }
-        return Bound(exports=adapters, entries=entries)
+        return BoundAdapters(exports=adapters, entries=entries)
 
 
 def in_order(
@@ -113,7 +113,7 @@ class PythonGlue:
         self.import_codes: Mapping[tuple[str, str], tuple[Codes, Codes]] = {}
         self.record_classes = make_record_classes(module.plan.records, module.name)
 
-    def bind(self, link: Link) -> Bound:
+    def bind(self, link: Link) -> BoundAdapters:
         """Tie the functions to a service."""
         return self._module.bind(link.guard, self.record_classes)
 

@@ -12,10 +12,10 @@ from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.linking.linker import Linked, Part, Scene, link_part
+from marine_runtime.linking.linker import LinkableModule, LinkContext, LinkedModule, link_part
 
 
-def add_module(part: Part | PythonModule, config: ModuleConfig | None, scene: Scene) -> Linked:
+def add_module(part: LinkableModule | PythonModule, config: ModuleConfig | None, scene: LinkContext) -> LinkedModule:
     """Link one more module; when that fails, the service has the modules and settings of before.
 
     Raises:
@@ -43,7 +43,7 @@ def add_module(part: Part | PythonModule, config: ModuleConfig | None, scene: Sc
     return linked
 
 
-def remove_module(name: str, scene: Scene) -> None:
+def remove_module(name: str, scene: LinkContext) -> None:
     """Forget a module and its settings.
 
     Raises:
@@ -58,7 +58,7 @@ def remove_module(name: str, scene: Scene) -> None:
     _configure(scene, name, None)
 
 
-def _configure(scene: Scene, name: str, config: ModuleConfig | None) -> None:
+def _configure(scene: LinkContext, name: str, config: ModuleConfig | None) -> None:
     """Give one module its settings; the others keep theirs."""
     modules = {module: item for module, item in scene.config.modules.items() if module != name}
     if config is not None:

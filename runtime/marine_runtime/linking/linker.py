@@ -14,21 +14,21 @@ from typing import Any
 
 from marine_runtime.abi.plan import Callee, ModulePlan
 from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import Adapter, Bound, FusedModules, Glue
+from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules, Glue
 from marine_runtime.adapters.entry import publisher
 from marine_runtime.adapters.staging import DIRECT, Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.limits import blaming
-from marine_runtime.calls.recursion import Nesting
+from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.calls.sites import attach
-from marine_runtime.calls.trampoline import LateBound, boundary, not_linked
+from marine_runtime.calls.trampoline import LateBound, not_linked, trampoline
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import INITIALISER, ArgumentError, CallError, ExitError, LinkError, Site
 from marine_runtime.host.function import GuestSide, adapt, missing_helper
 from marine_runtime.host.python_module import PythonGlue, PythonModule
 from marine_runtime.host.resolve import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host.resolve import HostSide
-from marine_runtime.tracing.instrument import Track
+from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers
@@ -42,7 +42,7 @@ _HOST_CALL = "(host function)"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LinkableModule:
     """One module of a service, ready to be linked.
 
     Attributes:
@@ -56,16 +56,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkedModule:
     """One module of a running service; one in Python has no instance."""
 
     plan: ModulePlan
     glue: Glue
     instance: Instance | None
-    bound: Bound
+    bound: BoundAdapters
 
 
-def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked]:
+def link(parts: Sequence[LinkableModule | PythonModule], scene: LinkContext) -> dict[str, LinkedModule]:
     """Instantiate and initialise `parts` in order; the result is by module name, in the same order.
 
     Raises:
@@ -82,18 +82,18 @@ def link(parts: Sequence[Part | PythonModule], scene: Scene) -> dict[str, Linked
     return scene.earlier
 
 
-def link_part(part: Part | PythonModule, scene: Scene) -> Linked:
+def link_part(part: LinkableModule | PythonModule, scene: LinkContext) -> LinkedModule:
     """Instantiate and initialise one module, whose imports resolve to those that are linked; raises as `link`."""
     if isinstance(part, PythonModule):
         glue = PythonGlue(part)
         bound = scene.recorded(part.plan, glue.engine, part.bind(scene.guard, glue.record_classes))
-        return Linked(part.plan, glue, None, bound)
+        return LinkedModule(part.plan, glue, None, bound)
     ordinal, scene.ordinal = scene.ordinal, scene.ordinal + 1
     with blaming(scene.store.budget):
         return _link_module(part, ordinal, scene)
 
 
-class Scene:
+class LinkContext:
     """What linking one module needs of the service around it.
 
     Attributes:
@@ -113,7 +113,7 @@ class Scene:
         guard: Guard,
         host_functions: HostFunctions,
         config: ServiceConfig,
-        track: Track | None = None,
+        track: Instrumentation | None = None,
     ) -> None:
         self.store = store
         self.guard = guard
@@ -121,8 +121,8 @@ class Scene:
         self.config = config
         self.names: Sequence[str] = ()
         self.ordinal = 0
-        self.nesting = Nesting()
-        self.earlier: dict[str, Linked] = {}
+        self.nesting = RecursionLimit()
+        self.earlier: dict[str, LinkedModule] = {}
         self.track = track
 
     @cached_property
@@ -132,12 +132,12 @@ class Scene:
         direct = DIRECT[self.store.layer.name]
         return native, Staging(memory, self.guard.judge, direct=direct, foresees=not self.store.metered)
 
-    def recorded(self, plan: ModulePlan, engine: str, bound: Bound) -> Bound:
+    def recorded(self, plan: ModulePlan, engine: str, bound: BoundAdapters) -> BoundAdapters:
         """The adapters of a module as the service uses them: recorded, when it is traced."""
         return self.track.bound(plan, engine, bound) if self.track else bound
 
 
-def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
+def _link_module(part: LinkableModule, ordinal: int, scene: LinkContext) -> LinkedModule:
     plan, store = part.plan, scene.store
     if part.module.wide:
         raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
@@ -179,17 +179,17 @@ def _link_module(part: Part, ordinal: int, scene: Scene) -> Linked:
         link.staging.add_module(ordinal, plan.name, fused.sites, lambda: link.codec)
     bound = scene.recorded(plan, part.glue.engine, part.glue.bind(link))
     for key, late in pending.items():
-        late.target = boundary(bound.imports[key].run, scene.nesting)
+        late.target = trampoline(bound.imports[key].run, scene.nesting)
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
             run = link.core_function(initialiser, "", "")
             if scene.track:
                 run = scene.track.initialiser(f"{plan.name}.{initialiser}", part.glue.engine, run)
             _initialise(plan.name, initialiser, run)
-    return Linked(plan, part.glue, instance, bound)
+    return LinkedModule(plan, part.glue, instance, bound)
 
 
-def _provider(plan: ModulePlan, callee: Callee, earlier: Mapping[str, Linked], names: Sequence[str]) -> Adapter:
+def _provider(plan: ModulePlan, callee: Callee, earlier: Mapping[str, LinkedModule], names: Sequence[str]) -> Adapter:
     """The export adapter behind `callee`, after its signature was compared with what the importer declares."""
     provider = earlier.get(callee.namespace)
     wanted = f"module `{plan.name}` imports `{callee.namespace}.{callee.name}`"
@@ -211,7 +211,7 @@ def _outside_import(
     module: str,
     key: tuple[str, str],
     signature: CoreSignature | None,
-    scene: Scene,
+    scene: LinkContext,
     link: _Link,
 ) -> Any:
     """The provider of an import without adapter: the host."""
@@ -237,7 +237,7 @@ def _outside_import(
     else:
         around, observe = scene.track.host(module, key, link.engine, host)
         run = around(adapt(host, name, link.guest_side, observe))
-    return scene.store.host_function(params, results, boundary(run, scene.nesting, site))
+    return scene.store.host_function(params, results, trampoline(run, scene.nesting, site))
 
 
 class _Stub:
@@ -257,7 +257,7 @@ class _Stub:
 
 
 def _instantiate_glue(
-    plan: ModulePlan, fused: FusedModules, instance: Instance, staging: Any, stub: _Stub | None, scene: Scene
+    plan: ModulePlan, fused: FusedModules, instance: Instance, staging: Any, stub: _Stub | None, scene: LinkContext
 ) -> Instance:
     """Instantiate the fused glue of a module, which ties it to its guest and to the guests it calls."""
     imports: dict[tuple[str, str], Any] = {("0", "staging"): staging}
@@ -286,7 +286,7 @@ def _initialise(module: str, name: str, run: CoreFunction) -> None:
 class _Link:
     """See `marine_runtime.adapters.contract.Link`."""
 
-    def __init__(self, part: Part, guard: Guard, callees: Sequence[Adapter]) -> None:
+    def __init__(self, part: LinkableModule, guard: Guard, callees: Sequence[Adapter]) -> None:
         self.plan = part.plan
         self.guard = guard
         self.engine = part.glue.engine

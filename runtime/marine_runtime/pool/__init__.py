@@ -15,7 +15,7 @@ from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.asynchronous import AsyncServicePool
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
 from marine_runtime.pool.pool import ServicePool
-from marine_runtime.pool.worker import Statistics
+from marine_runtime.pool.worker import PoolStatistics
 
 __all__ = [
     "AsyncServicePool",
@@ -23,7 +23,7 @@ __all__ = [
     "PoolClosedError",
     "PoolError",
     "PoolFullError",
+    "PoolStatistics",
     "ServicePool",
-    "Statistics",
     "WorkerDiedError",
 ]

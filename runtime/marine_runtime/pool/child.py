@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
-from marine_runtime.pool.instance import Copy, Setup
+from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.wire import pack_error, pack_reply, unpack_request
 
 
@@ -41,11 +41,11 @@ def _follow() -> None:
 
 
 def _serve(connection: Connection) -> None:
-    def make() -> Copy:
+    def make() -> PoolInstance:
         setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own parent
-        return Copy(setup)
+        return PoolInstance(setup)
 
-    copy: Copy | None = _attempt(connection, make)
+    copy: PoolInstance | None = _attempt(connection, make)
     if copy is None:
         return
     try:
@@ -58,11 +58,11 @@ def _serve(connection: Connection) -> None:
         copy.close()
 
 
-def _attempt(connection: Connection, make: Callable[[], Copy]) -> Copy | None:
+def _attempt(connection: Connection, make: Callable[[], PoolInstance]) -> PoolInstance | None:
     """Make a copy and say how it went; None when it failed."""
     message: tuple[str, Any]
     try:
-        copy: Copy | None = make()
+        copy: PoolInstance | None = make()
         assert copy
         message = "ready", copy.interface
     except EOFError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from marine_runtime.pool.marshal import Function
-from marine_runtime.pool.queue import Job, Request, Terms
+from marine_runtime.pool.marshal import FunctionMarshaller
+from marine_runtime.pool.queue import CallOptions, Job, Request
 
 
 class PoolFunction:
@@ -25,9 +25,9 @@ class PoolFunction:
         self,
         module: str,
         name: str,
-        surface: Function,
+        surface: FunctionMarshaller,
         listing: str,
-        terms: Terms,
+        terms: CallOptions,
         run: Callable[[Job], Any],
     ) -> None:
         self.__name__ = self.__qualname__ = name

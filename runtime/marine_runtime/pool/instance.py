@@ -57,7 +57,7 @@ class Setup:
             return load(self.source, **given)
 
 
-class Copy:
+class PoolInstance:
     """A loaded copy. Everything happens in one thread."""
 
     def __init__(self, setup: Setup) -> None:
@@ -111,7 +111,7 @@ class Copy:
             found = self._flatteners[module, function] = Flattener(item.functions[function], item.records)
         return found
 
-    def replace(self) -> Copy:
+    def replace(self) -> PoolInstance:
         """Load the service anew. The old copy goes first: a budget of address space may not allow for both.
 
         Raises whatever loading raises.

@@ -36,9 +36,9 @@ class Surface:
             name: {interface.modules[name].records[index].name: cls for index, cls in classes.items()}
             for name, classes in self._classes.items()
         }
-        self._functions: dict[tuple[str, str], Function] = {}
+        self._functions: dict[tuple[str, str], FunctionMarshaller] = {}
 
-    def function(self, module: str, function: str) -> Function:
+    def function(self, module: str, function: str) -> FunctionMarshaller:
         """One function.
 
         Raises:
@@ -52,12 +52,12 @@ class Surface:
             if function not in item.functions:
                 raise _unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]
-            found = Function(module, function, signature, item.records, self._classes[module])
+            found = FunctionMarshaller(module, function, signature, item.records, self._classes[module])
             self._functions[module, function] = found
         return found
 
 
-class Function:
+class FunctionMarshaller:
     """Both directions of one function."""
 
     def __init__(

@@ -21,9 +21,9 @@ from marine_runtime.pool.instance import HostFunctionsSource, Setup
 from marine_runtime.pool.marshal import Surface
 from marine_runtime.pool.options import pickled, processors, seconds
 from marine_runtime.pool.processes import ProcessWorker
-from marine_runtime.pool.queue import Job, Jobs, Request, Terms
-from marine_runtime.pool.threads import ThreadWorker, Watchdog
-from marine_runtime.pool.worker import Crew, Statistics, Worker
+from marine_runtime.pool.queue import CallOptions, Job, Jobs, Request
+from marine_runtime.pool.threads import CallWatchdog, ThreadWorker
+from marine_runtime.pool.worker import PoolStatistics, Worker, Workers
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
@@ -99,8 +99,8 @@ class ServicePool:
         start = seconds("start_timeout", start_timeout)
         assert start is not None
         self._jobs = Jobs(queue)
-        self._crew = Crew(name, setup, self._jobs, payload, start)
-        self._watchdog = Watchdog()
+        self._crew = Workers(name, setup, self._jobs, payload, start)
+        self._watchdog = CallWatchdog()
         try:
             started = [self._crew.enlist(self._worker(number)).started for number in range(count)]
             # A process has its own limit inside; a thread that hangs while it loads can only be left behind.
@@ -147,7 +147,7 @@ class ServicePool:
         return self._surface.records
 
     @property
-    def statistics(self) -> Statistics:
+    def statistics(self) -> PoolStatistics:
         """What has been replaced so far."""
         return self._crew.statistics
 
@@ -312,19 +312,19 @@ class ServicePool:
         result: T = await result_of(self._jobs, function.job(args, kwargs))
         return result
 
-    def _job(self, module: str, function: str, args: Arguments, terms: Terms) -> Job:
+    def _job(self, module: str, function: str, args: Arguments, terms: CallOptions) -> Job:
         found = self._surface.function(module, function)
         return Job(Request(module, function, [found.arguments(args)], terms), found.publish)
 
     def _terms(
         self, timeout: float | None = None, fuel: int | None = None, parameters: CallParameters | None = None
-    ) -> Terms:
+    ) -> CallOptions:
         """Those of a call, checked before it waits."""
         if fuel is not None:
             check_fuel(fuel)
         if parameters is not None:
             checked(parameters)
-        return Terms(self._timeout if timeout is None else seconds("timeout", timeout), fuel, parameters)
+        return CallOptions(self._timeout if timeout is None else seconds("timeout", timeout), fuel, parameters)
 
     def close(self, timeout: float = 10.0) -> None:
         """Take no more calls, let those that were taken end, and free all copies. Closing twice is fine.

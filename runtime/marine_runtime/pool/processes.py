@@ -22,7 +22,7 @@ from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.queue import Job
 from marine_runtime.pool.wire import pack_request, unpack_error, unpack_reply
-from marine_runtime.pool.worker import GRACE, RETRIES, Crew, Worker
+from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 from marine_runtime.service.interface import Interface
 
 _JOIN = 5.0
@@ -35,7 +35,7 @@ _family = Lock()
 class ProcessWorker(Worker):
     """A process with a copy of its own, and the thread that talks to it."""
 
-    def __init__(self, crew: Crew, number: int) -> None:
+    def __init__(self, crew: Workers, number: int) -> None:
         super().__init__(crew, number)
         self._wake = Event()
         self._process: SpawnProcess | None = None

@@ -19,7 +19,7 @@ from marine_runtime.values.records import ToPublic
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CallOptions:
     """On which terms a call is made.
 
     Attributes:
@@ -50,7 +50,7 @@ class Request:
     module: str
     function: str
     rows: list[Any]
-    terms: Terms
+    terms: CallOptions
 
 
 @dataclass(frozen=True, slots=True)

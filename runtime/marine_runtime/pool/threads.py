@@ -14,9 +14,9 @@ from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.instance import Copy
+from marine_runtime.pool.instance import PoolInstance
 from marine_runtime.pool.queue import Job
-from marine_runtime.pool.worker import GRACE, RETRIES, Crew, Worker
+from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 
 MAX_ABANDONED = 32
 """Threads that may hang at a time. Each keeps its copy: memories, and gigabytes of address space."""
@@ -27,7 +27,7 @@ _LONGEST_WAIT = 3600.0
 class ThreadWorker(Worker):
     """A thread with a copy of its own."""
 
-    def __init__(self, crew: Crew, number: int, watchdog: Watchdog, *, first: bool = True) -> None:
+    def __init__(self, crew: Workers, number: int, watchdog: CallWatchdog, *, first: bool = True) -> None:
         super().__init__(crew, number)
         self._pauses = (0.0,) if first else RETRIES
         self._watchdog = watchdog
@@ -36,7 +36,7 @@ class ThreadWorker(Worker):
 
     def work(self) -> None:
         """See `Worker`."""
-        copy = self._load(lambda: Copy(self.crew.setup), self._pauses)
+        copy = self._load(lambda: PoolInstance(self.crew.setup), self._pauses)
         if copy is None:
             return
         self.started.set_result(copy.interface)
@@ -47,7 +47,7 @@ class ThreadWorker(Worker):
         finally:
             copy.close()
 
-    def _run(self, copy: Copy, job: Job) -> bool:
+    def _run(self, copy: PoolInstance, job: Job) -> bool:
         """Run a job; False when the worker has to end."""
         self.job = job
         limit = job.request.terms.timeout
@@ -67,7 +67,7 @@ class ThreadWorker(Worker):
         self.crew.count("replaced")
         return self._load(copy.replace, RETRIES) is not None
 
-    def _load(self, make: Callable[[], Copy], pauses: tuple[float, ...]) -> Copy | None:
+    def _load(self, make: Callable[[], PoolInstance], pauses: tuple[float, ...]) -> PoolInstance | None:
         """A copy, after some attempts; None when all failed, which the crew knows then."""
         problem: BaseException = PoolError("the pool is closed")
         for pause in pauses:
@@ -108,7 +108,7 @@ class ThreadWorker(Worker):
             job.fail(reason(job))
 
 
-class Watchdog:
+class CallWatchdog:
     """One thread that looks after the time limits of all workers; started with the first limit."""
 
     def __init__(self) -> None:

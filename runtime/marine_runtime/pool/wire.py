@@ -13,7 +13,7 @@ from typing import Any
 
 from marine_runtime.errors import MarineError
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.queue import Reply, Request, Terms
+from marine_runtime.pool.queue import CallOptions, Reply, Request
 
 _MAX_CHAIN = 64
 
@@ -28,7 +28,7 @@ def pack_request(request: Request) -> bytes:
 def unpack_request(data: bytes) -> Request:
     """The inverse of `pack_request`."""
     module, function, rows, limits = pickle.loads(data)  # noqa: S301  # from our own parent
-    return Request(module, function, rows, Terms(*limits))
+    return Request(module, function, rows, CallOptions(*limits))
 
 
 def pack_reply(reply: Reply) -> bytes:

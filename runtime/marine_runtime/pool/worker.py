@@ -25,7 +25,7 @@ RETRIES = (0.0, 0.2, 1.0)
 
 
 @dataclass(slots=True)
-class Statistics:
+class PoolStatistics:
     """What has happened in a pool.
 
     Attributes:
@@ -42,7 +42,7 @@ class Statistics:
     lost: int = 0
 
 
-class Crew:
+class Workers:
     """What the workers of a pool share.
 
     Attributes:
@@ -56,7 +56,7 @@ class Crew:
         self.name, self.setup, self.jobs, self.payload = name, setup, jobs, payload
         self.start_timeout = start_timeout
         self.closing = False
-        self.statistics = Statistics()
+        self.statistics = PoolStatistics()
         self.workers: list[Worker] = []
         self.lock = Lock()
         self._active = 0
@@ -108,7 +108,7 @@ class Worker(ABC):
         job: what it works on.
     """
 
-    def __init__(self, crew: Crew, number: int) -> None:
+    def __init__(self, crew: Workers, number: int) -> None:
         self.crew, self.number = crew, number
         self.started: Future[Interface] = Future()
         self.job: Job | None = None

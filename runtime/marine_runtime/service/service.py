@@ -19,15 +19,15 @@ from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.dynamic import add_module, remove_module
-from marine_runtime.linking.linker import HostFunctions, Linked, Part, Scene, link
+from marine_runtime.linking.linker import HostFunctions, LinkableModule, LinkContext, LinkedModule, link
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
-from marine_runtime.tracing.instrument import Track
+from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState
-from marine_runtime.wasm import Backend
+from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
 
 
@@ -43,7 +43,7 @@ class Service:
         interface: signatures and records of every module; `str()` gives a listing.
         wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
-        backend: the call layer, `fast` or `public`.
+        call_layer: the call layer, `fast` or `public`.
         config: the settings that the modules run with.
     """
 
@@ -52,8 +52,8 @@ class Service:
 
     def __init__(
         self,
-        parts: Sequence[Part | PythonModule],
-        backend: Backend,
+        parts: Sequence[LinkableModule | PythonModule],
+        runtime: WasmRuntime,
         *,
         name: str = "service",
         host_functions: HostFunctions | None = None,
@@ -66,16 +66,16 @@ class Service:
         self.name = name
         self.config = config or ServiceConfig()
         prepare(self.config, [part.plan.name for part in parts])
-        self.backend = backend.name
-        self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, Part)), "none")
+        self.call_layer = runtime.name
+        self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, LinkableModule)), "none")
         self._guard = Guard(name)
         self._guard.limit = self.config.total_memory_limit
         self._fuelled = fuel is not None
-        self._counts_growth = backend.budget_problem is None
+        self._counts_growth = runtime.budget_problem is None
         self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
-        self._store = backend.store(self._budget)
-        track = None if trace is None else Track(trace, name, self._guard)
-        self._scene = scene = Scene(self._store, self._guard, host_functions or {}, self.config, track)
+        self._store = runtime.store(self._budget)
+        track = None if trace is None else Instrumentation(trace, name, self._guard)
+        self._scene = scene = LinkContext(self._store, self._guard, host_functions or {}, self.config, track)
         self._context = scene.host.context
         try:
             self._operations = Operations(self._store, self._guard, timeout, fuel, collect=collect_statistics)
@@ -96,7 +96,7 @@ class Service:
         self.config = self._scene.config
 
     def load_module(
-        self, part: Part | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
+        self, part: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
     ) -> None:
         """Link one more module behind those that are there, and initialise it. The others keep their state.
 
@@ -126,7 +126,7 @@ class Service:
             raise
         finally:
             self._guard.leave()
-        if isinstance(part, Part):
+        if isinstance(part, LinkableModule):
             self.engine = part.glue.engine
         self._offer()
 
@@ -154,7 +154,7 @@ class Service:
         """The record classes that were declared for a module, by type index; None when nothing was."""
         return cls._declared.records(module)
 
-    def _handle(self, name: str, linked: Linked) -> ModuleHandle:
+    def _handle(self, name: str, linked: LinkedModule) -> ModuleHandle:
         """What users see of a module."""
         functions = {
             function: self._operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
@@ -270,7 +270,7 @@ class Service:
             results = [refused[index] if index in refused else next(others) for index in range(total)]
         return results
 
-    def _attempt(self, linked: Linked, function: str, row: Any) -> Any:
+    def _attempt(self, linked: LinkedModule, function: str, row: Any) -> Any:
         """The result of one call, or the exception it raised."""
         try:
             params = linked.plan.exports[function].params
@@ -317,7 +317,7 @@ class Service:
         with self._context.of(parameters):
             yield
 
-    def _run(self, linked: Linked, function: str, values: Sequence[Any]) -> Any:
+    def _run(self, linked: LinkedModule, function: str, values: Sequence[Any]) -> Any:
         """Run an export adapter on internal values."""
         self._guard.enter()
         try:
@@ -381,11 +381,11 @@ class Service:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self.engine} engine, {self.backend} calls"
+        state = "closed" if self.closed else f"{self.engine} engine, {self.call_layer} calls"
         return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
 
 
-def _memory_size(linked: Linked) -> int:
+def _memory_size(linked: LinkedModule) -> int:
     memory = linked.instance.memory if linked.instance else None
     if memory is None:
         return 0

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.contract import Adapter, Bound, ImportAdapter
+from marine_runtime.adapters.contract import Adapter, BoundAdapters, ImportAdapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
@@ -33,7 +33,7 @@ PYTHON = "Python"
 SENT, RECEIVED = "arg_bytes", "result_bytes"
 
 
-class Track:
+class Instrumentation:
     """The crossings of one service."""
 
     def __init__(self, tracer: Tracer, service: str, guard: Guard) -> None:
@@ -42,14 +42,14 @@ class Track:
         self._number = tracer.track(service)
         self._open: list[Span] = []
 
-    def bound(self, plan: ModulePlan, engine: str, bound: Bound) -> Bound:
+    def bound(self, plan: ModulePlan, engine: str, bound: BoundAdapters) -> BoundAdapters:
         """The adapters of one module, recorded. Batches are left out, so that every row of one is a call."""
         signatures, records = plan.exports, plan.records
 
         def inner(name: str, run: Adapter) -> Adapter:
             return self._over_values(f"{plan.name}.{name}", engine, signatures[name], records, run)
 
-        return Bound(
+        return BoundAdapters(
             exports={name: inner(name, run) for name, run in bound.exports.items()},
             imports={key: self._import(plan.name, key, engine, item) for key, item in bound.imports.items()},
             entries={name: self._entry(plan, name, engine, run) for name, run in bound.entries.items()},

@@ -19,7 +19,7 @@ _NEW_STAT, _OLD_STAT = 64, 56
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class ShimBody:
     """Declarations of locals, and instructions."""
 
     code: str
@@ -96,7 +96,7 @@ _STAT = """
     (i32.const 0)"""
 
 
-def _old_stat(name: str, parameters: int) -> Body:
+def _old_stat(name: str, parameters: int) -> ShimBody:
     """Attributes of a file in the layout of `wasi_unstable`, whose number of links has 32 bits."""
     ptr, result = f"(local.get ${parameters})", SCRATCH + _NEW_STAT
     code = _STAT.format(
@@ -110,7 +110,7 @@ def _old_stat(name: str, parameters: int) -> Body:
         links=result + 24,
         size=result + 32,
     )
-    return Body(code, "(local $error i32)")
+    return ShimBody(code, "(local $error i32)")
 
 
 # The native function sleeps where nothing can interrupt it. So no clock may take longer than the call has left; when
@@ -134,7 +134,7 @@ _PATIENCE = """
               (i32.store16 $guest offset=40 (local.get $to) (i32.const 0))))))))"""
 
 
-def _poll(stride: int) -> Body:
+def _poll(stride: int) -> ShimBody:
     """`poll_oneoff`: the guest's subscriptions are replaced by translated ones for the time of the native call."""
     subscriptions = f"(i32.mul (local.get $2) (i32.const {stride}))"
     restore = f"(memory.copy $guest $state (local.get $0) (i32.const {SCRATCH}) {subscriptions})"
@@ -190,28 +190,28 @@ def _poll(stride: int) -> Body:
     (i32.const 0)"""
     names = ("from", "to", "index", "tag", "fd", "error")
     wide = ("patience", "wait", "now", "lent")
-    return Body(code, " ".join(f"(local ${name} {'i64' if name in wide else 'i32'})" for name in (*names, *wide)))
+    return ShimBody(code, " ".join(f"(local ${name} {'i64' if name in wide else 'i32'})" for name in (*names, *wide)))
 
 
 BODIES = {
-    "nothing": Body("(i32.const 0)"),
-    "not_supported": Body(f"(i32.const {NOTSUP})"),
+    "nothing": ShimBody("(i32.const 0)"),
+    "not_supported": ShimBody(f"(i32.const {NOTSUP})"),
     # The native function refuses codes from 126 on.
-    "exit": Body("(call $exit (local.get $0)) unreachable"),
-    "no_socket": Body(f"(i32.const {NOTSOCK})"),
-    "args_sizes_get": Body(f"""
+    "exit": ShimBody("(call $exit (local.get $0)) unreachable"),
+    "no_socket": ShimBody(f"(i32.const {NOTSOCK})"),
+    "args_sizes_get": ShimBody(f"""
     {_fits("(local.get $0)", 4)}
     {_fits("(local.get $1)", 4)}
     (i32.store $guest (local.get $0) (i32.const 0))
     (i32.store $guest (local.get $1) (i32.const 0))
     (i32.const 0)"""),
-    "environ_sizes_get": Body(f"""
+    "environ_sizes_get": ShimBody(f"""
     {_fits("(local.get $0)", 4)}
     {_fits("(local.get $1)", 4)}
     (i32.store $guest (local.get $0) {_header(0)})
     (i32.store $guest (local.get $1) {_header(1)})
     (i32.const 0)"""),
-    "environ_get": Body(
+    "environ_get": ShimBody(
         f"""
     {_fits("(local.get $0)", f"(i64.shl (i64.extend_i32_u {_header(0)}) (i64.const 2))")}
     {_fits("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}
@@ -229,7 +229,7 @@ BODIES = {
     (i32.const 0)""",
         "(local $offset i32) (local $left i32)",
     ),
-    "fd_close": Body(
+    "fd_close": ShimBody(
         f"""
     (local.set $old (call $native (local.get $0)))
     (if (i32.eq (local.get $old) (i32.const -1)) (then (return (i32.const {BADF}))))
@@ -239,7 +239,7 @@ BODIES = {
         "(local $old i32)",
     ),
     # The native table stays as it is: only the guest's own entries move.
-    "fd_renumber": Body(
+    "fd_renumber": ShimBody(
         f"""
     (local.set $from (call $native (local.get $0)))
     (local.set $old (call $native (local.get $1)))
@@ -252,7 +252,7 @@ BODIES = {
     (i32.const 0)""",
         "(local $from i32) (local $old i32)",
     ),
-    "fd_prestat_get": Body(
+    "fd_prestat_get": ShimBody(
         f"""{_PREOPEN}
     {_fits("(local.get $1)", 8)}
     (i32.store $guest (local.get $1) (i32.const 0))
@@ -260,7 +260,7 @@ BODIES = {
     (i32.const 0)""",
         "(local $entry i32)",
     ),
-    "fd_prestat_dir_name": Body(
+    "fd_prestat_dir_name": ShimBody(
         f"""{_PREOPEN}
     (local.set $size (i32.load $state offset=4 (local.get $entry)))
     (if (i32.lt_u (local.get $2) (local.get $size)) (then (return (i32.const {NAMETOOLONG}))))
@@ -270,7 +270,7 @@ BODIES = {
         "(local $entry i32) (local $size i32)",
     ),
     # A place for the descriptor is found first: what the native function opened could not be forgotten afterwards.
-    "path_open": Body(
+    "path_open": ShimBody(
         f"""
     {_fits("(local.get $8)", 4)}
     {_aligned("(local.get $8)", 4)}
@@ -288,7 +288,7 @@ BODIES = {
     "fd_filestat_get_unstable": _old_stat("fd_filestat_get", 1),
     "path_filestat_get_unstable": _old_stat("path_filestat_get", 4),
     # There 0, 1, 2 are current, end, start; here they are start, current, end.
-    "fd_seek_unstable": Body(f"""
+    "fd_seek_unstable": ShimBody(f"""
     (if (i32.gt_u (local.get $2) (i32.const 2)) (then (return (i32.const {INVAL}))))
     (call $native.fd_seek (local.get $0) (local.get $1)
       (i32.rem_u (i32.add (local.get $2) (i32.const 1)) (i32.const 3)) (local.get $3))"""),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marine_runtime.wasi.bodies import BADF, BODIES, HELPERS, Body
+from marine_runtime.wasi.bodies import BADF, BODIES, HELPERS, ShimBody
 from marine_runtime.wasi.functions import FUNCTIONS, PREVIEW1, WasiFunction
 from marine_runtime.wasm.api import CODE_TYPES, Codes
 
@@ -88,7 +88,7 @@ def _translation(position: int) -> str:
     )
 
 
-def _forwarding(function: WasiFunction, captured: Sequence[int]) -> Body:
+def _forwarding(function: WasiFunction, captured: Sequence[int]) -> ShimBody:
     call = f"(call $native.{function.name}{_arguments(function)})"
     if function.name == "fd_write":
         for descriptor in captured:
@@ -96,4 +96,4 @@ def _forwarding(function: WasiFunction, captured: Sequence[int]) -> Body:
                 f"(if (i32.eq (local.get $0) (i32.const {descriptor}))\n"
                 f"      (then (return (call $capture{_arguments(function)}))))\n    {call}"
             )
-    return Body(call)
+    return ShimBody(call)

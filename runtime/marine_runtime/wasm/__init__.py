@@ -8,6 +8,6 @@ and the baseline). `ffi` is the only file that touches private names of the bind
 
 from marine_runtime.wasm.api import Codes, Memory
 from marine_runtime.wasm.module import Module
-from marine_runtime.wasm.store import Backend, Instance, Store, assemble, open_backend
+from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble, open_runtime
 
-__all__ = ["Backend", "Codes", "Instance", "Memory", "Module", "Store", "assemble", "open_backend"]
+__all__ = ["Codes", "Instance", "Memory", "Module", "Store", "WasmRuntime", "assemble", "open_runtime"]

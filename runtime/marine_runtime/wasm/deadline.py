@@ -22,7 +22,7 @@ _LINGER = 0.1
 _LONGEST_SLEEP = 1.0  # keeps the number of ticks that are due at once small
 
 
-class Watchdog:
+class DeadlineClock:
     """The clock of one engine."""
 
     def __init__(self, advance: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """Compiling, storing and instantiating modules through wasmtime's public API, for either call layer.
 
-One `Backend` per process and layer (an engine is expensive and shareable), one `Store` per service.
+One `WasmRuntime` per process and layer (an engine is expensive and shareable), one `Store` per service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, Memory, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import FAR, TICK, Watchdog
+from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.meter import Meter
@@ -82,7 +82,7 @@ class Store:
         self,
         layer: CallLayer,
         engine: wasmtime.Engine,
-        watchdog: Watchdog,
+        watchdog: DeadlineClock,
         creator: MemoryCreator | None,
         budget: Budget | None,
         *,
@@ -184,7 +184,7 @@ class Store:
 
     @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
-        """While this lasts, Wasm of the store has `fuel` units; only a store of a metered backend can run on fuel."""
+        """While this lasts, Wasm of the store has `fuel` units; only a store of a metered runtime can run on fuel."""
         self.parking.fuel = fuel
         self.native.set_fuel(fuel)
         try:
@@ -238,7 +238,7 @@ class Store:
         self._kept.clear()
 
 
-class Backend:
+class WasmRuntime:
     """An engine with a call layer.
 
     Attributes:
@@ -271,7 +271,7 @@ class Backend:
         if self._creator:
             self._creator.install(config)
         self._engine = wasmtime.Engine(config)
-        self._watchdog = Watchdog(self._engine.increment_epoch)
+        self._watchdog = DeadlineClock(self._engine.increment_epoch)
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -326,10 +326,10 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
-def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> Backend:
-    """The process-wide backend with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
+def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> WasmRuntime:
+    """The process-wide Wasm runtime with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
 
-    By default the stack is what suits the current thread; services of that backend then belong on this thread.
+    By default the stack is what suits the current thread; services of that runtime then belong on this thread.
 
     What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
 
@@ -343,13 +343,13 @@ def open_backend(name: str = "fast", max_wasm_stack: int | None = None, *, meter
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> Backend:
+def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
-        return Backend(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
+        return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":
         raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
-    return Backend(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+    return WasmRuntime(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
 
 
 def _first_line(error: Exception) -> str:

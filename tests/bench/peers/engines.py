@@ -35,17 +35,17 @@ class Engine:
     """One engine over one call layer."""
 
     engine: str
-    backend: str = "fast"
+    call_layer: str = "fast"
 
     @property
     def name(self) -> str:
         """The engine, and the call layer when it is not the fast one."""
-        return self.engine if self.backend == "fast" else f"{self.engine}, {self.backend} API"
+        return self.engine if self.call_layer == "fast" else f"{self.engine}, {self.call_layer} API"
 
     @property
     def about(self) -> str:
         """What it is."""
-        layer = "our call layer" if self.backend == "fast" else "the public API of Wasmtime's Python binding"
+        layer = "our call layer" if self.call_layer == "fast" else "the public API of Wasmtime's Python binding"
         return f"marine-gen, engine `{self.engine}` over {layer}"
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
@@ -68,7 +68,7 @@ class Engine:
             services = [stack.enter_context(self._load(work)) for _ in range(case.count)]
             calls = [public_call(service, work) for service in services]
             return contender(partial(_all, calls), case.count)
-        if self.backend != "fast":
+        if self.call_layer != "fast":
             raise NotMeasuredError("loads as the interpreter does; the call layer makes no difference")
         return self._loading(case, stack)
 
@@ -103,8 +103,8 @@ class Engine:
                 os.environ[CACHE_VARIABLE] = before
 
     def _load(self, work: Work) -> Service:
-        service = marine_gen.load(dict(work.modules), engine=self.engine, backend=self.backend)
-        if service.backend != self.backend:
+        service = marine_gen.load(dict(work.modules), engine=self.engine, call_layer=self.call_layer)
+        if service.call_layer != self.call_layer:
             service.close()
             raise NotMeasuredError("the fast call layer is not available here; see `marine-gen doctor`")
         return service
