@@ -1,9 +1,8 @@
 """Lifting and lowering of types that live out of line: one function per type, made only when something uses it.
 
-Strings, bytes and numeric arrays come ready-made from `marine_runtime.adapters.contract`; records and arrays of
-anything else get a
-function of their own, shared by all adapters of the module, so the size of the output grows with the types and not with
-their uses. A flat record is one `struct` operation. Types that can nest without end count their depth.
+Strings, bytes and numeric arrays come ready-made from the runtime; records and arrays of anything else get a function
+of their own, shared by all adapters of the module, so the size of the output grows with the types and not with their
+uses. A flat record is one `struct` operation. Types that can nest without end count their depth.
 """
 
 from __future__ import annotations

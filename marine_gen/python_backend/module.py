@@ -124,7 +124,7 @@ class _Module:
             "type_aliases": self._aliases.items(),
             "structs": [*sorted(structs.items()), *batch_structs],
             "glue_imports": sorted(
-                {"Bound", "Link", "Sites"}
+                {"BoundAdapters", "Link", "Sites"}
                 | self._helpers.imports
                 | self._staged.imports
                 | (words & {"ArgumentError", "BatchCode", "CallError", "get_ident", "locate", "to_f32"})

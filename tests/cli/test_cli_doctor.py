@@ -12,7 +12,7 @@ from click.testing import Result
 
 from marine_gen.artifact import ENGINES
 from marine_gen.cli import probe
-from marine_runtime.wasm import api
+from marine_runtime.wasm import api, open_runtime
 
 Run = Callable[..., Result]
 

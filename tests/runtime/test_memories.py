@@ -29,7 +29,7 @@ LAYERS = (FastLayer, PublicLayer)
 
 
 @pytest.fixture(params=LAYERS)
-def call_layer(request: pytest.FixtureRequest) -> WasmRuntime:
+def runtime(request: pytest.FixtureRequest) -> WasmRuntime:
     return WasmRuntime(request.param())
 
 

@@ -21,6 +21,7 @@ ORDER = (
 """Stages, earliest first; each may import itself and those before it."""
 
 THIRD_PARTY = {
+    "parsing": {"lark"},
     "text": {"lark"},
     "idl": {"lark"},
     "codegen": {"jinja2"},
@@ -28,6 +29,8 @@ THIRD_PARTY = {
     "hatch": {"hatchling", "packaging"},  # where hatchling is, packaging is
     "bench": {"rich"},
     "graph": {"rich"},  # how wide texts are
+    "console": {"click", "rich"},
+    "inspect": {"click", "rich"},
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
     "repl": {"click", "prompt_toolkit", "platformdirs"},
 }

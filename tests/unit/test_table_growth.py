@@ -109,7 +109,7 @@ def test_unknown_instructions(code: str) -> None:
 
 
 @pytest.fixture(params=[FastLayer, PublicLayer])
-def call_layer(request: pytest.FixtureRequest) -> WasmRuntime:
+def runtime(request: pytest.FixtureRequest) -> WasmRuntime:
     return WasmRuntime(request.param())
 
 

@@ -32,7 +32,7 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
     (.idl).
     """
     from marine_gen.diagnostics import DiagnosticError
-    from marine_gen.ir import module_interface
+    from marine_gen.reflect.description import module_interface
 
     inputs = read_inputs(file)
     if len(inputs) != 1:

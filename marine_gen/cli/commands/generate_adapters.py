@@ -87,7 +87,7 @@ def _embed(name: str, wasm: bytes, interfaces: Interfaces, sdk_version: str) -> 
     from marine_gen.artifact import compile_module
     from marine_gen.binary import embed
     from marine_gen.diagnostics import DiagnosticError
-    from marine_gen.ir import check_exports
+    from marine_gen.reflect.exports import check_exports
     from marine_gen.wasm import embed_sdk_version, read_signatures
 
     if findings := check_exports(interfaces, read_signatures(wasm)):

@@ -34,7 +34,7 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.idl import print_description
-    from marine_gen.ir import describe_module, module_interface
+    from marine_gen.reflect.description import describe_module, module_interface
     from marine_runtime.service.interface import Interface
 
     if as_json and idl:

@@ -21,7 +21,7 @@ ToPublic = Callable[[Any], Any]
 
 _IMPORTED = ("Any", "Callable", "Mapping", "Protocol", "Sequence", "annotations", "dataclass", "dataclasses", "typing")
 _GLUE = (
-    *("Bound", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
+    *("BoundAdapters", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
     *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
     *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
     *("memory", "meter", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
