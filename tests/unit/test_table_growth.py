@@ -120,7 +120,7 @@ def opened(runtime: WasmRuntime, text: str, limit: int | None) -> tuple[Store, w
 
 
 def test_growth_is_charged_to_the_element(runtime: WasmRuntime) -> None:
-    store, instance = opened(call_layer, f"(table $t 0 funcref) {GROW}", 8 * 10 + 7)
+    store, instance = opened(runtime, f"(table $t 0 funcref) {GROW}", 8 * 10 + 7)
     grow = instance.function("grow", "I", "i")
     assert [grow(4), grow(7), grow(6), grow(1), grow(0)] == [0, -1, 4, -1, 10]
     assert (store.budget.used, store.budget.rejects) == (80, 2)
@@ -130,7 +130,7 @@ def test_growth_is_charged_to_the_element(runtime: WasmRuntime) -> None:
 
 
 def test_a_tables_own_maximum_is_no_refusal(runtime: WasmRuntime) -> None:
-    store, instance = opened(call_layer, f"(table 3 externref) (table $t 2 5 funcref) {GROW}", None)
+    store, instance = opened(runtime, f"(table 3 externref) (table $t 2 5 funcref) {GROW}", None)
     grow = instance.function("grow", "I", "i")
     assert [grow(4), grow(3), grow(1)] == [-1, 2, -1]
     assert (store.budget.used, store.budget.rejects) == (24, 0)
@@ -143,7 +143,7 @@ def test_tables_of_other_kinds(runtime: WasmRuntime) -> None:
       (func (export "typed") (param i32) (result i32) (table.grow $r (ref.func $first) (local.get 0)))
       (func (export "wide") (param i64) (result i64) (table.grow $w (ref.null extern) (local.get 0)))
       (func (export "size") (result i64) (table.size $w))"""
-    store, instance = opened(call_layer, text, 80)
+    store, instance = opened(runtime, text, 80)
     typed, wide = instance.function("typed", "I", "i"), instance.function("wide", "q", "q")
     assert [typed(4), wide(5), wide(2), wide(9_000_000_001), wide(8_999_999_995), wide(1), typed(1)] == [
         *(1, 0, -1, -1, -1, 5, -1),
@@ -158,13 +158,13 @@ def test_a_start_function_is_charged_too(runtime: WasmRuntime) -> None:
       (func $go (global.set $was (table.grow $t (ref.null func) (i32.const 3)))) (start $go)
       (func (export "was") (result i32) (global.get $was))"""
     for limit, expected in ((24, 0), (23, -1)):
-        store, instance = opened(call_layer, text, limit)
+        store, instance = opened(runtime, text, limit)
         assert instance.function("was", "", "i")() == expected
         assert store.budget.rejects == (expected == -1)
         store.close()
     with pytest.raises(TrapError, match="unreachable"):
         opened(
-            call_layer,
+            runtime,
             "(table $t 0 funcref) (func $go (drop (table.grow $t (ref.null func) (i32.const 3)))"
             " unreachable) (start $go)",
             None,
@@ -188,14 +188,14 @@ def test_a_longer_spelling_is_found(runtime: WasmRuntime) -> None:
 def test_guests_may_use_the_names(runtime: WasmRuntime) -> None:
     names = [f'(export "marine-gen:{name}")' for name in ("table growth", "start")]
     for table in ("2 externref", "0 1 externref", "1 1 funcref"):
-        store, _ = opened(call_layer, f"(table {names[0]} {table}) (func {names[1]} (param i32))", 8)
+        store, _ = opened(runtime, f"(table {names[0]} {table}) (func {names[1]} (param i32))", 8)
         store.close()
     with pytest.raises(TrapError, match="unreachable"):
-        opened(call_layer, f"(func {names[1]} (unreachable))", None)
+        opened(runtime, f"(func {names[1]} (unreachable))", None)
     taken = f"(table $t {names[0]} 0 1 funcref)"
     with pytest.raises(LoadError, match="duplicate export name"):
-        opened(call_layer, taken + GROW, 8)
-    store, instance = opened(call_layer, f'{taken} (func (export "size") (result i32) (table.size $t))', 8)
+        opened(runtime, taken + GROW, 8)
+    store, instance = opened(runtime, f'{taken} (func (export "size") (result i32) (table.size $t))', 8)
     assert instance.function("size", "", "i")() == 1
     store.close()
 
