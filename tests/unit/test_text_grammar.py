@@ -11,6 +11,7 @@ from marine_gen.interfaces import INSTRUCTIONS, Adapter, Immediate, Instruction,
 from marine_gen.text import parse, print_interfaces
 from marine_gen.text.grammar import TYPE_TERMINALS, adapter_parser, grammar_text, literal_texts
 from marine_runtime.types import Array, Prim, Record
+from tests.support.paths import ROOT
 
 SAMPLES = {
     Immediate.NONE: (None,),
@@ -47,7 +48,7 @@ def test_the_type_terminals_are_the_words_of_all_types() -> None:
 
 
 def test_the_grammar_is_the_file_of_the_checkout() -> None:
-    assert grammar_text() == (Path(__file__).parents[2] / "grammar" / "adapter.lark").read_text("utf-8")
+    assert grammar_text() == (ROOT / "grammar" / "adapter.lark").read_text("utf-8")
 
 
 def test_an_installed_grammar_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
