@@ -39,16 +39,16 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "endless allocate": ("tests/runtime/test_fused_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/runtime/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
-    "wasi": ("tests/runtime/test_wasi.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
-    "isolation": ("tests/runtime/test_wasi_isolation.py", "-k", "interpreter-fast"),
-    "wasi services": ("tests/runtime/test_wasi_services.py", "-k", "interpreter-fast"),
+    "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
+    "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter-fast"),
+    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter-fast"),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (
         *(
             "tests/runtime/test_linking.py",
             "tests/runtime/test_host_functions.py",
-            "tests/runtime/test_wasi_services.py",
+            "tests/runtime/wasi/test_services.py",
         ),
         *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
     ),
