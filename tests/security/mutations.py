@@ -46,8 +46,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (
         *(
-            "tests/runtime/test_linking.py",
-            "tests/runtime/test_host_functions.py",
+            "tests/runtime/linking/test_linker.py",
+            "tests/runtime/host/test_functions.py",
             "tests/runtime/wasi/test_services.py",
         ),
         *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
