@@ -17,10 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from marine_runtime.errors import ValueLimitError
-from marine_runtime.wasm.api import Memory
 from marine_runtime.wasm.traps import Parking, timed_out
 
 PART = 16
@@ -34,6 +33,15 @@ MANY = 1024
 _Item = TypeVar("_Item")
 
 
+class _Viewed(Protocol):
+    """The part of a memory that the meter looks at."""
+
+    view: memoryview
+
+    def refresh(self) -> None:
+        """Make `view` cover the memory as it is now."""
+
+
 class Meter:
     """Counts the parts of the value that is lifted from one memory.
 
@@ -44,7 +52,7 @@ class Meter:
 
     __slots__ = ("_memory", "_parking", "granted", "left")
 
-    def __init__(self, memory: Memory, parking: Parking) -> None:
+    def __init__(self, memory: _Viewed, parking: Parking) -> None:
         self._memory = memory
         self._parking = parking
         self.left = self.granted = STEP
