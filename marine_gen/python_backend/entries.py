@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from marine_gen.python_backend.writer import Writer, literal
 from marine_runtime.calls.guard import INLINE_CALL
+from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
@@ -152,7 +153,8 @@ class Annotations:
 
 def docstring(text: str) -> str:
     """`text` as a one-line docstring, whatever characters it has."""
-    body = text if len(text) <= 200 else text[:199] + "…"
-    plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in body)
+    plain = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shortened(text, 200)
+    )
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
     return f'"""{escaped}"""'

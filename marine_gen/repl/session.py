@@ -248,12 +248,12 @@ class Session:
         Raises:
             CommandError: there is not; with a suggestion.
         """
-        from marine_runtime.config.model import did_you_mean
+        from marine_runtime.messages import suggestion
 
         self.check_module(module)
         known = list(self.service.modules[module])
         if function not in known:
-            raise CommandError(f"function with name `{function}` is missing{did_you_mean(function, known)}")
+            raise CommandError(f"function with name `{function}` is missing{suggestion(function, known)}")
 
     def check_module(self, module: str) -> None:
         """Look whether there is such a module.
@@ -261,16 +261,16 @@ class Session:
         Raises:
             CommandError: there is not; with a suggestion.
         """
-        from marine_runtime.config.model import did_you_mean
+        from marine_runtime.messages import suggestion
 
         known = list(self.service.modules)
         if module not in known:
-            raise CommandError(f'module with name "{module}" is missing{did_you_mean(module, known)}')
+            raise CommandError(f'module with name "{module}" is missing{suggestion(module, known)}')
 
     def _unknown(self, word: str) -> NoReturn:
-        from marine_runtime.config.model import did_you_mean
+        from marine_runtime.messages import suggestion
 
-        raise CommandError(f"there is no command `{word}` (`help` lists all){did_you_mean(word, list(by_name()))}")
+        raise CommandError(f"there is no command `{word}` (`help` lists all){suggestion(word, list(by_name()))}")
 
     def greet(self) -> None:
         """The banner (spec marine-runtime §9.1)."""

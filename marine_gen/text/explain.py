@@ -5,14 +5,14 @@ Only lexical and syntax errors; errors in values are reported where the values a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from difflib import get_close_matches
+from collections.abc import Collection
 
 from lark import Token
 
 from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
+from marine_runtime.messages import did_you_mean
 
 _END = "$END"
 _CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", _END: "the end of the text"}
@@ -26,17 +26,6 @@ _TYPE_ALIASES = {
     "list": "array",
     "vec": "array",
 }
-_LONGEST_WORD = 40
-
-
-def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | None = None) -> str:
-    """`did you mean …?` for the candidate nearest to `word`, or nothing; upper and lower case are the same."""
-    if len(word) > _LONGEST_WORD:
-        return ""
-    known = {item.lower(): item for item in candidates}
-    alias = (aliases or {}).get(word.lower())
-    near = [alias] if alias in known else get_close_matches(word.lower(), known, 1)
-    return f"did you mean `{known[near[0]]}`?" if near else ""
 
 
 def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
@@ -109,7 +98,7 @@ def _help(token: Token, previous: Token | None, accepts: Collection[str]) -> str
         if NAME_TERMINALS & set(accepts):
             return f"a name starts with `$`: `${shown(token)}`"
         words = [literals[name] for name in accepts if name in literals and literals[name][0].isalpha()]
-        return suggestion(token, sorted(words), _TYPE_ALIASES)
+        return did_you_mean(token, sorted(words), _TYPE_ALIASES)
     return ""
 
 

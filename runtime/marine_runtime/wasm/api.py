@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from marine_runtime.errors import CallError
+from marine_runtime.messages import are, counted
 from marine_runtime.types import CoreSignature, IType, Prim
-from marine_runtime.wording import are, counted
 
 if TYPE_CHECKING:
     from marine_runtime.wasm.meter import Meter
