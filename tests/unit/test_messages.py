@@ -9,7 +9,7 @@ from marine_gen.diagnostics import DiagnosticError
 from marine_gen.wasm import read_signatures
 from marine_runtime.adapters.codec import failed_allocation
 from marine_runtime.messages import are, counted, did_you_mean, listed, nearest, shortened, suggestion
-from marine_runtime.wasm.api import out_of_bounds
+from marine_runtime.wasm.memory import out_of_bounds
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 bytes are"), (1, "1 byte is"), (2, "2 bytes are")])
