@@ -19,6 +19,7 @@ from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.host import call_parameters, logger
+from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
 
@@ -356,7 +357,7 @@ def _signature(name: str, signature: FunctionType, records: Records) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, for a document: what can't be seen, or must not be in XML, as an escape; not too long."""
-    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in shortened(text, _LONGEST)
     )

@@ -6,7 +6,6 @@ Errors about the meaning of names are reported in `transform`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 from lark import Token
 
@@ -15,6 +14,7 @@ from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, NAME_TERMINALS, lite
 from marine_gen.parsing.explain import END, alternatives, description, report_illegal
 from marine_gen.parsing.findings import Findings, span_of
 from marine_gen.parsing.syntax import SyntaxProblem
+from marine_runtime.messages import nearest
 
 BLOCKS = ("data", "import", "export")
 """The words that a block starts with."""
@@ -51,8 +51,7 @@ def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
 
 def block_meant(word: str) -> str:
     """The word of a block that was probably meant by `word`, or nothing."""
-    near = get_close_matches(word.lower(), BLOCKS, 1)
-    return _BLOCK_ALIASES.get(word.lower()) or (near[0] if near else "")
+    return nearest(word, BLOCKS, _BLOCK_ALIASES)
 
 
 def explain_block(first: Token, findings: Findings) -> None:

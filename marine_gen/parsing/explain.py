@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 from lark import Token
 
@@ -12,18 +11,6 @@ from marine_gen.parsing.findings import Findings, shown
 
 END = "$END"
 """The terminal at the end of a form."""
-
-_LONGEST_WORD = 40
-
-
-def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | None = None) -> str:
-    """`did you mean …?` for the candidate nearest to `word`, or nothing; upper and lower case are the same."""
-    if len(word) > _LONGEST_WORD:
-        return ""
-    known = {item.lower(): item for item in candidates}
-    alias = (aliases or {}).get(word.lower())
-    near = [alias] if alias in known else get_close_matches(word.lower(), known, 1)
-    return f"did you mean `{known[near[0]]}`?" if near else ""
 
 
 def report_illegal(run: str, span: SourceSpan, findings: Findings, help_line: str) -> None:

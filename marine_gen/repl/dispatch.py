@@ -34,11 +34,11 @@ def goes_on(text: str) -> bool:
 
 
 def _command(word: str) -> Command:
-    from marine_runtime.config.model import did_you_mean
+    from marine_runtime.messages import suggestion
 
     command = by_name().get(word)
     if command is None:
-        raise CommandError(f"there is no command `{word}` (`help` lists all){did_you_mean(word, list(by_name()))}")
+        raise CommandError(f"there is no command `{word}` (`help` lists all){suggestion(word, list(by_name()))}")
     return command
 
 

@@ -207,12 +207,12 @@ class Session:
         Raises:
             CommandError: it does not; with a suggestion.
         """
-        from marine_runtime.config.model import did_you_mean
+        from marine_runtime.messages import suggestion
 
         self.check_module(module)
         known = list(self.service.modules[module])
         if function not in known:
-            raise CommandError(f"function with name `{function}` is missing{did_you_mean(function, known)}")
+            raise CommandError(f"function with name `{function}` is missing{suggestion(function, known)}")
 
     def check_module(self, module: str) -> None:
         """Require a module to exist.
@@ -220,8 +220,8 @@ class Session:
         Raises:
             CommandError: it does not; with a suggestion.
         """
-        from marine_runtime.config.model import did_you_mean
+        from marine_runtime.messages import suggestion
 
         known = list(self.service.modules)
         if module not in known:
-            raise CommandError(f'module with name "{module}" is missing{did_you_mean(module, known)}')
+            raise CommandError(f'module with name "{module}" is missing{suggestion(module, known)}')

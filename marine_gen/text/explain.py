@@ -10,9 +10,10 @@ from collections.abc import Collection
 from lark import Token
 
 from marine_gen.diagnostics import Code, SourceSpan
-from marine_gen.parsing.explain import END, alternatives, description, report_illegal, suggestion
+from marine_gen.parsing.explain import END, alternatives, description, report_illegal
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
+from marine_runtime.messages import did_you_mean
 
 _CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", END: "the end of the text"}
 _TYPE_ALIASES = {
@@ -94,7 +95,7 @@ def _help(token: Token, previous: Token | None, accepts: Collection[str]) -> str
         if NAME_TERMINALS & set(accepts):
             return f"a name starts with `$`: `${shown(token)}`"
         words = [literals[name] for name in accepts if name in literals and literals[name][0].isalpha()]
-        return suggestion(token, sorted(words), _TYPE_ALIASES)
+        return did_you_mean(token, sorted(words), _TYPE_ALIASES)
     return ""
 
 
