@@ -19,7 +19,7 @@ from marine_gen.artifact import compile_service, read_target
 from marine_gen.artifact.fuse import fuse
 from marine_gen.diagnostics import codes
 from marine_gen.graph import build_graph, render_svg
-from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
+from marine_gen.interfaces import INSTRUCTIONS, Immediate, InstructionKind, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
 from marine_gen.parsing.grammar import grammar_text
 from marine_gen.passes import print_fused
@@ -97,7 +97,7 @@ def instructions_page() -> str:
 
 
 def _group(operator: Operator) -> str:
-    if operator.is_conversion:
+    if operator.kind is InstructionKind.CONVERT:
         return "Conversions"
     return (
         "Memory"

@@ -7,7 +7,9 @@ numbers are given in `records`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
+from marine_runtime.abi.layout import Form, layout
 from marine_runtime.types import Prim
 
 
@@ -27,6 +29,20 @@ class Named:
 
 Type = Prim | Vector | Named
 """A described type. Byte arrays and the raw i32 and i64 have no name of their own in descriptions."""
+
+
+def form(ty: Type) -> Form:
+    """What a slot of `ty` holds."""
+    match ty:
+        case Prim():
+            return layout(ty).form
+        case Vector():
+            return Form.PAIR
+        case Named():
+            return Form.POINTER
+        case _:
+            assert_never(ty)
+
 
 DESCRIBED_PRIMS = frozenset(Prim) - {Prim.BYTE_ARRAY, Prim.I32, Prim.I64}
 

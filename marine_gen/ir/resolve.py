@@ -14,20 +14,12 @@ from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_gen.interfaces import Adapter, Import, Interfaces
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
+from marine_runtime.abi.helpers import BY_EXPORT
+from marine_runtime.abi.layout import CORE_TYPES, MAX_RECORD_DEPTH, Flat, Kind, is_flat, layout, shape
 from marine_runtime.abi.plan import Callee
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
-from marine_runtime.types import CORE_TYPES, Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
+from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
 
 Report = Callable[[Diagnostic], None]
-
-_HELPERS: dict[str, tuple[str, str]] = {
-    "allocate": ("II", "I"),
-    "release_objects": ("", ""),
-    "get_result_size": ("", "I"),
-    "get_result_ptr": ("", "I"),
-    "set_result_size": ("I", ""),
-    "set_result_ptr": ("I", ""),
-}
 
 _CORE_NAMES = {prim.value: prim for prim in CORE_TYPES}
 
@@ -175,13 +167,12 @@ class _Resolver:
     def _conventional(self, position: int) -> CoreCallee:
         """What the ABI says about an export when there is no module to look at."""
         export = self._interfaces.exports[position]
-        if export.name in _HELPERS:
-            params, results = _HELPERS[export.name]
-            fields = tuple(Field(f"p{index}", Prim.I32) for index in range(len(params)))
-            return CoreCallee(position, export.name, FunctionType(fields, (Prim.I32,) * len(results)))
+        if helper := BY_EXPORT.get(export.name):
+            fields = tuple(Field(f"p{index}", item.type) for index, item in enumerate(helper.core.params))
+            return CoreCallee(position, export.name, FunctionType(fields, helper.core.results))
         ty = self._function_type(export.type_index, export.span, f"export `{export.name}`") or FunctionType()
         flat = [carrier for param in ty.params for carrier in layout(param.type).carrier]
-        results_flat = tuple(layout(result).carrier[0] for result in ty.results if layout(result).code)
+        results_flat = tuple(layout(result).carrier[0] for result in ty.results if is_flat(result))
         fields = tuple(Field(f"p{index}", carrier) for index, carrier in enumerate(flat))
         return CoreCallee(position, export.name, FunctionType(fields, results_flat))
 
@@ -269,7 +260,7 @@ class _Resolver:
         """The type of an import adapter must be numbers only, and match the Wasm import when there is one."""
         name = f"{item.namespace}.{item.name}"
         members: list[IType] = [*(param.type for param in ty.params), *ty.results]
-        if any(not layout(member).code or member is Prim.BOOLEAN for member in members):
+        if not all(map(_is_number, members)):
             self._fail(
                 Code.WASM_SIGNATURE,
                 f"the import adapter of `{name}` has the type {ty}, but a guest can only pass and take numbers",
@@ -292,3 +283,9 @@ class _Resolver:
                     item.span,
                     f"import `{name}`",
                 )
+
+
+def _is_number(ty: IType) -> bool:
+    """Whether a guest can pass a `ty` as it is."""
+    part = shape(ty)
+    return isinstance(part, Flat) and part.kind is not Kind.BOOLEAN

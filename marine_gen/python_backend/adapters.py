@@ -7,16 +7,18 @@ write no code. UTF-8 of a string is made once and serves its size and its bytes.
 from __future__ import annotations
 
 import re
+from typing import assert_never
 
+from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
     CoreCallee,
     Lift,
     Lower,
-    Operation,
     Side,
     Size,
     StoreBlock,
@@ -25,8 +27,9 @@ from marine_gen.ir.model import (
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.signedness import Representation
 from marine_gen.python_backend.writer import Writer
+from marine_runtime.abi.layout import CORE_TYPES, INTEGER_RANGES, Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
+from marine_runtime.types import Array, IType, Prim, Record
 
 # What the frame binds around the bodies; a value whose name could hide one of these gets another name.
 _FRAME = re.compile(
@@ -117,30 +120,32 @@ class AdapterBody:
     def _assign(self, value: Value, expression: str) -> None:
         self._writer.line(f"{self._names[value]} = {expression}")
 
-    def _operation(self, operation: Operation) -> None:
+    def _operation(self, operation: AnyOperation) -> None:
         match operation:
-            case Constant(results=(result,), value=number):
+            case Constant(value=number):
+                (result,) = operation.results
                 span = 2**32 if result.type is Prim.I32 else 2**64
                 unsigned = self.representation.is_unsigned(result) and number < 0
                 self._names[result] = str(number + span if unsigned else number)
-            case Convert(results=(result,), operands=(operand,)):
-                self._convert(result, operand)
-            case Size(results=(result,), operands=(operand,)):
-                self._names[result] = f"len({self._encoded(operand)})"
-            case Lift(results=(result,), operands=operands):
-                self._lift(result, ", ".join(map(self._unsigned, operands)))
-            case StoreBlock(results=(ptr, size), operands=(block, value)):
+            case Convert():
+                self._convert(operation.results[0], operation.operands[0])
+            case Size():
+                self._names[operation.results[0]] = f"len({self._encoded(operation.operands[0])})"
+            case Lift():
+                self._lift(operation.results[0], ", ".join(map(self._unsigned, operation.operands)))
+            case StoreBlock():
+                (ptr, size), (block, value) = operation.results, operation.operands
                 data = self._encoded(value)
                 block_text = self._unsigned(block)
                 self._writer.line(f"{self._helpers.store()}({block_text}, {data})")
                 self._names[ptr], self._names[size] = block_text, f"len({data})"
-            case Lower(results=results, operands=(value,), type=ty):
-                names = ", ".join(self._names[result] for result in results)
-                self._writer.line(f"{names} = {self._helpers.lower(ty)}({self._names[value]})")
+            case Lower(type=ty):
+                names = ", ".join(self._names[result] for result in operation.results)
+                self._writer.line(f"{names} = {self._helpers.lower(ty)}({self._names[operation.operands[0]]})")
             case Call():
                 self._call(operation)
             case _:
-                raise AssertionError(f"unknown operation {operation!r}")
+                assert_never(operation)
 
     def _encoded(self, value: Value) -> str:
         """The bytes of a string or byte array."""
@@ -154,24 +159,24 @@ class AdapterBody:
 
     def _convert(self, result: Value, operand: Value) -> None:
         source, target = operand.type, result.type
-        if target is Prim.BOOLEAN:
-            self._assign(result, f"{self._names[operand]} != 0")
-        elif source is Prim.BOOLEAN:
-            self._assign(result, f"+{self._names[operand]}")
-        elif {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64}):
-            self._names[result] = self._unsigned(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
-        else:
-            assert isinstance(source, Prim)
-            assert isinstance(target, Prim)
-            text = self._signed(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
-            low, high = INTEGER_RANGES[target]
-            source_low, source_high = INTEGER_RANGES[source]
-            if low <= source_low and source_high <= high:
-                self._names[result] = text
-            else:
-                self._assign(result, text)
+        way = conversion(source, target)
+        match way:
+            case Conversion.TO_BOOLEAN:
+                self._assign(result, f"{self._names[operand]} != 0")
+            case Conversion.FROM_BOOLEAN:
+                self._assign(result, f"+{self._names[operand]}")
+            case Conversion.REINTERPRET:
+                self._names[result] = self._unsigned(operand) if source in CORE_TYPES else self._names[operand]
+            case Conversion.WIDEN:
+                self._names[result] = self._signed(operand) if source in CORE_TYPES else self._names[operand]
+            case Conversion.NARROW:
+                self._assign(result, self._signed(operand) if source in CORE_TYPES else self._names[operand])
+                assert isinstance(target, Prim)
+                low, high = INTEGER_RANGES[target]
                 with self._writer.block(f"if not {low} <= {self._names[result]} <= {high}:"):
                     self._writer.line(f'{self._helpers.use("out_of_range")}({self._names[result]}, "{target}")')
+            case _:
+                assert_never(way)
 
     def _lift(self, result: Value, arguments: str) -> None:
         ty = result.type
@@ -214,13 +219,24 @@ class AdapterBody:
 
 def _nested(ty: IType) -> bool:
     """Whether a fault can lie inside the value rather than be the value's own."""
-    if isinstance(ty, Array):
-        return not is_bytes(ty) and not layout(ty.element).code
-    return isinstance(ty, Record)
+    part = shape(ty)
+    match part:
+        case Flat() | Text() | Bytes() | List(element=Flat()):
+            return False
+        case List() | Struct():
+            return True
+        case _:
+            assert_never(part)
 
 
 def type_expression(ty: IType) -> str:
     """A Python expression for `ty`; the names are those of `marine_runtime.types`."""
-    if isinstance(ty, Array):
-        return f"Array({type_expression(ty.element)})"
-    return f"Record({ty.id})" if isinstance(ty, Record) else f"Prim.{ty.name}"
+    match ty:
+        case Array(element=element):
+            return f"Array({type_expression(element)})"
+        case Record(id=index):
+            return f"Record({index})"
+        case Prim(name=name):
+            return f"Prim.{name}"
+        case _:
+            assert_never(ty)

@@ -7,13 +7,16 @@ coercion, which accepts more (an int for a float, a mapping for a record) or rai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.abi.layout import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
 from marine_runtime.calls.guard import INLINE_CALL
 from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.service.interface import ModuleInterface
-from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
+from marine_runtime.types import FunctionType, IType, Records
+from marine_runtime.values.records import scalar_class
 
 _FRAME_NAMES = ("CallError", "check", "class_of", "get_ident", "guard")
 _TYPES = ("str", "bytes", "float", "int")  # what `class_of` is compared with
@@ -109,18 +112,31 @@ def write_checks(
 def _rejects(name: str, ty: IType, spelled: Mapping[str, str]) -> str | None:
     """The condition under which `name` needs a closer look; None when it always does."""
     class_of = spelled.get("class_of", "class_of")
-    if ty is Prim.STRING:  # what is not ASCII may hold lone surrogates
-        return f"{class_of}({name}) is not {spelled.get('str', 'str')} or not {name}.isascii()"
-    if is_bytes(ty):
-        return f"{class_of}({name}) is not {spelled.get('bytes', 'bytes')}"
-    if ty is Prim.BOOLEAN:
-        return f"{name} is not True and {name} is not False"
-    if ty in (Prim.F32, Prim.F64):
-        return f"{class_of}({name}) is not {spelled.get('float', 'float')}"
-    if isinstance(ty, Prim) and ty in INTEGER_RANGES:
-        low, high = INTEGER_RANGES[ty]
-        return f"{class_of}({name}) is not {spelled.get('int', 'int')} or not {low} <= {name} <= {high}"
-    return None
+    part = shape(ty)
+    match part:
+        case Text():  # what is not ASCII may hold lone surrogates
+            return f"{class_of}({name}) is not {spelled.get('str', 'str')} or not {name}.isascii()"
+        case Bytes():
+            return f"{class_of}({name}) is not {spelled.get('bytes', 'bytes')}"
+        case Flat():
+            return _rejects_flat(name, part, class_of, spelled)
+        case List() | Struct():
+            return None
+        case _:
+            assert_never(part)
+
+
+def _rejects_flat(name: str, flat: Flat, class_of: str, spelled: Mapping[str, str]) -> str:
+    match flat.kind:
+        case Kind.BOOLEAN:
+            return f"{name} is not True and {name} is not False"
+        case Kind.FLOAT:
+            return f"{class_of}({name}) is not {spelled.get('float', 'float')}"
+        case Kind.SIGNED | Kind.UNSIGNED:
+            low, high = INTEGER_RANGES[flat.prim]
+            return f"{class_of}({name}) is not {spelled.get('int', 'int')} or not {low} <= {name} <= {high}"
+        case _:
+            assert_never(flat.kind)
 
 
 class Annotations:
@@ -132,12 +148,20 @@ class Annotations:
 
     def of(self, ty: IType) -> str:
         """The annotation of one value."""
-        if is_bytes(ty):
-            return "bytes"
-        if isinstance(ty, Prim):
-            names = {Prim.STRING: "str", Prim.BOOLEAN: "bool", Prim.F32: "float", Prim.F64: "float"}
-            return names.get(ty, "int")
-        return self._classes[ty.id] if isinstance(ty, Record) else f"list[{self.of(ty.element)}]"
+        part = shape(ty)
+        match part:
+            case Flat(kind=kind):
+                return scalar_class(kind).__name__
+            case Text():
+                return "str"
+            case Bytes():
+                return "bytes"
+            case List(element=element):
+                return f"list[{self.of(element.type)}]"
+            case Struct(id=index):
+                return self._classes[index]
+            case _:
+                assert_never(part)
 
     def listing(self, function: str, signature: FunctionType) -> str:
         """The function as listings show it."""

@@ -15,11 +15,10 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.abi.layout import is_flat, raw_codes
 from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
-from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
-
-_UNSIGNED = (Prim.U8, Prim.U16, Prim.U32, Prim.U64)
+from marine_runtime.types import FunctionType, Prim, Record, is_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +43,10 @@ class FusedSide:
         return bool(self.exports or self.imports)
 
 
-def wire_code(ty: IType) -> str:
-    """The codes by which a value of `ty` crosses into or out of an entry of the glue."""
-    if not layout(ty).code:
-        return "I" if isinstance(ty, Record) else "II"
-    code = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}[str(layout(ty).carrier[0])]
-    return code.upper() if ty in _UNSIGNED else code
-
-
 def wire_codes(signature: FunctionType) -> tuple[str, str]:
     """The codes of all parameters and results of an entry."""
-    params = "".join(wire_code(param.type) for param in signature.params)
-    return params, "".join(wire_code(result) for result in signature.results)
+    params = "".join(raw_codes(param.type) for param in signature.params)
+    return params, "".join(raw_codes(result) for result in signature.results)
 
 
 class StagedCall:
@@ -137,7 +128,7 @@ class StagedCall:
 
     def _write_shrink(self, writer: Writer) -> None:
         """Write what follows a call in which large values may have been staged."""
-        scalars = all(layout(ty).code for ty in self.signature.results)
+        scalars = all(map(is_flat, self.signature.results))
         known = all(size.whole for size in self._sizes) and (self._result.whole or scalars)
         if self._result.text:
             # The number that came with a string or an array is nearer than its length.
@@ -157,7 +148,7 @@ class StagedCall:
         """Write the function `batch_NAME`: argument rows in, a list of results or exceptions out."""
         params, results = wire_codes(self.signature)
         direct = any(
-            not layout(item.type).code and item.type is not Prim.STRING and not is_bytes(item.type)
+            not is_flat(item.type) and item.type is not Prim.STRING and not is_bytes(item.type)
             for item in self.signature.params
         )
         with writer.block(f"def batch_{self.name}(rows: list[Any]) -> list[Any]:"):
@@ -177,7 +168,7 @@ class StagedCall:
                         writer.line("continue")
                     arguments = self._encode(writer, checked, "end", chunked=not direct)
                     writer.line(f"cells.append(pack({', '.join(arguments)}))")
-                    if any(not layout(item.type).code for item in self.signature.params):
+                    if any(not is_flat(item.type) for item in self.signature.params):
                         with writer.block(f"if end > {BATCH_ARGUMENTS}:"):
                             writer.line("break")
                 writer.line("return cells, chunks, end, bad")
@@ -217,12 +208,12 @@ class StagedCall:
         """
         at_end = at == "end"
         arguments: list[str] = []
-        staged = [index for index, item in enumerate(self.signature.params) if not layout(item.type).code]
+        staged = [index for index, item in enumerate(self.signature.params) if not is_flat(item.type)]
         for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
             ty = item.type
             # One call needs the end of a value for the next one; a batch goes on after the last value too.
             ends = at_end or index not in staged[-1:]
-            if layout(ty).code:
+            if is_flat(ty):
                 # `struct` refuses what rounds to infinity; the call layer, which single calls go through, does not.
                 arguments.append(f"to_f32({name})" if at_end and ty is Prim.F32 else name)
                 continue
@@ -257,7 +248,7 @@ class StagedCall:
     def _result_names(self) -> list[str]:
         names: list[str] = []
         for index, ty in enumerate(self.signature.results):
-            names += [f"r{index}"] if len(wire_code(ty)) == 1 else [f"p{index}", f"n{index}"]
+            names += [f"r{index}"] if len(raw_codes(ty)) == 1 else [f"p{index}", f"n{index}"]
         return names
 
     def _decode(self) -> list[str]:
@@ -265,7 +256,7 @@ class StagedCall:
         for index, ty in enumerate(self.signature.results):
             if ty is Prim.BOOLEAN:
                 decoded.append(f"r{index} != 0")
-            elif layout(ty).code:
+            elif is_flat(ty):
                 decoded.append(f"r{index}")
             elif isinstance(ty, Record):
                 decoded.append(f"{self._helpers.lift(ty)}(r{index})")

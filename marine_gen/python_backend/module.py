@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from marine_gen.codegen.templating import render
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
@@ -18,8 +19,9 @@ from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, 
 from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, wire_codes
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.writer import MARK, Writer, literal
+from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifiers
-from marine_runtime.types import Array, IType, Record, Records, reachable_records
+from marine_runtime.types import IType, Records, reachable_records
 from marine_runtime.values.records import class_names
 
 _TOKEN = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*|([A-Za-z_]\w*)""")
@@ -162,11 +164,16 @@ class _Module:
 
     def _internal(self, ty: IType) -> str:
         """The annotation of an internal value: records are tuples."""
-        if isinstance(ty, Record):
-            return "tuple[Any, ...]"
-        if isinstance(ty, Array) and isinstance(ty.element, (Array, Record)):
-            return f"list[{self._internal(ty.element)}]"
-        return self._annotations.of(ty)
+        part = shape(ty)
+        match part:
+            case Struct():
+                return "tuple[Any, ...]"
+            case List(element=element):
+                return f"list[{self._internal(element.type)}]"
+            case Flat() | Text() | Bytes():
+                return self._annotations.of(ty)
+            case _:
+                assert_never(part)
 
     def _write_calls(self) -> str:
         """The calls through the fused glue, and their batch forms."""

@@ -8,15 +8,18 @@ positions tell the runtime which adapters were running.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Size, Value
+from marine_gen.interfaces.conversions import Conversion, conversion
+from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Validate, Write, homes
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
+from marine_runtime.abi.layout import INTEGER_RANGES, Form, is_flat, layout, raw_codes
 from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
-from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
+from marine_runtime.types import IType, Prim
 
 _HERE = "here.at"
 """The local with the address of the adapter's own position; the dot keeps it apart from all values."""
@@ -49,9 +52,16 @@ def core_type(ty: IType) -> str:
 
 def parts(value: Value) -> list[str]:
     """The Wasm parameters that carry `value`."""
-    if layout(value.type).code:
-        return [value.name]
-    return [f"{value.name}.ptr"] if isinstance(value.type, Record) else [f"{value.name}.ptr", f"{value.name}.len"]
+    form = layout(value.type).form
+    match form:
+        case Form.FLAT:
+            return [value.name]
+        case Form.POINTER:
+            return [f"{value.name}.ptr"]
+        case Form.PAIR:
+            return [f"{value.name}.ptr", f"{value.name}.len"]
+        case _:
+            assert_never(form)
 
 
 class AdapterFunction:
@@ -85,7 +95,7 @@ class AdapterFunction:
         for value in self._adapter.params:
             names = parts(value)
             params += [f"(param ${name} {core_type(value.type)})" for name in names]
-            if layout(value.type).code:
+            if is_flat(value.type):
                 self._text[value] = get(names[0])
             else:
                 self._remote[value] = get(names[0]), get(names[-1])
@@ -119,15 +129,17 @@ class AdapterFunction:
     def _step(self, step: Step) -> None:
         operation = step.operation
         match operation:
-            case Constant(results=(result,), value=number):
+            case Constant(value=number):
+                (result,) = operation.results
                 self._text[result] = const(number, core_type(result.type))
-            case Size(results=(result,), operands=(operand,)):
-                self._text[result] = self._remote[operand][1]
-            case Convert(results=(result,), operands=(operand,)):
-                self._convert(step, result, operand)
+            case Size():
+                self._text[operation.results[0]] = self._remote[operation.operands[0]][1]
+            case Convert():
+                self._convert(step, operation.results[0], operation.operands[0])
             case Validate():
                 self._check(step, operation)
-            case Write(results=(ptr, size), operands=(block, value)):
+            case Write():
+                (ptr, size), (block, value) = operation.results, operation.operands
                 self._mark(step)
                 source = self._home[value]
                 where, length = self._remote[value]
@@ -139,8 +151,10 @@ class AdapterFunction:
                 self._copy(step, operation)
             case Call():
                 self._call(step, operation)
+            case Lift() | StoreBlock() | Lower():
+                raise AssertionError("`fuse` leaves no lift, store or lower")
             case _:
-                raise AssertionError(f"unknown operation {operation!r}")
+                assert_never(operation)
 
     def _mark(self, step: Step, *info: object) -> None:
         """Write the position of a step that may fail."""
@@ -201,14 +215,19 @@ class AdapterFunction:
         assert isinstance(source, Prim)
         assert isinstance(target, Prim)
         text = self._text[operand]
-        if target is Prim.BOOLEAN:
-            self._define(result, f"(i32.ne {text} {const(0)})")
-            return
-        same_bits = {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64})
-        if source is Prim.BOOLEAN or same_bits:
-            self._text[result] = text
-            return
-        width, unsigned = core_type(source), source in (Prim.U32, Prim.U64)
+        way = conversion(source, target)
+        match way:
+            case Conversion.TO_BOOLEAN:
+                self._define(result, f"(i32.ne {text} {const(0)})")
+            case Conversion.FROM_BOOLEAN | Conversion.REINTERPRET:
+                self._text[result] = text
+            case Conversion.WIDEN | Conversion.NARROW:
+                self._resize(step, result, text, source, target)
+            case _:
+                assert_never(way)
+
+    def _resize(self, step: Step, result: Value, text: str, source: Prim, target: Prim) -> None:
+        width, unsigned = core_type(source), raw_codes(source) in ("I", "Q")
         low, high = INTEGER_RANGES[target]
         source_low, source_high = INTEGER_RANGES[source]
         bad = []

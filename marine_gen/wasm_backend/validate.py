@@ -6,11 +6,28 @@ instruction. Sizes are computed in 64 bits. What holds 0 elements is valid whate
 
 from __future__ import annotations
 
-from marine_gen.wasm_backend.imports import GlueImports, type_key
+from typing import assert_never
+
+from marine_gen.codegen.type_names import type_key
+from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.writer import Writer, const, get
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
-from marine_runtime.types import Array, IType, Prim, Record, body_size, is_bytes, layout
-from marine_runtime.wasm.memory import PART
+from marine_runtime.abi.layout import (
+    MAX_RECORD_DEPTH,
+    Bytes,
+    Flat,
+    Form,
+    List,
+    OutOfLine,
+    Shape,
+    Struct,
+    Text,
+    cost,
+    has_parts,
+    layout,
+    record_body,
+    shape,
+)
+from marine_runtime.types import IType
 
 
 class Validators:
@@ -36,83 +53,86 @@ class Validators:
         name = f"check.{self._places.symbol(module)}.{type_key(ty)}"
         if name not in self.functions:
             self.functions[name] = []  # entered first: the type may contain itself
-            self.functions[name] = (
-                self._record(name, module, ty) if isinstance(ty, Record) else self._list(name, module, ty)
-            )
+            self.functions[name] = self._function(name, module, shape(ty))
         return f"${name}"
 
     def call(self, module: str, ty: IType, ptr: str, length: str, depth: str) -> str:
         """A call of the check of `ty`."""
-        return f"(call {self.of(module, ty)} {ptr}{'' if isinstance(ty, Record) else ' ' + length} {depth})"
+        return f"(call {self.of(module, ty)} {ptr}{' ' + length if layout(ty).form is Form.PAIR else ''} {depth})"
 
     def start_meter(self, module: str, ty: IType) -> str:
         """What has to run before a value is checked; nothing when it has no parts."""
-        fields = self._places.owner(module).records[ty.id].fields if isinstance(ty, Record) else ()
-        parts = not layout(ty.element).code if isinstance(ty, Array) else any(not layout(f.type).code for f in fields)
+        parts = has_parts(shape(ty), self._places.owner(module).records)
         if not parts:
             return ""
         self.metered[module] = None
         return f"(call $start.{self._places.symbol(module)})"
 
-    def _list(self, name: str, module: str, ty: IType) -> list[str]:
+    def _function(self, name: str, module: str, part: Shape) -> list[str]:
+        match part:
+            case Text() | Bytes() | List():
+                return self._list(name, module, part)
+            case Struct():
+                return self._record(name, module, part)
+            case Flat():
+                raise AssertionError(f"a {part.prim} is not lifted from memory")
+            case _:
+                assert_never(part)
+
+    def _list(self, name: str, module: str, part: Text | Bytes | List) -> list[str]:
         """Strings, byte arrays and arrays."""
         writer = Writer()
-        element = Prim.U8 if ty is Prim.STRING or is_bytes(ty) else ty.element if isinstance(ty, Array) else ty
-        slot = layout(element)
-        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(slot.size, 'i64')})"
+        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (param $depth i32) (result i32)"):
-            nested = not slot.code
-            if nested:
+            element = part.element if isinstance(part, List) and not isinstance(part.element, Flat) else None
+            if element is not None:
                 writer.line("(local $at i32) (local $end i32)")
             with writer.when(f"(i32.eqz {get('count')})"):
                 writer.line(f"(return {const(1)})")
             with writer.when(f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
-            if ty is Prim.STRING:
+            if isinstance(part, Text):
                 self.utf8[module] = None
                 writer.line(f"(call $utf8.{self._places.symbol(module)} {get('ptr')} {get('count')})")
-            elif not nested:
+            elif element is None:
                 writer.line(const(1))
             else:
                 writer.line(f"(local.set $at {get('ptr')})")
-                end = f"(i32.add {get('ptr')} (i32.mul {get('count')} {const(slot.size)}))"
+                end = f"(i32.add {get('ptr')} (i32.mul {get('count')} {const(part.unit)}))"
                 writer.line(f"(local.set $end {end})")
                 with writer.block("loop $next"):
                     self._slot(writer, module, element, "at", 0, get("depth"))
-                    writer.line(f"(local.set $at (i32.add {get('at')} {const(slot.size)}))")
+                    writer.line(f"(local.set $at (i32.add {get('at')} {const(part.unit)}))")
                     writer.line(f"(br_if $next (i32.ne {get('at')} {get('end')}))")
                 writer.line(const(1))
         return writer.lines
 
-    def _record(self, name: str, module: str, ty: Record) -> list[str]:
-        record = self._places.owner(module).records[ty.id]
+    def _record(self, name: str, module: str, part: Struct) -> list[str]:
+        body = record_body(self._places.owner(module).records[part.id])
         writer = Writer()
         with writer.block(f"func ${name} (param $ptr i32) (param $depth i32) (result i32)"):
             with writer.when(f"(i32.ge_u {get('depth')} {const(MAX_RECORD_DEPTH)})"):
                 writer.line(f"(return {const(0)})")
-            size = const(body_size(record), "i64")
+            size = const(body.size, "i64")
             with writer.when(f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
-            offset = 0
             deeper = f"(i32.add {get('depth')} {const(1)})"
-            for item in record.fields:
-                if not layout(item.type).code:
-                    self._slot(writer, module, item.type, "ptr", offset, deeper)
-                offset += layout(item.type).size
+            for cell in body.cells:
+                if not isinstance(cell.shape, Flat):
+                    self._slot(writer, module, cell.shape, "ptr", cell.offset, deeper)
             writer.line(const(1))
         return writer.lines
 
-    def _slot(self, writer: Writer, module: str, ty: IType, base: str, offset: int, depth: str) -> None:
+    def _slot(self, writer: Writer, module: str, part: OutOfLine, base: str, offset: int, depth: str) -> None:
         """Count and check the value whose slot is at `offset` from the local `base`."""
         memory = self._places.memory(module)
         ptr = f"(i32.load {memory} offset={offset} align=1 {get(base)})"
         length = f"(i32.load {memory} offset={offset + 4} align=1 {get(base)})"
-        if isinstance(ty, Record):
-            cost = const(PART + body_size(self._places.owner(module).records[ty.id]), "i64")
-        else:
-            each = const(layout(ty.element).size if isinstance(ty, Array) else 1, "i64")
-            cost = f"(i64.add {const(PART, 'i64')} (i64.mul {each} (i64.extend_i32_u {length})))"
+        fixed, each = cost(part, self._places.owner(module).records)
+        paid = const(fixed, "i64")
+        if each:
+            paid = f"(i64.add {paid} (i64.mul {const(each, 'i64')} (i64.extend_i32_u {length})))"
         # Counted first: a value whose parts are shared without end is not looked at without end.
-        for passed in (f"(call $pay {cost})", self.call(module, ty, ptr, length, depth)):
+        for passed in (f"(call $pay {paid})", self.call(module, part.type, ptr, length, depth)):
             with writer.when(f"(i32.eqz {passed})"):
                 writer.line(f"(return {const(0)})")

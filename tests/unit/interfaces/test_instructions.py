@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from marine_gen.interfaces import BY_MNEMONIC, BY_OPCODE, INSTRUCTIONS, Immediate, Instruction
+from marine_gen.interfaces import (
+    BY_MNEMONIC,
+    BY_OPCODE,
+    INSTRUCTIONS,
+    Immediate,
+    Instruction,
+    InstructionKind,
+)
 from marine_gen.interfaces.instructions import Slot
 from marine_gen.interpreter import engine
 from marine_runtime.types import Prim
@@ -49,7 +56,7 @@ def test_immediates() -> None:
 
 
 def test_conversions_say_what_they_do() -> None:
-    conversions = [item for item in INSTRUCTIONS if item.is_conversion]
+    conversions = [item for item in INSTRUCTIONS if item.kind is InstructionKind.CONVERT]
     assert len(conversions) == 34
     for item in conversions:
         target, _, source = item.mnemonic.partition(".from_")

@@ -68,7 +68,7 @@ def test_names_stay_data() -> None:
     imported = {item.module for item in ast.walk(tree) if isinstance(item, ast.ImportFrom)}
     assert imported <= {
         *("__future__", "array", "collections.abc", "dataclasses", "struct", "typing"),
-        *("marine_runtime.adapters.contract", "marine_runtime.types"),
+        *("marine_runtime.adapters.helpers", "marine_runtime.types"),
     }
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
