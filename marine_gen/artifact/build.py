@@ -173,7 +173,7 @@ def _write_module(
         contents["charged"] = (f"{stem}.charged.wasm", charged)
     binaries = {"code": (f"{stem}.cwasm", charged)}
     if fused is not None:
-        contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
+        contents["fused_python"] = (f"{stem}_fused.py", fused.python.source.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
             if text:
                 wasm = assemble(text)

@@ -9,11 +9,9 @@ from marine_gen.artifact.compile import GENERATOR, CompiledModule
 from marine_gen.ir.model import ModuleIR
 from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.python_backend import FusedSide, generate, literal, type_expression
+from marine_gen.python_backend import FusedSide, Generated, generate
 from marine_gen.wasm_backend import FusedCode, generate_glue
-from marine_gen.wasm_backend.adapters import Row
 from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
-from marine_runtime.types import Array, Prim, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class FusedOutput:
 
     module: FusedModule
     code: FusedCode
-    python: str
+    python: Generated
 
 
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
@@ -59,23 +57,6 @@ def _output(module: FusedModule, item: CompiledModule, known: dict[str, ModuleIR
     code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=item.digest)
     if len(code.sites) > MAX_SITES:
         return None
-    side = FusedSide(tuple(module.exports), code.imports, code.needs, tuple(_spell(row) for row in code.sites))
+    side = FusedSide(tuple(module.exports), code.imports, code.needs, code.sites)
     python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
-    return FusedOutput(module, code, python.source)
-
-
-def _spell(row: Row) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
-    trail, info = row
-    frames = [
-        f"({literal(frame.module)}, {literal(frame.function)}, {literal(frame.side.value)}, "
-        f"{frame.index}, {literal(frame.text)})"
-        for frame in trail
-    ]
-    parts = [f"({', '.join(frames)},)"]
-    match info:
-        case ("lift", str(module), Prim() | Array() | Record() as ty):
-            parts += [literal("lift"), literal(module), type_expression(ty)]
-        case ("range", Prim() as ty, unsigned):
-            parts += [literal("range"), type_expression(ty), str(unsigned)]
-    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    return FusedOutput(module, code, python)

@@ -42,7 +42,7 @@ class Link(Protocol):
         """The generic codec over the instance's memory; generated code asks it to explain a failed lift."""
         ...
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         """Argument `position` of an exported function as an internal value; raises ArgumentError."""
         ...
 

@@ -344,7 +344,7 @@ class _Link:
     def callee(self, index: int) -> Adapter:
         return self._callees[index - len(self.plan.core)]
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
             binder = self._binders[function] = Binder(
@@ -357,7 +357,7 @@ class _Link:
             params = self.plan.exports[function].params
             arranged = arrange(self.plan.name, function, params, row)
             for position, value in enumerate(arranged):
-                self.check(function, position, value)
+                self.coerce(function, position, value)
         except ArgumentError as error:
             return error
         raise AssertionError("an argument row was refused without a reason")
