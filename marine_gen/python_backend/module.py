@@ -7,7 +7,7 @@ the adapter instruction and a row of the line table, which stands at the end so 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from marine_gen.codegen.definitions import Definitions
@@ -64,16 +64,16 @@ class Generated:
     Attributes:
         source: the Python module.
         stub: its `.pyi`.
-        definitions: its functions, with what each one requests; marks in their lines are comments already.
         exports: the functions behind every exported function.
         imports: the function of every import adapter that is not fused.
+        definitions: what `bind` defines, with what each definition requests; marks in their lines are comments already.
     """
 
     source: str
     stub: str
-    definitions: Definitions
     exports: Mapping[str, Paths]
     imports: Mapping[tuple[str, str], str]
+    definitions: Definitions = field(compare=False)
 
 
 def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide | None = None) -> Generated:
@@ -113,7 +113,7 @@ class _Module:
                 self._write_adapter(number, adapter)
         self._write_exports()
         source = self._with_sites(_render("glue.py.j2", self._context()))
-        return Generated(source, self._stub(), self._needs.definitions, self._paths, self._import_functions())
+        return Generated(source, self._stub(), self._paths, self._import_functions(), self._needs.definitions)
 
     # Functions
 

@@ -145,7 +145,7 @@ class Codec:
         values = []
         for cell in record.cells:
             value = self._lift_slot(cell.shape, body, cell.offset, f"{path}.{cell.name}", depth + 1)
-            values.append(value)  # noqa: PERF401 - a comprehension is one more frame for every level of nesting
+            values.append(value)
         return tuple(values)
 
     def _body(self, identifier: int) -> Body:
