@@ -16,7 +16,7 @@ from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.templating import render
 from marine_gen.package.records import SharedRecord, shared_records
 from marine_gen.python_backend import Aliases, Annotations
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.types import FunctionType
@@ -27,7 +27,7 @@ RESERVED_FILES = frozenset({"manifest", "pool"})
 _RESERVED = frozenset((*dir(builtins), "annotations", "load", "open_pool", "pool"))
 """Names that no class gets: what Python means by them, and what users find in every package."""
 
-_IMPORTS = ("Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader")
+_IMPORTS = ("Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader", "require_format")
 """The names of `marine_runtime.support` that the package imports."""
 
 _MAX_PLACES = 4
@@ -86,6 +86,7 @@ class _Package:
             "title": self._name,
             "doc": docstring,
             "public": sorted(public),
+            "format": FORMAT,
             "imports": [name for name in _IMPORTS if self._plans or name not in ("DeclaredModule", "ModuleHandle")],
             "service": self._service,
             "modules": self._modules,

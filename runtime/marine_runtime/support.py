@@ -1,8 +1,8 @@
 """The names that generated Python imports, and no others.
 
-Generated files are code of an older or newer compiler: what they import is an interface, versioned by `FORMAT`, which
-the manifest of a built directory records. Another format is refused before any of its files is imported, so a change
-here, or of what the loader takes from generated modules, raises the number.
+Generated files may be those of an older compiler, so what they import is an interface. It is versioned by
+`abi.plan.FORMAT`, which the manifest of a built directory records; another format is refused before any of its files
+is executed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from marine_runtime.values.scalars import to_f32
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.manifest import load
-    from marine_runtime.artifact.package import loader, opener
+    from marine_runtime.artifact.package import loader, opener, require_format
     from marine_runtime.pool import ServicePool
     from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
     from marine_runtime.service.service import Service
@@ -66,6 +66,7 @@ __all__ = [
     "loader",
     "opener",
     "out_of_range",
+    "require_format",
     "string_lifter",
     "string_lowerer",
     "to_f32",
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 _OF_PACKAGES = {
-    **dict.fromkeys(("loader", "opener"), "marine_runtime.artifact.package"),
+    **dict.fromkeys(("loader", "opener", "require_format"), "marine_runtime.artifact.package"),
     **dict.fromkeys(("Declared", "DeclaredModule", "ModuleHandle", "Modules"), "marine_runtime.service.handles"),
     "Service": "marine_runtime.service.service",
     "ServicePool": "marine_runtime.pool",
