@@ -12,6 +12,7 @@ from marine_gen.parsing.grammar import grammar_text
 from marine_gen.text import parse, print_interfaces
 from marine_gen.text.grammar import TYPE_TERMINALS, adapter_parser, literal_texts
 from marine_runtime.types import Array, Prim, Record
+from tests.support.paths import ROOT
 
 SAMPLES = {
     Immediate.NONE: (None,),
@@ -48,9 +49,7 @@ def test_the_type_terminals_are_the_words_of_all_types() -> None:
 
 
 def test_the_grammar_is_the_file_of_the_checkout() -> None:
-    assert grammar_text("marine_gen.text", "adapter.lark") == (
-        Path(__file__).parents[2] / "grammar" / "adapter.lark"
-    ).read_text("utf-8")
+    assert grammar_text("marine_gen.text", "adapter.lark") == (ROOT / "grammar" / "adapter.lark").read_text("utf-8")
 
 
 def test_an_installed_grammar_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
