@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marine_gen.artifact.load import CACHE_VARIABLE
+from marine_gen.artifact.cache import CACHE_VARIABLE
 from marine_runtime import Service
 from tests.support.engines import CONFIGURATIONS, Configuration, Modules, load
 
