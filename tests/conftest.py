@@ -10,7 +10,7 @@ import pytest
 
 from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_runtime import Service
-from tests.support.engines import CONFIGURATIONS, Configuration, Modules, load
+from tests.support.engines import CONFIGURATIONS, HOST_SIDE, Configuration, Modules, load
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,9 +21,18 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=CONFIGURATIONS, ids=str)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test under each configuration of its tier, unless it chooses some itself."""
+    item = metafunc.definition
+    own = any("configuration" in mark.args[0] for mark in item.iter_markers("parametrize"))
+    if "configuration" in metafunc.fixturenames and not own:
+        tier = HOST_SIDE if item.get_closest_marker("host_side") else CONFIGURATIONS
+        metafunc.parametrize("configuration", tier, indirect=True, ids=str)
+
+
+@pytest.fixture
 def configuration(request: pytest.FixtureRequest) -> Configuration:
-    """Every engine and call layer in turn."""
+    """An engine and a call layer of the test's tier."""
     chosen: Configuration = request.param
     return chosen
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.guests.descriptions import GUESTS_FOLDER
-from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.engines import HOST_SIDE, Configuration
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.support.paths import ROOT
 from tests.support.repl import transcript
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("configuration", HOST_SIDE, ids=str)
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.usefixtures("folder")
 def test_session_prints_what_is_expected(
@@ -39,7 +39,7 @@ def test_session_prints_what_is_expected(
     case.check(shown.replace(f"`engine {configuration.engine}`", "`engine NAME`").rstrip("\n"))
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("configuration", HOST_SIDE, ids=str)
 @pytest.mark.parametrize("end", [["trace"], ["quit"], []], ids=["trace", "quit", "end of input"])
 def test_recorded_calls_are_written_at_the_end_of_the_session_at_the_latest(
     configuration: Configuration, service: Callable[..., Path], tmp_path: Path, end: list[str]

@@ -21,6 +21,8 @@ from tests.support.echo import function
 from tests.support.engines import shown
 from tests.support.host_calls import calling, declarations
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 SIGNATURE = function("f", Vector(Prim.STRING), result=Named(RESULT.name))

@@ -20,13 +20,11 @@ from marine_runtime.pool import (
 )
 from marine_runtime.types import Prim
 from tests.support import pools
-from tests.support.engines import CONFIGURATIONS, Configuration, failure, load, outcome
+from tests.support.engines import HOST_SIDE, Configuration, failure, load, outcome
 from tests.support.pools import KINDS, LONG, pool
 
 
-@pytest.fixture(
-    scope="module", params=[(c, kind) for c in CONFIGURATIONS for kind in KINDS], ids="{0[0]}-{0[1]}".format
-)
+@pytest.fixture(scope="module", params=[(c, kind) for c in HOST_SIDE for kind in KINDS], ids="{0[0]}-{0[1]}".format)
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Configuration, ServicePool]]:
     """A pool of two workers for tests that leave it as it was."""
     configuration, kind = request.param
