@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
 
 _LINES = (Path(__file__).parent / "reserved.txt").read_text(encoding="ascii").splitlines()
@@ -43,7 +44,8 @@ def literal(text: str) -> str:
 
 def comment(text: str) -> str:
     """`text` within a comment, whatever characters it has."""
-    shown = text if len(text) <= 100 else text[:99] + "…"
     return (
-        "".join(c if c.isprintable() and c.isascii() else "?" for c in shown).replace("*/", "* /").replace("/*", "/ *")
+        "".join(c if c.isprintable() and c.isascii() else "?" for c in shortened(text, 100))
+        .replace("*/", "* /")
+        .replace("/*", "/ *")
     )

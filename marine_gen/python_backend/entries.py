@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from marine_gen.python_backend.writer import Writer, literal
+from marine_runtime.calls.guard import INLINE_CALL
+from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
@@ -63,28 +65,17 @@ def write_entry(
     values = [f"value_{position}" for position in range(len(params))]
     spelled = own.choose(writer, params, _needed(frame, signature, params), [*_LOCAL_NAMES, *values])
     own.used |= spelled.keys() & set(_FRAME_NAMES)
-    guard, error, located = spelled["guard"], spelled["error"], spelled["located"]
     passed = write_checks(body, function, signature, params, spelled)
     with writer.block(f"def entry_{name}({', '.join(declared)}) -> {returns}:"):
         writer.line(docstring(annotations.listing(function, signature)))
         for line in body.lines:
             writer.line(line)
-        with writer.block(f"if {guard}.busy or {spelled['get_ident']}() != {guard}.owner:"):
-            writer.line(f"{guard}.refuse()")
-        writer.line(f"{guard}.busy = True")
-        with writer.block("try:"):
-            call = f"{spelled[f'{runs}_{name}']}({', '.join(passed)})"
-            if has_records:
-                call = f"{spelled[f'publish_{name}']}({call})"
-            writer.line(f"return {call}" if signature.results else call)
-        with writer.block(f"except {spelled['CallError']} as {error}:"):
-            writer.line(f"{located} = {guard}.explain({error})")
-            writer.line(f"raise {located} from {located}.__cause__")
-        with writer.block("except BaseException:"):
-            writer.line(f"{guard}.failed = True")
-            writer.line("raise")
-        with writer.block("finally:"):
-            writer.line(f"{guard}.busy = False")
+        call = f"{spelled[f'{runs}_{name}']}({', '.join(passed)})"
+        if has_records:
+            call = f"{spelled[f'publish_{name}']}({call})"
+        run = f"return {call}" if signature.results else call
+        for line in INLINE_CALL.format(body=run, **spelled).splitlines():
+            writer.line(line)
 
 
 def _needed(frame: list[str], signature: FunctionType, params: list[str]) -> list[str]:
@@ -162,7 +153,8 @@ class Annotations:
 
 def docstring(text: str) -> str:
     """`text` as a one-line docstring, whatever characters it has."""
-    body = text if len(text) <= 200 else text[:199] + "…"
-    plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in body)
+    plain = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shortened(text, 200)
+    )
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
     return f'"""{escaped}"""'

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from marine_gen.python_backend.writer import Writer
 from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
-from marine_runtime.wasm.meter import MANY, PART, STEP
+from marine_runtime.wasm.memory import MANY, PART, STEP
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class Helpers:
     def _new_block(self) -> str:
         return self._ready("new_block", "block_allocator", self._both)
 
-    # Counting what is lifted, see `marine_runtime.wasm.meter`
+    # Counting what is lifted, see `marine_runtime.wasm.memory`
 
     def meter(self) -> str:
         """The name of the memory's meter."""

@@ -20,7 +20,7 @@ from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import comment, get
 from marine_runtime.adapters import staging
 from marine_runtime.types import CoreSignature, FunctionType
-from marine_runtime.wasm.meter import FACTOR, FLOOR
+from marine_runtime.wasm.memory import FACTOR, FLOOR
 
 
 @dataclass(frozen=True, slots=True)

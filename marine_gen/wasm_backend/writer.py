@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from marine_runtime.messages import shortened
+
 
 class Writer:
     """Collects lines at a current indentation of two spaces a level."""
@@ -35,8 +37,7 @@ class Writer:
 
 def comment(text: str) -> str:
     """`text` as a line comment, whatever characters it has."""
-    shown = text if len(text) <= 120 else text[:119] + "…"
-    return ";; " + "".join(c if c.isprintable() and c.isascii() else "?" for c in shown)
+    return ";; " + "".join(c if c.isprintable() and c.isascii() else "?" for c in shortened(text, 120))
 
 
 def const(number: int, ty: str = "i32") -> str:

@@ -12,7 +12,7 @@ from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
 from marine_runtime import CallTimeoutError, Service, ValueLimitError, wasm
 from marine_runtime.types import Array, Prim
-from marine_runtime.wasm.meter import FACTOR, FLOOR, MANY, PART, Meter
+from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, PART, Meter
 from marine_runtime.wasm.traps import Parking
 from tests.support.echo import PAGE, Memory, echo_module, function
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.errors import CallError
+from marine_runtime.messages import counted
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
-from marine_runtime.wasm.api import Memory
-from marine_runtime.wording import counted
+from marine_runtime.wasm.memory import Memory
 
 Allocate = Callable[[int, int], int]
 """`allocate(size in bytes, element tag) -> address`."""

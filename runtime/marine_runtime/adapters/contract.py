@@ -29,7 +29,8 @@ from marine_runtime.calls.sites import locate
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.values.scalars import to_f32
 from marine_runtime.wasm import Module
-from marine_runtime.wasm.api import Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 
 __all__ = [
     "MAX_RECORD_DEPTH",

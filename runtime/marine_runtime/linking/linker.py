@@ -28,6 +28,7 @@ from marine_runtime.host.function import GuestSide, adapt, missing_helper
 from marine_runtime.host.python_module import PythonGlue, PythonModule
 from marine_runtime.host.resolve import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host.resolve import HostSide
+from marine_runtime.messages import counted
 from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
@@ -36,7 +37,6 @@ from marine_runtime.wasi import Wasi
 from marine_runtime.wasm import Instance, Memory, Module, Store
 from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT
-from marine_runtime.wording import counted
 
 _HOST_CALL = "(host function)"
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marine_runtime.adapters.entry import publisher
-from marine_runtime.errors import ArgumentError
-from marine_runtime.service.handles import UNDECLARED, Declared
+from marine_runtime.service.handles import UNDECLARED, Declared, unknown
 from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
@@ -47,10 +46,10 @@ class Surface:
         found = self._functions.get((module, function))
         if found is None:
             if module not in self.interface.modules:
-                raise _unknown(f"module `{module}`", self.interface.modules)
+                raise unknown(f"module `{module}`", self.interface.modules)
             item = self.interface.modules[module]
             if function not in item.functions:
-                raise _unknown(f"function `{function}` in module `{module}`", item.functions)
+                raise unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]
             found = FunctionMarshaller(module, function, signature, item.records, self._classes[module])
             self._functions[module, function] = found
@@ -82,11 +81,6 @@ class FunctionMarshaller:
             ArgumentError: they do not fit the signature.
         """
         return self._bind(arrange(self._module, self._name, self._params, args), {})
-
-
-def _unknown(what: str, known: Mapping[str, Any]) -> ArgumentError:
-    names = ", ".join(f"`{name}`" for name in known) or "none"
-    return ArgumentError(f"there is no {what}; there is: {names}")
 
 
 class Flattener:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.names import printable
+from marine_runtime.messages import printable
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, is_bytes
 from marine_runtime.values.records import ToPublic, python_type
 

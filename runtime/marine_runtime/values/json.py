@@ -18,11 +18,10 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.names import printable
+from marine_runtime.messages import counted, printable
 from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Record, Records, describe, is_bytes
 from marine_runtime.values.coerce import Coercers, Members
 from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
-from marine_runtime.wording import counted
 
 MAX_DEPTH = 128
 """Arrays and objects that an arguments document may nest."""

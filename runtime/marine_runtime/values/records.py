@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from marine_runtime.errors import ResultError
-from marine_runtime.names import identifier, identifiers, printable
+from marine_runtime.messages import printable
+from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, IType, Prim, Record, Records, describe, is_bytes
 
 ToPublic = Callable[[Any], Any]

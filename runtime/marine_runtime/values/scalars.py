@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from ctypes import c_float
 from typing import Any
 
-from marine_runtime.names import printable
+from marine_runtime.messages import printable
 from marine_runtime.types import FLOATS, INTEGER_RANGES, Prim, describe
 
 Coercer = Callable[[Any, int], Any]

@@ -16,12 +16,12 @@ import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi
-from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, Memory, signature_of
+from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
 from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
-from marine_runtime.wasm.meter import Meter
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.public import PublicLayer
 from marine_runtime.wasm.stack import default_stack

@@ -16,7 +16,7 @@ from marine_gen.generate import Description, Member, Named, RecordDeclaration, T
 from marine_runtime import CallError, Service
 from marine_runtime.adapters.staging import BATCH_ARGUMENTS, BATCH_RESIDENT, DATA, KEPT, STACK, Staging
 from marine_runtime.types import Prim
-from marine_runtime.wasm.meter import Meter
+from marine_runtime.wasm.memory import Meter
 from tests.support.echo import PAGE, Memory, chain, echo_module, function, take_logs
 from tests.support.engines import Configuration, load, shown
 from tests.support.fused import position, staged

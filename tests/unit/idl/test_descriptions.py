@@ -25,8 +25,8 @@ from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.idl import parse_description, print_description
 from marine_gen.idl.grammar import description_parser, literal_texts
 from marine_gen.idl.names import TYPE_WORDS
+from marine_gen.parsing.grammar import grammar_text
 from marine_gen.text import print_interfaces
-from marine_gen.text.grammar import grammar_text
 from marine_runtime.types import Prim
 from tests.support.golden import GOLDEN
 from tests.support.markdown import blocks

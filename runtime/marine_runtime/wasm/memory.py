@@ -1,4 +1,6 @@
-"""How much one value may add up to, and how long making it may take.
+"""The linear memory of an instance, and the meter of the values that are lifted from it.
+
+The meter limits how much one value may add up to, and how long making it may take.
 
 A copy of a value is a tree, but in the guest's memory it need not be one: many pointers may lead to one part. So some
 hundred bytes can stand for a copy that would never end. Each part inside a value (string, byte array, array, record) is
@@ -19,8 +21,8 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TypeVar
 
-from marine_runtime.errors import ValueLimitError
-from marine_runtime.wasm.api import Memory
+from marine_runtime.errors import CallError, ValueLimitError
+from marine_runtime.messages import are, counted
 from marine_runtime.wasm.traps import Parking, timed_out
 
 PART = 16
@@ -32,6 +34,75 @@ MANY = 1024
 """Elements of an array that are made without a look at the clock."""
 
 _Item = TypeVar("_Item")
+
+
+class Memory:
+    """The linear memory of one instance.
+
+    `view` covers at least the bytes known to exist. Wasm memory never shrinks, so whatever the view admits is valid,
+    and only an access beyond it has to ask for the current size (`claim`). The layers keep `memory_may_move` off, so
+    the base stays put while the store lives.
+
+    Attributes:
+        meter: counts what is lifted from it.
+    """
+
+    __slots__ = ("meter", "view")
+
+    view: memoryview
+    meter: Meter
+
+    def refresh(self) -> None:
+        """Make `view` cover the memory as it is now."""
+        raise NotImplementedError
+
+    def claim(self, ptr: int, size: int) -> memoryview:
+        """The `size` bytes at `ptr`, both unsigned, after asking for the current memory size.
+
+        A range that ends exactly at the end of memory is valid.
+
+        Raises:
+            CallError: the range is not inside the memory.
+        """
+        self.refresh()
+        view = self.view
+        if ptr + size > len(view):
+            raise out_of_bounds(ptr, size, len(view))
+        return view[ptr : ptr + size]
+
+    def require(self, ptr: int, size: int) -> None:
+        """Raise, as `claim` does, when the `size` bytes at `ptr` are not inside the memory."""
+        if ptr + size > len(self.view):
+            self.claim(ptr, size)
+
+    def grow(self, pages: int) -> bool:
+        """Grow by `pages` of 64 KiB; whether that was possible."""
+        raise NotImplementedError
+
+    def discard(self, start: int) -> None:
+        """Give the pages from `start` on back to the system, where it can take them; what they held is lost.
+
+        Where views are kept, the view ends there afterwards.
+        """
+
+    def read(self, ptr: int, size: int) -> bytes:
+        """A copy of `size` bytes at `ptr`; raises like `claim`."""
+        data = bytes(self.view[ptr : ptr + size])
+        return data if len(data) == size else bytes(self.claim(ptr, size))
+
+    def write(self, ptr: int, data: bytes) -> None:
+        """Copy `data` to `ptr`; raises like `claim`."""
+        size = len(data)
+        target = self.view[ptr : ptr + size]
+        if len(target) != size:
+            target = self.claim(ptr, size)
+        target[:] = data
+
+
+def out_of_bounds(ptr: int, size: int, memory_size: int) -> CallError:
+    """The error for an access outside the memory; sizes in bytes."""
+    memory = f"the memory of {counted(memory_size, 'byte')}"
+    return CallError(f"{counted(size, 'byte')} at address {ptr} {are(size)} outside {memory}")
 
 
 class Meter:
