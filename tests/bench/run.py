@@ -22,7 +22,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from marine_gen.artifact.load import CACHE_VARIABLE
+from marine_gen.artifact.cache import CACHE_VARIABLE
 from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
 from tests.bench.cases import all_cases

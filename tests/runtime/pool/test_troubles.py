@@ -20,6 +20,8 @@ from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
 
+pytestmark = pytest.mark.host_side
+
 
 def test_a_cut_off_copy_is_replaced(configuration: Configuration, kind: str) -> None:
     with pool(configuration, kind) as made:
@@ -114,7 +116,7 @@ def test_a_process_that_dies_fails_its_call_and_is_replaced(configuration: Confi
 
 def test_a_process_that_died_while_idle_costs_no_call() -> None:
     with pool(ANY_ENGINE, "processes") as made:
-        worker = made._crew.workers[0]
+        worker = made._workers.members[0]
         process = worker._process
         os.kill(worker.pid, signal.SIGKILL)
         process.join(LONG)
