@@ -38,7 +38,7 @@ def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
     outputs: list[FusedOutput | None] = []
     for ordinal, item in enumerate(compiled):
         known[item.name] = item.ir
-        outputs.append(_output(service.modules[item.name], item, dict(known), ordinal))
+        outputs.append(_output(service.modules[item.name], item.ir, item.digest, dict(known), ordinal))
     return outputs
 
 
@@ -48,15 +48,30 @@ def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> FusedOutput |
         return None
     known = {item.name: item.ir for item in compiled}
     last = compiled[-1]
-    return _output(fuse_service(list(known.values())).modules[last.name], last, known, ordinal)
+    return _output(fuse_service(list(known.values())).modules[last.name], last.ir, last.digest, known, ordinal)
 
 
-def _output(module: FusedModule, item: CompiledModule, known: dict[str, ModuleIR], ordinal: int) -> FusedOutput | None:
+def fuse_module(service: Sequence[tuple[ModuleIR, str]]) -> tuple[FusedOutput | None, dict[str, str]]:
+    """Fuse the last module of a service, given as IR and digest of every module in load order.
+
+    Returns:
+        The output, None when there is nothing to fuse; and the reason of every adapter that is not fused, by side and
+        function, as in `export greeting`.
+    """
+    known = {ir.name: ir for ir, _ in service}
+    last, digest = service[-1]
+    module = fuse_service(list(known.values())).modules[last.name]
+    return _output(module, last, digest, known, len(service) - 1), dict(module.unfused)
+
+
+def _output(
+    module: FusedModule, ir: ModuleIR, digest: str, known: dict[str, ModuleIR], ordinal: int
+) -> FusedOutput | None:
     if not module.exports and not module.imports:
         return None
-    code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=item.digest)
+    code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=digest)
     if len(code.sites) > MAX_SITES:
         return None
     side = FusedSide(tuple(module.exports), code.imports, code.needs, code.sites)
-    python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
+    python = generate(ir, generator=GENERATOR, digest=digest, fused=side)
     return FusedOutput(module, code, python)
