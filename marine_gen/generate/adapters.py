@@ -82,9 +82,10 @@ def _lift(ty: IType) -> Iterator[Instruction]:
 
 
 def _lower(ty: IType, argument: Instruction | None = None) -> Iterator[Instruction]:
-    """The carriers of the value on top of the stack, which `argument` has put there, if anything can put it there again.
+    """The carriers of the value on top of the stack.
 
-    The adapter itself allocates the block of a string, so it needs the string twice.
+    The adapter itself allocates the block of a string, so it needs the string twice: `argument` is the instruction that
+    pushes it again, where there is one.
     """
     part = shape(ty)
     match part:

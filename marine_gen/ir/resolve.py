@@ -167,7 +167,7 @@ class _Resolver:
     def _conventional(self, position: int) -> CoreCallee:
         """What the ABI says about an export when there is no module to look at."""
         export = self._interfaces.exports[position]
-        if helper := BY_EXPORT.get(export.name):
+        if (helper := BY_EXPORT.get(export.name)) is not None:
             fields = tuple(Field(f"p{index}", item.type) for index, item in enumerate(helper.core.params))
             return CoreCallee(position, export.name, FunctionType(fields, helper.core.results))
         ty = self._function_type(export.type_index, export.span, f"export `{export.name}`") or FunctionType()

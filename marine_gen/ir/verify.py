@@ -84,6 +84,7 @@ class _Verifier:
         given = [value.type for value in operation.operands]
         made = [value.type for value in operation.results]
         i32 = Prim.I32
+        self._expect(isinstance(operation, AnyOperation), "the operation is one of the IR", operation)
         match operation:
             case Constant(value=number):
                 ok = not given and made in ([i32], [Prim.I64])

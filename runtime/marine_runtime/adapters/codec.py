@@ -96,9 +96,9 @@ class Codec:
         self._meter.start()
         return self._record(identifier, ptr, path, 0, part=False)
 
-    def lift(self, value_shape: OutOfLine, cells: Sequence[int], path: str = "$") -> Any:
+    def lift(self, part: OutOfLine, cells: Sequence[int], path: str = "$") -> Any:
         """The value that `cells` lead to: a pointer and, except for records, a length."""
-        match value_shape:
+        match part:
             case Text():
                 return self.lift_string(cells[0], cells[1], path)
             case Bytes():
@@ -109,7 +109,7 @@ class Codec:
             case Struct(id=identifier):
                 return self.lift_record(identifier, cells[0], path)
             case _:
-                assert_never(value_shape)
+                assert_never(part)
 
     @staticmethod
     def _text(data: bytes, path: str) -> str:
@@ -142,9 +142,11 @@ class Codec:
         body = self._read(ptr, record.size, path)
         if part:
             self._meter.pay(len(body))
-        return tuple(
-            [self._lift_slot(cell.shape, body, cell.offset, f"{path}.{cell.name}", depth + 1) for cell in record.cells]
-        )
+        values = []
+        for cell in record.cells:
+            value = self._lift_slot(cell.shape, body, cell.offset, f"{path}.{cell.name}", depth + 1)
+            values.append(value)  # in a comprehension, every level of nesting would take one more frame
+        return tuple(values)
 
     def _body(self, identifier: int) -> Body:
         known = self._bodies.get(identifier)
@@ -206,8 +208,11 @@ class Codec:
 
     def lower_record(self, identifier: int, values: tuple[Any, ...]) -> int:
         """Write the fields' own blocks, then allocate and write the body; gives its address."""
-        cells = self._body(identifier).cells
-        body = b"".join([self._lower_slot(cell.shape, value) for cell, value in zip(cells, values, strict=True)])
+        record = self._body(identifier)
+        cells: list[Any] = []
+        for cell, value in zip(record.cells, values, strict=True):
+            cells += self.lower(cell.shape, value)
+        body = struct.pack(f"<{record.format}", *cells)
         ptr = self._new_block(len(body), BYTES_TAG)
         self._memory.write(ptr, body)
         return ptr
@@ -220,18 +225,18 @@ class Codec:
         if isinstance(element, Flat):
             body = struct.pack(f"<{len(values)}{slot.format}", *_rounded(element, values))
         else:
-            body = b"".join([self._lower_slot(element, value) for value in values])
+            cells: list[int] = []
+            for value in values:
+                cells += self.lower(element, value)
+            body = struct.pack(f"<{len(cells)}I", *cells)
         self._memory.write(ptr, body)
         return ptr, len(values)
 
-    def _lower_slot(self, slot: Shape, value: Any) -> bytes:
-        """The array slot or record field of `value`, after its own blocks are written."""
-        cells = _rounded(slot, [value]) if isinstance(slot, Flat) else self.lower(slot, value)
-        return struct.pack(f"<{slot.layout.format}", *cells)
-
-    def lower(self, value_shape: OutOfLine, value: Any) -> Sequence[int]:
-        """Allocate and write; gives the cells that lead to the value, as `lift` takes them."""
-        match value_shape:
+    def lower(self, part: Shape, value: Any) -> Sequence[Any]:
+        """Allocate and write what is out of line; gives what the value's slot holds."""
+        match part:
+            case Flat():
+                return _rounded(part, [value])
             case Struct(id=identifier):
                 return (self.lower_record(identifier, value),)
             case Text():
@@ -241,7 +246,7 @@ class Codec:
             case List(element=element):
                 return self._lower_list(element, value)
             case _:
-                assert_never(value_shape)
+                assert_never(part)
 
     def _new_block(self, size: int, tag: int) -> int:
         if size > _MAX_BLOCK:
