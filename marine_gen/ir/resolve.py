@@ -18,7 +18,7 @@ from marine_gen.wasm.signatures import Signatures
 from marine_runtime.abi.helpers import BY_EXPORT
 from marine_runtime.abi.layout import CORE_TYPES, MAX_RECORD_DEPTH, Flat, Kind, is_flat, layout, shape
 from marine_runtime.abi.plan import Callee
-from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+from marine_runtime.types import Field, FunctionType, IType, Record, RecordType, record_in
 
 Report = Callable[[Diagnostic], None]
 
@@ -88,10 +88,10 @@ class _Resolver:
                 members += [("result", result) for result in ty.results]
                 within = f"function type {index}"
             for what, member in members:
-                while isinstance(member, Array):
-                    member = member.element
-                if isinstance(member, Record) and self._record(member.id) is None:
-                    self._fail(Code.INDEX_TYPE, f"{what} names type {member.id}, which is not a record", within=within)
+                named = record_in(member)
+                if named is not None and self._record(named) is None:
+                    message = f"{what} names type {named}, which is not a record"
+                    self._fail(Code.INDEX_TYPE, message, within=within)
         self._check_nesting()
 
     def _record(self, index: int) -> RecordType | None:
