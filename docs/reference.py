@@ -70,7 +70,7 @@ of the same width, where the bits are kept. Floats need no conversion.
 """,
 }
 
-_COLUMNS = "| instruction | opcode | immediate | stack | meaning |\n| --- | --- | --- | --- | --- |\n"
+_COLUMNS = "| instruction | opcode | kind | immediate | stack | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
 
 _SLOTS = {
     Slot.ARGUMENT: "t",
@@ -99,17 +99,14 @@ def instructions_page() -> str:
 def _group(operator: Operator) -> str:
     if operator.kind is InstructionKind.CONVERT:
         return "Conversions"
-    return (
-        "Memory"
-        if operator.mnemonic.split(".")[0] in ("string", "array", "record", "byte_array")
-        else "Stack and calls"
-    )
+    return "Stack and calls" if operator.moves is None else "Memory"
 
 
 def _row(operator: Operator) -> str:
     immediate = "" if operator.immediate is Immediate.NONE else operator.immediate.value
     effect = f"{_effect(operator.pops)} → {_effect(operator.pushes)}"
-    return f"| `{operator.mnemonic}` | 0x{operator.opcode:02x} | {immediate} | {effect} | {operator.doc} |\n"
+    head = f"| `{operator.mnemonic}` | 0x{operator.opcode:02x} | {operator.kind.value}"
+    return f"{head} | {immediate} | {effect} | {operator.doc} |\n"
 
 
 def _effect(effect: Effect) -> str:

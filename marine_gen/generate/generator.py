@@ -11,6 +11,7 @@ from marine_gen.generate.model import Description, Signature
 from marine_gen.generate.records import TypeSpace
 from marine_gen.interfaces import Adapter, Export, Implementation, Import, Interfaces
 from marine_runtime.abi.helpers import AbiHelper
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.types import FunctionType
 
 VERSION = "0.28.0"
@@ -51,6 +52,11 @@ def generate(description: Description, version: str = VERSION) -> Interfaces:
 
     for module in description.imports:
         if module.is_host:
+            continue
+        if module.is_unknown_host:
+            message = f"the host provides no namespace `{module.namespace}`"
+            known = ", ".join(f"`{namespace}`" for namespace in HOST_NAMESPACES)
+            space.report(Code.SECTION_CONTENT, message, f"import from `{module.namespace}`", f"use one of {known}")
             continue
         for imported in module.functions:
             function = _translate(space, imported.signature, f"import `{module.namespace}.{imported.name}`")

@@ -31,6 +31,7 @@ from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime.abi.helpers import BY_EXPORT, AbiHelper
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.host import call_parameters, logger
@@ -292,7 +293,7 @@ class _Builder:
     def _host_import(self, module: str, item: CoreImport, key: str) -> Row:
         text = f"{item.namespace}.{item.name}"
         settings = self._config.module(module)
-        of_the_host = item.namespace in call_parameters.HOST_NAMESPACES
+        of_the_host = item.namespace in HOST_NAMESPACES
         if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
             end, kind = self._host.row(NodeKind.HOST, printable(text), _BUILT_IN[item.name]), NodeKind.HOST
         elif of_the_host and item.name in settings.mounted_binaries:

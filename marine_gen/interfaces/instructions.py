@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 from marine_gen.interfaces.conversions import conversion
 from marine_runtime.types import Prim
@@ -61,6 +61,10 @@ Moved = Literal[Prim.STRING, Prim.BYTE_ARRAY, Slot.ARRAY, Slot.RECORD]
 """The type that a memory instruction moves: one of these, or one that its immediate selects."""
 
 
+_SELECTED_BY: Mapping[Prim | Slot, Immediate] = {Slot.ARRAY: Immediate.TYPE, Slot.RECORD: Immediate.RECORD}
+"""The immediate of instructions that move what it selects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One row: an instruction without the value of its immediate.
@@ -105,8 +109,7 @@ def _suits(row: Operator) -> bool:
         case InstructionKind.CALL:
             return row.immediate is Immediate.CALLEE and row.moves is None
         case InstructionKind.SIZE | InstructionKind.LIFT | InstructionKind.STORE | InstructionKind.LOWER:
-            selected = {Immediate.TYPE: Slot.ARRAY, Immediate.RECORD: Slot.RECORD}.get(row.immediate)
-            return row.moves is not None and selected is (row.moves if isinstance(row.moves, Slot) else None)
+            return row.moves is not None and row.immediate is _SELECTED_BY.get(row.moves, Immediate.NONE)
         case _:
             assert_never(kind)
 
@@ -115,12 +118,8 @@ _PTR_LEN: Effect = (Prim.I32, Prim.I32)
 _NONE = Immediate.NONE
 
 _RENAME, _CONSTANT, _CALL = InstructionKind.RENAME, InstructionKind.CONSTANT, InstructionKind.CALL
-_SIZE, _LIFT, _STORE, _LOWER = (
-    InstructionKind.SIZE,
-    InstructionKind.LIFT,
-    InstructionKind.STORE,
-    InstructionKind.LOWER,
-)
+_SIZE, _LIFT = InstructionKind.SIZE, InstructionKind.LIFT
+_STORE, _LOWER = InstructionKind.STORE, InstructionKind.LOWER
 
 _STACK = [
     Operator("arg.get", 0x00, _RENAME, Immediate.ARGUMENT, (), (Slot.ARGUMENT,), "push a copy of an adapter parameter"),
@@ -142,89 +141,41 @@ _STACK = [
 ]
 
 
+def _memory(
+    mnemonic: str, opcode: int, kind: InstructionKind, moves: Moved, pops: Effect, pushes: Effect, doc: str
+) -> Operator:
+    """A memory instruction; its immediate follows from what it moves."""
+    immediate = _SELECTED_BY.get(moves, _NONE)
+    return Operator(mnemonic, opcode, kind, immediate, pops, pushes, doc, moves)
+
+
+_PTR: Effect = (Prim.I32,)
+_STRING: Final = Prim.STRING
+_BYTES: Final = Prim.BYTE_ARRAY
+_ARRAY: Final = Slot.ARRAY
+_RECORD: Final = Slot.RECORD
+
 _MEMORY = [
-    Operator("string.lift_memory", 0x22, _LIFT, _NONE, _PTR_LEN, (Prim.STRING,), "read UTF-8 from memory", Prim.STRING),
-    Operator(
-        "string.lower_memory",
-        0x23,
-        _STORE,
-        _NONE,
-        (Prim.I32, Prim.STRING),
-        _PTR_LEN,
-        "write UTF-8 to an allocated block",
-        Prim.STRING,
+    _memory("string.lift_memory", 0x22, _LIFT, _STRING, _PTR_LEN, (_STRING,), "read UTF-8 from memory"),
+    _memory(
+        "string.lower_memory", 0x23, _STORE, _STRING, (*_PTR, _STRING), _PTR_LEN, "write UTF-8 to an allocated block"
     ),
-    Operator(
-        "string.size",
-        0x24,
-        _SIZE,
-        _NONE,
-        (Prim.STRING,),
-        (Prim.I32,),
-        "length of the UTF-8 form, in bytes",
-        Prim.STRING,
-    ),
-    Operator(
-        "array.lift_memory",
-        0x37,
-        _LIFT,
-        Immediate.TYPE,
-        _PTR_LEN,
-        (Slot.ARRAY,),
-        "read an array from memory",
-        Slot.ARRAY,
-    ),
-    Operator(
-        "array.lower_memory",
-        0x38,
-        _LOWER,
-        Immediate.TYPE,
-        (Slot.ARRAY,),
-        _PTR_LEN,
-        "allocate and write an array",
-        Slot.ARRAY,
-    ),
-    Operator(
-        "record.lift_memory",
-        0x3A,
-        _LIFT,
-        Immediate.RECORD,
-        (Prim.I32,),
-        (Slot.RECORD,),
-        "read a record from memory",
-        Slot.RECORD,
-    ),
-    Operator(
-        "record.lower_memory",
-        0x3B,
-        _LOWER,
-        Immediate.RECORD,
-        (Slot.RECORD,),
-        (Prim.I32,),
-        "allocate and write a record",
-        Slot.RECORD,
-    ),
-    Operator(
-        "byte_array.lift_memory",
-        0x43,
-        _LIFT,
-        _NONE,
-        _PTR_LEN,
-        (Prim.BYTE_ARRAY,),
-        "read bytes from memory",
-        Prim.BYTE_ARRAY,
-    ),
-    Operator(
+    _memory("string.size", 0x24, _SIZE, _STRING, (_STRING,), (Prim.I32,), "length of the UTF-8 form, in bytes"),
+    _memory("array.lift_memory", 0x37, _LIFT, _ARRAY, _PTR_LEN, (_ARRAY,), "read an array from memory"),
+    _memory("array.lower_memory", 0x38, _LOWER, _ARRAY, (_ARRAY,), _PTR_LEN, "allocate and write an array"),
+    _memory("record.lift_memory", 0x3A, _LIFT, _RECORD, _PTR, (_RECORD,), "read a record from memory"),
+    _memory("record.lower_memory", 0x3B, _LOWER, _RECORD, (_RECORD,), _PTR, "allocate and write a record"),
+    _memory("byte_array.lift_memory", 0x43, _LIFT, _BYTES, _PTR_LEN, (_BYTES,), "read bytes from memory"),
+    _memory(
         "byte_array.lower_memory",
         0x44,
         _STORE,
-        _NONE,
-        (Prim.I32, Slot.BYTES),
+        _BYTES,
+        (*_PTR, Slot.BYTES),
         _PTR_LEN,
         "write bytes to an allocated block",
-        Prim.BYTE_ARRAY,
     ),
-    Operator("byte_array.size", 0x45, _SIZE, _NONE, (Slot.BYTES,), (Prim.I32,), "length in bytes", Prim.BYTE_ARRAY),
+    _memory("byte_array.size", 0x45, _SIZE, _BYTES, (Slot.BYTES,), (Prim.I32,), "length in bytes"),
 ]
 
 

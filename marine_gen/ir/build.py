@@ -36,7 +36,7 @@ from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, layout, shape
 from marine_runtime.messages import counted
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, same_signature
+from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, record_in, same_signature
 
 
 def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:
@@ -270,11 +270,9 @@ class _Builder:
             case Slot.ARRAY:
                 assert not isinstance(immediate, int)
                 assert immediate is not None
-                inner = immediate
-                while isinstance(inner, Array):
-                    inner = inner.element
-                if isinstance(inner, Record):
-                    self._require_record(inner.id)
+                inner = record_in(immediate)
+                if inner is not None:
+                    self._require_record(inner)
                 return Prim.BYTE_ARRAY if immediate is Prim.U8 else Array(immediate)
             case Slot.RECORD:
                 assert isinstance(immediate, int)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_gen.interfaces import Adapter, Import, Interfaces
+from marine_gen.interfaces.nesting import record_depths
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
 from marine_runtime.abi.helpers import BY_EXPORT
 from marine_runtime.abi.layout import CORE_TYPES, MAX_RECORD_DEPTH, Flat, Kind, is_flat, layout, shape
 from marine_runtime.abi.plan import Callee
-from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+from marine_runtime.types import Field, FunctionType, IType, Record, RecordType, record_in
 
 Report = Callable[[Diagnostic], None]
 
@@ -87,10 +88,10 @@ class _Resolver:
                 members += [("result", result) for result in ty.results]
                 within = f"function type {index}"
             for what, member in members:
-                while isinstance(member, Array):
-                    member = member.element
-                if isinstance(member, Record) and self._record(member.id) is None:
-                    self._fail(Code.INDEX_TYPE, f"{what} names type {member.id}, which is not a record", within=within)
+                named = record_in(member)
+                if named is not None and self._record(named) is None:
+                    message = f"{what} names type {named}, which is not a record"
+                    self._fail(Code.INDEX_TYPE, message, within=within)
         self._check_nesting()
 
     def _record(self, index: int) -> RecordType | None:
@@ -100,38 +101,21 @@ class _Resolver:
 
     def _check_nesting(self) -> None:
         """Records nested without an array in between must be finite, and not deeper than the runtime admits."""
-        depth: dict[int, int] = {}  # 0 while a record is open
+        depths, circle = record_depths(self._interfaces.records, self._inner_records)
+        deep = next((index for index, depth in depths.items() if depth > MAX_RECORD_DEPTH), None)
+        if deep is not None:
+            self._fail(Code.RECORD_NESTING, f"record type {deep} nests more than {MAX_RECORD_DEPTH} deep")
+        elif circle:
+            self._fail(
+                Code.RECORD_NESTING,
+                f"record type {circle[0]} contains itself",
+                help="a record may refer to itself through an array only",
+            )
 
-        for root in self._interfaces.records:
-            stack = [root]
-            while stack:
-                index = stack[-1]
-                inner = [
-                    item.type.id
-                    for item in self._interfaces.types[index].fields  # type: ignore[union-attr]  # a record
-                    if isinstance(item.type, Record) and self._record(item.type.id)
-                ]
-                if depth.get(index, 0):
-                    stack.pop()
-                    continue
-                if index in depth:
-                    depth[index] = 1 + max((depth[child] or 1 for child in inner), default=0)
-                    stack.pop()
-                    if depth[index] > MAX_RECORD_DEPTH:
-                        self._fail(Code.RECORD_NESTING, f"record type {index} nests more than {MAX_RECORD_DEPTH} deep")
-                        return
-                    continue
-                depth[index] = 0
-                for child in inner:
-                    if depth.get(child) == 0:
-                        self._fail(
-                            Code.RECORD_NESTING,
-                            f"record type {child} contains itself",
-                            help="a record may refer to itself through an array only",
-                        )
-                        return
-                    if child not in depth:
-                        stack.append(child)
+    def _inner_records(self, index: int) -> list[int]:
+        record = self._record(index)
+        fields = record.fields if record else ()
+        return [item.type.id for item in fields if isinstance(item.type, Record) and self._record(item.type.id)]
 
     # call-core index space
 

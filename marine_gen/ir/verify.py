@@ -26,7 +26,7 @@ from marine_gen.ir.model import (
     Value,
 )
 from marine_runtime.abi.layout import INTEGER_RANGES, is_flat, layout
-from marine_runtime.types import Array, IType, Prim, Record, equivalent
+from marine_runtime.types import IType, Prim, equivalent, record_in
 
 _CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.kind is InstructionKind.CONVERT]
 
@@ -115,9 +115,8 @@ class _Verifier:
         return any(equivalent(given, self._records, ty, self._records) for ty in wanted)
 
     def _known(self, ty: IType) -> bool:
-        while isinstance(ty, Array):
-            ty = ty.element
-        return not isinstance(ty, Record) or ty.id in self._records
+        index = record_in(ty)
+        return index is None or index in self._records
 
     def _expect(self, holds: bool, what: str, operation: Operation | None = None) -> None:
         if not holds:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
 
 class Prim(Enum):
@@ -114,6 +114,20 @@ def is_bytes(ty: IType) -> bool:
     return ty is Prim.BYTE_ARRAY or ty == Array(Prim.U8)
 
 
+def stripped(ty: IType) -> tuple[int, Prim | Record]:
+    """The number of arrays around what is no array, and that."""
+    levels = 0
+    while isinstance(ty, Array):
+        ty, levels = ty.element, levels + 1
+    return levels, ty
+
+
+def record_in(ty: IType) -> int | None:
+    """The number of the record that `ty` is, or an array of, if any."""
+    _, inner = stripped(ty)
+    return inner.id if isinstance(inner, Record) else None
+
+
 def equivalent(left: IType, left_records: Records, right: IType, right_records: Records) -> bool:
     """Whether two types of two modules have the same structure (spec marine-runtime §1.5).
 
@@ -158,24 +172,27 @@ def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
     seen: dict[int, None] = {}
     pending = list(reversed(roots))
     while pending:
-        ty = pending.pop()
-        while isinstance(ty, Array):
-            ty = ty.element
-        if isinstance(ty, Record) and ty.id not in seen and ty.id in records:
-            seen[ty.id] = None
-            pending.extend(field.type for field in reversed(records[ty.id].fields))
+        index = record_in(pending.pop())
+        if index is not None and index not in seen and index in records:
+            seen[index] = None
+            pending.extend(field.type for field in reversed(records[index].fields))
     return list(seen)
 
 
 def describe(ty: IType, records: Records) -> str:
     """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32 (spec §1.6, Aqua/IDL column)."""
-    if is_bytes(ty):
-        return "[]u8"
-    if isinstance(ty, Array):
-        return "[]" + describe(ty.element, records)
-    if isinstance(ty, Record):
-        return records[ty.id].name if ty.id in records else str(ty)
-    return "i" + ty.value[1:] if ty.value[0] == "s" and ty is not Prim.STRING else ty.value
+    match ty:
+        case Prim.BYTE_ARRAY | Array(element=Prim.U8):
+            return "[]u8"
+        case Array(element=element):
+            return "[]" + describe(element, records)
+        case Record(id=index):
+            return records[index].name if index in records else str(ty)
+        case Prim():
+            text = str(ty)
+            return "i" + text[1:] if text[0] == "s" and ty is not Prim.STRING else text
+        case _:
+            assert_never(ty)
 
 
 _JSON_NAMES = {prim: "".join(part.capitalize() for part in prim.name.split("_")) for prim in Prim}
@@ -184,11 +201,15 @@ _JSON_PRIMS = {name: prim for prim, name in _JSON_NAMES.items()}
 
 def to_json(ty: IType) -> Any:
     """The type as JSON: `"U8"`, `{"Array": …}`, `{"Record": id}` (spec §1.6, last row)."""
-    if isinstance(ty, Array):
-        return {"Array": to_json(ty.element)}
-    if isinstance(ty, Record):
-        return {"Record": ty.id}
-    return _JSON_NAMES[ty]
+    match ty:
+        case Array(element=element):
+            return {"Array": to_json(element)}
+        case Record(id=index):
+            return {"Record": index}
+        case Prim():
+            return _JSON_NAMES[ty]
+        case _:
+            assert_never(ty)
 
 
 def from_json(document: Any) -> IType:

@@ -145,7 +145,7 @@ class Codec:
         values = []
         for cell in record.cells:
             value = self._lift_slot(cell.shape, body, cell.offset, f"{path}.{cell.name}", depth + 1)
-            values.append(value)
+            values.append(value)  # in a comprehension, every level of nesting would take one more frame
         return tuple(values)
 
     def _body(self, identifier: int) -> Body:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Flat, Form, Shape, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
 from marine_runtime.errors import ArgumentError, CallError
-from marine_runtime.types import Array, Field, FunctionType, IType, Record, Records, RecordType
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
@@ -84,12 +84,19 @@ class HostFunction:
         records: dict[int, RecordType] = {}
 
         def number(ty: HostType) -> IType:
-            if isinstance(ty, Array):
-                return Array(number(ty.element))
-            if isinstance(ty, Record):
-                raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
-            if not isinstance(ty, RecordType):
-                return ty
+            match ty:
+                case Prim():
+                    return ty
+                case Array(element=element):
+                    return Array(number(element))
+                case Record():
+                    raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
+                case RecordType():
+                    return declared_record(ty)
+                case _:
+                    assert_never(ty)
+
+        def declared_record(ty: RecordType) -> Record:
             if ty not in numbers:
                 fields = tuple(Field(item.name, number(item.type)) for item in ty.fields)
                 numbers[ty] = len(numbers)

@@ -16,7 +16,18 @@ from typing import Annotated, Any, assert_never, get_args, get_origin, get_type_
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import printable
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, is_bytes
+from marine_runtime.types import (
+    Array,
+    Field,
+    FunctionType,
+    IType,
+    Prim,
+    Record,
+    Records,
+    RecordType,
+    is_bytes,
+    stripped,
+)
 from marine_runtime.values.records import ToPublic, python_type
 
 S8 = Annotated[int, Prim.S8]
@@ -123,9 +134,7 @@ class _Reader:
             return self.type_of(base, where)
         if len(chosen) > 1:
             raise ArgumentError(f"{where} has several interface types: {', '.join(map(str, chosen))}")
-        innermost = chosen[0]
-        while isinstance(innermost, Array):
-            innermost = innermost.element
+        _, innermost = stripped(chosen[0])
         if isinstance(innermost, Record):
             raise ArgumentError(f"{where}: {innermost} is a number that only a module knows; use a dataclass")
         python = python_type(chosen[0], {})
