@@ -28,7 +28,8 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import PythonModule, in_order
-from marine_runtime.linking.linker import HostFunctions, LinkableModule
+from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import open_runtime

@@ -22,7 +22,8 @@ from marine_gen.links import check_links
 from marine_runtime.adapters.contract import FusedModules, Glue
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.linking.linker import HostFunctions, LinkableModule
+from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import WasmRuntime, assemble, open_runtime

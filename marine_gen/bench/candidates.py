@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.service.service import Service
 from marine_runtime.values.json import arguments_from_json
 from marine_runtime.values.records import to_public

@@ -18,7 +18,8 @@ from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
-from marine_runtime.host import call_parameters, logger
+from marine_runtime.host.built_in import BUILT_IN
+from marine_runtime.host.call_parameters import HOST_NAMESPACES
 from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
@@ -26,7 +27,6 @@ from marine_runtime.wasi.functions import NAMESPACES
 FUSED = "fused"
 _HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
 _RELEASE = "release_objects"
-_BUILT_IN = {logger.NAME: "the logger of the runtime", call_parameters.NAME: "the parameters of the call"}
 _PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
@@ -278,9 +278,9 @@ class _Builder:
     def _host_import(self, module: str, item: CoreImport, key: str) -> Row:
         text = f"{item.namespace}.{item.name}"
         settings = self._config.module(module)
-        of_the_host = item.namespace in call_parameters.HOST_NAMESPACES
-        if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
-            end, kind = self._host.row(NodeKind.HOST, printable(text), _BUILT_IN[item.name]), NodeKind.HOST
+        of_the_host = item.namespace in HOST_NAMESPACES
+        if of_the_host and item.name in BUILT_IN:  # which win over mounted binaries of that name
+            end, kind = self._host.row(NodeKind.HOST, printable(text), BUILT_IN[item.name].description), NodeKind.HOST
         elif of_the_host and item.name in settings.mounted_binaries:
             binary = settings.mounted_binaries[item.name]
             path = binary if isinstance(binary, str) else binary.path

@@ -15,7 +15,7 @@ from typing import Any
 
 from marine_runtime.artifact.manifest import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.pool.marshal import Flattener
 from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface

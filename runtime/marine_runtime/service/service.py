@@ -18,8 +18,10 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError
 from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.host.python_module import PythonModule
+from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.dynamic import add_module, remove_module
-from marine_runtime.linking.linker import HostFunctions, LinkableModule, LinkContext, LinkedModule, link
+from marine_runtime.linking.linker import link
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.tracing.instrument import Instrumentation
@@ -44,7 +46,6 @@ class Service:
         wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
         call_layer: the call layer, `fast` or `public`.
-        config: the settings that the modules run with.
     """
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
@@ -52,7 +53,7 @@ class Service:
 
     def __init__(
         self,
-        parts: Sequence[LinkableModule | PythonModule],
+        modules: Sequence[LinkableModule | PythonModule],
         runtime: WasmRuntime,
         *,
         name: str = "service",
@@ -64,26 +65,29 @@ class Service:
         trace: Tracer | None = None,
     ) -> None:
         self.name = name
-        self.config = config or ServiceConfig()
-        prepare(self.config, [part.plan.name for part in parts])
+        config = config or ServiceConfig()
+        names = [module.plan.name for module in modules]
+        prepare(config, names)
         self.call_layer = runtime.name
-        self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, LinkableModule)), "none")
+        self.engine = next((item.glue.engine for item in reversed(modules) if isinstance(item, LinkableModule)), "none")
         self._fuelled = fuel is not None
         self._counts_growth = runtime.budget_problem is None
-        self._budget = Budget(self.config.total_memory_limit)
+        self._budget = Budget(config.total_memory_limit)
         self._guard = Guard(name, self._budget)
         self._store = runtime.store(self._budget)
-        track = None if trace is None else Instrumentation(trace, name, self._guard)
-        self._scene = scene = LinkContext(self._store, self._guard, host_functions or {}, self.config, track)
-        self._context = scene.host.context
+        instrumentation = None if trace is None else Instrumentation(trace, name, self._guard)
         try:
             self._operations = Operations(self._store, self._guard, timeout, fuel, collect=collect_statistics)
+            self._context = context = LinkContext(
+                self._store, self._guard, host_functions or {}, config, names, instrumentation
+            )
             with self._operations.loading():
-                self._linked = link(parts, scene)
+                link(modules, context)
         except BaseException:
             self.close()
             raise
-        self.wasi: Mapping[str, WasiState] = scene.wasi.states
+        self._linked: Mapping[str, LinkedModule] = context.linked
+        self.wasi: Mapping[str, WasiState] = context.wasi.states
         self._offer()
 
     def _offer(self) -> None:
@@ -92,19 +96,23 @@ class Service:
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
-        self.config = self._scene.config
+
+    @property
+    def config(self) -> ServiceConfig:
+        """The settings that the modules run with."""
+        return self._context.config
 
     def load_module(
-        self, part: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
+        self, module: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
     ) -> None:
         """Link one more module behind those that are there, and initialise it. The others keep their state.
 
-        `modules` and `interface` are new objects afterwards. When it fails, the service has the modules of before;
+        `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged;
         what the failed one took of memory is free when the service is closed.
 
         Args:
-            part: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that are
-                there now.
+            module: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that
+                are there now.
             config: its settings.
             timeout: seconds that its initialisers may take, instead of what the service was loaded with.
 
@@ -117,14 +125,14 @@ class Service:
         with self._guard.exclusive():
             try:
                 with self._operations.loading(timeout):
-                    add_module(part, config, self._scene)
+                    add_module(module, config, self._context)
             except BaseException as error:
                 # An initialiser may have called the others; a module that is refused has not run.
                 if isinstance(error, CallError) or not isinstance(error, MarineError):
                     self._guard.failed = True
                 raise
-        if isinstance(part, LinkableModule):
-            self.engine = part.glue.engine
+        if isinstance(module, LinkableModule):
+            self.engine = module.glue.engine
         self._offer()
 
     def unload_module(self, name: str) -> None:
@@ -135,13 +143,13 @@ class Service:
             StateError: the service is closed, busy, or owned by another thread.
         """
         with self._guard.exclusive():
-            remove_module(name, self._scene)
+            remove_module(name, self._context)
         self._offer()
 
     @property
     def next_ordinal(self) -> int:
         """The number of the Wasm module that is loaded next; fused glue is generated for it."""
-        return self._scene.ordinal
+        return self._context.next_ordinal
 
     @classmethod
     def record_classes(cls, module: str) -> Mapping[int, type] | None:
@@ -299,7 +307,7 @@ class Service:
     def _during(self, parameters: CallParameters) -> Iterator[None]:
         """Modules get `parameters` for the time of a call."""
         self._guard.require_idle()  # a call that will be refused must not change what the running one sees
-        with self._context.of(parameters):
+        with self._context.host.call_context.of(parameters):
             yield
 
     def _run(self, linked: LinkedModule, function: str, values: Sequence[Any]) -> Any:
