@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_runtime import Service
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE
 from tests.support.engines import CONFIGURATIONS, Configuration, Modules, load
 
 

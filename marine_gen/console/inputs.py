@@ -83,7 +83,8 @@ def read_inputs(path: Path) -> list[Input]:
 
         modules = read_target(path).modules
         return [Input(name, f"{path} ({name})", wasm) for name, wasm in modules.items()]
-    from marine_runtime.artifact.manifest import read_manifest, read_wasm
+    from marine_runtime.artifact.files import read_wasm
+    from marine_runtime.artifact.manifest import read_manifest
 
     return [
         Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))

@@ -12,7 +12,7 @@ from enum import Enum
 from itertools import groupby
 from pathlib import Path
 
-from marine_gen.artifact import CompiledModule
+from marine_gen.artifact import BACKENDS, CompiledModule
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, StoreBlock
 from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
@@ -24,7 +24,6 @@ from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
 
-FUSED = "fused"
 _HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
 _RELEASE = "release_objects"
 _PYTHON = "a function of a module in Python"
@@ -180,7 +179,7 @@ class _Builder:
     ) -> None:
         self._name, self._compiled, self._config, self._engine = name, compiled, config, engine
         self._excerpts, self._folder, self._costs, self._measured = excerpts, folder, costs, measured
-        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if engine == FUSED else None
+        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if BACKENDS[engine].fuses else None
         self._exports = {
             (item.name, function): f"m{position}-e{index}"
             for position, item in enumerate(compiled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from marine_gen.artifact import BACKENDS
 from marine_gen.codegen.templating import render_markup
 from marine_gen.graph.layout import (
     LEGEND_LINE,
@@ -17,7 +18,7 @@ from marine_gen.graph.layout import (
     lay_out,
     width_of,
 )
-from marine_gen.graph.model import FUSED, Graph, NodeKind, Row
+from marine_gen.graph.model import Graph, NodeKind, Row
 
 _PACKAGE = "marine_gen.graph"
 _SWATCH = 34
@@ -93,7 +94,7 @@ def _notes(graph: Graph, width: float) -> list[str]:
     """Lines under the picture, broken to its width."""
     moves = (
         "copy: from one memory to the other, inside Wasm"
-        if graph.engine == FUSED
+        if BACKENDS[graph.engine].fuses
         else "lift: out of a memory, lower: into one"
     )
     text = f"Steps of a call, without checks and bookkeeping; {moves}; release: the module may free what it lent."

@@ -9,17 +9,14 @@ import ast
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from marine_gen.artifact import GENERATOR
+from marine_gen.artifact import GENERATOR, AdapterForm
 from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
 from marine_gen.passes import fuse_service, print_fused
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import generate
 from marine_gen.wasm_backend import FusedCode, generate_glue
-
-INTERPRETER = "interpreter"
-CLOSURES = "closures"
-FUSED = "fused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +56,21 @@ class Written:
     glue: dict[int, FusedCode] = field(default_factory=dict)
 
 
-def views(subject: Subject, engine: str, written: Written | None = None) -> Iterator[View]:
-    """The parts of one adapter, ending with the code that `engine` runs; `written` saves writing it again."""
+def views(subject: Subject, form: AdapterForm, written: Written | None = None) -> Iterator[View]:
+    """The parts of one adapter, ending with the code that runs in that `form`; `written` saves writing it again."""
     adapter = subject.adapter
     written = written or Written()
     yield View("Instructions", _instructions(adapter))
     yield View("IR", print_adapter(adapter).rstrip("\n"))
-    if engine == FUSED:
-        yield from _fused(subject, written)
-    elif engine != INTERPRETER:
-        yield _python(subject, written)
+    match form:
+        case AdapterForm.INSTRUCTIONS:
+            pass  # they are what runs
+        case AdapterForm.PYTHON:
+            yield _python(subject, written)
+        case AdapterForm.WASM:
+            yield from _fused(subject, written)
+        case _:
+            assert_never(form)
 
 
 def _instructions(adapter: AdapterIR) -> str:

@@ -5,7 +5,8 @@ with marine_runtime.load("build/curl_service") as service:
     service.modules.facade.get_n_save(url, name)
 """
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.artifact.load import load
+from marine_runtime.calls.parameters import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, MountedBinary, ServiceConfig
@@ -27,7 +28,6 @@ from marine_runtime.errors import (
     TrapError,
     ValueLimitError,
 )
-from marine_runtime.host.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.host.function import HostFunction, host_function
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.host.registry import ServiceHost

@@ -40,8 +40,9 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """
+    from marine_gen.artifact import BACKENDS, AdapterForm
     from marine_gen.inspect.check import compile_input
-    from marine_gen.inspect.views import CLOSURES, Subject, views
+    from marine_gen.inspect.views import Subject, views
 
     service = [compile_input(item) for item in read_inputs(target)]
     everything = [
@@ -53,7 +54,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     for number, subject in enumerate(_find(everything, " ".join(words), target)):
         if number:
             click.echo()
-        show(title_of(subject), list(views(subject, engine or CLOSURES)))
+        show(title_of(subject), list(views(subject, BACKENDS[engine].form if engine else AdapterForm.PYTHON)))
 
 
 def _list(subjects: Sequence[Subject]) -> None:

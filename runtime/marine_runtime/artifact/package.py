@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.artifact.load import load
 from marine_runtime.errors import LoadError
 from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
 from marine_runtime.service.service import Service

@@ -5,10 +5,10 @@ with ServicePool("build/curl_service", workers=4) as pool:
     pool.call("facade", "get_n_save", [url, name])
 
 `pool` is what users see, `asynchronous` the same for asyncio, `functions` what the `modules` of a pool are made of.
-`jobs` is the queue, `event_loop` how asyncio waits for it, `surface` checks arguments and publishes results in the
-caller's process, `settings` checks what a pool is given. `copies` loads and runs one copy, `threads` and `processes`
-are the two kinds of workers, `child` is the program of a worker process, and `transport` takes errors across. Nothing
-here is imported by a program without a pool.
+`queue` is the queue, `event_loop` how asyncio waits for it, `marshal` checks arguments and publishes results in the
+caller's process, `options` checks what a pool and a call are given. `instance` loads and runs one copy, `worker` is the
+base of the two kinds of workers, `threads` and `processes`, `child` is the program of a worker process, and `wire`
+takes errors across. Nothing here is imported by a program without a pool.
 """
 
 from marine_runtime.errors import CallTimeoutError

@@ -18,7 +18,7 @@ from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.values.records import ToPublic, make_record_classes
 
 
-class Surface:
+class ServiceMarshaller:
     """The functions of a service, as callers in this process see them.
 
     Attributes:
@@ -84,7 +84,7 @@ class FunctionMarshaller:
 
 
 class Flattener:
-    """The copy's side: public results back to internal ones; the inverse of `Function.publish`."""
+    """The copy's side: public results back to internal ones; the inverse of `FunctionMarshaller.publish`."""
 
     def __init__(self, signature: FunctionType, records: Records) -> None:
         coercers = Coercers(records)

@@ -1,4 +1,4 @@
-"""What the two kinds of workers have in common: a thread that takes jobs, and the crew that it belongs to."""
+"""The base of both kinds of workers, threads that take jobs, and the state that the workers of a pool share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Workers:
         closing: set when no worker is to be replaced any more.
         payload: the pickled setup, for processes.
         start_timeout: seconds that loading a copy may take.
-        workers: those that take jobs, and those that were given up and have not ended yet.
+        members: those that take jobs, and those that were given up and have not ended yet.
     """
 
     def __init__(self, name: str, setup: Setup, jobs: Jobs, payload: bytes, start_timeout: float) -> None:
@@ -57,7 +57,7 @@ class Workers:
         self.start_timeout = start_timeout
         self.closing = False
         self.statistics = PoolStatistics()
-        self.workers: list[Worker] = []
+        self.members: list[Worker] = []
         self.lock = Lock()
         self._active = 0
 
@@ -65,7 +65,7 @@ class Workers:
         """Start a new worker."""
         worker = make()
         with self.lock:
-            self.workers.append(worker)
+            self.members.append(worker)
             self._active += 1
             worker.thread.start()  # whoever sees it in the list may join it
         return worker
@@ -83,7 +83,7 @@ class Workers:
     def left(self, worker: Worker) -> None:
         """The thread of a worker ends."""
         with self.lock, suppress(ValueError):
-            self.workers.remove(worker)
+            self.members.remove(worker)
 
     def lose(self, worker: Worker, reason: BaseException) -> None:
         """A worker can't be replaced. Without any worker, nothing that waits can ever run."""
@@ -101,18 +101,18 @@ class Workers:
 
 
 class Worker(ABC):
-    """A thread that takes jobs from the queue of its crew.
+    """A thread that takes jobs from the queue of the pool.
 
     Attributes:
         started: the interface of its copy, or why there is none.
         job: what it works on.
     """
 
-    def __init__(self, crew: Workers, number: int) -> None:
-        self.crew, self.number = crew, number
+    def __init__(self, workers: Workers, number: int) -> None:
+        self.workers, self.number = workers, number
         self.started: Future[Interface] = Future()
         self.job: Job | None = None
-        self.thread = Thread(target=self._main, name=f"{crew.name}-{number}", daemon=True)
+        self.thread = Thread(target=self._main, name=f"{workers.name}-{number}", daemon=True)
 
     def _main(self) -> None:
         try:
@@ -121,11 +121,11 @@ class Worker(ABC):
             job = self.job
             if job is not None:
                 job.fail(PoolError(f"worker {self.number} failed: {type(error).__name__}: {error}"))
-            self.crew.lose(self, error)
+            self.workers.lose(self, error)
         finally:
             if not self.started.done():
                 self.started.set_exception(PoolClosedError("the pool is closed"))
-            self.crew.left(self)
+            self.workers.left(self)
 
     def _settle(self, job: Job, reply: Reply, deadline: float | None) -> bool:
         """Hand the reply over; False when the job was settled already.
@@ -134,7 +134,7 @@ class Worker(ABC):
         """
         if deadline is None or reply.errors or monotonic() <= deadline:
             return job.finish(reply)
-        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.terms.timeout:g} s"))
+        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.options.get('timeout'):g} s"))
 
     @abstractmethod
     def work(self) -> None:
