@@ -23,7 +23,7 @@ from marine_gen.generate.model import (
     Type,
     Vector,
 )
-from marine_gen.wasm import custom_sections_with_prefix
+from marine_gen.wasm import Binary, custom_sections_with_prefix
 from marine_runtime.messages import did_you_mean, shortened
 from marine_runtime.types import Prim
 
@@ -57,7 +57,7 @@ class _FormError(Exception):
         self.help_line = help_line
 
 
-def read_description(wasm: bytes) -> Description:
+def read_description(wasm: Binary) -> Description:
     """The description in the module's own sections, which come in file order.
 
     Raises:

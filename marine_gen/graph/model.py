@@ -219,7 +219,7 @@ class _Builder:
                 self._edges.append(
                     Edge(row.key, end, NodeKind.ADAPTED if row.note or not self._fused else NodeKind.FUSED)
                 )
-        core = read_signatures(module.wasm).imports
+        core = read_signatures(module.binary).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
             if item.namespace not in NAMESPACES:

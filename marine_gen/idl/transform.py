@@ -34,8 +34,8 @@ from marine_gen.idl.lines import Line
 from marine_gen.idl.names import TYPE_WORDS, write_record_name
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.parsing.literals import LiteralError, read_string
+from marine_gen.parsing.syntax import parse_form
 from marine_gen.parsing.trees import tokens_in, trees_in
-from marine_gen.text.syntax import parse_form
 from marine_runtime.messages import did_you_mean
 from marine_runtime.types import Prim
 

@@ -31,8 +31,8 @@ from tests.bench.peers import open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer
 from tests.bench.peers.marine_js import AVM
 from tests.bench.report import JSON, write_report
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRIVATE = ROOT / ".venv-bench"
 NPM = PRIVATE / "npm"
 CASE_SECONDS = 3.0

@@ -22,9 +22,10 @@ import marine_gen
 from marine_gen.artifact import ENGINES
 from marine_runtime import MountedBinary, Service, ServiceHost, read_config
 from marine_runtime.host.mounted_binary import NOT_STARTED
-from tests.guests.descriptions import EXAMPLE_FOLDER, ROOT
+from tests.guests.descriptions import EXAMPLE_FOLDER
 from tests.support.engines import Configuration
 from tests.support.markdown import blocks, output_pattern
+from tests.support.paths import ROOT
 
 CONFIG = EXAMPLE_FOLDER / "Config.toml"
 HOST = runpy.run_path(str(EXAMPLE_FOLDER / "host.py"))

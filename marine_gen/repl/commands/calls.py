@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from marine_gen.repl.command import CALL_WORDS, Command
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.parameters import call_parameters
 from marine_gen.repl.places import place_of
 from marine_gen.repl.reading import marked, read_json, take_function, take_json
-from marine_gen.repl.registry import CALL_WORDS, Command
 from marine_gen.repl.session import Session
 from marine_gen.repl.spelling import duration, pretty
 from marine_runtime.errors import ArgumentError, CallTimeoutError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _explain(session: Session, rest: str) -> None:
     from marine_gen.artifact import BACKENDS
-    from marine_gen.cli.commands.explain import show, title_of
+    from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, EXPLAIN)

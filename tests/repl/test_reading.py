@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marine_gen.repl.dispatch import goes_on
 from marine_gen.repl.failure import CommandError
-from marine_gen.repl.pipe import goes_on
 from marine_gen.repl.reading import take_json, take_word, unfinished
 from marine_gen.repl.spelling import duration, pretty
 

@@ -101,7 +101,7 @@ def overflow_everywhere() -> None:
 
 
 def test_recursion_on_every_thread() -> None:
-    code = "from tests.runtime.test_stack import overflow_everywhere; overflow_everywhere()"
+    code = "from tests.runtime.wasm.test_stack import overflow_everywhere; overflow_everywhere()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 

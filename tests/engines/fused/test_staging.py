@@ -1,6 +1,6 @@
 """The staging memory: it grows for large calls, gives back what it needed, and holds values at odd addresses.
 
-What goes around it is in test_fused_direct.py. Here, large arguments are elements of arrays, whose sizes nobody asks
+What goes around it is in test_direct.py. Here, large arguments are elements of arrays, whose sizes nobody asks
 for, and where results have to be staged, none is foreseen.
 """
 

@@ -23,11 +23,11 @@ import marine_runtime
 from marine_gen.artifact import BUILT_ENGINES as ENGINES
 from marine_runtime import ArgumentError, LoadError, PythonModule
 from marine_runtime.names import identifier
-from tests.guests.descriptions import ROOT
 from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests, normalised
 from tests.support.hostile_names import NAMES, description
 from tests.support.packages import imported, mypy
+from tests.support.paths import ROOT
 
 SHARING = ("records_effector", "records_pure", "records_passing_effector", "records_passing_pure", "greeting")
 OWN = ("records", "_functions", "_handles", "_name", "_call", "self", "Service", "load", "loader", "marine_runtime")

@@ -30,7 +30,7 @@ from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import RESULT
 from marine_runtime.tracing.instrument import size
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
-from tests.runtime.test_failures import render
+from tests.engines.test_failures import render
 from tests.support.echo import function
 from tests.support.engines import Configuration, guest, guests, outcome
 from tests.support.golden import GOLDEN, Case, load_cases

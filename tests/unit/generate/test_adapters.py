@@ -1,7 +1,5 @@
 """The instruction sequences of generated adapters, and the complete example of spec interface-types §7.5."""
 
-from pathlib import Path
-
 import pytest
 
 from marine_gen.generate import (
@@ -19,8 +17,9 @@ from marine_gen.generate import (
 from marine_gen.generate.adapters import export_adapter, import_adapter, raw_signature
 from marine_gen.text.printer import print_interfaces
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+from tests.support.paths import TESTS
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "generate"
+GOLDEN = TESTS / "golden" / "generate"
 NUMBERS = ("s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "f32", "f64")
 SIMPLE = FunctionType(tuple(Field(name, Prim(name)) for name in NUMBERS), (Prim.S32,))
 COMPLEX = FunctionType((*SIMPLE.params, Field("text", Prim.STRING), Field("data", Prim.BYTE_ARRAY)), (Prim.STRING,))

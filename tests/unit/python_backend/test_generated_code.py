@@ -21,10 +21,10 @@ from marine_runtime.errors import Site
 from marine_runtime.types import Prim
 from tests.support.engines import guest, guests, load
 from tests.support.golden import GOLDEN, check_file
+from tests.support.paths import ROOT
 from tests.support.troubles import modules
 
 FOLDER = GOLDEN / "generated"
-ROOT = Path(__file__).parents[2]
 MODULES = ("shrek", "records_passing_pure", "arrays_passing_pure", "arguments_passing_pure", "call_parameters")
 
 

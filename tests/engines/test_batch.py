@@ -13,7 +13,7 @@ from marine_gen.generate import Description, Member, Named, RecordDeclaration, V
 from marine_runtime import ArgumentError, CallError, Service, StateError
 from marine_runtime.adapters.staging import BATCH_ROWS
 from marine_runtime.types import Prim
-from tests.runtime.test_lifecycle import in_thread
+from tests.runtime.service.test_lifecycle import in_thread
 from tests.support.echo import TAKE_LOG, Memory, chain, echo_module, function, take_logs
 from tests.support.engines import CONFIGURATIONS, Modules, Outcome, failure, load, outcome, shown
 

@@ -20,8 +20,8 @@ from marine_runtime.names import identifier, identifiers
 from tests.support.echo import TAKE_LOG, Memory, echo_module
 from tests.support.engines import Modules, guests, normalised
 from tests.support.hostile_names import ENDLESS, NAMES, TAKEN, description
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 RUFF = ("ruff", "check", "--isolated", "--no-cache", "--target-version", "py311", "--select", "E,F,W,I,B,UP,C4,PIE,PGH")
 LAST = ("everything at once", "one record")
 

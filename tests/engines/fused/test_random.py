@@ -1,6 +1,6 @@
 """Random signatures with random values, many to a module: the fused engine and the interpreter agree.
 
-Where `tests/differential` shrinks what it finds, this goes through thousands of cases, twelve arguments wide, in
+Where `test_random_signatures.py` shrinks what it finds, this goes through thousands of cases, twelve arguments wide, in
 the time that it takes to build a hundred services. What it draws depends on MARINE_GEN_FUSED_SEED alone;
 MARINE_GEN_FUSED_MODULES says for how many modules.
 """

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.guests.descriptions import GUESTS_FOLDER, ROOT
+from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.engines import CONFIGURATIONS, Configuration
 from tests.support.golden import GOLDEN, Case, load_cases
+from tests.support.paths import ROOT
 from tests.support.repl import transcript
 
 CASES = load_cases(GOLDEN / "repl" / "sessions.txt")

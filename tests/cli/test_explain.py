@@ -81,7 +81,7 @@ def test_nothing_to_explain(run: Run, tmp_path: Path) -> None:
 
 
 def test_in_columns_on_a_wide_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marine_gen.cli.commands.explain.is_terminal", lambda: True)
+    monkeypatch.setattr("marine_gen.inspect.show.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "220")
     args = ("explain", GUESTS_FOLDER / "greeting.wasm", "greeting")
     wide = run(*args).stdout.splitlines()

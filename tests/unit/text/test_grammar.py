@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import marine_gen.text.grammar as grammar_module
+import marine_gen.parsing.grammar as grammar_module
 from marine_gen.interfaces import INSTRUCTIONS, Adapter, Immediate, Instruction, Interfaces, Operator
+from marine_gen.parsing.grammar import grammar_text
 from marine_gen.text import parse, print_interfaces
-from marine_gen.text.grammar import TYPE_TERMINALS, adapter_parser, grammar_text, literal_texts
+from marine_gen.text.grammar import TYPE_TERMINALS, adapter_parser, literal_texts
 from marine_runtime.types import Array, Prim, Record
+from tests.support.paths import ROOT
 
 SAMPLES = {
     Immediate.NONE: (None,),
@@ -47,13 +49,13 @@ def test_the_type_terminals_are_the_words_of_all_types() -> None:
 
 
 def test_the_grammar_is_the_file_of_the_checkout() -> None:
-    assert grammar_text() == (Path(__file__).parents[2] / "grammar" / "adapter.lark").read_text("utf-8")
+    assert grammar_text("marine_gen.text", "adapter.lark") == (ROOT / "grammar" / "adapter.lark").read_text("utf-8")
 
 
 def test_an_installed_grammar_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "adapter.lark").write_text("installed", encoding="utf-8")
     monkeypatch.setattr(grammar_module, "files", lambda _: tmp_path)
-    assert grammar_text() == "installed"
+    assert grammar_text("marine_gen.text", "adapter.lark") == "installed"
 
 
 def test_the_parser_is_made_once() -> None:

@@ -13,8 +13,9 @@ from marine_gen.cli.commands.aqua import pascal_case
 from marine_gen.generate import generate
 from marine_gen.idl import parse_description
 from marine_gen.text import print_interfaces
-from tests.guests.descriptions import GUESTS, HOSTILE, ROOT, Guest
+from tests.guests.descriptions import GUESTS, HOSTILE, Guest
 from tests.support.golden import GOLDEN, Case, load_cases
+from tests.support.paths import ROOT
 
 Run = Callable[..., Result]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,11 +25,12 @@ from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.idl import parse_description, print_description
 from marine_gen.idl.grammar import description_parser, literal_texts
 from marine_gen.idl.names import TYPE_WORDS
+from marine_gen.parsing.grammar import grammar_text
 from marine_gen.text import print_interfaces
-from marine_gen.text.grammar import grammar_text
 from marine_runtime.types import Prim
 from tests.support.golden import GOLDEN
 from tests.support.markdown import blocks
+from tests.support.paths import ROOT
 
 POINT = """\
 data Point:
@@ -115,14 +115,14 @@ def test_every_type_that_can_be_described_has_a_word() -> None:
 
 
 def test_the_grammar_is_the_file_of_the_checkout() -> None:
-    file = Path(__file__).parents[2] / "grammar" / "interface.lark"
+    file = ROOT / "grammar" / "interface.lark"
     assert grammar_text("marine_gen.idl", "interface.lark") == file.read_text("utf-8")
     assert description_parser() is description_parser()
     assert set(literal_texts().values()) >= {"data", "import", "export", "fn", "as", "->"}
 
 
 def test_the_page_shows_the_language() -> None:
-    page = Path(__file__).parents[2] / "docs" / "idl.md"
+    page = ROOT / "docs" / "idl.md"
     (example,) = blocks(page, "idl")
     printed = print_description(parse_description(example.text))
     assert printed == "".join(line for line in example.text.splitlines(keepends=True) if not line.startswith("//"))

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.guests.descriptions import ROOT
+from tests.support.paths import ROOT
 from tests.support.pools import KINDS
 
 
