@@ -11,7 +11,7 @@ from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, ENGINES, Adapte
 from marine_gen.artifact.load import load
 from marine_gen.artifact.target import Source, Target, read_target, read_wasm_files
 from marine_gen.artifact.workbench import Workbench, open_workbench
-from marine_runtime.artifact.code_cache import cache_directory
+from marine_runtime.artifact import cache_directory
 
 __all__ = [
     "BACKENDS",

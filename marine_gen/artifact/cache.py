@@ -15,9 +15,8 @@ from pathlib import Path
 from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory
-from marine_runtime.artifact.manifest import MANIFEST
-from marine_runtime.errors import LoadError
+from marine_runtime import LoadError
+from marine_runtime.artifact import CODE_FOLDER, MANIFEST, cache_directory
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")

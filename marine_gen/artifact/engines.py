@@ -15,11 +15,9 @@ from pathlib import Path
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fuse import FusedOutput, fuse, fuse_last
 from marine_gen.interpreter import InterpreterGlue
-from marine_runtime.adapters.contract import FusedModules, Glue
-from marine_runtime.adapters.loader import GeneratedGlue
-from marine_runtime.artifact import engines as runtime
-from marine_runtime.artifact.engines import Engine
-from marine_runtime.artifact.files import BuiltModule
+from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
+from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
+from marine_runtime.artifact import ENGINES as LOADABLE
 from marine_runtime.wasm import WasmRuntime, assemble
 
 Contents = Mapping[str, tuple[str, bytes]]
@@ -113,7 +111,7 @@ def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
 
 def _added_closures(addition: Addition) -> Glue:
     module = addition.modules[-1]
-    return _generated(runtime.CLOSURES, module, module.generate().source, None)
+    return _generated(CLOSURES, module, module.generate().source, None)
 
 
 def _added_fused(addition: Addition) -> Glue:
@@ -123,7 +121,7 @@ def _added_fused(addition: Addition) -> Glue:
     compile_wasm = addition.runtime.compile
     stub = compile_wasm(assemble(fused.code.stub)) if fused.code.stub else None
     wasm = FusedModules(compile_wasm(assemble(fused.code.glue)), stub)
-    return _generated(runtime.FUSED, addition.modules[-1], fused.python, wasm)
+    return _generated(FUSED, addition.modules[-1], fused.python, wasm)
 
 
 def _generated(engine: Engine, module: CompiledModule, source: str, fused: FusedModules | None) -> Glue:
@@ -142,13 +140,13 @@ def _added_interpreted(addition: Addition) -> Glue:
     return InterpreterGlue(addition.modules[-1].ir)
 
 
-_INTERPRETER = Engine(InterpreterGlue.engine, tuple(runtime.ENGINES), _load_interpreted)
+_INTERPRETER = Engine(InterpreterGlue.engine, tuple(LOADABLE), _load_interpreted)
 
 BACKENDS: Mapping[str, EngineBackend] = {
     row.engine.name: row
     for row in (
-        EngineBackend(runtime.FUSED, AdapterForm.WASM, _added_fused, _fused_files),
-        EngineBackend(runtime.CLOSURES, AdapterForm.PYTHON, _added_closures, _closure_files),
+        EngineBackend(FUSED, AdapterForm.WASM, _added_fused, _fused_files),
+        EngineBackend(CLOSURES, AdapterForm.PYTHON, _added_closures, _closure_files),
         EngineBackend(_INTERPRETER, AdapterForm.INSTRUCTIONS, _added_interpreted),
     )
 }

@@ -12,7 +12,7 @@ from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, generate, literal, type_expression
 from marine_gen.wasm_backend import FusedCode, generate_glue
 from marine_gen.wasm_backend.adapters import Row
-from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
+from marine_runtime.adapters import MAX_MODULES, MAX_SITES
 from marine_runtime.types import Array, Prim, Record
 
 

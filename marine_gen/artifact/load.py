@@ -8,12 +8,8 @@ from typing import Unpack
 from marine_gen.artifact.cache import built
 from marine_gen.artifact.engines import ENGINES, LOADERS
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
-from marine_runtime.artifact.load import load_with
-from marine_runtime.artifact.manifest import read_manifest
-from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.errors import LoadError
-from marine_runtime.service.options import LoadOptions
-from marine_runtime.service.service import Service
+from marine_runtime import LoadError, LoadOptions, Service
+from marine_runtime.artifact import load_with, read_manifest, refuse_unknown, with_keywords
 
 
 @with_keywords(LoadOptions)

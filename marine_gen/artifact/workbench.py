@@ -17,14 +17,10 @@ from marine_gen.artifact.load import load
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.links import check_links
-from marine_runtime.adapters.contract import Glue
-from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.linking.context import LinkableModule
-from marine_runtime.service.options import RunOptions
-from marine_runtime.service.service import Service
-from marine_runtime.wasm import WasmRuntime, open_runtime
-from marine_runtime.wasm.tables import initial_table_elements
+from marine_runtime import ModuleConfig, RunOptions, Service, ServiceConfig
+from marine_runtime.adapters import Glue
+from marine_runtime.artifact import LinkableModule, refuse_unknown, with_keywords
+from marine_runtime.wasm import WasmRuntime, initial_table_elements, open_runtime
 
 
 class Workbench:

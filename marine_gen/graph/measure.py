@@ -17,9 +17,8 @@ from marine_gen.bench.measure import format_time
 from marine_gen.graph.model import Key, callees
 from marine_gen.graph.stubs import LOOP, NoSampleError, Stub, make_stub, sample
 from marine_gen.ir.model import Side
-from marine_runtime.errors import MarineError
-from marine_runtime.service.service import Service
-from marine_runtime.tracing.instrument import size
+from marine_runtime import MarineError, Service
+from marine_runtime.tracing import size
 
 _ROUNDS, _SECONDS = 5, 0.005
 _MISSING = "not measured"

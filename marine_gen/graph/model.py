@@ -16,13 +16,11 @@ from marine_gen.artifact import BACKENDS, CompiledModule
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, StoreBlock
 from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.wasm.signatures import CoreImport, read_signatures
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.config.model import ServiceConfig
-from marine_runtime.host.built_in import BUILT_IN
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
+from marine_runtime import ServiceConfig
+from marine_runtime.abi import ModulePlan
+from marine_runtime.host import BUILT_IN, HOST_NAMESPACES, WASI_NAMESPACES
 from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
-from marine_runtime.wasi.functions import NAMESPACES
 
 _HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
 _RELEASE = "release_objects"
@@ -222,7 +220,7 @@ class _Builder:
         core = read_signatures(module.binary).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
-            if item.namespace not in NAMESPACES:
+            if item.namespace not in WASI_NAMESPACES:
                 wants.append(self._host_import(module.name, item, f"m{position}-w{len(wants)}"))
         uses: list[Row] = []
         for guest, place in self._config.module(module.name).mapped_dirs.items():
@@ -230,7 +228,7 @@ class _Builder:
             uses.append(Row(key, f"directory {printable(guest)}"))
             end = self._host.row(NodeKind.DIRECTORY, self._path(place), "a directory of the host that modules may use")
             self._edges.append(Edge(key, end, NodeKind.DIRECTORY))
-        if wasi := sum(item.namespace in NAMESPACES for item in outside):
+        if wasi := sum(item.namespace in WASI_NAMESPACES for item in outside):
             note = "native functions of the runtime, each with the module's own view of the machine"
             uses.append(Row(f"m{position}-u{len(uses)}", f"WASI, {wasi} function{'s' * (wasi != 1)}", note=note))
         subtitle = f"{len(module.wasm):,} bytes, SDK {printable(module.plan.sdk_version)}"

@@ -16,7 +16,7 @@ from marine_gen.binary import embed
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee
 from marine_gen.wasm import embed_sdk_version
 from marine_gen.wasm.signatures import read_signatures
-from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters import Codec
 from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
 from marine_runtime.wasm import assemble
 

@@ -7,14 +7,11 @@ from typing import Any
 
 from marine_gen.interfaces import INSTRUCTIONS
 from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
-from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link, out_of_range
-from marine_runtime.adapters.entry import make_entry
-from marine_runtime.calls.sites import attach
-from marine_runtime.errors import CallError, Site
+from marine_runtime import CallError, Site
+from marine_runtime.adapters import BoundAdapters, Codec, ImportAdapter, Link, attach, make_entry, out_of_range
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, layout
-from marine_runtime.values.records import make_record_classes
-from marine_runtime.wasm.api import Codes, signed_codes
+from marine_runtime.values import make_record_classes
+from marine_runtime.wasm import Codes, signed_codes
 
 _U32 = 0xFFFF_FFFF
 

@@ -14,8 +14,8 @@ from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_gen.interfaces import Adapter, Import, Interfaces
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
-from marine_runtime.abi.plan import Callee
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
+from marine_runtime.abi import Callee
+from marine_runtime.adapters import MAX_RECORD_DEPTH
 from marine_runtime.types import CORE_TYPES, Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
 
 Report = Callable[[Diagnostic], None]

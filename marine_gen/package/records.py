@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi import ModulePlan
 from marine_runtime.types import Array, IType, Prim, Record, RecordType, is_bytes, reachable_records
 
 Place = tuple[str, int]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from marine_gen.python_backend.writer import Writer, literal
-from marine_runtime.calls.guard import INLINE_CALL
+from marine_runtime import ModuleInterface
+from marine_runtime.adapters import INLINE_CALL
 from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, Record, Records, is_bytes
 
 _FRAME_NAMES = ("CallError", "check", "class_of", "get_ident", "guard")

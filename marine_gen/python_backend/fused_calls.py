@@ -15,7 +15,7 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_gen.python_backend.writer import Writer, literal
-from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
+from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
 from marine_runtime.types import FunctionType, IType, Prim, Record, is_bytes, layout
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from marine_gen.python_backend.writer import Writer
 from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
-from marine_runtime.wasm.memory import MANY, PART, STEP
+from marine_runtime.wasm import MANY, PART, STEP
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.writer import MARK, Writer, literal
 from marine_runtime.names import identifiers
 from marine_runtime.types import Array, IType, Record, Records, reachable_records
-from marine_runtime.values.records import class_names
+from marine_runtime.values import class_names
 
 _TOKEN = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*|([A-Za-z_]\w*)""")
 """A string, a comment, or a word; names that come from a Wasm file must not count as words when they are data."""

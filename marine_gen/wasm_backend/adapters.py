@@ -15,7 +15,7 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import Writer, comment, const, get
-from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
+from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
 
 _HERE = "here.at"

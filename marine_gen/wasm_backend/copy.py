@@ -11,7 +11,7 @@ from marine_gen.passes.model import STAGING
 from marine_gen.wasm_backend.imports import GlueImports, type_key
 from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import Writer, const, get
-from marine_runtime.adapters.staging import Fault
+from marine_runtime.adapters import Fault
 from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
 
 _RUN = 32  # longer runs of flat fields are one memory.copy

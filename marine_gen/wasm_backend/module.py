@@ -18,9 +18,9 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.validate import Validators
 from marine_gen.wasm_backend.writer import comment, get
-from marine_runtime.adapters import staging
+from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA, FAULT_KIND, FAULT_VALUES, Fault
 from marine_runtime.types import CoreSignature, FunctionType
-from marine_runtime.wasm.memory import FACTOR, FLOOR
+from marine_runtime.wasm import FACTOR, FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         "digest": digest,
         "imports": list(_imports(places, modules, len(table))),
         "layout": {
-            "kind": staging.FAULT_KIND,
-            "numbers": staging.FAULT_VALUES,
-            "staging": int(staging.Fault.STAGING),
-            "done": staging.BATCH_DONE,
-            "resident": staging.BATCH_RESIDENT,
-            "data": staging.DATA,
+            "kind": FAULT_KIND,
+            "numbers": FAULT_VALUES,
+            "staging": int(Fault.STAGING),
+            "done": BATCH_DONE,
+            "resident": BATCH_RESIDENT,
+            "data": DATA,
         },
         "uses_stage": any("(call $stage " in line for line in helpers),
         "bounds": sorted(places.symbol(name) for name in checks.bounds),

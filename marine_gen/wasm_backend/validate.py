@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from marine_gen.wasm_backend.imports import GlueImports, type_key
 from marine_gen.wasm_backend.writer import Writer, const, get
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
+from marine_runtime.adapters import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, IType, Prim, Record, body_size, is_bytes, layout
-from marine_runtime.wasm.memory import PART
+from marine_runtime.wasm import PART
 
 
 class Validators:

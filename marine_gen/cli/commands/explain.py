@@ -65,7 +65,7 @@ def _list(subjects: Sequence[Subject]) -> None:
 
 def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Subject]:
     """The adapters of that name; there are several when modules share function names."""
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     found = [
         subject

@@ -48,7 +48,7 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
     from marine_gen.artifact.target import read_built
     from marine_gen.graph import Costs, build_graph, measure, render_html, render_svg
     from marine_gen.inspect.views import Subject, Written, views
-    from marine_runtime.config.model import ServiceConfig
+    from marine_runtime import ServiceConfig
 
     with interruptible():
         source = read_built(target) if target.is_dir() else read_target(target)

@@ -6,9 +6,9 @@ keep calling it, and its memory stays until the service is closed, since a store
 
 from __future__ import annotations
 
-from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
+from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext
 from marine_runtime.linking.linker import link_module

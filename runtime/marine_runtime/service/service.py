@@ -13,9 +13,9 @@ from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywo
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
-from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, MarineError
+from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.dynamic import add_module, remove_module
