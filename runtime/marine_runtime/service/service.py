@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
@@ -30,6 +30,8 @@ from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
+
+_AS_BEFORE = nullcontext()
 
 
 class Service:
@@ -267,17 +269,14 @@ class Service:
         _ = self.modules[module][function]
         return self._linked[module]
 
-    @contextmanager
-    def _parameters(self, function: str, options: CallOptions) -> Iterator[None]:
-        """Check the names of options, and let modules see the call parameters among them meanwhile."""
+    def _parameters(self, function: str, options: CallOptions) -> AbstractContextManager[None]:
+        """Check the names of options; the context in which modules see the call parameters among them."""
         refuse_unknown(function, options, CallOptions)
         parameters = options.get("call_parameters")
         if parameters is None:
-            yield
-            return
+            return _AS_BEFORE
         self._guard.require_idle()  # a call that will be refused must not change what the running one sees
-        with self._context.host.call_context.of(parameters):
-            yield
+        return self._context.host.call_context.of(parameters)
 
     @property
     def state(self) -> ServiceState:
