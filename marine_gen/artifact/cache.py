@@ -65,7 +65,7 @@ def cache_entries() -> Sequence[Path]:
 
 
 def cached_code() -> Sequence[Path]:
-    """The files with machine code of portable builds, and what killed programs left of such files."""
+    """The files with machine code of portable builds, and leftovers of such files from killed programs."""
     directory = cache_directory()
     if directory is None:
         return []
@@ -73,9 +73,9 @@ def cached_code() -> Sequence[Path]:
 
 
 def clear_cache() -> int:
-    """Remove every build from the cache; returns their number.
+    """Remove every build from the cache, and return their number.
 
-    Machine code of portable builds, and what killed builds left behind, goes too.
+    Machine code of portable builds and leftovers of killed builds are removed too.
     """
     entries = cache_entries()
     directory = cache_directory()

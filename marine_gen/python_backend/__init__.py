@@ -1,11 +1,11 @@
 """The Python backend: one Python module per Wasm module, with every adapter as straight-line code.
 
-For the closures engine that is all there is. For the fused engine, exported functions get calls through the glue
-(`staged`) beside their closures, and fused imports have no Python at all.
+The closures engine runs nothing else. For the fused engine, exported functions get calls through the glue
+(`fused_calls`) beside their closures, and fused imports have no Python at all.
 
-`representation` chooses signedness, `bodies` writes adapter bodies, `helpers` the lifting and lowering of nested types,
-`entries` the guarded functions that users call, `aliases` second names of types, `render` puts them into the Jinja2
-frame and makes the line table.
+`signedness` chooses codes, `adapters` writes adapter bodies, `lift_lower` the lifting and lowering of nested types,
+`size_estimate` the sizes of values, `entries` the guarded functions that users call, `aliases` second names of types,
+`module` puts them into the Jinja2 frame and makes the line table.
 """
 
 from marine_gen.python_backend.adapters import type_expression

@@ -6,16 +6,31 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.guests.descriptions import GUESTS_FOLDER
+from tests.support.engines import assemble
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 GREETING = GUESTS_FOLDER / "greeting.wasm"
+HOST_FILE = """
+from marine_runtime import HostFunction
+from marine_runtime.types import FunctionType
+host_functions = {"begun": HostFunction(lambda: print("begun", flush=True), FunctionType())}
+"""
+SPINNER = """(module (import "host" "begun" (func $begun)) (memory (export "memory") 1)
+  (func (export "run") (call $begun) (loop $again (br $again))))"""
+ADAPTERS = """(@interface it_version "0.28.0")
+(@interface type (func))
+(@interface type (func))
+(@interface export "run" (func 0))
+(@interface func (type 1) call-core 0)
+(@interface implement (func 0) (func 1))
+"""
 
 
 def test_result_on_stdout(process: Process) -> None:
@@ -77,35 +92,44 @@ def test_full_disk(unbuffered: str) -> None:
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
+@contextmanager
+def running(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """The command line as a process that is ended with the block."""
+    command = [sys.executable, "-m", "marine_gen", *map(str, args)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """How a process ends after Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    return process.returncode, stdout, stderr.strip()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
-def test_interrupted_while_a_guest_spins(module: Callable[[str], Path]) -> None:
-    command = [sys.executable, "-m", "marine_gen", "run", str(module("endless")), "endless.spin"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        time.sleep(2)  # it has to be inside the guest
-        assert running.poll() is None
-        running.send_signal(signal.SIGINT)
-        stdout, stderr = running.communicate(timeout=20)
-    finally:
-        running.kill()
-        running.wait()
-    assert (running.returncode, stdout, stderr.strip()) == (130, "", "error: interrupted")
+def test_interrupted_while_a_guest_spins(tmp_path: Path) -> None:
+    """The guest says that it runs by a host function, and spins from then on."""
+    (tmp_path / "spinner.wasm").write_bytes(assemble(SPINNER, ADAPTERS))
+    (tmp_path / "host.py").write_text(HOST_FILE)
+    with running("run", "--host-file", tmp_path / "host.py", tmp_path / "spinner.wasm", "spinner.run") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        assert interrupted(process) == (130, "", "error: interrupted")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_elsewhere() -> None:
-    command = [sys.executable, "-m", "marine_gen", "run", str(GREETING), "greeting.greeting", "-"]
-    running = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        time.sleep(1.5)  # it waits for its arguments
-        running.send_signal(signal.SIGINT)
-        stdout, stderr = running.communicate(timeout=20)
-    finally:
-        running.kill()
-        running.wait()
-    assert (running.returncode, stdout, stderr.strip()) == (130, "", "error: interrupted")
+    """It waits for the rest of its arguments: what was written is more than a pipe holds, so somebody reads."""
+    with running("run", GREETING, "greeting.greeting", "-") as process:
+        assert process.stdin is not None
+        process.stdin.write(" " * (1 << 20))
+        process.stdin.flush()
+        assert interrupted(process) == (130, "", "error: interrupted")
 
 
 def test_output_without_unicode() -> None:

@@ -9,6 +9,7 @@ import pytest
 from marine_gen.artifact import compile_module
 from marine_gen.text import print_interfaces
 from tests.support.batches import BATCHES, compare
+from tests.support.fused import unfused
 from tests.support.programs import program
 
 
@@ -16,6 +17,7 @@ from tests.support.programs import program
 @pytest.mark.parametrize("kind", BATCHES)
 def test_random_services(kind: str, number: int) -> None:
     batch = BATCHES[kind](Random(f"{kind} {number}"), 120)
+    assert kind == "programs" or not any(unfused(batch.modules).values())
     differences = compare(batch)
     texts = {name: print_interfaces(compile_module(name, wasm).interfaces) for name, wasm in batch.modules.items()}
     assert not differences, "\n".join([*map(str, differences), *texts.values()])

@@ -42,7 +42,7 @@ def check(drawn: Drawn, data: st.DataObject) -> None:
         assert log == logs[0], configuration
 
 
-_SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @settings(_SETTINGS, max_examples=150, derandomize=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from marine_runtime import ConfigError, ServiceConfig, parse_config
 from marine_runtime.config.sizes import MAX_SIZE, parse_size
 
 SOURCE = "`x.toml`"
-_SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SETTINGS = settings(max_examples=80)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
     ["", ".", "..", "/", "/tmp", "a/../b", "10 MiB", "Infinity", "\0", "a=b", "x" * 300, "~", "m"]
 )

@@ -16,9 +16,7 @@ RUNS = 300
 def test_targets(target: Target) -> None:
     assert any(map(target.accepts, target.seeds())), "no seed is read, so nothing behind the reader is tested"
 
-    @settings(
-        max_examples=RUNS, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=RUNS, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(inputs(target))
     def run(data: bytes) -> None:
         target.accepts(data)

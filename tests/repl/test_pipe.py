@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from marine_gen.cli import cli
-from tests.guests.descriptions import GUESTS_FOLDER
+from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 from tests.support.engines import guest
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
@@ -175,10 +175,9 @@ def test_environment_and_directories_are_shown(tmp_path: Path) -> None:
 
 
 def test_host_functions_and_built_directories(tmp_path: Path) -> None:
-    example = GUESTS_FOLDER.parents[1] / "examples" / "curl_service"
     (tmp_path / "page").write_text("content")
     commands = f'call facade get_n_save ["file://{tmp_path / "page"}", "page"]\ncall local_storage get ["page"]\n'
-    done = repl(example / "Config.toml", "--host-file", example / "host.py", commands=commands)
+    done = repl(EXAMPLE_FOLDER / "Config.toml", "--host-file", EXAMPLE_FOLDER / "host.py", commands=commands)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, '"Ok"')
     built = tmp_path / "built"
     build = [sys.executable, "-m", "marine_gen", "build", str(GREETING), "-o", str(built)]

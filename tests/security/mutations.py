@@ -39,9 +39,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
-    "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
-    "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter-fast"),
-    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter-fast"),
+    "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter"),
+    "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter"),
+    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter"),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (
@@ -50,7 +50,7 @@ TESTS: dict[str, tuple[str, ...]] = {
             "tests/runtime/host/test_functions.py",
             "tests/runtime/wasi/test_services.py",
         ),
-        *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
+        *("tests/security/test_refusals.py", "-k", "interpreter or test_refusals or need_memory or do_not_fit"),
     ),
 }
 """Arguments of pytest for a few tests of which one has to fail, by the name under which checks ask for them."""

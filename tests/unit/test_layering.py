@@ -1,4 +1,4 @@
-"""Who may import whom: the runtime stands alone, stages and rooms import earlier ones, one package knows wasmtime."""
+"""The order of imports: the runtime stands alone, stages and rooms import earlier ones, one package knows wasmtime."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_runtime_stands_alone() -> None:
             assert name.split(".")[0] in allowed, f"{path}:{line}: {name}"
 
 
-def test_wasmtime_is_named_in_the_backend_only() -> None:
+def test_wasmtime_is_named_in_its_wrapper_only() -> None:
     for path in files(RUNTIME):
         if RUNTIME / "wasm" not in path.parents:
             names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]

@@ -41,7 +41,9 @@ def opener(
     def open_pool(*args: P.args, **kwargs: P.kwargs) -> T:
         return pool(_directory(file), *args, **kwargs)
 
-    _describe(open_pool, like, 1, pool, "Open a pool of copies of the service; see `marine_runtime.pool.ServicePool`.")
+    _describe(
+        open_pool, like, 1, pool, "Open a pool of the service's instances; see `marine_runtime.pool.ServicePool`."
+    )
     return open_pool
 
 

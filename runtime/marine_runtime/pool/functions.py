@@ -1,4 +1,4 @@
-"""A function of a pool as something to call: what `pool.modules` is made of."""
+"""Callable functions of a pool, the members of `pool.modules`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PoolFunction:
     Args:
         module: import name of the module.
         name: name of the function.
-        marshaller: both directions of the function.
+        marshaller: converts arguments and results.
         listing: its signature, as listings show it.
         options: those of each call.
         run: queues a call and waits for it.

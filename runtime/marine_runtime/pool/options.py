@@ -17,20 +17,20 @@ Kind = Literal["processes", "threads"]
 
 
 class PoolOptions(TypedDict, total=False):
-    """What may be said about a pool.
+    """Settings of a pool.
 
     Attributes:
-        workers: how many copies; one per processor by default.
+        workers: the number of instances; one per processor by default.
         kind: `processes`, which is the default, or `threads` of this process.
-        host_functions: as `load` takes them, or a function that makes them, called once per copy. Worker processes
+        host_functions: as `load` takes them, or a function that makes them, called once per instance. Worker processes
             need ones that can be pickled; worker threads call them at the same time.
         timeout: seconds that a call may run, unless the call says otherwise; waiting in the queue does not count.
-        queue: how many calls may wait for a worker; 1024 by default.
+        queue: the number of calls that may wait for a worker; 1024 by default.
         options: further keyword arguments for `load` or for the function that makes a service.
-        replace_poisoned: load a copy anew after a trap, a limit that was reached, or a Python exception in a host
+        replace_poisoned: load an instance again after a trap, a limit that was reached, or a Python exception in a host
             function; true by default.
-        start_timeout: seconds that loading a copy may take; 60 by default.
-        name: what messages and threads call the pool.
+        start_timeout: seconds that loading an instance may take; 60 by default.
+        name: the name of the pool in messages and of its threads.
     """
 
     workers: int | None
@@ -79,7 +79,7 @@ def number(what: str, value: Any) -> int:
 
 
 def processors() -> int:
-    """How many this process may use."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
@@ -100,7 +100,7 @@ def seconds(what: str, value: Any) -> float | None:
 
 
 def pickled(setup: Setup) -> bytes:
-    """What a worker process gets.
+    """The setup as bytes, for a worker process.
 
     Raises:
         ArgumentError: something in it can't be pickled.

@@ -1,4 +1,4 @@
-"""`ServicePool`: what users make, call and close. The work is done by `threads` or `processes`."""
+"""`ServicePool`: instances of one service that run calls in parallel, over `threads` or `processes`."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ _LAST_JOIN = 7.0
 
 
 class ServicePool:
-    """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
+    """Instances of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
-    Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
+    Every call runs on some instance; instances share nothing, so state that a guest keeps between calls is that of one
+    instance.
     A pool may be used from any thread, and from asyncio by `call_async` and `run_async`; `AsyncServicePool` is for
     programs that run on asyncio altogether. Functions are attributes as those of a service are:
     `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
-        source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
+        source: a directory that `marine-gen build` wrote, or a function that returns a new service, such as
             `functools.partial(marine_gen.load, "Config.toml")`; for processes, one that can be pickled.
         options: `workers`, `kind`, `host_functions`, `timeout` and others; see `PoolOptions`.
 
     Raises:
-        LoadError and others, as loading does: the first copy that could not be loaded.
+        LoadError and others, as loading does: the first instance that could not be loaded.
         ArgumentError: an argument is out of range, or can't be sent to a worker process.
         PoolError: the workers did not start.
     """
@@ -79,7 +80,7 @@ class ServicePool:
         self._workers = Workers(self.name, setup, self._jobs, payload, start)
         self._watchdog = CallWatchdog()
         try:
-            started = [self._workers.enlist(self._worker(number)).started for number in range(count)]
+            started = [self._workers.enlist(self._worker(position)).started for position in range(count)]
             # A process has its own limit inside; a thread that hangs while it loads can only be left behind.
             limit = monotonic() + start + 1
             interfaces = [_wait(item, limit) for item in started]
@@ -125,12 +126,12 @@ class ServicePool:
 
     @property
     def statistics(self) -> PoolStatistics:
-        """What has been replaced so far."""
+        """Counts of replaced and lost workers so far."""
         return self._workers.statistics
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a worker."""
+        """The number of calls that wait for a worker."""
         return len(self._jobs)
 
     @property
@@ -152,7 +153,7 @@ class ServicePool:
             module: import name of the module.
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
-            options: as for `Service.call`; by default the time limit is the pool's, the fuel that of the copies.
+            options: as for `Service.call`; by default the time limit is the pool's, the fuel that of the instances.
 
         Raises:
             CallTimeoutError: it ran longer. WorkerDiedError: its process ended. PoolClosedError: the pool is closed.
@@ -170,7 +171,7 @@ class ServicePool:
         wait: float | None = None,
         **options: Unpack[CallOptions],
     ) -> Future[Any]:
-        """Queue a call; returns the future of its result. A call that waits can be cancelled, one that runs can't.
+        """Queue a call, and return the future of its result. A call that waits can be cancelled, one that runs can't.
 
         Args:
             module: import name of the module.
@@ -283,7 +284,7 @@ class ServicePool:
         return Job(Request(module, function, [found.arguments(args)], checked), found.publish)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Take no more calls, let those that were taken end, and free all copies. Closing twice is fine.
+        """Take no more calls, let those that were taken end, and free all instances. Closing twice is fine.
 
         Args:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker
@@ -293,22 +294,22 @@ class ServicePool:
         self._jobs.close()
         limit = monotonic() + max(0.0, timeout)
         try:
-            for worker in self._team():
+            for worker in self._others():
                 if not getattr(worker, "abandoned", False):
                     worker.thread.join(max(0.0, limit - monotonic()))
         finally:  # also when the wait is interrupted
             self._workers.closing = True
             for job in self._jobs.drain():
                 job.fail(PoolClosedError("the pool was closed before the call ended"))
-            for worker in self._team():
+            for worker in self._others():
                 worker.stop(lambda _: PoolClosedError("the pool was closed before the call ended"))
             self._watchdog.stop()
             limit = monotonic() + _LAST_JOIN
-            for worker in self._team():
+            for worker in self._others():
                 if worker.job is None or isinstance(worker, ProcessWorker):
                     worker.thread.join(max(0.0, limit - monotonic()))
 
-    def _team(self) -> list[Worker]:
+    def _others(self) -> list[Worker]:
         with self._workers.lock:
             return [worker for worker in self._workers.members if worker.thread is not current_thread()]
 
@@ -332,4 +333,4 @@ def _wait(started: Future[Interface], limit: float) -> Interface:
     except TimeoutError:
         if started.done():
             raise  # loading raised it
-        raise PoolError("the copies were not loaded in time") from None
+        raise PoolError("the instances were not loaded in time") from None

@@ -33,7 +33,7 @@ _family = Lock()
 
 
 class ProcessWorker(Worker):
-    """A process with a copy of its own, and the thread that talks to it."""
+    """A process with an instance of its own, and the thread that talks to it."""
 
     def __init__(self, workers: Workers, number: int) -> None:
         super().__init__(workers, number)
@@ -136,7 +136,7 @@ class ProcessWorker(Worker):
         return self._start(RETRIES, lose=lose)
 
     def _start(self, pauses: tuple[float, ...], *, lose: bool = True) -> bool:
-        """Start a process, after some attempts; False when all failed, which the other workers are told."""
+        """Start a process, after some attempts; False when all failed, which is then counted."""
         problem: BaseException = PoolClosedError("the pool is closed")
         for pause in pauses:
             self._end()
@@ -178,12 +178,12 @@ class ProcessWorker(Worker):
             ours.send_bytes(self.workers.payload)
 
     def _await_ready(self) -> Interface | None:
-        """Wait for the process to have a copy; None when it has none, and `_problem` says why."""
+        """Wait for the process to have an instance; None when it has none, and `_problem` says why."""
         limit = self.workers.start_timeout
         try:
             connection = self._open()
             if not connection.poll(limit):
-                self._problem: BaseException = PoolError(f"a copy was not loaded within {limit:g} s")
+                self._problem: BaseException = PoolError(f"an instance was not loaded within {limit:g} s")
                 return None
             what, content = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own child
         except (EOFError, OSError):

@@ -1,4 +1,4 @@
-"""What the runtime needs from a Wasm engine (compare Marine's `wasm-backend-traits`).
+"""The interface of a Wasm runtime that the rest of the package uses (compare Marine's `wasm-backend-traits`).
 
 A core value crosses this interface as a Python number whose interpretation is chosen per call site by a *code*, a
 `struct` format character: `i`/`I` is an i32 read as signed/unsigned, `q`/`Q` the same for i64, `f` and `d` are floats.
@@ -40,7 +40,7 @@ Raises TrapError when the guest traps, or whatever a Python import raised undern
 
 
 class CallLayer(Protocol):
-    """One way of crossing between Python and Wasm. Objects are wasmtime's, so layers can share an engine."""
+    """One way of crossing between Python and Wasm. Objects are wasmtime's, so layers can share a `wasmtime.Engine`."""
 
     name: str
 

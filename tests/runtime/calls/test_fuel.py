@@ -144,6 +144,7 @@ def test_a_service_without_fuel(serve: Serve) -> None:
     assert service.modules.m.plain("x") == "x"
 
 
+@pytest.mark.host_side
 @pytest.mark.parametrize("fuel", [0, -1, 1.5, 2**64, True, "1", float("inf")])
 def test_odd_amounts(serve: Serve, fuel: Any) -> None:
     service = serve({"m": greedy()}, fuel=2**64 - 1)

@@ -33,8 +33,9 @@ from tests.support.greedy import PAGE, endless_helper, greedy, growing_table
 Serve = Callable[..., Service]
 
 TIMEOUT = 0.08
-LATE = 2.0  # generous: a busy machine is late too, an interruption that does not come never is
-"""What a call is given beyond its limit: it takes some 10 ms, but the machine may be busy."""
+LATE = 2.0
+"""Seconds of its own processor time that a call is given beyond its limit; it takes some 10 ms."""
+LONG = 60.0
 
 
 def budget(pages: float) -> ServiceConfig:
@@ -48,6 +49,7 @@ def forwarding() -> dict[str, bytes]:
 class TestMemory:
     """The budget of spec marine-runtime §6.1."""
 
+    @pytest.mark.host_side
     def test_growth_is_refused_at_the_exact_page(self, serve: Serve) -> None:
         service = serve({"m": greedy()}, config=budget(4))
         grow = service.modules.m.grow
@@ -57,10 +59,12 @@ class TestMemory:
         assert service.state is ServiceState.READY
         assert service.modules.m.plain("x") == "x"
 
+    @pytest.mark.host_side
     def test_a_byte_less_is_a_page_less(self, serve: Serve) -> None:
         service = serve({"m": greedy()}, config=ServiceConfig(total_memory_limit=3 * PAGE - 1))
         assert [service.modules.m.grow(1), service.modules.m.grow(1)] == [1, 2**32 - 1]
 
+    @pytest.mark.host_side
     def test_modules_share_one_budget(self, serve: Serve) -> None:
         service = serve({"a": greedy(pages=2), "b": greedy(pages=3)}, config=budget(7))
         assert service.statistics().used == 5 * PAGE
@@ -70,6 +74,7 @@ class TestMemory:
         assert service.modules.a.grow(1) == 2**32 - 1
         assert service.statistics().memory == {"a": 3 * PAGE, "b": 4 * PAGE}
 
+    @pytest.mark.host_side
     def test_tables_count_eight_bytes_an_element(self, configuration: Configuration) -> None:
         modules = {"m": greedy(table=1000)}
         limit = PAGE + 8000
@@ -79,6 +84,7 @@ class TestMemory:
             load(modules, *_of(configuration), config=ServiceConfig(total_memory_limit=limit - 1))
         assert (caught.value.rejects, caught.value.limit) == (1, limit - 1)
 
+    @pytest.mark.host_side
     def test_initial_memory_may_be_refused(self, serve: Serve) -> None:
         with pytest.raises(LoadError) as caught:
             serve({"a": greedy(pages=2), "b": greedy(pages=3)}, config=budget(4))
@@ -90,6 +96,7 @@ class TestMemory:
         with serve({"a": greedy(pages=2), "b": greedy(pages=3)}, config=budget(5)) as service:
             assert service.modules.b.plain("x") == "x"
 
+    @pytest.mark.host_side
     def test_an_initialiser_may_want_too_much(self, serve: Serve) -> None:
         start = "(if (i32.eq (memory.grow (i32.const 9)) (i32.const -1)) (then unreachable))"
         with pytest.raises(MemoryLimitError, match="then: wasm trap: wasm `unreachable`") as caught:
@@ -137,12 +144,14 @@ class TestMemory:
             assert small.statistics().used == PAGE
             assert small.call_batch("m", "plain", [[""]] * 5000) == [""] * 5000
 
+    @pytest.mark.host_side
     def test_without_a_limit_growth_is_only_counted(self, serve: Serve) -> None:
         service = serve({"m": greedy()})
         assert service.modules.m.grow(99) == 1
         found = service.statistics()
         assert (found.used, found.rejects, found.limit) == (100 * PAGE, 0, None)
 
+    @pytest.mark.host_side
     def test_memories_are_given_back(self, serve: Serve) -> None:
         made = memory_creator()._made
         before = len(made)
@@ -157,6 +166,7 @@ class TestMemory:
 class TestTables:
     """Tables count 8 bytes for every element, those they start with and those they get (spec marine-runtime §6.1)."""
 
+    @pytest.mark.host_side
     def test_growth_is_refused_at_the_exact_element(self, serve: Serve) -> None:
         limit = 2 * PAGE + 8 * (2 + 2 + 10)
         modules = {"a": growing_table(), "b": growing_table()}
@@ -168,6 +178,7 @@ class TestTables:
         assert service.state is ServiceState.READY
         assert service.call_batch("a", "grow_table", [[1], [0]]) == [2**32 - 1, 8]
 
+    @pytest.mark.host_side
     def test_growth_leaves_less_for_memories(self, serve: Serve) -> None:
         service = serve({"t": growing_table(), "m": greedy()}, config=ServiceConfig(total_memory_limit=3 * PAGE + 16))
         assert service.modules.t.grow_table(1) == 2
@@ -175,6 +186,7 @@ class TestTables:
         assert service.modules.t.grow_table(PAGE // 8 - 1) == 3
         assert service.statistics().used == 3 * PAGE + 16
 
+    @pytest.mark.host_side
     def test_without_a_limit_growth_is_only_counted(self, serve: Serve) -> None:
         service = serve({"t": growing_table()})
         assert service.modules.t.grow_table(100_000) == 2
@@ -206,7 +218,7 @@ class TestTime:
         assert service.state is ServiceState.FAILED
         assert service.call("third", "plain", ["still here"]) == "still here"
         time.sleep(2 * TIMEOUT)
-        assert service.call("third", "plain", ["still here"], timeout=TIMEOUT) == "still here"
+        assert service.call("third", "plain", ["still here"], timeout=LONG) == "still here"
 
     @pytest.mark.parametrize("helper", ["allocate", "get_result_ptr", "release_objects"])
     def test_an_abi_helper_that_loops(self, serve: Serve, helper: str) -> None:
@@ -218,9 +230,10 @@ class TestTime:
 
     def test_a_batch_has_one_limit(self, serve: Serve) -> None:
         service = serve({"m": greedy()})
-        start = time.monotonic()
+        start, used = time.monotonic(), time.thread_time()
         found = service.call_batch("m", "loop", [[]] * 5, timeout=TIMEOUT)
-        assert TIMEOUT <= time.monotonic() - start < TIMEOUT + LATE
+        assert time.monotonic() - start >= TIMEOUT
+        assert time.thread_time() - used < TIMEOUT + LATE
         assert [type(item) for item in found] == [CallTimeoutError] * 5
 
     def test_loading_has_the_same_limit(self, serve: Serve) -> None:
@@ -233,25 +246,26 @@ class TestTime:
 
         def work(timeout: float) -> None:
             with load({"m": greedy()}, *_of(configuration)) as service:
-                start = time.monotonic()
+                start, used = time.monotonic(), time.thread_time()
                 try:
                     service.call("m", "loop", timeout=timeout)
                 except CallTimeoutError:
-                    late[timeout] = time.monotonic() - start - timeout
+                    assert time.monotonic() - start >= timeout
+                    late[timeout] = time.thread_time() - used - timeout
 
         threads = [threading.Thread(target=work, args=(timeout,)) for timeout in (0.15, 0.05)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(LONG)
         assert sorted(late) == [0.05, 0.15]
-        assert all(0 <= item < LATE for item in late.values())
+        assert all(item < LATE for item in late.values())
 
     def test_the_watchdog_goes_when_it_has_nothing_to_do(self, configuration: Configuration) -> None:
         watchdog = open_runtime(configuration.call_layer)._watchdog
         with load({"m": greedy()}, *_of(configuration)) as service:
             service.call("m", "plain", ["x"], timeout=0.5)
-            end = time.monotonic() + 5
+            end = time.monotonic() + LONG
             while watchdog.running and time.monotonic() < end:
                 time.sleep(0.02)
             assert not watchdog.running
@@ -278,6 +292,7 @@ class TestTime:
         _timed_out(lambda: service.call("m", "f", timeout=TIMEOUT))
         assert caught == ["StateError"]
 
+    @pytest.mark.host_side
     @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True, "1"])
     def test_odd_limits(self, serve: Serve, timeout: Any) -> None:
         service = serve({"m": greedy()})
@@ -305,6 +320,7 @@ class TestStack:
                 service.modules.m.recurse()
             assert service.modules.m.plain("x") == "x"
 
+    @pytest.mark.host_side
     @pytest.mark.parametrize("size", [0, -1, 1 << 40, True, "1"])
     def test_odd_stacks(self, serve: Serve, size: Any) -> None:
         with pytest.raises(LoadError, match="max_wasm_stack"):
@@ -350,9 +366,12 @@ def _of(configuration: Configuration) -> tuple[str, str]:
 
 
 def _timed_out(call: Callable[[], Any]) -> CallTimeoutError:
-    """The error of a call that takes too long, when it comes in time."""
-    start = time.monotonic()
+    """The error of a call that takes too long, when it comes in time.
+
+    Measured in its own processor time: it spins, and how long others keep the processor is not its fault.
+    """
+    used = time.thread_time()
     with pytest.raises(CallTimeoutError) as caught:
         call()
-    assert time.monotonic() - start < TIMEOUT + LATE
+    assert time.thread_time() - used < TIMEOUT + LATE
     return caught.value

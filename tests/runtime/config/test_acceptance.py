@@ -19,6 +19,8 @@ from tests.support.engines import Configuration, guest, shown
 from tests.support.host_calls import calling, declarations
 from tests.support.wasi import Player, wasi_guest
 
+pytestmark = pytest.mark.host_side
+
 Start = Callable[..., Service]
 
 

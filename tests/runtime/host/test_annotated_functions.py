@@ -16,6 +16,8 @@ from tests.support.echo import chain, function
 from tests.support.engines import outcome, shown
 from tests.support.host_calls import calling
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 NODE = RecordDeclaration(

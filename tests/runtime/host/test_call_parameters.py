@@ -25,6 +25,8 @@ from tests.support.echo import Memory, chain, echo_module, function
 from tests.support.engines import guests, shown
 from tests.support.host_calls import calling, declarations
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 PARTICLE = ParticleParameters("id", "init", 2**64 - 1, 2**32 - 1, "script", b"\0\xff", "token")

@@ -56,6 +56,7 @@ def text_function(body: Callable[[str], Any]) -> dict[str, HostFunction]:
     return {"callback": HostFunction.of(body, [Prim.STRING], Prim.STRING)}
 
 
+@pytest.mark.host_side
 @pytest.mark.parametrize("ty", SCALARS, ids=str)
 def test_scalars_and_strings_both_ways(serve: Serve, ty: Prim) -> None:
     seen: list[Any] = []
@@ -71,6 +72,7 @@ def test_scalars_and_strings_both_ways(serve: Serve, ty: Prim) -> None:
     assert shown(seen) == shown(values)
 
 
+@pytest.mark.host_side
 @pytest.mark.parametrize(
     ("ty", "value"),
     [
@@ -105,6 +107,7 @@ def test_records_arrive_as_dataclasses(serve: Serve) -> None:
     assert kinds == [("RenamedInner", 1, ["a"])]
 
 
+@pytest.mark.host_side
 def test_narrow_arguments_are_truncated(serve: Serve) -> None:
     """A guest may leave rubbish in the upper bits (spec Appendix C)."""
     seen = []
@@ -224,12 +227,14 @@ def test_a_chain_of_services_that_fails(configuration: Configuration, serve: Ser
         assert outcome(lambda: service.call("m", "f", ["x"])) == found
 
 
+@pytest.mark.host_side
 @pytest.mark.parametrize("namespace", ["host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3"])
 def test_host_namespaces(serve: Serve, namespace: str) -> None:
     service = serve({"m": calling(TEXT, namespace)}, host_functions=text_function(str.upper))
     assert service.call("m", "f", ["x"]) == "X"
 
 
+@pytest.mark.host_side
 def test_functions_with_a_namespace_of_their_own(serve: Serve) -> None:
     functions = {
         ("env", "callback"): HostFunction.of(str.upper, [Prim.STRING], Prim.STRING),
@@ -245,6 +250,7 @@ def refusal(serve: Serve, *args: Any, **options: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.host_side
 def test_imports_that_nothing_provides(serve: Serve) -> None:
     assert refusal(serve, MODULES) == (
         "module `m` imports `host.callback`, and nothing provides it (no adapter, no host function, not WASI)"
@@ -262,6 +268,7 @@ def test_imports_that_nothing_provides(serve: Serve) -> None:
     )
 
 
+@pytest.mark.host_side
 def test_a_host_function_of_another_signature(serve: Serve) -> None:
     functions = {"callback": HostFunction.of(str, [Prim.S64], Prim.STRING)}
     assert refusal(serve, MODULES, host_functions=functions) == (
@@ -282,12 +289,14 @@ def bare(signature: str, body: str) -> bytes:
     return assemble(wat + f'(func (export "f") (param i32) (result i32) {body}))', adapters)
 
 
+@pytest.mark.host_side
 def test_modules_without_memory_may_pass_numbers(serve: Serve) -> None:
     module = bare("(param i32) (result i32)", "(call $host (local.get 0))")
     functions = {"callback": HostFunction.of(lambda value: value * 2, [Prim.S32], Prim.S32)}
     assert serve({"m": module}, host_functions=functions).call("m", "f", [-21]) == -42
 
 
+@pytest.mark.host_side
 def test_modules_without_memory_may_not_pass_text(serve: Serve) -> None:
     module = bare("(param i32 i32)", "(call $host (i32.const 0) (i32.const 0)) (i32.const 0)")
     functions = {"callback": HostFunction.of(print, [Prim.STRING])}

@@ -14,6 +14,8 @@ from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 

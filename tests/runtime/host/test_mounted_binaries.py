@@ -21,6 +21,8 @@ from tests.support.echo import function
 from tests.support.engines import shown
 from tests.support.host_calls import calling, declarations
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 SIGNATURE = function("f", Vector(Prim.STRING), result=Named(RESULT.name))
@@ -147,15 +149,15 @@ def test_timeout_stops_the_whole_group(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     script = f"sleep 60 & echo $! > '{mark}'; echo begun; wait"
     begin = time.monotonic()
-    found = run("program", MountedBinary("/bin/sh", timeout=1), ["-c", script])
-    assert found == (KILLED, "the program did not end in 1 s; it was stopped", b"begun\n", b"")
-    assert time.monotonic() - begin < 10
+    found = run("program", MountedBinary("/bin/sh", timeout=2), ["-c", script])
+    assert found == (KILLED, "the program did not end in 2 s; it was stopped", b"begun\n", b"")
+    assert time.monotonic() - begin < 40
     assert gone(int(mark.read_text()))
 
 
 def gone(process: int) -> bool:
     """Whether a process ended; an orphan may wait a moment for its new parent."""
-    for _ in range(200):
+    for _ in range(2000):
         try:
             os.kill(process, 0)
             if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":

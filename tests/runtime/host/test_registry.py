@@ -27,6 +27,8 @@ from tests.support.engines import Configuration, guests
 from tests.support.host_calls import calling
 from tests.support.pools import factory, until
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 TEXT = function("f", Prim.STRING)

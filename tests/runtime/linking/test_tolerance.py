@@ -27,6 +27,7 @@ VERSIONS = [
 ]
 
 
+@pytest.mark.host_side
 @pytest.mark.parametrize(("sdk", "it"), VERSIONS)
 def test_versions(serve: Serve, sdk: str, it: str) -> None:
     older = replace(extract(guest("greeting")), version=it)

@@ -13,7 +13,7 @@ import marine_gen
 from marine_runtime import ArgumentError, CallParameters, ParticleParameters
 from marine_runtime.errors import FuelLimitError
 from marine_runtime.pool import ServicePool
-from tests.support.engines import CONFIGURATIONS, guests
+from tests.support.engines import HOST_SIDE, guests
 from tests.support.pools import KINDS
 
 ENOUGH = 10_000_000
@@ -30,9 +30,7 @@ def seen(result: Any) -> tuple[str, str]:
     return result.particle.id, result.service_id
 
 
-@pytest.fixture(
-    scope="module", params=[(c, kind) for c in CONFIGURATIONS for kind in KINDS], ids="{0[0]}-{0[1]}".format
-)
+@pytest.fixture(scope="module", params=[(c, kind) for c in HOST_SIDE for kind in KINDS], ids="{0[0]}-{0[1]}".format)
 def made(request: pytest.FixtureRequest) -> Iterator[ServicePool]:
     """A pool of one worker, whose copies have fuel."""
     configuration, kind = request.param

@@ -12,21 +12,17 @@ from pathlib import Path
 import pytest
 
 import marine_gen
-from marine_gen import HostFunction
 from marine_runtime.errors import ArgumentError, CallError, Site, TrapError
 from marine_runtime.pool import (
     CallTimeoutError,
     ServicePool,
 )
-from marine_runtime.types import Prim
 from tests.support import pools
-from tests.support.engines import CONFIGURATIONS, Configuration, failure, load, outcome
+from tests.support.engines import HOST_SIDE, Configuration, failure, load, outcome
 from tests.support.pools import KINDS, LONG, pool
 
 
-@pytest.fixture(
-    scope="module", params=[(c, kind) for c in CONFIGURATIONS for kind in KINDS], ids="{0[0]}-{0[1]}".format
-)
+@pytest.fixture(scope="module", params=[(c, kind) for c in HOST_SIDE for kind in KINDS], ids="{0[0]}-{0[1]}".format)
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Configuration, ServicePool]]:
     """A pool of two workers for tests that leave it as it was."""
     configuration, kind = request.param
@@ -121,7 +117,7 @@ def test_bad_arguments_are_refused_before_they_wait(shared: tuple[Configuration,
 
 def test_a_built_directory_with_its_host_functions(kind: str, tmp_path: Path) -> None:
     marine_gen.build(pools.lab(), tmp_path / "service")
-    functions = {item.__name__: HostFunction.of(item, [Prim.U32]) for item in (pools.nap, pools.die, pools.blow)}
+    functions = pools.host_functions()
     options = {"engine": "closures"}
     with ServicePool(tmp_path / "service", workers=1, kind=kind, host_functions=functions, options=options) as made:
         assert made.call("lab", "nap", [1]) == 1

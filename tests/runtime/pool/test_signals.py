@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.pools import KINDS
+from tests.support.pools import KINDS, LONG, until
 
 
 def alive(pid: int) -> bool:
@@ -44,13 +44,10 @@ def test_a_program_ends_with_its_workers(kind: str, how: signal.Signals) -> None
         time.sleep(0.1)  # the call begins
         # As Ctrl-C does: to the whole group. The others go to the program alone.
         (os.killpg if how == signal.SIGINT else os.kill)(program.pid, how)
-        _, errors = program.communicate(timeout=20)
+        _, errors = program.communicate(timeout=LONG)
         assert program.returncode == -how
         assert ("KeyboardInterrupt" in errors) == (how == signal.SIGINT)
-        limit = time.monotonic() + 10
-        while any(map(alive, workers)) and time.monotonic() < limit:
-            time.sleep(0.01)
-        assert not any(map(alive, workers))
+        until(lambda: not any(map(alive, workers)))
     finally:
         program.kill()
         program.communicate()

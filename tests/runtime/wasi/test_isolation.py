@@ -25,6 +25,8 @@ from tests.support.wasi import (
     wasi_guest,
 )
 
+pytestmark = pytest.mark.host_side
+
 CREATE, DIRECTORY = 1, 2
 SECRET = b"the victim's secret"
 

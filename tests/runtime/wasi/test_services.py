@@ -20,6 +20,8 @@ from tests.support.echo import PAGE, Memory, echo_module, function
 from tests.support.engines import Configuration, assemble
 from tests.support.wasi import BADF, FAULT, INVAL, MEMORY, ROOM, SUCCESS, Player, load_configured, wasi_guest
 
+pytestmark = pytest.mark.host_side
+
 END = 4 * PAGE
 
 

@@ -22,6 +22,8 @@ from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, echo_module, function
 from tests.support.engines import shown
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
 LIMIT = 64 << 20
