@@ -1,66 +1,59 @@
-"""The user's cache of builds: its directory, its entries, and loading through it.
+"""Builds in the user's cache, under their keys, so that a second `load` of the same service compiles nothing.
 
-An entry is named by the key of its build, so a second `load` of the same service compiles nothing. The cache is read
-only when it is the user's own; a damaged entry is built again.
+The cache is read only when it is the user's own; a damaged entry is built again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import platformdirs
-
-from marine_gen.artifact.build import ENGINES, build, build_key
+from marine_gen.artifact.build import build, build_key
+from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE, FOLDER, own_directory
-from marine_runtime.artifact.manifest import MANIFEST
-from marine_runtime.errors import LoadError
+from marine_runtime import LoadError
+from marine_runtime.artifact import CODE_FOLDER, MANIFEST, cache_directory
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
-class BuiltSource:
-    """A directory with the build of `source`: in the cache, or a temporary one that goes away after loading."""
+@contextlib.contextmanager
+def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Path]:
+    """A directory with the build of `source`: in the cache, or a temporary one that goes away with the block.
 
-    def __init__(self, source: Source, *, cache: bool, metered: bool) -> None:
-        """Take a service; `cache` allows the user's cache, `metered` code uses fuel."""
-        self._source = source
-        self._metered = metered
-        self._cache = cache_directory() if cache else None
-        self._temporary: Path | None = None
-
-    def __enter__(self) -> Path:
-        """Build, unless the cache has it; the directory with the build."""
-        if self._cache is not None:
-            place = self._cache / build_key(self._source, ENGINES[0], metered=self._metered)
-            if place.is_dir() and not (place / MANIFEST).is_file():
-                shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
-            try:
-                return build(self._source, place, metered=self._metered).directory
-            except LoadError as error:
-                if type(error) is not LoadError:  # the service is wrong, not the cache
-                    raise
-        self._temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
-        return build(self._source, self._temporary / "service", metered=self._metered).directory
-
-    def __exit__(self, *_: object) -> None:
-        """Remove what was temporary."""
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+    Raises:
+        DiagnosticError: the service is wrong.
+    """
+    found = _cached(source, metered=metered) if cache else None
+    if found is not None:
+        yield found
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
+    try:
+        yield build(source, temporary / "service", metered=metered).directory
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def cache_directory() -> Path | None:
-    """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    path = Path(chosen) if chosen else platformdirs.user_cache_path("marine-gen", appauthor=False)
-    return own_directory(path)
+def _cached(source: Source, *, metered: bool) -> Path | None:
+    """The build in the cache, made when missing; None when the cache can't be used."""
+    directory = cache_directory()
+    if directory is None:
+        return None
+    place = directory / build_key(source, BUILT_ENGINES[0], metered=metered)
+    if place.is_dir() and not (place / MANIFEST).is_file():
+        shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
+    try:
+        return build(source, place, metered=metered).directory
+    except LoadError as error:
+        if type(error) is not LoadError:  # the service is wrong, not the cache
+            raise
+        return None
 
 
 def cache_entries() -> Sequence[Path]:
@@ -74,9 +67,9 @@ def cache_entries() -> Sequence[Path]:
 def cached_code() -> Sequence[Path]:
     """The files with machine code of portable builds, and leftovers of such files from killed programs."""
     directory = cache_directory()
-    return (
-        [] if directory is None else sorted(file for file in (directory / FOLDER).glob("*") if _CODE.match(file.name))
-    )
+    if directory is None:
+        return []
+    return sorted(file for file in (directory / CODE_FOLDER).glob("*") if _CODE.match(file.name))
 
 
 def clear_cache() -> int:
@@ -93,5 +86,5 @@ def clear_cache() -> int:
         file.unlink(missing_ok=True)
     if directory is not None:
         with contextlib.suppress(OSError):  # not there, or with something of somebody else's
-            (directory / FOLDER).rmdir()
+            (directory / CODE_FOLDER).rmdir()
     return len(entries)

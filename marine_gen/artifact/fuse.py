@@ -11,7 +11,7 @@ from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, Generated, generate
 from marine_gen.wasm_backend import FusedCode, generate_glue
-from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
+from marine_runtime.adapters import MAX_MODULES, MAX_SITES
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
+from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, shape
 from marine_runtime.types import IType
 
 

@@ -21,7 +21,7 @@ import click
 
 if TYPE_CHECKING:
     from marine_gen.interfaces import Interfaces
-    from marine_runtime.service.service import Service
+    from marine_runtime import Service
 
 _WASM_MAGIC = b"\0asm"
 
@@ -83,7 +83,7 @@ def read_inputs(path: Path) -> list[Input]:
 
         modules = read_target(path).modules
         return [Input(name, f"{path} ({name})", wasm) for name, wasm in modules.items()]
-    from marine_runtime.artifact.manifest import read_manifest, read_wasm
+    from marine_runtime.artifact import read_manifest, read_wasm
 
     return [
         Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))
@@ -119,7 +119,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         LoadError: it can't be read.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     try:
         return path.read_bytes()
@@ -133,7 +133,7 @@ def read_text(path: Path) -> str:
     Raises:
         LoadError: it can't be read.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     try:
         return read_bytes(path).decode()
@@ -149,7 +149,7 @@ def read_arguments(given: str) -> str:
     """
     if given != "-":
         return given
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     if sys.stdin is None:
         raise ArgumentError("the arguments are to be read from stdin, which is closed")
@@ -167,7 +167,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         LoadError: it can't be written.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     if str(path) == "-":
         click.echo(data, nl=False)
@@ -198,7 +198,7 @@ def choose_function(service: Service, wanted: str) -> tuple[str, str]:
     Raises:
         ArgumentError: there is no such function.
     """
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     position = wanted.rfind(".")
     candidates = []

@@ -10,8 +10,21 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from marine_gen.interfaces import BY_MNEMONIC, Instruction
-from marine_runtime.abi.helpers import BYTES_TAG, AbiHelper
-from marine_runtime.abi.layout import Bytes, Flat, Form, Kind, List, Struct, Text, element_of, is_flat, layout, shape
+from marine_runtime.abi import (
+    BYTES_TAG,
+    AbiHelper,
+    Bytes,
+    Flat,
+    Form,
+    Kind,
+    List,
+    Struct,
+    Text,
+    element_of,
+    is_flat,
+    layout_of,
+    shape,
+)
 from marine_runtime.types import Field, FunctionType, IType, Prim
 
 
@@ -33,14 +46,14 @@ def raw_signature(function: FunctionType) -> FunctionType:
 
 
 def _raw_params(param: Field) -> Iterator[Field]:
-    slot = layout(param.type)
+    slot = layout_of(param.type)
     # Both halves of a pair are called alike; readers of existing modules know them under this name.
     name = f"{param.name}_ptr" if slot.form is Form.PAIR else param.name
     return (Field(name, core) for core in slot.carrier)
 
 
 def _raw_result(ty: IType) -> Prim:
-    (carrier,) = layout(ty).carrier
+    (carrier,) = layout_of(ty).carrier
     return {Prim.I32: Prim.S32, Prim.I64: Prim.S64}.get(carrier, carrier)
 
 
@@ -114,7 +127,7 @@ def _export(function: FunctionType, callee: int) -> Iterator[Instruction]:
         yield from _lower(param.type, argument)
     yield _op("call-core", callee)
     for result in function.results:
-        form = layout(result).form
+        form = layout_of(result).form
         if form is not Form.FLAT:
             yield _call(AbiHelper.GET_RESULT_PTR)
         if form is Form.PAIR:
@@ -127,7 +140,7 @@ def _export(function: FunctionType, callee: int) -> Iterator[Instruction]:
 def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
     position = 0
     for param in function.params:
-        for _ in layout(param.type).carrier:
+        for _ in layout_of(param.type).carrier:
             yield _op("arg.get", position)
             position += 1
         yield from _lift(param.type)
@@ -137,7 +150,7 @@ def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
     for result in function.results:
         yield from _lower(result)
         # The size is on top, so its cell is set first.
-        form = layout(result).form
+        form = layout_of(result).form
         if form is Form.PAIR:
             yield _call(AbiHelper.SET_RESULT_SIZE)
         if form is not Form.FLAT:

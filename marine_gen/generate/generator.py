@@ -10,8 +10,7 @@ from marine_gen.generate.adapters import export_adapter, import_adapter, raw_sig
 from marine_gen.generate.model import Description, Signature
 from marine_gen.generate.records import TypeSpace
 from marine_gen.interfaces import Adapter, Export, Implementation, Import, Interfaces
-from marine_runtime.abi.helpers import AbiHelper
-from marine_runtime.abi.host_api import HOST_NAMESPACES
+from marine_runtime.abi import HOST_NAMESPACES, AbiHelper
 from marine_runtime.types import FunctionType
 
 VERSION = "0.28.0"

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from marine_runtime.abi.host_api import HOST_NAMESPACES, RESERVED_PREFIX
-from marine_runtime.abi.layout import Form, layout
+from marine_runtime.abi import HOST_NAMESPACES, RESERVED_PREFIX, Form, layout_of
 from marine_runtime.types import Prim
 
 
@@ -36,7 +35,7 @@ def form(ty: Type) -> Form:
     """What a slot of `ty` holds."""
     match ty:
         case Prim():
-            return layout(ty).form
+            return layout_of(ty).form
         case Vector():
             return Form.PAIR
         case Named():

@@ -12,7 +12,7 @@ from marine_gen.binary.limits import MAX_TYPE_DEPTH
 from marine_gen.diagnostics import Code, Diagnostic
 from marine_gen.generate.model import DESCRIBED_PRIMS, Member, Named, RecordDeclaration, Type, Vector
 from marine_gen.interfaces.nesting import record_depths
-from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+from marine_runtime.abi import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 
 

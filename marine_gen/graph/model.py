@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import assert_never
 
-from marine_gen.artifact import CompiledModule
+from marine_gen.artifact import BACKENDS, CompiledModule
 from marine_gen.ir.model import (
     AdapterIR,
     Call,
@@ -30,18 +30,13 @@ from marine_gen.ir.model import (
 from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
 from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
-from marine_runtime.abi.helpers import BY_EXPORT, AbiHelper
-from marine_runtime.abi.host_api import HOST_NAMESPACES
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.config.model import ServiceConfig
-from marine_runtime.host import call_parameters, logger
+from marine_runtime import ServiceConfig
+from marine_runtime.abi import BY_EXPORT, HOST_NAMESPACES, AbiHelper, ModulePlan
+from marine_runtime.host import BUILT_IN, WASI_NAMESPACES
 from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
-from marine_runtime.wasi.functions import NAMESPACES
 
-FUSED = "fused"
 _RELEASE = AbiHelper.RELEASE_OBJECTS.export
-_BUILT_IN = {logger.NAME: "the logger of the runtime", call_parameters.NAME: "the parameters of the call"}
 _PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
@@ -195,7 +190,7 @@ class _Builder:
     ) -> None:
         self._name, self._compiled, self._config, self._engine = name, compiled, config, engine
         self._excerpts, self._folder, self._costs, self._measured = excerpts, folder, costs, measured
-        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if engine == FUSED else None
+        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if BACKENDS[engine].fuses else None
         self._exports = {
             (item.name, function): f"m{position}-e{index}"
             for position, item in enumerate(compiled)
@@ -238,7 +233,7 @@ class _Builder:
         core = read_signatures(module.binary).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
-            if item.namespace not in NAMESPACES:
+            if item.namespace not in WASI_NAMESPACES:
                 wants.append(self._host_import(module.name, item, f"m{position}-w{len(wants)}"))
         uses: list[Row] = []
         for guest, place in self._config.module(module.name).mapped_dirs.items():
@@ -246,7 +241,7 @@ class _Builder:
             uses.append(Row(key, f"directory {printable(guest)}"))
             end = self._host.row(NodeKind.DIRECTORY, self._path(place), "a directory of the host that modules may use")
             self._edges.append(Edge(key, end, NodeKind.DIRECTORY))
-        if wasi := sum(item.namespace in NAMESPACES for item in outside):
+        if wasi := sum(item.namespace in WASI_NAMESPACES for item in outside):
             note = "native functions of the runtime, each with the module's own view of the machine"
             uses.append(Row(f"m{position}-u{len(uses)}", f"WASI, {wasi} function{'s' * (wasi != 1)}", note=note))
         subtitle = f"{len(module.wasm):,} bytes, SDK {printable(module.plan.sdk_version)}"
@@ -294,8 +289,8 @@ class _Builder:
         text = f"{item.namespace}.{item.name}"
         settings = self._config.module(module)
         of_the_host = item.namespace in HOST_NAMESPACES
-        if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
-            end, kind = self._host.row(NodeKind.HOST, printable(text), _BUILT_IN[item.name]), NodeKind.HOST
+        if of_the_host and item.name in BUILT_IN:  # which win over mounted binaries of that name
+            end, kind = self._host.row(NodeKind.HOST, printable(text), BUILT_IN[item.name].description), NodeKind.HOST
         elif of_the_host and item.name in settings.mounted_binaries:
             binary = settings.mounted_binaries[item.name]
             path = binary if isinstance(binary, str) else binary.path

@@ -16,9 +16,8 @@ from marine_gen.binary import embed
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee
 from marine_gen.wasm import embed_sdk_version
 from marine_gen.wasm.signatures import read_signatures
-from marine_runtime.abi.helpers import BY_EXPORT, AbiHelper
-from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Struct, Text, is_flat, layout, shape
-from marine_runtime.adapters.codec import Codec
+from marine_runtime.abi import BY_EXPORT, AbiHelper, Bytes, Flat, Kind, List, Struct, Text, is_flat, layout_of, shape
+from marine_runtime.adapters import Codec
 from marine_runtime.types import FunctionType, IType, Prim, Records
 from marine_runtime.wasm import assemble
 
@@ -235,7 +234,7 @@ def _type(signature: FunctionType) -> str:
 
 
 def _carriers(types: Sequence[IType]) -> list[Prim]:
-    return [carrier for ty in types for carrier in layout(ty).carrier]
+    return [carrier for ty in types for carrier in layout_of(ty).carrier]
 
 
 def _quoted(name: str) -> str:

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from marine_gen.codegen.writer import Writer
 from marine_gen.generate import Named, Type, Vector
-from marine_gen.guest.spelling import Spelling, Struct, converts
-from marine_runtime.abi.layout import Flat, Kind, shape
+from marine_gen.guest.spelling import CStruct, Spelling, converts
+from marine_runtime.abi import Flat, Kind, shape
 from marine_runtime.types import Prim
 
 
@@ -114,7 +114,7 @@ class Conversions:
             case _:
                 assert_never(ty)
 
-    def _lift_record(self, writer: Writer, struct: Struct) -> None:
+    def _lift_record(self, writer: Writer, struct: CStruct) -> None:
         writer.line("marine_needed(body);")
         with writer.block(f"{struct.name} value =", "};"):
             for name, ty in struct.fields:
@@ -133,7 +133,7 @@ class Conversions:
             case _:
                 assert_never(ty)
 
-    def _lower_record(self, writer: Writer, struct: Struct) -> None:
+    def _lower_record(self, writer: Writer, struct: CStruct) -> None:
         writer.line(f"marine_body_{struct.name} *body = marine_lend(1, sizeof *body);")
         for name, ty in struct.fields:
             writer.line(f"body->{name} = {self.lower(ty, f'value->{name}')};")

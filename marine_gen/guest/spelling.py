@@ -15,7 +15,7 @@ from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Member, Named, Signature, Type, Vector
 from marine_gen.generate.model import DESCRIBED_PRIMS, form
 from marine_gen.guest.names import c_names
-from marine_runtime.abi.layout import Flat, Form, Kind, shape
+from marine_runtime.abi import Flat, Form, Kind, shape
 from marine_runtime.types import Prim
 
 
@@ -54,7 +54,7 @@ _LOCALS = frozenset({"array", "body", "copy", "count", "element", "i", "raw", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Struct:
+class CStruct:
     """A record in C: its name, and name and type of its fields."""
 
     name: str
@@ -96,7 +96,7 @@ class Spelling:
         declared = {record.name: record.fields for record in reversed(description.records) if record.fields}
         order = [name for name in dict.fromkeys(record.name for record in description.records) if name in declared]
         self.taken: set[str] = set(_LOCALS)
-        self.structs: dict[str, Struct] = {}
+        self.structs: dict[str, CStruct] = {}
         self.arrays: dict[Type, str] = {}
         self._names = {name: self._claim(name, _RECORD_FUNCTIONS) for name in order}
         for ty, within in _mentioned(description):
@@ -191,7 +191,7 @@ class Spelling:
             pending.pop()
             names = c_names([member.name or f"field_{index}" for index, member in enumerate(fields)])
             types = (member.type for member in fields)
-            self.structs[current] = Struct(self._names[current], tuple(zip(names, types, strict=True)))
+            self.structs[current] = CStruct(self._names[current], tuple(zip(names, types, strict=True)))
 
 
 def converts(ty: Type) -> bool:

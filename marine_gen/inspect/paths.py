@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from marine_gen.python_backend import Generated
-from marine_runtime.adapters.staging import DIRECT
+from marine_runtime.adapters import DIRECT
 
 
 @dataclass(frozen=True, slots=True)

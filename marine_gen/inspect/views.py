@@ -8,8 +8,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from marine_gen.artifact import GENERATOR
+from marine_gen.artifact import GENERATOR, AdapterForm
 from marine_gen.artifact.fuse import FusedOutput, fuse_module
 from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.inspect.paths import Path, paths
@@ -17,10 +18,6 @@ from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
 from marine_gen.ir.model import Side
 from marine_gen.passes import print_fused
 from marine_gen.python_backend import Generated, generate
-
-INTERPRETER = "interpreter"
-CLOSURES = "closures"
-FUSED = "fused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +56,20 @@ class Written:
     fused: dict[int, tuple[FusedOutput | None, dict[str, str]]] = field(default_factory=dict)
 
 
-def views(subject: Subject, engine: str, written: Written | None = None) -> Iterator[View]:
-    """The parts of one adapter, ending with all code that `engine` runs; `written` saves writing it again."""
+def views(subject: Subject, form: AdapterForm, written: Written | None = None) -> Iterator[View]:
+    """The parts of one adapter, ending with all code that runs in that `form`; `written` saves writing it again."""
     written = written or Written()
     yield View("Instructions", _instructions(subject.adapter))
     yield View("IR", print_adapter(subject.adapter).rstrip("\n"))
-    if engine == FUSED:
-        yield from _fused(subject, written)
-    elif engine != INTERPRETER:
-        yield from _closures(subject, written)
+    match form:
+        case AdapterForm.INSTRUCTIONS:
+            pass  # they are what runs
+        case AdapterForm.PYTHON:
+            yield from _closures(subject, written)
+        case AdapterForm.WASM:
+            yield from _fused(subject, written)
+        case _:
+            assert_never(form)
 
 
 def _instructions(adapter: AdapterIR) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from marine_runtime.abi.layout import CORE_TYPES, INTEGER_RANGES, Flat, Kind, shape
+from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, Flat, Kind, shape
 from marine_runtime.types import IType
 
 

@@ -9,16 +9,12 @@ from marine_gen.interfaces import INSTRUCTIONS, Immediate, InstructionKind, Oper
 from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.interfaces.instructions import Moved, Slot
 from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
-from marine_runtime.abi.layout import INTEGER_RANGES, layout
-from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
-from marine_runtime.adapters.entry import make_entry
-from marine_runtime.adapters.helpers import out_of_range
-from marine_runtime.calls.sites import attach
-from marine_runtime.errors import CallError, Site
+from marine_runtime import CallError, Site
+from marine_runtime.abi import INTEGER_RANGES, layout_of
+from marine_runtime.adapters import BoundAdapters, Codec, ImportAdapter, Link, attach, make_entry, out_of_range
 from marine_runtime.types import FunctionType, IType, Prim
-from marine_runtime.values.records import make_record_classes
-from marine_runtime.wasm.api import Codes, signed_codes
+from marine_runtime.values import make_record_classes
+from marine_runtime.wasm import Codes, signed_codes
 
 _U32 = 0xFFFF_FFFF
 
@@ -62,8 +58,8 @@ class InterpreterGlue:
 
 
 def _raw_codes(signature: FunctionType) -> tuple[Codes, Codes]:
-    params = [layout(item.type).carrier[0] for item in signature.params]
-    return signed_codes(params), signed_codes(layout(result).carrier[0] for result in signature.results)
+    params = [layout_of(item.type).carrier[0] for item in signature.params]
+    return signed_codes(params), signed_codes(layout_of(result).carrier[0] for result in signature.results)
 
 
 class _Machine:

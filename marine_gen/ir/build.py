@@ -32,8 +32,7 @@ from marine_gen.ir.model import (
 )
 from marine_gen.ir.resolve import Resolved, resolve
 from marine_gen.wasm.signatures import Signatures
-from marine_runtime.abi.helpers import AbiHelper
-from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, layout, shape
+from marine_runtime.abi import AbiHelper, Bytes, Flat, List, Shape, Struct, Text, layout_of, shape
 from marine_runtime.messages import counted
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, record_in, same_signature
@@ -117,7 +116,7 @@ class _Builder:
         names = identifiers([param.name for param in ty.params])
         self._params = tuple(
             # The guest passes raw values: the declared parameter types of an import adapter stand for their carriers.
-            Value(name, param.type if side is Side.EXPORT else layout(param.type).carrier[0])
+            Value(name, param.type if side is Side.EXPORT else layout_of(param.type).carrier[0])
             for name, param in zip(names, ty.params, strict=True)
         )
         self._taken = set(names)
@@ -244,7 +243,7 @@ class _Builder:
                 "call-core 0 is not an `allocate` of signature (i32, i32) -> i32",
                 label=f"`{instruction.operator.mnemonic}` needs it",
             )
-        results = zip(("ptr", "count"), layout(moved).carrier, strict=False)
+        results = zip(("ptr", "count"), layout_of(moved).carrier, strict=False)
         self._emit(Lower(self._define(*results), operands, self._at, moved))
 
     def _require_memory(self, instruction: Instruction) -> None:
@@ -330,7 +329,7 @@ class _Builder:
         self._span = self._adapter.instructions[-1].span if self._adapter.instructions else self._adapter.span
         results = self._type.results
         if self._side is Side.IMPORT:
-            results = tuple(layout(result).carrier[0] for result in results)
+            results = tuple(layout_of(result).carrier[0] for result in results)
         if len(self._stack) < len(results):
             raise self._fault(
                 Code.RESULT_TYPE,

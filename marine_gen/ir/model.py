@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from marine_gen.interfaces import Instruction
-from marine_runtime.abi.plan import Callee
+from marine_runtime.abi import Callee
 from marine_runtime.types import FunctionType, IType, Records
 
 

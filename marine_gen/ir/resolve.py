@@ -15,9 +15,7 @@ from marine_gen.interfaces import Adapter, Import, Interfaces
 from marine_gen.interfaces.nesting import record_depths
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
-from marine_runtime.abi.helpers import BY_EXPORT
-from marine_runtime.abi.layout import CORE_TYPES, MAX_RECORD_DEPTH, Flat, Kind, is_flat, layout, shape
-from marine_runtime.abi.plan import Callee
+from marine_runtime.abi import BY_EXPORT, CORE_TYPES, MAX_RECORD_DEPTH, Callee, Flat, Kind, is_flat, layout_of, shape
 from marine_runtime.types import Field, FunctionType, IType, Record, RecordType, record_in
 
 Report = Callable[[Diagnostic], None]
@@ -155,8 +153,8 @@ class _Resolver:
             fields = tuple(Field(f"p{index}", item.type) for index, item in enumerate(helper.core.params))
             return CoreCallee(position, export.name, FunctionType(fields, helper.core.results))
         ty = self._function_type(export.type_index, export.span, f"export `{export.name}`") or FunctionType()
-        flat = [carrier for param in ty.params for carrier in layout(param.type).carrier]
-        results_flat = tuple(layout(result).carrier[0] for result in ty.results if is_flat(result))
+        flat = [carrier for param in ty.params for carrier in layout_of(param.type).carrier]
+        results_flat = tuple(layout_of(result).carrier[0] for result in ty.results if is_flat(result))
         fields = tuple(Field(f"p{index}", carrier) for index, carrier in enumerate(flat))
         return CoreCallee(position, export.name, FunctionType(fields, results_flat))
 
@@ -254,8 +252,8 @@ class _Resolver:
             return
         if self._signatures is None:
             return
-        params = tuple(str(layout(param.type).carrier[0]) for param in ty.params)
-        results = tuple(str(layout(result).carrier[0]) for result in ty.results)
+        params = tuple(str(layout_of(param.type).carrier[0]) for param in ty.params)
+        results = tuple(str(layout_of(result).carrier[0]) for result in ty.results)
         for real in self._signatures.imports:
             if (real.namespace, real.name) == (item.namespace, item.name) and (
                 real.signature.params != params or real.signature.results != results

@@ -25,7 +25,7 @@ from marine_gen.ir.model import (
     StoreBlock,
     Value,
 )
-from marine_runtime.abi.layout import INTEGER_RANGES, is_flat, layout
+from marine_runtime.abi import INTEGER_RANGES, is_flat, layout_of
 from marine_runtime.types import IType, Prim, equivalent, record_in
 
 _CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.kind is InstructionKind.CONVERT]
@@ -67,7 +67,7 @@ class _Verifier:
             self._expect(value in self._defined, f"returned `{value}` is defined")
         results = self._adapter.signature.results
         if self._adapter.side is Side.IMPORT:
-            results = tuple(layout(result).carrier[0] for result in results)
+            results = tuple(layout_of(result).carrier[0] for result in results)
         fit = len(results) == len(self._adapter.returns)
         fit = fit and all(self._same(value.type, ty) for value, ty in zip(self._adapter.returns, results, strict=True))
         self._expect(fit, "the returned values fit the signature")
@@ -95,13 +95,13 @@ class _Verifier:
                 ok = made == [i32] and len(given) == 1 and self._same(given[0], Prim.STRING, Prim.BYTE_ARRAY)
             case Lift():
                 ok = len(made) == 1 and not is_flat(made[0]) and self._known(made[0])
-                ok = ok and given == list(layout(made[0]).carrier)
+                ok = ok and given == list(layout_of(made[0]).carrier)
             case StoreBlock():
                 ok = made == [i32, i32] and len(given) == 2 and given[0] is i32
                 ok = ok and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
             case Lower(type=ty):
                 ok = not is_flat(ty) and len(given) == 1 and self._same(given[0], ty)
-                ok = ok and made == list(layout(ty).carrier)
+                ok = ok and made == list(layout_of(ty).carrier)
             case Call(callee=callee):
                 self._expect(callee in self._callees, "the callee is the module's", operation)
                 params = [param.type for param in callee.type.params]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_runtime.abi.plan import Callee, ModulePlan
+from marine_runtime.abi import Callee, ModulePlan
 from marine_runtime.messages import did_you_mean
 from marine_runtime.types import same_signature
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from marine_runtime.abi.layout import List, shape
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi import List, ModulePlan, shape
 from marine_runtime.types import IType, Record, RecordType, reachable_records
 
 Place = tuple[str, int]

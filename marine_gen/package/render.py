@@ -16,9 +16,9 @@ from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.templating import render
 from marine_gen.package.records import SharedRecord, shared_records
 from marine_gen.python_backend import Aliases, Annotations
-from marine_runtime.abi.plan import FORMAT, ModulePlan
+from marine_runtime.abi import FORMAT, ModulePlan
+from marine_runtime.artifact import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.types import FunctionType
 
 RESERVED_FILES = frozenset({"manifest", "pool"})

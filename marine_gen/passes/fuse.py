@@ -13,7 +13,7 @@ from typing import assert_never
 
 from marine_gen.ir.model import Call, Constant, Convert, Lift, Lower, Side, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Step, UnfusableError, Validate, Write
-from marine_runtime.abi.layout import is_flat, layout
+from marine_runtime.abi import is_flat, layout_of
 
 
 def fuse(adapter: FusedAdapter) -> FusedAdapter:
@@ -49,7 +49,7 @@ def fuse(adapter: FusedAdapter) -> FusedAdapter:
         if value in adapter.params:
             raise UnfusableError("it returns one of its own arguments")
         last = adapter.steps[-1]
-        parts = zip(("out", "len"), layout(value.type).carrier, strict=False)
+        parts = zip(("out", "len"), layout_of(value.type).carrier, strict=False)
         results = tuple(Value(_free(f"{value.name}_{part}", taken), core) for part, core in parts)
         copy = Copy(results, (value,), last.operation.at, value.type)
         steps.append(Step(copy, STAGING, last.trail[:1]))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marine_gen.ir.model import AnyOperation, Call, Constant, Convert, ModuleIR, Operation, Side, Size, Value
-from marine_runtime.abi.layout import is_flat
+from marine_runtime.abi import is_flat
 from marine_runtime.types import FunctionType, IType
 
 STAGING = "\udcffstaging"

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from marine_gen.ir.model import Call, CoreCallee
 from marine_gen.passes.model import Copy, FusedAdapter, Step, UnfusableError, homes
-from marine_runtime.abi.helpers import AbiHelper
+from marine_runtime.abi import AbiHelper
 
 
 def sink_release(adapter: FusedAdapter) -> FusedAdapter:

@@ -10,7 +10,7 @@ from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, StoreBlock,
 from marine_gen.ir.verify import IRError
 from marine_gen.passes.model import STAGING, Copy, FusedAdapter, UnfusableError, Validate, Write, homes
 from marine_gen.passes.sink import runs_code_of
-from marine_runtime.abi.layout import CORE_TYPES, is_flat, layout
+from marine_runtime.abi import CORE_TYPES, is_flat, layout_of
 
 
 def verify_fused(adapter: FusedAdapter) -> None:
@@ -41,7 +41,7 @@ def verify_fused(adapter: FusedAdapter) -> None:
                 )
             _expect(home[value] != step.module, "a copy crosses memories", adapter)
         if isinstance(operation, Copy):
-            carrier = layout(operation.type).carrier
+            carrier = layout_of(operation.type).carrier
             _expect(len(operation.results) == len(carrier), "a copy gives pointer and length", adapter)
         if isinstance(operation, Validate):
             _expect(step.module != STAGING, "nothing is checked in staging", adapter)

@@ -30,8 +30,7 @@ from marine_gen.ir.model import (
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import CALLEES, CORE, Needs, own
 from marine_gen.python_backend.signedness import Representation
-from marine_runtime.abi.helpers import AbiHelper
-from marine_runtime.abi.layout import CORE_TYPES, INTEGER_RANGES, Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, AbiHelper, Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, IType, Prim, Record
 

@@ -12,12 +12,12 @@ from typing import assert_never
 from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import ENTRIES, Needs, own
-from marine_runtime.abi.layout import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
-from marine_runtime.calls.guard import INLINE_CALL
+from marine_runtime import ModuleInterface
+from marine_runtime.abi import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
+from marine_runtime.adapters import INLINE_CALL
 from marine_runtime.names import identifiers
-from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import FunctionType, IType, Records
-from marine_runtime.values.records import scalar_class
+from marine_runtime.values import scalar_class
 
 
 def write_entry(

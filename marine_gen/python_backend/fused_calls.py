@@ -20,8 +20,8 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, Needs, own
 from marine_gen.python_backend.size_estimate import SizeEstimate
-from marine_runtime.abi.layout import is_flat, raw_codes
-from marine_runtime.adapters.staging import BATCH_ARGUMENTS, DATA, KEPT
+from marine_runtime.abi import is_flat, raw_codes
+from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
 from marine_runtime.types import Array, FunctionType, Prim, Record, is_bytes
 

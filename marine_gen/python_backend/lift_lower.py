@@ -14,8 +14,8 @@ from marine_gen.codegen.literals import python_tuple
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import CONSTANTS, HELPERS, READY, Needs, own
-from marine_runtime.abi.helpers import BYTES_TAG
-from marine_runtime.abi.layout import (
+from marine_runtime.abi import (
+    BYTES_TAG,
     Body,
     Bytes,
     Flat,
@@ -32,7 +32,7 @@ from marine_runtime.abi.layout import (
     shape,
 )
 from marine_runtime.types import IType, Records, reachable_records
-from marine_runtime.wasm.memory import MANY, STEP
+from marine_runtime.wasm import MANY, STEP
 
 
 class Helpers:

@@ -34,10 +34,10 @@ from marine_gen.python_backend.needs import (
     Needs,
     own,
 )
-from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifiers
 from marine_runtime.types import IType, Records, reachable_records
-from marine_runtime.values.records import class_names
+from marine_runtime.values import class_names
 
 
 @dataclass(frozen=True, slots=True)

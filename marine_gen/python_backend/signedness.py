@@ -24,7 +24,7 @@ from marine_gen.ir.model import (
     StoreBlock,
     Value,
 )
-from marine_runtime.abi.layout import CORE_CODES, CORE_TYPES, Flat, Kind, shape
+from marine_runtime.abi import CORE_CODES, CORE_TYPES, Flat, Kind, shape
 from marine_runtime.types import IType, Prim
 from marine_runtime.wasm import Codes
 

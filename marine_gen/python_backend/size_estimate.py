@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import assert_never
 
-from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.types import IType, Records
 
 _MAX_PARTS = 16

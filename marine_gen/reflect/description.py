@@ -23,7 +23,7 @@ from marine_gen.generate import (
 from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir.resolve import Resolved, resolve
-from marine_runtime.service.interface import ModuleInterface
+from marine_runtime import ModuleInterface
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, RecordType, record_in, stripped
 
 _MAX_ORDERED = 2000  # the search below is quadratic

@@ -10,7 +10,7 @@ from marine_gen.diagnostics import Code, Diagnostic
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir.resolve import resolve
 from marine_gen.wasm.signatures import Signatures
-from marine_runtime.abi.helpers import BY_EXPORT
+from marine_runtime.abi import BY_EXPORT
 from marine_runtime.types import CoreSignature
 
 

@@ -19,7 +19,7 @@ from marine_gen.artifact import ENGINES
 from marine_gen.repl.command import Word
 from marine_gen.repl.registry import by_name, commands
 from marine_gen.repl.session import Session
-from marine_runtime.service.interface import ModuleInterface
+from marine_runtime import ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+')

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from marine_gen.repl.failure import CommandError
-from marine_runtime.errors import ArgumentError
-from marine_runtime.values.json import parse
+from marine_runtime import ArgumentError
+from marine_runtime.values import parse
 
 _WORD = re.compile(r"\S+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*("|$)', re.MULTILINE)

@@ -21,8 +21,8 @@ from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.abi.layout import INTEGER_RANGES, Form, is_flat, layout, raw_codes
-from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
+from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, raw_codes
+from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import IType, Prim
 
 _HERE = "here.at"
@@ -51,12 +51,12 @@ class SiteTable:
 
 def core_type(ty: IType) -> str:
     """The Wasm type of a scalar or of one part of a remote value."""
-    return str(layout(ty).carrier[0])
+    return str(layout_of(ty).carrier[0])
 
 
 def parts(value: Value) -> list[str]:
     """The Wasm parameters that carry `value`."""
-    form = layout(value.type).form
+    form = layout_of(value.type).form
     match form:
         case Form.FLAT:
             return [value.name]

@@ -17,8 +17,8 @@ from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.abi.helpers import BYTES_TAG
-from marine_runtime.abi.layout import (
+from marine_runtime.abi import (
+    BYTES_TAG,
     Bytes,
     Flat,
     Form,
@@ -27,11 +27,11 @@ from marine_runtime.abi.layout import (
     Shape,
     Struct,
     Text,
-    layout,
+    layout_of,
     record_body,
     shape,
 )
-from marine_runtime.adapters.staging import Fault
+from marine_runtime.adapters import Fault
 from marine_runtime.types import IType, Records
 
 _RUN = 32  # longer runs of flat fields are one memory.copy
@@ -52,7 +52,7 @@ class Copiers:
         `records` resolves the record ids in `ty`; they are those of a module, which gives functions their names.
         """
         name = self._of(ty, records, source, target)
-        return f"(call {name} {ptr}{' ' + length if layout(ty).form is Form.PAIR else ''})"
+        return f"(call {name} {ptr}{' ' + length if layout_of(ty).form is Form.PAIR else ''})"
 
     def write(self, source: str, target: str) -> str:
         """The function (block, ptr, size) that copies bytes from `source` to an allocated block in `target`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from marine_gen.ir.model import CoreCallee, ModuleIR
 from marine_gen.passes.model import STAGING, Modules
-from marine_runtime.abi.helpers import AbiHelper
+from marine_runtime.abi import AbiHelper
 from marine_runtime.names import identifiers
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.

@@ -12,16 +12,16 @@ from importlib.resources import files
 
 from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.wasm_backend.expressions import const
-from marine_runtime.adapters import staging
-from marine_runtime.wasm.memory import FACTOR, FLOOR
+from marine_runtime.adapters import DATA, FAULT_KIND, FAULT_VALUES, Fault
+from marine_runtime.wasm import FACTOR, FLOOR
 
 NUMBERS: Mapping[str, int] = {
-    "FAULT_KIND": staging.FAULT_KIND,
-    "FAULT_VALUE_0": staging.FAULT_VALUES,
-    "FAULT_VALUE_1": staging.FAULT_VALUES + 8,
-    "FAULT_VALUE_2": staging.FAULT_VALUES + 16,
-    "FAULT_STAGING": staging.Fault.STAGING,
-    "DATA": staging.DATA,
+    "FAULT_KIND": FAULT_KIND,
+    "FAULT_VALUE_0": FAULT_VALUES,
+    "FAULT_VALUE_1": FAULT_VALUES + 8,
+    "FAULT_VALUE_2": FAULT_VALUES + 16,
+    "FAULT_STAGING": Fault.STAGING,
+    "DATA": DATA,
     "METER_FACTOR": FACTOR,
     "METER_PAGE": FACTOR << 16,
     "METER_FLOOR": FLOOR,
@@ -70,7 +70,7 @@ class Library:
             self._requested.setdefault(name, set()).add(symbol)
         return f"${self.definitions.use(symbol)}"
 
-    def fault(self, kind: staging.Fault, *numbers: str) -> str:
+    def fault(self, kind: Fault, *numbers: str) -> str:
         """The call that leaves a fault with up to three numbers (i64) for the runtime, and stops."""
         padded = [*numbers, *[const(0, "i64")] * (3 - len(numbers))]
         return f"(call {self.symbol('fault')} {const(kind)} {' '.join(padded)})"

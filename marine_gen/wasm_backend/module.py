@@ -21,7 +21,7 @@ from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.adapters import staging
+from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
 from marine_runtime.types import CoreSignature, FunctionType
 
 
@@ -144,7 +144,7 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
     context = {
         "index": index,
         "symbol": symbol,
-        "layout": {"done": staging.BATCH_DONE, "resident": staging.BATCH_RESIDENT, "data": staging.DATA},
+        "layout": {"done": BATCH_DONE, "resident": BATCH_RESIDENT, "data": DATA},
         "signature": _signature(params, results, names),
         "arguments": "".join(f" {get(name)}" for name in names),
         "batch_locals": " ".join(f"(local $r{position} {ty})" for position, ty in enumerate(results)),

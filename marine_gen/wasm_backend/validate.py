@@ -13,7 +13,7 @@ from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
-from marine_runtime.abi.layout import (
+from marine_runtime.abi import (
     MAX_RECORD_DEPTH,
     Bytes,
     Flat,
@@ -25,7 +25,7 @@ from marine_runtime.abi.layout import (
     Text,
     cost,
     has_parts,
-    layout,
+    layout_of,
     record_body,
     shape,
 )
@@ -55,7 +55,7 @@ class Validators:
 
     def call(self, module: str, ty: IType, ptr: str, length: str, depth: str) -> str:
         """A call of the check of `ty`."""
-        return f"(call {self.of(module, ty)} {ptr}{' ' + length if layout(ty).form is Form.PAIR else ''} {depth})"
+        return f"(call {self.of(module, ty)} {ptr}{' ' + length if layout_of(ty).form is Form.PAIR else ''} {depth})"
 
     def start_meter(self, module: str, ty: IType) -> str:
         """What has to run before a value is checked; nothing when it has no parts."""

@@ -31,7 +31,7 @@ from marine_runtime.types import Array, Prim, Record
 from marine_runtime.values.scalars import to_f32
 
 if TYPE_CHECKING:
-    from marine_runtime.artifact.manifest import load
+    from marine_runtime.artifact.load import load
     from marine_runtime.artifact.package import loader, opener, require_format
     from marine_runtime.pool import ServicePool
     from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
@@ -78,7 +78,7 @@ _OF_PACKAGES = {
     **dict.fromkeys(("Declared", "DeclaredModule", "ModuleHandle", "Modules"), "marine_runtime.service.handles"),
     "Service": "marine_runtime.service.service",
     "ServicePool": "marine_runtime.pool",
-    "load": "marine_runtime.artifact.manifest",
+    "load": "marine_runtime.artifact.load",
 }
 """What typed packages import beside adapters: the module behind each name, imported when it is asked for."""
 

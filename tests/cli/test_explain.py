@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from marine_gen.artifact import ENGINES
+from marine_gen.artifact import BACKENDS, ENGINES, AdapterForm
 from marine_gen.console.inputs import read_inputs
 from marine_gen.inspect.check import compile_input
-from marine_gen.inspect.views import FUSED, Subject, views
+from marine_gen.inspect.views import Subject, views
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.golden import GOLDEN, Case, load_cases
 
@@ -32,7 +32,7 @@ def test_every_engine_shows_something(engine: str) -> None:
     for name in ("shrek", "records_pure", "arrays_passing_effector"):
         service = [compile_input(part) for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")]
         for adapter in service[0][0].adapters:
-            parts = list(views(Subject(service, 0, adapter), engine))
+            parts = list(views(Subject(service, 0, adapter), BACKENDS[engine].form))
             assert [part.title for part in parts[:2]] == ["Instructions", "IR"]
             assert all(part.text for part in parts)
             for part in parts:
@@ -45,12 +45,12 @@ def test_fused_adapters_show_the_other_module() -> None:
         compile_input(part) for name in ("donkey", "shrek") for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")
     ]
     adapter = service[1][0].imports["donkey", "greeting"]
-    parts = {part.title: part.text for part in views(Subject(service, 1, adapter), FUSED)}
+    parts = {part.title: part.text for part in views(Subject(service, 1, adapter), AdapterForm.WASM)}
     assert list(parts) == ["Instructions", "IR", "Fused IR", "Wasm"]
     assert "\n(func $import.0 " in parts["Wasm"]
     assert parts["Wasm"].endswith("\n)")
     assert "$donkey.greeting" in parts["Wasm"]
-    alone = [part.title for part in views(Subject(service[1:], 0, adapter), FUSED)]
+    alone = [part.title for part in views(Subject(service[1:], 0, adapter), AdapterForm.WASM)]
     assert alone == ["Instructions", "IR", "Not fused", "Python"]
 
 

@@ -14,7 +14,7 @@ from marine_gen.console.output import write_text
 from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
-    from marine_runtime.service.interface import ModuleInterface
+    from marine_runtime import ModuleInterface
 
 
 @click.command(

@@ -40,6 +40,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """
+    from marine_gen.artifact import BACKENDS
     from marine_gen.inspect.check import compile_input
     from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import Subject, views
@@ -54,7 +55,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     for number, subject in enumerate(_find(everything, " ".join(words), target)):
         if number:
             click.echo()
-        show(title_of(subject), list(views(subject, engine or default_engine())))
+        show(title_of(subject), list(views(subject, BACKENDS[engine or default_engine()].form)))
 
 
 def _list(subjects: Sequence[Subject]) -> None:
@@ -67,7 +68,7 @@ def _list(subjects: Sequence[Subject]) -> None:
 
 def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Subject]:
     """The adapters of that name; there are several when modules share function names."""
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     found = [
         subject

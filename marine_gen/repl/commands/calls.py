@@ -9,7 +9,7 @@ from marine_gen.repl.positions import position_of
 from marine_gen.repl.reading import marked, read_json, take_function, take_json
 from marine_gen.repl.session import Session
 from marine_gen.repl.spelling import duration, pretty
-from marine_runtime.errors import ArgumentError, CallTimeoutError
+from marine_runtime import ArgumentError, CallTimeoutError
 
 _NO_RESULT = "-nr"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from marine_runtime.abi.layout import layout
+from marine_runtime.abi.layout import layout_of
 from marine_runtime.types import Field, FunctionType, Prim
 
-BYTES_TAG = layout(Prim.U8).tag
+BYTES_TAG = layout_of(Prim.U8).tag
 """The tag of blocks that hold bytes: strings, byte arrays and bodies of records. A block of any other array has the tag
 of its elements' `Layout`."""
 

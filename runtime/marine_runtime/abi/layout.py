@@ -209,14 +209,14 @@ def shape(ty: IType) -> Shape:
     return _BYTES if ty.element is Prim.U8 else List(shape(ty.element))
 
 
-def layout(ty: IType) -> Layout:
+def layout_of(ty: IType) -> Layout:
     """The layout of a slot of `ty`."""
     return shape(ty).layout
 
 
 def is_flat(ty: IType) -> bool:
     """Whether values of `ty` lie in the slot itself, and cross as one core value."""
-    return layout(ty).form is Form.FLAT
+    return layout_of(ty).form is Form.FLAT
 
 
 def element_of(ty: IType) -> IType:

@@ -1,4 +1,4 @@
-"""Loading generated glue, for the engines `fused` and `closures`."""
+"""Loading generated glue."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ class GeneratedGlue:
 
     def __init__(
         self,
+        engine: str,
         module: ModuleType,
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
     ) -> None:
-        self.engine = "fused" if fused else "closures"
+        self.engine = engine
         self.fused = fused and _complete(module, plan, fused)
         content = vars(module)
         for name in (_BIND, _RECORDS, _IMPORTS):
@@ -60,6 +61,7 @@ class GeneratedGlue:
     @classmethod
     def from_file(
         cls,
+        engine: str,
         path: Path,
         source: str,
         plan: ModulePlan,
@@ -80,7 +82,7 @@ class GeneratedGlue:
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
-        glue = cls(module, plan, fused, records)
+        glue = cls(engine, module, plan, fused, records)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
         return glue

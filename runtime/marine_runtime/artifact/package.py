@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from marine_runtime.abi.plan import FORMAT
-from marine_runtime.artifact.manifest import load, other_format
+from marine_runtime.artifact.load import load
+from marine_runtime.artifact.manifest import other_format
 from marine_runtime.errors import LoadError
 from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
 from marine_runtime.service.service import Service

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.pool.marshal import FunctionMarshaller
-from marine_runtime.pool.queue import CallOptions, Job, Request
+from marine_runtime.pool.queue import Job, Request
 
 
 class PoolFunction:

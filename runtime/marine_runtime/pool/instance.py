@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.artifact.load import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.pool.marshal import Flattener
 from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface
@@ -73,17 +73,12 @@ class PoolInstance:
     def run(self, request: Request) -> Reply:
         """Run the calls of a request; whatever they raise is in the reply."""
         module, function, results = request.module, request.function, list[Any]()
-        options = request.options
         errors: dict[int, BaseException] = {}
         try:
             if len(request.rows) == 1:
-                limits: dict[str, Any] = {"timeout": options.timeout, "fuel": options.fuel}
-                row = request.rows[0]
-                results = [self._service.call(module, function, row, call_parameters=options.call_parameters, **limits)]
+                results = [self._service.call(module, function, request.rows[0], **request.options)]
             else:
-                results = self._service.call_batch(
-                    module, function, request.rows, call_parameters=options.call_parameters
-                )
+                results = self._service.call_batch(module, function, request.rows, **request.options)
         except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
             errors = dict.fromkeys(range(len(request.rows)), error)
             results = [None] * len(request.rows)

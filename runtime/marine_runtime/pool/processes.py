@@ -85,7 +85,7 @@ class ProcessWorker(Worker):
                 return self._died(job), False
         try:
             connection = self._open()
-            limit = job.request.options.timeout
+            limit = job.request.options.get("timeout")
             deadline = None if limit is None else monotonic() + limit + GRACE
             if limit is not None and not connection.poll(limit + GRACE):
                 return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed"), False

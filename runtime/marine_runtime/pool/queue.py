@@ -13,29 +13,9 @@ from threading import Condition, Lock
 from time import monotonic
 from typing import Any
 
-from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
 from marine_runtime.values.records import ToPublic
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """On which terms a call is made.
-
-    Attributes:
-        timeout: seconds that it may run.
-        fuel: units of fuel that it may use; None for those that the service was loaded with.
-        call_parameters: what `get_call_parameters` gives to modules meanwhile.
-    """
-
-    timeout: float | None = None
-    fuel: int | None = None
-    call_parameters: CallParameters | None = None
-
-    @property
-    def limited(self) -> bool:
-        """Whether each call has a limit of its own, so that several can't be run as one batch."""
-        return self.timeout is not None or self.fuel is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +24,7 @@ class Request:
 
     Attributes:
         rows: internal arguments, one sequence per call. Calls with limits come one by one.
-        options: those of each call.
+        options: those of each call, without any that are None.
     """
 
     module: str

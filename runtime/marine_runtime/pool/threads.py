@@ -50,7 +50,7 @@ class ThreadWorker(Worker):
     def _run(self, instance: PoolInstance, job: Job) -> bool:
         """Run a job; False when the worker has to end."""
         self.job = job
-        limit = job.request.options.timeout
+        limit = job.request.options.get("timeout")
         deadline = None if limit is None else monotonic() + limit + GRACE
         if deadline is not None:
             self._watchdog.arm(self, job, deadline)
@@ -84,7 +84,7 @@ class ThreadWorker(Worker):
 
     def abandon(self, job: Job) -> None:
         """Give the thread up, because `job` ran out of time."""
-        limit = job.request.options.timeout
+        limit = job.request.options.get("timeout")
         if not job.fail(CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker thread was given up")):
             return  # it ended after all
         self.abandoned = True

@@ -135,7 +135,7 @@ class Worker(ABC):
         """
         if deadline is None or reply.errors or monotonic() <= deadline:
             return job.finish(reply)
-        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.options.timeout:g} s"))
+        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.options['timeout']:g} s"))
 
     @abstractmethod
     def work(self) -> None:
