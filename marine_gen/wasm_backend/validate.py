@@ -16,6 +16,7 @@ from marine_runtime.abi.layout import (
     Bytes,
     Flat,
     Form,
+    Kind,
     List,
     OutOfLine,
     Shape,
@@ -84,7 +85,7 @@ class Validators:
         writer = Writer()
         size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (param $depth i32) (result i32)"):
-            element = part.element if isinstance(part, List) and not isinstance(part.element, Flat) else None
+            element = _checked(part.element) if isinstance(part, List) else None
             if element is not None:
                 writer.line("(local $at i32) (local $end i32)")
             with writer.when(f"(i32.eqz {get('count')})"):
@@ -118,8 +119,8 @@ class Validators:
                 writer.line(f"(return {const(0)})")
             deeper = f"(i32.add {get('depth')} {const(1)})"
             for cell in body.cells:
-                if not isinstance(cell.shape, Flat):
-                    self._slot(writer, module, cell.shape, "ptr", cell.offset, deeper)
+                if (inner := _checked(cell.shape)) is not None:
+                    self._slot(writer, module, inner, "ptr", cell.offset, deeper)
             writer.line(const(1))
         return writer.lines
 
@@ -136,3 +137,14 @@ class Validators:
         for passed in (f"(call $pay {paid})", self.call(module, part.type, ptr, length, depth)):
             with writer.when(f"(i32.eqz {passed})"):
                 writer.line(f"(return {const(0)})")
+
+
+def _checked(slot: Shape) -> OutOfLine | None:
+    """The part behind `slot` that has to be checked; None where any bytes are a valid value."""
+    if not isinstance(slot, Flat):
+        return slot
+    match slot.kind:
+        case Kind.BOOLEAN | Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return None
+        case _:
+            assert_never(slot.kind)
