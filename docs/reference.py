@@ -21,8 +21,8 @@ from marine_gen.diagnostics import codes
 from marine_gen.graph import build_graph, render_svg
 from marine_gen.interfaces import INSTRUCTIONS, Immediate, InstructionKind, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
+from marine_gen.parsing.grammar import grammar_text
 from marine_gen.passes import print_fused
-from marine_gen.text.grammar import grammar_text
 from marine_runtime import ServiceConfig
 
 DOCS = Path(__file__).parent

@@ -1,29 +1,17 @@
-"""Loading any target with any engine.
-
-Sources are built into the user's cache, under the build's key, and loaded from there, so a second `load` of the same
-service compiles nothing. The cache is read only when it is the user's own; a damaged entry is built again.
-"""
+"""Loading any target with any engine. Sources are built into the cache first, and loaded from there."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from marine_gen.artifact.build import ENGINES as BUILT_ENGINES
-from marine_gen.artifact.build import build, build_key
+from marine_gen.artifact.cache import BuiltSource
 from marine_gen.artifact.compile import compile_module
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime.artifact import manifest as artifact
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE, FOLDER, own_directory
 from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
@@ -35,9 +23,6 @@ from marine_runtime.wasm import open_runtime
 
 ENGINES = (*BUILT_ENGINES, "interpreter")
 """Engines that run adapters, the default one first."""
-
-_LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
-_CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
 def load(
@@ -100,14 +85,14 @@ def load(
     else:
         source = read_target(target)
     source = with_python(source, python_modules, order)
-    with _BuiltSource(source, cache=cache, metered=fuel is not None) as directory:
+    with BuiltSource(source, cache=cache, metered=fuel is not None) as directory:
         return _load_built(directory, engine, source, call_layer, max_wasm_stack, **options)
 
 
 def _load_built(
     directory: Path, engine: str, source: Source, call_layer: str, stack: int | None, **options: Any
 ) -> Service:
-    """A service out of the build in `directory` and the Python modules of `source`."""
+    """A service from the build in `directory` and the Python modules of `source`."""
     python = list(source.python.values())
     if engine == "interpreter":
         return _interpret(directory, source, python, call_layer, stack, **options)
@@ -137,71 +122,3 @@ def _interpret(
         parts.append(LinkableModule(compiled.plan, code, InterpreterGlue(compiled.ir), tables))
     everything = in_order(parts, python, source.order)
     return Service(everything, chosen, name=manifest.name, **options)
-
-
-class _BuiltSource:
-    """A directory with the build of `source`: in the cache, or a temporary one that goes away after loading."""
-
-    def __init__(self, source: Source, *, cache: bool, metered: bool) -> None:
-        self._source = source
-        self._metered = metered
-        self._cache = cache_directory() if cache else None
-        self._temporary: Path | None = None
-
-    def __enter__(self) -> Path:
-        if self._cache is not None:
-            place = self._cache / build_key(self._source, BUILT_ENGINES[0], metered=self._metered)
-            if place.is_dir() and not (place / artifact.MANIFEST).is_file():
-                shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
-            try:
-                return build(self._source, place, metered=self._metered).directory
-            except LoadError as error:
-                if type(error) is not LoadError:  # the service is wrong, not the cache
-                    raise
-        self._temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
-        return build(self._source, self._temporary / "service", metered=self._metered).directory
-
-    def __exit__(self, *_: object) -> None:
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-
-
-def cache_directory() -> Path | None:
-    """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    path = Path(chosen) if chosen else platformdirs.user_cache_path("marine-gen", appauthor=False)
-    return own_directory(path)
-
-
-def cache_entries() -> Sequence[Path]:
-    """The builds in the cache."""
-    directory = cache_directory()
-    if directory is None:
-        return []
-    return sorted(item for item in directory.iterdir() if (item / artifact.MANIFEST).is_file())
-
-
-def cached_code() -> Sequence[Path]:
-    """The files with machine code of portable builds, and what killed programs left of such files."""
-    directory = cache_directory()
-    return (
-        [] if directory is None else sorted(file for file in (directory / FOLDER).glob("*") if _CODE.match(file.name))
-    )
-
-
-def clear_cache() -> int:
-    """Remove every build from the cache; gives their number.
-
-    Machine code of portable builds, and what killed builds left behind, goes too.
-    """
-    entries = cache_entries()
-    directory = cache_directory()
-    leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
-    for entry in (*entries, *leftovers):
-        shutil.rmtree(entry, ignore_errors=True)
-    for file in cached_code():
-        file.unlink(missing_ok=True)
-    if directory is not None:
-        with contextlib.suppress(OSError):  # not there, or with something of somebody else's
-            (directory / FOLDER).rmdir()
-    return len(entries)

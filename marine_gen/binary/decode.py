@@ -25,8 +25,8 @@ from marine_gen.interfaces import (
     Operator,
 )
 from marine_gen.wasm.semver import parse_version
+from marine_runtime.messages import are, counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
-from marine_runtime.wording import are, counted
 
 _T = TypeVar("_T")
 

@@ -35,6 +35,7 @@ from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.host import call_parameters, logger
+from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 from marine_runtime.wasi.functions import NAMESPACES
 
@@ -234,7 +235,7 @@ class _Builder:
                 self._edges.append(
                     Edge(row.key, end, NodeKind.ADAPTED if row.note or not self._fused else NodeKind.FUSED)
                 )
-        core = read_signatures(module.wasm).imports
+        core = read_signatures(module.binary).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
             if item.namespace not in NAMESPACES:
@@ -371,7 +372,7 @@ def _signature(name: str, signature: FunctionType, records: Records) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, for a document: what can't be seen, or must not be in XML, as an escape; not too long."""
-    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in shortened(text, _LONGEST)
     )

@@ -116,7 +116,7 @@ class _Writer:
             f"(import {_quoted(item.key[0])} {_quoted(item.key[1])} (func $i{number} {_type(item.signature)}))"
             for number, item in enumerate(imports)
         ]
-        memories = read_signatures(self._module.wasm).memories[:1]
+        memories = read_signatures(self._module.binary).memories[:1]
         lines += [f"(memory (export {_quoted(name)}) {_HEAP_END // _PAGE})" for name in memories]
         lines.append(_GLOBALS.format(heap=_HEAP))
         exports = {item.name: item for item in ir.core}

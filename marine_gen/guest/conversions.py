@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from marine_gen.codegen.writer import Writer
 from marine_gen.generate import Named, Type, Vector
 from marine_gen.guest.spelling import Spelling, Struct, converts
-from marine_gen.guest.writer import Writer
 from marine_runtime.abi.layout import Flat, Kind, shape
 from marine_runtime.types import Prim
 

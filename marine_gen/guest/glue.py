@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from marine_gen.codegen.literals import c_comment, c_string
 from marine_gen.codegen.templating import render
+from marine_gen.codegen.writer import C, Writer
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, Member, Named, Type, Vector, generate
 from marine_gen.generate.model import form
 from marine_gen.guest.conversions import Conversions, is_truth
-from marine_gen.guest.names import comment, literal
 from marine_gen.guest.spelling import GuestExport, GuestImport, Spelling, converts
-from marine_gen.guest.writer import Writer
 from marine_runtime.abi.layout import Form, raw_codes
 from marine_runtime.names import identifier
 from marine_runtime.types import Prim
@@ -65,7 +65,7 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
     name = identifier(name)
     header = {
         "generator": generator,
-        "title": comment(name),
+        "title": c_comment(name),
         "guard": f"MARINE_GLUE_{name.upper()}_H",
         "structs": [struct.name for struct in spelling.structs.values()],
         "array_types": _array_types(spelling),
@@ -78,12 +78,12 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
             for struct in spelling.structs.values()
         ],
         "exports": [
-            f"{spelling.prototype(item.name, item.signature)} MARINE_FUNCTION({literal(item.name)});"
+            f"{spelling.prototype(item.name, item.signature)} MARINE_FUNCTION({c_string(item.name)});"
             for item in spelling.exports
         ],
         "imports": [f"{spelling.prototype(item.name, item.function.signature)};" for item in spelling.imports],
     }
-    source = {"generator": generator, "title": comment(name), "header": f"{name}_glue.h", "lines": _source(spelling)}
+    source = {"generator": generator, "title": c_comment(name), "header": f"{name}_glue.h", "lines": _source(spelling)}
     package = "marine_gen.guest"
     return GuestGlue(name, render(package, "glue.h.j2", header), render(package, "glue.c.j2", source))
 
@@ -129,14 +129,14 @@ def _array_types(spelling: Spelling) -> list[dict[str, str]]:
 
 def _source(spelling: Spelling) -> list[str]:
     conversions = Conversions(spelling)
-    functions = Writer()
+    functions = Writer(C)
     for item in spelling.exports:
         functions.gap()
         _export(functions, spelling, conversions, item)
     for index, imported in enumerate(spelling.imports):
         functions.gap()
         _import(functions, spelling, conversions, imported, f"marine_import_{index}")
-    writer = Writer()
+    writer = Writer(C)
     conversions.write(writer)
     writer.gap()
     return [*writer.lines, *functions.lines]
@@ -160,7 +160,7 @@ def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
     head = f"marine_export_{item.name}({', '.join(declared) or 'void'})"
     ty = signature.result
     result = "void" if ty is None or _in_memory(ty) else _carrier(ty)
-    writer.line(f"MARINE_EXPORT({literal(signature.name)})")
+    writer.line(f"MARINE_EXPORT({c_string(signature.name)})")
     with writer.block(f"{result} {head}"):
         writer.line("marine_call_begin();")
         if ty is None:
@@ -186,7 +186,7 @@ def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
     declared, _ = _raw_parameters(spelling, conversions, signature.params, raw)
     ty = signature.result
     raw_result = "void" if ty is None or _in_memory(ty) else _carrier(ty)
-    writer.line(f"MARINE_IMPORT({literal(item.namespace)}, {literal(item.function.name)})")
+    writer.line(f"MARINE_IMPORT({c_string(item.namespace)}, {c_string(item.function.name)})")
     writer.line(f"{raw_result} {raw}({', '.join(declared) or 'void'});")
     with writer.block(spelling.prototype(item.name, signature)):
         writer.line("marine_import_begin();")

@@ -34,9 +34,9 @@ from marine_gen.ir.resolve import Resolved, resolve
 from marine_gen.wasm.signatures import Signatures
 from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, layout, shape
+from marine_runtime.messages import counted
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, record_in, same_signature
-from marine_runtime.wording import counted
 
 
 def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:

@@ -6,9 +6,12 @@ write no code. UTF-8 of a string is made once and serves its size and its bytes.
 
 from __future__ import annotations
 
-import re
+import builtins
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from marine_gen.codegen.literals import python_string
+from marine_gen.codegen.writer import MARK, Writer
 from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import (
     AdapterIR,
@@ -25,35 +28,38 @@ from marine_gen.ir.model import (
     Value,
 )
 from marine_gen.python_backend.lift_lower import Helpers
+from marine_gen.python_backend.needs import CALLEES, CORE, Needs, own
 from marine_gen.python_backend.signedness import Representation
-from marine_gen.python_backend.writer import Writer
+from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.abi.layout import CORE_TYPES, INTEGER_RANGES, Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, IType, Prim, Record
 
-# What the frame binds around the bodies; a value whose name could hide one of these gets another name.
-_FRAME = re.compile(
-    r"(allocate|codec|memory|link|guard|check|class_of|locate|get_ident|len|new_block|store_bytes|out_of_range"
-    r"|meter|staged_meter|staging|staging_memory|stage|explain|array|Any|Array|Callable|Prim|Record|Struct|StructError"
-    r"|dataclass|iter|zip|int|float|CallError)$"
-)
-_FRAME_PREFIX = re.compile(r"(core|callee|export|import|entry|publish|lift|lower|body)_")
+_BUILTINS = frozenset(dir(builtins))
+"""Names that no value gets, as the code around it may say them."""
 
 
 class CoreFunctions:
     """The core functions that a generated module binds: one name per export and pair of codes."""
 
-    def __init__(self, stems: list[str]) -> None:
-        self._stems = stems
-        self.bound: dict[tuple[int, str, str], str] = {}
+    def __init__(self, needs: Needs, exports: Sequence[str]) -> None:
+        self._needs = needs
+        self._stems = [f"core_{name}" for name in identifiers(exports)]
+        self._bound: dict[int, list[tuple[str, str]]] = {}
 
     def name(self, index: int, params: str, results: str) -> str:
         """The name of core function `index`, called with these codes."""
-        key = (index, params, results)
-        if key not in self.bound:
-            variants = sum(1 for other in self.bound if other[0] == index)
-            self.bound[key] = self._stems[index] + (f"_{variants + 1}" if variants else "")
-        return self.bound[key]
+        variants = self._bound.setdefault(index, [])
+        if (params, results) not in variants:
+            variants.append((params, results))
+        variant = variants.index((params, results))
+        stem = self._stems[index] + (f"_{variant + 1}" if variant else "")
+        codes = f"{python_string(params)}, {python_string(results)}"
+        return self._needs.binding(CORE, stem, f"{own('link')}.core({index}, {codes})")
+
+    def allocate(self) -> str:
+        """The name of the guest's `allocate`."""
+        return self.name(0, *AbiHelper.ALLOCATE.codes)
 
 
 class AdapterBody:
@@ -66,18 +72,19 @@ class AdapterBody:
         writer: Writer,
         helpers: Helpers,
         core: CoreFunctions,
-        callees: dict[int, str],
+        callees: Mapping[int, str],
     ) -> None:
         self._adapter = adapter
         self._number = number
         self._writer = writer
         self._helpers = helpers
+        self._needs = helpers.needs
         self._core = core
         self._callees = callees
         self.representation = Representation(adapter)
         values = [*adapter.params, *(value for operation in adapter.operations for value in operation.results)]
-        wanted = [f"{v.name}_" if _FRAME.match(v.name) or _FRAME_PREFIX.match(v.name) else v.name for v in values]
-        self._names: dict[Value, str] = dict(zip(values, identifiers(wanted), strict=True))
+        names = identifiers([value.name for value in values], _BUILTINS)
+        self._names: dict[Value, str] = dict(zip(values, names, strict=True))
         self._utf8: dict[Value, str] = {}
 
     @property
@@ -101,7 +108,7 @@ class AdapterBody:
             if marked != last:
                 self._writer.mark(f"{self._number}:{last}")
             line(f"return {', '.join(returns)}")
-        elif not any(not text.startswith("\x00") for text in self._writer.lines[before:]):
+        elif not any(not text.startswith(MARK) for text in self._writer.lines[before:]):
             line("return")
         self._writer.mark("end")
 
@@ -174,7 +181,7 @@ class AdapterBody:
                 assert isinstance(target, Prim)
                 low, high = INTEGER_RANGES[target]
                 with self._writer.block(f"if not {low} <= {self._names[result]} <= {high}:"):
-                    self._writer.line(f'{self._helpers.use("out_of_range")}({self._names[result]}, "{target}")')
+                    self._writer.line(f'{self._needs.support("out_of_range")}({self._names[result]}, "{target}")')
             case _:
                 assert_never(way)
 
@@ -186,17 +193,19 @@ class AdapterBody:
             return
         # The straight-line code does not track where it is inside a value. When it fails, nothing has changed in the
         # guest, and the codec finds the same fault again, with its path.
-        self._helpers.use("CallError")
+        call_error = self._needs.support("CallError")
         if self._helpers.shares(ty):
             self._writer.line(self._helpers.start_meter())
         with self._writer.block("try:"):
             self._assign(result, lifted)
-        with self._writer.block("except CallError:"):
+        with self._writer.block(f"except {call_error}:"):
             if isinstance(ty, Record):
-                self._writer.line(f"link.codec.lift_record({ty.id}, {arguments})")
+                self._writer.line(f"{own('link')}.codec.lift_record({ty.id}, {arguments})")
             else:
                 assert isinstance(ty, Array)
-                self._writer.line(f"link.codec.lift_array({type_expression(ty.element)}, {arguments})")
+                self._writer.line(
+                    f"{own('link')}.codec.lift_array({type_expression(ty.element, self._needs)}, {arguments})"
+                )
             self._writer.line("raise")
 
     def _call(self, call: Call) -> None:
@@ -210,7 +219,10 @@ class AdapterBody:
                 self._signed(operand) if operand.type in (Prim.I32, Prim.I64) else self._names[operand]
                 for operand in call.operands
             )
-            text = f"{self._callees[call.callee.index]}({arguments})"
+            callee = self._needs.binding(
+                CALLEES, self._callees[call.callee.index], f"{own('link')}.callee({call.callee.index})"
+            )
+            text = f"{callee}({arguments})"
         names = ", ".join(self._names[result] for result in call.results)
         if len(call.results) == 1 and isinstance(call.callee, CoreCallee):
             names += f": {'float' if call.results[0].type in (Prim.F32, Prim.F64) else 'int'}"
@@ -229,14 +241,14 @@ def _nested(ty: IType) -> bool:
             assert_never(part)
 
 
-def type_expression(ty: IType) -> str:
-    """A Python expression for `ty`; the names are those of `marine_runtime.types`."""
+def type_expression(ty: IType, needs: Needs) -> str:
+    """A Python expression for `ty`, of the requested names of interface types."""
     match ty:
         case Array(element=element):
-            return f"Array({type_expression(element)})"
+            return f"{needs.support('Array')}({type_expression(element, needs)})"
         case Record(id=index):
-            return f"Record({index})"
+            return f"{needs.support('Record')}({index})"
         case Prim(name=name):
-            return f"Prim.{name}"
+            return f"{needs.support('Prim')}.{name}"
         case _:
             assert_never(ty)

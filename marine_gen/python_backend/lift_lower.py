@@ -8,11 +8,12 @@ uses. A flat record is one `struct` operation. Types that can nest without end c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import assert_never
 
+from marine_gen.codegen.literals import python_tuple
 from marine_gen.codegen.type_names import type_key
-from marine_gen.python_backend.writer import Writer
+from marine_gen.codegen.writer import PYTHON, Writer
+from marine_gen.python_backend.needs import CONSTANTS, HELPERS, READY, Needs, own
 from marine_runtime.abi.helpers import BYTES_TAG
 from marine_runtime.abi.layout import (
     Body,
@@ -31,33 +32,33 @@ from marine_runtime.abi.layout import (
     shape,
 )
 from marine_runtime.types import IType, Records, reachable_records
-from marine_runtime.wasm.meter import MANY, STEP
+from marine_runtime.wasm.memory import MANY, STEP
 
 
-@dataclass(slots=True)
 class Helpers:
-    """The helpers that one generated module needs. Asking for a name requests the helper.
+    """The helpers that one generated module needs for one memory. Asking for a name requests the helper."""
 
-    Attributes:
-        memory: the expression for the memory that values are lifted from and lowered to.
-        allocate: the expression for its `allocate`.
-        prefix: stands before every name, so that helpers for two memories can stand side by side.
-        imports: names to import from `marine_runtime.adapters.helpers`.
-        ready: statements that bind ready-made helpers, by name.
-        structs: `struct` formats of record bodies, by name.
-        functions: finished code of the functions, by name.
-        uses_allocate: whether `allocate` is needed.
-    """
+    def __init__(
+        self, records: Records, needs: Needs, memory: str, allocate: Callable[[], str], prefix: str = ""
+    ) -> None:
+        """Lift from and lower to the `memory` of the frame.
 
-    records: Records
-    memory: str = "memory"
-    allocate: str = "allocate"
-    prefix: str = ""
-    imports: set[str] = field(default_factory=set)
-    ready: dict[str, str] = field(default_factory=dict)
-    structs: dict[str, str] = field(default_factory=dict)
-    functions: dict[str, list[str]] = field(default_factory=dict)
-    uses_allocate: bool = False
+        `allocate` requests its `allocate`; `prefix` keeps the helpers of several memories apart.
+        """
+        self.records = records
+        self.needs = needs
+        self._frame_memory = memory
+        self._allocate = allocate
+        self._prefix = prefix
+
+    @property
+    def memory(self) -> str:
+        """The memory, requested."""
+        return self.needs.frame(self._frame_memory)
+
+    @property
+    def _any(self) -> str:
+        return self.needs.standard("Any")
 
     # Names
 
@@ -82,7 +83,6 @@ class Helpers:
 
     def lower(self, ty: IType) -> str:
         """The name of the function that allocates and writes a `ty`."""
-        self.uses_allocate = True
         part = shape(ty)
         match part:
             case Text():
@@ -113,11 +113,11 @@ class Helpers:
                 assert_never(element.kind)
 
     def _function(self, verb: str, ty: IType, write: Callable[[str], list[str]]) -> str:
-        name = f"{self.prefix}{verb}_{type_key(ty)}"
-        if name not in self.functions:
-            self.functions[name] = []  # entered first: the type may contain itself
-            self.functions[name] = write(name)
-        return name
+        name = own(f"{self._prefix}{verb}_{type_key(ty)}")
+        if name not in self.needs.definitions:  # it is entered before it is written: the type may contain itself
+            with self.needs.definition(HELPERS, name) as definition:
+                definition.lines = write(name)
+        return self.needs.definitions.use(name)
 
     def store(self) -> str:
         """The name of the function that writes bytes to an allocated block."""
@@ -127,29 +127,26 @@ class Helpers:
         """Whether the lift function of `ty` takes a depth: a record that contains itself is within reach."""
         return any(self._reaches(index, index) for index in self._records_within(ty))
 
-    def use(self, name: str) -> str:
-        """A name of `marine_runtime.adapters.helpers`, imported."""
-        self.imports.add(name)
-        return name
-
     def _ready(self, name: str, maker: str, arguments: str) -> str:
-        self.imports.add(maker)
-        self.ready[self.prefix + name] = f"{maker}({arguments})"
-        return self.prefix + name
+        """The name of a helper that the runtime makes for this memory."""
+        return self._binding(name, f"{self.needs.support(maker)}({arguments})")
+
+    def _binding(self, name: str, expression: str) -> str:
+        return self.needs.binding(READY, self._prefix + name, expression)
 
     @property
     def _both(self) -> str:
-        return f"{self.memory}, {self.allocate}"
+        """Memory and `allocate`, as arguments."""
+        return f"{self.memory}, {self._allocate()}"
 
     def _new_block(self) -> str:
         return self._ready("new_block", "block_allocator", self._both)
 
-    # Counting what is lifted, see `marine_runtime.wasm.meter`
+    # Counting what is lifted, see `marine_runtime.wasm.memory`
 
     def meter(self) -> str:
         """The name of the memory's meter."""
-        self.ready[f"{self.prefix}meter"] = f"{self.memory}.meter"
-        return f"{self.prefix}meter"
+        return self._binding("meter", f"{self.memory}.meter")
 
     def start_meter(self) -> str:
         """The statement that does what `Meter.start` does, without the call."""
@@ -180,8 +177,7 @@ class Helpers:
     def _struct(self, record: Struct) -> tuple[str, str, Body]:
         """The names of unpack and pack for a record's body, and the body."""
         body = record_body(self.records[record.id])
-        name = f"body_{record.id}"
-        self.structs[name] = f'Struct("<{body.format}")'
+        name = self.needs.binding(CONSTANTS, f"body_{record.id}", f'{self.needs.standard("Struct")}("<{body.format}")')
         return f"{name}.unpack_from", f"{name}.pack_into", body
 
     def _lift_call(self, ty: IType, arguments: str, depth: str) -> str:
@@ -190,14 +186,14 @@ class Helpers:
     def _lift_record(self, name: str, part: Struct) -> list[str]:
         unpack, _, body = self._struct(part)
         deep = self.counts_depth(part.type)
-        writer = Writer()
-        with writer.block(f"def {name}(ptr: int{', depth: int = 0' if deep else ''}) -> tuple[Any, ...]:"):
+        writer = Writer(PYTHON, 1)
+        with writer.block(f"def {name}(ptr: int{', depth: int = 0' if deep else ''}) -> tuple[{self._any}, ...]:"):
             if deep:
-                with writer.block(f"if depth >= {self.use('MAX_RECORD_DEPTH')}:"):
-                    writer.line(f"raise {self.use('too_deep')}()")
+                with writer.block(f"if depth >= {self.needs.support('MAX_RECORD_DEPTH')}:"):
+                    writer.line(f"raise {self.needs.support('too_deep')}()")
             with writer.block("try:"):
                 writer.line(f"body = {unpack}({self.memory}.view, ptr)")
-            with writer.block("except StructError:"):
+            with writer.block(f"except {self.needs.standard('StructError')}:"):
                 writer.line(f"body = {unpack}({self.memory}.claim(ptr, {body.size}))")
             names, parts = [], []
             depth = "depth + 1" if deep else "1"
@@ -208,9 +204,9 @@ class Helpers:
             if names == parts:
                 writer.line("return body")
             else:
-                writer.line(f"{_tuple(names)} = body")
+                writer.line(f"{python_tuple(names)} = body")
                 self._pay(writer, self._fields_cost(body))
-                writer.line(f"return {_tuple(parts)}")
+                writer.line(f"return {python_tuple(parts)}")
         return writer.lines
 
     def _fields_cost(self, body: Body) -> str:
@@ -227,8 +223,10 @@ class Helpers:
         element = part.element
         deep = self.counts_depth(part.type)
         size = part.unit
-        writer = Writer()
-        with writer.block(f"def {name}(ptr: int, count: int{', depth: int = 0' if deep else ''}) -> list[Any]:"):
+        writer = Writer(PYTHON, 1)
+        with writer.block(
+            f"def {name}(ptr: int, count: int{', depth: int = 0' if deep else ''}) -> list[{self._any}]:"
+        ):
             with writer.block("if not count:"):
                 writer.line("return []")
             writer.line(f"size = count * {size}")
@@ -252,10 +250,10 @@ class Helpers:
 
     def _lower_record(self, name: str, part: Struct) -> list[str]:
         _, pack, body = self._struct(part)
-        writer = Writer()
-        with writer.block(f"def {name}(value: tuple[Any, ...]) -> int:"):
+        writer = Writer(PYTHON, 1)
+        with writer.block(f"def {name}(value: tuple[{self._any}, ...]) -> int:"):
             values = [f"v{index}" for index in range(len(body.cells))]
-            writer.line(f"{_tuple(values)} = value")
+            writer.line(f"{python_tuple(values)} = value")
             cells = []
             for index, cell in enumerate(body.cells):
                 names = _cells(cell.shape, index)
@@ -265,7 +263,7 @@ class Helpers:
             writer.line(f"ptr = {self._new_block()}({body.size}, {BYTES_TAG})")
             with writer.block("try:"):
                 writer.line(f"{pack}({self.memory}.view, ptr, {', '.join(cells)})")
-            with writer.block("except StructError:"):
+            with writer.block(f"except {self.needs.standard('StructError')}:"):
                 writer.line(f"{pack}({self.memory}.claim(ptr, {body.size}), 0, {', '.join(cells)})")
             writer.line("return ptr")
         return writer.lines
@@ -273,16 +271,17 @@ class Helpers:
     def _lower_list(self, name: str, part: List) -> list[str]:
         element = part.element
         slot = element.layout
-        writer = Writer()
-        with writer.block(f"def {name}(values: list[Any]) -> tuple[int, int]:"):
+        writer = Writer(PYTHON, 1)
+        with writer.block(f"def {name}(values: list[{self._any}]) -> tuple[int, int]:"):
             writer.line("count = len(values)")
             with writer.block("if not count:"):
                 writer.line("return 0, 0")
             writer.line(f"ptr = {self._new_block()}(count * {slot.size}, {slot.tag})")
             if slot.form is Form.POINTER:
-                writer.line(f'cells = array("I", [{self.lower(element.type)}(value) for value in values])')
+                lowered = f"[{self.lower(element.type)}(value) for value in values]"
+                writer.line(f'cells = {self.needs.standard("array")}("I", {lowered})')
             else:
-                writer.line('cells = array("I")')
+                writer.line(f'cells = {self.needs.standard("array")}("I")')
                 with writer.block("for value in values:"):
                     writer.line(f"cells.extend({self.lower(element.type)}(value))")
             writer.line(f"{self.store()}(ptr, cells.tobytes())")
@@ -302,7 +301,3 @@ def _cells(part: Shape, index: int) -> list[str]:
             return [f"p{index}", f"n{index}"]
         case _:
             assert_never(form)
-
-
-def _tuple(items: list[str]) -> str:
-    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"

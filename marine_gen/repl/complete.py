@@ -16,7 +16,8 @@ from prompt_toolkit.completion import CompleteEvent, PathCompleter
 from prompt_toolkit.document import Document
 
 from marine_gen.artifact import ENGINES
-from marine_gen.repl.registry import Word, by_name, commands
+from marine_gen.repl.command import Word
+from marine_gen.repl.registry import by_name, commands
 from marine_gen.repl.session import Session
 from marine_runtime.service.interface import ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe

@@ -7,13 +7,16 @@ lifting and lowering would.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from marine_gen.codegen.type_names import type_key
+from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.passes.model import STAGING
+from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
-from marine_gen.wasm_backend.writer import Writer, const, get
 from marine_runtime.abi.helpers import BYTES_TAG
 from marine_runtime.abi.layout import (
     Bytes,
@@ -36,12 +39,12 @@ _WORDS = (("i64", 8, "load", "store"), ("i32", 4, "load", "store"), ("i32", 2, "
 
 
 class Copiers:
-    """The copy functions of one glue module, by symbol; `blocks` are the memories that need an allocator."""
+    """The copy functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, places: GlueImports, checks: Validators) -> None:
-        self._places = places
-        self._checks = checks
-        self.functions: dict[str, list[str]] = {}
+    def __init__(self, imports: GlueImports, library: Library, validators: Validators) -> None:
+        self._imports = imports
+        self._library = library
+        self._validators = validators
 
     def call(self, ty: IType, records: Records, source: str, target: str, ptr: str, length: str) -> str:
         """A call that copies a `ty` from `source` to `target` and gives its new address.
@@ -49,34 +52,35 @@ class Copiers:
         `records` resolves the record ids in `ty`; they are those of a module, which gives functions their names.
         """
         name = self._of(ty, records, source, target)
-        return f"(call ${name} {ptr}{' ' + length if layout(ty).form is Form.PAIR else ''})"
+        return f"(call {name} {ptr}{' ' + length if layout(ty).form is Form.PAIR else ''})"
 
     def write(self, source: str, target: str) -> str:
         """The function (block, ptr, size) that copies bytes from `source` to an allocated block in `target`."""
         name = f"write.{self._pair(source, target)}"
-        if name not in self.functions:
-            self.functions[name] = self._write(name, source, target)
-        return f"${name}"
+        return self._defined(name, lambda: self._write(name, source, target))
 
     def new_block(self, target: str) -> str:
         """The function (size: i64, tag: i32) -> i32 that allocates a block, not empty and inside the memory."""
-        name = f"new.{self._places.symbol(target)}"
-        if name not in self.functions:
-            self.functions[name] = self._new_block(name, target)
-        return f"${name}"
+        name = f"new.{self._imports.symbol(target)}"
+        return self._defined(name, lambda: self._new_block(name, target))
 
     def _pair(self, source: str, target: str) -> str:
-        return f"{self._places.symbol(source)}.{self._places.symbol(target)}"
+        return f"{self._imports.symbol(source)}.{self._imports.symbol(target)}"
 
     def _of(self, ty: IType, records: Records, source: str, target: str) -> str:
         # Equal record ids of source and target module may mean different records: the owner is part of the name.
         owner = target if target != STAGING else source
-        assert records is self._places.owner(owner).records
+        assert records is self._imports.owner(owner).records
         name = f"copy.{self._pair(source, target)}.{type_key(ty)}"
-        if name not in self.functions:
-            self.functions[name] = []  # entered first: the type may contain itself
-            self.functions[name] = self._function(name, shape(ty), records, source, target)
-        return name
+        return self._defined(name, lambda: self._function(name, shape(ty), records, source, target))
+
+    def _defined(self, name: str, write: Callable[[], list[str]]) -> str:
+        """The symbol of a definition, with the sigil, entered before it is written: a type may contain itself."""
+        definitions = self._library.definitions
+        if name not in definitions:
+            with definitions.definition(name) as made:
+                made.lines = write()
+        return f"${definitions.use(name)}"
 
     def _function(self, name: str, part: Shape, records: Records, source: str, target: str) -> list[str]:
         match part:
@@ -94,12 +98,12 @@ class Copiers:
     # Blocks
 
     def _new_block(self, name: str, target: str) -> list[str]:
-        writer = Writer()
+        writer = Writer(WAT, 1)
         size, tag, ptr = get("size"), get("tag"), get("ptr")
         with writer.block(f"func ${name} (param $size i64) (param $tag i32) (result i32)"):
             writer.line("(local $ptr i32)")
-            with writer.when(f"(i64.gt_u {size} {const(0xFFFFFFFF, 'i64')})"):
-                self._fault(writer, Fault.TOO_LARGE, size)
+            with when(writer, f"(i64.gt_u {size} {const(0xFFFFFFFF, 'i64')})"):
+                writer.line(self._library.fault(Fault.TOO_LARGE, size))
             writer.line(f"(local.set $ptr {self._allocate(target, f'(i32.wrap_i64 {size})', tag)})")
             if target != STAGING:
                 self._refuse_bad_block(writer, target, ptr, size)
@@ -108,46 +112,41 @@ class Copiers:
 
     def _allocate(self, target: str, size: str, tag: str) -> str:
         if target == STAGING:
-            return f"(call $stage {size})"
-        return f"(call {self._places.allocate(target)} {size} {tag})"
+            return f"(call {self._library.symbol('stage')} {size})"
+        return f"(call {self._imports.allocate(target)} {size} {tag})"
 
     def _refuse_bad_block(self, writer: Writer, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
-        with writer.when(f"(i32.eqz {ptr})"):
-            self._fault(writer, Fault.ALLOCATE, size)
-        with writer.when(f"(i32.eqz (call {self._checks.inside(target)} {ptr} {size}))"):
-            bytes_now = f"(i64.shl (i64.extend_i32_u (memory.size {self._places.memory(target)})) {const(16, 'i64')})"
-            self._fault(writer, Fault.BOUNDS, f"(i64.extend_i32_u {ptr})", size, bytes_now)
-
-    @staticmethod
-    def _fault(writer: Writer, kind: Fault, *numbers: str) -> None:
-        padded = [*numbers, *[const(0, "i64")] * (3 - len(numbers))]
-        writer.line(f"(call $fault {const(kind)} {' '.join(padded)})")
+        with when(writer, f"(i32.eqz {ptr})"):
+            writer.line(self._library.fault(Fault.ALLOCATE, size))
+        with when(writer, f"(i32.eqz (call {self._validators.inside(target)} {ptr} {size}))"):
+            bytes_now = f"(i64.shl (i64.extend_i32_u (memory.size {self._imports.memory(target)})) {const(16, 'i64')})"
+            writer.line(self._library.fault(Fault.BOUNDS, f"(i64.extend_i32_u {ptr})", size, bytes_now))
 
     def _write(self, name: str, source: str, target: str) -> list[str]:
-        writer = Writer()
+        writer = Writer(WAT, 1)
         block, size = get("block"), f"(i64.extend_i32_u {get('size')})"
         with writer.block(f"func ${name} (param $block i32) (param $ptr i32) (param $size i32)"):
-            with writer.when(f"(i32.eqz {get('size')})"):
+            with when(writer, f"(i32.eqz {get('size')})"):
                 writer.line("(return)")
             self._refuse_bad_block(writer, target, block, size)
             writer.line(self._move(source, target, block, get("ptr"), get("size")))
         return writer.lines
 
     def _move(self, source: str, target: str, to: str, ptr: str, size: str) -> str:
-        return f"(memory.copy {self._places.memory(target)} {self._places.memory(source)} {to} {ptr} {size})"
+        return f"(memory.copy {self._imports.memory(target)} {self._imports.memory(source)} {to} {ptr} {size})"
 
     # Types
 
     def _bytes(self, name: str, source: str, target: str) -> list[str]:
         """Strings and byte arrays: an empty one allocates 0 bytes, as lowering does."""
-        writer = Writer()
+        writer = Writer(WAT, 1)
         with writer.block(f"func ${name} (param $ptr i32) (param $size i32) (result i32)"):
             writer.line("(local $block i32)")
             writer.line(f"(local.set $block {self._allocate(target, get('size'), const(BYTES_TAG))})")
             if target == STAGING:
                 # The pointer of what is empty means nothing, and memory.copy would look at it.
-                with writer.when(get("size")):
+                with when(writer, get("size")):
                     writer.line(self._move(source, target, get("block"), get("ptr"), get("size")))
             else:
                 writer.line(f"(call {self.write(source, target)} {get('block')} {get('ptr')} {get('size')})")
@@ -157,10 +156,10 @@ class Copiers:
     def _list(self, name: str, part: List, records: Records, source: str, target: str) -> list[str]:
         """The outer block comes first; an empty array allocates nothing and has address 0."""
         slot = part.element.layout
-        writer = Writer()
+        writer = Writer(WAT, 1)
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (result i32)"):
             writer.line("(local $block i32) (local $to i32) (local $end i32)")
-            with writer.when(f"(i32.eqz {get('count')})"):
+            with when(writer, f"(i32.eqz {get('count')})"):
                 writer.line(f"(return {const(0)})")
             size64 = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(slot.size, 'i64')})"
             writer.line(f"(local.set $block (call {self.new_block(target)} {size64} {const(slot.tag)}))")
@@ -183,7 +182,7 @@ class Copiers:
         if isinstance(element, Flat):
             self._truth(writer, source, target, "to", None)
             return
-        here, there = self._places.memory(source), self._places.memory(target)
+        here, there = self._imports.memory(source), self._imports.memory(target)
         ptr = f"(i32.load {here} align=1 {get('ptr')})"
         length = f"(i32.load {here} offset=4 align=1 {get('ptr')})"
         copied = self.call(element.type, records, source, target, ptr, length)
@@ -193,7 +192,7 @@ class Copiers:
 
     def _truth(self, writer: Writer, source: str, target: str, to: str, offset: int | None) -> None:
         """Copy the boolean at `$ptr` to the local `to`, as 0 or 1."""
-        here, there = self._places.memory(source), self._places.memory(target)
+        here, there = self._imports.memory(source), self._imports.memory(target)
         at = "" if offset is None else f" offset={offset}"
         truth = f"(i32.ne (i32.load8_u {here}{at} {get('ptr')}) {const(0)})"
         writer.line(f"(i32.store8 {there}{at} {get(to)} {truth})")
@@ -201,9 +200,9 @@ class Copiers:
     def _record(self, name: str, part: Struct, records: Records, source: str, target: str) -> list[str]:
         """What the fields refer to comes first, then the body."""
         body = record_body(records[part.id])
-        here, there = self._places.memory(source), self._places.memory(target)
+        here, there = self._imports.memory(source), self._imports.memory(target)
         inner = [(index, cell) for index, cell in enumerate(body.cells) if not isinstance(cell.shape, Flat)]
-        writer = Writer()
+        writer = Writer(WAT, 1)
         with writer.block(f"func ${name} (param $ptr i32) (result i32)"):
             writer.line(f"(local $block i32) {' '.join(f'(local $p{index} i32)' for index, _ in inner)}".rstrip())
             for index, cell in inner:
@@ -233,7 +232,7 @@ class Copiers:
 
     def _run(self, writer: Writer, source: str, target: str, start: int, end: int) -> None:
         """Copy the flat bytes `start` to `end` of a record body."""
-        here, there = self._places.memory(source), self._places.memory(target)
+        here, there = self._imports.memory(source), self._imports.memory(target)
         if end - start > _RUN:
             to = f"(i32.add {get('block')} {const(start)})"
             ptr = f"(i32.add {get('ptr')} {const(start)})"

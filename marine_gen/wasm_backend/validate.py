@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from marine_gen.codegen.type_names import type_key
+from marine_gen.codegen.writer import WAT, Writer
+from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.writer import Writer, const, get
+from marine_gen.wasm_backend.library import Library
 from marine_runtime.abi.layout import (
     MAX_RECORD_DEPTH,
     Bytes,
@@ -32,30 +34,25 @@ from marine_runtime.types import IType
 
 
 class Validators:
-    """The check functions of one glue module. `functions` holds finished code by symbol, `utf8` the memories with
-    strings, `metered` those with values whose parts are counted.
-    """
+    """The check functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, places: GlueImports) -> None:
-        self._places = places
-        self.functions: dict[str, list[str]] = {}
-        self.utf8: dict[str, None] = {}
-        self.bounds: dict[str, None] = {}
-        self.metered: dict[str, None] = {}
+    def __init__(self, imports: GlueImports, library: Library) -> None:
+        self._imports = imports
+        self._library = library
 
     def inside(self, module: str) -> str:
         """The function (ptr: i32, size: i64) -> i32 that says whether a range is inside the memory of `module`."""
-        self._places.memory(module)
-        self.bounds[module] = None
-        return f"$inside.{self._places.symbol(module)}"
+        self._imports.memory(module)
+        return self._library.symbol("inside", self._imports.symbol(module))
 
     def of(self, module: str, ty: IType) -> str:
         """The function that checks a `ty` in the memory of `module`: (ptr[, count], depth) -> i32."""
-        name = f"check.{self._places.symbol(module)}.{type_key(ty)}"
-        if name not in self.functions:
-            self.functions[name] = []  # entered first: the type may contain itself
-            self.functions[name] = self._function(name, module, shape(ty))
-        return f"${name}"
+        name = f"check.{self._imports.symbol(module)}.{type_key(ty)}"
+        definitions = self._library.definitions
+        if name not in definitions:  # it is entered before it is written: the type may contain itself
+            with definitions.definition(name) as made:
+                made.lines = self._function(name, module, shape(ty))
+        return f"${definitions.use(name)}"
 
     def call(self, module: str, ty: IType, ptr: str, length: str, depth: str) -> str:
         """A call of the check of `ty`."""
@@ -63,11 +60,10 @@ class Validators:
 
     def start_meter(self, module: str, ty: IType) -> str:
         """What has to run before a value is checked; nothing when it has no parts."""
-        parts = has_parts(shape(ty), self._places.owner(module).records)
+        parts = has_parts(shape(ty), self._imports.owner(module).records)
         if not parts:
             return ""
-        self.metered[module] = None
-        return f"(call $start.{self._places.symbol(module)})"
+        return f"(call {self._library.symbol('start', self._imports.symbol(module))})"
 
     def _function(self, name: str, module: str, part: Shape) -> list[str]:
         match part:
@@ -82,19 +78,19 @@ class Validators:
 
     def _list(self, name: str, module: str, part: Text | Bytes | List) -> list[str]:
         """Strings, byte arrays and arrays."""
-        writer = Writer()
+        writer = Writer(WAT, 1)
         size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (param $depth i32) (result i32)"):
             element = _checked(part.element) if isinstance(part, List) else None
             if element is not None:
                 writer.line("(local $at i32) (local $end i32)")
-            with writer.when(f"(i32.eqz {get('count')})"):
+            with when(writer, f"(i32.eqz {get('count')})"):
                 writer.line(f"(return {const(1)})")
-            with writer.when(f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
+            with when(writer, f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
             if isinstance(part, Text):
-                self.utf8[module] = None
-                writer.line(f"(call $utf8.{self._places.symbol(module)} {get('ptr')} {get('count')})")
+                valid = self._library.symbol("utf8", self._imports.symbol(module))
+                writer.line(f"(call {valid} {get('ptr')} {get('count')})")
             elif element is None:
                 writer.line(const(1))
             else:
@@ -109,13 +105,13 @@ class Validators:
         return writer.lines
 
     def _record(self, name: str, module: str, part: Struct) -> list[str]:
-        body = record_body(self._places.owner(module).records[part.id])
-        writer = Writer()
+        body = record_body(self._imports.owner(module).records[part.id])
+        writer = Writer(WAT, 1)
         with writer.block(f"func ${name} (param $ptr i32) (param $depth i32) (result i32)"):
-            with writer.when(f"(i32.ge_u {get('depth')} {const(MAX_RECORD_DEPTH)})"):
+            with when(writer, f"(i32.ge_u {get('depth')} {const(MAX_RECORD_DEPTH)})"):
                 writer.line(f"(return {const(0)})")
             size = const(body.size, "i64")
-            with writer.when(f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
+            with when(writer, f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
             deeper = f"(i32.add {get('depth')} {const(1)})"
             for cell in body.cells:
@@ -126,16 +122,19 @@ class Validators:
 
     def _slot(self, writer: Writer, module: str, part: OutOfLine, base: str, offset: int, depth: str) -> None:
         """Count and check the value whose slot is at `offset` from the local `base`."""
-        memory = self._places.memory(module)
+        memory = self._imports.memory(module)
         ptr = f"(i32.load {memory} offset={offset} align=1 {get(base)})"
         length = f"(i32.load {memory} offset={offset + 4} align=1 {get(base)})"
-        fixed, each = cost(part, self._places.owner(module).records)
+        fixed, each = cost(part, self._imports.owner(module).records)
         paid = const(fixed, "i64")
         if each:
             paid = f"(i64.add {paid} (i64.mul {const(each, 'i64')} (i64.extend_i32_u {length})))"
         # Counted first: a value whose parts are shared without end is not looked at without end.
-        for passed in (f"(call $pay {paid})", self.call(module, part.type, ptr, length, depth)):
-            with writer.when(f"(i32.eqz {passed})"):
+        for passed in (
+            f"(call {self._library.symbol('pay')} {paid})",
+            self.call(module, part.type, ptr, length, depth),
+        ):
+            with when(writer, f"(i32.eqz {passed})"):
                 writer.line(f"(return {const(0)})")
 
 

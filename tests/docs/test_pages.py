@@ -11,9 +11,9 @@ import pytest
 import marine_runtime.errors
 from marine_gen.artifact import ENGINES
 from marine_gen.cli.app import COMMANDS
-from tests.guests.descriptions import ROOT
 from tests.support.golden import check_file
 from tests.support.markdown import anchors, links
+from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [

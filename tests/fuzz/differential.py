@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from marine_gen.artifact import clear_cache
-from marine_gen.artifact.load import CACHE_VARIABLE
+from marine_gen.artifact.cache import CACHE_VARIABLE
 from marine_gen.binary import extract
 from marine_gen.text import print_interfaces
 from tests.support.batches import BATCHES, Batch, Difference, compare

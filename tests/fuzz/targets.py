@@ -44,9 +44,10 @@ from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Recor
 from marine_runtime.values.json import JsonCodec
 from marine_runtime.wasm import assemble
 from tests.fuzz.edits import edited
-from tests.guests.descriptions import GUESTS, GUESTS_FOLDER, ROOT
+from tests.guests.descriptions import GUESTS, GUESTS_FOLDER
 from tests.support.adapters import PRELUDE, with_prelude
 from tests.support.golden import GOLDEN, load_cases
+from tests.support.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ import wasmtime  # noqa: F401
 
 from tests.security.counts import COUNTING, count
 from tests.security.mutations import Mutation, mutations
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 _COPIED = ("marine_gen", "runtime", "grammar", "tests", "examples")
 _OURS = ("marine_gen", "marine_runtime", "tests")
 _NOT_RUN = (2, 3, 4, 5)  # collection failed, internal error, usage, no tests

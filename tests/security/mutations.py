@@ -29,28 +29,28 @@ _FAST = ("fused-fast", "closures-fast", "interpreter-fast", "interpreter-public"
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"bounds {name}": (_BOUNDS, "-k", name) for name in _FAST},
     **{f"sharing {name}": (_SHARING, "-k", name) for name in _FAST},
-    "instructions": ("tests/differential/test_instructions.py", "-k", "test_instructions and from_i32"),
+    "instructions": ("tests/engines/test_instructions.py", "-k", "test_instructions and from_i32"),
     "clock": (_SHARING, "-k", "clock"),
     "blocks": ("tests/security/test_blocks.py",),
     "refusals": ("tests/security/test_refusals.py",),
     "staging": (
-        *("tests/security/test_refusals.py", "tests/runtime/test_fused_staging.py"),
+        *("tests/security/test_refusals.py", "tests/engines/fused/test_staging.py"),
         *("-k", "larger_than_staging or fast or grow"),
     ),
-    "endless allocate": ("tests/runtime/test_fused_mixed.py", "-k", "allocator_calls"),
-    "ranges": ("tests/runtime/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
-    "wasi": ("tests/runtime/test_wasi.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
-    "isolation": ("tests/runtime/test_wasi_isolation.py", "-k", "interpreter-fast"),
-    "wasi services": ("tests/runtime/test_wasi_services.py", "-k", "interpreter-fast"),
+    "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
+    "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
+    "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter"),
+    "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter"),
+    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter"),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (
         *(
-            "tests/runtime/test_linking.py",
-            "tests/runtime/test_host_functions.py",
-            "tests/runtime/test_wasi_services.py",
+            "tests/runtime/linking/test_linker.py",
+            "tests/runtime/host/test_functions.py",
+            "tests/runtime/wasi/test_services.py",
         ),
-        *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
+        *("tests/security/test_refusals.py", "-k", "interpreter or test_refusals or need_memory or do_not_fit"),
     ),
 }
 """Arguments of pytest for a few tests of which one has to fail, by the name under which checks ask for them."""

@@ -13,7 +13,7 @@ from tests.security import mutants
 from tests.security.mutants import Verdict, copy_tree, main, problems
 from tests.security.mutations import CHECKS, TESTS, Mutation, mutations, read
 
-STAGES = ("wasm", "closures", "codec", "fused", "linking", "staging", "wasi")
+STAGES = ("closures", "codec", "fused", "linking", "staging", "wasi", "wasm")
 
 
 def test_every_check_is_where_the_list_says() -> None:

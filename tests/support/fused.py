@@ -110,7 +110,7 @@ def position(staging: Staging) -> int:
 
 
 def fused_outputs(modules: Modules) -> dict[str, FusedOutput | None]:
-    """What the fused backend makes of each module."""
+    """The fused output of each module."""
     return dict(zip(modules, fuse(compile_service(read_target(dict(modules)))), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: the runtime stands alone, stages import earlier stages, one package knows wasmtime."""
+"""The order of imports: the runtime stands alone, stages import earlier stages, one package knows wasmtime."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 COMPILER = ROOT / "marine_gen"
 RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
-    *("diagnostics", "codegen", "wasm", "interfaces", "binary", "parsing", "text", "generate", "idl", "ir"),
+    *("diagnostics", "codegen", "parsing", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir"),
     *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "package", "links", "guest", "artifact"),
     *("hatch", "bench", "graph", "console", "inspect", "repl", "cli"),
 )
@@ -68,7 +69,7 @@ def test_the_runtime_stands_alone() -> None:
             assert name.split(".")[0] in allowed, f"{path}:{line}: {name}"
 
 
-def test_wasmtime_is_named_in_the_backend_only() -> None:
+def test_wasmtime_is_named_in_its_wrapper_only() -> None:
     for path in files(RUNTIME):
         if RUNTIME / "wasm" not in path.parents:
             names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]
@@ -108,6 +109,14 @@ def test_stages_import_earlier_stages(stage: str) -> None:
                 assert name.split(".")[0] in outside, f"{path}:{line}: {name}"
             else:
                 assert stage == "cli" or name.startswith("marine_gen._version"), f"{path}:{line}: {name}"
+
+
+@pytest.mark.parametrize("stage", ["text", "idl"])
+def test_both_languages_are_siblings(stage: str) -> None:
+    other = "idl" if stage == "text" else "text"
+    for path in files(COMPILER / stage):
+        names = [name for _, name in imported(path, stage) if name.startswith(f"marine_gen.{other}")]
+        assert names == [], path
 
 
 @pytest.mark.parametrize("package", [COMPILER, RUNTIME], ids=lambda path: path.name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _explain(session: Session, rest: str) -> None:
-    from marine_gen.cli.commands.explain import show, title_of
+    from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, EXPLAIN)
@@ -53,7 +53,7 @@ def _wat(session: Session, rest: str) -> None:
 def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     """The adapter that a command line names: `module function`, or `module namespace.function` for an import."""
     from marine_gen.inspect.views import Subject
-    from marine_runtime.config.model import did_you_mean
+    from marine_runtime.messages import suggestion
 
     module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)
@@ -67,7 +67,7 @@ def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     for adapter in adapters:
         if adapter.function == function:
             return Subject([(item.ir, item.digest) for item in compiled], position, adapter)
-    hint = did_you_mean(function, [adapter.function for adapter in adapters])
+    hint = suggestion(function, [adapter.function for adapter in adapters])
     raise CommandError(f"function with name `{function}` is missing{hint}")
 
 

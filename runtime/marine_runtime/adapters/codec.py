@@ -28,9 +28,9 @@ from marine_runtime.abi.layout import (
     shape,
 )
 from marine_runtime.errors import CallError
+from marine_runtime.messages import counted
 from marine_runtime.types import IType, Prim, Records
-from marine_runtime.wasm.api import Memory
-from marine_runtime.wording import counted
+from marine_runtime.wasm.memory import Memory
 
 Allocate = Callable[[int, int], int]
 """`allocate(size in bytes, element tag) -> address`."""

@@ -11,7 +11,8 @@ from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.staging import Staging, StepInfo
 from marine_runtime.calls.guard import Guard
 from marine_runtime.wasm import Module
-from marine_runtime.wasm.api import Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 
 Adapter = Callable[..., Any]
 """Internal values in; None, one internal value, or a tuple of them out."""
@@ -41,7 +42,7 @@ class Link(Protocol):
         """The generic codec over the instance's memory; generated code asks it to explain a failed lift."""
         ...
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         """Argument `position` of an exported function as an internal value; raises ArgumentError."""
         ...
 

@@ -20,7 +20,7 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import Sites, locate
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.values.scalars import to_f32
-from marine_runtime.wasm.api import Memory
+from marine_runtime.wasm.memory import Memory
 
 __all__ = [
     "MAX_RECORD_DEPTH",

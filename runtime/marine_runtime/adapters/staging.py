@@ -25,9 +25,10 @@ from marine_runtime.abi.layout import Flat, shape
 from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site, TrapError
+from marine_runtime.messages import counted
 from marine_runtime.types import IType
-from marine_runtime.wasm.api import CoreFunction, Memory, out_of_bounds
-from marine_runtime.wording import counted
+from marine_runtime.wasm.api import CoreFunction
+from marine_runtime.wasm.memory import Memory, out_of_bounds
 
 FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2

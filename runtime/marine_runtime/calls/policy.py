@@ -64,8 +64,7 @@ class Operations:
         timeout = self._timeout if timeout is None else check_timeout(timeout)
         fuel = self._fuel if fuel is None else self._override(fuel)
         if timeout is not None or fuel is not None:
-            self._guard.enter()  # deadline and fuel belong to a call that is running, and to its thread
-            self._guard.leave()
+            self._guard.require_idle()  # deadline and fuel belong to a call that is running, and to its thread
         used = self._store.fuel_used
         start = perf_counter()
         failed = 0

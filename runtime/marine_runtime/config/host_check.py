@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
-from marine_runtime.config.model import MountedBinary, ServiceConfig, did_you_mean
+from marine_runtime.config.model import MountedBinary, ServiceConfig
 from marine_runtime.errors import ConfigError
+from marine_runtime.messages import listed, suggestion
 
 
 def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
@@ -21,9 +22,10 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
     """
     for name in config.modules:
         if name not in modules:
-            hint = did_you_mean(name, modules)
-            listed = ", ".join(f"`{module}`" for module in modules) or "none"
-            raise ConfigError(f"the configuration has settings of module `{name}`{hint} (modules are: {listed})")
+            hint = suggestion(name, modules)
+            raise ConfigError(
+                f"the configuration has settings of module `{name}`{hint} (modules are: {listed(modules)})"
+            )
     for name, module in config.modules.items():
         for alias, path in module.mapped_dirs.items():
             try:

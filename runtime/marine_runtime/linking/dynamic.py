@@ -13,6 +13,7 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.linker import LinkableModule, LinkContext, LinkedModule, link_part
+from marine_runtime.messages import listed
 
 
 def add_module(part: LinkableModule | PythonModule, config: ModuleConfig | None, scene: LinkContext) -> LinkedModule:
@@ -50,8 +51,7 @@ def remove_module(name: str, scene: LinkContext) -> None:
         ArgumentError: there is no such module.
     """
     if name not in scene.earlier:
-        listed = ", ".join(f"`{module}`" for module in scene.earlier) or "none"
-        raise ArgumentError(f"there is no module `{name}`; there is: {listed}")
+        raise ArgumentError(f"there is no module `{name}`; there is: {listed(scene.earlier)}")
     del scene.earlier[name]
     scene.names = [item for item in scene.names if item != name]
     scene.wasi.forget(name)

@@ -29,6 +29,7 @@ from marine_runtime.host.function import GuestSide, adapt, missing_helper
 from marine_runtime.host.python_module import PythonGlue, PythonModule
 from marine_runtime.host.resolve import HostFunctions as HostFunctions  # others take it from here
 from marine_runtime.host.resolve import HostSide
+from marine_runtime.messages import counted
 from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.types import CoreSignature, Records, same_signature
 from marine_runtime.values.arguments import arrange
@@ -37,7 +38,6 @@ from marine_runtime.wasi import Wasi
 from marine_runtime.wasm import Instance, Memory, Module, Store
 from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT
-from marine_runtime.wording import counted
 
 _HOST_CALL = "(host function)"
 
@@ -344,7 +344,7 @@ class _Link:
     def callee(self, index: int) -> Adapter:
         return self._callees[index - len(self.plan.core)]
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
             binder = self._binders[function] = Binder(
@@ -357,7 +357,7 @@ class _Link:
             params = self.plan.exports[function].params
             arranged = arrange(self.plan.name, function, params, row)
             for position, value in enumerate(arranged):
-                self.check(function, position, value)
+                self.coerce(function, position, value)
         except ArgumentError as error:
             return error
         raise AssertionError("an argument row was refused without a reason")

@@ -1,4 +1,4 @@
-"""What a pool is given, checked before any worker starts."""
+"""Options of a pool, checked before any worker starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marine_runtime.pool.instance import Setup
 
 
 def processors() -> int:
-    """How many this process may use."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
@@ -32,7 +32,7 @@ def seconds(what: str, value: Any) -> float | None:
 
 
 def pickled(setup: Setup) -> bytes:
-    """What a worker process gets.
+    """The setup as bytes, for a worker process.
 
     Raises:
         ArgumentError: something in it can't be pickled.

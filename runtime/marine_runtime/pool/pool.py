@@ -1,4 +1,4 @@
-"""`ServicePool`: what users make, call and close. The work is done by `threads` or `processes`."""
+"""`ServicePool`: instances of one service that run calls in parallel, over `threads` or `processes`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.instance import HostFunctionsSource, Setup
-from marine_runtime.pool.marshal import Surface
+from marine_runtime.pool.marshal import ServiceMarshaller
 from marine_runtime.pool.options import pickled, processors, seconds
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.queue import CallOptions, Job, Jobs, Request
@@ -40,30 +40,31 @@ _LAST_JOIN = 7.0
 
 
 class ServicePool:
-    """Copies of one service that run calls in parallel. Use it as a context manager, or `close()` it.
+    """Instances of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
-    Every call runs on some copy; copies share nothing, so state that a guest keeps between calls is that of one copy.
+    Every call runs on some instance; instances share nothing, so state that a guest keeps between calls is that of one
+    instance.
     A pool may be used from any thread, and from asyncio by `call_async` and `run_async`; `AsyncServicePool` is for
     programs that run on asyncio altogether. Functions are attributes as those of a service are:
     `pool.modules.facade.get_n_save(url, name)` is a `call`.
 
     Args:
-        source: a directory that `marine-gen build` wrote, or a function that gives a new service, such as
+        source: a directory that `marine-gen build` wrote, or a function that returns a new service, such as
             `functools.partial(marine_gen.load, "Config.toml")`; for processes, one that can be pickled.
-        workers: how many copies; one per processor by default.
+        workers: the number of instances; one per processor by default.
         kind: `processes`, or `threads` of this process.
-        host_functions: as `load` takes them, or a function that makes them, called once per copy. Worker processes
+        host_functions: as `load` takes them, or a function that makes them, called once per instance. Worker processes
             need ones that can be pickled; worker threads call them at the same time.
         timeout: seconds that a call may run, unless the call says otherwise; waiting in the queue does not count.
-        queue: how many calls may wait for a worker.
+        queue: the number of calls that may wait for a worker.
         options: further keyword arguments for `load` or `source`.
-        replace_poisoned: load a copy anew after a trap, a limit that was reached, or a Python exception in a host
+        replace_poisoned: load an instance again after a trap, a limit that was reached, or a Python exception in a host
             function.
-        start_timeout: seconds that loading a copy may take.
-        name: what messages and threads call the pool.
+        start_timeout: seconds that loading an instance may take.
+        name: the name of the pool in messages and of its threads.
 
     Raises:
-        LoadError and others, as loading does: the first copy that could not be loaded.
+        LoadError and others, as loading does: the first instance that could not be loaded.
         ArgumentError: an argument is out of range, or can't be sent to a worker process.
         PoolError: the workers did not start.
     """
@@ -92,21 +93,21 @@ class ServicePool:
             if type(number) is not int or number < 1:
                 raise ArgumentError(f"{what} must be a number of at least 1, got {number!r}")
         self.name, self.kind = name, kind
-        self._workers, self._closing = count, False
+        self._count, self._closing = count, False
         self._timeout = seconds("timeout", timeout)
         setup = Setup(source, host_functions, dict(options or {}), replace_poisoned)
         payload = pickled(setup) if kind == "processes" else b""
         start = seconds("start_timeout", start_timeout)
         assert start is not None
         self._jobs = Jobs(queue)
-        self._crew = Workers(name, setup, self._jobs, payload, start)
+        self._workers = Workers(name, setup, self._jobs, payload, start)
         self._watchdog = CallWatchdog()
         try:
-            started = [self._crew.enlist(self._worker(number)).started for number in range(count)]
+            started = [self._workers.enlist(self._worker(number)).started for number in range(count)]
             # A process has its own limit inside; a thread that hangs while it loads can only be left behind.
             limit = monotonic() + start + 1
             interfaces = [_wait(item, limit) for item in started]
-            self._surface = Surface(interfaces[0], self._declared)
+            self._marshaller = ServiceMarshaller(interfaces[0], self._declared)
             self.modules = self._declared.together({name: self._handle(name) for name in interfaces[0].modules})
         except BaseException:
             self.close(timeout=0)
@@ -114,14 +115,14 @@ class ServicePool:
 
     def _handle(self, module: str) -> ModuleHandle:
         """The functions of a module, each of which makes a call of the pool."""
-        item, terms = self._surface.interface.modules[module], self._terms()
+        item, options = self._marshaller.interface.modules[module], self._call_options()
         functions = {
             name: PoolFunction(
-                module, name, self._surface.function(module, name), item.signature(name), terms, self._wait
+                module, name, self._marshaller.function(module, name), item.signature(name), options, self._wait
             )
             for name in item.functions
         }
-        return self._declared.handle(module, functions, self._surface.records[module])
+        return self._declared.handle(module, functions, self._marshaller.records[module])
 
     def _wait(self, job: Job) -> Any:
         """Queue a call and wait for its result."""
@@ -133,27 +134,27 @@ class ServicePool:
 
     def _worker(self, number: int) -> Callable[[], Worker]:
         if self.kind == "threads":
-            return lambda: ThreadWorker(self._crew, number, self._watchdog)
-        return lambda: ProcessWorker(self._crew, number)
+            return lambda: ThreadWorker(self._workers, number, self._watchdog)
+        return lambda: ProcessWorker(self._workers, number)
 
     @property
     def interface(self) -> Interface:
         """Signatures and records of every module; `str()` gives a listing."""
-        return self._surface.interface
+        return self._marshaller.interface
 
     @property
     def records(self) -> Mapping[str, Mapping[str, type]]:
         """The record classes of results, by module and record name."""
-        return self._surface.records
+        return self._marshaller.records
 
     @property
     def statistics(self) -> PoolStatistics:
-        """What has been replaced so far."""
-        return self._crew.statistics
+        """Counts of replaced and lost workers so far."""
+        return self._workers.statistics
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a worker."""
+        """The number of calls that wait for a worker."""
         return len(self._jobs)
 
     @property
@@ -178,14 +179,14 @@ class ServicePool:
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
             timeout: seconds that the call may run; that of the pool by default.
-            fuel: as for `Service.call`; what the copies were loaded with by default.
+            fuel: as for `Service.call`; that of the instances by default.
             call_parameters: as for `Service.call`.
 
         Raises:
             CallTimeoutError: it ran longer. WorkerDiedError: its process ended. PoolClosedError: the pool is closed.
             Others: as `Service.call`.
         """
-        return self._wait(self._job(module, function, args, self._terms(timeout, fuel, call_parameters)))
+        return self._wait(self._job(module, function, args, self._call_options(timeout, fuel, call_parameters)))
 
     def submit(
         self,
@@ -198,7 +199,7 @@ class ServicePool:
         call_parameters: CallParameters | None = None,
         wait: float | None = None,
     ) -> Future[Any]:
-        """Queue a call; gives the future of its result. A call that waits can be cancelled, one that runs can't.
+        """Queue a call, and return the future of its result. A call that waits can be cancelled, one that runs can't.
 
         Args:
             module: import name of the module.
@@ -213,7 +214,7 @@ class ServicePool:
             ArgumentError: there is no such function, or the arguments do not fit its signature.
             PoolFullError: there was no room. PoolClosedError: the pool is closed.
         """
-        job = self._job(module, function, args, self._terms(timeout, fuel, call_parameters))
+        job = self._job(module, function, args, self._call_options(timeout, fuel, call_parameters))
         self._jobs.put(job, wait)
         return job.future
 
@@ -248,8 +249,8 @@ class ServicePool:
         Raises:
             ArgumentError: there is no such function, or `chunk` is out of range. PoolClosedError: the pool is closed.
         """
-        found = self._surface.function(module, function)
-        terms = self._terms(timeout, fuel, call_parameters)
+        found = self._marshaller.function(module, function)
+        options = self._call_options(timeout, fuel, call_parameters)
         if chunk is not None and (type(chunk) is not int or chunk < 1):
             raise ArgumentError(f"chunk must be a number of at least 1, got {chunk!r}")
         results: list[Any] = []
@@ -260,13 +261,13 @@ class ServicePool:
                 good.append((position, found.arguments(row)))
             except ArgumentError as error:
                 results[position] = error
-        size = chunk or min(MAX_CHUNK, ceil(len(good) / (4 * self._workers)) or 1)
-        size = 1 if terms.limited else size
+        size = chunk or min(MAX_CHUNK, ceil(len(good) / (4 * self._count)) or 1)
+        size = 1 if options.limited else size
         jobs: list[tuple[list[tuple[int, Any]], Job]] = []
         try:
             for start in range(0, len(good), size):
                 part = good[start : start + size]
-                request = Request(module, function, [values for _, values in part], terms)
+                request = Request(module, function, [values for _, values in part], options)
                 job = Job(request, found.publish, many=True)
                 self._jobs.put(job, None)
                 jobs.append((part, job))
@@ -298,7 +299,7 @@ class ServicePool:
             As `call`.
         """
         return await result_of(
-            self._jobs, self._job(module, function, args, self._terms(timeout, fuel, call_parameters))
+            self._jobs, self._job(module, function, args, self._call_options(timeout, fuel, call_parameters))
         )
 
     async def run_async(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -312,11 +313,11 @@ class ServicePool:
         result: T = await result_of(self._jobs, function.job(args, kwargs))
         return result
 
-    def _job(self, module: str, function: str, args: Arguments, terms: CallOptions) -> Job:
-        found = self._surface.function(module, function)
-        return Job(Request(module, function, [found.arguments(args)], terms), found.publish)
+    def _job(self, module: str, function: str, args: Arguments, options: CallOptions) -> Job:
+        found = self._marshaller.function(module, function)
+        return Job(Request(module, function, [found.arguments(args)], options), found.publish)
 
-    def _terms(
+    def _call_options(
         self, timeout: float | None = None, fuel: int | None = None, parameters: CallParameters | None = None
     ) -> CallOptions:
         """Those of a call, checked before it waits."""
@@ -327,7 +328,7 @@ class ServicePool:
         return CallOptions(self._timeout if timeout is None else seconds("timeout", timeout), fuel, parameters)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Take no more calls, let those that were taken end, and free all copies. Closing twice is fine.
+        """Take no more calls, let those that were taken end, and free all instances. Closing twice is fine.
 
         Args:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker
@@ -337,24 +338,24 @@ class ServicePool:
         self._jobs.close()
         limit = monotonic() + max(0.0, timeout)
         try:
-            for worker in self._team():
+            for worker in self._others():
                 if not getattr(worker, "abandoned", False):
                     worker.thread.join(max(0.0, limit - monotonic()))
         finally:  # also when the wait is interrupted
-            self._crew.closing = True
+            self._workers.closing = True
             for job in self._jobs.drain():
                 job.fail(PoolClosedError("the pool was closed before the call ended"))
-            for worker in self._team():
+            for worker in self._others():
                 worker.stop(lambda _: PoolClosedError("the pool was closed before the call ended"))
             self._watchdog.stop()
             limit = monotonic() + _LAST_JOIN
-            for worker in self._team():
+            for worker in self._others():
                 if worker.job is None or isinstance(worker, ProcessWorker):
                     worker.thread.join(max(0.0, limit - monotonic()))
 
-    def _team(self) -> list[Worker]:
-        with self._crew.lock:
-            return [worker for worker in self._crew.workers if worker.thread is not current_thread()]
+    def _others(self) -> list[Worker]:
+        with self._workers.lock:
+            return [worker for worker in self._workers.members if worker.thread is not current_thread()]
 
     def __enter__(self) -> Self:
         return self
@@ -366,7 +367,7 @@ class ServicePool:
         self.close(**({"timeout": 0} if value is not None else {}))
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self._workers} {self.kind}, {self.waiting} calls wait"
+        state = "closed" if self.closed else f"{self._count} {self.kind}, {self.waiting} calls wait"
         return f"<ServicePool {self.name}: {state}>"
 
 
@@ -376,4 +377,4 @@ def _wait(started: Future[Interface], limit: float) -> Interface:
     except TimeoutError:
         if started.done():
             raise  # loading raised it
-        raise PoolError("the copies were not loaded in time") from None
+        raise PoolError("the instances were not loaded in time") from None

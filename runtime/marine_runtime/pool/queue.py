@@ -1,4 +1,4 @@
-"""Calls on their way: what is to be called, who waits for it, and the bounded queue between callers and workers.
+"""The bounded queue between callers and workers, and the jobs in it: a request and the future of its result.
 
 The queue knows nothing of workers. It wakes threads that wait for room or for work, and event loops by a callback.
 """
@@ -40,27 +40,27 @@ class CallOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a copy is asked to do; it can be pickled.
+    """Calls for an instance; it can be pickled.
 
     Attributes:
         rows: internal arguments, one sequence per call. Calls with limits come one by one.
-        terms: those of each call.
+        options: those of each call.
     """
 
     module: str
     function: str
     rows: list[Any]
-    terms: CallOptions
+    options: CallOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of a request.
+    """The outcome of a request.
 
     Attributes:
         results: internal results, one per row; None where the call failed.
-        errors: what the failed calls raised, by row.
-        poisoned: whether the copy must not run another call.
+        errors: exceptions of the failed calls, by row.
+        poisoned: whether the instance must not run another call.
     """
 
     results: list[Any]

@@ -20,8 +20,8 @@ _MAX_CHAIN = 64
 
 def pack_request(request: Request) -> bytes:
     """A request as bytes."""
-    terms = request.terms
-    limits = (terms.timeout, terms.fuel, terms.call_parameters)  # pickled faster than as an instance
+    options = request.options
+    limits = (options.timeout, options.fuel, options.call_parameters)  # pickled faster than as an instance
     return pickle.dumps((request.module, request.function, request.rows, limits), protocol=pickle.HIGHEST_PROTOCOL)
 
 

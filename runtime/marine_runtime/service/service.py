@@ -68,11 +68,10 @@ class Service:
         prepare(self.config, [part.plan.name for part in parts])
         self.call_layer = runtime.name
         self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, LinkableModule)), "none")
-        self._guard = Guard(name)
-        self._guard.limit = self.config.total_memory_limit
         self._fuelled = fuel is not None
         self._counts_growth = runtime.budget_problem is None
-        self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
+        self._budget = Budget(self.config.total_memory_limit)
+        self._guard = Guard(name, self._budget)
         self._store = runtime.store(self._budget)
         track = None if trace is None else Instrumentation(trace, name, self._guard)
         self._scene = scene = LinkContext(self._store, self._guard, host_functions or {}, self.config, track)
@@ -115,17 +114,15 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        self._guard.enter()
-        try:
-            with self._operations.loading(timeout):
-                add_module(part, config, self._scene)
-        except BaseException as error:
-            # An initialiser may have called the others; a module that is refused has not run.
-            if isinstance(error, CallError) or not isinstance(error, MarineError):
-                self._guard.failed = True
-            raise
-        finally:
-            self._guard.leave()
+        with self._guard.exclusive():
+            try:
+                with self._operations.loading(timeout):
+                    add_module(part, config, self._scene)
+            except BaseException as error:
+                # An initialiser may have called the others; a module that is refused has not run.
+                if isinstance(error, CallError) or not isinstance(error, MarineError):
+                    self._guard.failed = True
+                raise
         if isinstance(part, LinkableModule):
             self.engine = part.glue.engine
         self._offer()
@@ -137,11 +134,8 @@ class Service:
             ArgumentError: there is no such module.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        self._guard.enter()
-        try:
+        with self._guard.exclusive():
             remove_module(name, self._scene)
-        finally:
-            self._guard.leave()
         self._offer()
 
     @property
@@ -235,8 +229,7 @@ class Service:
         linked = self._linked[module]
         batch = linked.bound.batches.get(function)
         if batch is None:
-            self._guard.enter()
-            self._guard.leave()
+            self._guard.require_idle()
             rows = list(rows)
             with self._operations.around(module, function, timeout, len(rows), fuel=fuel):
                 return [self._attempt(linked, function, row) for row in rows]
@@ -252,15 +245,8 @@ class Service:
                     arranged.append(row if type(row) in (list, tuple) else arrange(module, function, params, row))
                 except ArgumentError as reason:
                     refused[position] = reason
-        with self._operations.around(module, function, timeout, len(arranged), fuel=fuel):
-            self._guard.enter()
-            try:
-                results = batch(arranged)
-            except BaseException:
-                self._guard.failed = True
-                raise
-            finally:
-                self._guard.leave()
+        with self._operations.around(module, function, timeout, len(arranged), fuel=fuel), self._guard.call():
+            results = batch(arranged)
         publish = publisher(linked.plan.exports[function], linked.plan.records, linked.glue.record_classes)
         if publish:
             results = [item if isinstance(item, Exception) else publish(item) for item in results]
@@ -312,24 +298,14 @@ class Service:
     @contextmanager
     def _during(self, parameters: CallParameters) -> Iterator[None]:
         """Modules get `parameters` for the time of a call."""
-        self._guard.enter()  # a call that will be refused must not change what the running one sees
-        self._guard.leave()
+        self._guard.require_idle()  # a call that will be refused must not change what the running one sees
         with self._context.of(parameters):
             yield
 
     def _run(self, linked: LinkedModule, function: str, values: Sequence[Any]) -> Any:
         """Run an export adapter on internal values."""
-        self._guard.enter()
-        try:
+        with self._guard.call():
             return (linked.bound.calls or linked.bound.exports)[function](*values)
-        except CallError as error:
-            located = self._guard.explain(error)
-            raise located from located.__cause__
-        except BaseException:
-            self._guard.failed = True
-            raise
-        finally:
-            self._guard.leave()
 
     @property
     def state(self) -> ServiceState:
@@ -368,7 +344,6 @@ class Service:
         """
         if self._guard.closed:
             return
-        self._guard.enter()
         self._guard.close()
         self._store.close()
 

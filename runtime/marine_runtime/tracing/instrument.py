@@ -22,7 +22,8 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import is_mounted
-from marine_runtime.tracing.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened
+from marine_runtime.messages import shortened
+from marine_runtime.tracing.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
 from marine_runtime.types import FunctionType, IType, Records
 from marine_runtime.values.coerce import Binder
 

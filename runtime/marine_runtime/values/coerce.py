@@ -20,10 +20,10 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.errors import ArgumentError
-from marine_runtime.names import field_step, identifiers, printable, quoted, suggestion
+from marine_runtime.messages import counted, printable, quoted, suggestion
+from marine_runtime.names import field_step, identifiers
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
 from marine_runtime.values.scalars import BULK, SCALARS, Bulk, Coercer, Mismatch, abbreviated, kind
-from marine_runtime.wording import counted
 
 MAX_DEPTH = 256
 """Arrays and records that a Python value may nest; only a recursive type can get there."""

@@ -19,11 +19,10 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import FLOATS, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.names import printable
+from marine_runtime.messages import counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
 from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
-from marine_runtime.wording import counted
 
 MAX_DEPTH = 128
 """Arrays and objects that an arguments document may nest."""

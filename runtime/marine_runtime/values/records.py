@@ -8,41 +8,25 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
-from marine_runtime.names import identifier, identifiers, printable
+from marine_runtime.messages import printable
+from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import IType, Records, describe
 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""
 
-_IMPORTED = ("Any", "Callable", "Mapping", "Protocol", "Sequence", "annotations", "dataclass", "dataclasses", "typing")
-_GLUE = (
-    *("BoundAdapters", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
-    *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
-    *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
-    *("memory", "meter", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
-    *("ArgumentError", "BatchCode", "Functions", "block_allocator", "direct", "to_f32", "too_large"),
-)
-RESERVED = frozenset((*dir(builtins), *_IMPORTED, *_GLUE))
-"""Names that a record class does not get, because generated code says them next to it."""
-
-_NUMBERED = re.compile(
-    r"(core|callee|export|import|entry|publish|lift|lower|staged|body|call|batch|fused|large|many|in|out)_.*"
-    r"|(bool|bytes|flat|string)_(lifter|lowerer|storer)"
-)
-"""What generated code calls the things that it has one of per function or type."""
+RESERVED = frozenset((*dir(builtins), "annotations"))
+"""Names that a record class does not get, because the code beside it may mean what Python means by them."""
 
 
 def class_names(records: Records) -> dict[int, str]:
     """The Python class name of every record, by type index."""
-    names = [record.name for record in records.values()]
-    names = [f"{name}_" if _NUMBERED.fullmatch(identifier(name)) else name for name in names]
-    return dict(zip(records, identifiers(names, RESERVED), strict=True))
+    return dict(zip(records, identifiers([record.name for record in records.values()], RESERVED), strict=True))
 
 
 def python_type(ty: IType, classes: Mapping[int, type]) -> Any:

@@ -13,7 +13,7 @@ from ctypes import c_float
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import INTEGER_RANGES, PRIMITIVES, Flat, Kind, Text
-from marine_runtime.names import printable
+from marine_runtime.messages import printable
 from marine_runtime.types import Prim, describe
 
 Coercer = Callable[[Any, int], Any]

@@ -1,12 +1,13 @@
-"""The Wasm engine behind one small interface; nothing outside this package names wasmtime.
+"""Wasmtime behind one small interface; nothing outside this package names it.
 
-`api` declares what the rest of the runtime uses. `engine` compiles to a `module` and instantiates it, through
+`api` and `memory` declare what the rest of the runtime uses. `store` compiles to a `module` and instantiates it through
 wasmtime's public API. How a core function is called, how a Python function becomes an import and how memory is reached
 is left to a *call layer*: `fast` (our own prototypes of the C API) or `public` (the binding's public API, the fallback
 and the baseline). `ffi` is the only file that touches private names of the binding.
 """
 
-from marine_runtime.wasm.api import Codes, Memory
+from marine_runtime.wasm.api import Codes
+from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble, open_runtime
 

@@ -16,7 +16,8 @@ from typing import Any, NoReturn, cast
 import wasmtime
 
 from marine_runtime.wasm import ffi
-from marine_runtime.wasm.api import Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.public import _value_types, grow
 from marine_runtime.wasm.traps import Parking
 

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import wasmtime
 
-from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.traps import Fault, Parking
 
 _SPANS = {"I": 2**32, "Q": 2**64}

@@ -15,7 +15,7 @@ from typing import Any
 
 import marine_gen
 from marine_gen.artifact import ENGINES
-from marine_gen.artifact.load import CACHE_VARIABLE
+from marine_gen.artifact.cache import CACHE_VARIABLE
 from marine_gen.bench.candidates import public_arguments
 from marine_runtime import Service
 from tests.bench.fresh import run_fresh
