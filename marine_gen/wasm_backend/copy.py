@@ -249,10 +249,12 @@ class Copiers:
 
 def _moves_as_bytes(slot: Shape) -> bool:
     """Whether a slot is copied as it is. Booleans are not: any byte but 0 becomes 1."""
-    match slot:
-        case Flat(kind=kind):
-            return kind is not Kind.BOOLEAN
-        case Text() | Bytes() | List() | Struct():
+    if not isinstance(slot, Flat):
+        return False
+    match slot.kind:
+        case Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return True
+        case Kind.BOOLEAN:
             return False
         case _:
-            assert_never(slot)
+            assert_never(slot.kind)
