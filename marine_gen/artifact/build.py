@@ -26,7 +26,8 @@ from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
-from marine_runtime.artifact.manifest import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.abi.plan import FORMAT
+from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
 from marine_runtime.names import identifiers
@@ -173,7 +174,7 @@ def _write_module(
         contents["charged"] = (f"{stem}.charged.wasm", charged)
     binaries = {"code": (f"{stem}.cwasm", charged)}
     if fused is not None:
-        contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
+        contents["fused_python"] = (f"{stem}_fused.py", fused.python.source.encode())
         for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
             if text:
                 wasm = assemble(text)

@@ -121,7 +121,7 @@ class Workbench:
             return InterpreterGlue(compiled.ir)
         fusable = self._engine == "fused" and not self.stale and not self._traced
         fused = fuse_last(everything, self.service.next_ordinal) if fusable else None
-        source = fused.python if fused else compiled.generate().source
+        source = fused.python.source if fused else compiled.generate().source
         with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
             path = Path(directory, f"{compiled.digest[:16]}.py")
             path.write_text(source, "utf-8")

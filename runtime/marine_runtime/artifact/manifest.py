@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.artifact.code_cache import compile_cached
@@ -31,10 +31,25 @@ from marine_runtime.wasm import Module, WasmRuntime, open_runtime
 from marine_runtime.wasm.tables import initial_table_elements
 
 MANIFEST = "manifest.json"
-FORMAT = 1
-"""Version of the directory layout; another one is refused."""
+
+
+class WrongFormatError(LoadError):
+    """A manifest of another format than this version reads."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(f"it has format {found!r}, this version reads format {FORMAT}: build it again")
+        self.found = found
+
 
 _log = logging.getLogger("marine_runtime")
+
+
+def other_format(directory: Path | str, found: object) -> str:
+    """The message about a built directory of format `found`, with the command that mends it."""
+    return (
+        f"`{directory}` was built in format {found}, this version reads format {FORMAT}: build it again with "
+        f"`marine-gen build SOURCE -o {directory}`, where SOURCE is the .toml or .wasm file of the service"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +147,7 @@ class Manifest:
         if not isinstance(document, dict) or "format" not in document:
             raise LoadError("it is not a manifest of a built service")
         if document["format"] != FORMAT:
-            raise LoadError(f"it has format {document['format']!r}, this version reads format {FORMAT}: build again")
+            raise WrongFormatError(document["format"])
         try:
             return cls(
                 name=_text(document["name"]),
@@ -187,6 +202,8 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.from_json(json.loads(text))
     except (json.JSONDecodeError, RecursionError) as error:
         raise LoadError(f"`{path}` is not JSON: {error}") from None
+    except WrongFormatError as error:
+        raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
         raise LoadError(f"`{path}` can't be used: {error}") from None
 

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.config.log_levels import VARIABLE, parse_directives
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host import call_parameters, logger
 from marine_runtime.host import mounted_binary as mounted
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
 from marine_runtime.host.function import HostFunction, as_host_function
 from marine_runtime.values.scalars import abbreviated
 

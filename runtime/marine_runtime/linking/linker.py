@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.abi.plan import Callee, ModulePlan
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules, Glue
@@ -312,7 +313,7 @@ class _Link:
     @property
     def codec(self) -> Codec:
         if self._codec is None:
-            self._codec = Codec(self.memory, self.plan.records, self._helper("allocate", "II", "I"))
+            self._codec = Codec(self.memory, self.plan.records, self._helper(AbiHelper.ALLOCATE))
         return self._codec
 
     def guest_side(self, records: Records) -> GuestSide:
@@ -324,9 +325,9 @@ class _Link:
     def prepare(self) -> None:
         """Look up now what host functions will need, so that nothing is left to find while calls run."""
         self._helpers = (
-            self._helper("allocate", "II", "I"),
-            self._helper("set_result_ptr", "I", ""),
-            self._helper("set_result_size", "I", ""),
+            self._helper(AbiHelper.ALLOCATE),
+            self._helper(AbiHelper.SET_RESULT_PTR),
+            self._helper(AbiHelper.SET_RESULT_SIZE),
         )
 
     def core(self, index: int, params: Codes, results: Codes) -> CoreFunction:
@@ -343,7 +344,7 @@ class _Link:
     def callee(self, index: int) -> Adapter:
         return self._callees[index - len(self.plan.core)]
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
             binder = self._binders[function] = Binder(
@@ -356,7 +357,7 @@ class _Link:
             params = self.plan.exports[function].params
             arranged = arrange(self.plan.name, function, params, row)
             for position, value in enumerate(arranged):
-                self.check(function, position, value)
+                self.coerce(function, position, value)
         except ArgumentError as error:
             return error
         raise AssertionError("an argument row was refused without a reason")
@@ -368,8 +369,8 @@ class _Link:
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
         return publisher(self.plan.exports[function], self.plan.records, self._classes)
 
-    def _helper(self, name: str, params: Codes, results: Codes) -> Callable[..., Any]:
+    def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
         assert self.instance is not None
-        if self.instance.module.exports.get(name) != signature_of(params, results):
-            return missing_helper(name)
-        return self.core_function(name, params, results)
+        if self.instance.module.exports.get(helper.export) != signature_of(*helper.codes):
+            return missing_helper(helper.export)
+        return self.core_function(helper.export, *helper.codes)

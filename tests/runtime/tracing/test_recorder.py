@@ -25,11 +25,12 @@ from marine_runtime import (
     TrapError,
     tracing,
 )
+from marine_runtime.abi.layout import layout
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import RESULT
 from marine_runtime.tracing.instrument import size
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from tests.engines.test_failures import render
 from tests.support.echo import function
 from tests.support.engines import Configuration, guest, guests, outcome
