@@ -47,7 +47,7 @@ class Copiers:
         self._validators = validators
 
     def call(self, ty: IType, records: Records, source: str, target: str, ptr: str, length: str) -> str:
-        """A call that copies a `ty` from `source` to `target` and gives its new address.
+        """A call that copies a `ty` from `source` to `target` and returns its new address.
 
         `records` resolves the record ids in `ty`; they are those of a module, which gives functions their names.
         """
