@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_runtime import Service
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE
 from tests.support.engines import CONFIGURATIONS, HOST_SIDE, Configuration, Modules, load
 
 # A busy machine is no reason to fail. Everything else is as Hypothesis has it, here or in CI.

@@ -17,7 +17,7 @@ from marine_gen.wasm.sections import Binary, WasmModule, scanned
 from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
 from marine_gen.wasm.table_growth import charge_table_growth
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi import ModulePlan
 
 GENERATOR = f"marine-gen {__version__}"
 

@@ -12,10 +12,8 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime.linking.linker import HostFunctions
-from marine_runtime.service.service import Service
-from marine_runtime.values.json import arguments_from_json
-from marine_runtime.values.records import to_public
+from marine_runtime import HostFunctions, Service
+from marine_runtime.values import arguments_from_json, to_public
 
 ORACLE = "interpreter"
 """The engine that runs adapters instruction by instruction, as Marine does."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from marine_gen.codegen.templating import render
-from marine_runtime.errors import ArgumentError
+from marine_runtime import ArgumentError
 from marine_runtime.messages import quoted
 from marine_runtime.names import identifier
 

@@ -19,12 +19,10 @@ from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links
 from marine_gen.passes import fuse_service
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures, scanned
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.artifact.manifest import read_manifest
-from marine_runtime.config.host_check import check_programs
-from marine_runtime.config.toml import read_config
-from marine_runtime.errors import ConfigError, LoadError, MarineError
-from marine_runtime.service.interface import ModuleInterface
+from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface, read_config
+from marine_runtime.abi import ModulePlan
+from marine_runtime.artifact import read_manifest
+from marine_runtime.host import check_programs
 from marine_runtime.wasm import open_runtime
 
 _T = TypeVar("_T")

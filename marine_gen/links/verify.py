@@ -1,11 +1,11 @@
-"""Do the modules of a service fit together? (spec marine-runtime §1.5, with the signatures compared up front)"""
+"""Verification that the modules of a service fit together, with all signatures compared before linking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_runtime.abi.plan import Callee, ModulePlan
+from marine_runtime.abi import Callee, ModulePlan
 from marine_runtime.messages import did_you_mean
 from marine_runtime.types import same_signature
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from marine_gen.repl.dispatch import execute, goes_on
 from marine_gen.repl.session import Session
-from marine_runtime.errors import ArgumentError
+from marine_runtime import ArgumentError
 
 
 def obey(session: Session) -> None:

@@ -20,9 +20,7 @@ from marine_gen.repl.spelling import duration
 
 if TYPE_CHECKING:
     from marine_gen.artifact.workbench import Workbench
-    from marine_runtime.config.model import ModuleConfig
-    from marine_runtime.service.service import Service
-    from marine_runtime.tracing.recorder import Tracer
+    from marine_runtime import ModuleConfig, Service, Tracer
 
 TIMEOUT = 0.1
 LONGEST_TIMEOUT = 3600.0
@@ -138,7 +136,7 @@ class Session:
         Raises:
             MarineError: the file can't be written, or as `marine_gen.load`; nothing is recorded then.
         """
-        from marine_runtime.tracing.recorder import tracing
+        from marine_runtime import tracing
 
         with ExitStack() as stack:
             self.tracer = stack.enter_context(tracing(path))
@@ -174,7 +172,7 @@ class Session:
 
     def newly_broken(self) -> bool:
         """Whether a call was broken off in the middle since the service was loaded; True once."""
-        from marine_runtime.calls.state import ServiceState
+        from marine_runtime import ServiceState
 
         if self._told_state or not self._is_open or self.service.state is not ServiceState.FAILED:
             return False

@@ -24,7 +24,7 @@ from marine_gen.wasm.coretypes import read_types
 from marine_gen.wasm.immediates import END, next_instruction, skip_value_type
 from marine_gen.wasm.reader import Reader, write_u32
 from marine_gen.wasm.sections import SECTION_NAMES, Binary, Section, WasmModule, scanned
-from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_runtime.wasm import START_HOOK, TABLE_HOOK
 
 _TYPE, _IMPORT, _FUNCTION, _TABLE, _EXPORT, _START, _CODE = 1, 2, 3, 4, 7, 8, 10
 _ORDER = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)

@@ -39,6 +39,7 @@ from marine_gen.wasm import (
 )
 from marine_runtime import ServiceConfig, parse_config
 from marine_runtime.artifact import manifest as artifact
+from marine_runtime.artifact.load import load
 from marine_runtime.errors import ArgumentError, ConfigError, LoadError, MarineError
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.json import JsonCodec
@@ -350,7 +351,7 @@ def _read_built(data: bytes) -> None:
     (built.directory / artifact.MANIFEST).write_bytes(content)
     _ = artifact.read_manifest(built.directory).config
     # The settings themselves are left out: they name directories that would be made.
-    artifact.load(built.directory, config=ServiceConfig()).close()
+    load(built.directory, config=ServiceConfig()).close()
 
 
 def _built_seeds() -> list[bytes]:

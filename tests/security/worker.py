@@ -1,6 +1,6 @@
 """Runs hostile cases in a process of its own, so that a crash is seen, and seen where it happened.
 
-    python -m tests.security.worker ENGINE BACKEND < cases
+    python -m tests.security.worker ENGINE CALL_LAYER < cases
 
 The names of cases come in as JSON, `{"full": …, "names": […]}`. For each one a line `{"begin": name}` is written before
 anything happens, and a line with what came of it afterwards. A case that takes too long ends the process with a

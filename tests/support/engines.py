@@ -18,7 +18,7 @@ from marine_gen.text import parse
 from marine_gen.wasm import embed_sdk_version
 from marine_runtime import PythonModule, Service
 from marine_runtime.errors import CallError
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from tests.guests.descriptions import BENCH_FOLDER, EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
 
 SDK_VERSION = "0.14.0"

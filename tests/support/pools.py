@@ -134,5 +134,5 @@ def until(condition: Callable[[], bool]) -> None:
 def spin(kind: str) -> None:
     """Make a call that does not end, after a line with the process ids of the workers."""
     with pool(CONFIGURATIONS[0], kind, workers=2) as made:
-        print(*[worker.pid for worker in made._crew.workers if isinstance(worker, ProcessWorker)], flush=True)
+        print(*[worker.pid for worker in made._workers.members if isinstance(worker, ProcessWorker)], flush=True)
         made.call("endless", "spin")

@@ -59,7 +59,7 @@ def command(
     arguments: an array by position, or an object by name; `-` reads it from stdin.
     """
     from marine_gen.artifact import load
-    from marine_runtime.tracing.recorder import tracing
+    from marine_runtime import tracing
 
     if as_json and not stats:
         raise click.UsageError("--json is about --stats: a result is JSON anyway")

@@ -6,7 +6,7 @@ from marine_gen.repl.command import CALL_WORDS, Command
 from marine_gen.repl.failure import because
 from marine_gen.repl.reading import refuse_rest, take_function, take_json
 from marine_gen.repl.session import Session
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
 
 _ROUNDS = 5
 _MIN_TIME = 0.05  # seconds

@@ -15,33 +15,36 @@ if TYPE_CHECKING:
 
 
 def _explain(session: Session, rest: str) -> None:
+    from marine_gen.artifact import BACKENDS
     from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, EXPLAIN)
     if subject is None:
         raise CommandError("Function name should be specified")
-    show(title_of(subject), list(views(subject, session.engine)))
+    show(title_of(subject), list(views(subject, BACKENDS[session.engine].form)))
 
 
 def _source(session: Session, rest: str) -> None:
-    from marine_gen.inspect.views import CLOSURES, views
+    from marine_gen.artifact import AdapterForm
+    from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, SOURCE)
     if subject is None:
         module, _ = take_word(rest)
         session.output.data(session.work.compiled[_position(session, module)].generate().source)
         return
-    session.output.data(_part(list(views(subject, CLOSURES)), "Python"))
+    session.output.data(_part(list(views(subject, AdapterForm.PYTHON)), "Python"))
 
 
 def _wat(session: Session, rest: str) -> None:
+    from marine_gen.artifact import AdapterForm
     from marine_gen.artifact.fuse import fuse
-    from marine_gen.inspect.views import FUSED, views
+    from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, WAT)
     if subject is not None:
-        session.output.data(_part(list(views(subject, FUSED)), "Wasm"))
+        session.output.data(_part(list(views(subject, AdapterForm.WASM)), "Wasm"))
         return
     module, _ = take_word(rest)
     fused = fuse(session.work.compiled)[_position(session, module)]

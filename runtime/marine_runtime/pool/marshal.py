@@ -1,7 +1,7 @@
 """The caller's side of a pool: arguments become internal values, internal results become public ones.
 
-Every copy of a service has record classes of its own, and they can't be pickled. So only internal values travel, and
-all results of a pool are of the classes made here, whichever copy they come from.
+Every instance of a service has record classes of its own, and they can't be pickled. So only internal values travel,
+and all results of a pool are of the classes made here, whichever instance they come from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.values.records import ToPublic, make_record_classes
 
 
-class Surface:
-    """The functions of a service, as callers in this process see them.
+class ServiceMarshaller:
+    """Marshalling for all functions of a service, in the caller's process.
 
     Attributes:
         records: record classes by module and record name.
@@ -57,7 +57,7 @@ class Surface:
 
 
 class FunctionMarshaller:
-    """Both directions of one function."""
+    """Marshalling for one function: arguments in, results out."""
 
     def __init__(
         self, module: str, name: str, signature: FunctionType, records: Records, classes: Mapping[int, type]
@@ -84,7 +84,7 @@ class FunctionMarshaller:
 
 
 class Flattener:
-    """The copy's side: public results back to internal ones; the inverse of `Function.publish`."""
+    """The instance's side: public results back to internal ones; the inverse of `FunctionMarshaller.publish`."""
 
     def __init__(self, signature: FunctionType, records: Records) -> None:
         coercers = Coercers(records)

@@ -1,6 +1,6 @@
 """Compiling, storing and instantiating modules through wasmtime's public API, for either call layer.
 
-One `WasmRuntime` per process and layer (an engine is expensive and shareable), one `Store` per service.
+One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and shareable), one `Store` per service.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class Store:
 
 
 class WasmRuntime:
-    """An engine with a call layer.
+    """A `wasmtime.Engine` with a call layer.
 
     Attributes:
         name: `fast` or `public`.
@@ -303,7 +303,7 @@ class WasmRuntime:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
 
     def interrupt(self) -> None:
-        """Break off every call with a time limit that runs now, in any store, as if its time were up.
+        """Interrupt every running call with a time limit, in any store, as if its time were up.
 
         For tools that run one service and want to stop it from another thread.
         """
@@ -339,11 +339,11 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_backend(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    return _open_runtime(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+def _open_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
         return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":

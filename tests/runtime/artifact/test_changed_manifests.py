@@ -11,7 +11,8 @@ import pytest
 
 from marine_gen.artifact import build, read_target
 from marine_runtime import LoadError
-from marine_runtime.artifact import manifest as artifact
+from marine_runtime.artifact.load import load
+from marine_runtime.artifact.manifest import MANIFEST
 from tests.guests.descriptions import GUESTS_FOLDER
 
 Change = Callable[[dict[str, Any]], None]
@@ -56,14 +57,14 @@ def _glue_is_text(entry: dict[str, Any]) -> None:
 def test_a_plan_that_is_not_the_one_of_the_glue(tmp_path: Path, engine: str, change: Change, message: str) -> None:
     directory = tmp_path / "service"
     build(read_target({"greeting_record": GUESTS_FOLDER / "greeting_record.wasm"}), directory)
-    manifest = json.loads((directory / artifact.MANIFEST).read_text("utf-8"))
+    manifest = json.loads((directory / MANIFEST).read_text("utf-8"))
     change(manifest["modules"][0])
-    (directory / artifact.MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (directory / MANIFEST).write_text(json.dumps(manifest), "utf-8")
     if change is _rename and engine == "closures":
-        artifact.load(directory, engine=engine).close()  # a name is only a name there
+        load(directory, engine=engine).close()  # a name is only a name there
         return
     with pytest.raises(LoadError) as caught:
-        artifact.load(directory, engine=engine).close()
+        load(directory, engine=engine).close()
     assert message in str(caught.value)
 
 
@@ -80,8 +81,8 @@ def test_a_name_with_a_lone_surrogate(tmp_path: Path, change: Change) -> None:
     """JSON can spell it, but no file can be called so."""
     directory = tmp_path / "service"
     build(read_target({"greeting": GUESTS_FOLDER / "greeting.wasm"}), directory)
-    manifest = json.loads((directory / artifact.MANIFEST).read_text("utf-8"))
+    manifest = json.loads((directory / MANIFEST).read_text("utf-8"))
     change(manifest)
-    (directory / artifact.MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (directory / MANIFEST).write_text(json.dumps(manifest), "utf-8")
     with pytest.raises(LoadError, match=r"its content is not as expected .*surrogates not allowed"):
-        artifact.load(directory)
+        load(directory)

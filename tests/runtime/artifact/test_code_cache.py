@@ -13,7 +13,7 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import build, cached_code, clear_cache
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE, FOLDER, cache_place, code_directory
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE, CODE_FOLDER, cache_place, code_directory
 from marine_runtime.errors import FuelLimitError
 from tests.support.engines import guests
 
@@ -40,7 +40,7 @@ def greet(directory: Path, engine: str = "fused") -> None:
 
 
 def stamps(cache: Path) -> dict[str, int]:
-    return {item.name: item.stat().st_mtime_ns for item in (cache / FOLDER).iterdir()}
+    return {item.name: item.stat().st_mtime_ns for item in (cache / CODE_FOLDER).iterdir()}
 
 
 def test_a_portable_build_has_no_machine_code_and_says_nothing_of_the_machine(
@@ -85,30 +85,30 @@ def test_code_that_uses_fuel_is_kept_apart(portable: Path, cache: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"rubbish", None])
 def test_damaged_code_is_made_again(portable: Path, cache: Path, damage: bytes | None) -> None:
     greet(portable)
-    whole = {item: item.read_bytes() for item in (cache / FOLDER).iterdir()}
+    whole = {item: item.read_bytes() for item in (cache / CODE_FOLDER).iterdir()}
     for item, content in whole.items():
         item.write_bytes(content[:-1] + b"!" if damage is None else damage)
     greet(portable)
-    assert {item: item.read_bytes() for item in (cache / FOLDER).iterdir()} == whole
+    assert {item: item.read_bytes() for item in (cache / CODE_FOLDER).iterdir()} == whole
 
 
 def test_code_that_wasmtime_refuses_is_made_again(portable: Path, cache: Path) -> None:
     """With a right digest around it."""
     greet(portable)
-    whole = {item: item.read_bytes() for item in (cache / FOLDER).iterdir()}
+    whole = {item: item.read_bytes() for item in (cache / CODE_FOLDER).iterdir()}
     for item in whole:
         item.write_bytes(hashlib.sha256(b"not machine code").digest() + b"not machine code")
     greet(portable)
-    assert {item: item.read_bytes() for item in (cache / FOLDER).iterdir()} == whole
+    assert {item: item.read_bytes() for item in (cache / CODE_FOLDER).iterdir()} == whole
 
 
-@pytest.mark.parametrize("folder", ["", FOLDER])
+@pytest.mark.parametrize("folder", ["", CODE_FOLDER])
 def test_a_folder_that_others_may_write_is_not_used(portable: Path, cache: Path, folder: str) -> None:
-    (cache / FOLDER).mkdir(parents=True)
+    (cache / CODE_FOLDER).mkdir(parents=True)
     (cache / folder).chmod(0o777)
     assert code_directory() is None
     greet(portable)
-    assert list((cache / FOLDER).iterdir()) == []
+    assert list((cache / CODE_FOLDER).iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(portable: Path, cache: Path) -> None:
@@ -130,7 +130,7 @@ def test_without_a_home_directory_there_is_no_cache(portable: Path, monkeypatch:
 
 def test_clearing_the_cache_takes_the_code_too(portable: Path, cache: Path) -> None:
     greet(portable)
-    (cache / FOLDER / f".{'0' * 64}.cwasm-left").touch()
+    (cache / CODE_FOLDER / f".{'0' * 64}.cwasm-left").touch()
     assert len(cached_code()) == 6
     assert clear_cache() == 0
     assert list(cache.iterdir()) == []
@@ -138,13 +138,13 @@ def test_clearing_the_cache_takes_the_code_too(portable: Path, cache: Path) -> N
 
 def test_clearing_the_cache_takes_nothing_else(portable: Path, cache: Path) -> None:
     greet(portable)
-    (cache / FOLDER / "notes.txt").write_text("precious")
+    (cache / CODE_FOLDER / "notes.txt").write_text("precious")
     clear_cache()
-    assert [path.name for path in (cache / FOLDER).iterdir()] == ["notes.txt"]
+    assert [path.name for path in (cache / CODE_FOLDER).iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("base", [None, "/somewhere/else"])
-def test_the_compiler_and_the_runtime_agree_on_the_place(base: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_where_the_platform_wants_it(base: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if base:

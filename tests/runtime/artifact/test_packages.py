@@ -20,7 +20,7 @@ import pytest
 
 import marine_gen
 import marine_runtime
-from marine_gen.artifact.build import ENGINES
+from marine_gen.artifact import BUILT_ENGINES as ENGINES
 from marine_runtime import ArgumentError, LoadError, PythonModule
 from marine_runtime.names import identifier
 from tests.support.echo import Memory, echo_module

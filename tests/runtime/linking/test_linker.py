@@ -10,7 +10,7 @@ from marine_gen.artifact import compile_module
 from marine_gen.interpreter import InterpreterGlue
 from marine_gen.links import check_links
 from marine_runtime import LinkError, Service
-from marine_runtime.linking.linker import LinkableModule
+from marine_runtime.linking.context import LinkableModule
 from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 from tests.support.troubles import modules

@@ -75,7 +75,7 @@ def soak(made: ServicePool, kind: str, total: int) -> Counter[str]:
             elif fault == "die":
                 calls.append((WorkerDiedError, made.submit("lab", "die", [0])))
             elif fault == "kill":
-                victim = chance.choice(made._crew.workers)
+                victim = chance.choice(made._workers.members)
                 if victim.pid is not None:
                     os.kill(victim.pid, signal.SIGKILL)
                 calls.append(("anything", made.submit("lab", "echo", [number])))

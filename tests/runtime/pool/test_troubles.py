@@ -116,7 +116,7 @@ def test_a_process_that_dies_fails_its_call_and_is_replaced(configuration: Confi
 
 def test_a_process_that_died_while_idle_costs_no_call() -> None:
     with pool(ANY_ENGINE, "processes") as made:
-        worker = made._crew.workers[0]
+        worker = made._workers.members[0]
         process = worker._process
         os.kill(worker.pid, signal.SIGKILL)
         process.join(LONG)

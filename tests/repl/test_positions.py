@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marine_gen.artifact import compile_module
-from marine_gen.repl.places import place_of
+from marine_gen.repl.positions import position_of
 from marine_runtime.errors import ArgumentError
 from marine_runtime.values.json import arguments_from_json
 from tests.support.engines import guest
@@ -30,11 +30,11 @@ def test_the_place_of_a_value(function: str, marked: str) -> None:
     signature, text = PLAN.exports[function], marked.replace("^", "")
     with pytest.raises(ArgumentError) as caught:
         arguments_from_json(text, signature, PLAN.records, module="records", function=function)
-    place = place_of(caught.value.path, text, signature, PLAN.records)
+    place = position_of(caught.value.path, text, signature, PLAN.records)
     assert place is not None, caught.value
     assert f"{text[:place]}^{text[place:]}" == marked, caught.value
 
 
 @pytest.mark.parametrize("path", ["$", "", "$.", "$.a b.c[", "nothing"])
 def test_paths_that_lead_nowhere(path: str) -> None:
-    assert place_of(path, "[1]", PLAN.exports["test_record"], PLAN.records) in (None, 0)
+    assert position_of(path, "[1]", PLAN.exports["test_record"], PLAN.records) in (None, 0)

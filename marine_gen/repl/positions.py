@@ -1,4 +1,4 @@
-"""Where in the text of arguments a value is that does not fit, from the path that the error has (`$.items[3].name`).
+"""The position of a value in the text of arguments, from the path that its error has (`$.items[3].name`).
 
 The path names parameters and fields; the text may have them by position, so the types are followed as well.
 """
@@ -16,7 +16,7 @@ _GAP = re.compile(r"[\s,:]*")
 _DECODER = json.JSONDecoder()
 
 
-def place_of(path: str, text: str, signature: FunctionType, records: Records) -> int | None:
+def position_of(path: str, text: str, signature: FunctionType, records: Records) -> int | None:
     """The position in `text`, which is valid JSON, of the value at `path`; None when it can't be told."""
     steps = list(_STEP.finditer(path))
     if not steps or "".join(step[0] for step in steps) != path.removeprefix("$"):
