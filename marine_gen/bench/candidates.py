@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime import HostFunctions, LoadOptions, RunOptions, Service
+from marine_runtime import HostFunctions, LoadOptions, Service
 from marine_runtime.values import arguments_from_json, to_public
 
 ORACLE = "interpreter"
@@ -50,7 +50,7 @@ def open_candidates(
     *,
     host_functions: HostFunctions | None = None,
     batch: int = 0,
-    options: RunOptions | None = None,
+    options: LoadOptions | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -69,7 +69,11 @@ def open_candidates(
     with ExitStack() as stack:
         candidates = []
         for engine, call_layer in combinations:
-            given: LoadOptions = {**(options or {}), "call_layer": call_layer, "host_functions": host_functions}
+            given: LoadOptions = {
+                **(options or LoadOptions()),
+                "call_layer": call_layer,
+                "host_functions": host_functions,
+            }
             service = load(target, engine=engine, **given)
             stack.enter_context(service)
             module, function = choose(service)
