@@ -27,7 +27,8 @@ from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime import LoadError
-from marine_runtime.artifact import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.abi import FORMAT
+from marine_runtime.artifact import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.host import in_order
 from marine_runtime.names import identifiers
 from marine_runtime.wasm import WasmRuntime, open_runtime

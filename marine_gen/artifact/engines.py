@@ -98,7 +98,7 @@ def _fused_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
 
 
 def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
-    files = {**closures.files, "fused_python": ("_fused.py", fused.python.encode())}
+    files = {**closures.files, "fused_python": ("_fused.py", fused.python.source.encode())}
     wasm: dict[str, tuple[str, bytes]] = {}
     for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
         if text:
@@ -121,7 +121,7 @@ def _added_fused(addition: Addition) -> Glue:
     compile_wasm = addition.runtime.compile
     stub = compile_wasm(assemble(fused.code.stub)) if fused.code.stub else None
     wasm = FusedModules(compile_wasm(assemble(fused.code.glue)), stub)
-    return _generated(FUSED, addition.modules[-1], fused.python, wasm)
+    return _generated(FUSED, addition.modules[-1], fused.python.source, wasm)
 
 
 def _generated(engine: Engine, module: CompiledModule, source: str, fused: FusedModules | None) -> Glue:

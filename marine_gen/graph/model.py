@@ -11,19 +11,32 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
+from typing import assert_never
 
 from marine_gen.artifact import BACKENDS, CompiledModule
-from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, StoreBlock
+from marine_gen.ir.model import (
+    AdapterIR,
+    Call,
+    Constant,
+    Convert,
+    CoreCallee,
+    Lift,
+    Lower,
+    ModuleIR,
+    Side,
+    Size,
+    StoreBlock,
+)
 from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
+from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime import ServiceConfig
-from marine_runtime.abi import ModulePlan
-from marine_runtime.host import BUILT_IN, HOST_NAMESPACES, WASI_NAMESPACES
+from marine_runtime.abi import BY_EXPORT, HOST_NAMESPACES, AbiHelper, ModulePlan
+from marine_runtime.host import BUILT_IN, WASI_NAMESPACES
 from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 
-_HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
-_RELEASE = "release_objects"
+_RELEASE = AbiHelper.RELEASE_OBJECTS.export
 _PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
@@ -311,7 +324,7 @@ def _columns(plans: Sequence[ModulePlan]) -> dict[str, int]:
     return columns
 
 
-def summary(operations: Sequence[tuple[Operation, Records]]) -> str:
+def summary(operations: Sequence[tuple[AnyStep, Records]]) -> str:
     """What an adapter does, in few words: values that move, calls and releases, without the bookkeeping between.
 
     Checks, conversions of numbers, `allocate` and the result cells go without saying.
@@ -321,29 +334,29 @@ def summary(operations: Sequence[tuple[Operation, Records]]) -> str:
     return ", ".join(f"{step} ×{count}" if count > 1 else step for step, count in counted) or "pass on"
 
 
-def _step(operation: Operation, records: Records) -> str:
+def _step(operation: AnyStep, records: Records) -> str:
     def of(ty: IType) -> str:
         return printable(describe(ty, records))
 
     match operation:
         case Copy(type=ty):
             return f"copy {of(ty)}"
-        case Write(operands=(_, value)):
-            return f"copy {of(value.type)}"
-        case Validate():
-            return ""
-        case Lift(results=(result,)):
-            return f"lift {of(result.type)}"
+        case Write():
+            return f"copy {of(operation.operands[1].type)}"
+        case Lift():
+            return f"lift {of(operation.results[0].type)}"
         case Lower(type=ty):
             return f"lower {of(ty)}"
-        case StoreBlock(operands=(_, value)):
-            return f"lower {of(value.type)}"
+        case StoreBlock():
+            return f"lower {of(operation.operands[1].type)}"
         case Call(callee=CoreCallee(name=name)):
-            return "" if name in _HELPERS else "release" if name == _RELEASE else "call"
+            return "release" if name == _RELEASE else "" if name in BY_EXPORT else "call"
         case Call(callee=callee):
             return printable(f"call {callee.name}")
-        case _:
+        case Validate() | Constant() | Convert() | Size():
             return ""
+        case _:
+            assert_never(operation)
 
 
 def _signature(name: str, signature: FunctionType, records: Records) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from marine_runtime.messages import shortened
 from marine_runtime.names import identifier, identifiers
 
 _LINES = (Path(__file__).parent / "reserved.txt").read_text(encoding="ascii").splitlines()
@@ -32,20 +31,3 @@ def _unreserved(name: str) -> str:
     if base in RESERVED or base.lower().startswith("marine_"):
         return base + "_"
     return name
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\v": "\\v"}
-
-
-def literal(text: str) -> str:
-    """A C string literal for an attribute, where numeric escapes are not allowed; `text` has no NUL."""
-    return f'"{"".join(_ESCAPES.get(char, char) for char in text)}"'
-
-
-def comment(text: str) -> str:
-    """`text` within a comment, whatever characters it has."""
-    return (
-        "".join(c if c.isprintable() and c.isascii() else "?" for c in shortened(text, 100))
-        .replace("*/", "* /")
-        .replace("/*", "/ *")
-    )

@@ -113,6 +113,10 @@ class Call(Operation):
     callee: CoreCallee | ImportedCallee
 
 
+AnyOperation = Constant | Convert | Size | Lift | StoreBlock | Lower | Call
+"""Every operation. Code that tells them apart ends in `assert_never` over this union."""
+
+
 class Side(Enum):
     """Which way an adapter faces."""
 
@@ -142,7 +146,7 @@ class AdapterIR:
     type_index: int
     signature: FunctionType
     params: tuple[Value, ...]
-    operations: tuple[Operation, ...]
+    operations: tuple[AnyOperation, ...]
     returns: tuple[Value, ...]
     source: tuple[Instruction, ...]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +35,9 @@ def test_every_engine_shows_something(engine: str) -> None:
             parts = list(views(Subject(service, 0, adapter), BACKENDS[engine].form))
             assert [part.title for part in parts[:2]] == ["Instructions", "IR"]
             assert all(part.text for part in parts)
-            if parts[-1].title == "Python":
-                compile(parts[-1].text, name, "exec")
+            for part in parts:
+                if part.title == "Python":  # functions of `bind`, whose variables they may change
+                    compile(f"def bind():\n{textwrap.indent(part.text, '    ')}", name, "exec")
 
 
 def test_fused_adapters_show_the_other_module() -> None:
@@ -44,7 +47,7 @@ def test_fused_adapters_show_the_other_module() -> None:
     adapter = service[1][0].imports["donkey", "greeting"]
     parts = {part.title: part.text for part in views(Subject(service, 1, adapter), AdapterForm.WASM)}
     assert list(parts) == ["Instructions", "IR", "Fused IR", "Wasm"]
-    assert parts["Wasm"].startswith("(func $import.0 ")
+    assert "\n(func $import.0 " in parts["Wasm"]
     assert parts["Wasm"].endswith("\n)")
     assert "$donkey.greeting" in parts["Wasm"]
     alone = [part.title for part in views(Subject(service[1:], 0, adapter), AdapterForm.WASM)]
@@ -82,19 +85,42 @@ def test_nothing_to_explain(run: Run, tmp_path: Path) -> None:
 
 def test_in_columns_on_a_wide_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marine_gen.inspect.show.is_terminal", lambda: True)
-    monkeypatch.setenv("COLUMNS", "220")
-    args = ("explain", GUESTS_FOLDER / "greeting.wasm", "greeting")
+    monkeypatch.setenv("COLUMNS", "320")
+    args = ("explain", GUESTS_FOLDER / "greeting.wasm", "greeting", "--engine", "closures")
     wide = run(*args).stdout.splitlines()
-    assert wide[2].split() == ["Instructions", "IR", "Python"]
+    assert wide[2].split() == ["Instructions", "IR", "Paths", "Python"]
     assert wide[3].startswith("#0   arg.get 0  ")
-    assert wide[3].rstrip().endswith("def export_greeting(name: str) -> str:")
+    assert wide[3].rstrip().endswith("def __entry_greeting(name: str) -> str:")
     monkeypatch.setenv("COLUMNS", "60")
     narrow = run(*args).stdout.splitlines()
-    assert [line.rstrip() for line in narrow if line and not line.startswith((" ", "#"))] == [
+    heads = ("module ", "Instructions", "IR", "export ", "Paths", "Python", "def ")
+    assert [line.rstrip() for line in narrow if line.startswith(heads)] == [
         "module greeting, export adapter of greeting",
         "Instructions",
         "IR",
         "export greeting(name: string)  ; type 6",
+        "Paths",
         "Python",
-        "def export_greeting(name: str) -> str:",
+        "def __entry_greeting(name: str) -> str:",
+        "def __export_greeting(name: str) -> str:",
     ]
+
+
+def test_the_default_is_the_engine_that_runs(run: Run) -> None:
+    """`marine-gen run` takes `fused`, so what `explain` shows is its code, with every helper of both languages."""
+    args = ("explain", GUESTS_FOLDER / "arrays_passing_pure.wasm", "string_type")
+    shown = run(*args).stdout
+    assert shown == run(*args, "--engine", ENGINES[0]).stdout
+    assert shown != run(*args, "--engine", "closures").stdout
+    for helper in (
+        *("__entry_string_type", "__call_string_type", "__batch_string_type", "__export_string_type"),
+        *("__staged_lower_array_string", "__staged_lift_array_string", "__lower_array_string", "__lift_array_string"),
+    ):
+        assert shown.count(f"  def {helper}(") == 1, helper
+    for helper in ("fault", "stage", "pay", "check.arrays_passing_pure.array_string"):
+        assert shown.count(f"  (func ${helper} ") == 1, helper
+    called = {name for name in re.findall(r"\(call \$([\w.]+)", shown) if "." in name or name in ("stage", "pay")}
+    imported = {"allocate", "release_objects", "get_result_ptr", "get_result_size", "string_type"}
+    assert {name for name in called if f"(func ${name} " not in shown} <= {
+        f"arrays_passing_pure.{name}" for name in imported
+    }

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Type, Vector
-from marine_runtime.types import LAYOUTS, Prim
+from marine_runtime.abi.layout import layout_of
+from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, decode_log, function, take_logs
 from tests.support.engines import CONFIGURATIONS, load, shown
 from tests.support.values import SCALARS, edge_values
@@ -172,7 +173,10 @@ def test_a_value_may_end_at_the_end_of_memory() -> None:
         (Prim.STRING, "", ["0 1"]),
         (Vector(Prim.U8), b"", ["0 1"]),
         (Vector(Prim.U16), [], []),
-        *((Vector(ty), [edge_values(ty)[1]] * 3, [f"{3 * LAYOUTS[ty].size} {LAYOUTS[ty].tag}"]) for ty in SCALARS[:5]),
+        *(
+            (Vector(ty), [edge_values(ty)[1]] * 3, [f"{3 * layout_of(ty).size} {layout_of(ty).tag}"])
+            for ty in SCALARS[:5]
+        ),
         (Vector(Prim.U64), [1, 2], ["16 4"]),
         (Vector(Prim.F32), [1.5], ["4 9"]),
         (Vector(Prim.STRING), ["ab", "", "c"], ["24 3", "2 1", "0 1", "1 1"]),

@@ -8,9 +8,10 @@ from functools import cache
 import pytest
 
 from marine_gen.artifact import compile_module
-from marine_gen.interfaces import INSTRUCTIONS, Operator
+from marine_gen.interfaces import INSTRUCTIONS, InstructionKind, Operator
 from marine_runtime import Service
-from marine_runtime.types import INTEGER_RANGES, Prim
+from marine_runtime.abi.layout import INTEGER_RANGES
+from marine_runtime.types import Prim
 from tests.support.adapters import PRELUDE
 from tests.support.engines import CONFIGURATIONS, Outcome, assemble, failure, load, outcome, shown
 
@@ -67,7 +68,11 @@ class Functions:
         return assemble(WAT.rstrip().removesuffix(")") + extra + ")", "\n".join(self._lines))
 
 
-CONVERSIONS = [item for item in INSTRUCTIONS if item.is_conversion and Prim.BOOLEAN not in (*item.pops, *item.pushes)]
+CONVERSIONS = [
+    item
+    for item in INSTRUCTIONS
+    if item.kind is InstructionKind.CONVERT and Prim.BOOLEAN not in (*item.pops, *item.pushes)
+]
 _TO_CORE = {Prim.I32: ("s32", "i32.from_s32"), Prim.I64: ("s64", "i64.from_s64")}
 _FROM_CORE = {Prim.I32: ("s32", "s32.from_i32"), Prim.I64: ("s64", "s64.from_i64")}
 _CALLS = {Prim.I32: I32, Prim.I64: I64}
@@ -329,5 +334,9 @@ def test_instructions(params: str, results: str, instructions: str, args: list[o
 def test_every_instruction_is_executed_above() -> None:
     """The list above and the conversions leave nothing out."""
     listed = " ".join(str(mark.args[1]) for mark in test_instructions.pytestmark)  # type: ignore[attr-defined]
-    missing = {item.mnemonic for item in INSTRUCTIONS if not item.is_conversion and item.mnemonic not in listed}
+    missing = {
+        item.mnemonic
+        for item in INSTRUCTIONS
+        if item.kind is not InstructionKind.CONVERT and item.mnemonic not in listed
+    }
     assert missing == set()

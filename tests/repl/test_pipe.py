@@ -58,7 +58,7 @@ def test_listings_have_no_headings(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("exported data types")
     assert "\ngreeting - 131.1 KB\n" in done.stdout
-    assert "\nfused, fast calls\ndef export_greeting(" in done.stdout
+    assert "\nfused, fast calls\ndef __entry_greeting(" in done.stdout
     assert "(module" in done.stdout
     assert done.stderr == ""
 

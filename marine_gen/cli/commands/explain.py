@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, engine_option, examples
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples
 from marine_gen.console.inputs import read_inputs
 from marine_gen.console.output import write_table
 
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 @click.argument("words", metavar="[ADAPTER]", nargs=-1)
 @engine_option
 def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
-    """Show the instructions of an adapter, its intermediate representation and the code that runs in its place.
+    """Show the instructions of an adapter, its intermediate representation and all code that runs in its place.
+
+    That is the code of the default engine, or of the one that `--engine` names, with every helper that it calls, in
+    Python and in Wasm. `Paths` says which calls take which way through it.
 
     TARGET is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
     a directory that `build` wrote.
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """
-    from marine_gen.artifact import BACKENDS, AdapterForm
+    from marine_gen.artifact import BACKENDS
     from marine_gen.inspect.check import compile_input
     from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import Subject, views
@@ -52,7 +55,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     for number, subject in enumerate(_find(everything, " ".join(words), target)):
         if number:
             click.echo()
-        show(title_of(subject), list(views(subject, BACKENDS[engine].form if engine else AdapterForm.PYTHON)))
+        show(title_of(subject), list(views(subject, BACKENDS[engine or default_engine()].form)))
 
 
 def _list(subjects: Sequence[Subject]) -> None:

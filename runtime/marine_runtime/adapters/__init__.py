@@ -3,15 +3,17 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH, Codec
-from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Glue, ImportAdapter, Link, out_of_range
+from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Glue, ImportAdapter, Link
 from marine_runtime.adapters.entry import make_entry
+from marine_runtime.adapters.helpers import out_of_range
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.adapters.staging import (
     BATCH_ARGUMENTS,
     BATCH_DONE,
     BATCH_RESIDENT,
     DATA,
+    DIRECT,
     FAULT_KIND,
     FAULT_VALUES,
     KEPT,
@@ -29,12 +31,12 @@ __all__ = [
     "BATCH_DONE",
     "BATCH_RESIDENT",
     "DATA",
+    "DIRECT",
     "FAULT_KIND",
     "FAULT_VALUES",
     "INLINE_CALL",
     "KEPT",
     "MAX_MODULES",
-    "MAX_RECORD_DEPTH",
     "MAX_SITES",
     "ORDINAL_SHIFT",
     "STACK_TOP",

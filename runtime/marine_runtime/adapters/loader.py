@@ -18,7 +18,9 @@ from marine_runtime.adapters.staging import step_info
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
 
-_REQUIRED = ("bind", "RECORDS", "IMPORTS")
+_BIND, _RECORDS, _IMPORTS = "__bind", "__records", "__imports"
+_FUSED_SITES, _FUSED_NEEDS, _FUSED_IMPORTS = "__fused_sites", "__fused_needs", "__fused_imports"
+"""The globals of a generated module that are read here."""
 
 
 class GeneratedGlue:
@@ -37,12 +39,13 @@ class GeneratedGlue:
     ) -> None:
         self.engine = engine
         self.fused = fused and _complete(module, plan, fused)
-        for name in _REQUIRED:
-            if not hasattr(module, name):
+        content = vars(module)
+        for name in (_BIND, _RECORDS, _IMPORTS):
+            if name not in content:
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
-        self._bind = module.bind
-        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = module.IMPORTS
-        self.record_classes: Mapping[int, type] = module.RECORDS
+        self._bind = content[_BIND]
+        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
+        self.record_classes: Mapping[int, type] = content[_RECORDS]
         self._place = f"the generated glue of module `{plan.name}`"
         if missing := self.record_classes.keys() - plan.records.keys():
             raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
@@ -101,9 +104,10 @@ class GeneratedGlue:
 def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> FusedModules:
     """The Wasm side with the tables that the generated Python has for it."""
     try:
-        sites = tuple(step_info(row) for row in module.FUSED_SITES)
-        return replace(fused, needs=module.FUSED_NEEDS, imports=module.FUSED_IMPORTS, sites=sites)
-    except AttributeError:
+        content = vars(module)
+        sites = tuple(step_info(row) for row in content[_FUSED_SITES])
+        return replace(fused, needs=content[_FUSED_NEEDS], imports=content[_FUSED_IMPORTS], sites=sites)
+    except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
 
 

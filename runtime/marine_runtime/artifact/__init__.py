@@ -7,7 +7,7 @@ from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
-from marine_runtime.artifact.manifest import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
@@ -16,7 +16,6 @@ __all__ = [
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
-    "FORMAT",
     "FUSED",
     "MANIFEST",
     "MODULES_MEMBERS",

@@ -13,13 +13,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 
 MANIFEST = "manifest.json"
-FORMAT = 1
-"""Version of the directory layout; another one is refused."""
+
+
+class WrongFormatError(LoadError):
+    """A manifest of another format than this version reads."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(f"it has format {found!r}, this version reads format {FORMAT}: build it again")
+        self.found = found
+
+
+def other_format(directory: Path | str, found: object) -> str:
+    """The message about a built directory of format `found`, with the command that mends it."""
+    return (
+        f"`{directory}` was built in format {found}, this version reads format {FORMAT}: build it again with "
+        f"`marine-gen build SOURCE -o {directory}`, where SOURCE is the .toml or .wasm file of the service"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,7 @@ class Manifest:
         if not isinstance(document, dict) or "format" not in document:
             raise LoadError("it is not a manifest of a built service")
         if document["format"] != FORMAT:
-            raise LoadError(f"it has format {document['format']!r}, this version reads format {FORMAT}: build again")
+            raise WrongFormatError(document["format"])
         try:
             return cls(
                 name=_text(document["name"]),
@@ -172,5 +186,7 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.from_json(json.loads(text))
     except (json.JSONDecodeError, RecursionError) as error:
         raise LoadError(f"`{path}` is not JSON: {error}") from None
+    except WrongFormatError as error:
+        raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
         raise LoadError(f"`{path}` can't be used: {error}") from None

@@ -4,7 +4,6 @@ What is listed here is the interface for the compiler; files of the runtime impo
 """
 
 from marine_runtime.host.built_in import BUILT_IN
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
 from marine_runtime.host.host_check import check_programs
 from marine_runtime.host.python_module import check_python_modules, in_order
 from marine_runtime.host.resolve import host_functions
@@ -12,7 +11,6 @@ from marine_runtime.wasi.functions import NAMESPACES as WASI_NAMESPACES
 
 __all__ = [
     "BUILT_IN",
-    "HOST_NAMESPACES",
     "WASI_NAMESPACES",
     "check_programs",
     "check_python_modules",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.calls.parameters import CallParameters
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
@@ -17,8 +18,6 @@ from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Recor
 from marine_runtime.values.coerce import coercion
 
 NAME = "get_call_parameters"
-HOST_NAMESPACES = ("host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3")
-"""The host API versions 0 to 3 (spec marine-runtime §2.4). Functions without an own namespace appear in all four."""
 
 
 def _strings(*names: str) -> tuple[Field, ...]:

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.config.log_levels import VARIABLE, parse_directives
 from marine_runtime.config.model import ModuleConfig
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host import mounted_binary as mounted
 from marine_runtime.host.built_in import BUILT_IN, HostImport
-from marine_runtime.host.call_parameters import HOST_NAMESPACES, Context
+from marine_runtime.host.call_parameters import Context
 from marine_runtime.host.function import HostFunction, as_host_function
 from marine_runtime.values.scalars import abbreviated
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.adapters.entry import publisher
@@ -50,7 +51,7 @@ class ModuleLink:
     @property
     def codec(self) -> Codec:
         if self._codec is None:
-            self._codec = Codec(self.memory, self.plan.records, self._helper("allocate", "II", "I"))
+            self._codec = Codec(self.memory, self.plan.records, self._helper(AbiHelper.ALLOCATE))
         return self._codec
 
     def guest_side(self, records: Records) -> GuestSide:
@@ -74,9 +75,9 @@ class ModuleLink:
         """
         self._instance, self._staging, self._calls_fused = instance, staging, calls_fused
         self._helpers = (
-            self._helper("allocate", "II", "I"),
-            self._helper("set_result_ptr", "I", ""),
-            self._helper("set_result_size", "I", ""),
+            self._helper(AbiHelper.ALLOCATE),
+            self._helper(AbiHelper.SET_RESULT_PTR),
+            self._helper(AbiHelper.SET_RESULT_SIZE),
         )
 
     def attach_glue(self, instance: Instance) -> None:
@@ -97,7 +98,7 @@ class ModuleLink:
     def callee(self, index: int) -> Adapter:
         return self._callees[index - len(self.plan.core)]
 
-    def check(self, function: str, position: int, value: Any) -> Any:
+    def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
             binder = self._binders[function] = Binder(
@@ -110,7 +111,7 @@ class ModuleLink:
             params = self.plan.exports[function].params
             arranged = arrange(self.plan.name, function, params, row)
             for position, value in enumerate(arranged):
-                self.check(function, position, value)
+                self.coerce(function, position, value)
         except ArgumentError as error:
             return error
         raise AssertionError("an argument row was refused without a reason")
@@ -122,8 +123,8 @@ class ModuleLink:
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
         return publisher(self.plan.exports[function], self.plan.records, self._classes)
 
-    def _helper(self, name: str, params: Codes, results: Codes) -> Callable[..., Any]:
+    def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
         assert self._instance is not None
-        if self._instance.module.exports.get(name) != signature_of(params, results):
-            return missing_helper(name)
-        return self.core_function(name, params, results)
+        if self._instance.module.exports.get(helper.export) != signature_of(*helper.codes):
+            return missing_helper(helper.export)
+        return self.core_function(helper.export, *helper.codes)

@@ -4,12 +4,13 @@ What is listed here is the interface for the compiler; files of the runtime impo
 """
 
 from marine_runtime.values.json import arguments_from_json, parse
-from marine_runtime.values.records import class_names, make_record_classes, to_public
+from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
 
 __all__ = [
     "arguments_from_json",
     "class_names",
     "make_record_classes",
     "parse",
+    "scalar_class",
     "to_public",
 ]

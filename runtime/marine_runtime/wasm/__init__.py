@@ -9,7 +9,7 @@ What is listed here is the interface for the compiler too.
 """
 
 from marine_runtime.wasm.api import Codes, signed_codes
-from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, PART, STEP, Memory
+from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble, open_runtime
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK, initial_table_elements
@@ -18,7 +18,6 @@ __all__ = [
     "FACTOR",
     "FLOOR",
     "MANY",
-    "PART",
     "START_HOOK",
     "STEP",
     "TABLE_HOOK",

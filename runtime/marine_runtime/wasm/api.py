@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
 
-CODE_TYPES = {"i": "i32", "I": "i32", "q": "i64", "Q": "i64", "f": "f32", "d": "f64"}
-
-
-_SIGNED: dict[IType, str] = {Prim.I32: "i", Prim.I64: "q", Prim.F32: "f", Prim.F64: "d"}
+CODE_TYPES = {code: str(core) for core, codes in CORE_CODES.items() for code in codes}
 
 
 def signed_codes(types: Iterable[IType]) -> Codes:
     """The codes that read core values as signed numbers; every type must be I32, I64, F32 or F64."""
-    return "".join(_SIGNED[ty] for ty in types)
+    return "".join(CORE_CODES[ty][0] for ty in types if isinstance(ty, Prim))
 
 
 def signature_of(params: Codes, results: Codes) -> CoreSignature:

@@ -4,9 +4,9 @@ The meter limits how much one value may add up to, and how long making it may ta
 
 A copy of a value is a tree, but in the guest's memory it need not be one: many pointers may lead to one part. So some
 hundred bytes can stand for a copy that would never end. Each part inside a value (string, byte array, array, record) is
-counted with its own bytes and `PART` more. A value whose parts do not overlap stays below `FACTOR` times the memory
-that it lies in: the worst is a record of one byte behind a pointer of 4 bytes. Anything beyond that shares its parts,
-which is allowed up to `FLOOR`.
+counted with its own bytes and `PART` more (`abi.layout.cost`). A value whose parts do not overlap stays below `FACTOR`
+times the memory that it lies in: the worst is a record of one byte behind a pointer of 4 bytes. Anything beyond that
+shares its parts, which is allowed up to `FLOOR`.
 
 While a value is made in Python, Wasm does not run, and nothing else would notice that the time of a call is up. So the
 clock is looked at whenever another `STEP` was counted.
@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TypeVar
 
+from marine_runtime.abi.layout import PART
 from marine_runtime.errors import CallError, ValueLimitError
 from marine_runtime.messages import are, counted
 from marine_runtime.wasm.traps import Parking, timed_out
 
-PART = 16
 FACTOR = 5
 FLOOR = 1 << 20
 STEP = 1 << 16

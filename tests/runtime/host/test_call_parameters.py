@@ -19,7 +19,8 @@ from marine_runtime import (
     ServiceConfig,
     StateError,
 )
-from marine_runtime.host.call_parameters import HOST_NAMESPACES, LAYOUTS
+from marine_runtime.abi.host_api import HOST_NAMESPACES
+from marine_runtime.host.call_parameters import LAYOUTS
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, chain, echo_module, function
 from tests.support.engines import guests, shown

@@ -9,7 +9,7 @@ import pytest
 
 from marine_gen.generate import Description, Member, Signature
 from marine_runtime import S32, CallError, LinkError, ModuleConfig, Service, ServiceConfig
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests

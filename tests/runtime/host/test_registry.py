@@ -20,7 +20,7 @@ from marine_runtime import (
     Service,
     ServiceHost,
 )
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.pool import ServicePool
 from tests.support.echo import function
 from tests.support.engines import Configuration, guests

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.errors import ArgumentError
-from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.coerce import MAX_DEPTH, Binder, Coercers, coerce, coercion
 from marine_runtime.values.scalars import abbreviated
 

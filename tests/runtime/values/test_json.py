@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.types import INTEGER_RANGES, Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.json import (
     MAX_DEPTH,
     JsonCodec,

@@ -1,5 +1,7 @@
 """What a description can get wrong: every finding is reported, with its place, and none raises anything else."""
 
+from dataclasses import replace
+
 import pytest
 
 from marine_gen.binary.limits import MAX_TYPE_DEPTH
@@ -15,7 +17,9 @@ from marine_gen.generate import (
     Vector,
     generate,
 )
-from marine_gen.generate.records import NESTING_LIMIT
+from marine_gen.ir import build_module
+from marine_runtime.abi.host_api import HOST_NAMESPACES
+from marine_runtime.abi.layout import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, Prim, RecordType
 
 
@@ -91,9 +95,33 @@ def chain(length: int) -> Description:
 
 
 def test_nesting_limit():
-    assert len(generate(chain(NESTING_LIMIT - 1)).types) == 6 + NESTING_LIMIT - 1
-    assert findings(chain(NESTING_LIMIT)) == [
-        (Code.RECORD_NESTING, "records are nested 1024 deep, and 1023 is the limit", "record `R0`")
+    assert len(generate(chain(MAX_RECORD_DEPTH)).types) == 6 + MAX_RECORD_DEPTH
+    assert findings(chain(MAX_RECORD_DEPTH + 1)) == [
+        (Code.RECORD_NESTING, "records are nested 129 deep, and 128 is the limit", "record `R0`")
+    ]
+
+
+@pytest.mark.parametrize("depth", [1, MAX_RECORD_DEPTH, MAX_RECORD_DEPTH + 1, 1023])
+def test_what_is_generated_is_not_refused_later(depth: int):
+    try:
+        interfaces = generate(replace(chain(depth), functions=(Signature("f", (Member("r", Named("R0")),)),)))
+    except DiagnosticError:
+        assert depth > MAX_RECORD_DEPTH
+    else:
+        assert build_module("m", interfaces).records
+
+
+@pytest.mark.parametrize("namespace", HOST_NAMESPACES)
+def test_the_host_needs_no_adapters(namespace: str):
+    module = ExternModule(namespace, (ImportedFunction(Signature("f")),))
+    assert generate(Description(imports=(module,))).imports == ()
+
+
+@pytest.mark.parametrize("namespace", ["__marine_host_api_v", "__marine_host_api_v0", "__marine_host_api_v9"])
+def test_unknown_versions_of_the_host(namespace: str):
+    module = ExternModule(namespace, (ImportedFunction(Signature("f")),))
+    assert findings(Description(imports=(module,))) == [
+        (Code.SECTION_CONTENT, f"the host provides no namespace `{namespace}`", f"import from `{namespace}`")
     ]
 
 

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from marine_gen.codegen.literals import c_comment, c_string
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Member, Named, Signature, Vector
 from marine_gen.guest import CompilerError, build_guest, glue_files, new_guest, write_glue
-from marine_gen.guest.names import RESERVED, c_names, comment, literal
+from marine_gen.guest.names import RESERVED, c_names
 from marine_gen.idl import parse_description
 from marine_runtime.errors import ArgumentError
 from tests.support.golden import GOLDEN, check_file
@@ -70,9 +71,9 @@ def test_names() -> None:
 
 def test_literals_and_comments_are_closed() -> None:
     for name in HOSTILE_NAMES:
-        assert re.fullmatch(r'"([^"\\\n\r?]|\\["\\?nrtfv])*"', literal(name))
-        assert not re.search(r"\*/|/\*|[^ -~]", comment(name))
-    assert literal('a"\\é?1\n') == '"a\\"\\\\é\\?1\\n"'
+        assert re.fullmatch(r'"([^"\\\n\r?]|\\["\\?nrtfv])*"', c_string(name))
+        assert not re.search(r"\*/|/\*|[^ -~]", c_comment(name))
+    assert c_string('a"\\é?1\n') == '"a\\"\\\\é\\?1\\n"'
 
 
 def test_names_of_an_interface_are_never_syntax() -> None:

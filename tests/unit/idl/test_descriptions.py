@@ -20,13 +20,13 @@ from marine_gen.generate import (
     Vector,
     generate,
 )
-from marine_gen.generate.adapters import AbiHelper
 from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.idl import parse_description, print_description
 from marine_gen.idl.grammar import description_parser, literal_texts
 from marine_gen.idl.names import TYPE_WORDS
 from marine_gen.parsing.grammar import grammar_text
 from marine_gen.text import print_interfaces
+from marine_runtime.abi.helpers import BY_EXPORT
 from marine_runtime.types import Prim
 from tests.support.golden import GOLDEN
 from tests.support.markdown import blocks
@@ -132,7 +132,7 @@ def test_the_page_shows_the_language() -> None:
 
 WORDS = st.sampled_from(["data", "fn", "as", "u8", "string", "a b", "", '"', "\\", "é", "x-y", "1", "a\nb", "::"])
 NAMES = st.one_of(st.from_regex(r"[A-Za-z_]\w{0,8}", fullmatch=True), WORDS, st.text("aé\0 \u2028\"'/$", max_size=5))
-SERVICES = {service.name.lower() for service in AbiHelper}
+SERVICES = set(BY_EXPORT)
 
 
 @st.composite

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
-from marine_gen.interfaces import BY_MNEMONIC, BY_OPCODE, INSTRUCTIONS, Immediate, Instruction
-from marine_gen.interfaces.instructions import Slot
+from marine_gen.interfaces import (
+    BY_MNEMONIC,
+    BY_OPCODE,
+    INSTRUCTIONS,
+    Adapter,
+    Export,
+    Immediate,
+    Implementation,
+    Instruction,
+    InstructionKind,
+    Interfaces,
+    Operator,
+)
+from marine_gen.interfaces.instructions import Effect, Slot
 from marine_gen.interpreter import engine
-from marine_runtime.types import Prim
+from marine_gen.ir import AdapterIR, build_module
+from marine_gen.ir.model import Constant
+from marine_runtime.types import FunctionType, Prim
 
 _OPCODES = """
 00 arg.get 01 call-core
@@ -49,7 +65,7 @@ def test_immediates() -> None:
 
 
 def test_conversions_say_what_they_do() -> None:
-    conversions = [item for item in INSTRUCTIONS if item.is_conversion]
+    conversions = [item for item in INSTRUCTIONS if item.kind is InstructionKind.CONVERT]
     assert len(conversions) == 34
     for item in conversions:
         target, _, source = item.mnemonic.partition(".from_")
@@ -79,3 +95,74 @@ def test_instructions_print_as_the_text_has_them() -> None:
     assert str(Instruction(BY_MNEMONIC["i64.push"], -5)) == "i64.push -5"
     assert str(Instruction(BY_MNEMONIC["array.lift_memory"], Prim.BYTE_ARRAY)) == "array.lift_memory array (u8)"
     assert repr(BY_MNEMONIC["dup"]) == "<dup>"
+
+
+def columns(kind: InstructionKind, pops: Effect, pushes: Effect, **others: Any) -> Operator:
+    return Operator("test", 0x7F, kind, others.pop("immediate", Immediate.NONE), pops, pushes, "a test", **others)
+
+
+A, B = Slot.ANY_A, Slot.ANY_B
+DROP = columns(InstructionKind.RENAME, (A,), ())
+THRICE = columns(InstructionKind.RENAME, (A,), (A, A, A))
+UNDER = columns(InstructionKind.RENAME, (A, B), (B, A, B))
+
+
+@pytest.mark.parametrize(
+    ("operator", "before", "after"),
+    [(DROP, [1, 2], [1]), (THRICE, [1, 2], [1, 2, 2, 2]), (UNDER, [1, 2], [2, 1, 2])],
+    ids=["drop", "thrice", "under"],
+)
+def test_renaming_follows_the_effect(operator: Operator, before: list[int], after: list[int]) -> None:
+    """What has the operands of `dup` or `swap2` is not taken for it."""
+    stack = list(before)
+    engine.semantics(operator)(cast("Any", None), None, stack, ())
+    assert stack == after
+    pushes = [Instruction(BY_MNEMONIC["i32.push"], number) for number in before]
+    ir = typed([*pushes, Instruction(operator)], len(after))
+    numbers = {item.results[0]: item.value for item in ir.operations if isinstance(item, Constant)}
+    assert [numbers[value] for value in ir.returns] == after
+
+
+def typed(instructions: list[Instruction], results: int) -> AdapterIR:
+    types = (FunctionType(), FunctionType((), (Prim.I32,) * results))
+    exports = (Export("f", 0),)
+    adapters = (Adapter(1, tuple(instructions)),)
+    interfaces = Interfaces("0.20.0", types, (), adapters, exports, (Implementation(0, 1),))
+    return build_module("m", interfaces).exports["f"]
+
+
+@pytest.mark.parametrize("kind", InstructionKind)
+def test_the_shape_of_dup_is_a_renaming_and_nothing_else(kind: InstructionKind) -> None:
+    if kind is InstructionKind.RENAME:
+        assert columns(kind, (A,), (A, A)).kind is kind
+        return
+    with pytest.raises(ValueError, match=f"the columns of `test` do not suit an instruction of kind {kind.value}"):
+        columns(kind, (A,), (A, A))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pops", "pushes", "others"),
+    [
+        (InstructionKind.RENAME, (A,), (B,), {}),
+        (InstructionKind.RENAME, (A, A), (A,), {}),
+        (InstructionKind.RENAME, (), (Slot.ARGUMENT,), {}),
+        (InstructionKind.RENAME, (Prim.I32,), (Prim.I32,), {}),
+        (InstructionKind.CONSTANT, (), (Prim.I64,), {"immediate": Immediate.I32}),
+        (InstructionKind.CONVERT, (Prim.S8,), (Prim.I32, Prim.I32), {}),
+        (InstructionKind.CALL, (Slot.PARAMS,), (Slot.RESULTS,), {}),
+        (InstructionKind.LIFT, (Prim.I32, Prim.I32), (Prim.STRING,), {}),
+        (InstructionKind.LIFT, (Prim.I32, Prim.I32), (Slot.ARRAY,), {"moves": Slot.ARRAY}),
+        (InstructionKind.SIZE, (Prim.STRING,), (Prim.I32,), {"moves": Prim.STRING, "immediate": Immediate.TYPE}),
+    ],
+)
+def test_columns_that_do_not_suit_the_kind_are_refused(
+    kind: InstructionKind, pops: Effect, pushes: Effect, others: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="do not suit"):
+        columns(kind, pops, pushes, **others)
+
+
+def test_what_the_interpreter_can_not_run_is_refused() -> None:
+    sized = columns(InstructionKind.SIZE, (Slot.ARRAY,), (Prim.I32,), moves=Slot.ARRAY, immediate=Immediate.TYPE)
+    with pytest.raises(NotImplementedError, match="`test`"):
+        engine.semantics(sized)

@@ -30,10 +30,10 @@ def test_a_whole_package() -> None:
     [
         ("curl_service", ["CurlService", "CurlServiceModules", "CurlServicePool"]),
         ("Curl", ["CurlService", "CurlServiceModules", "CurlServicePool"]),
-        ("", ["Service_2", "Service_2Modules", "Service_2Pool"]),
+        ("", ["Service", "ServiceModules", "ServicePool"]),
         ("a" * 61, ["MarineService", "MarineServiceModules", "MarineServicePool"]),
         ("2-way", ["_2WayService", "_2WayServiceModules", "_2WayServicePool"]),
-        ("имя", ["Service_2", "Service_2Modules", "Service_2Pool"]),
+        ("имя", ["Service", "ServiceModules", "ServicePool"]),
     ],
 )
 def test_classes_are_named_after_the_service(service: str, classes: list[str]) -> None:

@@ -99,8 +99,8 @@ def test_a_traceback_shows_generated_lines() -> None:
     with load(modules("bad_values"), "closures") as service, pytest.raises(CallError) as caught:
         service.call("outer", "text", [""])
     text = "".join(traceback.format_exception(caught.value))
-    assert re.search(r'inner\.py", line \d+, in export_text\n    text\d+ = lift_string\(', text)
-    assert re.search(r'outer\.py", line \d+, in import_inner_text\n    text\d+ = callee_inner_text\(', text)
+    assert re.search(r'inner\.py", line \d+, in __export_text\n    text\d+ = __lift_string\(', text)
+    assert re.search(r'outer\.py", line \d+, in __import_inner_text\n    text\d+ = __callee_inner_text\(', text)
     assert "module `inner`, export adapter of `text`, instruction #9 `string.lift_memory`" in text
 
 
@@ -111,7 +111,7 @@ def test_code_that_is_not_kept_has_lines_too() -> None:
     with service, pytest.raises(CallError) as caught:
         service.call("inner", "text", [""])
     text = "".join(traceback.format_exception(caught.value))
-    found = re.search(r'File "(.*inner\.py)", line \d+, in export_text\n    text\d+ = lift_string\(', text)
+    found = re.search(r'File "(.*inner\.py)", line \d+, in __export_text\n    text\d+ = __lift_string\(', text)
     assert found
     assert not Path(found[1]).exists()
     assert found[1] in set(linecache.cache) - files

@@ -66,10 +66,8 @@ def test_names_stay_data() -> None:
     names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     assert all(len(name) <= 100 and name.isascii() for name in names)
     imported = {item.module for item in ast.walk(tree) if isinstance(item, ast.ImportFrom)}
-    assert imported <= {
-        *("__future__", "array", "collections.abc", "dataclasses", "struct", "typing"),
-        *("marine_runtime.adapters.contract", "marine_runtime.types"),
-    }
+    standard = {"__future__", "array", "builtins", "collections.abc", "dataclasses", "struct", "threading", "typing"}
+    assert imported <= {*standard, "marine_runtime.support"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not {name for name in attributes if name.startswith("__") and name != "__cause__"}
