@@ -20,7 +20,7 @@ from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.report import clean, say
 
 if TYPE_CHECKING:
-    from marine_runtime import Service, ServiceConfig
+    from marine_runtime import LoadOptions, Service, ServiceConfig
 
     NumberType = click.ParamType[float | int]
 else:
@@ -71,7 +71,7 @@ class Limits:
     fuel: int | None
     memory: float | int | None
 
-    def options(self, target: Path) -> dict[str, Any]:
+    def options(self, target: Path) -> LoadOptions:
         """The arguments of `load` for `target`.
 
         Raises:
