@@ -58,7 +58,7 @@ class Conversions:
         order = {struct.name: position for position, struct in enumerate(self._spelling.structs.values())}
         for struct in sorted(structs, key=lambda struct: order[struct.name]):
             writer.gap()
-            with writer.block("typedef struct MARINE_PACKED", f"}} marine_body_{struct.name};"):
+            with writer.block("typedef struct MARINE_PACKED", tail=f"}} marine_body_{struct.name};"):
                 for name, ty in struct.fields:
                     writer.line(f"{self.slot(ty)}{name};")
         writer.gap()
@@ -116,7 +116,7 @@ class Conversions:
 
     def _lift_record(self, writer: Writer, struct: CStruct) -> None:
         writer.line("marine_needed(body);")
-        with writer.block(f"{struct.name} value =", "};"):
+        with writer.block(f"{struct.name} value =", tail="};"):
             for name, ty in struct.fields:
                 writer.line(f".{name} = {self.lift(ty, f'body->{name}')},")
         writer.line("marine_free(body);")
