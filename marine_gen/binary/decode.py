@@ -1,4 +1,4 @@
-"""Interfaces from the bytes of an `interface-types` section (spec §3).
+"""Interfaces from the bytes of an `interface-types` section.
 
 The format has no lengths to skip by, so decoding stops at the first error. Every node of the result carries the byte
 offset at which it starts. Indices are not resolved here.

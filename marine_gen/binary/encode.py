@@ -1,8 +1,8 @@
-"""Interfaces as the bytes of an `interface-types` section, in the writer's order (spec §3.3).
+"""Interfaces as the bytes of an `interface-types` section, in the writer's order.
 
 What the format cannot carry is refused; all such findings are reported together. Indices are written as they are.
 A negative i64 constant becomes a number of ten bytes, which our decoder reads and the reference's does not: the format
-has no other form for it (spec §3.6).
+has no other form for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What the user names on the command line, read: Wasm files, texts, services, built directories, JSON.
+"""Inputs that the user names on the command line: Wasm files, texts, services, built directories, JSON.
 
-Reading stops at bytes and text; what they mean is found by the stages behind it. Every failure is a MarineError that
-names the file.
+Reading stops at bytes and text; later stages find their meaning. Every failure is a MarineError that names the file.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def read_inputs(path: Path) -> list[Input]:
 
 
 def interfaces_of(item: Input) -> Interfaces:
-    """What one module says about itself.
+    """The interfaces of one module.
 
     Raises:
         DiagnosticError: it is malformed; the findings are under the source's name.

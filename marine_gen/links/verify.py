@@ -1,4 +1,4 @@
-"""Do the modules of a service fit together? (spec marine-runtime §1.5, with the signatures compared up front)"""
+"""Verification that the modules of a service fit together, with all signatures compared before linking."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_gen.ir.model import AnyOperation, Call, Constant, Convert, ModuleIR, Operation, Side, Size, Value
+from marine_gen.ir.model import AnyOperation, ModuleIR, Operation, Side, Value
 from marine_runtime.abi import is_flat
 from marine_runtime.types import FunctionType, IType
 
@@ -74,9 +74,6 @@ class Copy(Operation):
 class Write(Operation):
     """Was a store: copies a remote string or byte array to the block (first operand) in the memory of `step.module`."""
 
-
-FusedOperation = Constant | Convert | Size | Call | Validate | Copy | Write
-"""Every operation after the passes."""
 
 AnyStep = AnyOperation | Validate | Copy | Write
 """Every operation before, between and after the passes."""

@@ -30,7 +30,7 @@ from marine_gen.ir.model import (
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import CALLEES, CORE, Needs, own
 from marine_gen.python_backend.signedness import Representation
-from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, AbiHelper, Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, AbiHelper, Bytes, Flat, List, Struct, Text, element_of, shape
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import Array, IType, Prim, Record
 
@@ -199,12 +199,10 @@ class AdapterBody:
             self._assign(result, lifted)
         with self._writer.block(f"except {call_error}:"):
             if isinstance(ty, Record):
-                self._writer.line(f"{own('link')}.codec.lift_record({ty.id}, {arguments})")
+                again = f"lift_record({ty.id}, {arguments})"
             else:
-                assert isinstance(ty, Array)
-                self._writer.line(
-                    f"{own('link')}.codec.lift_array({type_expression(ty.element, self._needs)}, {arguments})"
-                )
+                again = f"lift_array({type_expression(element_of(ty), self._needs)}, {arguments})"
+            self._writer.line(f"{own('link')}.codec.{again}")
             self._writer.line("raise")
 
     def _call(self, call: Call) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from marine_gen.codegen.literals import python_string, python_tuple
 from marine_gen.codegen.writer import PYTHON, Writer
@@ -20,10 +21,10 @@ from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, Needs, own
 from marine_gen.python_backend.size_estimate import SizeEstimate
-from marine_runtime.abi import is_flat, raw_codes
+from marine_runtime.abi import Bytes, Flat, Kind, List, Struct, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT
 from marine_runtime.names import identifiers
-from marine_runtime.types import Array, FunctionType, Prim, Record, is_bytes
+from marine_runtime.types import Array, FunctionType, Prim, Record
 
 SiteRow = tuple[tuple[Frame, ...], tuple[object, ...]]
 """A row of the glue's site table: the trail, and what the runtime needs to explain a fault there."""
@@ -224,10 +225,7 @@ class StagedCall:
         return batch
 
     def _write_encode(self, writer: Writer, codes: str) -> None:
-        direct = any(
-            not is_flat(item.type) and item.type is not Prim.STRING and not is_bytes(item.type)
-            for item in self.signature.params
-        )
+        direct = any(isinstance(shape(item.type), (List, Struct)) for item in self.signature.params)
         rows = f"rows: list[{self._needs.standard('Any')}], end: int"
         pack = self._cells("in", codes)
         with writer.block(f"def encode({rows}) -> tuple[list[bytes], list[bytes], int, dict[int, Exception]]:"):
@@ -284,40 +282,48 @@ class StagedCall:
         arguments: list[str] = []
         staged = [index for index, item in enumerate(self.signature.params) if not is_flat(item.type)]
         for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
-            ty = item.type
+            part = shape(item.type)
             # One call needs the end of a value for the next one; a batch goes on after the last value too.
             ends = at_end or index not in staged[-1:]
-            if is_flat(ty):
-                # `struct` refuses what rounds to infinity; the call layer, which single calls go through, does not.
-                arguments.append(f"{self._needs.support('to_f32')}({name})" if at_end and ty is Prim.F32 else name)
-                continue
-            if ty is Prim.STRING or is_bytes(ty):
-                data = name
-                if ty is Prim.STRING:
+            match part:
+                case Flat(prim=prim):
+                    # `struct` refuses what rounds to infinity; the call layer, which single calls go through, does not.
+                    rounds = at_end and prim is Prim.F32
+                    arguments.append(f"{self._needs.support('to_f32')}({name})" if rounds else name)
+                    continue
+                case Text():
                     data = f"utf8_{index}"
                     writer.line(f"{data} = {name}.encode()")
-                where = at
-                if at == "end":
-                    where = f"p{index}"
-                    writer.line(f"{where} = end")
-                if chunked:
-                    writer.line(f"chunks.append({data})")
-                    writer.line(f"end += len({data})")
-                else:  # what `staging.stage` does, without the call
-                    writer.line(f"end = {where} + len({data})")
-                    with writer.block(f"if end > len({self._memory}.view):"):
-                        writer.line(f"{self._staging}.reserve(end)")
-                    writer.line(f"{self._memory}.view[{where}:end] = {data}")
-                arguments += [where, f"len({data})"]
-            else:
-                writer.line(f"{self._staging}.cursor = {at}")
-                pair = [f"p{index}"] if isinstance(ty, Record) else [f"p{index}", f"n{index}"]
-                writer.line(f"{', '.join(pair)} = {self._helpers.lower(ty)}({name})")
-                if ends:
-                    writer.line(f"end = {self._staging}.cursor")
-                arguments += pair
+                    arguments += self._stage(writer, index, data, at, chunked=chunked)
+                case Bytes():
+                    arguments += self._stage(writer, index, name, at, chunked=chunked)
+                case List() | Struct():
+                    writer.line(f"{self._staging}.cursor = {at}")
+                    cells = [f"p{index}", f"n{index}"][: len(part.layout.carrier)]
+                    writer.line(f"{', '.join(cells)} = {self._helpers.lower(item.type)}({name})")
+                    if ends:
+                        writer.line(f"end = {self._staging}.cursor")
+                    arguments += cells
+                case _:
+                    assert_never(part)
             at = "end"
         return arguments
+
+    def _stage(self, writer: Writer, index: int, data: str, at: str, *, chunked: bool) -> list[str]:
+        """Write the copy of bytes into staging; gives their address and size."""
+        where = at
+        if at == "end":
+            where = f"p{index}"
+            writer.line(f"{where} = end")
+        if chunked:
+            writer.line(f"chunks.append({data})")
+            writer.line(f"end += len({data})")
+        else:  # what `staging.stage` does, without the call
+            writer.line(f"end = {where} + len({data})")
+            with writer.block(f"if end > len({self._memory}.view):"):
+                writer.line(f"{self._staging}.reserve(end)")
+            writer.line(f"{self._memory}.view[{where}:end] = {data}")
+        return [where, f"len({data})"]
 
     def _result_names(self) -> list[str]:
         names: list[str] = []
@@ -327,13 +333,26 @@ class StagedCall:
 
     def _decode(self) -> list[str]:
         decoded = []
-        for index, ty in enumerate(self.signature.results):
-            if ty is Prim.BOOLEAN:
-                decoded.append(f"r{index} != 0")
-            elif is_flat(ty):
-                decoded.append(f"r{index}")
-            elif isinstance(ty, Record):
-                decoded.append(f"{self._helpers.lift(ty)}(r{index})")
-            else:
-                decoded.append(f"{self._helpers.lift(ty)}(p{index}, n{index})")
+        names = iter(self._result_names())
+        for ty in self.signature.results:
+            part = shape(ty)
+            cells = ", ".join(next(names) for _ in part.layout.carrier)
+            match part:
+                case Flat(kind=kind):
+                    decoded.append(_decoded(kind, cells))
+                case Text() | Bytes() | List() | Struct():
+                    decoded.append(f"{self._helpers.lift(ty)}({cells})")
+                case _:
+                    assert_never(part)
         return decoded
+
+
+def _decoded(kind: Kind, raw: str) -> str:
+    """A flat value from the core value that carries it."""
+    match kind:
+        case Kind.BOOLEAN:
+            return f"{raw} != 0"
+        case Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return raw
+        case _:
+            assert_never(kind)

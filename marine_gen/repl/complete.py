@@ -1,4 +1,4 @@
-"""What may come next in a command line: commands, modules, functions, files, and names of fields inside JSON.
+"""Completion of a command line: commands, modules, functions, files, and names of fields inside JSON.
 
 Inside JSON the scanner follows brackets and keys up to the cursor, and the types along them, so fields are those of
 the record that is being written. This knows no terminal: candidates are texts with the number of characters that they

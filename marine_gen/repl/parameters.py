@@ -1,4 +1,4 @@
-"""Call parameters out of JSON (spec marine-runtime §9.3): every key is optional, keys that nobody knows are ignored."""
+"""Call parameters out of JSON: every key is optional, keys that nobody knows are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a command line: words, then JSON values as they stand (spec marine-runtime §9.3).
+"""Reading a command line: words, then JSON values as they stand.
 
 Words are separated by white space; a word in double quotes is a JSON string, for names and paths with spaces. What is
 left is one text, so blanks inside JSON stay. A value may go on over several lines while one of its brackets is open.

@@ -4,7 +4,8 @@ A guest needs its imports before it exists, the glue needs the guest's memory. T
 through a table; when the guest exists, the glue module fills the table with its active element segment.
 
 `imports` names memories and functions, `validate` checks values where they are, `copy` moves them between memories,
-`adapters` writes the adapters, `module` puts everything into the Jinja2 frames.
+`adapters` writes the adapters, `library` has the functions that all of them share (`library.wat`), `module` puts
+everything into the Jinja2 frames.
 """
 
 from marine_gen.wasm_backend.module import FusedCode, generate_glue

@@ -15,7 +15,7 @@ from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.passes.model import STAGING
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import (
     BYTES_TAG,
@@ -41,13 +41,13 @@ _WORDS = (("i64", 8, "load", "store"), ("i32", 4, "load", "store"), ("i32", 2, "
 class Copiers:
     """The copy functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary, validators: Validators) -> None:
+    def __init__(self, imports: GlueImports, library: Library, validators: Validators) -> None:
         self._imports = imports
         self._library = library
         self._validators = validators
 
     def call(self, ty: IType, records: Records, source: str, target: str, ptr: str, length: str) -> str:
-        """A call that copies a `ty` from `source` to `target` and gives its new address.
+        """A call that copies a `ty` from `source` to `target` and returns its new address.
 
         `records` resolves the record ids in `ty`; they are those of a module, which gives functions their names.
         """
@@ -249,10 +249,12 @@ class Copiers:
 
 def _moves_as_bytes(slot: Shape) -> bool:
     """Whether a slot is copied as it is. Booleans are not: any byte but 0 becomes 1."""
-    match slot:
-        case Flat(kind=kind):
-            return kind is not Kind.BOOLEAN
-        case Text() | Bytes() | List() | Struct():
+    if not isinstance(slot, Flat):
+        return False
+    match slot.kind:
+        case Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return True
+        case Kind.BOOLEAN:
             return False
         case _:
-            assert_never(slot)
+            assert_never(slot.kind)

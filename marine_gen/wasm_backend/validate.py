@@ -12,12 +12,13 @@ from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_runtime.abi import (
     MAX_RECORD_DEPTH,
     Bytes,
     Flat,
     Form,
+    Kind,
     List,
     OutOfLine,
     Shape,
@@ -35,7 +36,7 @@ from marine_runtime.types import IType
 class Validators:
     """The check functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary) -> None:
+    def __init__(self, imports: GlueImports, library: Library) -> None:
         self._imports = imports
         self._library = library
 
@@ -80,7 +81,7 @@ class Validators:
         writer = Writer(WAT, 1)
         size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (param $depth i32) (result i32)"):
-            element = part.element if isinstance(part, List) and not isinstance(part.element, Flat) else None
+            element = _checked(part.element) if isinstance(part, List) else None
             if element is not None:
                 writer.line("(local $at i32) (local $end i32)")
             with when(writer, f"(i32.eqz {get('count')})"):
@@ -114,8 +115,8 @@ class Validators:
                 writer.line(f"(return {const(0)})")
             deeper = f"(i32.add {get('depth')} {const(1)})"
             for cell in body.cells:
-                if not isinstance(cell.shape, Flat):
-                    self._slot(writer, module, cell.shape, "ptr", cell.offset, deeper)
+                if (inner := _checked(cell.shape)) is not None:
+                    self._slot(writer, module, inner, "ptr", cell.offset, deeper)
             writer.line(const(1))
         return writer.lines
 
@@ -135,3 +136,14 @@ class Validators:
         ):
             with when(writer, f"(i32.eqz {passed})"):
                 writer.line(f"(return {const(0)})")
+
+
+def _checked(slot: Shape) -> OutOfLine | None:
+    """The part behind `slot` that has to be checked; None where any bytes are a valid value."""
+    if not isinstance(slot, Flat):
+        return slot
+    match slot.kind:
+        case Kind.BOOLEAN | Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return None
+        case _:
+            assert_never(slot.kind)

@@ -1,4 +1,4 @@
-"""`marine-gen aqua`: a module's interface in the language Aqua (spec marine-runtime §8.1)."""
+"""`marine-gen aqua`: a module's interface in the language Aqua."""
 
 from __future__ import annotations
 

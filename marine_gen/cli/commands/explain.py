@@ -1,4 +1,4 @@
-"""`marine-gen explain`: what an adapter does and what it was compiled to."""
+"""`marine-gen explain`: the steps of an adapter, and the code that it was compiled to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`marine-gen info`: versions and manifest of a module (spec marine-runtime §8.4)."""
+"""`marine-gen info`: versions and manifest of a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`marine-gen interface`: what a service offers to callers (spec marine-runtime §7.7)."""
+"""`marine-gen interface`: the exported functions of a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that calls functions (spec marine-runtime §9.3)."""
+"""The command that calls functions."""
 
 from __future__ import annotations
 

@@ -66,13 +66,13 @@ class Memory:
         """
         self.refresh()
         view = self.view
-        if ptr + size > len(view):
+        if ptr + size > len(view):  # check: wasm bounds of a claim
             raise out_of_bounds(ptr, size, len(view))
         return view[ptr : ptr + size]
 
     def require(self, ptr: int, size: int) -> None:
         """Raise, as `claim` does, when the `size` bytes at `ptr` are not inside the memory."""
-        if ptr + size > len(self.view):
+        if ptr + size > len(self.view):  # check: wasm room that is required
             self.claim(ptr, size)
 
     def grow(self, pages: int) -> bool:
@@ -88,13 +88,13 @@ class Memory:
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
         data = bytes(self.view[ptr : ptr + size])
-        return data if len(data) == size else bytes(self.claim(ptr, size))
+        return data if len(data) == size else bytes(self.claim(ptr, size))  # check: wasm length of what was read
 
     def write(self, ptr: int, data: bytes) -> None:
         """Copy `data` to `ptr`; raises like `claim`."""
         size = len(data)
         target = self.view[ptr : ptr + size]
-        if len(target) != size:
+        if len(target) != size:  # check: wasm room for what is written
             target = self.claim(ptr, size)
         target[:] = data
 
@@ -126,7 +126,7 @@ class Meter:
 
     def pay(self, size: int) -> None:
         """Count a part of `size` bytes; raises like `more`."""
-        self.left -= size + PART
+        self.left -= size + PART  # check: wasm bytes of a part
         if self.left < 0:
             self.more()
 
@@ -137,13 +137,13 @@ class Meter:
             ValueLimitError: the parts add up to more than the limit.
             CallTimeoutError: the time of the call is up.
         """
-        self.tick()
+        self.tick()  # check: wasm clock between steps
         self._memory.refresh()
         limit = max(FLOOR, FACTOR * len(self._memory.view))
-        step = min(limit - self.granted, max(STEP, -self.left))
+        step = min(limit - self.granted, max(STEP, -self.left))  # check: wasm limit of shared parts in steps only
         self.granted += step
         self.left += step
-        if self.left < 0:
+        if self.left < 0:  # check: wasm limit of shared parts
             raise ValueLimitError(
                 f"the parts of the value add up to more than {limit} bytes, which can only be when they overlap"
             )
@@ -151,11 +151,12 @@ class Meter:
     def tick(self) -> None:
         """Raise CallTimeoutError when the time of the call is up."""
         parking = self._parking
+        # check: wasm deadline
         if parking.deadline is not None and parking.timeout is not None and monotonic() > parking.deadline:
             raise timed_out(parking.timeout)
 
     def watched(self, items: list[_Item]) -> Iterator[_Item]:
         """`items`, with a look at the clock now and then."""
         for at in range(0, len(items), MANY):
-            self.tick()
+            self.tick()  # check: wasm clock between elements
             yield from items[at : at + MANY]

@@ -64,7 +64,7 @@ class Instance:
         signature = self.module.exports.get(name)
         if signature is None:
             raise LinkError(f"the module exports no function `{name}`")
-        if signature != (wanted := signature_of(params, results)):
+        if signature != (wanted := signature_of(params, results)):  # check: wasm signature of an export
             raise LinkError(f"export `{name}` has the Wasm signature {signature}, expected {wanted}")
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
