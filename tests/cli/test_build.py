@@ -136,7 +136,7 @@ def test_service_names_do_not_lead_elsewhere(run: Run, tmp_path: Path, name: str
     assert "is not a directory name: give one with -o DIR" in result.stderr
 
 
-def test_wrong_usage(run: Run, tmp_path: Path) -> None:
+def test_wrong_usage_of_build(run: Run, tmp_path: Path) -> None:
     for args in (
         ("build",),
         ("build", tmp_path),

@@ -50,7 +50,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         ("x", "", " is not valid TOML: "),
     ],
 )
-def test_errors(run: Run, write: Write, command: tuple[str, ...], top: str, own: str, message: str) -> None:
+def test_wrong_configurations_are_told(
+    run: Run, write: Write, command: tuple[str, ...], top: str, own: str, message: str
+) -> None:
     path = write(top, own)
     result = run(command[0], path, *command[1:])
     assert (result.exit_code, result.stdout) == (1, "")

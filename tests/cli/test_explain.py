@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "cli" / "explain.golden"), ids=str)
-def test_output(run: Run, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explain_prints(run: Run, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(GUESTS_FOLDER)
     result = run(*case.input.split())
     case.check(f"exit code {result.exit_code}\n{result.output}".rstrip("\n"))

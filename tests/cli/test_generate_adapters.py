@@ -62,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "cli" / "generate_adapters.golden"), ids=str)
-def test_output(run: Run, case: Case, folder: Path) -> None:
+def test_generate_adapters_prints(run: Run, case: Case, folder: Path) -> None:
     """The input is the command line behind the command; inputs that a case does not write to stay as they were."""
     result = run("generate-adapters", *case.input.split())
     case.check(f"exit code {result.exit_code}\n{result.output}".rstrip("\n"))

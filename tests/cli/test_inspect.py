@@ -40,7 +40,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "cli" / "inspect.golden"), ids=str)
-def test_output(run: Run, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_info_it_and_interface_print(run: Run, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The input is a command line about one of `MODULES`."""
     monkeypatch.chdir(tmp_path)
     for name, make in MODULES.items():

@@ -64,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "cli" / "listing.golden"), ids=str)
-def test_output(run: Run, case: Case) -> None:
+def test_every_command_in_the_listing_prints(run: Run, case: Case) -> None:
     result = run(*case.input.split())
     # Two spaces at the end of a line are part of Aqua's output; the arrow keeps editors from removing them.
     shown = result.output.replace("  \n", "  ↵\n")

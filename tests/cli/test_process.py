@@ -38,7 +38,7 @@ def test_result_on_stdout(process: Process) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, '"Hi, John"\n', "")
 
 
-def test_usage(process: Process) -> None:
+def test_missing_arguments_are_wrong_usage(process: Process) -> None:
     done = process("run")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Missing argument 'TARGET'" in done.stderr

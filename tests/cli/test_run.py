@@ -28,7 +28,7 @@ def test_every_engine_greets(run: Run, engine: str) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, '"Hi, John"\n', "")
 
 
-def test_defaults(run: Run) -> None:
+def test_run_has_defaults(run: Run) -> None:
     assert run("run", GREETING, "greeting.greeting", '{"name": "é"}').stdout == '"Hi, é"\n'
 
 
@@ -92,7 +92,7 @@ def test_failures(run: Run, module: Callable[[str], Path], case: Case, monkeypat
         ("run", "x.wasm", "a.b", "[]", "more"),
     ],
 )
-def test_wrong_usage(run: Run, args: tuple[str, ...]) -> None:
+def test_wrong_usage_of_run(run: Run, args: tuple[str, ...]) -> None:
     result = run(*args)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: " in result.stderr

@@ -65,7 +65,7 @@ def test_interfaces(serve: Serve, case: Case) -> None:
 RECORD = (True, 1, 2, 3, 4, 5, 6, 7, 8, 9.0, 10.0, "field_11", b"\x13\x37")
 
 
-def test_records(serve: Serve) -> None:
+def test_records_are_returned(serve: Serve) -> None:
     service = serve(guests("records_effector", "records_pure"))
     assert normalised(service.call("records_pure", "invoke")) == RECORD
 
@@ -233,7 +233,7 @@ def test_call_parameters_have_defaults(serve: Serve) -> None:
     assert json.loads(service.call_json("call_parameters", "call_parameters", "[]")) == expected
 
 
-def test_logger(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_logger_keeps_what_it_can_read(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     service = serve(guests("logger"))
     caplog.set_level(1)
     for level in ("error", "warn", "info", "debug", "trace"):

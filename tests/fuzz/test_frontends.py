@@ -142,7 +142,7 @@ def test_manifests() -> None:
     run(parse_manifest, [manifest()], ALL_BYTES, 1_000, 3)
 
 
-def test_texts() -> None:
+def test_changed_adapter_texts() -> None:
     alphabet = '()";;$:@\\"  \n-0x_9aZ,\0é\ud800' * 2
     run(check_text, [SHORT], alphabet, 1_500, 4)
     run(check_text, dumps(), alphabet, 150, 5)

@@ -13,7 +13,7 @@ RUNS = 300
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_targets(target: Target) -> None:
+def test_every_target_survives_random_input(target: Target) -> None:
     assert any(map(target.accepts, target.seeds())), "no seed is read, so nothing behind the reader is tested"
 
     @settings(max_examples=RUNS, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

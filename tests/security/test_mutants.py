@@ -181,7 +181,7 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
 def test_a_mutant_is_made_judged_and_undone(tmp_path: Path) -> None:
     """In a process of its own: it forks, and this one may have threads."""
     copy_tree(tmp_path)
-    item = next(item for item in mutations() if item.title == "wasm bounds of a claim")
+    item = next(item for item in mutations() if item.title == "wasm clock between elements")
     (tag,) = [tag for tag in tags(tmp_path) if tag.name == item.tag]
     before = (tmp_path / tag.file).read_text("utf-8")
     assert judged(tmp_path, item) == "killed"

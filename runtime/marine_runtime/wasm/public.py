@@ -53,9 +53,7 @@ class PublicMemory(Memory):
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
         data = bytes(self._memory.read(self._store, ptr, ptr + size))
-        return (
-            data if len(data) == size else bytes(self.claim(ptr, size))
-        )  # check: wasm length of what public calls read
+        return data if len(data) == size else bytes(self.claim(ptr, size))  # check: wasm length of public reads
 
     def write(self, ptr: int, data: bytes) -> None:
         """Copy `data` to `ptr`; raises like `claim`."""

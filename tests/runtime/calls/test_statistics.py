@@ -64,5 +64,5 @@ def test_names_do_not_break_lines() -> None:
         (4 << 30, "4.3 GB"),
     ],
 )
-def test_sizes(size: int, text: str) -> None:
+def test_sizes_are_written_with_a_unit(size: int, text: str) -> None:
     assert human_size(size) == text

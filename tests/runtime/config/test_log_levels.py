@@ -23,7 +23,7 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
         ("a=info,a=error", None, {"a": "ERROR"}),
     ],
 )
-def test_directives(text: str, default: str | None, modules: dict[str, str]) -> None:
+def test_directives_are_read(text: str, default: str | None, modules: dict[str, str]) -> None:
     assert parse_directives(text) == Directives(default, modules)
 
 

@@ -23,7 +23,7 @@ FULL = ServiceConfig(
 )
 
 
-def test_defaults() -> None:
+def test_a_configuration_has_defaults() -> None:
     module = ServiceConfig().module("any")
     assert module == ModuleConfig()
     assert (module.logger_enabled, module.logging_mask) == (True, ALL_TARGETS)

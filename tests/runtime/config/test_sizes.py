@@ -28,7 +28,7 @@ def test_every_unit(letter: str, spelling: Any) -> None:
         ("18446744073709551615", MAX_SIZE),
     ],
 )
-def test_sizes(given: int | str, size: int) -> None:
+def test_sizes_are_read(given: int | str, size: int) -> None:
     assert parse_size(given, "x") == size
 
 

@@ -35,7 +35,7 @@ def read(tmp_path: Path) -> Read:
     return from_text
 
 
-def test_minimal(read: Read, tmp_path: Path) -> None:
+def test_the_smallest_file_is_read(read: Read, tmp_path: Path) -> None:
     found = read('modules_dir = "lib/"\ntotal_memory_limit = "10 MiB"\n[[module]]\nname = "greeting"\n')
     assert found.name == "service"
     assert found.modules == {"greeting": tmp_path / "lib" / "greeting.wasm"}

@@ -56,7 +56,7 @@ def asking(namespace: str) -> bytes:
 
 
 @pytest.mark.parametrize("namespace", HOST_NAMESPACES)
-def test_layouts(serve: Serve, namespace: str) -> None:
+def test_layouts_follow_the_namespace(serve: Serve, namespace: str) -> None:
     service = serve({"m": asking(namespace)})
     result = service.call("m", "f", call_parameters=PARAMETERS)
     assert shown(result) == shown(LAYOUT_VALUES.get(namespace, NEWEST))

@@ -33,7 +33,9 @@ def configured(settings: ModuleConfig) -> ServiceConfig:
         (-1, [0, 1, 2, 3, -1, -(2**31)]),
     ],
 )
-def test_targets(serve: Serve, caplog: pytest.LogCaptureFixture, mask: int, kept: list[int]) -> None:
+def test_targets_are_kept_by_the_mask(
+    serve: Serve, caplog: pytest.LogCaptureFixture, mask: int, kept: list[int]
+) -> None:
     service = serve(guests("logger"), config=configured(ModuleConfig(logging_mask=mask)))
     with caplog.at_level(5, "logger"):
         for target in (0, 1, 2, 3, -1, -(2**31)):

@@ -135,7 +135,7 @@ def test_not_executable(tmp_path: Path) -> None:
     assert run("program", MountedBinary(str(tmp_path)), [])[:2] == (NOT_STARTED, "Permission denied")
 
 
-def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARINE_MARK", "inherited")
     code = "import os; print(sorted({'HOME', 'MARINE_MARK', 'A'} & set(os.environ)))"
     monkeypatch.setenv("HOME", "/")

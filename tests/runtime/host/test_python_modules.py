@@ -115,7 +115,7 @@ def test_a_fused_importer_keeps_what_can_be_fused(serve: Serve) -> None:
         assert service.call("both", "plain", ["abc"]) == "abc"
 
 
-def test_errors(serve: Serve) -> None:
+def test_errors_of_python_modules(serve: Serve) -> None:
     service = serve({"inner": INNER, "outer": outer()})
     with pytest.raises(LookupError, match="mine"):
         service.call("outer", "text", ["fail"])

@@ -29,7 +29,7 @@ VERSIONS = [
 
 @pytest.mark.host_side
 @pytest.mark.parametrize(("sdk", "it"), VERSIONS)
-def test_versions(serve: Serve, sdk: str, it: str) -> None:
+def test_modules_of_older_versions_run(serve: Serve, sdk: str, it: str) -> None:
     older = replace(extract(guest("greeting")), version=it)
     module = embed_sdk_version(embed(guest("greeting"), older), sdk)
     assert MANIFEST_SECTION not in custom_section_names(module)

@@ -44,7 +44,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[ServicePool]:
         yield pool
 
 
-def test_call_parameters(made: ServicePool) -> None:
+def test_each_call_has_its_call_parameters(made: ServicePool) -> None:
     assert seen(made.call(*FUNCTION, call_parameters=parameters("call"))) == ("call", "call")
     assert seen(made.submit(*FUNCTION, call_parameters=parameters("submit")).result()) == ("submit", "submit")
     assert seen(asyncio.run(made.call_async(*FUNCTION, call_parameters=parameters("async")))) == ("async", "async")
@@ -62,7 +62,7 @@ def test_wrong_call_parameters_are_refused_before_they_wait(made: ServicePool) -
         made.map(*FUNCTION, [[]], call_parameters=CallParameters(ParticleParameters(timestamp=-1)))
 
 
-def test_fuel(made: ServicePool) -> None:
+def test_each_call_has_its_fuel(made: ServicePool) -> None:
     replaced = made.statistics.replaced
     assert made.call("greeting", "greeting", ["John"], fuel=ENOUGH) == "Hi, John"
     with pytest.raises(FuelLimitError):

@@ -44,7 +44,7 @@ def echoing(engine: str) -> Service:
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "interpreter"])
-def test_calls(engine: str) -> None:
+def test_calls_leave_no_memory_behind(engine: str) -> None:
     with echoing(engine) as service:
         call = service.modules.inner.f
         assert growth(lambda: call("text", 7, [1.5, 2.5]), CALLS) < LIMIT

@@ -47,7 +47,7 @@ class Right:
     left: "Left"
 
 
-def test_scalars() -> None:
+def test_annotations_of_scalars() -> None:
     @host_function
     def f(
         a: str, b: bytes, c: bool, d: float, e: F32, f: S8, g: S16, h: S32, i: S64, j: U8, k: U16, n: U32, o: U64

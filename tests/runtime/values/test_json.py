@@ -169,7 +169,7 @@ def test_integers(ty: Prim) -> None:
         ('[1,[{"label":2,"next":[]},[3,[]]]]', NODE, (1, [(2, []), (3, [])])),
     ],
 )
-def test_values(text: str, ty: IType, expected: Any) -> None:
+def test_json_values_become_arguments(text: str, ty: IType, expected: Any) -> None:
     assert arguments(f"[{text}]", ty) == [expected]
     assert arguments(f'{{"a":{text}}}', ty) == [expected]
     assert type(arguments(f"[{text}]", ty)[0]) is type(expected)

@@ -162,7 +162,9 @@ def subscriptions(namespace: str, *items: tuple[int, int]) -> bytes:
 
 
 @pytest.mark.parametrize("overlap", [False, True])
-def test_poll(guest: Player, namespace: str, places: tuple[Path, Path], overlap: bool) -> None:
+def test_a_poll_waits_for_what_comes_first(
+    guest: Player, namespace: str, places: tuple[Path, Path], overlap: bool
+) -> None:
     (places[0] / "f").write_bytes(b"1234")
     # The descriptors of guest and host differ, so an event tells that the right one was asked.
     guest.open(3, "f")

@@ -58,7 +58,7 @@ def test_glue_is_what_the_golden_files_show() -> None:
     assert set(glue_files(glue)) == {"marine.h", "marine_implementation.h", "shapes_glue.h", "shapes_glue.c"}
 
 
-def test_names() -> None:
+def test_names_in_c() -> None:
     assert c_names(["a", "int", "int_", "a", "class", "marine_string", "MARINE_H", "stdout", "write", "count"]) == [
         *("a", "int_", "int_2", "a_2", "class_", "marine_string_", "MARINE_H_", "stdout_", "write_", "count"),
     ]

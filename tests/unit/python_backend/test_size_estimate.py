@@ -46,7 +46,7 @@ RECORDS = {
     ],
     ids=str,
 )
-def test_sizes(ty: IType, text: str, whole: bool) -> None:
+def test_size_estimates_of_types(ty: IType, text: str, whole: bool) -> None:
     assert SizeEstimate.of("x", ty, RECORDS) == SizeEstimate(text, whole)
 
 

@@ -111,7 +111,7 @@ def test_constants_are_signed_or_unsigned(mnemonic: str, literal: str, value: in
         ("array (" * 128 + "bool" + ")" * 128, None),
     ],
 )
-def test_types(text: str, ty: IType | None) -> None:
+def test_texts_of_types(text: str, ty: IType | None) -> None:
     (function,) = read(f"(@interface type (func (result {text})))").types
     assert isinstance(function, FunctionType)
     assert ty is None or function.results == (ty,)
