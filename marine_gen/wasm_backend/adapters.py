@@ -19,7 +19,7 @@ from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Va
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, raw_codes
 from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
@@ -76,7 +76,7 @@ class AdapterFunction:
         adapter: FusedAdapter,
         symbol: str,
         imports: GlueImports,
-        library: WasmLibrary,
+        library: Library,
         validators: Validators,
         copiers: Copiers,
         sites: SiteTable,

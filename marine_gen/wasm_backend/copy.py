@@ -15,7 +15,7 @@ from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.passes.model import STAGING
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import (
     BYTES_TAG,
@@ -41,7 +41,7 @@ _WORDS = (("i64", 8, "load", "store"), ("i32", 4, "load", "store"), ("i32", 2, "
 class Copiers:
     """The copy functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary, validators: Validators) -> None:
+    def __init__(self, imports: GlueImports, library: Library, validators: Validators) -> None:
         self._imports = imports
         self._library = library
         self._validators = validators

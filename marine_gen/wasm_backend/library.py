@@ -45,7 +45,7 @@ def definitions() -> Mapping[str, str]:
     return {found[1]: _WORD.sub(lambda word: str(NUMBERS[word[0]]), block) for found, block in named if found}
 
 
-class WasmLibrary:
+class Library:
     """The requests of one glue module.
 
     Attributes:

@@ -12,7 +12,7 @@ from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_runtime.abi import (
     MAX_RECORD_DEPTH,
     Bytes,
@@ -36,7 +36,7 @@ from marine_runtime.types import IType
 class Validators:
     """The check functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary) -> None:
+    def __init__(self, imports: GlueImports, library: Library) -> None:
         self._imports = imports
         self._library = library
 
