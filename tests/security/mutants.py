@@ -33,8 +33,9 @@ import lark  # noqa: F401
 import platformdirs  # noqa: F401
 import pytest
 import rich.table  # noqa: F401
-import wasmtime  # noqa: F401
+import wasmtime
 
+from marine_gen.wasm_backend.library import with_numbers
 from tests.security.counts import COUNTING, count
 from tests.security.mutations import Mutation, mutations
 from tests.security.tags import Tag, replaced, sources, tags, text_of
@@ -86,6 +87,11 @@ def _unusable(item: Mutation, places: Mapping[str, Tag]) -> str:
             compile(made, file, "exec", dont_inherit=True)
         except SyntaxError as error:
             return f"without it, the file does not compile: {error}"
+    if file.endswith(".wat"):
+        try:
+            wasmtime.Module.validate(wasmtime.Engine(), wasmtime.wat2wasm(with_numbers(made)))
+        except wasmtime.WasmtimeError as error:
+            return f"without it, the file is no Wasm: {error}"
     if strange := sorted(set(_WORD.findall(item.new)) - _words()):
         return f"the replacement has words that occur nowhere in the source: {', '.join(strange)}"
     return ""

@@ -118,6 +118,15 @@ def test_marks_and_checks_that_do_not_match(tmp_path: Path, monkeypatch: pytest.
     ]
 
 
+def test_a_replacement_that_is_no_wasm() -> None:
+    items = mutations()
+    broken = [
+        replace(item, new="(i32.const 1") if item.title == "fused limit of shared parts" else item for item in items
+    ]
+    (problem,) = problems(broken, list(tags()))
+    assert problem.startswith("fused limit of shared parts: without it, the file is no Wasm: ")
+
+
 def test_checks_that_have_moved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     gone = Mutation("gone", "", TESTS["blocks"])
     monkeypatch.setattr(mutants, "mutations", lambda: [gone, gone])
