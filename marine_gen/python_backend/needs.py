@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from marine_gen.codegen.definitions import Definition, Definitions
 
-_STANDARD: Mapping[str, tuple[str, str]] = {
+STANDARD: Mapping[str, tuple[str, str]] = {
     "array": ("array", "array"),
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
@@ -23,7 +23,7 @@ _STANDARD: Mapping[str, tuple[str, str]] = {
 }
 """What generated code takes from the standard library: module and name there, by the name that code uses."""
 
-_FRAME: Mapping[str, tuple[str, str]] = {
+FRAME: Mapping[str, tuple[str, str]] = {
     "memory": ("link", "memory"),
     "guard": ("link", "guard"),
     "coerce": ("link", "coerce"),
@@ -71,7 +71,7 @@ class Needs:
 
     def frame(self, name: str) -> str:
         """A part of the link, bound."""
-        owner, _ = _FRAME[name]
+        owner, _ = FRAME[name]
         if owner != "link":
             self.frame(owner)
         self._frame.add(name)
@@ -106,12 +106,12 @@ class Needs:
         """The requested names of the standard library: (name there, own name) by module, sorted."""
         modules: dict[str, list[tuple[str, str]]] = {}
         for name in self._standard:
-            module, there = _STANDARD[name]
+            module, there = STANDARD[name]
             modules.setdefault(module, []).append((there, own(name)))
         return [(module, sorted(modules[module])) for module in sorted(modules)]
 
     @property
     def bindings(self) -> Sequence[str]:
         """The statements that bind the requested parts of the link."""
-        found = ((name, *_FRAME[name]) for name in _FRAME if name in self._frame)
+        found = ((name, *FRAME[name]) for name in FRAME if name in self._frame)
         return [f"{own(name)} = {own(owner)}.{attribute}" for name, owner, attribute in found]

@@ -154,6 +154,7 @@ def _define_entry(library: WasmLibrary, index: int, symbol: str, adapter: FusedA
         "out_size": 8 * len(results),
     }
     with library.definitions.definition(f"entry.{index}") as made:
+        library.symbol("free")
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
     return made
