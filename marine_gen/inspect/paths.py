@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from marine_gen.python_backend import Generated
 from marine_runtime.adapters import DIRECT
 
+_TRACED = "traced calls of modules that import"
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -40,7 +42,11 @@ def export_paths(function: str, generated: Generated) -> Sequence[Path]:
         *([Path("direct", of.closure, f"values of more than {sizes}, around staging")] if direct else []),
         Path("batch", of.batch, "`call_batch`: thousands of calls in one entry into Wasm"),
         Path("fused", "", "calls from other modules, inside Wasm: part of the caller's import adapter"),
-        Path("closure", of.closure, "calls from modules whose import adapters are not fused; traced calls of modules that import"),
+        Path(
+            "closure",
+            of.closure,
+            "calls from modules whose import adapters are not fused; traced calls of modules that import",
+        ),
     ]
 
 
