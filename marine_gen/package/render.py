@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from marine_gen.codegen.literals import docstring, python_string
+from marine_gen.codegen.literals import docstring, docstring_line, python_string, python_tuple
 from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.package.records import SharedRecord, shared_records
@@ -116,11 +116,10 @@ class _Package:
         annotations = self._annotations[record.plan.name]
         spell = self._aliases.within(attributes)
         types = [annotations.of(item.type, spell) for item in fields]
-        names = "".join(f"{python_string(item.name)}, " for item in fields)
         return {
             "name": spelled,
             "doc": docstring(f"Record `{record.type.name}` of {_listed([module for module, _ in record.places])}."),
-            "names": f"({names.removesuffix(' ') if len(fields) == 1 else names.removesuffix(', ')})",
+            "names": python_tuple([python_string(item.name) for item in fields]),
             "fields": list(zip(attributes, types, strict=True)),
         }
 
@@ -146,8 +145,8 @@ class _Package:
             "name": name,
             "params": ", ".join([receiver, *declared]),
             "returns": annotations.results(signature, spell),
-            "listing": docstring(annotations.listing(function, signature))[3:-3].rstrip(),
-            "place": docstring(f"Export adapter of `{function}` in the Wasm module `{plan.name}`.")[3:-3],
+            "listing": docstring_line(annotations.listing(function, signature)).rstrip(),
+            "place": docstring_line(f"Export adapter of `{function}` in the Wasm module `{plan.name}`."),
             "body": f"return {call}" if signature.results else call,
         }
 

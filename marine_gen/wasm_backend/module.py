@@ -168,7 +168,7 @@ def _stub(module: FusedModule, generator: str) -> str:
         functions.append(
             {
                 "index": index,
-                "title": _title(adapter.function),
+                "title": wat_comment(adapter.function),
                 "signature": _signature(params, results, names),
                 "type": _signature(params, results),
                 "arguments": "".join(f" {get(name)}" for name in names),
@@ -176,7 +176,3 @@ def _stub(module: FusedModule, generator: str) -> str:
         )
     context = {"generator": generator, "functions": functions}
     return render("marine_gen.wasm_backend", "stub.wat.j2", context)
-
-
-def _title(text: str) -> str:
-    return wat_comment(text).removeprefix(";; ")

@@ -7,9 +7,7 @@ import ast
 import pytest
 
 from marine_gen.artifact import compile_module
-from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.package import Package, generate_package
-from marine_runtime.types import Array, Prim, Record
 from tests.support.engines import guest
 from tests.support.golden import GOLDEN, check_file
 
@@ -43,15 +41,3 @@ def test_classes_are_named_after_the_service(service: str, classes: list[str]) -
         item.name for text in (package.init, package.pool) for item in ast.parse(text).body if hasattr(item, "name")
     ]
     assert found == ["DonkeyModule", *classes[1::-1], classes[2]]
-
-
-def test_every_class_that_hides_a_type_has_another_name_for_it() -> None:
-    aliases = Aliases(["Point"])
-    annotations = Annotations({}, {6: "Point"})
-    texts, points = Array(Prim.STRING), Array(Record(6))
-    assert annotations.of(texts, aliases.within(["x"])) == "list[str]"
-    assert annotations.of(texts, aliases.within(["str"])) == "list[_str]"
-    assert annotations.of(texts, aliases.within(["str", "_str"])) == "list[_str_2]"
-    assert annotations.of(points, aliases.within(["list", "Point"])) == "_list[_Point]"
-    assert annotations.of(Prim.STRING, aliases.within(["str"])) == "_str"
-    assert aliases.items() == [("Point", "_Point"), ("list", "_list"), ("str", "_str"), ("str", "_str_2")]
