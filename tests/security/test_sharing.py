@@ -104,7 +104,8 @@ def test_the_limit_is_exact(serve: Serve, name: str, slot: tuple[int, int]) -> N
     assert SHARE * COUNT == FLOOR
     data = words(*slot * (COUNT - 1), *slot, *slot)
     with serve(sharing(3, data), host_functions=HOST) as service:
-        assert len(service.call("m", name, [DATA, COUNT])) == COUNT
+        for _ in range(2):  # every value is counted from zero
+            assert len(service.call("m", name, [DATA, COUNT])) == COUNT
         with pytest.raises(ValueLimitError, match=f"add up to more than {FLOOR} bytes"):
             service.call("m", name, [DATA, COUNT + 1])
         if name == "texts":
