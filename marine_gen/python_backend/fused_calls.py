@@ -32,7 +32,7 @@ SiteRow = tuple[tuple[Frame, ...], tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FusedSide:
-    """What the generated Python has to know of the module's fused glue.
+    """The part of the module's fused glue that its generated Python refers to.
 
     Attributes:
         exports: fused exported functions; their entries are numbered in this order.
@@ -48,7 +48,7 @@ class FusedSide:
 
     @property
     def exists(self) -> bool:
-        """Whether the module has fused glue. It may need nothing: adapters can do without calls and memory."""
+        """True if the module has fused glue. It may need nothing: adapters can do without calls and memory."""
         return bool(self.exports or self.imports)
 
 

@@ -1,4 +1,4 @@
-"""What a generated Python module imports and binds, recorded when the code that says it is written.
+"""Imports and bindings of a generated Python module, requested by the code that uses them while it is written.
 
 Names that generated code uses itself begin with two underscores, which no name made of a module's names does
 (`marine_runtime.names`). So a function, record or parameter can be called anything.
@@ -21,7 +21,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     "get_ident": ("threading", "get_ident"),
     **{name: ("builtins", name) for name in ("bytes", "float", "int", "str", "type")},
 }
-"""What generated code takes from the standard library: module and name there, by the name that code uses."""
+"""Names of the standard library that generated code may request: module and name there, by own name."""
 
 FRAME: Mapping[str, tuple[str, str]] = {
     "memory": ("link", "memory"),
@@ -32,7 +32,7 @@ FRAME: Mapping[str, tuple[str, str]] = {
     "direct": ("staging", "direct"),
     "explain": ("staging", "explain"),
 }
-"""What `bind` takes out of the link, in this order: owner and attribute, by name."""
+"""Attributes of the link that `bind` may bind, in this order: owner and attribute, by own name."""
 
 
 def own(name: str) -> str:

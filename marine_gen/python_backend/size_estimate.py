@@ -1,4 +1,4 @@
-"""How large a value is, as generated code can say without looking at all of it."""
+"""Estimates of the size of a value, as expressions that do not look at all of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_PARTS = 16
 
 @dataclass(frozen=True, slots=True)
 class SizeEstimate:
-    """How large a value is, as far as that can be said at once.
+    """The size of a value, as far as it is at hand.
 
     Attributes:
         text: an expression over its variable for the bytes of what has its size at hand; empty when nothing has.

@@ -27,7 +27,7 @@ from marine_runtime.types import CoreSignature, FunctionType
 
 @dataclass(frozen=True, slots=True)
 class FusedCode:
-    """What the fused backend makes of one module.
+    """The output of the Wasm backend for one module.
 
     Attributes:
         glue: the glue module as Wasm text.
