@@ -47,9 +47,6 @@ VALUES: Mapping[str, Any] = {
 WAYS = ("direct", "through", "batch", "pass", "host")
 """How a value meets the liar: as its argument and result, behind an honest module, in a batch, in its imports."""
 
-COSTLY_WAYS = ("direct", "through", "pass", "host")
-"""Ways that helpers take in turn in the sample, where a call costs a time limit or a whole stack."""
-
 NUMBERS = {
     "constant": EDGES,
     "grow": (1, 40),
@@ -139,9 +136,9 @@ def _lies(full: bool) -> Iterator[Case]:
             for way in WAYS:
                 turn += 1
                 costly = act_name in ("loop", "descend")  # such calls take as long as all others together
-                if costly and not full and way != COSTLY_WAYS[helper % len(COSTLY_WAYS)]:
+                if costly and not full and way not in (("through", "host") if helper % 2 else ("direct", "pass")):
                     continue
-                chosen = types[:2] if costly and full else types if full else (types[turn % len(types)],)
+                chosen = types[: 2 if full else 1] if costly else types if full else (types[turn % len(types)],)
                 calls: list[Call] = []
                 for position, name in enumerate(chosen):
                     for number in NUMBERS.get(act_name, (0,)):
