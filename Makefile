@@ -24,7 +24,7 @@ demo: $(STAMP)
 
 # One process per processor; `JOBS=0` runs everything in one.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
