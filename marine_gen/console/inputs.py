@@ -191,6 +191,20 @@ def write_file(path: Path, data: bytes) -> None:
         raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        LoadError: it can't be made.
+    """
+    from marine_runtime import LoadError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
+
+
 def choose_function(service: Service, wanted: str) -> tuple[str, str]:
     """`MODULE.FUNCTION` as module and function; both may contain dots, so the last one behind a known module counts.
 

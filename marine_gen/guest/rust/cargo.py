@@ -1,0 +1,155 @@
+"""Builds by cargo. What it prints for people goes to stderr as it is, with the colours that it chooses itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, run_for_output
+from marine_gen.guest.rust.workspace import MODULE_KINDS, Crate, Workspace, parse_metadata
+from marine_runtime import ArgumentError
+
+_OURS = ("--target", "--message-format", "--manifest-path")
+_SELECTING = ("--package", "--workspace", "--all", "--exclude")
+_RESOLVING = ("--offline", "--locked", "--frozen", "--all-features", "--no-default-features")
+"""Arguments that count for the metadata too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A Wasm module as cargo wrote it, without adapters.
+
+    Attributes:
+        crate: the crate that it comes from.
+        file: where it is.
+    """
+
+    crate: Crate
+    file: Path
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse what would contradict the command.
+
+    Raises:
+        ArgumentError: an argument for cargo is one that is given to cargo already.
+    """
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name in _OURS:
+            instead = "; name the crate's folder instead" if name == "--manifest-path" else ""
+            raise ArgumentError(f"`{name}` can't be passed on to cargo, as it is chosen here{instead}")
+
+
+def builds_std(arguments: Sequence[str]) -> bool:
+    """Whether cargo is told to build the standard library: `-Zbuild-std`, `-Z build-std=…`."""
+    return any(argument.removeprefix("-Z").startswith("build-std") for argument in arguments)
+
+
+def read_workspace(
+    toolchain: Toolchain, directory: Path, *, features: Sequence[str] = (), arguments: Sequence[str] = ()
+) -> Workspace:
+    """The Marine modules of the crate or workspace in `directory`.
+
+    Raises:
+        CargoError: there is none, or cargo can't be run.
+        CargoFailedError: cargo failed.
+    """
+    command = [toolchain.cargo, "metadata", "--format-version", "1", "--filter-platform", toolchain.target]
+    command += [*_features(features), *(argument for argument in arguments if argument in _RESOLVING)]
+    return parse_metadata(run_for_output(command, directory), directory.resolve() / "Cargo.toml")
+
+
+def build_crates(
+    toolchain: Toolchain,
+    workspace: Workspace,
+    directory: Path,
+    *,
+    release: bool = False,
+    features: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+) -> tuple[Artifact, ...]:
+    """The modules of `workspace`, built or found up to date by cargo.
+
+    Args:
+        toolchain: what builds.
+        workspace: what is built, unless `arguments` name packages.
+        directory: where cargo runs.
+        release: whether with optimisations.
+        features: those of the crates to switch on.
+        arguments: further ones for cargo.
+
+    Raises:
+        CargoError: cargo can't be run, or two modules have one name.
+        CargoFailedError: the build failed.
+    """
+    command = [toolchain.cargo, "build", "--target", toolchain.target, "--message-format", "json-render-diagnostics"]
+    if not any(map(_selects, arguments)):
+        command += [word for crate in workspace.crates for word in ("-p", crate.specification)]
+    command += [*(["--release"] * release), *_features(features), *arguments]
+    crates = {crate.identity: crate for crate in workspace.crates}
+    found: list[Artifact] = []
+    for message in _messages(command, directory):
+        if message.get("reason") == "compiler-artifact":
+            try:
+                found += _artifacts(message, crates)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise CargoError(f"what `cargo build` printed can't be read: {error!r}") from None
+    by_name: dict[str, Artifact] = {}
+    for artifact in found:
+        other = by_name.setdefault(artifact.file.name, artifact)
+        if other is not artifact:
+            raise CargoError(
+                f"the crates `{other.crate.name}` and `{artifact.crate.name}` both make `{artifact.file.name}`; "
+                "rename one of their targets"
+            )
+    return tuple(found)
+
+
+def _selects(argument: str) -> bool:
+    """Whether an argument for cargo names the packages to build."""
+    if argument.startswith("--"):
+        return argument.partition("=")[0] in _SELECTING
+    return argument.startswith("-p")
+
+
+def _artifacts(message: Mapping[str, Any], crates: Mapping[str, Crate]) -> Iterator[Artifact]:
+    """The modules that one message is about; those of tests and of other crates are none."""
+    crate = crates.get(message["package_id"])
+    if crate is None or message["profile"]["test"] or not MODULE_KINDS & set(message["target"]["crate_types"]):
+        return
+    for file in message["filenames"]:
+        if file.endswith(".wasm"):
+            yield Artifact(crate, Path(file))
+
+
+def _features(features: Sequence[str]) -> list[str]:
+    return ["--features", ",".join(features)] if features else []
+
+
+def _messages(command: Sequence[str], directory: Path) -> Iterator[Mapping[str, Any]]:
+    """What a build tells to programs; other lines on its stdout go to stderr."""
+    try:
+        process = subprocess.Popen(  # noqa: S603  # cargo, as the user's environment has it
+            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+    except OSError as error:
+        raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                message = None
+            if isinstance(message, dict):
+                yield message
+            else:
+                sys.stderr.write(line.decode(errors="replace"))
+    if process.returncode:
+        raise CargoFailedError("cargo build", process.returncode)

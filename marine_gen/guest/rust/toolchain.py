@@ -1,0 +1,130 @@
+"""The Rust toolchain: cargo, rustc, the target for modules, and the command that installs what is missing.
+
+Everything runs in the folder of the crate, so that its `rust-toolchain.toml` and `.cargo/config.toml` count.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from marine_runtime import MarineError
+
+TARGETS = ("wasm32-wasip1", "wasm32-wasi")
+"""Targets of modules, the preferred one first; toolchains before Rust 1.78 know the second alone."""
+
+_INSTALLERS = {
+    "rustup": "rustup default stable",
+    "apt-get": "apt-get install cargo libstd-rust-dev-wasm32 lld",
+    "dnf": "dnf install cargo rust-std-static-wasm32-wasip1",
+    "pacman": "pacman -S rustup && rustup default stable",
+    "brew": "brew install rustup && rustup default stable",
+}
+"""The command that installs cargo, by the first program of these that the machine has."""
+
+
+class CargoError(MarineError):
+    """Cargo or rustc is missing, can't be run, or printed something that can't be read."""
+
+
+class CargoFailedError(CargoError):
+    """Cargo failed, and has written the reason to stderr.
+
+    Attributes:
+        code: its exit code, that of a shell where a signal ended it.
+    """
+
+    def __init__(self, command: str, code: int) -> None:
+        self.code = code if code > 0 else 128 - code
+        super().__init__(f"`{command}` failed with exit code {self.code}")
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Where cargo is, and the target that it builds modules for."""
+
+    cargo: str
+    target: str
+
+
+def find_toolchain(directory: Path, *, builds_std: bool = False) -> Toolchain:
+    """The toolchain that cargo takes in `directory`.
+
+    Args:
+        directory: the folder of the crate.
+        builds_std: the standard library is built with the crate, so it need not be installed.
+
+    Raises:
+        CargoError: something is missing; the message has the command that installs it.
+    """
+    cargo, rustc = _program("cargo", directory), _program("rustc", directory)
+    listed = _ask(rustc, directory, "--print", "target-list").split()
+    known = [target for target in TARGETS if target in listed]
+    if not known:
+        raise CargoError(f"`{rustc}` has no target for WASI ({' or '.join(TARGETS)}); {_install_cargo()}")
+    for target in known:
+        if builds_std or _has_std(rustc, directory, target):
+            return Toolchain(cargo, target)
+    raise CargoError(
+        f"the standard library of Rust for {known[0]} is not installed; run `{_add_target(rustc, directory, known[0])}`"
+    )
+
+
+def _program(name: str, directory: Path) -> str:
+    """`name` on the search path, or what the environment variable of that name says, as for cargo itself."""
+    chosen = os.environ.get(name.upper()) or name
+    # A path with a folder is found from where cargo runs.
+    found = shutil.which(chosen if chosen == os.path.basename(chosen) else os.path.join(directory, chosen))
+    if found is None:
+        raise CargoError(f"there is no `{chosen}` on this machine; {_install_cargo()}")
+    return os.path.abspath(found)
+
+
+def _install_cargo() -> str:
+    for program, command in _INSTALLERS.items():
+        if shutil.which(program):
+            return f"run `{command}`"
+    return f"install rustup, the installer of Rust, then run `rustup target add {TARGETS[0]}`"
+
+
+def _has_std(rustc: str, directory: Path, target: str) -> bool:
+    folder = _ask(rustc, directory, "--print", "target-libdir", "--target", target).strip()
+    return any(Path(folder).glob("libstd-*.rlib"))
+
+
+def _add_target(rustc: str, directory: Path, target: str) -> str:
+    """The command that installs the standard library for `target`."""
+    sysroot = Path(_ask(rustc, directory, "--print", "sysroot").strip())
+    if sysroot.parent.name == "toolchains":
+        return f"rustup target add {target} --toolchain {sysroot.name}"
+    if sysroot == Path("/usr") and shutil.which("dnf"):
+        return f"dnf install rust-std-static-{target}"
+    if sysroot == Path("/usr") and shutil.which("apt-get"):
+        return "apt-get install libstd-rust-dev-wasm32 lld"
+    return f"rustup target add {target}"
+
+
+def _ask(rustc: str, directory: Path, *question: str) -> str:
+    return run_for_output([rustc, *question], directory)
+
+
+def run_for_output(command: Sequence[str], directory: Path) -> str:
+    """The stdout of a command; its stderr goes to ours.
+
+    Raises:
+        CargoError: it can't be run.
+        CargoFailedError: it failed.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603  # cargo or rustc, as the user's environment has them
+            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+        )
+    except OSError as error:
+        raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
+    if done.returncode:
+        raise CargoFailedError(" ".join([os.path.basename(command[0]), *command[1:2]]), done.returncode)
+    return done.stdout.decode(errors="replace")
