@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from marine_gen.console.output import counted
 from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
+    from marine_gen.diagnostics import Diagnostic
     from marine_gen.guest.rust import Artifact, Workspace
     from marine_gen.interfaces import Interfaces
 
@@ -54,7 +56,7 @@ def build_rust(
         workspace, artifacts = _run_cargo(directory, release, features, _CargoCommand.passed_arguments(ctx))
     except CargoFailedError as error:
         ctx.exit(error.code)  # cargo has said why
-    findings = []
+    findings: list[Diagnostic] = []
     for artifact in artifacts:
         try:
             _write_module(artifact, workspace, folder, listing=listing)
@@ -65,7 +67,7 @@ def build_rust(
 
 
 def _run_cargo(
-    directory: Path, release: bool, features: tuple[str, ...], arguments: tuple[str, ...] | list[str]
+    directory: Path, release: bool, features: Sequence[str], arguments: Sequence[str]
 ) -> tuple[Workspace, tuple[Artifact, ...]]:
     from marine_gen.guest.rust import build_crates, builds_std, check_arguments, find_toolchain, read_workspace
 
