@@ -70,8 +70,12 @@ def _run_cargo(
     directory: Path, release: bool, features: Sequence[str], arguments: Sequence[str]
 ) -> tuple[Workspace, tuple[Artifact, ...]]:
     from marine_gen.guest.rust import build_crates, builds_std, check_arguments, find_toolchain, read_workspace
+    from marine_runtime import ArgumentError
 
-    check_arguments(arguments)
+    try:
+        check_arguments(arguments)
+    except ArgumentError as error:
+        raise click.UsageError(str(error)) from None
     toolchain = find_toolchain(directory, builds_std=builds_std(arguments))
     workspace = read_workspace(toolchain, directory, features=features, arguments=arguments)
     artifacts = build_crates(toolchain, workspace, directory, release=release, features=features, arguments=arguments)

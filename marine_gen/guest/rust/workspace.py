@@ -17,6 +17,10 @@ MODULE_KINDS = frozenset({"bin", "cdylib"})
 """The crate types that become Wasm modules."""
 
 
+_BESIDE = frozenset({"example", "test", "bench", "custom-build"})
+"""Targets of a crate that `cargo build` does not build as its result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crate:
     """A member of a workspace that is a Marine module.
@@ -108,7 +112,7 @@ def _crate(package: Mapping[str, Any], sdk_version: str) -> Crate:
     modules = [
         target["name"]
         for target in package["targets"]
-        if MODULE_KINDS & set(target["crate_types"]) and "example" not in target["kind"]
+        if MODULE_KINDS & set(target["crate_types"]) and not _BESIDE & set(target["kind"])
     ]
     directory = Path(package["manifest_path"]).parent
     return Crate(package["id"], package["name"], package["version"], directory, sdk_version, tuple(modules))
