@@ -29,6 +29,11 @@ pub fn zone() -> String {
 }
 
 #[marine]
+pub fn caller() -> String {
+    marine_rs_sdk::get_call_parameters().particle.init_peer_id
+}
+
+#[marine]
 #[module_import("storage")]
 extern "C" {
     fn put(key: String, text: String) -> u32;
