@@ -131,8 +131,9 @@ def _mirror() -> str:
 
 def _write_programs(root: Path, folder: Path) -> None:
     """Commands that run the unpacked programs with the C library beside them."""
-    (loader,) = root.glob("usr/lib64/ld-linux-*.so.*")
-    libraries = ":".join(str(path) for path in (*root.glob("usr/lib/*-linux-gnu"), *root.glob("usr/lib/llvm-*/lib")))
+    folders = [path for where in ("usr/lib/*-linux-gnu", "lib/*-linux-gnu") for path in root.glob(where)]
+    loader = next(path for folder in folders for path in folder.glob("ld-linux-*.so.*"))
+    libraries = ":".join(map(str, [*folders, *root.glob("usr/lib/llvm-*/lib")]))
     (lld,) = root.glob("usr/lib/llvm-*/bin/lld")
     folder.mkdir(exist_ok=True)
     for name, program in {"rustc": root / "usr/bin/rustc", "cargo": root / "usr/bin/cargo", "rust-lld": lld}.items():
