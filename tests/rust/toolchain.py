@@ -138,8 +138,10 @@ def _write_programs(root: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, program in {"rustc": root / "usr/bin/rustc", "cargo": root / "usr/bin/cargo", "rust-lld": lld}.items():
         command = folder / name
+        # Older compilers look for their libraries beside the loader.
+        own = f"--sysroot {root / 'usr'}" if name == "rustc" else ""
         options = f"--library-path {libraries} --argv0 {program if name != 'rust-lld' else name}"
-        command.write_text(f'#!/bin/sh\nexec {loader} {options} {program} "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec {loader} {options} {program} {own} "$@"\n')
         command.chmod(0o755)
 
 
