@@ -26,6 +26,9 @@ class PassingCommand(click.Command):
     passed = "ARGS"
     """Their name on the help page."""
 
+    receiver = "the program"
+    """Who they are for, in messages."""
+
     _KEY = "marine_gen.passed"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -34,7 +37,11 @@ class PassingCommand(click.Command):
             position = args.index("--")
             ctx.meta[self._KEY] = args[position + 1 :]
             args = args[:position]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            message = f"{error.message} Options of {self.receiver} stand behind `--`."
+            raise click.NoSuchOption(error.option_name, message, error.possibilities, error.ctx) from None
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Show that there may be arguments of the other program."""

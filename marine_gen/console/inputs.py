@@ -191,6 +191,21 @@ def write_file(path: Path, data: bytes) -> None:
         raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a folder that `make_folder` could not make, or in which nothing can be written.
+
+    Raises:
+        LoadError: it is a file, or the rights are missing.
+    """
+    from marine_runtime import LoadError
+
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise LoadError(f"the folder `{path}` can't be made, as `{there}` is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise LoadError(f"nothing can be written to the folder `{path}`: no right to write to `{there}`")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing.
 

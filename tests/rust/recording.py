@@ -17,7 +17,7 @@ _TARGET = ("kind", "crate_types", "name")
 
 def recorded(root: Path) -> dict[str, Any]:
     """The recording, as if the workspace was in `root`."""
-    document: dict[str, Any] = json.loads(RECORDING.read_text().replace(_ROOT, str(root)))
+    document: dict[str, Any] = json.loads(RECORDING.read_text().replace(_ROOT, json.dumps(str(root))[1:-1]))
     return document
 
 

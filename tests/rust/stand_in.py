@@ -5,6 +5,8 @@ The file, whose name is in the environment variable STAND_IN, has:
 * `metadata`: what `cargo metadata` prints, a document or a text;
 * `modules`: for each package and target that is built, the crate type and the Wasm file;
 * `output`: what `cargo build` prints before its messages, and `errors`: what goes to stderr;
+* `finished`: whether it prints the last message of a build;
+* `seconds`: how long it works;
 * `code`: its exit code, negative for a signal;
 * `targets`, `installed`, `sysroot`: what rustc knows and has.
 """
@@ -18,14 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROGRAM = """#!{python}
-import json, os, pathlib, shutil, sys
+from tests.rust.recording import recorded
+
+PROGRAM = """#!{python} -IS
+import json, os, pathlib, shutil, sys, time
 path = pathlib.Path(os.environ["STAND_IN"])
 answers = json.loads(path.read_text())
 arguments = sys.argv[1:]
 name = os.path.basename(sys.argv[0])
 with open(path.with_suffix(".log"), "a") as log:
     print(name, *arguments, file=log)
+    if name == "cargo" and "RUSTC" in os.environ:
+        print("RUSTC", os.environ["RUSTC"], file=log)
 if name == "rustc":
     if "target-list" in arguments:
         print(*answers["targets"], sep="\\n")
@@ -41,19 +47,24 @@ elif arguments[0] == "metadata":
 else:
     print(answers["output"], end="")
     sys.stderr.write(answers["errors"])
+    if answers["seconds"]:
+        with open(path.with_suffix(".log"), "a") as log:
+            print("waiting", os.getpid(), file=log)
+        time.sleep(answers["seconds"])
     code = answers["code"]
     if code < 0:
         os.kill(os.getpid(), -code)
     for package, target, kind, file in answers["modules"] if not code else ():
         folder = path.parent / "target" / arguments[arguments.index("--target") + 1] / "debug"
-        folder.mkdir(parents=True, exist_ok=True)
         made = folder / (target + ".wasm" if kind != "rlib" else "lib" + target + ".rlib")
+        made.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, made)
         described = {{"kind": [kind], "crate_types": [kind], "name": target}}
         message = {{"reason": "compiler-artifact", "package_id": package, "target": described,
                    "profile": {{"test": False}}, "filenames": [str(made)], "fresh": False}}
         print(json.dumps(message))
-    print(json.dumps({{"reason": "build-finished", "success": not code}}))
+    if answers["finished"]:
+        print(json.dumps({{"reason": "build-finished", "success": not code}}))
     sys.exit(code)
 """
 
@@ -67,6 +78,8 @@ class StandIn:
     modules: Sequence[tuple[str, str, str, str]] = ()
     output: str = ""
     errors: str = ""
+    finished: bool = True
+    seconds: float = 0
     code: int = 0
     metadata_code: int = 0
     targets: Sequence[str] = ("wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-wasip2")
@@ -93,6 +106,14 @@ class StandIn:
             program = self.search_path / name
             program.write_text(PROGRAM.format(python=sys.executable))
             program.chmod(0o755)
+
+    def build_workspace(self, root: Path, module: Path) -> None:
+        """Build every crate of the workspace in `root` to the same module."""
+        metadata = recorded(root)
+        identities = {package["name"]: package["id"] for package in metadata["packages"]}
+        kinds = {"shapes": "rlib", "storage": "cdylib", "facade": "bin", "tool": "bin"}
+        built = [(identities[name], name, kind, str(module)) for name, kind in kinds.items()]
+        self.save(metadata=metadata, modules=[("registry#other@1.0.0", "other", "rlib", str(module)), *built])
 
     @property
     def search_path(self) -> Path:

@@ -32,6 +32,7 @@ _FOLDER = click.option(
 
 class _CompilerCommand(PassingCommand):
     passed = "CFLAGS"
+    receiver = "the compiler"
 
 
 @click.group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, PassingCommand, examples
-from marine_gen.console.inputs import make_folder, read_bytes, write_file
+from marine_gen.console.inputs import check_folder, make_folder, read_bytes, write_file
 from marine_gen.console.output import counted
 from marine_gen.console.report import clean, warn
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from marine_gen.guest.rust import Artifact, Workspace
     from marine_gen.interfaces import Interfaces
 
+_MANIFEST = "Cargo.toml"
+
 
 class _CargoCommand(PassingCommand):
     passed = "CARGO_ARGS"
+    receiver = "cargo"
 
 
 @click.command(
@@ -32,26 +36,27 @@ class _CargoCommand(PassingCommand):
         "marine-gen guest build-rust -o artifacts --features logger --interface -- --locked -p greeter",
     ),
 )
-@click.argument("crate", metavar="[CRATE_OR_WORKSPACE]", type=FILE, default=Path())
+@click.argument("crate", metavar="[CRATE_OR_WORKSPACE]", type=FILE, required=False)
 @click.option("--release", is_flag=True, help="Build with optimisations.")
 @click.option("-o", "--output", type=FILE, metavar="DIR", help="Folder to write to; CRATE_OR_WORKSPACE/artifacts else.")
 @click.option("--features", multiple=True, metavar="FEATURES", help="Features of the crates, separated by commas.")
 @click.option("--interface", "listing", is_flag=True, help="Print the typed interface of each module.")
 @click.pass_context
 def build_rust(
-    ctx: click.Context, crate: Path, release: bool, output: Path | None, features: tuple[str, ...], listing: bool
+    ctx: click.Context, crate: Path | None, release: bool, output: Path | None, features: tuple[str, ...], listing: bool
 ) -> None:
     """Build the crates of a workspace that use the Marine SDK, and embed their adapters and the SDK's version.
 
     Every binary and cdylib becomes DIR/NAME.wasm; files that would not change are not touched. A crate's folder stands
-    for that crate, the root of a workspace for all its members. Arguments behind -- go to cargo, which runs there.
+    for that crate, the root of a workspace for all its members; without one it is the nearest folder upwards with a
+    Cargo.toml. Arguments behind -- go to cargo, which runs there.
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.guest.rust import CargoFailedError
 
-    directory = crate.parent if crate.name == "Cargo.toml" else crate
-    read_bytes(directory / "Cargo.toml")  # the usual message for a file that is not there
+    directory = _nearest_crate() if crate is None else _crate_folder(crate)
     folder = directory / "artifacts" if output is None else output
+    check_folder(folder)  # before a build that may take minutes
     try:
         workspace, artifacts = _run_cargo(directory, release, features, _CargoCommand.passed_arguments(ctx))
     except CargoFailedError as error:
@@ -64,6 +69,24 @@ def build_rust(
             findings += error.diagnostics
     if findings:
         raise DiagnosticError(findings)
+
+
+def _nearest_crate() -> Path:
+    here = Path.cwd()
+    steps = (Path(*[os.pardir] * count) for count in range(len(here.parents) + 1))
+    return next((step for step in steps if (step / _MANIFEST).is_file()), None) or _crate_folder(Path())
+
+
+def _crate_folder(crate: Path) -> Path:
+    from marine_runtime import LoadError
+
+    directory = crate.parent if crate.name == _MANIFEST else crate
+    if not (directory / _MANIFEST).is_file():
+        raise LoadError(
+            f"`{directory}` is no crate, as it has no {_MANIFEST}; name the folder of a crate or workspace, "
+            "or start one with `marine-gen guest new --rust NAME`"
+        )
+    return directory
 
 
 def _run_cargo(

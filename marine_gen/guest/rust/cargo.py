@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, run_for_output
 from marine_gen.guest.rust.workspace import MODULE_KINDS, Crate, Workspace, parse_metadata
 from marine_runtime import ArgumentError
+from marine_runtime.messages import listed, quoted
 
 _OURS = ("--target", "--message-format", "--manifest-path")
 _SELECTING = ("--package", "--workspace", "--all", "--exclude")
 _RESOLVING = ("--offline", "--locked", "--frozen", "--all-features", "--no-default-features")
+_RESOLVING_BY_VALUE = ("--features", "-F", "--config", "-Z")
+_VALUE_ATTACHED = re.compile(r"(--features|--config)=|-[FZ].")
 """Arguments that count for the metadata too."""
 
 
@@ -61,8 +66,10 @@ def read_workspace(
         CargoFailedError: cargo failed.
     """
     command = [toolchain.cargo, "metadata", "--format-version", "1", "--filter-platform", toolchain.target]
-    command += [*_features(features), *(argument for argument in arguments if argument in _RESOLVING)]
-    return parse_metadata(run_for_output(command, directory), directory.resolve() / "Cargo.toml")
+    command += [*_features(features), *_resolving(arguments)]
+    return parse_metadata(
+        run_for_output(command, directory, toolchain.environment()), directory.resolve() / "Cargo.toml"
+    )
 
 
 def build_crates(
@@ -85,7 +92,7 @@ def build_crates(
         arguments: further ones for cargo.
 
     Raises:
-        CargoError: cargo can't be run, or two modules have one name.
+        CargoError: cargo can't be run, built no module, or built two of one name.
         CargoFailedError: the build failed.
     """
     command = [toolchain.cargo, "build", "--target", toolchain.target, "--message-format", "json-render-diagnostics"]
@@ -94,21 +101,40 @@ def build_crates(
     command += [*(["--release"] * release), *_features(features), *arguments]
     crates = {crate.identity: crate for crate in workspace.crates}
     found: list[Artifact] = []
-    for message in _messages(command, directory):
+    finished = False
+    for message in _messages(toolchain, command, directory):
+        finished |= message.get("reason") == "build-finished"
         if message.get("reason") == "compiler-artifact":
             try:
-                found += _artifacts(message, crates)
+                found += _artifacts(message, crates, toolchain.target)
             except (KeyError, TypeError, AttributeError) as error:
                 raise CargoError(f"what `cargo build` printed can't be read: {error!r}") from None
-    by_name: dict[str, Artifact] = {}
-    for artifact in found:
-        other = by_name.setdefault(artifact.file.name, artifact)
-        if other is not artifact:
-            raise CargoError(
-                f"the crates `{other.crate.name}` and `{artifact.crate.name}` both make `{artifact.file.name}`; "
-                "rename one of their targets"
-            )
+    if finished and not found:
+        names = listed(crate.name for crate in workspace.crates)
+        raise CargoError(f"cargo built no Marine module, as its arguments select no binary or cdylib of {names}")
+    _check_names(found)
     return tuple(found)
+
+
+def _check_names(artifacts: Sequence[Artifact]) -> None:
+    by_name: dict[str, Artifact] = {}
+    for artifact in artifacts:
+        other = by_name.setdefault(artifact.file.name, artifact)
+        if other is artifact:
+            continue
+        first, second, file = (quoted(name) for name in (other.crate.name, artifact.crate.name, artifact.file.name))
+        makers = f"two targets of the crate {first}" if first == second else f"the crates {first} and {second}"
+        raise CargoError(f"{makers} both make {file}; rename one of the two targets")
+
+
+def _resolving(arguments: Sequence[str]) -> Iterator[str]:
+    """Those of the arguments for `cargo build` that decide what crates depend on."""
+    words = iter(arguments)
+    for word in words:
+        if word in _RESOLVING_BY_VALUE:
+            yield from (word, *islice(words, 1))
+        elif word in _RESOLVING or _VALUE_ATTACHED.match(word):
+            yield word
 
 
 def _selects(argument: str) -> bool:
@@ -118,38 +144,50 @@ def _selects(argument: str) -> bool:
     return argument.startswith("-p")
 
 
-def _artifacts(message: Mapping[str, Any], crates: Mapping[str, Crate]) -> Iterator[Artifact]:
-    """The modules that one message is about; those of tests and of other crates are none."""
+def _artifacts(message: Mapping[str, Any], crates: Mapping[str, Crate], target: str) -> Iterator[Artifact]:
+    """The modules that one message is about; those of tests and of other crates are none.
+
+    A crate that is built because another one depends on it has its files further down, as `PROFILE/deps/NAME.wasm`.
+    """
     crate = crates.get(message["package_id"])
     if crate is None or message["profile"]["test"] or not MODULE_KINDS & set(message["target"]["crate_types"]):
         return
     for file in message["filenames"]:
-        if file.endswith(".wasm"):
-            yield Artifact(crate, Path(file))
+        path = Path(file)
+        if path.suffix == ".wasm" and (path.parent.name == "examples" or path.parent.parent.name == target):
+            yield Artifact(crate, path)
 
 
 def _features(features: Sequence[str]) -> list[str]:
     return ["--features", ",".join(features)] if features else []
 
 
-def _messages(command: Sequence[str], directory: Path) -> Iterator[Mapping[str, Any]]:
+def _messages(toolchain: Toolchain, command: Sequence[str], directory: Path) -> Iterator[Mapping[str, Any]]:
     """What a build tells to programs; other lines on its stdout go to stderr."""
     try:
         process = subprocess.Popen(  # noqa: S603  # cargo, as the user's environment has it
-            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command,
+            cwd=directory,
+            env=toolchain.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
         )
     except OSError as error:
         raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
     with process:
         assert process.stdout is not None
-        for line in process.stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                message = None
-            if isinstance(message, dict):
-                yield message
-            else:
-                sys.stderr.write(line.decode(errors="replace"))
+        try:
+            for line in process.stdout:
+                try:
+                    message = json.loads(line)
+                except (ValueError, RecursionError):
+                    message = None
+                if isinstance(message, dict):
+                    yield message
+                else:
+                    sys.stderr.write(line.decode(errors="replace"))
+        except BaseException:  # Ctrl-C, which a terminal sends to cargo too, but others may not
+            process.terminate()
+            raise
     if process.returncode:
         raise CargoFailedError("cargo build", process.returncode)

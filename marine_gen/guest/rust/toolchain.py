@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from marine_runtime import MarineError
+from marine_runtime.messages import quoted
 
 TARGETS = ("wasm32-wasip1", "wasm32-wasi")
 """Targets of modules, the preferred one first; toolchains before Rust 1.78 know the second alone."""
 
 _INSTALLERS = {
     "rustup": "rustup default stable",
-    "apt-get": "apt-get install cargo libstd-rust-dev-wasm32 lld",
+    "apt-get": "apt-get install cargo libstd-rust-dev-wasm32 rust-llvm",
     "dnf": "dnf install cargo rust-std-static-wasm32-wasip1",
     "pacman": "pacman -S rustup && rustup default stable",
     "brew": "brew install rustup && rustup default stable",
@@ -45,10 +46,15 @@ class CargoFailedError(CargoError):
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where cargo is, and the target that it builds modules for."""
+    """Where cargo and rustc are, and the target that modules are built for."""
 
     cargo: str
+    rustc: str
     target: str
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables that cargo runs with: it would look for a relative RUSTC from its own directory."""
+        return {**os.environ, "RUSTC": self.rustc} if os.environ.get("RUSTC") else os.environ
 
 
 def find_toolchain(directory: Path, *, builds_std: bool = False) -> Toolchain:
@@ -61,27 +67,31 @@ def find_toolchain(directory: Path, *, builds_std: bool = False) -> Toolchain:
     Raises:
         CargoError: something is missing; the message has the command that installs it.
     """
-    cargo, rustc = _program("cargo", directory), _program("rustc", directory)
+    cargo, rustc = _program("cargo"), _program("rustc")
     listed = _ask(rustc, directory, "--print", "target-list").split()
     known = [target for target in TARGETS if target in listed]
     if not known:
         raise CargoError(f"`{rustc}` has no target for WASI ({' or '.join(TARGETS)}); {_install_cargo()}")
     for target in known:
         if builds_std or _has_std(rustc, directory, target):
-            return Toolchain(cargo, target)
+            return Toolchain(cargo, rustc, target)
     raise CargoError(
         f"the standard library of Rust for {known[0]} is not installed; run `{_add_target(rustc, directory, known[0])}`"
     )
 
 
-def _program(name: str, directory: Path) -> str:
+def _program(name: str) -> str:
     """`name` on the search path, or what the environment variable of that name says, as for cargo itself."""
-    chosen = os.environ.get(name.upper()) or name
-    # A path with a folder is found from where cargo runs.
-    found = shutil.which(chosen if chosen == os.path.basename(chosen) else os.path.join(directory, chosen))
-    if found is None:
-        raise CargoError(f"there is no `{chosen}` on this machine; {_install_cargo()}")
-    return os.path.abspath(found)
+    variable = name.upper()
+    chosen = os.environ.get(variable)
+    if found := shutil.which(chosen or name):
+        return os.path.abspath(found)
+    if chosen:
+        raise CargoError(
+            f"{variable} in the environment is {quoted(chosen)}, which is no program on this machine; "
+            f"change it, or unset it to use the `{name}` on the search path"
+        )
+    raise CargoError(f"there is no `{name}` on this machine; {_install_cargo()}")
 
 
 def _install_cargo() -> str:
@@ -104,7 +114,7 @@ def _add_target(rustc: str, directory: Path, target: str) -> str:
     if sysroot == Path("/usr") and shutil.which("dnf"):
         return f"dnf install rust-std-static-{target}"
     if sysroot == Path("/usr") and shutil.which("apt-get"):
-        return "apt-get install libstd-rust-dev-wasm32 lld"
+        return "apt-get install libstd-rust-dev-wasm32 rust-llvm"
     return f"rustup target add {target}"
 
 
@@ -112,7 +122,7 @@ def _ask(rustc: str, directory: Path, *question: str) -> str:
     return run_for_output([rustc, *question], directory)
 
 
-def run_for_output(command: Sequence[str], directory: Path) -> str:
+def run_for_output(command: Sequence[str], directory: Path, environment: Mapping[str, str] = os.environ) -> str:
     """The stdout of a command; its stderr goes to ours.
 
     Raises:
@@ -121,7 +131,7 @@ def run_for_output(command: Sequence[str], directory: Path) -> str:
     """
     try:
         done = subprocess.run(  # noqa: S603  # cargo or rustc, as the user's environment has them
-            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+            command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
         )
     except OSError as error:
         raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
