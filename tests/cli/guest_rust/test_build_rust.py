@@ -61,31 +61,45 @@ def test_a_crate_stands_for_itself(run: Run, cargo: StandIn, monkeypatch: pytest
     assert cargo.asked()[0].endswith("-p facade:0.1.0")
 
 
-def without(document: dict[str, Any], package: str, key: str) -> dict[str, Any]:
-    """The metadata in which a package does not depend on the SDK any more, or has no target that is a module."""
+def without(document: dict[str, Any], package: str, key: str) -> None:
+    """Change the metadata, so that a package does not depend on the SDK any more, or has no target that is a module."""
     for item in document["packages"]:
         if item["name"] == package and key == "targets":
             item["targets"] = [{"kind": ["lib"], "crate_types": ["lib"], "name": package}]
     for node in document["resolve"]["nodes"]:
         if f"/{package}#" in node["id"] and key == "sdk":
             node["deps"] = []
-    return document
 
 
-def test_crates_that_are_no_modules(run: Run, folder: Path, cargo: StandIn) -> None:
+def test_crates_without_the_sdk(run: Run, folder: Path, cargo: StandIn) -> None:
     done = run("guest", "build-rust", "ws/tool")
-    where = folder / "ws" / "tool"
-    advice = "as it does not depend on marine-rs-sdk; run `cargo add marine-rs-sdk` in the crate's folder"
-    assert (done.exit_code, done.stderr) == (1, f"error: `{where}` is not a Marine module, {advice}\n")
-    done = run("guest", "build-rust", "ws/shapes")
-    assert done.exit_code == 1
-    assert done.stderr.startswith("error: `shapes` can't become a Wasm module, as it is a library; give it a `src/main")
-    document = cargo.metadata
+    reason = f"`{folder / 'ws' / 'tool'}` is not a Marine module, as it does not depend on marine-rs-sdk"
+    advice = "run `cargo add marine-rs-sdk` in the crate's folder"
+    assert (done.exit_code, done.stderr) == (1, f"error: {reason}; {advice}\n")
     for package in ("storage", "facade", "shapes"):
-        document = without(document, package, "sdk")
-    cargo.save(metadata=document)
+        without(cargo.metadata, package, "sdk")
+    cargo.save()
     done = run("guest", "build-rust", "ws")
-    assert done.stderr.startswith(f"error: no member of the workspace `{folder / 'ws'}` is a Marine module, as it does")
+    reason = f"no member of the workspace `{folder / 'ws'}` is a Marine module, as none depends on marine-rs-sdk"
+    assert (done.exit_code, done.stderr) == (1, f"error: {reason}; {advice}\n")
+    for package in cargo.metadata["packages"]:
+        package["dependencies"] = [{"name": "marine-rs-sdk", "optional": package["name"] == "facade"}]
+    cargo.save()
+    advice = "`facade` does with one of its features: name it by --features"
+    assert run("guest", "build-rust", "ws").stderr == f"error: {reason}; {advice}\n"
+    assert cargo.asked() == []
+
+
+def test_libraries(run: Run, cargo: StandIn) -> None:
+    advice = 'add a `src/main.rs`, or `crate-type = ["cdylib"]` in the table [lib] of Cargo.toml'
+    done = run("guest", "build-rust", "ws/shapes")
+    reason = "`shapes` is a library and can't become a Wasm module"
+    assert (done.exit_code, done.stderr) == (1, f"error: {reason}; {advice}\n")
+    for package in ("storage", "facade"):
+        without(cargo.metadata, package, "targets")
+    cargo.save()
+    reason = "`storage`, `facade`, `shapes` are libraries and can't become a Wasm module"
+    assert run("guest", "build-rust", "ws").stderr == f"error: {reason}; {advice}\n"
     assert cargo.asked() == []
 
 
@@ -139,6 +153,15 @@ def test_a_crate_built_for_another_one_is_no_module(run: Run, folder: Path, carg
     assert [path.name for path in (folder / "ws" / "artifacts").iterdir()] == ["facade.wasm"]
     cargo.save(modules=[(facade[0], "examples/facade", *facade[2:])])
     assert run("guest", "build-rust", "ws", "--", "--examples").stdout == "up to date ws/artifacts/facade.wasm\n"
+
+
+def test_a_crate_with_the_name_of_a_dependency(run: Run, cargo: StandIn) -> None:
+    packages = cargo.metadata["packages"]
+    (facade,) = (package for package in packages if package["name"] == "facade")
+    packages.append({**facade, "id": "registry#facade@0.1.0", "source": "registry"})
+    cargo.save()
+    assert run("guest", "build-rust", "ws").exit_code == 0
+    assert cargo.asked()[0].endswith(f"-p storage:0.1.0 -p {facade['id']}")
 
 
 def test_arguments_that_choose_no_module(run: Run, folder: Path, cargo: StandIn) -> None:
