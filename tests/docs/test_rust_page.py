@@ -49,6 +49,7 @@ def test_the_tutorial_runs(tmp_path: Path, variables: Mapping[str, str]) -> None
     script(with_text(PAGE, "sh", "cargo new"), tmp_path, variables)
     crate = tmp_path / "counter"
     (crate / "src" / "main.rs").write_text(with_text(PAGE, "rust", "AtomicU32").text)
+    (crate / "Config.toml").write_text(with_text(PAGE, "toml", "counter").text)
     assert "func count(text: string) -> Count" in script(with_text(PAGE, "sh", "--interface"), crate, variables)
     program = with_text(PAGE, "py", "counter_service").text
     (crate / "client.py").write_text(program)
