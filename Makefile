@@ -83,8 +83,8 @@ guests-check: $(GUESTS)
 # Installs that C compiler.
 toolchain: $(GUESTS)
 
-# Where cargo has no target for modules: unpacks cargo, rustc and the target out of Debian's packages into .venv-rust, for
-# the tests of `guest build-rust`. Installs nothing; half a minute and half a gigabyte.
+# Where cargo has no target for modules: unpacks cargo, rustc and the target from Debian's packages into .venv-rust, for
+# the tests of `guest build-rust`. Installs nothing; takes half a minute and half a gigabyte.
 rust-toolchain: $(STAMP)
 	$(BIN)/python -m tests.rust.toolchain
 

@@ -27,7 +27,7 @@ class PassingCommand(click.Command):
     """Their name on the help page."""
 
     receiver = "the program"
-    """Who they are for, in messages."""
+    """The program that they go to, in messages."""
 
     _KEY = "marine_gen.passed"
 

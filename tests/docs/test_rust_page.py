@@ -28,7 +28,7 @@ def with_text(page: Path, language: str, text: str) -> Block:
 
 
 def script(block: Block, folder: Path, variables: Mapping[str, str]) -> str:
-    """Run the commands of a block; gives what they printed."""
+    """The output of the commands of a block."""
     return must(["bash", "-e", "-c", block.text], folder, variables)
 
 

@@ -1,4 +1,4 @@
-"""What cargo says of `workspace`, recorded: the part of its metadata that is read, without places of this machine."""
+"""The recorded metadata of `workspace`: the part that is read, without paths of this machine."""
 
 from __future__ import annotations
 

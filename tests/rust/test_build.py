@@ -36,7 +36,7 @@ CALL_PARAMETERS = {"SecurityTetraplet", "ParticleParameters", "CallParameters"}
 
 
 def time_zone(place: U32) -> str:
-    """What the modules of the workspace import."""
+    """The function that the modules of the workspace import."""
     return f"zone {place}"
 
 
@@ -69,7 +69,7 @@ def run(command: str | Sequence[str], folder: Path, variables: Mapping[str, str]
 
 
 def must(command: str | Sequence[str], folder: Path, variables: Mapping[str, str]) -> str:
-    """Run a command that has to succeed; gives what it printed."""
+    """The output of a command that has to succeed."""
     done = run(command, folder, variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -21,7 +21,7 @@ from marine_gen.guest.rust import CargoError, find_toolchain
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / ".venv-rust"
-"""Where the toolchain is unpacked, and where tests keep what cargo downloads and builds."""
+"""The folder of the unpacked toolchain, and of everything that cargo downloads and builds in tests."""
 
 RELEASE = os.environ.get("MARINE_GEN_RUST_RELEASE", "trixie")
 """The Debian release; its Rust is new enough for `wasm32-wasip1` and the features of WebAssembly that come with it."""

@@ -1,6 +1,6 @@
 """`marine-gen guest`: modules from C and from Rust.
 
-`new` starts one, `build` compiles C, `header` writes the glue of C to look at. `build-rust` is in `guest_rust`.
+`new` starts one, `build` compiles C, `header` writes the glue for C. `build-rust` is in `guest_rust`.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def header(interface: Path, output: Path) -> None:
 def new(name: str, rust: bool, output: Path) -> None:
     """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten.
 
-    With --rust it is a folder NAME with a crate of the Marine SDK.
+    With --rust, write a folder NAME with a crate of the Marine SDK instead.
     """
     from marine_gen.guest import new_guest
     from marine_gen.guest.rust import new_rust_guest

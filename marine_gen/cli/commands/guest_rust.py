@@ -38,8 +38,14 @@ class _CargoCommand(PassingCommand):
 )
 @click.argument("crate", metavar="[CRATE_OR_WORKSPACE]", type=FILE, required=False)
 @click.option("--release", is_flag=True, help="Build with optimisations.")
-@click.option("-o", "--output", type=FILE, metavar="DIR", help="Folder to write to; CRATE_OR_WORKSPACE/artifacts else.")
-@click.option("--features", multiple=True, metavar="FEATURES", help="Features of the crates, separated by commas.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="DIR",
+    help="Folder to write to; by default `artifacts` in the crate or workspace.",
+)
+@click.option("--features", multiple=True, metavar="FEATURES", help="Features to enable, separated by commas.")
 @click.option("--interface", "listing", is_flag=True, help="Print the typed interface of each module.")
 @click.pass_context
 def build_rust(
@@ -106,7 +112,7 @@ def _run_cargo(
 
 
 def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, listing: bool) -> None:
-    """Embed the adapters of what cargo wrote, and say what was done.
+    """Embed adapters into a module of cargo, and print what was done.
 
     Raises:
         DiagnosticError: the description of the module is wrong.

@@ -1,4 +1,4 @@
-"""Builds by cargo. What it prints for people goes to stderr as it is, with the colours that it chooses itself."""
+"""Builds by cargo. Its messages for people go to stderr as they are, in the colours that it chooses itself."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Artifact:
     """A Wasm module as cargo wrote it, without adapters.
 
     Attributes:
-        crate: the crate that it comes from.
-        file: where it is.
+        crate: the crate that it was built from.
+        file: its path.
     """
 
     crate: Crate
@@ -39,10 +39,10 @@ class Artifact:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse what would contradict the command.
+    """Refuse arguments that would contradict the command.
 
     Raises:
-        ArgumentError: an argument for cargo is one that is given to cargo already.
+        ArgumentError: an argument sets what the command itself sets.
     """
     for argument in arguments:
         name = argument.partition("=")[0]
@@ -52,7 +52,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def builds_std(arguments: Sequence[str]) -> bool:
-    """Whether cargo is told to build the standard library: `-Zbuild-std`, `-Z build-std=…`."""
+    """Test for an argument that makes cargo build the standard library: `-Zbuild-std`, `-Z build-std=…`."""
     return any(argument.removeprefix("-Z").startswith("build-std") for argument in arguments)
 
 
@@ -84,11 +84,11 @@ def build_crates(
     """The modules of `workspace`, built or found up to date by cargo.
 
     Args:
-        toolchain: what builds.
-        workspace: what is built, unless `arguments` name packages.
+        toolchain: cargo, and the target.
+        workspace: the modules to build, unless `arguments` select packages.
         directory: where cargo runs.
-        release: whether with optimisations.
-        features: those of the crates to switch on.
+        release: build with optimisations.
+        features: features to enable.
         arguments: further ones for cargo.
 
     Raises:
@@ -138,16 +138,16 @@ def _resolving(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _selects(argument: str) -> bool:
-    """Whether an argument for cargo names the packages to build."""
+    """Test for an argument that selects packages."""
     if argument.startswith("--"):
         return argument.partition("=")[0] in _SELECTING
     return argument.startswith("-p")
 
 
 def _artifacts(message: Mapping[str, Any], crates: Mapping[str, Crate], target: str) -> Iterator[Artifact]:
-    """The modules that one message is about; those of tests and of other crates are none.
+    """The modules in the files of one message; files of tests and of other crates are none.
 
-    A crate that is built because another one depends on it has its files further down, as `PROFILE/deps/NAME.wasm`.
+    A crate that is built only because another one depends on it has its files one level deeper, in `PROFILE/deps`.
     """
     crate = crates.get(message["package_id"])
     if crate is None or message["profile"]["test"] or not MODULE_KINDS & set(message["target"]["crate_types"]):
@@ -163,7 +163,7 @@ def _features(features: Sequence[str]) -> list[str]:
 
 
 def _messages(toolchain: Toolchain, command: Sequence[str], directory: Path) -> Iterator[Mapping[str, Any]]:
-    """What a build tells to programs; other lines on its stdout go to stderr."""
+    """Run a build, and yield its messages for programs; other lines on its stdout go to stderr."""
     try:
         process = subprocess.Popen(  # noqa: S603  # cargo, as the user's environment has it
             command,

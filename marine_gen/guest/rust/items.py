@@ -25,7 +25,7 @@ _ATTRIBUTE = re.compile(r"#\[(?:\w+::)?(?:marine|fce)\b")
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """How an item is called in a message, and the pattern of its first line, with the name as a group."""
+    """The name of an item in messages, and the pattern of its first line, with the name as a group."""
 
     shown: str
     pattern: str
@@ -63,7 +63,7 @@ def _within(finding: Diagnostic, items: Sequence[_Item], crate: Crate) -> str:
 
 
 def _items(finding: Diagnostic) -> Iterator[_Item]:
-    """What a finding may be about; a section has a name, and no kind of item."""
+    """The items that a finding may be about, several because a section has a name but no kind of item."""
     section = finding.span.section if finding.span else ""
     for prefix in PREFIXES:
         if section.startswith(prefix):
@@ -103,7 +103,7 @@ def _imports(namespace: str) -> _Item:
 
 
 def _places(item: _Item, folders: Sequence[Path]) -> Iterator[tuple[Path, SourceSpan]]:
-    """Where an item may be; one that has the attribute `#[marine]` above it comes first."""
+    """Possible places of an item; those with the attribute `#[marine]` above them come first."""
     pattern = re.compile(item.pattern, re.MULTILINE)
     found = []
     for path in _sources(folders):

@@ -46,7 +46,7 @@ class CargoFailedError(CargoError):
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where cargo and rustc are, and the target that modules are built for."""
+    """The paths of cargo and rustc, and the target that modules are built for."""
 
     cargo: str
     rustc: str

@@ -45,11 +45,11 @@ class Crate:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What is built.
+    """The crates to build, and the folders of their sources.
 
     Attributes:
-        crates: the modules, in the order of cargo.
-        sources: the folders of all packages that are here and not from a registry.
+        crates: the Marine modules, in cargo's order.
+        sources: the folders of all packages on this machine; those from a registry are not among them.
     """
 
     crates: tuple[Crate, ...]

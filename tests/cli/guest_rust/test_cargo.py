@@ -1,4 +1,4 @@
-"""What cargo is asked, and what comes of its answers and its failures."""
+"""Arguments that reach cargo, its output, and its failures."""
 
 from __future__ import annotations
 
