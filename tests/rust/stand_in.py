@@ -2,11 +2,11 @@
 
 The file, whose name is in the environment variable STAND_IN, has:
 
-* `metadata`: what `cargo metadata` prints, a document or a text;
+* `metadata`: what `cargo metadata` prints, a document or a text, `resolving`, what goes to stderr with it, and
+  `metadata_code`, its exit code;
 * `modules`: for each package and target that is built, the crate type and the Wasm file;
 * `output`: what `cargo build` prints before its messages, and `errors`: what goes to stderr;
-* `finished`: whether it prints the last message of a build;
-* `seconds`: how long it works;
+* `finished`: whether it prints the last message of a build, and `seconds`, how long it works;
 * `code`: its exit code, negative for a signal;
 * `targets`, `installed`, `sysroot`: what rustc knows and has.
 """
@@ -23,45 +23,51 @@ from typing import Any
 from tests.rust.recording import recorded
 
 PROGRAM = """#!{python} -IS
-import json, os, pathlib, shutil, sys, time
-path = pathlib.Path(os.environ["STAND_IN"])
-answers = json.loads(path.read_text())
+import json, os, sys
+path = os.environ["STAND_IN"]
+with open(path) as file:
+    answers = json.load(file)
 arguments = sys.argv[1:]
 name = os.path.basename(sys.argv[0])
-with open(path.with_suffix(".log"), "a") as log:
-    print(name, *arguments, file=log)
-    if name == "cargo" and "RUSTC" in os.environ:
-        print("RUSTC", os.environ["RUSTC"], file=log)
+
+def note(*words):
+    with open(os.path.splitext(path)[0] + ".log", "a") as log:
+        print(*words, file=log)
+
+note(name, *arguments)
+if name == "cargo" and "RUSTC" in os.environ:
+    note("RUSTC", os.environ["RUSTC"])
 if name == "rustc":
     if "target-list" in arguments:
         print(*answers["targets"], sep="\\n")
     elif "sysroot" in arguments:
         print(answers["sysroot"])
     else:
-        print(path.parent / "std" / arguments[-1])
+        print(os.path.join(os.path.dirname(path), "std", arguments[-1]))
 elif arguments[0] == "metadata":
     document = answers["metadata"]
     print(document if isinstance(document, str) else json.dumps(document))
-    sys.stderr.write(answers.get("resolving", ""))
-    sys.exit(answers.get("metadata_code", 0))
+    sys.stderr.write(answers["resolving"])
+    sys.exit(answers["metadata_code"])
 else:
     print(answers["output"], end="")
     sys.stderr.write(answers["errors"])
     if answers["seconds"]:
-        with open(path.with_suffix(".log"), "a") as log:
-            print("waiting", os.getpid(), file=log)
+        import time
+        note("waiting", os.getpid())
         time.sleep(answers["seconds"])
     code = answers["code"]
     if code < 0:
         os.kill(os.getpid(), -code)
     for package, target, kind, file in answers["modules"] if not code else ():
-        folder = path.parent / "target" / arguments[arguments.index("--target") + 1] / "debug"
-        made = folder / (target + ".wasm" if kind != "rlib" else "lib" + target + ".rlib")
-        made.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, made)
+        folder = os.path.join(os.path.dirname(path), "target", arguments[arguments.index("--target") + 1], "debug")
+        made = os.path.join(folder, "lib" + target + ".rlib" if kind == "rlib" else target + ".wasm")
+        os.makedirs(os.path.dirname(made), exist_ok=True)
+        with open(file, "rb") as source, open(made, "wb") as copy:
+            copy.write(source.read())
         described = {{"kind": [kind], "crate_types": [kind], "name": target}}
         message = {{"reason": "compiler-artifact", "package_id": package, "target": described,
-                   "profile": {{"test": False}}, "filenames": [str(made)], "fresh": False}}
+                   "profile": {{"test": False}}, "filenames": [made], "fresh": False}}
         print(json.dumps(message))
     if answers["finished"]:
         print(json.dumps({{"reason": "build-finished", "success": not code}}))
@@ -81,6 +87,7 @@ class StandIn:
     finished: bool = True
     seconds: float = 0
     code: int = 0
+    resolving: str = ""
     metadata_code: int = 0
     targets: Sequence[str] = ("wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-wasip2")
     installed: Sequence[str] = ("wasm32-wasip1",)

@@ -166,24 +166,26 @@ def test_errors_of_the_compiler_pass_through(workspace: Path, variables: Mapping
 
 
 def test_a_new_project_answers_in_three_commands(variables: Mapping[str, str], tmp_path: Path) -> None:
-    must("marine-gen guest new --rust greeter", tmp_path, variables)
-    built = must("marine-gen guest build-rust greeter --release", tmp_path, variables)
-    assert built.startswith("built greeter/artifacts/greeter.wasm: ")
-    answer = must(["marine-gen", "run", "greeter/Config.toml", "greeter.greet", '["World"]'], tmp_path, variables)
+    folder = tmp_path / "wörk späce"
+    folder.mkdir()
+    must("marine-gen guest new --rust my-greeter", folder, variables)
+    built = must("marine-gen guest build-rust my-greeter --release", folder, variables)
+    assert built.startswith("built my-greeter/artifacts/my-greeter.wasm: ")
+    answer = must(["marine-gen", "run", "my-greeter/Config.toml", "my-greeter.greet", '["World"]'], folder, variables)
     assert json.loads(answer)["text"] == "Hello, World"
     assert json.loads(answer)["weekday"].isalpha()
     printed = must(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "greeter/tests"], tmp_path, variables
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "my-greeter/tests"], folder, variables
     )
     assert "1 passed" in printed
-    must("marine-gen build greeter/Config.toml -o greeter_service", tmp_path, variables)
+    must("marine-gen build my-greeter/Config.toml -o greeter_service", folder, variables)
     program = (
         "import greeter_service\n\n"
         "with greeter_service.load() as service:\n"
-        '    print(service.modules.greeter.greet("you").text)\n'
+        '    print(service.modules.my_greeter.greet("you").text)\n'
     )
-    (tmp_path / "client.py").write_text(program)
-    assert must([sys.executable, "client.py"], tmp_path, variables) == "Hello, you\n"
-    assert mypy(tmp_path, "client.py", paths=[tmp_path])[0] == 0
-    (tmp_path / "wrong.py").write_text(program.replace('"you"', "7"))
-    assert mypy(tmp_path, "wrong.py", paths=[tmp_path])[0] == 1
+    (folder / "client.py").write_text(program)
+    assert must([sys.executable, "client.py"], folder, variables) == "Hello, you\n"
+    assert mypy(folder, "client.py", paths=[folder])[0] == 0
+    (folder / "wrong.py").write_text(program.replace('"you"', "7"))
+    assert mypy(folder, "wrong.py", paths=[folder])[0] == 1

@@ -42,27 +42,13 @@ def test_packages_of_the_user_win(run: Run, cargo: StandIn, argument: str) -> No
     assert cargo.asked()[0].endswith(f"json-render-diagnostics {argument}")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "--features x",
-        "--features=x,y",
-        "-F x",
-        "-Fx",
-        "--all-features",
-        "--no-default-features",
-        "--config net.offline=true",
-        "--config=a=b",
-        "-Z next",
-        "-Znext",
-        "--offline --frozen",
-    ],
-)
-def test_arguments_that_change_dependencies_count_for_the_metadata(run: Run, cargo: StandIn, arguments: str) -> None:
+def test_arguments_that_change_dependencies_count_for_the_metadata(run: Run, cargo: StandIn) -> None:
     """The SDK may be an optional dependency."""
-    assert run("guest", "build-rust", "ws", "--", "-v", *arguments.split(), "--keep-going").exit_code == 0
-    assert cargo.asked("cargo metadata")[0].endswith(f" wasm32-wasip1 {arguments}")
-    assert cargo.asked()[0].endswith(f" -v {arguments} --keep-going")
+    counting = "--features x --features=x,y -F x -Fx --all-features --no-default-features --config net.offline=true "
+    counting += "--config=a=b -Z next -Znext --offline --frozen"
+    assert run("guest", "build-rust", "ws", "--", "-v", *counting.split(), "--keep-going").exit_code == 0
+    assert cargo.asked("cargo metadata")[0].endswith(f" wasm32-wasip1 {counting}")
+    assert cargo.asked()[0].endswith(f" -v {counting} --keep-going")
 
 
 def test_other_arguments_leave_the_packages(run: Run, cargo: StandIn) -> None:
