@@ -98,7 +98,15 @@ def _crate_folder(crate: Path) -> Path:
 def _run_cargo(
     directory: Path, release: bool, features: Sequence[str], arguments: Sequence[str]
 ) -> tuple[Workspace, tuple[Artifact, ...]]:
-    from marine_gen.guest.rust import build_crates, builds_std, check_arguments, find_toolchain, read_workspace
+    from marine_gen.guest.rust import (
+        CargoFailedError,
+        build_crates,
+        builds_std,
+        check_arguments,
+        find_toolchain,
+        missing_linker,
+        read_workspace,
+    )
     from marine_runtime import ArgumentError
 
     try:
@@ -107,8 +115,13 @@ def _run_cargo(
         raise click.UsageError(str(error)) from None
     toolchain = find_toolchain(directory, builds_std=builds_std(arguments))
     workspace = read_workspace(toolchain, directory, features=features, arguments=arguments)
-    artifacts = build_crates(toolchain, workspace, directory, release=release, features=features, arguments=arguments)
-    return workspace, artifacts
+    try:
+        built = build_crates(toolchain, workspace, directory, release=release, features=features, arguments=arguments)
+    except CargoFailedError:
+        if advice := missing_linker(toolchain, directory):
+            warn(f"`rust-lld`, which links modules, is not installed; run `{advice}` unless another linker is chosen")
+        raise
+    return workspace, built
 
 
 def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, listing: bool) -> None:

@@ -7,7 +7,7 @@ the Rust item behind a section of a module, and `scaffold` writes a new project.
 from marine_gen.guest.rust.cargo import Artifact, build_crates, builds_std, check_arguments, read_workspace
 from marine_gen.guest.rust.items import locate_items
 from marine_gen.guest.rust.scaffold import new_rust_guest
-from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, find_toolchain
+from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, find_toolchain, missing_linker
 from marine_gen.guest.rust.workspace import SDK, Crate, Workspace
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_arguments",
     "find_toolchain",
     "locate_items",
+    "missing_linker",
     "new_rust_guest",
     "read_workspace",
 ]

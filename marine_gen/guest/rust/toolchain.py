@@ -27,6 +27,9 @@ _INSTALLERS = {
 }
 """The command that installs cargo, by the first program of these that the machine has."""
 
+_SYSTEM = Path("/usr")
+"""The sysroot of a Rust from packages of the system."""
+
 
 class CargoError(MarineError):
     """Cargo or rustc is missing, can't be run, or printed something that can't be read."""
@@ -80,6 +83,13 @@ def find_toolchain(directory: Path, *, builds_std: bool = False) -> Toolchain:
     )
 
 
+def missing_linker(toolchain: Toolchain, directory: Path) -> str:
+    """The command that installs the linker for modules where Debian's Rust lacks it, which cargo does not say."""
+    if shutil.which("rust-lld") or not shutil.which("apt-get"):
+        return ""
+    return "apt-get install rust-llvm" if _sysroot(toolchain.rustc, directory) == _SYSTEM else ""
+
+
 def _program(name: str) -> str:
     """`name` on the search path, or what the environment variable of that name says, as for cargo itself."""
     variable = name.upper()
@@ -108,14 +118,18 @@ def _has_std(rustc: str, directory: Path, target: str) -> bool:
 
 def _add_target(rustc: str, directory: Path, target: str) -> str:
     """The command that installs the standard library for `target`."""
-    sysroot = Path(_ask(rustc, directory, "--print", "sysroot").strip())
+    sysroot = _sysroot(rustc, directory)
     if sysroot.parent.name == "toolchains":
         return f"rustup target add {target} --toolchain {sysroot.name}"
-    if sysroot == Path("/usr") and shutil.which("dnf"):
+    if sysroot == _SYSTEM and shutil.which("dnf"):
         return f"dnf install rust-std-static-{target}"
-    if sysroot == Path("/usr") and shutil.which("apt-get"):
+    if sysroot == _SYSTEM and shutil.which("apt-get"):
         return "apt-get install libstd-rust-dev-wasm32 rust-llvm"
     return f"rustup target add {target}"
+
+
+def _sysroot(rustc: str, directory: Path) -> Path:
+    return Path(_ask(rustc, directory, "--print", "sysroot").strip())
 
 
 def _ask(rustc: str, directory: Path, *question: str) -> str:

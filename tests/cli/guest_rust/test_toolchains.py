@@ -51,6 +51,23 @@ def test_a_missing_target(run: Run, cargo: StandIn, sysroot: str, programs: list
     assert run("guest", "build-rust", "ws", "--", "-Z", "build-std=std").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("sysroot", "programs", "advised"),
+    [
+        ("/usr", ["apt-get"], True),
+        ("/usr", ["apt-get", "rust-lld"], False),
+        ("/usr", [], False),
+        ("/opt/rust", ["apt-get"], False),
+    ],
+)
+def test_a_missing_linker(run: Run, cargo: StandIn, sysroot: str, programs: list[str], advised: bool) -> None:
+    """Debian's packages of the target do not depend on that of the linker; cargo only says that there is none."""
+    cargo.save(sysroot=sysroot, programs=["cargo", "rustc", *programs], code=101)
+    done = run("guest", "build-rust", "ws")
+    warning = "warning: `rust-lld`, which links modules, is not installed; run `apt-get install rust-llvm` unless"
+    assert (done.exit_code, warning in done.stderr) == (101, advised)
+
+
 @pytest.mark.parametrize("missing", ["cargo", "rustc"])
 @pytest.mark.parametrize(
     ("programs", "advice"),

@@ -8,7 +8,11 @@ pub fn main() {}
 #[marine]
 pub fn describe(shape: Shape) -> String {
     let text = format!("{}: {}", shape.name, shape.points.len());
-    let text = if cfg!(feature = "loud") { text.to_uppercase() } else { text };
+    let text = if cfg!(feature = "loud") {
+        text.to_uppercase()
+    } else {
+        text
+    };
     put(shape.name, text.clone());
     text
 }
@@ -20,7 +24,13 @@ pub fn recall(name: String) -> String {
 
 #[marine]
 pub fn mirrored(points: Vec<Point>) -> Vec<Point> {
-    points.into_iter().map(|point| Point { x: -point.x, y: point.y }).collect()
+    points
+        .into_iter()
+        .map(|point| Point {
+            x: -point.x,
+            y: point.y,
+        })
+        .collect()
 }
 
 #[marine]
