@@ -192,18 +192,18 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a folder that `make_folder` could not make, or in which nothing can be written.
+    """Refuse a folder that `make_folder` could not make, before work whose results are to go there.
 
     Raises:
-        LoadError: it is a file, or the rights are missing.
+        LoadError: a file is in the way, or the rights are missing.
     """
     from marine_runtime import LoadError
 
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    there = next(folder for folder in (path, *path.absolute().parents) if os.path.exists(folder))
     if not there.is_dir():
         raise LoadError(f"the folder `{path}` can't be made, as `{there}` is a file")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise LoadError(f"nothing can be written to the folder `{path}`: no right to write to `{there}`")
+    if there != path and not os.access(there, os.W_OK | os.X_OK):
+        raise LoadError(f"the folder `{path}` can't be made, as nothing can be written to `{there}`")
 
 
 def make_folder(path: Path) -> None:

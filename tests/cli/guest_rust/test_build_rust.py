@@ -202,19 +202,20 @@ def test_folders_without_a_crate(run: Run, cargo: StandIn, name: str | None) -> 
     assert cargo.asked("") == []
 
 
-def test_folders_that_nothing_can_be_written_to(
-    run: Run, folder: Path, cargo: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That is said before anything is built."""
+def test_places_that_cannot_be_written(run: Run, folder: Path, cargo: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that can't be made is reported before anything is built."""
     (folder / "file").touch()
     done = run("guest", "build-rust", "ws", "-o", "file/x")
     assert done.stderr == f"error: the folder `file/x` can't be made, as `{folder}/file` is a file\n"
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(folder / "ws"))
     done = run("guest", "build-rust", "ws")
     assert done.stderr == (
-        f"error: nothing can be written to the folder `ws/artifacts`: no right to write to `{folder}/ws`\n"
+        f"error: the folder `ws/artifacts` can't be made, as nothing can be written to `{folder}/ws`\n"
     )
     assert (done.exit_code, cargo.asked("")) == (1, [])
+    (folder / "ws" / "artifacts" / "facade.wasm").mkdir(parents=True)
+    done = run("guest", "build-rust", "ws")
+    assert (done.exit_code, done.stderr) == (1, "error: `ws/artifacts/facade.wasm` can't be written: Is a directory\n")
 
 
 @pytest.mark.parametrize("name", ["wörk späce", "工作区", "-ws", "a'b\"c$d"])
