@@ -1,9 +1,9 @@
 """A Rust toolchain with a standard library for WASI, for the tests: the machine's own, or one from Debian's packages.
 
-`make rust-toolchain` runs this. Where cargo has the target already, nothing is done. Elsewhere packages of one Debian
-release are unpacked into a folder, without installing anything, so no rights are needed; compiler and standard library
-are of one version there. Its programs run with the C library that they were built for. Build scripts and procedural
-macros are linked by the machine's C compiler.
+`make rust-toolchain` runs this. It does nothing where cargo has the target already. Elsewhere it unpacks packages of
+one Debian release into a folder, in which compiler and standard library are of one version; nothing is installed, so it
+needs no rights. The programs run with the C library that they were built for. The machine's C compiler links build
+scripts and procedural macros.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RELEASE = os.environ.get("MARINE_GEN_RUST_RELEASE", "trixie")
 
 PACKAGES = ("rustc", "cargo", "libstd-rust-dev-wasm32", "lld")
 LEFT_OUT = re.compile(r"(gcc|cpp|binutils|lib\w+san|linux-libc|libc6-dev|libgprofng|libgcc-\d+-dev)")
-"""Packages that the others depend on, for linking programs on a Debian of that release: that is done here otherwise."""
+"""Packages that only link programs on a Debian of that release; the tests link with the compiler of the machine."""
 
 
 class UnavailableError(Exception):
