@@ -58,7 +58,7 @@ def build_rust(
     Cargo.toml. Arguments behind -- go to cargo, which runs there.
     """
     from marine_gen.diagnostics import DiagnosticError
-    from marine_gen.guest.rust import CargoFailedError
+    from marine_gen.guest.rust import CargoError, CargoFailedError
 
     directory = _nearest_crate() if crate is None else _crate_folder(crate)
     folder = directory / "artifacts" if output is None else output
@@ -68,13 +68,16 @@ def build_rust(
     except CargoFailedError as error:
         ctx.exit(error.code)  # cargo has said why
     findings: list[Diagnostic] = []
+    modules = 0
     for artifact in artifacts:
         try:
-            _write_module(artifact, workspace, folder, listing=listing)
+            modules += _write_module(artifact, workspace, folder, listing=listing)
         except DiagnosticError as error:
             findings += error.diagnostics
     if findings:
         raise DiagnosticError(findings)
+    if artifacts and not modules:
+        raise CargoError("no module was made; mark the functions that a crate exports with `#[marine]`")
 
 
 def _nearest_crate() -> Path:
@@ -124,8 +127,8 @@ def _run_cargo(
     return workspace, built
 
 
-def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, listing: bool) -> None:
-    """Embed adapters into a module of cargo, and print what was done.
+def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, listing: bool) -> bool:
+    """Embed adapters into a module of cargo, and print what was done; false when it is no Marine module.
 
     Raises:
         DiagnosticError: the description of the module is wrong.
@@ -145,7 +148,7 @@ def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, lis
             warn(
                 f"`{clean(target.name)}` of crate `{clean(artifact.crate.name)}` is left out, as it uses no `#[marine]`"
             )
-            return
+            return False
         raise locate_items(error, artifact.crate, workspace, artifact.file) from None
     if target.is_file() and read_bytes(target) == module:
         click.echo(f"up to date {clean(str(target))}")
@@ -157,6 +160,7 @@ def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, lis
         click.echo(f"built {clean(str(target))}: {parts}")
     if listing:
         _list(target.stem, interfaces)
+    return True
 
 
 def _list(name: str, interfaces: Interfaces) -> None:

@@ -181,6 +181,10 @@ def test_a_program_without_the_sdk_is_left_out(run: Run, folder: Path, cargo: St
     assert done.exit_code == 0
     assert done.stderr == "warning: `helper.wasm` of crate `facade` is left out, as it uses no `#[marine]`\n"
     assert not (folder / "ws" / "artifacts" / "helper.wasm").exists()
+    cargo.save(modules=cargo.modules[-1:])
+    done = run("guest", "build-rust", "ws")
+    assert done.exit_code == 1
+    assert done.stderr.endswith("error: no module was made; mark the functions that a crate exports with `#[marine]`\n")
 
 
 def test_the_nearest_crate_is_built(run: Run, folder: Path, cargo: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
