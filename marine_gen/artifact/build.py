@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import marine_runtime
@@ -28,7 +27,16 @@ from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime import LoadError
 from marine_runtime.abi import FORMAT
-from marine_runtime.artifact import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.artifact import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    is_intact,
+    manifest_text,
+    parse_manifest,
+    wasmtime_version,
+)
 from marine_runtime.host import in_order
 from marine_runtime.names import identifiers
 from marine_runtime.wasm import WasmRuntime, open_runtime
@@ -82,7 +90,7 @@ def build_key(source: Source, engine: str, *, native: bool = True, metered: bool
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}, epochs, no images, charged tables{', fuel' if metered else ''}",
+        f"wasmtime {wasmtime_version()}, epochs, no images, charged tables{', fuel' if metered else ''}",
         *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
@@ -144,7 +152,7 @@ def build(
                 source.name,
                 GENERATOR,
                 engine,
-                version("wasmtime"),
+                wasmtime_version(),
                 key,
                 tuple(entries),
                 source.options,
@@ -189,13 +197,16 @@ def _write(directory: Path, name: str, data: bytes) -> FileEntry:
 def _up_to_date(output: Path, key: str) -> Manifest | None:
     """The manifest of a complete, undamaged build of `key` in `output`, if there is one."""
     try:
-        manifest = read_manifest(output)
-        if manifest.key != key or (output / MANIFEST).read_text("utf-8") != manifest.text():
+        text = manifest_text(output)
+        if key not in text or not is_intact(text):
+            return None
+        manifest = parse_manifest(output, text)
+        if manifest.key != key:
             return None
         for item in manifest.all_files():
             if hashlib.sha256((output / item.name).read_bytes()).hexdigest() != item.sha256:
                 return None
-    except (LoadError, OSError, UnicodeDecodeError):
+    except (LoadError, OSError):
         return None
     return manifest
 

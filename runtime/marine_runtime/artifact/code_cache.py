@@ -16,7 +16,6 @@ import stat
 import sys
 import tempfile
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from marine_runtime.errors import LoadError
@@ -98,9 +97,17 @@ def cache_place() -> Path:
 
 
 @cache
+def wasmtime_version() -> str:
+    """The version of the installed wasmtime-py, read once per process: parsing its metadata takes half a millisecond."""
+    from importlib.metadata import version
+
+    return version("wasmtime")
+
+
+@cache
 def _machine(runtime: WasmRuntime) -> bytes:
     fuel = " fuel" if runtime.metered else ""
-    return f"{version('wasmtime')} {platform.system()} {platform.machine()}{fuel}\n".encode()
+    return f"{wasmtime_version()} {platform.system()} {platform.machine()}{fuel}\n".encode()
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -20,6 +20,9 @@ from marine_runtime.errors import ConfigError, LoadError
 
 MANIFEST = "manifest.json"
 
+_DIGEST, _END = ',\n "sha256": "', '"\n}\n'
+"""The text around the digest of a manifest."""
+
 
 class WrongFormatError(LoadError):
     """A manifest of another format than this version reads."""
@@ -98,10 +101,9 @@ class Manifest:
             yield from entry.files.values()
 
     def text(self) -> str:
-        """The content of the file, with a digest by which accidents are noticed when it is built again."""
-        document = self.to_json()
-        digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-        return json.dumps({**document, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+        """The content of the file. Its last member is a digest of the text before it; see `is_intact`."""
+        content = json.dumps(self.to_json(), indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f"{content}{_DIGEST}{_digest(content)}{_END}"
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON document."""
@@ -155,6 +157,16 @@ class Manifest:
             raise LoadError(f"its content is not as expected ({type(error).__name__}: {error})") from None
 
 
+def is_intact(text: str) -> bool:
+    """Return whether the text of a manifest is as it was written, by its digest."""
+    content, _, rest = text.rpartition(_DIGEST)
+    return rest == f"{_digest(content)}{_END}"
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _text(value: Any) -> str:
     """Text that can be written, so without the lone surrogates that JSON admits."""
     text = str(value)
@@ -177,13 +189,31 @@ def read_manifest(directory: Path) -> Manifest:
     Raises:
         LoadError: it is missing or malformed.
     """
+    return parse_manifest(directory, manifest_text(directory))
+
+
+def manifest_text(directory: Path) -> str:
+    """The text of the manifest of a built directory.
+
+    Raises:
+        LoadError: it is missing or can't be read.
+    """
     path = directory / MANIFEST
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LoadError(f"`{path}` can't be read: {error}") from None
+
+
+def parse_manifest(directory: Path, text: str) -> Manifest:
+    """The manifest of a built directory, from its text.
+
+    Raises:
+        LoadError: it is malformed.
+    """
+    path = directory / MANIFEST
     try:
         return Manifest.from_json(json.loads(text))
     except (json.JSONDecodeError, RecursionError) as error:
