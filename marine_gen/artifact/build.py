@@ -175,11 +175,13 @@ def _write_module(
     }
     if charged is not module.wasm:
         contents["charged"] = (".charged.wasm", charged)
+    shapes = {}
     if compiler is not None:
         for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
-            contents[kind] = (end, compiler.compile(wasm).serialize())
+            compiled = compiler.compile(wasm)
+            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
-    return ModuleEntry(module.plan, files)
+    return ModuleEntry(module.plan, files, shapes)
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:

@@ -3,7 +3,7 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, wasmtime_version
+from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, wasmtime_version, write_replacing
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
@@ -45,4 +45,5 @@ __all__ = [
     "refuse_unknown",
     "wasmtime_version",
     "with_keywords",
+    "write_replacing",
 ]

@@ -47,7 +47,7 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
-        _replace(path, hashlib.sha256(code).digest() + code)
+        write_replacing(path, hashlib.sha256(code).digest() + code)
     return module
 
 
@@ -98,7 +98,7 @@ def cache_place() -> Path:
 
 @cache
 def wasmtime_version() -> str:
-    """The version of the installed wasmtime-py, read once per process: parsing its metadata takes half a millisecond."""
+    """The version of the installed wasmtime-py; reading its metadata takes half a millisecond, so once per process."""
     from importlib.metadata import version
 
     return version("wasmtime")
@@ -110,7 +110,8 @@ def _machine(runtime: WasmRuntime) -> bytes:
     return f"{wasmtime_version()} {platform.system()} {platform.machine()}{fuel}\n".encode()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_replacing(path: Path, data: bytes) -> None:
+    """Write a file so that readers see the whole of it or none; raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -9,7 +9,7 @@ at after every call.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NoReturn, cast
 
@@ -131,6 +131,27 @@ class FastLayer:
         made = FastMemory(self._library, store.native, memory)
         store.on_close(made.detach)
         return made
+
+    def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
+        """See `CallLayer.exports`."""
+        return ExportsOnDemand(store.native, instance)
+
+
+class ExportsOnDemand(dict[str, Any]):
+    """The exports of an instance, each made when it is first asked for: a module may have hundreds that nobody calls.
+
+    It holds those that were asked for.
+    """
+
+    __slots__ = ("_instance", "_store")
+
+    def __init__(self, store: wasmtime.Store, instance: wasmtime.Instance) -> None:
+        self._store = store
+        self._instance = instance
+
+    def __missing__(self, name: str) -> Any:
+        found = self[name] = ffi.export(self._store, self._instance, name)
+        return found
 
 
 def _slot(index: int, code: str) -> int:
