@@ -28,10 +28,13 @@ from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime import LoadError
 from marine_runtime.abi import FORMAT
 from marine_runtime.artifact import (
+    BYTECODE_END,
+    BYTECODE_KINDS,
     MANIFEST,
     FileEntry,
     Manifest,
     ModuleEntry,
+    compiled_python,
     is_intact,
     manifest_text,
     parse_manifest,
@@ -147,7 +150,7 @@ def build(
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             compiler = open_runtime(metered=metered) if native else None
             items = zip(stems, compiled, write(compiled), strict=True)
-            entries = [_write_module(directory, compiler, *item) for item in items]
+            entries = [_write_module(directory, output, compiler, *item) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -165,8 +168,9 @@ def build(
 
 
 def _write_module(
-    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
+    directory: Path, place: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
 ) -> ModuleEntry:
+    """Write the files of a module to `directory`, which is going to be moved to `place`."""
     charged = module.charged()
     contents: dict[str, tuple[str, bytes]] = {
         "wasm": (".wasm", module.wasm),
@@ -180,6 +184,11 @@ def _write_module(
         for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
             compiled = compiler.compile(wasm)
             contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
+        for kind, made in BYTECODE_KINDS.items():
+            if kind in contents:
+                end, data = contents[kind]
+                code = compiled_python(data.decode(), str(place / f"{stem}{end}"))
+                contents[made] = (end.removesuffix(".py") + BYTECODE_END, code)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes)
 

@@ -3,6 +3,7 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
+from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
 from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, wasmtime_version, write_replacing
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
@@ -22,6 +23,8 @@ from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 
 __all__ = [
+    "BYTECODE_END",
+    "BYTECODE_KINDS",
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
@@ -36,6 +39,7 @@ __all__ = [
     "Manifest",
     "ModuleEntry",
     "cache_directory",
+    "compiled_python",
     "is_intact",
     "load_with",
     "manifest_text",

@@ -16,6 +16,7 @@ from pathlib import Path
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
+from marine_runtime.artifact.bytecode import BYTECODE_KINDS, read_compiled
 from marine_runtime.artifact.code_cache import compile_cached
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.config.model import ServiceConfig
@@ -98,7 +99,10 @@ class BuiltModule:
             text = source.decode()
         except UnicodeDecodeError as error:
             raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}") from None
-        return GeneratedGlue.from_file(engine, path, text, self.plan, fused, self.records)
+        code = None
+        if self.has(marshalled := BYTECODE_KINDS[kind]) and (data := files.unchanged(marshalled)) is not None:
+            code = read_compiled(data, str(path))
+        return GeneratedGlue.from_file(engine, path, text, self.plan, fused, self.records, code)
 
     def _files(self) -> _Files:
         return _Files(self.directory, self.entry, self.checked)

@@ -57,7 +57,8 @@ class ModuleEntry:
     `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
     module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
-    has no machine code. `shapes` has the imports and exports of the modules whose machine code is there, by its kind.
+    has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports
+    and exports of the modules whose machine code is there, by its kind.
     """
 
     plan: ModulePlan

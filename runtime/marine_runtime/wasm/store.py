@@ -76,6 +76,7 @@ class Store:
         fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
+        cells: what the call layer keeps for all calls of the store.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Store:
         self.native = wasmtime.Store(engine)
         self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
+        self.cells: Any = None
         self.budget = budget
         self.fuel_used = 0
         self.fuel_left = 0
