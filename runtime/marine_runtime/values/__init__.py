@@ -3,7 +3,8 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.values.json import arguments_from_json, parse
+from marine_runtime.values.json import arguments_from_json
+from marine_runtime.values.json_text import parse
 from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
 
 __all__ = [

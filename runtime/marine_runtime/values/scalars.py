@@ -144,6 +144,11 @@ SCALARS = scalars(kind)
 """The rules for Python values."""
 
 
+def all_of(items: list[Any], wanted: type) -> bool:
+    """Whether all items are of exactly that class; for items whose classes do not redefine what equal classes are."""
+    return list(map(type, items)).count(wanted) == len(items)
+
+
 def _bulk_integers(ty: Prim) -> Bulk:
     low, high = INTEGER_RANGES[ty]
 

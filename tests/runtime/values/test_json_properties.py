@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.errors import ArgumentError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values.json import JsonCodec, spell_float
+from marine_runtime.values.json import JsonCodec
+from marine_runtime.values.json_spelling import spell_float
 
 INPUT = 'arguments from json deserialization error in module "m", function "f": '
 
