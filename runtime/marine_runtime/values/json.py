@@ -90,7 +90,7 @@ class _JsonCoercers(Coercers):
     def octets(self, value: Any) -> bytes | None:
         return None
 
-    def elements(self, value: Any, expected: str) -> list[Any]:
+    def elements(self, value: Any, expected: str, unit: int = 1) -> list[Any]:
         if type(value) is not list:
             raise self.wrong(expected, value)
         return list(value)
