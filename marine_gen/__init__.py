@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from marine_gen.artifact import BuildResult, Target, load
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
-    from marine_runtime import HostFunction, MarineError, Service, ServiceHost
+    from marine_runtime import HostFunction, MarineError, MarineWarning, Service, ServiceHost
 
 __all__ = [
     "BuildResult",
@@ -27,6 +27,7 @@ __all__ = [
     "DiagnosticError",
     "HostFunction",
     "MarineError",
+    "MarineWarning",
     "Service",
     "ServiceHost",
     "Target",
@@ -43,6 +44,7 @@ _HOMES = {
     "DiagnosticError": "marine_gen.diagnostics",
     "HostFunction": "marine_runtime",
     "MarineError": "marine_runtime",
+    "MarineWarning": "marine_runtime",
     "Service": "marine_runtime",
     "ServiceHost": "marine_runtime",
 }

@@ -59,7 +59,7 @@ def kind_of(path: Path) -> InputKind:
         ".it": InputKind.TEXT,
         ".idl": InputKind.DESCRIPTION,
         ".wasm": InputKind.WASM,
-        ".toml": InputKind.CONFIG,
+        **dict.fromkeys((".toml", ".yaml", ".yml", ".json"), InputKind.CONFIG),
     }.get(path.suffix.lower())
     if by_suffix is not None:
         return by_suffix

@@ -15,6 +15,8 @@
         ├── ValueLimitError  … because a value shares its parts too often
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
+A `MarineWarning` is about something that works, and probably not as it was meant.
+
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault.
 """
@@ -22,6 +24,8 @@ first fault.
 from __future__ import annotations
 
 import errno
+import sys
+import warnings
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -29,6 +33,21 @@ from typing import Any
 
 class MarineError(Exception):
     """Base of everything raised on purpose."""
+
+
+class MarineWarning(UserWarning):
+    """A setting or a module that can be used, and probably does not do what was meant."""
+
+
+def warn(message: str) -> None:
+    """Emit a `MarineWarning` at the line of the embedder that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, MarineWarning, stacklevel=level)
+
+
+_PACKAGES = ("marine_runtime", "marine_gen")
 
 
 class LoadError(MarineError):

@@ -11,6 +11,7 @@ from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, Modu
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
+from marine_runtime.service.options import check_options
 
 __all__ = [
     "CLOSURES",
@@ -27,6 +28,7 @@ __all__ = [
     "Manifest",
     "ModuleEntry",
     "cache_directory",
+    "check_options",
     "load_with",
     "read_manifest",
     "read_wasm",

@@ -13,7 +13,7 @@ from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
 from marine_runtime.linking.context import LinkableModule
-from marine_runtime.service.options import LoadOptions, open_runtime_for, run_options
+from marine_runtime.service.options import LoadOptions, check_options, open_runtime_for, run_options
 from marine_runtime.service.service import Service
 
 
@@ -47,6 +47,7 @@ def load_with(
     engines: Mapping[str, Engine], name: str | None, directory: Path, service_type: type[Service], options: LoadOptions
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`."""
+    check_options(options)
     manifest = read_manifest(directory)
     name = name or manifest.engine
     engine = engines.get(name)
