@@ -12,6 +12,7 @@ from marine_gen.interfaces import Interfaces
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.python_backend import Generated, generate
 from marine_gen.text import print_interfaces
+from marine_gen.wasm.late_start import defer_start
 from marine_gen.wasm.metadata import read_sdk_version
 from marine_gen.wasm.sections import Binary, WasmModule, scanned
 from marine_gen.wasm.semver import Version, parse_version
@@ -56,13 +57,14 @@ class CompiledModule:
         return print_interfaces(self.interfaces) + "\n"
 
     def charged(self) -> bytes:
-        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow.
+        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow and a late start.
 
         Raises:
             DiagnosticError: the code of the module can't be read.
         """
         try:
-            return charge_table_growth(self.binary)
+            charged = charge_table_growth(self.binary)
+            return defer_start(self.binary if charged is self.wasm else charged)
         except DiagnosticError as error:
             raise error.with_source(self.name) from None
 

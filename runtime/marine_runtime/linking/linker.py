@@ -182,14 +182,13 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
         tables = f"its tables of {counted(module.table_elements, 'element')}"
         raise LinkError(f"module `{name}`: there is no room for {tables}")
     try:
-        instance = store.instantiate(module.wasm, imports.functions, charged=True)
+        before_start = imports.wasi.tie if imports.wasi else None
+        instance = store.instantiate(module.wasm, imports.functions, charged=True, before_start=before_start)
     except LinkError as error:
         raise LinkError(f"module `{name}`: {error}") from None
     except CallError as error:
         located = attach(error, Site(name, "(start function)", INITIALISER, 0, ""))
         raise located from located.__cause__
-    if imports.wasi:
-        imports.wasi.tie(instance)
     staging = context.staging[1] if module.glue.fused else None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None)
     return instance

@@ -19,11 +19,12 @@ class Module:
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
+        memories: names of all exported memories.
         hooks: exports that the compiler added for tables that grow, see `tables`.
         wide: whether addresses of that memory have 64 bits.
     """
 
-    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "wide")
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memories", "memory", "native", "wide")
 
     def __init__(self, native: wasmtime.Module) -> None:
         self.native = native
@@ -35,12 +36,14 @@ class Module:
             self.imports[key] = _signature(item.type)
         self.exports: dict[str, CoreSignature] = {}
         self.memory: str | None = None
+        self.memories: list[str] = []
         self.wide = False
         self.hooks: set[str] = set()
         for export in native.exports:
             if _is_hook(export):
                 self.hooks.add(export.name)
             elif isinstance(export.type, wasmtime.MemoryType):
+                self.memories.append(export.name)
                 if self.memory is None:
                     self.memory, self.wide = export.name, export.type.is_64
             elif (signature := _signature(export.type)) is not None:
