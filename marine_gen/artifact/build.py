@@ -49,9 +49,18 @@ class BuildResult:
     manifest: Manifest
     fresh: bool
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was left out of the modules, and what the engine could not fuse."""
+        sentences = []
+        for entry in self.manifest.modules:
+            sentences += [item.sentence(entry.plan.name) for item in entry.plan.left_out]
+            sentences += [f"module `{entry.plan.name}`: {item}" for item in entry.unfused]
+        return sentences
 
-def compile_service(source: Source) -> list[CompiledModule]:
-    """Compile all modules and check how they fit together.
+
+def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModule]:
+    """Compile all modules and check how they fit together; `strict` is as for `compile_module`.
 
     Raises:
         DiagnosticError: with the findings of all modules.
@@ -60,7 +69,7 @@ def compile_service(source: Source) -> list[CompiledModule]:
     findings: list[Diagnostic] = []
     for name, wasm in source.modules.items():
         try:
-            compiled.append(compile_module(name, wasm))
+            compiled.append(compile_module(name, wasm, strict=strict))
         except DiagnosticError as error:
             findings += error.diagnostics
     if not findings:
@@ -111,6 +120,7 @@ def build(
     force: bool = False,
     native: bool = True,
     metered: bool = False,
+    strict: bool = False,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -121,6 +131,7 @@ def build(
         force: write even when the directory is up to date.
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
+        strict: refuse modules with invalid adapters, which are otherwise left out.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -131,8 +142,10 @@ def build(
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
     key = build_key(source, engine, native=native, metered=metered)
     if not force and (found := _up_to_date(output, key)) is not None:
+        if strict and any(entry.plan.left_out for entry in found.modules):
+            compile_service(source)
         return BuildResult(output, found, fresh=True)
-    compiled = compile_service(source)
+    compiled = compile_service(source, strict=strict)
     stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
@@ -171,7 +184,7 @@ def _write_module(
         for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
             contents[kind] = (end, compiler.compile(wasm).serialize())
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
-    return ModuleEntry(module.plan, files)
+    return ModuleEntry(module.plan, files, engine.unfused)
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:

@@ -23,24 +23,24 @@ _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
 @contextlib.contextmanager
-def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Path]:
+def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -> Iterator[Path]:
     """A directory with the build of `source`: in the cache, or a temporary one that goes away with the block.
 
     Raises:
         DiagnosticError: the service is wrong.
     """
-    found = _cached(source, metered=metered) if cache else None
+    found = _cached(source, metered=metered, strict=strict) if cache else None
     if found is not None:
         yield found
         return
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
-        yield build(source, temporary / "service", metered=metered).directory
+        yield build(source, temporary / "service", metered=metered, strict=strict).directory
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _cached(source: Source, *, metered: bool) -> Path | None:
+def _cached(source: Source, *, metered: bool, strict: bool) -> Path | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_directory()
     if directory is None:
@@ -49,7 +49,7 @@ def _cached(source: Source, *, metered: bool) -> Path | None:
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     try:
-        return build(source, place, metered=metered).directory
+        return build(source, place, metered=metered, strict=strict).directory
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise

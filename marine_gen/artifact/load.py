@@ -47,7 +47,8 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     else:
         source = read_target(target)
     source = with_python(source, python, order)
-    with built(source, cache=cache, metered=options.get("fuel") is not None) as directory:
+    metered, strict = options.get("fuel") is not None, options.get("strict", False)
+    with built(source, cache=cache, metered=metered, strict=strict) as directory:
         return _load(directory, engine, source, options)
 
 

@@ -79,6 +79,12 @@ def output_option(function: _Decorated) -> _Decorated:
     )(function)
 
 
+def strict_option(function: _Decorated) -> _Decorated:
+    """`--strict`."""
+    text = "Refuse modules with invalid adapters, which are otherwise left out."
+    return click.option("--strict", is_flag=True, help=text)(function)
+
+
 def default_engine() -> str:
     """The engine that is taken when none is asked for."""
     from marine_gen.artifact import ENGINES

@@ -113,17 +113,17 @@ def examine(paths: Sequence[Path], functions: Collection[str | tuple[str, str]] 
     return reports
 
 
-def compile_input(item: Input) -> tuple[ModuleIR, str]:
-    """The IR of one module, and the digest of its source.
+def compile_input(item: Input, *, strict: bool = True) -> tuple[ModuleIR, str]:
+    """The IR of one module, and the digest of its source; `strict` is as for `compile_module`.
 
     Raises:
         DiagnosticError: with the first stage's findings, under the source's name.
     """
     try:
         if isinstance(item.content, bytes):
-            compiled = compile_module(item.name, item.content)
+            compiled = compile_module(item.name, item.content, strict=strict)
             return compiled.ir, compiled.digest
-        ir = build_module(item.name, interfaces_of(item), None)
+        ir = build_module(item.name, interfaces_of(item), None, strict=strict)
         verify_module(ir)
         return ir, hashlib.sha256(item.content.encode()).hexdigest()
     except DiagnosticError as error:

@@ -13,6 +13,7 @@
         ├── CallTimeoutError … because its time was up; also a TimeoutError
         ├── FuelLimitError   … because its fuel was used up
         ├── ValueLimitError  … because a value shares its parts too often
+        ├── LeftOutError     … because the adapter of the function is invalid, and was left out
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `MarineWarning` is about something that works, and probably not as it was meant.
@@ -201,6 +202,17 @@ class FuelLimitError(CallError):
 
 class ValueLimitError(CallError):
     """A value of a guest would be much larger outside than the memory that it lies in."""
+
+
+class LeftOutError(CallError):
+    """The adapter of a function is invalid, so the function was left out; `__cause__` has everything that is wrong."""
+
+    @classmethod
+    def of(cls, what: str, reason: str, details: str) -> LeftOutError:
+        """The error of calling `what`, which names the function."""
+        error = cls(f"{what} can't be called, as its adapter is invalid: {reason}")
+        error.__cause__ = LoadError(details)
+        return error
 
 
 class MemoryLimitError(CallError, LoadError):

@@ -204,7 +204,9 @@ def fake_service(**functions: list[str]) -> SimpleNamespace:
             raise ArgumentError(f"there is no module `{name}`")
 
     modules = {name.replace("__", "."): names for name, names in functions.items()}
-    interface = SimpleNamespace(modules={name: SimpleNamespace(functions=names) for name, names in modules.items()})
+    interface = SimpleNamespace(
+        modules={name: SimpleNamespace(functions=names, left_out={}) for name, names in modules.items()}
+    )
     return SimpleNamespace(modules=Modules(modules), interface=interface)
 
 

@@ -9,6 +9,7 @@ from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
 from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.errors import warn
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.service.options import check_options
@@ -33,5 +34,6 @@ __all__ = [
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
+    "warn",
     "with_keywords",
 ]

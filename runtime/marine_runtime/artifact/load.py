@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.artifact.manifest import read_manifest
@@ -49,6 +50,8 @@ def load_with(
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`."""
     check_options(options)
     manifest = read_manifest(directory)
+    if options.get("strict", False):
+        refuse_left_out([entry.plan for entry in manifest.modules])
     name = name or manifest.engine
     engine = engines.get(name)
     if engine is None or manifest.engine not in engine.builds:
@@ -61,6 +64,19 @@ def load_with(
     modules = []
     for entry in manifest.modules:
         built = BuiltModule(directory, entry, runtime, service_type.record_classes(entry.plan.name), traced)
-        modules.append(LinkableModule(built.plan, built.code(), engine.load_glue(built), built.table_elements(config)))
+        unfused = entry.unfused if engine.name == manifest.engine else ()
+        code, glue, tables = built.code(), engine.load_glue(built), built.table_elements(config)
+        modules.append(LinkableModule(built.plan, code, glue, tables, unfused))
     everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
     return service_type(everything, runtime, name=manifest.name, **given)
+
+
+def refuse_left_out(plans: Sequence[ModulePlan]) -> None:
+    """Refuse modules with invalid adapters, as `strict` asks for.
+
+    Raises:
+        LoadError: an adapter was left out.
+    """
+    details = [item.details for plan in plans for item in plan.left_out]
+    if details:
+        raise LoadError("\n".join(dict.fromkeys(details)))

@@ -53,11 +53,12 @@ class ModuleEntry:
     `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
     module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
-    has no machine code.
+    has no machine code. `unfused` are the adapters that the fused engine could not take, with the reason each.
     """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
+    unfused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Manifest:
                 {
                     "plan": entry.plan.to_json(),
                     "files": {kind: [item.name, item.sha256] for kind, item in entry.files.items()},
+                    "unfused": list(entry.unfused),
                 }
                 for entry in self.modules
             ],
@@ -147,6 +149,7 @@ class Manifest:
                     ModuleEntry(
                         ModulePlan.from_json(entry["plan"]),
                         {kind: _file(*item) for kind, item in entry["files"].items()},
+                        tuple(map(_text, entry.get("unfused", ()))),
                     )
                     for entry in document["modules"]
                 ),

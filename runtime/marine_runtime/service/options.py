@@ -43,12 +43,14 @@ class LoadOptions(RunOptions, total=False):
         max_wasm_stack: bytes of stack that guests may use; 2 MiB by default, where the thread has enough.
         python_modules: modules in Python that the others import; they are not part of a build.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
+        strict: refuse modules with invalid adapters, which are otherwise left out with a `MarineWarning`.
     """
 
     call_layer: str
     max_wasm_stack: int | None
     python_modules: Sequence[PythonModule]
     order: Sequence[str]
+    strict: bool
 
 
 def check_options(options: LoadOptions) -> None:
@@ -61,6 +63,7 @@ def check_options(options: LoadOptions) -> None:
     check_python_modules(options.get("python_modules", ()))
     check_order(options.get("order", ()))
     check_flag(options.get("collect_statistics", False), "`collect_statistics`")
+    check_flag(options.get("strict", False), "`strict`")
     trace = options.get("trace")
     if trace is not None and not isinstance(trace, Tracer):
         raise ArgumentError(f"`trace` must be a Tracer, not {type(trace).__name__}; write `trace=Tracer()`")

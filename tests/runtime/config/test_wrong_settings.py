@@ -139,7 +139,7 @@ IN_LOAD: list[tuple[str, str, Callable[[], object]]] = [
     ("the target", "7", lambda: marine_gen.load(7)),  # type: ignore[arg-type]
     ("the target", "{}", lambda: marine_gen.load({})),
     ("the target", "{'m': 7}", lambda: marine_gen.load({"m": 7})),  # type: ignore[dict-item]
-    ("the target", "{'': b''}", lambda: marine_gen.load({"": b""})),
+    ("the target", "{7: b''}", lambda: marine_gen.load({7: b""})),  # type: ignore[dict-item]
     ("the target", '"service.yaml"', lambda: marine_gen.load("service.yaml")),
 ]
 """Argument of `load`, wrong value, and the call."""
