@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import keyword
 import os
 import platform
 import shutil
@@ -30,6 +31,7 @@ from marine_runtime import LoadError
 from marine_runtime.abi import FORMAT
 from marine_runtime.artifact import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
 from marine_runtime.host import in_order
+from marine_runtime.messages import quoted
 from marine_runtime.names import identifiers
 from marine_runtime.wasm import WasmRuntime, open_runtime
 
@@ -51,12 +53,26 @@ class BuildResult:
 
     @property
     def warnings(self) -> list[str]:
-        """What was left out of the modules, and what the engine could not fuse."""
-        sentences = []
+        """What was left out of the modules, what the engine could not fuse, and a directory that can't be imported."""
+        name = self.directory.resolve().name
+        sentences = [] if is_importable(name) else [unimportable(name)]
         for entry in self.manifest.modules:
             sentences += [item.sentence(entry.plan.name) for item in entry.plan.left_out]
             sentences += [f"module `{entry.plan.name}`: {item}" for item in entry.unfused]
         return sentences
+
+
+def is_importable(name: str) -> bool:
+    """Whether Python's `import` takes a directory of this name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def unimportable(name: str) -> str:
+    """What a directory `name` can't do, and what to do instead."""
+    return (
+        f"the directory {quoted(name)} can't be imported as a Python package, only loaded by its path; "
+        f"a name such as {quoted(identifiers([name])[0])} can be imported"
+    )
 
 
 def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModule]:

@@ -52,7 +52,20 @@ _PACKAGES = ("marine_runtime", "marine_gen")
 
 
 class LoadError(MarineError):
-    """A module, artifact or directory can't be loaded."""
+    """A module, artifact or directory can't be loaded.
+
+    Attributes:
+        lines: the message, line by line, when it is a report of several lines.
+    """
+
+    lines: tuple[str, ...] = ()
+
+    @classmethod
+    def report(cls, text: str) -> LoadError:
+        """An error whose message is a report, such as `marine-gen check` prints."""
+        error = cls(text)
+        error.lines = tuple(text.split("\n"))
+        return error
 
 
 class LinkError(LoadError):
@@ -211,7 +224,7 @@ class LeftOutError(CallError):
     def of(cls, what: str, reason: str, details: str) -> LeftOutError:
         """The error of calling `what`, which names the function."""
         error = cls(f"{what} can't be called, as its adapter is invalid: {reason}")
-        error.__cause__ = LoadError(details)
+        error.__cause__ = LoadError.report(details)
         return error
 
 

@@ -10,6 +10,7 @@ import click
 from marine_gen.cli.limits import Limits, limit_options, reporting
 from marine_gen.cli.options import (
     FILE,
+    TakesNegativeNumbers,
     default_engine,
     engine_option,
     examples,
@@ -26,6 +27,7 @@ from marine_gen.console.output import write_text
 
 @click.command(
     "run",
+    cls=TakesNegativeNumbers,
     short_help="Call a function and print its result.",
     epilog=examples(
         "marine-gen run greeting.wasm greeting.greeting '[\"John\"]'",

@@ -79,4 +79,4 @@ def refuse_left_out(plans: Sequence[ModulePlan]) -> None:
     """
     details = [item.details for plan in plans for item in plan.left_out]
     if details:
-        raise LoadError("\n".join(dict.fromkeys(details)))
+        raise LoadError.report("\n".join(dict.fromkeys(details)))

@@ -22,6 +22,7 @@ from marine_runtime.errors import ArgumentError, ResultError
 from marine_runtime.messages import counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
+from marine_runtime.values.json_text import DroppedValueError, dropping_hook
 from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
 
 MAX_DEPTH = 128
@@ -52,7 +53,10 @@ def parse(text: str) -> Any:
     try:
         # The hook costs a call per number, so it is there only for texts that may need it.
         parse_int = _parse_int if "-0" in text else None
-        return json.loads(text, parse_int=parse_int, parse_constant=_refuse)
+        hook = dropping_hook(text, MAX_DEPTH)
+        return json.loads(text, parse_int=parse_int, parse_constant=_refuse, object_pairs_hook=hook)
+    except DroppedValueError as error:
+        raise ArgumentError(str(error)) from None
     except json.JSONDecodeError as error:
         problem = error.msg[:1].lower() + error.msg[1:]
         raise ArgumentError(f"invalid JSON at line {error.lineno}, column {error.colno}: {problem}") from None
