@@ -292,6 +292,17 @@ class WasmRuntime:
         self.fallback_reason = fallback_reason
         self.metered = metered
 
+    def validate(self, wasm: bytes) -> None:
+        """Check a Wasm binary without compiling it.
+
+        Raises:
+            LoadError: it is not valid Wasm.
+        """
+        try:
+            wasmtime.Module.validate(self._engine, wasm)
+        except wasmtime.WasmtimeError as error:
+            raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
+
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
 
