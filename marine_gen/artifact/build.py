@@ -23,6 +23,7 @@ from pathlib import Path
 import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, EngineFiles
+from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
@@ -153,6 +154,12 @@ def build(
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
+    return with_room(lambda: _build(source, output, engine, force=force, native=native, metered=metered, strict=strict))
+
+
+def _build(
+    source: Source, output: Path, engine: str, *, force: bool, native: bool, metered: bool, strict: bool
+) -> BuildResult:
     write = BACKENDS[engine].files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
+from marine_gen.artifact.room import with_room
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
 from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
@@ -138,7 +139,8 @@ def _generated(engine: Engine, module: CompiledModule, source: str, fused: Fused
 
 def _load_interpreted(module: BuiltModule) -> Glue:
     """Adapters out of the Wasm file; the build holds machine code only."""
-    return InterpreterGlue(compile_module(module.plan.name, module.wasm(), strict=False).ir)
+    compiled = with_room(lambda: compile_module(module.plan.name, module.wasm(), strict=False))
+    return InterpreterGlue(compiled.ir)
 
 
 def _added_interpreted(addition: Addition) -> Glue:

@@ -14,6 +14,7 @@ from typing import Unpack
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, ENGINES, Addition
 from marine_gen.artifact.load import load
+from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.links import check_links
@@ -70,7 +71,7 @@ class Workbench:
             DiagnosticError: the module is wrong, or does not fit the others.
             LoadError, ConfigError, CallError, StateError: as `Service.load_module`.
         """
-        compiled = compile_module(name, wasm, strict=self._strict)
+        compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.
         findings = [item for item in check_links([other.plan for other in everything]) if item.source == name]
