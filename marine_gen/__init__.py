@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from marine_gen.artifact import BuildResult, Target, load
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
-    from marine_runtime import HostFunction, MarineError, Service, ServiceHost
+    from marine_runtime import HostFunction, MarineError, MarineWarning, Service, ServiceHost
 
 __all__ = [
     "BuildResult",
@@ -27,6 +27,7 @@ __all__ = [
     "DiagnosticError",
     "HostFunction",
     "MarineError",
+    "MarineWarning",
     "Service",
     "ServiceHost",
     "Target",
@@ -43,18 +44,26 @@ _HOMES = {
     "DiagnosticError": "marine_gen.diagnostics",
     "HostFunction": "marine_runtime",
     "MarineError": "marine_runtime",
+    "MarineWarning": "marine_runtime",
     "Service": "marine_runtime",
     "ServiceHost": "marine_runtime",
 }
 
 
 def build(
-    target: Target, output: str | Path, *, engine: str | None = None, force: bool = False, native: bool = True
+    target: Target,
+    output: str | Path,
+    *,
+    engine: str | None = None,
+    force: bool = False,
+    native: bool = True,
+    strict: bool = False,
 ) -> BuildResult:
     """Build a service ahead of time into the directory `output`; `marine_runtime.load` runs it.
 
     An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built. A build that
     is not `native` holds no machine code: it is compiled into the user's cache when it is first loaded on a machine.
+    Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
@@ -62,10 +71,14 @@ def build(
     from pathlib import Path
 
     from marine_gen import artifact
+    from marine_runtime.artifact import warn
 
     source = artifact.read_target(target)
     chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
-    return artifact.build(source, Path(output), engine=chosen, force=force, native=native)
+    result = artifact.build(source, Path(output), engine=chosen, force=force, native=native, strict=strict)
+    for sentence in result.warnings:
+        warn(sentence)
+    return result
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import keyword
 import os
 import platform
 import shutil
@@ -21,6 +22,7 @@ from pathlib import Path
 import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, EngineFiles
+from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
@@ -41,6 +43,7 @@ from marine_runtime.artifact import (
     wasmtime_version,
 )
 from marine_runtime.host import in_order
+from marine_runtime.messages import quoted
 from marine_runtime.names import identifiers
 from marine_runtime.wasm import WasmRuntime, open_runtime
 
@@ -60,9 +63,32 @@ class BuildResult:
     manifest: Manifest
     fresh: bool
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was left out of the modules, what the engine could not fuse, and a directory that can't be imported."""
+        name = self.directory.resolve().name
+        sentences = [] if is_importable(name) else [unimportable(name)]
+        for entry in self.manifest.modules:
+            sentences += [item.sentence(entry.plan.name) for item in entry.plan.left_out]
+            sentences += [f"module `{entry.plan.name}`: {item}" for item in entry.unfused]
+        return sentences
 
-def compile_service(source: Source) -> list[CompiledModule]:
-    """Compile all modules and check how they fit together.
+
+def is_importable(name: str) -> bool:
+    """Whether Python's `import` takes a directory of this name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def unimportable(name: str) -> str:
+    """What a directory `name` can't do, and what to do instead."""
+    return (
+        f"the directory {quoted(name)} can't be imported as a Python package, only loaded by its path; "
+        f"a name such as {quoted(identifiers([name])[0])} can be imported"
+    )
+
+
+def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModule]:
+    """Compile all modules and check how they fit together; `strict` is as for `compile_module`.
 
     Raises:
         DiagnosticError: with the findings of all modules.
@@ -71,7 +97,7 @@ def compile_service(source: Source) -> list[CompiledModule]:
     findings: list[Diagnostic] = []
     for name, wasm in source.modules.items():
         try:
-            compiled.append(compile_module(name, wasm))
+            compiled.append(compile_module(name, wasm, strict=strict))
         except DiagnosticError as error:
             findings += error.diagnostics
     if not findings:
@@ -122,6 +148,7 @@ def build(
     force: bool = False,
     native: bool = True,
     metered: bool = False,
+    strict: bool = False,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -132,18 +159,27 @@ def build(
         force: write even when the directory is up to date.
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
+        strict: refuse modules with invalid adapters, which are otherwise left out.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
+    return with_room(lambda: _build(source, output, engine, force=force, native=native, metered=metered, strict=strict))
+
+
+def _build(
+    source: Source, output: Path, engine: str, *, force: bool, native: bool, metered: bool, strict: bool
+) -> BuildResult:
     write = BACKENDS[engine].files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
     key = build_key(source, engine, native=native, metered=metered)
     if not force and (found := _up_to_date(output, key)) is not None:
+        if strict and any(entry.plan.left_out for entry in found.modules):
+            compile_service(source)
         return BuildResult(output, found, fresh=True)
-    compiled = compile_service(source)
+    compiled = compile_service(source, strict=strict)
     stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
@@ -190,7 +226,7 @@ def _write_module(
                 code = compiled_python(data.decode(), str(place / f"{stem}{end}"))
                 contents[made] = (end.removesuffix(".py") + BYTECODE_END, code)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
-    return ModuleEntry(module.plan, files, shapes)
+    return ModuleEntry(module.plan, files, shapes, engine.unfused)
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:

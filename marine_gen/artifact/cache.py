@@ -38,37 +38,38 @@ class Built:
 
 
 @contextlib.contextmanager
-def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Built]:
+def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -> Iterator[Built]:
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
         DiagnosticError: the service is wrong.
     """
-    found = _cached(source, metered=metered) if cache else None
+    found = _cached(source, metered=metered, strict=strict) if cache else None
     if found is not None:
         yield found
         return
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
-        result = build(source, temporary / "service", metered=metered)
+        result = build(source, temporary / "service", metered=metered, strict=strict)
         yield Built(result.directory, result.manifest)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _cached(source: Source, *, metered: bool) -> Built | None:
+def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_directory()
     if directory is None:
         return None
     key = build_key(source, BUILT_ENGINES[0], metered=metered)
     place = directory / key
-    if (manifest := _unchanged(place, key)) is not None:
+    manifest = _unchanged(place, key)
+    if manifest is not None and not (strict and any(entry.plan.left_out for entry in manifest.modules)):
         return Built(place, manifest)
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     try:
-        manifest = build(source, place, metered=metered).manifest
+        manifest = build(source, place, metered=metered, strict=strict).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise

@@ -9,15 +9,16 @@ from marine_gen._version import __version__
 from marine_gen.binary import extract
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.interfaces import Interfaces
-from marine_gen.ir import ModuleIR, build_module, verify_module
+from marine_gen.ir import LeftOutAdapter, ModuleIR, build_module, verify_module
 from marine_gen.python_backend import Generated, generate
 from marine_gen.text import print_interfaces
+from marine_gen.wasm.late_start import defer_start
 from marine_gen.wasm.metadata import read_sdk_version
 from marine_gen.wasm.sections import Binary, WasmModule, scanned
 from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
 from marine_gen.wasm.table_growth import charge_table_growth
-from marine_runtime.abi import ModulePlan
+from marine_runtime.abi import LeftOut, ModulePlan
 
 GENERATOR = f"marine-gen {__version__}"
 
@@ -56,23 +57,25 @@ class CompiledModule:
         return print_interfaces(self.interfaces) + "\n"
 
     def charged(self) -> bytes:
-        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow.
+        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow and a late start.
 
         Raises:
             DiagnosticError: the code of the module can't be read.
         """
         try:
-            return charge_table_growth(self.binary)
+            charged = charge_table_growth(self.binary)
+            return defer_start(self.binary if charged is self.wasm else charged)
         except DiagnosticError as error:
             raise error.with_source(self.name) from None
 
 
-def compile_module(name: str, wasm: Binary) -> CompiledModule:
+def compile_module(name: str, wasm: Binary, *, strict: bool = True) -> CompiledModule:
     """Read, check and type the adapters of a module.
 
     Args:
         name: the import name under which others refer to it.
         wasm: the module with its interface and SDK version sections.
+        strict: refuse the module when an adapter is invalid, which is otherwise left out.
 
     Raises:
         DiagnosticError: with everything that is wrong.
@@ -96,7 +99,7 @@ def compile_module(name: str, wasm: Binary) -> CompiledModule:
     ]
     if too_old:
         raise DiagnosticError(too_old)
-    ir = build_module(name, interfaces, signatures)
+    ir = build_module(name, interfaces, signatures, strict=strict)
     verify_module(ir)
     plan = ModulePlan(
         name=name,
@@ -107,8 +110,16 @@ def compile_module(name: str, wasm: Binary) -> CompiledModule:
         records=ir.records,
         sdk_version=str(sdk),
         it_version=interfaces.version,
+        left_out=tuple(map(left_out, ir.left_out)),
     )
     return CompiledModule(name, binary, hashlib.sha256(binary.data).hexdigest(), interfaces, ir, plan)
+
+
+def left_out(adapter: LeftOutAdapter) -> LeftOut:
+    """An invalid adapter, as the plan of its module has it."""
+    first = adapter.findings[0]
+    reason = f"{first.message} ({first.code.value})"
+    return LeftOut(*adapter.key, reason, "\n".join(map(str, adapter.findings)))
 
 
 def _version(text: str) -> Version:

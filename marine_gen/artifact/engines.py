@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
-from marine_gen.artifact.fuse import FusedOutput, fuse, fuse_last
+from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
+from marine_gen.artifact.room import with_room
 from marine_gen.interpreter import InterpreterGlue
 from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
 from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
 from marine_runtime.artifact import ENGINES as LOADABLE
-from marine_runtime.wasm import WasmRuntime, assemble
+from marine_runtime.wasm import WasmRuntime
 
 Contents = Mapping[str, tuple[str, bytes]]
 """What a file holds, by its kind in the manifest: the end of its name behind that of the module, and the bytes."""
@@ -39,10 +40,12 @@ class EngineFiles:
     Attributes:
         files: files that are written as they are.
         wasm: Wasm whose machine code is written; a portable build has none.
+        unfused: the adapters that the engine could not fuse, with the reason each.
     """
 
     files: Contents
     wasm: Contents
+    unfused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,11 @@ def _closure_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
 
 def _fused_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
     """Those of closures, which run where nothing can be fused, and more where something is."""
-    pairs = zip(_closure_files(modules), fuse(modules), strict=True)
-    return [closures if fused is None else _with_glue(closures, fused) for closures, fused in pairs]
+    found = fusions([(item.ir, item.digest) for item in modules])
+    return [
+        replace(closures if item.output is None else _with_glue(closures, item.output), unfused=item.sentences)
+        for closures, item in zip(_closure_files(modules), found, strict=True)
+    ]
 
 
 def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
@@ -102,7 +108,7 @@ def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
     wasm: dict[str, tuple[str, bytes]] = {}
     for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
         if text:
-            binary = assemble(text)
+            binary = fused.wasm[what]
             files[f"{what}_text"] = (f".{what}.wat", text.encode())
             files[f"{what}_wasm"] = (f".{what}.wasm", binary)
             wasm[f"{what}_code"] = (f".{what}.cwasm", binary)
@@ -119,8 +125,8 @@ def _added_fused(addition: Addition) -> Glue:
     if fused is None:
         return _added_closures(addition)
     compile_wasm = addition.runtime.compile
-    stub = compile_wasm(assemble(fused.code.stub)) if fused.code.stub else None
-    wasm = FusedModules(compile_wasm(assemble(fused.code.glue)), stub)
+    stub = compile_wasm(fused.wasm["stub"]) if fused.code.stub else None
+    wasm = FusedModules(compile_wasm(fused.wasm["glue"]), stub)
     return _generated(FUSED, addition.modules[-1], fused.python.source, wasm)
 
 
@@ -133,7 +139,8 @@ def _generated(engine: Engine, module: CompiledModule, source: str, fused: Fused
 
 def _load_interpreted(module: BuiltModule) -> Glue:
     """Adapters out of the Wasm file; the build holds machine code only."""
-    return InterpreterGlue(compile_module(module.plan.name, module.wasm()).ir)
+    compiled = with_room(lambda: compile_module(module.plan.name, module.wasm(), strict=False))
+    return InterpreterGlue(compiled.ir)
 
 
 def _added_interpreted(addition: Addition) -> Glue:

@@ -8,8 +8,8 @@ from typing import Unpack
 from marine_gen.artifact.cache import Built, built
 from marine_gen.artifact.engines import ENGINES, LOADERS
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
-from marine_runtime import LoadError, LoadOptions, Service
-from marine_runtime.artifact import load_with, read_manifest, refuse_unknown, with_keywords
+from marine_runtime import ArgumentError, LoadError, LoadOptions, Service
+from marine_runtime.artifact import check_options, load_with, read_manifest, refuse_unknown, with_keywords
 
 
 @with_keywords(LoadOptions)
@@ -33,6 +33,9 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
         CallError: an initialiser of a guest failed.
     """
     refuse_unknown("load", options, LoadOptions)
+    check_options(options)
+    if not isinstance(cache, bool):
+        raise ArgumentError(f"`cache` must be True or False, not {cache!r:.80}")
     if engine not in ENGINES:
         raise LoadError(f"unknown engine `{engine}`: choose {', '.join(ENGINES)}")
     python, order = options.get("python_modules", ()), options.get("order", ())
@@ -46,7 +49,8 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     else:
         source = read_target(target)
     source = with_python(source, python, order)
-    with built(source, cache=cache, metered=options.get("fuel") is not None) as whole:
+    metered, strict = options.get("fuel") is not None, options.get("strict", False)
+    with built(source, cache=cache, metered=metered, strict=strict) as whole:
         return _load(whole, engine, source, options, checked=True)
 
 

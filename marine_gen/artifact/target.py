@@ -6,17 +6,22 @@ handled by `load`, which needs no sources.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from marine_runtime import ConfigError, LoadError, PythonModule, read_config
+from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
 from marine_runtime.artifact import read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
+
+
+CONFIG_SUFFIXES = (".toml", ".yaml", ".yml", ".json")
+"""Names of files that describe services; all but the first are refused, with what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,10 @@ def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
     """
     if isinstance(target, Mapping):
         return _read_mapping(target)
+    if not isinstance(target, (str, os.PathLike)):
+        raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
     path = Path(target)
-    if path.suffix.lower() == ".toml":
+    if path.suffix.lower() in CONFIG_SUFFIXES:
         return _read_config(path, working_dir)
     return Source(path.stem, {path.stem: _read(path)})
 
@@ -55,6 +62,10 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     modules: dict[str, bytes] = {}
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
+        if not isinstance(name, str):
+            raise ArgumentError(f"a module has a name, not {name!r:.80}")
+        if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
+            raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
         if isinstance(item, PythonModule):
             if item.name != name:
                 raise ConfigError(f"the Python module `{item.name}` is listed as `{name}`: it needs one name")

@@ -14,6 +14,7 @@ from typing import Unpack
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, ENGINES, Addition
 from marine_gen.artifact.load import load
+from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.links import check_links
@@ -34,15 +35,25 @@ class Workbench:
     """
 
     def __init__(
-        self, service: Service, sources: Mapping[str, bytes], engine: str, runtime: WasmRuntime, *, traced: bool = False
+        self,
+        service: Service,
+        sources: Mapping[str, bytes],
+        engine: str,
+        runtime: WasmRuntime,
+        *,
+        traced: bool = False,
+        strict: bool = False,
     ) -> None:
-        """Take a service that was loaded from `sources` with `engine`, over `runtime`, and whether with a tracer."""
+        """Take a service that was loaded from `sources` with `engine`, over `runtime`, with a tracer or not.
+
+        A workbench that is `strict` refuses modules with invalid adapters, which are otherwise left out.
+        """
         self.service = service
         self.sources = dict(sources)
         self.stale = False
         self._engine = engine
         self._runtime = runtime
-        self._traced = traced
+        self._traced, self._strict = traced, strict
         self._compiled: dict[str, CompiledModule] = {}
 
     @property
@@ -50,7 +61,7 @@ class Workbench:
         """The modules that are there, in load order."""
         for name, wasm in self.sources.items():
             if name not in self._compiled:
-                self._compiled[name] = compile_module(name, wasm)
+                self._compiled[name] = compile_module(name, wasm, strict=False)
         return [self._compiled[name] for name in self.sources]
 
     def load(self, name: str, wasm: bytes, config: ModuleConfig | None = None, *, timeout: float | None = None) -> None:
@@ -60,7 +71,7 @@ class Workbench:
             DiagnosticError: the module is wrong, or does not fit the others.
             LoadError, ConfigError, CallError, StateError: as `Service.load_module`.
         """
-        compiled = compile_module(name, wasm)
+        compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.
         findings = [item for item in check_links([other.plan for other in everything]) if item.source == name]
@@ -96,7 +107,7 @@ class Workbench:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
         options.setdefault("config", self.service.config)
-        return _opened(self.sources, self.sources, engine, self._runtime.name, options)
+        return _opened(self.sources, self.sources, engine, self._runtime.name, options, strict=self._strict)
 
     def _glue(self, everything: list[CompiledModule]) -> Glue:
         """The glue of the last module."""
@@ -112,6 +123,7 @@ def open_workbench(
     call_layer: str = "fast",
     service_id: str | None = None,
     working_dir: Path | None = None,
+    strict: bool = False,
     **options: Unpack[RunOptions],
 ) -> Workbench:
     """Load a service to which modules can be added.
@@ -122,6 +134,7 @@ def open_workbench(
         call_layer: call layer, `fast` or `public`.
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
+        strict: refuse modules with invalid adapters, also those that are loaded later.
         options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.
 
     Raises:
@@ -133,7 +146,7 @@ def open_workbench(
     refuse_unknown("open_workbench", options, RunOptions)
     config = options.get("config") or ServiceConfig.from_json(source.options)
     options["config"] = config if service_id is None else replace(config, service_id=service_id)
-    return _opened(target, source.modules, engine, call_layer, options)
+    return _opened(target, source.modules, engine, call_layer, options, strict=strict)
 
 
 def _opened(
@@ -142,11 +155,13 @@ def _opened(
     engine: str,
     call_layer: str,
     options: RunOptions,
+    *,
+    strict: bool,
 ) -> Workbench:
     """`target`, whose modules come from `sources`, in a service of its own; nothing gives one without modules."""
     chosen = open_runtime(call_layer, metered=options.get("fuel") is not None)
     if target:
-        service = load(target, engine=engine, call_layer=call_layer, **options)
+        service = load(target, engine=engine, call_layer=call_layer, strict=strict, **options)
     else:
         service = Service([], chosen, **options)
-    return Workbench(service, sources, engine, chosen, traced=options.get("trace") is not None)
+    return Workbench(service, sources, engine, chosen, traced=options.get("trace") is not None, strict=strict)

@@ -20,7 +20,10 @@ def extract(wasm: Binary) -> Interfaces:
         DiagnosticError: the container is malformed (WASM_…), the section is absent (SECTION_MISSING), repeated
             (SECTION_DUPLICATE) or malformed (IT_…).
     """
-    help_line = "the module has no adapters yet: generate them, or embed an adapter text"
+    help_line = (
+        "the module has no adapters yet: `marine-gen generate-adapters FILE.wasm` makes them, "
+        "`marine-gen set it -i FILE.wasm -w FILE.it` embeds a text"
+    )
     return decode(unique_custom_section(wasm, SECTION, help_line), SECTION)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from marine_gen._version import __version__
-from marine_gen.console.logs import configuration_warnings
+from marine_gen.console.logs import marine_warnings
 from marine_gen.console.report import report_error, report_interrupted, report_traceback
 
 COMMANDS = (
@@ -62,7 +62,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with configuration_warnings():
+            with marine_warnings():
                 return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise

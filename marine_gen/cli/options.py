@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -113,6 +114,12 @@ def output_option(function: _Decorated) -> _Decorated:
     )(function)
 
 
+def strict_option(function: _Decorated) -> _Decorated:
+    """`--strict`."""
+    text = "Refuse modules with invalid adapters, which are otherwise left out."
+    return click.option("--strict", is_flag=True, help=text)(function)
+
+
 def default_engine() -> str:
     """The engine that is taken when none is asked for."""
     from marine_gen.artifact import ENGINES
@@ -140,6 +147,31 @@ def trace_option(function: _Decorated) -> _Decorated:
     return click.option(
         "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
     )(function)
+
+
+class TakesNegativeNumbers(click.Command):
+    """A command whose last argument may be a negative number, as JSON values are."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep negative numbers apart from options; those behind an option that takes a value belong to it."""
+        valued = {
+            name
+            for param in self.params
+            if isinstance(param, click.Option) and not (param.is_flag or param.count)
+            for name in param.opts
+        }
+        end = args.index("--") if "--" in args else len(args)
+        numbers = [
+            position
+            for position in range(end)
+            if _NEGATIVE.fullmatch(args[position]) and not (position and args[position - 1] in valued)
+        ]
+        others = [item for position, item in enumerate(args[:end]) if position not in numbers]
+        arguments = [args[position] for position in numbers] + args[end + 1 :]
+        return super().parse_args(ctx, [*others, *(["--", *arguments] if arguments else [])])
+
+
+_NEGATIVE = re.compile(r"-\.?\d[\d.eE+-]*")
 
 
 def examples(*lines: str) -> str:

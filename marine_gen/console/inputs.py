@@ -59,7 +59,7 @@ def kind_of(path: Path) -> InputKind:
         ".it": InputKind.TEXT,
         ".idl": InputKind.DESCRIPTION,
         ".wasm": InputKind.WASM,
-        ".toml": InputKind.CONFIG,
+        **dict.fromkeys((".toml", ".yaml", ".yml", ".json"), InputKind.CONFIG),
     }.get(path.suffix.lower())
     if by_suffix is not None:
         return by_suffix
@@ -235,7 +235,7 @@ def choose_function(service: Service, wanted: str) -> tuple[str, str]:
         position = wanted.rfind(".", 0, position)
     known = [(module, function) for module, function in candidates if module in list(service.modules)]
     for module, function in known:
-        if function in list(service.modules[module]):
+        if function in list(service.modules[module]) or function in service.interface.modules[module].left_out:
             return module, function
     if known:
         return known[0]  # the call says which functions there are

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from marine_gen.console.report import clean, warn
 
@@ -41,21 +43,22 @@ def logging_to_stderr(level: str) -> Iterator[None]:
         root.setLevel(before)
 
 
-class _Warnings(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        """One line of the form that all warnings of the command line have."""
-        warn(clean(record.getMessage()))
-
-
 @contextmanager
-def configuration_warnings() -> Iterator[None]:
-    """Show warnings about configuration files while the block runs, once whatever else shows logs."""
-    logger = logging.getLogger("marine_runtime.config.toml")
-    handler, before = _Warnings(), logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
+def marine_warnings() -> Iterator[None]:
+    """Show each `MarineWarning` once while the block runs, in the form that all warnings of the command line have."""
+    shown: set[str] = set()
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        if category.__name__ != "MarineWarning":  # help pages come without the runtime
+            before(message, category, filename, lineno, file, line)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            warn(clean(str(message)))
+
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
         yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = before

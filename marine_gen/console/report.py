@@ -52,7 +52,7 @@ def report_error(error: BaseException) -> None:
             say(f"{_head('error')}: {clean(finding)}")
         return
     sentence, *causes = error_lines(error)
-    say(f"{_head('error')}: {sentence}")
+    say(sentence if getattr(error, "lines", ()) else f"{_head('error')}: {sentence}")
     for cause in causes:
         say(cause)
 
@@ -62,10 +62,19 @@ def error_lines(error: BaseException) -> list[str]:
     diagnostics = getattr(error, "diagnostics", None)
     if diagnostics:
         return [click.unstyle(line) for item in diagnostics for line in _diagnostic_lines(item)]
+    if lines := _own_lines(error):
+        return lines
     sentence = _sentence(error)
     if not _expected(error):
         sentence = f"internal error: {sentence}; this is a fault of marine-gen, `--debug` shows where"
-    return [sentence, *(f"  caused by: {_sentence(cause)}" for cause in _causes(error))]
+    causes = ([*(_own_lines(cause) or [_sentence(cause)])] for cause in _causes(error))
+    return [sentence, *(line for first, *more in causes for line in (f"  caused by: {first}", *more))]
+
+
+def _own_lines(error: BaseException) -> list[str]:
+    """The lines of a message that has several on purpose. A line feed in any other message is part of a name."""
+    lines = getattr(error, "findings", ()) or getattr(error, "lines", ())
+    return [clean(line) for line in lines] if len(lines) > 1 else []
 
 
 def report_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
@@ -157,7 +166,7 @@ def _excerpt(item: Diagnostic) -> Iterator[str]:
         path = Path(item.source)
         if path.stat().st_size > _MAX_SOURCE:
             return
-        line = path.read_text("utf-8").split("\n")[span.line - 1]
+        line = re.split(r"\r\n|\r|\n", path.read_bytes().decode())[span.line - 1]
     except (OSError, ValueError, IndexError):
         return
     line = line.rstrip("\r").replace("\t", " ")

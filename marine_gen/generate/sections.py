@@ -72,7 +72,8 @@ def read_description(wasm: Binary) -> Description:
                 Diagnostic(
                     Code.SECTION_MISSING,
                     f"the module has no section that starts with `{PREFIXES[0]}`, so it does not describe itself",
-                    help="only the Rust SDK writes them, and strippers remove them; describe the module in a file",
+                    help="only the Rust SDK writes them, and strippers remove them; describe the module in a file: "
+                    "`marine-gen generate-adapters FILE.wasm --interface FILE.idl`",
                 )
             ]
         )

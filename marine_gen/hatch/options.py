@@ -17,7 +17,7 @@ from marine_runtime import ConfigError
 from marine_runtime.messages import quoted, suggestion
 
 HATCHLING_KEYS = ("dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features")
-KEYS = ("native", "services")
+KEYS = ("native", "services", "strict")
 SERVICE_KEYS = ("config", "engine", "package")
 
 _PART = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*")
@@ -45,10 +45,12 @@ class HookOptions:
     Attributes:
         services: what to build, in order.
         native: whether wheels hold machine code, and are for one platform.
+        strict: whether modules with invalid adapters are refused.
     """
 
     services: tuple[ServiceOptions, ...]
     native: bool = False
+    strict: bool = False
 
 
 def read_options(table: Mapping[str, Any]) -> HookOptions:
@@ -58,9 +60,10 @@ def read_options(table: Mapping[str, Any]) -> HookOptions:
         ConfigError: a key is unknown or missing, or a value is not as it has to be; says which.
     """
     _known(table, (*KEYS, *HATCHLING_KEYS), "the table", KEYS)
-    native = table.get("native", False)
-    if not isinstance(native, bool):
-        raise ConfigError(f"`native` must be true or false, not {native!r}")
+    flags = {key: table.get(key, False) for key in ("native", "strict")}
+    for key, value in flags.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"`{key}` must be true or false, not {value!r}")
     services = table.get("services")
     if not isinstance(services, list) or not services:
         raise ConfigError("`services` must be an array of at least one table, such as { config = …, package = … }")
@@ -70,7 +73,7 @@ def read_options(table: Mapping[str, Any]) -> HookOptions:
         for other in packages[:number]:
             if one.is_relative_to(other) or other.is_relative_to(one):
                 raise ConfigError(f"the packages {quoted(str(other))} and {quoted(str(one))} are in each other's place")
-    return HookOptions(read, native)
+    return HookOptions(read, **flags)
 
 
 def _service(number: int, table: Any) -> ServiceOptions:

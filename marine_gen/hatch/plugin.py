@@ -32,7 +32,7 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
             return
         options = self._options()
         for service in options.services:
-            manifest = self._build(service, options.native)
+            manifest = self._build(service, options)
             names = [MANIFEST, *(item.name for item in manifest.all_files())]
             build_data["artifacts"] += [f"/{service.package}/{name}" for name in names]
         if options.native and version == "standard":
@@ -61,16 +61,19 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
             self._fail(f"[tool.hatch.build.hooks.{self.PLUGIN_NAME}]: {error}")
             raise
 
-    def _build(self, service: ServiceOptions, native: bool) -> Manifest:
+    def _build(self, service: ServiceOptions, options: HookOptions) -> Manifest:
         root = Path(self.root)
         try:
             source = read_target(root / service.config)
-            result = build(source, root / service.package, engine=service.engine, native=native)
+            output, engine = root / service.package, service.engine
+            result = build(source, output, engine=engine, native=options.native, strict=options.strict)
             machine = _of_this_machine(result.manifest)
         except MarineError as error:
             self._fail(f"`{service.package}`: {error}")
             raise
         self.app.display_info(f"marine-gen: {'unchanged' if result.fresh else 'built'} {service.package}")
+        for sentence in result.warnings:
+            self.app.display_warning(f"marine-gen: `{service.package}`: {sentence}")
         if machine:
             self.app.display_warning(
                 f"marine-gen: `{service.package}` will look for {machine} at the places of this machine; "

@@ -6,6 +6,7 @@ from marine_gen.generate import Description
 from marine_gen.idl.lines import read_lines
 from marine_gen.idl.transform import DescriptionTransformer
 from marine_gen.parsing.findings import Findings
+from marine_gen.parsing.syntax import with_line_feeds
 
 
 def parse_description(text: str, source: str = "") -> Description:
@@ -20,7 +21,7 @@ def parse_description(text: str, source: str = "") -> Description:
             declare (TEXT_NAME), declares a name twice (TEXT_DUPLICATE), or has a record that contains itself
             (RECORD_NESTING). It carries one syntax error per line, and all wrong names of the others.
     """
-    findings = Findings(source)
+    text, findings = with_line_feeds(text), Findings(source)
     builder = DescriptionTransformer(findings)
     for line, legal in read_lines(text, findings):
         builder.add(line, legal=legal)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from marine_gen.artifact import compile_module
+from marine_gen.artifact.fuse import fusions
 from marine_gen.binary import extract
 from marine_gen.console.inputs import Input, InputKind, interfaces_of, kind_of, read_inputs
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links
-from marine_gen.passes import fuse_service
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures, scanned
 from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface, read_config
 from marine_runtime.abi import ModulePlan
@@ -72,8 +72,11 @@ class Report:
         """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
         if self.kind not in (InputKind.CONFIG, InputKind.DIRECTORY):
             return {}
-        modules = fuse_service([module.ir for module in self.modules]).modules
-        return {name: [f"{key}: {why}" for key, why in item.unfused.items()] for name, item in modules.items()}
+        found = fusions([(module.ir, "") for module in self.modules])
+        return {
+            module.name: [f"{key}: {why}" for key, why in item.unfused.items()]
+            for module, item in zip(self.modules, found, strict=True)
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The report for `--json`."""
@@ -113,17 +116,17 @@ def examine(paths: Sequence[Path], functions: Collection[str | tuple[str, str]] 
     return reports
 
 
-def compile_input(item: Input) -> tuple[ModuleIR, str]:
-    """The IR of one module, and the digest of its source.
+def compile_input(item: Input, *, strict: bool = True) -> tuple[ModuleIR, str]:
+    """The IR of one module, and the digest of its source; `strict` is as for `compile_module`.
 
     Raises:
         DiagnosticError: with the first stage's findings, under the source's name.
     """
     try:
         if isinstance(item.content, bytes):
-            compiled = compile_module(item.name, item.content)
+            compiled = compile_module(item.name, item.content, strict=strict)
             return compiled.ir, compiled.digest
-        ir = build_module(item.name, interfaces_of(item), None)
+        ir = build_module(item.name, interfaces_of(item), None, strict=strict)
         verify_module(ir)
         return ir, hashlib.sha256(item.content.encode()).hexdigest()
     except DiagnosticError as error:

@@ -1,18 +1,17 @@
-"""From adapters to IR by executing the operand stack symbolically.
+"""From an adapter to IR by executing the operand stack symbolically.
 
 A value on the stack is a name and a type. `arg.get`, `dup` and `swap2` move names about; everything else becomes an
 operation. Whatever the reference would only find while running is found here: missing operands, wrong types, bad
-indices, leftovers. The first fault ends an adapter (its stack means nothing afterwards); all adapters are looked at.
+indices, leftovers. The first fault ends an adapter, as its stack means nothing afterwards.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import assert_never
 
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
-from marine_gen.interfaces import Adapter, Instruction, Interfaces
+from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
+from marine_gen.interfaces import Adapter, Instruction
 from marine_gen.interfaces.instructions import Immediate, InstructionKind, Slot
 from marine_gen.ir.model import (
     AdapterIR,
@@ -24,54 +23,29 @@ from marine_gen.ir.model import (
     ImportedCallee,
     Lift,
     Lower,
-    ModuleIR,
     Side,
     Size,
     StoreBlock,
     Value,
 )
-from marine_gen.ir.resolve import Resolved, resolve
-from marine_gen.wasm.signatures import Signatures
+from marine_gen.ir.resolve import Resolved
 from marine_runtime.abi import AbiHelper, Bytes, Flat, List, Shape, Struct, Text, layout_of, shape
 from marine_runtime.messages import counted
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, record_in, same_signature
+from marine_runtime.types import (
+    Array,
+    FunctionType,
+    IType,
+    Prim,
+    Record,
+    Records,
+    equivalent,
+    record_in,
+    same_signature,
+)
 
 
-def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:
-    """The IR of one module, fully typed.
-
-    Args:
-        name: import name of the module, for messages and for the plan.
-        interfaces: the module's interface section.
-        signatures: what the Wasm module really imports and exports; without it the conventional ABI is assumed.
-
-    Raises:
-        DiagnosticError: anything is wrong; carries every finding.
-    """
-    findings: list[Diagnostic] = []
-    resolved = resolve(interfaces, signatures, findings.append)
-    exports: dict[str, AdapterIR] = {}
-    imports: dict[tuple[str, str], AdapterIR] = {}
-    context = _Context(interfaces, resolved)
-    if not findings:
-        for function, adapter, ty in resolved.exports:
-            try:
-                exports[function] = _Builder(context, Side.EXPORT, function, ("", function), adapter, ty).run()
-            except _FaultError as fault:
-                findings.append(fault.diagnostic)
-        for item, adapter, ty in resolved.imports:
-            key = (item.namespace, item.name)
-            try:
-                imports[key] = _Builder(context, Side.IMPORT, f"{key[0]}.{key[1]}", key, adapter, ty).run()
-            except _FaultError as fault:
-                findings.append(fault.diagnostic)
-    if findings:
-        raise DiagnosticError([replace(finding, source=finding.source or name) for finding in findings])
-    return ModuleIR(name, interfaces.records, tuple(resolved.core), tuple(resolved.callees), exports, imports)
-
-
-class _FaultError(Exception):
+class AdapterFaultError(Exception):
     """Ends the building of one adapter."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -85,11 +59,11 @@ _OLD_ALLOCATE = (
 )
 
 
-class _Context:
+class AdapterContext:
     """What all adapters of a module share."""
 
-    def __init__(self, interfaces: Interfaces, resolved: Resolved) -> None:
-        self.records = interfaces.records
+    def __init__(self, records: Records, resolved: Resolved) -> None:
+        self.records = records
         self.callees: list[CoreCallee | ImportedCallee] = [*resolved.core, *resolved.callees]
         self.exports = len(resolved.core)
         self.has_memory = resolved.has_memory
@@ -100,11 +74,17 @@ class _Context:
         return equivalent(given, self.records, wanted, self.records)
 
 
-class _Builder:
+class AdapterBuilder:
     """Builds one adapter."""
 
     def __init__(
-        self, context: _Context, side: Side, function: str, key: tuple[str, str], adapter: Adapter, ty: FunctionType
+        self,
+        context: AdapterContext,
+        side: Side,
+        function: str,
+        key: tuple[str, str],
+        adapter: Adapter,
+        ty: FunctionType,
     ) -> None:
         self._context = context
         self._side = side
@@ -360,13 +340,13 @@ class _Builder:
             for item in self._operations
         )
 
-    def _fault(self, code: Code, message: str, *, label: str = "", help: str = "") -> _FaultError:
+    def _fault(self, code: Code, message: str, *, label: str = "", help: str = "") -> AdapterFaultError:
         within = f"{self._side.value} adapter of `{self._function}` (type {self._adapter.type_index})"
         if self._at < len(self._adapter.instructions):
             within += f", instruction #{self._at} `{self._adapter.instructions[self._at]}`"
         else:
             within += ", at its end"
-        return _FaultError(Diagnostic(code, message, span=self._span, within=within, label=label, help=help))
+        return AdapterFaultError(Diagnostic(code, message, span=self._span, within=within, label=label, help=help))
 
 
 def _prim(slot: Prim | Slot) -> Prim:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from marine_gen.diagnostics import Diagnostic
 from marine_gen.interfaces import Instruction
 from marine_runtime.abi import Callee
 from marine_runtime.types import FunctionType, IType, Records
@@ -152,10 +153,25 @@ class AdapterIR:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutAdapter:
+    """An adapter that is invalid, and left out.
+
+    Attributes:
+        key: as in `AdapterIR`; for an export, ("", its name).
+        findings: what is wrong with it.
+    """
+
+    side: Side
+    key: tuple[str, str]
+    findings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleIR:
     """All adapters of one module that something can call.
 
     Attributes:
+        left_out: the adapters that are invalid.
         core: Wasm export names by call-core index, with their real signatures.
         callees: imported functions, following `core` in the call-core index space.
     """
@@ -166,6 +182,7 @@ class ModuleIR:
     callees: tuple[ImportedCallee, ...] = ()
     exports: Mapping[str, AdapterIR] = field(default_factory=dict)
     imports: Mapping[tuple[str, str], AdapterIR] = field(default_factory=dict)
+    left_out: tuple[LeftOutAdapter, ...] = ()
 
     @property
     def adapters(self) -> tuple[AdapterIR, ...]:

@@ -19,7 +19,10 @@ def check_links(plans: Sequence[ModulePlan]) -> list[Diagnostic]:
             message = f"two modules are named `{plan.name}`"
             findings.append(Diagnostic(Code.ADAPTER_DUPLICATE, message, source=plan.name))
         earlier = {other.name: other for other in plans[:position]}
+        broken = {(item.namespace, item.name) for item in plan.left_out}
         for callee in plan.callees:
+            if (callee.namespace, callee.name) in broken:
+                continue
             finding = _check_callee(plan, callee, earlier, names)
             if finding is not None:
                 findings.append(finding)
@@ -40,6 +43,8 @@ def _check_callee(
             help_text = did_you_mean(callee.namespace, earlier) or "add the module before this one"
         return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
     offered = provider.exports.get(callee.name)
+    if offered is None and provider.unusable_export(callee.name):
+        return None  # calling it fails, which is no reason to refuse all else
     if offered is None:
         message = f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`"
         help_text = did_you_mean(callee.name, provider.exports)

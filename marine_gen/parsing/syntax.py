@@ -6,6 +6,7 @@ itself, so that an error spoils only its own form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -85,3 +86,14 @@ def _report_illegal(run: list[Token], findings: Findings, explain: ExplainIllega
     start, end = span_of(run[0]), span_of(run[-1])
     explain("".join(run), SourceSpan(start.line, start.column, end.end_column), findings)
     run.clear()
+
+
+def with_line_feeds(text: str) -> str:
+    """`text` with a line feed in the place of each carriage return that stands alone, as old editors end lines.
+
+    Comments and findings then end at the same places as the lines that people see. No token holds either character.
+    """
+    return _LONE_RETURN.sub("\n", text)
+
+
+_LONE_RETURN = re.compile(r"\r(?!\n)")

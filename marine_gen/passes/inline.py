@@ -64,7 +64,9 @@ class _Inliner:
         known = dict(zip(adapter.params, inputs, strict=True))
         for operation in adapter.operations:
             if len(self.steps) >= MAX_STEPS:
-                raise UnfusableError(f"it grows beyond {MAX_STEPS} steps when its callees are spliced in")
+                raise UnfusableError(
+                    f"it grows beyond {MAX_STEPS} steps when its callees are spliced in", exceeding=True
+                )
             frame = Frame(module, adapter.side, adapter.function, operation.at, str(adapter.source[operation.at]))
             operands = tuple(known[value] for value in operation.operands)
             if isinstance(operation, Call) and isinstance(operation.callee, ImportedCallee):

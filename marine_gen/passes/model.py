@@ -19,7 +19,15 @@ strangest module has a name that is not UTF-8."""
 
 
 class UnfusableError(Exception):
-    """An adapter that has to stay a closure; the message is the reason."""
+    """An adapter that has to stay a closure; the message is the reason.
+
+    Attributes:
+        exceeding: whether it is too large to be fused.
+    """
+
+    def __init__(self, reason: str, *, exceeding: bool = False) -> None:
+        super().__init__(reason)
+        self.exceeding = exceeding
 
 
 @dataclass(frozen=True, slots=True)

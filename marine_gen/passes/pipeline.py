@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from marine_gen.ir.model import AdapterIR, ModuleIR
+from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.passes.fuse import fuse
 from marine_gen.passes.inline import inline
 from marine_gen.passes.model import FusedAdapter, Modules, UnfusableError
@@ -21,12 +21,14 @@ class FusedModule:
         exports: by function name.
         imports: by (namespace, name).
         unfused: reason by the text `export NAME` or `import NS.NAME`.
+        exceeding: those among them that are too large, or nest too deeply.
     """
 
     ir: ModuleIR
     exports: Mapping[str, FusedAdapter] = field(default_factory=dict)
     imports: Mapping[tuple[str, str], FusedAdapter] = field(default_factory=dict)
     unfused: Mapping[str, str] = field(default_factory=dict)
+    exceeding: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,21 @@ def fuse_service(irs: Sequence[ModuleIR]) -> ServiceIR:
         exports: dict[str, FusedAdapter] = {}
         imports: dict[tuple[str, str], FusedAdapter] = {}
         unfused: dict[str, str] = {}
-        for name, adapter in ir.exports.items():
+        exceeding: dict[str, str] = {}
+        for adapter in ir.adapters:
             try:
-                exports[name] = fuse_adapter(known, ir.name, adapter)
-            except UnfusableError as reason:
-                unfused[f"export {name}"] = str(reason)
-        for key, adapter in ir.imports.items():
-            try:
-                imports[key] = fuse_adapter(known, ir.name, adapter)
-            except UnfusableError as reason:
-                unfused[f"import {adapter.function}"] = str(reason)
-        modules[ir.name] = FusedModule(ir, exports, imports, unfused)
+                fused = fuse_adapter(known, ir.name, adapter)
+            except (UnfusableError, RecursionError) as error:
+                key = f"{adapter.side.value} {adapter.function}"
+                unfused[key] = (
+                    str(error) if isinstance(error, UnfusableError) else "its types or its code nest too deeply"
+                )
+                if not isinstance(error, UnfusableError) or error.exceeding:
+                    exceeding[key] = unfused[key]
+            else:
+                if adapter.side is Side.EXPORT:
+                    exports[adapter.function] = fused
+                else:
+                    imports[adapter.key] = fused
+        modules[ir.name] = FusedModule(ir, exports, imports, unfused, exceeding)
     return ServiceIR(modules)

@@ -37,8 +37,8 @@ def module_interface(interfaces: Interfaces) -> ModuleInterface:
     """
     resolved = _resolve(interfaces)
     order = {export.name: position for position, export in enumerate(interfaces.exports)}
-    functions = sorted(resolved.exports, key=lambda item: order[item[0]])
-    return ModuleInterface({name: ty for name, _, ty in functions}, interfaces.records)
+    functions = sorted(resolved.exports, key=lambda item: order[item.key[1]])
+    return ModuleInterface({item.key[1]: item.type for item in functions if item.type}, interfaces.records)
 
 
 def describe_module(interfaces: Interfaces) -> Description:
@@ -54,10 +54,9 @@ def describe_module(interfaces: Interfaces) -> Description:
 
 
 def _resolve(interfaces: Interfaces) -> Resolved:
-    findings: list[Diagnostic] = []
-    resolved = resolve(interfaces, None, findings.append)
-    if findings:
-        raise DiagnosticError(findings)
+    resolved = resolve(interfaces, None)
+    if resolved.findings:
+        raise DiagnosticError(resolved.findings)
     return resolved
 
 

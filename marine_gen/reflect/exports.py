@@ -20,7 +20,9 @@ def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagno
     The signatures of service functions are left to the typing of adapters, which knows older ones too.
     """
     findings: list[Diagnostic] = []
-    for callee in resolve(interfaces, None, findings.append).core:
+    resolved = resolve(interfaces, None)
+    findings += resolved.findings
+    for callee in resolved.core:
         within = f"function `{callee.name}`"
         found = signatures.exports.get(callee.name)
         wanted = CoreSignature(

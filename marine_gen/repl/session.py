@@ -39,6 +39,7 @@ class ReplOptions:
         working_dir: where relative `mapped_dirs` start, instead of what configurations say.
         host_functions: what modules may import from the host.
         trace: file for the calls of the whole session, for Perfetto.
+        strict: whether modules with invalid adapters are refused.
     """
 
     engine: str
@@ -48,6 +49,7 @@ class ReplOptions:
     working_dir: Path | None = None
     host_functions: Mapping[Any, Any] = field(default_factory=dict)
     trace: Path | None = None
+    strict: bool = False
 
 
 class Session:
@@ -110,6 +112,7 @@ class Session:
                 working_dir=self.options.working_dir,
                 timeout=LONGEST_TIMEOUT,
                 trace=self.tracer,
+                strict=self.options.strict,
             )
         first = not self._is_open
         self._replace(work)
@@ -208,6 +211,8 @@ class Session:
         from marine_runtime.messages import suggestion
 
         self.check_module(module)
+        if left_out := self.service.interface.modules[module].left_out.get(function):
+            raise left_out.error(module)
         known = list(self.service.modules[module])
         if function not in known:
             raise CommandError(f"function with name `{function}` is missing{suggestion(function, known)}")

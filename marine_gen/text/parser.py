@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from marine_gen.interfaces import Interfaces
 from marine_gen.parsing.findings import Findings
+from marine_gen.parsing.syntax import with_line_feeds
 from marine_gen.text.syntax import read_forms
 from marine_gen.text.transform import InterfaceTransformer
 
@@ -22,7 +23,7 @@ def parse(text: str, source: str = "") -> Interfaces:
         DiagnosticError: the text is malformed (TEXT_…). It carries one finding per broken directive, and all wrong
             values of the others.
     """
-    findings = Findings(source)
+    text, findings = with_line_feeds(text), Findings(source)
     builder = InterfaceTransformer(findings)
     forms = read_forms(text, findings)
     for tree in forms.trees:

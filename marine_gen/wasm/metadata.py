@@ -68,7 +68,10 @@ def read_sdk_version(wasm: Binary) -> Version:
         DiagnosticError: the section is absent (SECTION_MISSING), repeated (SECTION_DUPLICATE), or not a semantic
             version in UTF-8 (SECTION_CONTENT).
     """
-    help_line = "the module was built with an old SDK, or not for Marine; the version can be embedded afterwards"
+    help_line = (
+        "the module was built with an old SDK, or not for Marine; "
+        "`marine-gen set version -i FILE.wasm -v 0.14.0` embeds a version"
+    )
     payload = unique_custom_section(wasm, SDK_VERSION_SECTION, help_line)
     try:
         return parse_version(payload.decode())

@@ -19,16 +19,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from marine_gen.diagnostics import Code
 from marine_gen.wasm.coretypes import read_types
 from marine_gen.wasm.immediates import END, next_instruction, skip_value_type
 from marine_gen.wasm.reader import Reader, write_u32
-from marine_gen.wasm.sections import SECTION_NAMES, Binary, Section, WasmModule, scanned
+from marine_gen.wasm.rewriting import appended, assembled, export_entry, section_reader
+from marine_gen.wasm.sections import Binary, Section, WasmModule, scanned
 from marine_runtime.wasm import START_HOOK, TABLE_HOOK
 
 _TYPE, _IMPORT, _FUNCTION, _TABLE, _EXPORT, _START, _CODE = 1, 2, 3, 4, 7, 8, 10
-_ORDER = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
-"""Section ids as they follow each other in a file: those of tags and of the data count came later."""
 
 _GROW = (0xFC, 15)
 _MAYBE_GROW = re.compile(rb"\xfc(?:\x0f|\x8f\x80{0,3}\x00)")  # the number may be written longer than it has to be
@@ -63,49 +61,44 @@ def charge_table_growth(binary: Binary) -> bytes:
     imported = _imported_functions(wasm, sections)
     if imported is None or not {_TYPE, _FUNCTION, _TABLE, _CODE} <= sections.keys():
         return wasm
-    first = imported + _reader(wasm, sections[_FUNCTION]).u32("the number of functions")
+    first = imported + section_reader(wasm, sections[_FUNCTION]).u32("the number of functions")
     guards: dict[int, int] = {}  # index of the guard by table
     bodies = _guarded_bodies(wasm, sections[_CODE], guards, first)
     if not guards:
         return wasm
     tables = _tables(wasm, sections[_TABLE])
-    types = len(read_types(_reader(wasm, sections[_TYPE])))
+    types = len(read_types(section_reader(wasm, sections[_TYPE])))
     hook = write_u32(types) + write_u32(len(tables))
     new_types, new_functions = [_HOOK_TYPE], []
     for position, index in enumerate(guards, 1):
         if index >= len(tables):
-            _reader(wasm, sections[_TABLE]).fail(f"there is no table {index}: the module has {len(tables)}")
+            section_reader(wasm, sections[_TABLE]).fail(f"there is no table {index}: the module has {len(tables)}")
         table = tables[index]
         number = b"\x7e" if table.wide else b"\x7f"
         new_types.append(b"\x60\x02" + table.element + number + b"\x01" + number)
         new_functions.append(write_u32(types + position))
         bodies.append(_guard(index, table, hook))
-    exports = [_export(TABLE_HOOK, 1, len(tables))]
+    exports = [export_entry(TABLE_HOOK, 1, len(tables))]
     if _START in sections:
-        exports.append(_export(START_HOOK, 0, _reader(wasm, sections[_START]).u32("the start function")))
-    return _assembled(
+        exports.append(export_entry(START_HOOK, 0, section_reader(wasm, sections[_START]).u32("the start function")))
+    return assembled(
         module,
         {
-            _TYPE: _appended(wasm, sections[_TYPE], new_types),
-            _FUNCTION: _appended(wasm, sections[_FUNCTION], new_functions),
-            _TABLE: _appended(wasm, sections[_TABLE], [_HOOK_TABLE]),
-            _EXPORT: _appended(wasm, sections.get(_EXPORT), exports),
+            _TYPE: appended(wasm, sections[_TYPE], new_types),
+            _FUNCTION: appended(wasm, sections[_FUNCTION], new_functions),
+            _TABLE: appended(wasm, sections[_TABLE], [_HOOK_TABLE]),
+            _EXPORT: appended(wasm, sections.get(_EXPORT), exports),
             _START: b"",
             _CODE: write_u32(len(bodies)) + b"".join(write_u32(len(body)) + body for body in bodies),
         },
     )
 
 
-def _reader(wasm: bytes, section: Section) -> Reader:
-    within = f"the {SECTION_NAMES[section.id]} section"
-    return Reader(wasm, section.payload_start, section.end, within, Code.WASM_MALFORMED)
-
-
 def _imported_functions(wasm: bytes, sections: Mapping[int, Section]) -> int | None:
     """How many functions are imported; None when something else is."""
     if _IMPORT not in sections:
         return 0
-    reader = _reader(wasm, sections[_IMPORT])
+    reader = section_reader(wasm, sections[_IMPORT])
     count = reader.u32("the number of imports")
     for _ in range(count):
         reader.name("the namespace of an import")
@@ -118,7 +111,7 @@ def _imported_functions(wasm: bytes, sections: Mapping[int, Section]) -> int | N
 
 def _guarded_bodies(wasm: bytes, section: Section, guards: dict[int, int], first: int) -> list[bytes]:
     """All function bodies; a table that grows gets the next free number in `guards`, from `first` on."""
-    reader = _reader(wasm, section)
+    reader = section_reader(wasm, section)
     bodies = []
     for _ in range(reader.u32("the number of bodies")):
         size = reader.u32("the size of a body")
@@ -153,7 +146,7 @@ def _guarded(reader: Reader, guards: dict[int, int], first: int) -> bytes:
 
 
 def _tables(wasm: bytes, section: Section) -> Sequence[_Table]:
-    reader = _reader(wasm, section)
+    reader = section_reader(wasm, section)
     found = []
     for _ in range(reader.u32("the number of tables")):
         initialised = not reader.exhausted and wasm[reader.position] == _WITH_INITIALISER
@@ -202,31 +195,3 @@ def _signed(value: int, bits: int) -> bytes:
         value >>= 7
     encoded.append(value & 0x7F)
     return bytes(encoded)
-
-
-def _export(name: str, kind: int, index: int) -> bytes:
-    return write_u32(len(name)) + name.encode() + bytes([kind]) + write_u32(index)
-
-
-def _appended(wasm: bytes, section: Section | None, entries: Sequence[bytes]) -> bytes:
-    """The content of a section that is a vector, with more entries."""
-    if section is None:
-        return write_u32(len(entries)) + b"".join(entries)
-    reader = _reader(wasm, section)
-    count = reader.u32("a number of entries")
-    return write_u32(count + len(entries)) + wasm[reader.position : section.end] + b"".join(entries)
-
-
-def _assembled(module: WasmModule, contents: Mapping[int, bytes]) -> bytes:
-    """`module` with other contents of some sections; a section without content goes, a new one takes its place."""
-    wasm = module.data
-    parts, missing = [wasm[:8]], dict(contents)
-    for section in module.sections:
-        place = _ORDER.index(section.id) if section.id else -1
-        for number in [item for item in missing if _ORDER.index(item) <= place]:
-            content = missing.pop(number)
-            if content:
-                parts.append(bytes([number]) + write_u32(len(content)) + content)
-        if section.id not in contents:
-            parts.append(wasm[section.start : section.end])
-    return b"".join(parts)

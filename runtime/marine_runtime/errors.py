@@ -13,7 +13,10 @@
         ├── CallTimeoutError … because its time was up; also a TimeoutError
         ├── FuelLimitError   … because its fuel was used up
         ├── ValueLimitError  … because a value shares its parts too often
+        ├── LeftOutError     … because the adapter of the function is invalid, and was left out
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
+
+A `MarineWarning` is about something that works, and probably not as it was meant.
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault.
@@ -22,6 +25,8 @@ first fault.
 from __future__ import annotations
 
 import errno
+import sys
+import warnings
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -31,8 +36,36 @@ class MarineError(Exception):
     """Base of everything raised on purpose."""
 
 
+class MarineWarning(UserWarning):
+    """A setting or a module that can be used, and probably does not do what was meant."""
+
+
+def warn(message: str) -> None:
+    """Emit a `MarineWarning` at the line of the embedder that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, MarineWarning, stacklevel=level)
+
+
+_PACKAGES = ("marine_runtime", "marine_gen")
+
+
 class LoadError(MarineError):
-    """A module, artifact or directory can't be loaded."""
+    """A module, artifact or directory can't be loaded.
+
+    Attributes:
+        lines: the message, line by line, when it is a report of several lines.
+    """
+
+    lines: tuple[str, ...] = ()
+
+    @classmethod
+    def report(cls, text: str) -> LoadError:
+        """An error whose message is a report, such as `marine-gen check` prints."""
+        error = cls(text)
+        error.lines = tuple(text.split("\n"))
+        return error
 
 
 class LinkError(LoadError):
@@ -182,6 +215,17 @@ class FuelLimitError(CallError):
 
 class ValueLimitError(CallError):
     """A value of a guest would be much larger outside than the memory that it lies in."""
+
+
+class LeftOutError(CallError):
+    """The adapter of a function is invalid, so the function was left out; `__cause__` has everything that is wrong."""
+
+    @classmethod
+    def of(cls, what: str, reason: str, details: str) -> LeftOutError:
+        """The error of calling `what`, which names the function."""
+        error = cls(f"{what} can't be called, as its adapter is invalid: {reason}")
+        error.__cause__ = LoadError.report(details)
+        return error
 
 
 class MemoryLimitError(CallError, LoadError):

@@ -28,6 +28,10 @@ def printable(text: str) -> str:
     return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
 
 
+NEEDS_ROOM = ": more of Python's recursion limit is needed here, see `sys.setrecursionlimit`"
+"""What follows when types nest deeper than the caller left room on Python's stack."""
+
+
 def quoted(name: str) -> str:
     """`name` between backticks, printable."""
     return f"`{printable(name)}`"

@@ -45,7 +45,8 @@ class Array:
     element: IType
 
     def __str__(self) -> str:
-        return f"array ({self.element})"
+        levels, inner = stripped(self)
+        return "array (" * levels + str(inner) + ")" * levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +135,26 @@ def equivalent(left: IType, left_records: Records, right: IType, right_records: 
     Records match by position and field type, never by name or id; a byte array equals an array of u8. Recursion
     through arrays is taken coinductively: a pair already under comparison counts as equal.
     """
-    return _equivalent(left, left_records, right, right_records, set())
-
-
-def _equivalent(
-    left: IType, left_records: Records, right: IType, right_records: Records, open_pairs: set[tuple[int, int]]
-) -> bool:
-    if is_bytes(left) or is_bytes(right):
-        return is_bytes(left) and is_bytes(right)
-    if isinstance(left, Array) and isinstance(right, Array):
-        return _equivalent(left.element, left_records, right.element, right_records, open_pairs)
-    if isinstance(left, Record) and isinstance(right, Record):
-        if (left.id, right.id) in open_pairs:
-            return True
-        a, b = left_records.get(left.id), right_records.get(right.id)
-        if a is None or b is None or len(a.fields) != len(b.fields):
+    open_pairs: set[tuple[int, int]] = set()
+    pending = [(left, right)]
+    while pending:  # types may nest deeper than Python's stack has room
+        a, b = pending.pop()
+        if is_bytes(a) or is_bytes(b):
+            if not (is_bytes(a) and is_bytes(b)):
+                return False
+        elif isinstance(a, Array) and isinstance(b, Array):
+            pending.append((a.element, b.element))
+        elif isinstance(a, Record) and isinstance(b, Record):
+            if (a.id, b.id) in open_pairs:
+                continue
+            one, other = left_records.get(a.id), right_records.get(b.id)
+            if one is None or other is None or len(one.fields) != len(other.fields):
+                return False
+            open_pairs.add((a.id, b.id))
+            pending += [(x.type, y.type) for x, y in zip(one.fields, other.fields, strict=True)]
+        elif a != b:
             return False
-        open_pairs.add((left.id, right.id))
-        return all(
-            _equivalent(x.type, left_records, y.type, right_records, open_pairs)
-            for x, y in zip(a.fields, b.fields, strict=True)
-        )
-    return left == right
+    return True
 
 
 def same_signature(left: FunctionType, left_records: Records, right: FunctionType, right_records: Records) -> bool:
@@ -181,16 +180,17 @@ def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
 
 def describe(ty: IType, records: Records) -> str:
     """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32 (spec §1.6, Aqua/IDL column)."""
+    prefix = ""
+    while isinstance(ty, Array) and not is_bytes(ty):
+        ty, prefix = ty.element, prefix + "[]"
     match ty:
-        case Prim.BYTE_ARRAY | Array(element=Prim.U8):
-            return "[]u8"
-        case Array(element=element):
-            return "[]" + describe(element, records)
+        case Prim.BYTE_ARRAY | Array():
+            return f"{prefix}[]u8"
         case Record(id=index):
-            return records[index].name if index in records else str(ty)
+            return prefix + (records[index].name if index in records else str(ty))
         case Prim():
             text = str(ty)
-            return "i" + text[1:] if text[0] == "s" and ty is not Prim.STRING else text
+            return prefix + ("i" + text[1:] if text[0] == "s" and ty is not Prim.STRING else text)
         case _:
             assert_never(ty)
 

@@ -113,7 +113,7 @@ def test_wrong_configurations(run: Run, tmp_path: Path) -> None:
     for text, message in (
         ("x", "is not valid TOML"),
         ("modules = 1", "unknown key `modules`"),
-        ('modules_dir = "."\n[[module]]\nname = "none"', "the key `total_memory_limit` is missing"),
+        ('modules_dir = "."\n[[module]]\nname = "none"', "none.wasm` can't be read"),
         ('modules_dir = "."\ntotal_memory_limit = 0\n[[module]]\nname = "none"', "none.wasm` can't be read"),
     ):
         path.write_text(text)

@@ -204,7 +204,9 @@ def fake_service(**functions: list[str]) -> SimpleNamespace:
             raise ArgumentError(f"there is no module `{name}`")
 
     modules = {name.replace("__", "."): names for name, names in functions.items()}
-    interface = SimpleNamespace(modules={name: SimpleNamespace(functions=names) for name, names in modules.items()})
+    interface = SimpleNamespace(
+        modules={name: SimpleNamespace(functions=names, left_out={}) for name, names in modules.items()}
+    )
     return SimpleNamespace(modules=Modules(modules), interface=interface)
 
 
@@ -264,3 +266,23 @@ def test_a_trace_without_a_place(run: Run, tmp_path: Path) -> None:
     result = run("run", GREETING, "greeting.greeting", '["x"]', "--trace", path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"error: the trace `{path}` can't be written: there is no directory `{path.parent}`\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-5"], "$.name: expected string, got -5"),
+        (["-0.5e3", "--timeout", "2"], "$.name: expected string, got -500"),
+        (["--timeout", "2", "-5"], "$.name: expected string, got -5"),
+        (["--", "-5"], "$.name: expected string, got -5"),
+        (["--timeout", "-5"], "Invalid value for '--timeout': '-5' is not a positive number of seconds"),
+        (["--tiemout", "5"], "No such option"),
+    ],
+)
+def test_negative_numbers_are_arguments(words: list[str], message: str) -> None:
+    from click.testing import CliRunner
+
+    from marine_gen.cli import cli
+
+    result = CliRunner().invoke(cli, ["run", str(GUESTS_FOLDER / "greeting.wasm"), "greeting.greeting", *words])
+    assert message in result.stderr

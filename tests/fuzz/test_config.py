@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from marine_runtime import ConfigError, ServiceConfig, parse_config
 from marine_runtime.config.sizes import MAX_SIZE, parse_size
+
+pytestmark = pytest.mark.filterwarnings("ignore::marine_runtime.MarineWarning")
 
 SOURCE = "`x.toml`"
 _SETTINGS = settings(max_examples=80)

@@ -171,6 +171,7 @@ def main() -> None:
     else:
         from tests.fuzz.targets import find
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", category=UserWarning, message=".*(total_memory_limit|keys of older versions)")
     (target,) = find([given.target])
     recorder = Recorder(target, given.folder)
     if by_coverage:

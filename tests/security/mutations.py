@@ -45,7 +45,13 @@ TESTS: dict[str, tuple[str, ...]] = {
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
     "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter"),
     "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter"),
-    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter"),
+    "wasi services": (
+        "tests/runtime/wasi/test_services.py",
+        "tests/runtime/wasi/test_captured_output.py",
+        "-k",
+        "interpreter",
+    ),
+    "wasi directories": ("tests/runtime/wasi/test_directories.py", "-k", "interpreter"),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,11 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
     for match in _FENCE.finditer(text):
         if match[1] == language:
             yield Block(page, text.count("\n", 0, match.start(2)) + 1, match[1], match[2])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as pages have it."""
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
 def output_pattern(shown: str) -> re.Pattern[str]:

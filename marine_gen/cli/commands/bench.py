@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from marine_gen.cli.limits import Limits, limit_options
-from marine_gen.cli.options import FILE, examples, host_file_option
+from marine_gen.cli.options import FILE, TakesNegativeNumbers, examples, host_file_option
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.interrupt import interruptible
@@ -32,6 +32,7 @@ def _refuse_nan(value: float) -> float:
 
 @click.command(
     "bench",
+    cls=TakesNegativeNumbers,
     short_help="Time a call on every engine.",
     epilog=examples(
         "marine-gen bench greeting.wasm greeting.greeting '[\"John\"]'",

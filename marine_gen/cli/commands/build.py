@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, EngineType, examples
+from marine_gen.cli.options import FILE, EngineType, examples, strict_option
 from marine_gen.console.output import counted, human_size, write_table
-from marine_gen.console.report import clean
+from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
     from marine_gen.artifact import BuildResult, Source
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
 @click.option("--force", is_flag=True, help="Write also when nothing changed.")
 @click.option("--portable", is_flag=True, help="Leave machine code out; it is made where the service is first loaded.")
-def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool, portable: bool) -> None:
+@strict_option
+def command(
+    targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool, portable: bool, strict: bool
+) -> None:
     """Compile a service ahead of time into a directory that `marine_runtime` runs without the compiler.
 
     TARGET is a service configuration (.toml), or one or more Wasm modules in load order: each module may import from
@@ -37,7 +40,11 @@ def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, 
 
     source = _source(targets)
     directory = output or _default_directory(source.name)
-    result = build(source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable)
+    result = build(
+        source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable, strict=strict
+    )
+    for sentence in result.warnings:
+        warn(clean(sentence))
     if result.fresh:
         click.echo(f"unchanged: {clean(str(directory))}")
     else:

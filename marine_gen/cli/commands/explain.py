@@ -11,10 +11,11 @@ import click
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
 from marine_gen.console.inputs import read_inputs
 from marine_gen.console.output import write_table
+from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
     from marine_gen.inspect.views import Subject
-    from marine_gen.ir import AdapterIR
+    from marine_gen.ir import AdapterIR, ModuleIR
 
 
 @click.command(
@@ -44,18 +45,38 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     from marine_gen.inspect.check import compile_input
     from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import Subject, views
+    from marine_runtime import LoadError
 
-    service = [compile_input(item) for item in read_inputs(target)]
+    service = [compile_input(item, strict=False) for item in read_inputs(target)]
     everything = [
         Subject(service, position, adapter) for position, (ir, _) in enumerate(service) for adapter in ir.adapters
     ]
     if not words:
         _list(everything)
+        for ir, _ in service:
+            for sentence in _left_out(ir).values():
+                warn(clean(sentence))
         return
-    for number, subject in enumerate(_find(everything, " ".join(words), target)):
+    wanted = " ".join(words)
+    for ir, _ in service:
+        for name, sentence in _left_out(ir).items():
+            if wanted in (name, f"{ir.name}.{name}"):
+                raise LoadError(sentence)
+    for number, subject in enumerate(_find(everything, wanted, target)):
         if number:
             click.echo()
         show(title_of(subject), list(views(subject, BACKENDS[engine or default_engine()].form)))
+
+
+def _left_out(module: ModuleIR) -> dict[str, str]:
+    """What became of the adapters that are invalid, by the names that they would have."""
+    from marine_gen.artifact.compile import left_out
+
+    items = [left_out(item) for item in module.left_out]
+    return {
+        f"import {item.namespace}.{item.name}" if item.namespace else item.name: item.sentence(module.name)
+        for item in items
+    }
 
 
 def _list(subjects: Sequence[Subject]) -> None:

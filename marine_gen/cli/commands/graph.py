@@ -52,7 +52,7 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
 
     with interruptible():
         source = read_built(target) if target.is_dir() else read_target(target)
-        compiled = compile_service(source)
+        compiled = compile_service(source, strict=False)
         chosen = engine or default_engine()
         form = BACKENDS[chosen].form
         page = output is not None and output.suffix.lower() != ".svg"

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
+from marine_gen.cli.options import (
+    FILE,
+    default_engine,
+    engine_option,
+    examples,
+    host_file_option,
+    strict_option,
+    trace_option,
+)
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 
@@ -42,6 +50,7 @@ def _default_level() -> str:
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
 @host_file_option
 @trace_option
+@strict_option
 def command(
     target: Path | None,
     quiet: bool,
@@ -52,6 +61,7 @@ def command(
     log_level: str | None,
     host_file: Path | None,
     trace_file: Path | None,
+    strict: bool,
 ) -> int:
     """Call and change a running service.
 
@@ -72,6 +82,7 @@ def command(
         working_dir=working_dir,
         host_functions=read_host_functions(host_file),
         trace=trace_file,
+        strict=strict,
     )
     with logging_to_stderr(log_level or _default_level()):
         return repl.run_repl(target, options)

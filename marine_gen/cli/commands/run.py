@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.limits import Limits, limit_options, reporting
-from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, trace_option
+from marine_gen.cli.options import (
+    FILE,
+    TakesNegativeNumbers,
+    default_engine,
+    engine_option,
+    examples,
+    host_file_option,
+    strict_option,
+    trace_option,
+)
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.interrupt import interruptible
@@ -18,6 +27,7 @@ from marine_gen.console.output import write_text
 
 @click.command(
     "run",
+    cls=TakesNegativeNumbers,
     short_help="Call a function and print its result.",
     epilog=examples(
         "marine-gen run greeting.wasm greeting.greeting '[\"John\"]'",
@@ -37,6 +47,7 @@ from marine_gen.console.output import write_text
 @click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Show what --stats shows as JSON.")
 @host_file_option
+@strict_option
 def command(
     target: Path,
     function: str,
@@ -52,6 +63,7 @@ def command(
     stats: bool,
     as_json: bool,
     host_file: Path | None,
+    strict: bool,
 ) -> None:
     """Call a function and print its result as JSON.
 
@@ -76,6 +88,7 @@ def command(
             "call_layer": call_layer,
             "trace": tracer,
             "collect_statistics": stats,
+            "strict": strict,
         }
         with (
             load(target, engine=engine or default_engine(), cache=not no_cache, **options) as service,

@@ -29,7 +29,7 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
-from marine_runtime.abi.plan import FORMAT, Callee, ModulePlan
+from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
 
 __all__ = [
     "BYTES_TAG",
@@ -48,6 +48,7 @@ __all__ = [
     "Flat",
     "Form",
     "Kind",
+    "LeftOut",
     "List",
     "ModulePlan",
     "OutOfLine",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from marine_runtime.errors import LeftOutError
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
 
 FORMAT = 3
@@ -34,6 +35,37 @@ class Callee:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A function that the module exports or imports by an invalid adapter, which was left out.
+
+    Attributes:
+        namespace: empty for an export; for an import, the module that it is wanted from.
+        name: name of the function.
+        reason: what is wrong, in one sentence with its code.
+        details: everything that is wrong, as `marine-gen check` reports it.
+    """
+
+    namespace: str
+    name: str
+    reason: str
+    details: str
+
+    def error(self, module: str) -> LeftOutError:
+        """What calling the function of `module` raises."""
+        what = f"the import `{self.namespace}.{self.name}` of module" if self.namespace else f"`{self.name}` of module"
+        return LeftOutError.of(f"{what} `{module}`", self.reason, self.details)
+
+    def sentence(self, module: str) -> str:
+        """What became of the function of `module`."""
+        if self.namespace:
+            return (
+                f"module `{module}`: the import `{self.namespace}.{self.name}` has an invalid adapter, and fails "
+                f"when it is called: {self.reason}"
+            )
+        return f"module `{module}`: the function `{self.name}` has an invalid adapter, and is left out: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModulePlan:
     """One module as the linker sees it.
 
@@ -44,6 +76,7 @@ class ModulePlan:
         imports: (namespace, name) of the Wasm imports that an import adapter provides.
         exports: signature by name of the functions that callers see.
         records: record declarations by type index.
+        left_out: functions with invalid adapters; those exported are not in `exports`, nor those imported in `imports`.
     """
 
     name: str
@@ -54,6 +87,15 @@ class ModulePlan:
     records: Mapping[int, RecordType] = field(default_factory=dict)
     sdk_version: str = ""
     it_version: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+    def unusable_export(self, name: str) -> LeftOut | None:
+        """The exported function `name`, if it was left out."""
+        return next((item for item in self.left_out if not item.namespace and item.name == name), None)
+
+    def unusable_import(self, namespace: str, name: str) -> LeftOut | None:
+        """The imported function, if its adapter was left out."""
+        return next((item for item in self.left_out if (item.namespace, item.name) == (namespace, name)), None)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as a JSON document."""
@@ -69,6 +111,7 @@ class ModulePlan:
                 str(index): {"name": record.name, "fields": _fields_to_json(record.fields)}
                 for index, record in self.records.items()
             },
+            "left_out": [[item.namespace, item.name, item.reason, item.details] for item in self.left_out],
         }
 
     @classmethod
@@ -93,6 +136,7 @@ class ModulePlan:
             },
             sdk_version=_text(document["sdk_version"]),
             it_version=_text(document["it_version"]),
+            left_out=tuple(LeftOut(*map(_text, item)) for item in document.get("left_out", ())),
         )
 
 

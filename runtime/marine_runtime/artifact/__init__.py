@@ -19,8 +19,10 @@ from marine_runtime.artifact.manifest import (
     read_manifest,
 )
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.errors import warn
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
+from marine_runtime.service.options import check_options
 
 __all__ = [
     "BYTECODE_END",
@@ -39,6 +41,7 @@ __all__ = [
     "Manifest",
     "ModuleEntry",
     "cache_directory",
+    "check_options",
     "compiled_python",
     "is_intact",
     "load_with",
@@ -47,6 +50,7 @@ __all__ = [
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
+    "warn",
     "wasmtime_version",
     "with_keywords",
     "write_replacing",

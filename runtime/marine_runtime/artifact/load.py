@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.artifact.manifest import Manifest, read_manifest
@@ -13,7 +14,7 @@ from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
 from marine_runtime.linking.context import LinkableModule
-from marine_runtime.service.options import LoadOptions, open_runtime_for, run_options
+from marine_runtime.service.options import LoadOptions, check_options, open_runtime_for, run_options
 from marine_runtime.service.service import Service
 
 
@@ -65,6 +66,9 @@ def load_with(
         options: as for `load`.
         checked: the files have been compared with their digests.
     """
+    check_options(options)
+    if options.get("strict", False):
+        refuse_left_out([entry.plan for entry in manifest.modules])
     name = name or manifest.engine
     engine = engines.get(name)
     if engine is None or manifest.engine not in engine.builds:
@@ -78,6 +82,19 @@ def load_with(
     for entry in manifest.modules:
         records = service_type.record_classes(entry.plan.name)
         built = BuiltModule(directory, entry, runtime, records, traced, checked)
-        modules.append(LinkableModule(built.plan, built.code(), engine.load_glue(built), built.table_elements(config)))
+        unfused = entry.unfused if engine.name == manifest.engine else ()
+        code, glue, tables = built.code(), engine.load_glue(built), built.table_elements(config)
+        modules.append(LinkableModule(built.plan, code, glue, tables, unfused))
     everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
     return service_type(everything, runtime, name=manifest.name, **given)
+
+
+def refuse_left_out(plans: Sequence[ModulePlan]) -> None:
+    """Refuse modules with invalid adapters, as `strict` asks for.
+
+    Raises:
+        LoadError: an adapter was left out.
+    """
+    details = [item.details for plan in plans for item in plan.left_out]
+    if details:
+        raise LoadError.report("\n".join(dict.fromkeys(details)))

@@ -59,11 +59,13 @@ class ModuleEntry:
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
     has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports
     and exports of the modules whose machine code is there, by its kind.
+    `unfused` are the adapters that the fused engine could not take, with the reason each.
     """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    unfused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Manifest:
                     "plan": entry.plan.to_json(),
                     "files": {kind: [item.name, item.sha256] for kind, item in entry.files.items()},
                     "shapes": {kind: shape.to_json() for kind, shape in entry.shapes.items()},
+                    "unfused": list(entry.unfused),
                 }
                 for entry in self.modules
             ],
@@ -154,6 +157,7 @@ class Manifest:
                         ModulePlan.from_json(entry["plan"]),
                         {kind: _file(*item) for kind, item in entry["files"].items()},
                         {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()},
+                        tuple(map(_text, entry.get("unfused", ()))),
                     )
                     for entry in document["modules"]
                 ),

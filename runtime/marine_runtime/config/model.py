@@ -7,6 +7,8 @@ of the host and are used as they are; whether they exist is found when a service
 
 from __future__ import annotations
 
+import inspect
+import io
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -105,7 +107,9 @@ class ModuleConfig:
         check_mask(self.logging_mask, "`logging_mask`")
         _keep(self, "mounted_binaries", check_binaries(self.mounted_binaries, "`mounted_binaries`"))
         _keep(self, "envs", check_envs(self.envs, "`envs`"))
-        _keep(self, "mapped_dirs", check_paths(self.mapped_dirs, "`mapped_dirs`"))
+        _keep(self, "mapped_dirs", check_directories(self.mapped_dirs, "`mapped_dirs`"))
+        check_output(self.stdout, "`stdout`")
+        check_output(self.stderr, "`stderr`")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON document."""
@@ -257,6 +261,44 @@ def check_paths(value: Any, where: str) -> dict[str, str]:
         check_text(name, f"{where}: a name"): check_text(path, f"{where}: the path of `{name}`")
         for name, path in _table(value, where).items()
     }
+
+
+def check_directories(value: Any, where: str) -> dict[str, str]:
+    """`value` if it is a table of paths by the names that a guest sees, which are environment variables too.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    directories = check_paths(value, where)
+    for name in directories:
+        if "=" in name:
+            raise ConfigError(f"{where}: the name `{name}` must not contain `=`, as it names a variable too")
+    return directories
+
+
+def check_output(value: Any, where: str) -> Output | None:
+    """`value` if bytes can be written to it: a callable, or a file open for bytes; or None.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if value is None:
+        return None
+    wanted = f"{where} must be a callable or a binary file"
+    if isinstance(value, io.TextIOBase):
+        raise ConfigError(
+            f"{wanted}, not a text file; give `io.BytesIO()`, a file opened with mode `wb`, or `sys.stdout.buffer`"
+        )
+    write = getattr(value, "write", None)
+    if not callable(write) and not callable(value):
+        raise ConfigError(f"{wanted}, not {kind_of(value)}")
+    if isinstance(value, type) and write is not None:
+        raise ConfigError(f"{wanted}, not the class {value.__name__}")
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(write):
+        raise ConfigError(f"{wanted} that takes bytes at once, not a coroutine function")
+    if isinstance(value, io.IOBase) and (value.closed or not value.writable()):
+        raise ConfigError(f"{wanted} that is open for writing")
+    return value  # type: ignore[no-any-return]  # as far as can be told
 
 
 def check_binaries(value: Any, where: str) -> dict[str, str | MountedBinary]:

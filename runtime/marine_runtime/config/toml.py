@@ -2,25 +2,24 @@
 
 Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
 knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in
-one warning of this module's logger. All mistakes of a file are in one error, as far as one does not follow from
-another. Module files are located here and read elsewhere; nothing is created.
+one `MarineWarning`, and a service without a memory limit in another. All mistakes of a file are in one error, as far as
+one does not follow from another. Module files are located here and read elsewhere; nothing is created.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
+    check_directories,
     check_envs,
     check_flag,
     check_known,
@@ -29,26 +28,29 @@ from marine_runtime.config.model import (
     check_text,
     kind_of,
 )
-from marine_runtime.config.sizes import parse_size
-from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.config.sizes import UNLIMITED, parse_size
+from marine_runtime.errors import ConfigError, LoadError, warn
+from marine_runtime.messages import nearest
 
-OBSOLETE = ("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field")
+OBSOLETE = (
+    *("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field"),
+    "service_base_dir",
+)
 """Keys of older versions, which have no effect where they are not keys of today."""
 
 _TOP_KEYS = ("name", "total_memory_limit", "modules_dir", "service_working_dir", "default", "module")
 _SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
 _MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
 _PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
-_WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_paths}
+_WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_directories}
 _TABLES = ("mounted_binaries", "envs", "mapped_dirs")
+_LIMIT = "total_memory_limit"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 _MOST = 20
 """Mistakes that are told; looking for what an unknown key may mean takes time."""
 
 _T = TypeVar("_T")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,10 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> C
         ConfigError: it is not TOML, or with every key that is missing, unknown or has a wrong value, and every path
             that leads nowhere.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"a configuration file is given as a path, not {kind_of(path)}")
     path = Path(path)
+    refuse_other_formats(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
         place = path.resolve()
@@ -89,6 +94,22 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> C
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
     return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir)
+
+
+_OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Refuse a file whose name says that it describes a service to other tools.
+
+    Raises:
+        ConfigError: it is such a file.
+    """
+    if found := _OTHER_FORMATS.get(path.suffix.lower()):
+        raise ConfigError(
+            f"`{path}` is a {found} file, and services are described in TOML: "
+            "give a `.toml` file with a [[module]] table for each module, in the order in which they are loaded"
+        )
 
 
 def parse_config(
@@ -113,6 +134,8 @@ def parse_config(
     """
     import tomllib  # not needed to run what was built
 
+    if not isinstance(text, str):
+        raise ConfigError(f"{source} must be a string, not {kind_of(text)}")
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
@@ -163,7 +186,12 @@ class _Reader:
         except _WrongError:
             raise ConfigError(*self.findings) from None
         if self.obsolete:
-            _warn_once(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+            warn(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+        if _LIMIT not in self.document:
+            warn(
+                f"{self.place}: without `{_LIMIT}` the service may use any amount of memory; "
+                f'write for example `{_LIMIT} = "64 MiB"`, or "Infinity"'
+            )
         return found
 
     def _read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
@@ -213,10 +241,8 @@ class _Reader:
         return None
 
     def _limit(self) -> int | None:
-        key = "total_memory_limit"
-        if key not in self.document:
-            raise ConfigError(f'{self.place}: the key `{key}` is missing; write for example "64 MiB", or "Infinity"')
-        return parse_size(self.document[key], str(self.place.key(key)))
+        """The memory limit; files of before December 2023 have none, which means unlimited."""
+        return parse_size(self.document.get(_LIMIT, UNLIMITED[0]), str(self.place.key(_LIMIT)))
 
     def _entries(self) -> dict[int, Mapping[str, Any]]:
         """The modules that are tables, by position."""
@@ -287,8 +313,8 @@ class _Reader:
         paths = [f"`{place.key(key).path}`" for key in old]
         self.obsolete += [path for path in paths if path not in self.obsolete]
         for key in table:
-            if key not in old:
-                self._try(check_known, [key], known, place.owner, place.path and f"{place.path}.")
+            if key not in old and key not in known:
+                self._try(_refuse_key, key, known, place)
 
 
 def _overlay(default: Mapping[str, Any], own: Mapping[str, Any], working_dir: Path) -> ModuleConfig:
@@ -306,11 +332,30 @@ def _table(value: Any, place: _Place) -> Mapping[str, Any]:
     return value
 
 
+_HOMES = {
+    **dict.fromkeys(_TOP_KEYS[1:], "at the top of the file, above all tables"),
+    **dict.fromkeys(("file_name", "load_from"), "in a [[module]] table"),
+    **dict.fromkeys(_SETTINGS, "in a [[module]] table, or in [default]"),
+    **dict.fromkeys(_WASI, "in a table `wasi` of a module"),
+}
+"""Where keys belong."""
+
+
+def _refuse_key(key: str, known: Sequence[str], place: _Place) -> None:
+    """Say what an unknown key was probably meant to be.
+
+    Raises:
+        ConfigError: always.
+    """
+    if key in _HOMES:
+        raise ConfigError(f"{place.owner}: `{place.key(key).path}` is in the wrong place; it belongs {_HOMES[key]}")
+    if not nearest(key, known) and (old := nearest(key, [item for item in OBSOLETE if item not in known])):
+        raise ConfigError(
+            f"{place.owner}: unknown key `{place.key(key).path}`; `{old}` of older versions has no effect, "
+            f"so the line can go (valid keys: {', '.join(sorted(known))})"
+        )
+    check_known([key], known, place.owner, place.path and f"{place.path}.")
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-@lru_cache(maxsize=64)
-def _warn_once(message: str) -> None:
-    """Loading a service on several engines reads its configuration several times."""
-    _log.warning("%s", message)

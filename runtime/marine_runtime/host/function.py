@@ -7,6 +7,7 @@ stands for which import is decided in `host_imports`; annotations become types i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -14,10 +15,12 @@ from typing import Any, assert_never
 from marine_runtime.abi.layout import Flat, Form, Shape, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
 from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
+from marine_runtime.values.scalars import kind
 from marine_runtime.wasm.api import Codes
 
 HostType = IType | RecordType
@@ -46,6 +49,7 @@ class HostFunction:
     raw: Callable[[Callable[[Records], GuestSide]], Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:
+        check_callable(self.function, len(self.type.params))
         if len(self.type.results) > 1:
             raise ArgumentError(f"a host function has one result at most, not {len(self.type.results)}: {self.type}")
 
@@ -63,6 +67,7 @@ class HostFunction:
         Raises:
             ArgumentError: an annotation is missing or stands for no interface type.
         """
+        check_callable(function)
         ty, records, classes = declared(function)
         return cls(function, ty, records, classes)
 
@@ -120,6 +125,41 @@ class HostFunction:
         params = "".join(raw_codes(param.type) for param in self.type.params)
         results = "".join(raw_codes(result) for result in self.type.results if is_flat(result))
         return params, results
+
+
+def check_callable(function: object, count: int | None = None) -> None:
+    """Refuse what no call of a guest could use.
+
+    Args:
+        function: the function.
+        count: how many arguments it will get, when that is known.
+
+    Raises:
+        ArgumentError: it is no function, its calls return before it has run, or it takes another number of arguments.
+    """
+    if not callable(function):
+        raise ArgumentError(f"a host function must be a function, not {kind(function)}")
+    name = getattr(function, "__name__", kind(function))
+    method = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
+    for candidate in (function, method):
+        if inspect.iscoroutinefunction(candidate):
+            raise ArgumentError(
+                f"the host function `{name}` is `async def`, but a guest waits for its result: "
+                "write `def`, and run what is asynchronous with `asyncio.run_coroutine_threadsafe(…).result()`"
+            )
+        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(candidate):
+            raise ArgumentError(f"the host function `{name}` has a `yield`: return the result, such as a list")
+    if count is None:
+        return
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # of a builtin, which does not tell
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        given = counted(count, "argument")
+        raise ArgumentError(f"the host function `{name}` will be called with {given}: {error}") from None
 
 
 def host_function(function: Callable[..., Any]) -> HostFunction:

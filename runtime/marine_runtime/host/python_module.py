@@ -16,6 +16,7 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.host.function import HostFunction, as_host_function, over_values
+from marine_runtime.messages import listed, quoted, suggestion
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.records import make_record_classes
 from marine_runtime.values.scalars import abbreviated
@@ -84,10 +85,11 @@ def in_order(
     """Compiled and Python modules together, as `order` names them; what it does not name keeps its place in front.
 
     Raises:
-        ArgumentError: one of `modules` is something else.
+        ArgumentError: one of `modules` is something else, or `order` names a module that there is not.
     """
     check_python_modules(modules)
     everything: list[_Named | PythonModule] = [*modules, *parts]
+    check_order(order, [item.plan.name for item in everything])
     positions = {name: position for position, name in enumerate(order)}
     return sorted(everything, key=lambda item: positions.get(item.plan.name, -1))
 
@@ -98,9 +100,32 @@ def check_python_modules(modules: Iterable[object]) -> None:
     Raises:
         ArgumentError: with the type of the first.
     """
+    if isinstance(modules, PythonModule) or not isinstance(modules, Iterable):
+        name = "a PythonModule" if isinstance(modules, PythonModule) else f"of type {type(modules).__name__}"
+        raise ArgumentError(f"`python_modules` must be a list of PythonModule objects, not {name}")
     for module in modules:
         if not isinstance(module, PythonModule):
             raise ArgumentError(f"`python_modules` has {type(module).__name__}: every item must be a PythonModule")
+
+
+def check_order(order: object, names: Sequence[str] | None = None) -> None:
+    """Refuse what is no order of modules; with `names`, also what is not in there.
+
+    Raises:
+        ArgumentError: it is no sequence of names, repeats one, or names a module that there is not.
+    """
+    if isinstance(order, str) or not isinstance(order, Sequence):
+        raise ArgumentError(f"`order` must be a list of module names, not {abbreviated(order)}")
+    for position, name in enumerate(order):
+        if not isinstance(name, str):
+            raise ArgumentError(f"`order` must be a list of module names, and has {abbreviated(name)}")
+        if name in order[:position]:
+            raise ArgumentError(f"`order` names {quoted(name)} twice")
+        if names is not None and name not in names:
+            hint = suggestion(name, names)
+            raise ArgumentError(
+                f"`order` names {quoted(name)}, which is no module{hint} (modules are: {listed(names)})"
+            )
 
 
 class PythonGlue:

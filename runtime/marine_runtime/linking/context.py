@@ -28,12 +28,14 @@ class LinkableModule:
     Attributes:
         wasm: its machine code.
         table_elements: how many elements its tables start with; only a memory limit needs to know.
+        unfused: the adapters that its engine meant to fuse and could not, with the reason each.
     """
 
     plan: ModulePlan
     wasm: Module
     glue: Glue
     table_elements: int = 0
+    unfused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

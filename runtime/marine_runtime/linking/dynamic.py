@@ -6,6 +6,7 @@ keep calling it, and its memory stays until the service is closed, since a store
 
 from __future__ import annotations
 
+from marine_runtime.config.arguments import check_module_config
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host.host_check import prepare
@@ -26,6 +27,7 @@ def add_module(module: LinkableModule | PythonModule, config: ModuleConfig | Non
     name = module.plan.name
     if name in context.linked:
         raise LinkError(f"there is a module named `{name}` already: unload it first")
+    check_module_config(config)
     if config is not None:
         prepare(ServiceConfig(modules={name: config}), [name])
     with context.adding(name, config):

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marine_runtime.abi.plan import Callee, ModulePlan
+from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
 from marine_runtime.calls.limits import blaming
 from marine_runtime.calls.sites import attach
@@ -35,7 +35,7 @@ from marine_runtime.messages import counted
 from marine_runtime.types import CoreSignature, same_signature
 from marine_runtime.wasi import Connection
 from marine_runtime.wasm import Instance
-from marine_runtime.wasm.api import CoreFunction, signature_of
+from marine_runtime.wasm.api import CoreFunction, codes_of, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT
 
 _HOST_CALL = "(host function)"
@@ -104,7 +104,16 @@ def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Adapt
     plan = module.plan
     if module.wasm.wide:  # check: linking wide memories
         raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
-    return [_provider(plan, callee, context.linked, context.names) for callee in plan.callees]
+    broken = {(item.namespace, item.name): item for item in plan.left_out if item.namespace}
+    found = []
+    for callee in plan.callees:
+        left_out = broken.get((callee.namespace, callee.name))
+        found.append(
+            _provider(plan, callee, context.linked, context.names)
+            if left_out is None
+            else _refusing(plan.name, left_out)
+        )
+    return found
 
 
 def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModule], names: Sequence[str]) -> Adapter:
@@ -116,6 +125,8 @@ def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModul
             raise LinkError(f"{wanted}, but `{callee.namespace}` comes after it: list modules in dependency order")
         raise LinkError(f"{wanted}, but there is no module `{callee.namespace}`")
     offered = provider.plan.exports.get(callee.name)
+    if offered is None and (left_out := provider.plan.unusable_export(callee.name)):
+        return _refusing(callee.namespace, left_out)
     if offered is None:
         raise LinkError(f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`")
     # check: linking signatures of modules
@@ -124,6 +135,15 @@ def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModul
             f"{wanted} as {callee.type}, but module `{callee.namespace}` exports `{callee.name}` as {offered}"
         )
     return provider.bound.exports[callee.name]
+
+
+def _refusing(module: str, left_out: LeftOut) -> Adapter:
+    """The place of a function of `module` whose adapter was left out."""
+
+    def refuse(*_: Any) -> Any:
+        raise left_out.error(module)
+
+    return refuse
 
 
 def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkContext) -> _Imports:
@@ -141,6 +161,9 @@ def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkCont
         elif key in codes:
             late[key] = LateBound(key)
             functions[key] = store.host_function(*codes[key], late[key].call)
+        elif signature is not None and (left_out := module.plan.unusable_import(*key)):
+            run = trampoline(_refusing(name, left_out), context.recursion)
+            functions[key] = store.host_function(*codes_of(signature), run)
         else:
             functions[key] = _host_import(name, key, signature, context, link)
     return _Imports(functions, late, stub, wasi)
@@ -182,14 +205,13 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
         tables = f"its tables of {counted(module.table_elements, 'element')}"
         raise LinkError(f"module `{name}`: there is no room for {tables}")
     try:
-        instance = store.instantiate(module.wasm, imports.functions, charged=True)
+        before_start = imports.wasi.tie if imports.wasi else None
+        instance = store.instantiate(module.wasm, imports.functions, charged=True, before_start=before_start)
     except LinkError as error:
         raise LinkError(f"module `{name}`: {error}") from None
     except CallError as error:
         located = attach(error, Site(name, "(start function)", INITIALISER, 0, ""))
         raise located from located.__cause__
-    if imports.wasi:
-        imports.wasi.tie(instance)
     staging = context.staging[1] if module.glue.fused else None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None)
     return instance

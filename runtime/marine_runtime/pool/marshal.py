@@ -41,13 +41,15 @@ class ServiceMarshaller:
         """One function.
 
         Raises:
-            ArgumentError: there is none of this name.
+            ArgumentError: there is none of this name; LeftOutError: its adapter is invalid.
         """
         found = self._functions.get((module, function))
         if found is None:
             if module not in self.interface.modules:
                 raise unknown(f"module `{module}`", self.interface.modules)
             item = self.interface.modules[module]
+            if function in item.left_out:
+                raise item.left_out[function].error(module)
             if function not in item.functions:
                 raise unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]

@@ -99,7 +99,7 @@ class ServicePool:
             )
             for name in item.functions
         }
-        return self._declared.handle(module, functions, self._marshaller.records[module])
+        return self._declared.handle(module, functions, self._marshaller.records[module], item.left_out)
 
     def _wait(self, job: Job) -> Any:
         """Queue a call and wait for its result."""

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from marine_runtime.abi.plan import LeftOut
 from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import listed
 from marine_runtime.names import identifiers
 
-MODULE_MEMBERS = ("records", "_call", "_functions", "_name")
+MODULE_MEMBERS = ("records", "_call", "_functions", "_left_out", "_name", "_refusing")
 MODULES_MEMBERS = ("_handles",)
 """Attributes of `ModuleHandle` and `Modules`, which functions and modules of these names do not get."""
 
@@ -29,9 +30,16 @@ class ModuleHandle:
         records: the record classes of the module by the records' names.
     """
 
-    def __init__(self, name: str, functions: Mapping[str, Callable[..., Any]], records: Mapping[str, type]) -> None:
+    def __init__(
+        self,
+        name: str,
+        functions: Mapping[str, Callable[..., Any]],
+        records: Mapping[str, type],
+        left_out: Mapping[str, LeftOut] | None = None,
+    ) -> None:
         self._name = name
         self._functions = functions
+        self._left_out = left_out or {}
         self.records = records
         attributes = identifiers(list(functions), MODULE_MEMBERS)
         for attribute, entry in zip(attributes, functions.values(), strict=True):
@@ -41,6 +49,8 @@ class ModuleHandle:
         try:
             return self._functions[function]
         except KeyError:
+            if function in self._left_out:
+                return self._refusing(function)
             raise unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
 
     if not TYPE_CHECKING:  # a declared class has the functions that it declares and no others
@@ -48,7 +58,17 @@ class ModuleHandle:
         def __getattr__(self, function: str) -> Any:
             if function.startswith("__"):
                 raise AttributeError(function)
+            if function in self.__dict__.get("_left_out", ()):
+                return self._refusing(function)
             raise AttributeError(str(unknown(f"function `{function}` in module `{self._name}`", self._functions)))
+
+    def _refusing(self, function: str) -> Callable[..., Any]:
+        """The place of a function that was left out."""
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise self._left_out[function].error(self._name)
+
+        return refuse
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._functions)
@@ -130,11 +150,15 @@ class Declared:
         return self.of[module].records if module in self.of else None
 
     def handle(
-        self, module: str, functions: Mapping[str, Callable[..., Any]], records: Mapping[str, type]
+        self,
+        module: str,
+        functions: Mapping[str, Callable[..., Any]],
+        records: Mapping[str, type],
+        left_out: Mapping[str, LeftOut],
     ) -> ModuleHandle:
         """The handle of a module with those functions and records, by exact name."""
         kind = self.of[module].handle if module in self.of else ModuleHandle
-        return kind(module, functions, records)
+        return kind(module, functions, records, left_out)
 
     def together(self, handles: Mapping[str, ModuleHandle]) -> Modules:
         """All modules of a service."""

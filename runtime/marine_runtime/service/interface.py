@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from marine_runtime.abi.plan import LeftOut
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleInterface:
-    """What one module exports: signatures by function name, and the records that they mention by type index."""
+    """What one module exports: signatures by function name, and the records that they mention by type index.
+
+    Attributes:
+        left_out: functions that can't be called, as their adapters are invalid.
+    """
 
     functions: Mapping[str, FunctionType]
     records: Records
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
     def signature(self, function: str) -> str:
         """One function as a listing shows it: `greeting(name: string) -> string`."""

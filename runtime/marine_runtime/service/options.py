@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TypedDict, cast
 
 from marine_runtime.calls.limits import check_stack
-from marine_runtime.config.model import ServiceConfig
-from marine_runtime.host.python_module import PythonModule
+from marine_runtime.config.arguments import check_config
+from marine_runtime.config.model import ServiceConfig, check_flag
+from marine_runtime.errors import ArgumentError
+from marine_runtime.host.python_module import PythonModule, check_order, check_python_modules
 from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import WasmRuntime, open_runtime
@@ -41,12 +43,30 @@ class LoadOptions(RunOptions, total=False):
         max_wasm_stack: bytes of stack that guests may use; 2 MiB by default, where the thread has enough.
         python_modules: modules in Python that the others import; they are not part of a build.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
+        strict: refuse modules with invalid adapters, which are otherwise left out with a `MarineWarning`.
     """
 
     call_layer: str
     max_wasm_stack: int | None
     python_modules: Sequence[PythonModule]
     order: Sequence[str]
+    strict: bool
+
+
+def check_options(options: LoadOptions) -> None:
+    """Refuse wrong values at once, before anything is read or compiled; limits are checked where they are used.
+
+    Raises:
+        ConfigError, ArgumentError: an option has the wrong type.
+    """
+    check_config(options.get("config"))
+    check_python_modules(options.get("python_modules", ()))
+    check_order(options.get("order", ()))
+    check_flag(options.get("collect_statistics", False), "`collect_statistics`")
+    check_flag(options.get("strict", False), "`strict`")
+    trace = options.get("trace")
+    if trace is not None and not isinstance(trace, Tracer):
+        raise ArgumentError(f"`trace` must be a Tracer, not {type(trace).__name__}; write `trace=Tracer()`")
 
 
 def run_options(options: LoadOptions) -> RunOptions:

@@ -15,7 +15,7 @@ from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.errors import CallError, MarineError
+from marine_runtime.errors import CallError, MarineError, warn
 from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
@@ -48,6 +48,8 @@ class Service:
         wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
         call_layer: the call layer, `fast` or `public`.
+        warnings: what works in another way than it was meant: functions that were left out, as their adapters are
+            invalid, and adapters that run as closures, as they are too large for the fused engine.
     """
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
@@ -100,15 +102,33 @@ class Service:
             raise
         self._linked: Mapping[str, LinkedModule] = context.linked
         self.wasi: Mapping[str, WasiState] = context.wasi.states
+        self.warnings: tuple[str, ...] = ()
         self._offer()
+        self._report(modules)
+
+    def _report(self, modules: Sequence[LinkableModule | PythonModule]) -> None:
+        """Warn of what was left out of new modules, and keep that for `warnings`."""
+        for module in modules:
+            sentences = [item.sentence(module.plan.name) for item in module.plan.left_out]
+            kept = [f"module `{module.plan.name}`: {item}" for item in getattr(module, "unfused", ())]
+            self.warnings = (*self.warnings, *sentences, *kept)
+            for sentence in sentences:
+                warn(sentence)
 
     def _offer(self) -> None:
         """Show the modules that are linked now."""
         self._json_codecs: dict[tuple[str, str], tuple[JsonCodec, Adapter]] = {}
-        self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
         self.interface = Interface(
-            {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
+            {
+                name: ModuleInterface(
+                    item.plan.exports,
+                    item.plan.records,
+                    {left_out.name: left_out for left_out in item.plan.left_out if not left_out.namespace},
+                )
+                for name, item in self._linked.items()
+            }
         )
+        self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
 
     @property
     def config(self) -> ServiceConfig:
@@ -147,6 +167,7 @@ class Service:
         if isinstance(module, LinkableModule):
             self.engine = module.glue.engine
         self._offer()
+        self._report([module])
 
     def unload_module(self, name: str) -> None:
         """Forget a module. Modules that import from it keep calling it, and its memory stays until `close`.
@@ -175,7 +196,7 @@ class Service:
             function: self._operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
         }
         records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
-        return self._declared.handle(name, functions, records)
+        return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
 
     @with_keywords(CallOptions)
     def call(
@@ -202,8 +223,10 @@ class Service:
         """
         if options:
             return self._call(module, function, args, options)
-        entry = self.modules[module][function]
-        return entry(*arrange(module, function, self._linked[module].plan.exports[function].params, args))
+        entry, signature = self.modules[module][function], self._linked[module].plan.exports.get(function)
+        if signature is None:
+            return entry()  # the place of a function that was left out
+        return entry(*arrange(module, function, signature.params, args))
 
     def _call(self, module: str, function: str, args: Sequence[Any] | Mapping[str, Any], options: CallOptions) -> Any:
         """The same with options."""
@@ -281,8 +304,10 @@ class Service:
         return found
 
     def _find(self, module: str, function: str) -> LinkedModule:
-        """The module that exports a function; raises ArgumentError when there is none."""
-        _ = self.modules[module][function]
+        """The module that exports a function; raises ArgumentError or LeftOutError when there is none to call."""
+        found = self.modules[module][function]
+        if function not in self._linked[module].plan.exports:
+            found()  # the place of a function that was left out
         return self._linked[module]
 
     def _parameters(self, function: str, options: CallOptions) -> AbstractContextManager[None]:

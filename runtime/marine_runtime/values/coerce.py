@@ -19,7 +19,7 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.errors import ArgumentError
-from marine_runtime.messages import counted, printable, quoted, suggestion
+from marine_runtime.messages import NEEDS_ROOM, counted, printable, quoted, suggestion
 from marine_runtime.names import field_step, identifiers
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
 from marine_runtime.values.buffers import holds_octets, items_of, view_of
@@ -342,7 +342,7 @@ class Binder:
         try:
             self._parameters = [self._coercers.of(param.type) for param in signature.params]
         except RecursionError:
-            raise ArgumentError(f"a parameter type of {self._owner} is nested too deeply") from None
+            raise ArgumentError(f"a parameter type of {self._owner} is nested too deeply{NEEDS_ROOM}") from None
 
     @property
     def names(self) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import FLOATS, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.messages import counted, printable
+from marine_runtime.messages import NEEDS_ROOM, counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
 from marine_runtime.values.json_columns import UNUSUAL, Readers, Writers
@@ -188,7 +188,9 @@ class JsonCodec:
             self._checks = [results.of(ty) for ty in signature.results]
             self._writers = [writers.of(ty) for ty in signature.results]
         except RecursionError:
-            raise ArgumentError(f"{self._arguments_failed}a type of the signature is nested too deeply") from None
+            raise ArgumentError(
+                f"{self._arguments_failed}a type of the signature is nested too deeply{NEEDS_ROOM}"
+            ) from None
         self._usual_arguments = _usual_arguments(signature, records)
         self._usual_result: Callable[[Any], str] | None = None
         if len(signature.results) == 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import printable
+from marine_runtime.values.json_dropped import DroppedValueError, dropping_hook
 from marine_runtime.values.json_spelling import spell_float
 from marine_runtime.values.scalars import abbreviated
 
@@ -35,7 +36,8 @@ def parse(text: str) -> Any:
     """
     if not isinstance(text, str):
         raise ArgumentError(f"expected JSON text as str, got {kind(text)}")
-    if "-0" not in text:
+    hook = dropping_hook(text, MAX_DEPTH)
+    if hook is None and "-0" not in text:
         try:
             document, end = _SCAN(text, 0)
             if end == len(text):
@@ -45,7 +47,9 @@ def parse(text: str) -> Any:
     try:
         # The hook costs a call per number, so it is there only for texts that may need it.
         parse_int = _parse_int if "-0" in text else None
-        return json.loads(text, parse_int=parse_int, parse_constant=_refuse)
+        return json.loads(text, parse_int=parse_int, parse_constant=_refuse, object_pairs_hook=hook)
+    except DroppedValueError as error:
+        raise ArgumentError(str(error)) from None
     except json.JSONDecodeError as error:
         problem = error.msg[:1].lower() + error.msg[1:]
         raise ArgumentError(f"invalid JSON at line {error.lineno}, column {error.colno}: {problem}") from None

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
-from marine_runtime.messages import printable
+from marine_runtime.messages import NEEDS_ROOM, printable
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import IType, Records, describe
 from marine_runtime.values.instances import RecordBase, instance_maker
@@ -111,7 +111,7 @@ def to_public(ty: IType, records: Records, classes: Mapping[int, type]) -> ToPub
     try:
         convert = builder.of(ty)
     except RecursionError:
-        raise ResultError("a type is nested too deeply") from None
+        raise ResultError(f"a type is nested too deeply{NEEDS_ROOM}") from None
     if convert is None or not builder.recursive:
         return convert
     known, name = convert, printable(describe(ty, records))

@@ -2,7 +2,8 @@
 
 A body sees the parameters as `$0`, `$1`, …, with the descriptors already translated, and calls native functions as
 `$native.NAME`. Memory `$guest` is the guest's, `$state` the shim's own (`state` has its map). No body trusts a pointer:
-whatever it reads or writes itself was compared with the size of the memory, and is the error FAULT otherwise.
+as the native functions do, a body traps when what it reads or writes is misaligned or outside the memory, and looks at
+no pointer to nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ from dataclasses import dataclass
 
 from marine_runtime.wasi.state import DESCRIPTORS, EVENT, EVENTS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE
 
-BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOTSOCK, NOTSUP = 8, 21, 28, 33, 37, 57, 58
+BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK = 8, 28, 33, 37, 48, 54, 57
 """Error numbers of WASI."""
 
 _SUBSCRIPTION = 48
+_PIECE = 8
+_MAX_PIECES = 1024
+"""Pieces of captured output that are taken at once; a guest continues behind them, as after any short write."""
+
+FILE_TYPE = {"fd_fdstat_get": 0, "fd_filestat_get": 16}
+"""Where functions write the type of a file."""
+
 _NEW_STAT, _OLD_STAT = 64, 56
 
 
@@ -31,6 +39,17 @@ HELPERS = f"""
   (func $fits (param $ptr i32) (param $size i64) (result i32)
     (i64.le_u (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))  ;; check: wasi bounds
               (i64.shl (i64.extend_i32_u (memory.size $guest)) (i64.const 16))))
+
+  ;; Trap unless `$size` bytes at `$ptr` are inside the guest's memory and `$ptr` is a multiple of `$align`.
+  (func $require (param $ptr i32) (param $size i64) (param $align i32)
+    (if (i64.eqz (local.get $size)) (then (return)))
+    (if (i32.or
+          (i32.and (local.get $ptr) (i32.sub (local.get $align) (i32.const 1)))  ;; check: wasi alignment
+          (i32.eqz (call $fits (local.get $ptr) (local.get $size))))
+      (then
+        (call $refuse (local.get $ptr) (local.get $size)
+          (select (local.get $align) (i32.const 0) (call $fits (local.get $ptr) (local.get $size))))
+        unreachable)))
 
   ;; The native descriptor behind a guest's, or -1.
   (func $native (param $fd i32) (result i32)
@@ -58,18 +77,46 @@ HELPERS = f"""
 """
 
 
-def _unless(condition: str, error: int) -> str:
-    return f"(if (i32.eqz {condition}) (then (return (i32.const {error}))))"
+PRINT = f"""
+  ;; Print: the pieces that can be read, from the first one with content on, go to the embedder.
+  (func $print (param $fd i32) (param $at i32) (param $left i32) (param $written i32) (result i32)
+    (local $first i32) (local $count i32)
+    (if (i32.ge_u (local.get $left) (i32.const {2**32 // _PIECE})) (then (return (i32.const {NOMEM}))))
+    (block $found
+      (loop $next
+        (if (i32.eqz (local.get $left)) (then
+          (call $require (local.get $written) (i64.const 4) (i32.const 4))
+          (i32.store $guest (local.get $written) (i32.const 0))
+          (return (i32.const 0))))
+        (call $require (local.get $at) (i64.const {_PIECE}) (i32.const 4))  ;; check: wasi fd_write: pieces
+        (br_if $found (i32.load $guest offset=4 (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const {_PIECE})))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br $next)))
+    ;; check: wasi fd_write: content
+    (call $require (i32.load $guest (local.get $at)) (i64.load32_u $guest offset=4 (local.get $at)) (i32.const 1))
+    (local.set $first (local.get $at))
+    ;; What is wrong with a later piece is told once it is the first.
+    (block $done
+      (loop $next
+        (local.set $at (i32.add (local.get $at) (i32.const {_PIECE})))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (br_if $done (i32.eq (local.get $count) (local.get $left)))
+        (br_if $done (i32.eq (local.get $count) (i32.const {_MAX_PIECES})))  ;; check: wasi fd_write: number of pieces
+        (br_if $done (i32.eqz (call $fits (local.get $at) (i64.const {_PIECE}))))  ;; check: wasi fd_write: later pieces
+        ;; check: wasi fd_write: content of later pieces
+        (br_if $next (call $fits
+          (i32.load $guest (local.get $at)) (i64.load32_u $guest offset=4 (local.get $at))))))
+    (call $require (local.get $written) (i64.const 4) (i32.const 4))  ;; check: wasi fd_write: address of the count
+    (i32.store $guest (local.get $written) (call $capture (local.get $fd) (local.get $first) (local.get $count)))
+    (i32.const 0))
+"""
+"""`fd_write` of captured descriptors; a service without any has no use for it."""
 
 
-def _fits(ptr: str, size: int | str) -> str:
+def _require(ptr: str, size: int | str, align: int = 1) -> str:
     amount = f"(i64.const {size})" if isinstance(size, int) else size
-    return _unless(f"(call $fits {ptr} {amount})", FAULT)
-
-
-def _aligned(ptr: str, size: int) -> str:
-    """The native functions trap on pointers that are not aligned, some of them after they did their work."""
-    return f"(if (i32.and {ptr} (i32.const {size - 1})) (then (return (i32.const {FAULT}))))"
+    return f"(call $require {ptr} {amount} (i32.const {align}))"
 
 
 def _header(field: int) -> str:
@@ -77,11 +124,15 @@ def _header(field: int) -> str:
     return f"(i32.load $state (i32.const {HEADER + 4 * field}))"
 
 
-_PREOPEN = f"""
+def _preopen(error: int) -> str:
+    """The place of a directory's name in the header as `$entry`; other open descriptors are an `error`."""
+    return f"""
+    (if (i32.eq (call $native (local.get $0)) (i32.const -1)) (then (return (i32.const {BADF}))))
     (local.set $entry (call $preopen (local.get $0)))
-    ;; check: wasi preopens: unknown descriptor
-    (if (i32.eq (local.get $entry) (i32.const -1)) (then (return (i32.const {BADF}))))
+    ;; check: wasi preopens: other descriptors
+    (if (i32.eq (local.get $entry) (i32.const -1)) (then (return (i32.const {error}))))
     (local.set $entry (i32.add {_header(3)} (i32.shl (local.get $entry) (i32.const 3))))"""
+
 
 # The native function writes eight bytes more than an old guest reserves. The start of the guest's memory is lent to
 # it and restored, which works wherever the guest's own structure lies.
@@ -102,7 +153,7 @@ def _old_stat(name: str, parameters: int) -> ShimBody:
     """Attributes of a file in the layout of `wasi_unstable`, whose number of links has 32 bits."""
     ptr, result = f"(local.get ${parameters})", SCRATCH + _NEW_STAT
     code = _STAT.format(
-        fits=_fits(ptr, _OLD_STAT),
+        fits=_require(ptr, _OLD_STAT, 8),
         scratch=SCRATCH,
         new=_NEW_STAT,
         name=name,
@@ -154,13 +205,14 @@ def _poll(stride: int) -> ShimBody:
         (memory.copy $guest $state (i32.add (local.get $to) (i32.const 16))
           (i32.add (local.get $from) (select (i32.const 16) (i32.const 24) (local.get $tag))) (i32.const 32))"""
     code = f"""
+    (if (i32.eqz (local.get $2)) (then (return (i32.const {INVAL}))))
+    (if (i32.gt_u (local.get $2) (i32.const {(2**32 - 1) // stride})) (then (return (i32.const {NOMEM}))))
     ;; check: wasi poll_oneoff: number
     (if (i32.gt_u (local.get $2) (i32.const {DESCRIPTORS})) (then (return (i32.const {INVAL}))))
-    {_fits("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))")}  ;; check: wasi poll_oneoff: subscriptions
-    {_fits("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))")}  ;; check: wasi poll_oneoff: events
-    {_fits("(local.get $3)", 4)}  ;; check: wasi poll_oneoff: result
-    {_aligned("(i32.or (local.get $0) (local.get $1))", 8)}  ;; check: wasi poll_oneoff: alignment
-    {_aligned("(local.get $3)", 4)}  ;; check: wasi poll_oneoff: alignment of the result
+    ;; check: wasi poll_oneoff: subscriptions
+    {_require("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))", 8)}
+    {_require("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))", 8)}  ;; check: wasi poll_oneoff: events
+    {_require("(local.get $3)", 4, 4)}  ;; check: wasi poll_oneoff: result
     (memory.copy $state $guest (i32.const {SCRATCH}) (local.get $0) {subscriptions})
     (local.set $from (i32.const {SCRATCH}))
     (local.set $to (local.get $0))
@@ -203,41 +255,47 @@ def _poll(stride: int) -> ShimBody:
 
 BODIES = {
     "nothing": ShimBody("(i32.const 0)"),
-    "not_supported": ShimBody(f"(i32.const {NOTSUP})"),
     # The native function refuses codes from 126 on.
     "exit": ShimBody("(call $exit (local.get $0)) unreachable"),
     "no_socket": ShimBody(f"(i32.const {NOTSOCK})"),
     "args_sizes_get": ShimBody(f"""
-    {_fits("(local.get $0)", 4)}
-    {_fits("(local.get $1)", 4)}  ;; check: wasi args_sizes_get: second address
-    (i32.store $guest (local.get $0) (i32.const 0))
+    {_require("(local.get $1)", 4, 4)}  ;; check: wasi args_sizes_get: second address
+    {_require("(local.get $0)", 4, 4)}
     (i32.store $guest (local.get $1) (i32.const 0))
+    (i32.store $guest (local.get $0) (i32.const 0))
     (i32.const 0)"""),
     "environ_sizes_get": ShimBody(f"""
-    {_fits("(local.get $0)", 4)}  ;; check: wasi environ_sizes_get: first address
-    {_fits("(local.get $1)", 4)}
-    (i32.store $guest (local.get $0) {_header(0)})
+    {_require("(local.get $1)", 4, 4)}
+    {_require("(local.get $0)", 4, 4)}  ;; check: wasi environ_sizes_get: first address
     (i32.store $guest (local.get $1) {_header(1)})
+    (i32.store $guest (local.get $0) {_header(0)})
     (i32.const 0)"""),
     "environ_get": ShimBody(
         f"""
     ;; check: wasi environ_get: addresses
-    {_fits("(local.get $0)", f"(i64.shl (i64.extend_i32_u {_header(0)}) (i64.const 2))")}
-    {_fits("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}  ;; check: wasi environ_get: text
-    (memory.copy $guest $state (local.get $1) {_header(4)} {_header(1)})
+    {_require("(local.get $0)", f"(i64.shl (i64.extend_i32_u {_header(0)}) (i64.const 2))", 4)}
+    {_require("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}  ;; check: wasi environ_get: text
     (local.set $offset {_header(2)})
     (local.set $left {_header(0)})
     (block $done
       (loop $next
         (br_if $done (i32.eqz (local.get $left)))
-        (i32.store $guest (local.get $0) (i32.add (local.get $1) (i32.load $state (local.get $offset))))
+        (local.set $start (i32.load $state (local.get $offset)))
+        (local.set $end (select {_header(1)} (i32.load $state offset=4 (local.get $offset))
+          (i32.eq (local.get $left) (i32.const 1))))
+        (i32.store $guest (local.get $0) (i32.add (local.get $1) (local.get $start)))
+        (memory.copy $guest $state
+          (i32.add (local.get $1) (local.get $start))
+          (i32.add {_header(4)} (local.get $start))
+          (i32.sub (local.get $end) (local.get $start)))
         (local.set $0 (i32.add (local.get $0) (i32.const 4)))
         (local.set $offset (i32.add (local.get $offset) (i32.const 4)))
         (local.set $left (i32.sub (local.get $left) (i32.const 1)))
         (br $next)))
     (i32.const 0)""",
-        "(local $offset i32) (local $left i32)",
+        "(local $offset i32) (local $left i32) (local $start i32) (local $end i32)",
     ),
+    "fd_readdir": ShimBody(f"(call $listing {' '.join(f'(local.get ${index})' for index in range(5))})"),
     "fd_close": ShimBody(
         f"""
     (local.set $old (call $native (local.get $0)))
@@ -264,19 +322,19 @@ BODIES = {
         "(local $from i32) (local $old i32)",
     ),
     "fd_prestat_get": ShimBody(
-        f"""{_PREOPEN}
-    {_fits("(local.get $1)", 8)}  ;; check: wasi fd_prestat_get: address
+        f"""{_preopen(BADF)}
+    {_require("(local.get $1)", 8, 4)}  ;; check: wasi fd_prestat_get: address
     (i32.store $guest (local.get $1) (i32.const 0))
     (i32.store $guest offset=4 (local.get $1) (i32.load $state offset=4 (local.get $entry)))
     (i32.const 0)""",
         "(local $entry i32)",
     ),
     "fd_prestat_dir_name": ShimBody(
-        f"""{_PREOPEN}
+        f"""{_preopen(NOTDIR)}
     (local.set $size (i32.load $state offset=4 (local.get $entry)))
     ;; check: wasi fd_prestat_dir_name: room
     (if (i32.lt_u (local.get $2) (local.get $size)) (then (return (i32.const {NAMETOOLONG}))))
-    {_fits("(local.get $1)", "(i64.extend_i32_u (local.get $size))")}  ;; check: wasi fd_prestat_dir_name: address
+    {_require("(local.get $1)", "(i64.extend_i32_u (local.get $size))")}  ;; check: wasi fd_prestat_dir_name: address
     (memory.copy $guest $state (local.get $1) (i32.load $state (local.get $entry)) (local.get $size))
     (i32.const 0)""",
         "(local $entry i32) (local $size i32)",
@@ -284,8 +342,7 @@ BODIES = {
     # A place for the descriptor is found first: what the native function opened could not be forgotten afterwards.
     "path_open": ShimBody(
         f"""
-    {_fits("(local.get $8)", 4)}  ;; check: wasi path_open: address
-    {_aligned("(local.get $8)", 4)}  ;; check: wasi path_open: alignment
+    {_require("(local.get $8)", 4, 4)}  ;; check: wasi path_open: address
     (local.set $slot (call $free))
     ;; check: wasi path_open: free descriptor
     (if (i32.eq (local.get $slot) (i32.const -1)) (then (return (i32.const {MFILE}))))

@@ -15,11 +15,14 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
 from marine_runtime.wasi import writer
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
+from marine_runtime.wasi.listing import Listings
 from marine_runtime.wasi.output import capture, sink
+from marine_runtime.wasi.pointers import refuse
 from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
 from marine_runtime.wasm import Instance, Memory, Module, Store
 
 _PAGE = 0x10000
+_MEMORY = "memory"
 
 
 class Wasi:
@@ -34,7 +37,7 @@ class Wasi:
 
         Raises:
             LoadError: a mapped directory is missing.
-            ConfigError: a name or value can't be in an environment, or an output is not one.
+            ConfigError: a module maps too many directories.
         """
         self._store = store
         self._sinks: dict[str, Mapping[int, Callable[[bytes], object]]] = {}
@@ -51,7 +54,7 @@ class Wasi:
         module = replace(config.module(name), envs=effective_envs(config, name, os.environ))
         if module.mapped_dirs and self._opened is not None:
             raise LoadError(f"module `{name}` maps directories, so it has to be loaded together with the service")
-        sinks, state = _sinks(name, module), _state(name, module)
+        sinks, state = _sinks(module), _state(name, module)
         self._sinks[name], self.states[name] = sinks, state
 
     def forget(self, name: str) -> None:
@@ -77,7 +80,9 @@ class Wasi:
         for namespace, function in wanted:
             _check(name, module, namespace, function)
         first = self._open().get(name, STANDARD)  # one that came later has no directories
-        return Connection(self._store, name, wanted, image(self.states[name], first), self._sinks[name])
+        state = self.states[name]
+        roots = dict(enumerate(state.mapped_dirs.values(), first))
+        return Connection(self._store, wanted, image(state, first), self._sinks[name], roots)
 
     def _open(self) -> dict[str, int]:
         """Open the directories of all modules; gives the native descriptor of the first one of each."""
@@ -95,26 +100,27 @@ class Connection:
     """One module and its WASI.
 
     Attributes:
-        functions: its imports by namespace and name. They work from `tie` on; until then calling one is an error.
+        functions: its imports by namespace and name. They work from `tie` on, which comes before a start function;
+            until then calling one is an error.
     """
 
     def __init__(
         self,
         store: Store,
-        name: str,
         keys: Sequence[tuple[str, str]],
         state: bytes,
         sinks: Mapping[int, Callable[[bytes], object]],
+        roots: Mapping[int, str],
     ) -> None:
         def unbound(index: int) -> None:
             namespace, function = keys[index]
             raise CallError(f"`{namespace}.{function}` was called before linking is complete")
 
         self._store = store
-        self._name = name
         self._keys = keys
         self._state = state
         self._sinks = sinks
+        self._roots = roots
         imports = {("0", "unbound"): store.host_function("i", "", unbound)}
         self._stub = store.instantiate(store.helper(writer.stub(keys)), imports)
         self.functions = {key: self._stub.export(str(index)) for index, key in enumerate(keys)}
@@ -131,11 +137,17 @@ class Connection:
         imports = {("0", "state"): native_state, ("0", "table"): self._stub.export("table")}
         memory, imports["0", "memory"] = self._memory(guest)
         if self._sinks:
-            write = capture(lambda: memory, self._sinks)
-            imports["0", "capture"] = self._store.host_function("IIII", "i", write)
+            imports["0", "capture"] = self._store.host_function("III", "I", capture(memory, self._sinks))
+        listings = Listings(self._store, memory, self._roots)
         for namespace, name in module.imports:
             if name == "exit":
                 imports["0", "exit"] = self._store.host_function("I", "", _exit)
+            elif name == "refuse":
+                imports["0", "refuse"] = self._store.host_function("IQI", "", refuse)
+            elif name == "listing":
+                imports["0", "listing"] = self._store.host_function("IIIQI", "I", listings.read)
+            elif name == "opened":
+                imports["0", "opened"] = self._store.host_function("IIII", "", listings.opened)
             elif name == "patience":
                 imports["0", "patience"] = self._store.host_function("", "q", self._store.patience)
             elif namespace == PREVIEW1:
@@ -143,9 +155,13 @@ class Connection:
         try:
             self._store.instantiate(module, imports)
         except LinkError as error:
-            raise LinkError(f"module `{self._name}`: its memory can't be used by WASI: {error}") from None
+            raise LinkError(f"its memory can't be used by WASI: {error}") from None
 
     def _memory(self, guest: Instance) -> tuple[Memory, Any]:
+        """What WASI takes for the guest's memory: as by the book that named `memory`, else the first one."""
+        if _MEMORY in guest.module.memories:
+            native = guest.export(_MEMORY)
+            return self._store.look_into(native), native
         if guest.memory is not None and guest.module.memory is not None:
             return guest.memory, guest.export(guest.module.memory)
         # Without a memory every pointer is wrong, but what needs none still works.
@@ -173,9 +189,6 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
     """What the module will see; a variable per directory is merged over the configured ones (§15.1, quirk 27)."""
     where = f"module `{name}`"
     envs = {**config.envs, **config.mapped_dirs}
-    for variable, value in envs.items():
-        if "=" in variable:  # an alias may have one where a variable may not
-            raise ConfigError(f"{where}: {variable!r} = {value!r} can't be in an environment")
     for alias, directory in config.mapped_dirs.items():
         if not os.path.isdir(directory):
             problem = "is not a directory" if os.path.exists(directory) else "does not exist"
@@ -187,10 +200,6 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
     return WasiState(envs, dict(config.mapped_dirs))
 
 
-def _sinks(name: str, config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
-    outputs = {1: ("stdout", config.stdout), 2: ("stderr", config.stderr)}
-    return {
-        descriptor: sink(output, f"module `{name}`: `{which}`")
-        for descriptor, (which, output) in outputs.items()
-        if output is not None
-    }
+def _sinks(config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
+    outputs = {1: config.stdout, 2: config.stderr}
+    return {descriptor: sink(output) for descriptor, output in outputs.items() if output is not None}

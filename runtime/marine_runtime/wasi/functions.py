@@ -74,7 +74,7 @@ _TABLE = (
     _own("fd_prestat_dir_name", "iii"),
     _native("fd_pwrite", "iiiqi", 0),
     _native("fd_read", "iiii", 0),
-    _native("fd_readdir", "iiiqi", 0),
+    _own("fd_readdir", "iiiqi", 0),
     _own("fd_renumber", "ii", needs=["fd_close"]),
     _native("fd_seek", "iqii", 0),
     _native("fd_sync", "i", 0),
@@ -92,13 +92,13 @@ _TABLE = (
     _native("path_unlink_file", "iii", 0),
     _own("poll_oneoff", "iiii", needs=["poll_oneoff", "clock_time_get"]),
     WasiFunction("proc_exit", "i", "", answer="exit"),
-    _own("proc_raise", "i", answer="not_supported"),
+    _native("proc_raise", "i"),
     WasiFunction("sched_yield", "", needs=("sched_yield",)),
     _native("random_get", "ii"),
     _own("sock_accept", "iii", 0, answer="no_socket"),
     _own("sock_recv", "iiiiii", 0, answer="no_socket"),
     _own("sock_send", "iiiii", 0, answer="no_socket"),
-    _own("sock_shutdown", "ii", 0, answer="no_socket"),
+    _native("sock_shutdown", "ii", 0),
 )
 
 _UNSTABLE = (

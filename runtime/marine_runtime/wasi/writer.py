@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marine_runtime.wasi.bodies import BADF, BODIES, HELPERS, ShimBody
+from marine_runtime.wasi.bodies import BADF, BODIES, FILE_TYPE, HELPERS, PRINT, ShimBody
 from marine_runtime.wasi.functions import FUNCTIONS, PREVIEW1, WasiFunction
 from marine_runtime.wasm.api import CODE_TYPES, Codes
 
@@ -63,16 +63,25 @@ def shim(keys: Keys, captured: Sequence[int] = ()) -> str:
         lines += [f'  (import "{PREVIEW1}" "{name}" (func $native.{name}{_types(native)}))']
     lines += ['  (import "0" "memory" (memory $guest 0))', '  (import "0" "state" (memory $state 0))']
     lines += [f'  (import "0" "table" (table {len(functions)} funcref))']
+    lines += ['  (import "0" "refuse" (func $refuse (param i32 i64 i32)))']
     if any(function.answer == "exit" for function in functions):
         lines += ['  (import "0" "exit" (func $exit (param i32)))']
     if any(function.name == "poll_oneoff" for function in functions):
         lines += ['  (import "0" "patience" (func $patience (result i64)))']
+    lists = any(function.name == "fd_readdir" for function in functions)
+    if lists:
+        lines += ['  (import "0" "listing" (func $listing (param i32 i32 i32 i64 i32) (result i32)))']
+        lines += ['  (import "0" "opened" (func $opened (param i32 i32 i32 i32)))']
     if captured:
-        lines += ['  (import "0" "capture" (func $capture (param i32 i32 i32 i32) (result i32)))']
+        lines += ['  (import "0" "capture" (func $capture (param i32 i32 i32) (result i32)))']
     lines += ['  (export "memory" (memory $guest))']
     lines += [f"  (elem (i32.const 0) func{''.join(f' $answer.{index}' for index in range(len(functions)))})", HELPERS]
+    lines += [PRINT] if captured else []
     for index, function in enumerate(functions):
-        body = BODIES[function.answer] if function.answer else _forwarding(function, captured)
+        body = BODIES[function.answer] if function.answer else _forwarding(function)
+        body = _capturing(function, body, captured)
+        if lists and function.name == "path_open":
+            body = _noting(body)
         lines += [f"  ;; {function.name}", f"  (func $answer.{index}{_head(function.params, function.results)}"]
         lines += [f"    {body.locals}"] if body.locals else []
         lines += [_translation(position) for position in function.descriptors]
@@ -88,12 +97,31 @@ def _translation(position: int) -> str:
     )
 
 
-def _forwarding(function: WasiFunction, captured: Sequence[int]) -> ShimBody:
-    call = f"(call $native.{function.name}{_arguments(function)})"
+def _forwarding(function: WasiFunction) -> ShimBody:
+    return ShimBody(f"(call $native.{function.name}{_arguments(function)})")
+
+
+def _capturing(function: WasiFunction, body: ShimBody, captured: Sequence[int]) -> ShimBody:
+    """`body`, but output of captured descriptors goes to the embedder, and none of them is a terminal."""
+    if not captured or function.name not in {"fd_write", *FILE_TYPE}:
+        return body
+    tests = [f"(i32.eq (local.get $0) (i32.const {descriptor}))" for descriptor in captured]
+    is_captured = tests[0] if len(tests) == 1 else f"(i32.or {' '.join(tests)})"
     if function.name == "fd_write":
-        for descriptor in captured:
-            call = (
-                f"(if (i32.eq (local.get $0) (i32.const {descriptor}))\n"
-                f"      (then (return (call $capture{_arguments(function)}))))\n    {call}"
-            )
-    return ShimBody(call)
+        return ShimBody(f"(if {is_captured} (then (return (call $print{_arguments(function)}))))\n    {body.code}")
+    offset = FILE_TYPE[function.name]
+    unknown = f"(i32.store8 $guest offset={offset} (local.get $1) (i32.const 0))"
+    code = f"""(local.set $errno (block $answer (result i32) {body.code}))
+    (if (i32.and (i32.eqz (local.get $errno)) {is_captured}) (then {unknown}))
+    (local.get $errno)"""
+    return ShimBody(code, f"{body.locals} (local $errno i32)")
+
+
+def _noting(body: ShimBody) -> ShimBody:
+    """`path_open` that tells where it found what is wanted as a directory, for a guest that lists some."""
+    code = f"""(local.set $errno (block $answer (result i32) {body.code}))
+    (if (i32.and (i32.eqz (local.get $errno)) (i32.and (i32.shr_u (local.get $4) (i32.const 1)) (i32.const 1))) (then
+      (call $opened (call $native (i32.load $guest (local.get $8)))
+        (local.get $0) (local.get $2) (local.get $3))))
+    (local.get $errno)"""
+    return ShimBody(code, f"{body.locals} (local $errno i32)")

@@ -30,6 +30,12 @@ def signature_of(params: Codes, results: Codes) -> CoreSignature:
     return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
 
 
+def codes_of(signature: CoreSignature) -> tuple[Codes, Codes]:
+    """Codes for a Wasm signature, all integers signed; the inverse of `signature_of`."""
+    codes = {str(core): pair[0] for core, pair in CORE_CODES.items()}
+    return "".join(codes[name] for name in signature.params), "".join(codes[name] for name in signature.results)
+
+
 CoreFunction = Callable[..., Any]
 """Takes one number per parameter; gives None, a number, or a tuple of numbers.
 

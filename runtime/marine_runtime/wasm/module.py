@@ -22,15 +22,15 @@ class Shape:
         import_order: the imports as (namespace, name), in order and with repetitions.
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
-        memory: name of the first exported memory, or None.
-        wide: addresses of that memory have 64 bits.
+        memories: names of all exported memories, in order.
+        wide: addresses of the first of them have 64 bits.
         hooks: exports that the compiler added for tables that grow, see `tables`.
     """
 
     import_order: tuple[ImportKey, ...]
     imports: Mapping[ImportKey, CoreSignature | None]
     exports: Mapping[str, CoreSignature]
-    memory: str | None
+    memories: tuple[str, ...]
     wide: bool
     hooks: frozenset[str]
 
@@ -44,17 +44,18 @@ class Shape:
             order.append(key)
             imports[key] = _signature(item.type)
         exports: dict[str, CoreSignature] = {}
-        memory, wide = None, False
+        memories: list[str] = []
+        wide = False
         hooks: set[str] = set()
         for export in native.exports:
             if _is_hook(export):
                 hooks.add(export.name)
             elif isinstance(export.type, wasmtime.MemoryType):
-                if memory is None:
-                    memory, wide = export.name, export.type.is_64
+                wide = wide if memories else export.type.is_64
+                memories.append(export.name)
             elif (signature := _signature(export.type)) is not None:
                 exports[export.name] = signature
-        return cls(tuple(order), imports, exports, memory, wide, frozenset(hooks))
+        return cls(tuple(order), imports, exports, tuple(memories), wide, frozenset(hooks))
 
     def to_json(self) -> list[Any]:
         """The shape as a JSON document; signatures are listed once."""
@@ -66,12 +67,12 @@ class Shape:
         imports = [[*key, number(self.imports[key])] for key in self.import_order]
         exports = {name: number(signature) for name, signature in self.exports.items()}
         listed = [[list(signature.params), list(signature.results)] for signature in signatures]
-        return [listed, imports, exports, self.memory, self.wide, sorted(self.hooks)]
+        return [listed, imports, exports, list(self.memories), self.wide, sorted(self.hooks)]
 
     @classmethod
     def from_json(cls, document: Any) -> Shape:
         """The inverse of `to_json`; raises ValueError, TypeError or LookupError for anything else."""
-        listed, imports, exports, memory, wide, hooks = document
+        listed, imports, exports, memories, wide, hooks = document
         signatures = [CoreSignature(tuple(params), tuple(results)) for params, results in listed]
         order = [(namespace, name) for namespace, name, _ in imports]
         numbers = [number for _, _, number in imports]
@@ -79,16 +80,16 @@ class Shape:
             tuple(order),
             {key: None if at is None else signatures[at] for key, at in zip(order, numbers, strict=True)},
             {name: signatures[at] for name, at in exports.items()},
-            memory,
+            tuple(memories),
             bool(wide),
             frozenset(hooks),
         )
 
 
 class Module:
-    """A compiled Wasm module, with the attributes of its `Shape`."""
+    """A compiled Wasm module, with the attributes of its `Shape`; `memory` is the first of the memories, or None."""
 
-    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "shape", "wide")
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memories", "memory", "native", "shape", "wide")
 
     def __init__(self, native: wasmtime.Module, shape: Shape | None = None) -> None:
         self.native = native
@@ -96,7 +97,8 @@ class Module:
         self.import_order = shape.import_order
         self.imports = shape.imports
         self.exports = shape.exports
-        self.memory = shape.memory
+        self.memories = shape.memories
+        self.memory = shape.memories[0] if shape.memories else None
         self.wide = shape.wide
         self.hooks = shape.hooks
 

@@ -196,36 +196,51 @@ class Store:
             self.fuel_left = self.native.get_fuel()
             self.fuel_used += fuel - self.fuel_left
 
-    def instantiate(self, module: Module, imports: Mapping[ImportKey, Any], *, charged: bool = False) -> Instance:
+    def instantiate(
+        self,
+        module: Module,
+        imports: Mapping[ImportKey, Any],
+        *,
+        charged: bool = False,
+        before_start: Callable[[Instance], None] | None = None,
+    ) -> Instance:
         """Instantiate; the Wasm start function, if any, runs here.
 
-        Memories of a module that is `charged` are paid by the store's budget; those of our own glue are not.
+        Args:
+            module: what to instantiate.
+            imports: everything that it imports.
+            charged: memories of the module are paid by the store's budget; those of our own glue are not.
+            before_start: called with the instance, before a start function that the compiler made wait.
 
         Raises:
             LinkError: wasmtime refuses the imports or the module's memory.
             TrapError: the start function trapped; or whatever a Python import raised underneath.
         """
         externs = [imports[key] for key in module.import_order]
+        started = False
         try:
             with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
                 native = wasmtime.Instance(self.native, module.native, externs)
             self._tie_hooks(module, native)
+            instance = Instance(self, module, native)
+            if before_start is not None:
+                before_start(instance)
+            if START_HOOK in module.hooks:
+                started = True  # from here on, what fails is a call
+                cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
-            return Instance(self, module, native)
-        if self.parking.exception is None and not isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap)):
+            return instance
+        if self.parking.exception is None and not (started or isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap))):
             raise LinkError(_first_line(fault))
         raise self.parking.exception_for(fault)
 
     def _tie_hooks(self, module: Module, native: wasmtime.Instance) -> None:
-        """Make tables that grow ask the budget, then run the start function, which had to wait for that."""
-        exports = native.exports(self.native) if module.hooks else {}
+        """Make tables that grow ask the budget."""
         if TABLE_HOOK in module.hooks:
             charge = self.layer.host_function(self, "Q", "I", self._charge_table)
-            cast("wasmtime.Table", exports[TABLE_HOOK]).grow(self.native, 1, charge)
-        if START_HOOK in module.hooks:
-            cast("wasmtime.Func", exports[START_HOOK])(self.native)
+            cast("wasmtime.Table", native.exports(self.native)[TABLE_HOOK]).grow(self.native, 1, charge)
 
     def _charge_table(self, elements: int) -> int:
         return int(self.budget is None or self.budget.take(TABLE_ELEMENT * elements))
@@ -278,6 +293,17 @@ class WasmRuntime:
         self.name = layer.name
         self.fallback_reason = fallback_reason
         self.metered = metered
+
+    def validate(self, wasm: bytes) -> None:
+        """Check a Wasm binary without compiling it.
+
+        Raises:
+            LoadError: it is not valid Wasm.
+        """
+        try:
+            wasmtime.Module.validate(self._engine, wasm)
+        except wasmtime.WasmtimeError as error:
+            raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 from collections.abc import Callable
@@ -10,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from marine_runtime import ConfigError, ConfigFile, LoadError, ModuleConfig, ServiceConfig, parse_config, read_config
+from marine_runtime import (
+    ConfigError,
+    ConfigFile,
+    LoadError,
+    MarineWarning,
+    ModuleConfig,
+    ServiceConfig,
+    parse_config,
+    read_config,
+)
 
 LIMIT = 'total_memory_limit = "Infinity"\n'
 MODULES = f'{LIMIT}modules_dir = "."\n'
@@ -174,7 +182,7 @@ def test_a_text_without_a_file_starts_at_the_current_directory(tmp_path: Path, m
         ("x = " + "[" * 5000, " is not valid TOML: "),
         ("x = " + "9" * 5000, " is not valid TOML: "),
         ("a = 1\na = 2", " is not valid TOML: "),
-        ("", ": the key `total_memory_limit` is missing; write for example"),
+        ("", " should contain at least one module: it needs a [[module]] table"),
         ('total_memory_limit = "ten"', ": `total_memory_limit` must be a number of bytes"),
         ("total_memory_limit = -1", ": `total_memory_limit` must not be negative"),
         ("total_memory_limit = 1.0", ": `total_memory_limit` must be a number of bytes"),
@@ -223,7 +231,21 @@ def test_wrong_values(read: Read, tmp_path: Path, text: str, message: str) -> No
         (f"wholly_else = '.'\n{ONE}", ": unknown key `wholly_else` (valid keys: default, module, modules_dir, name, "),
         (f"{LIMIT}[[module]]\nnaem = 'm'", ": unknown key `module[0].naem`; did you mean `name`? (valid keys: file_n"),
         (f"{ONE}wasi.env = {{}}", ", module `m`: unknown key `module[0].wasi.env`; did you mean `envs`? (valid keys"),
-        (f"default.file_name = 'x'\n{ONE}", ": unknown key `default.file_name` (valid keys: logger_enabled, logging_m"),
+        (f"default.file_name = 'x'\n{ONE}", ": `default.file_name` is in the wrong place; it belongs in a [[module]] "),
+        (
+            f"{ONE}envs = {{}}",
+            "`module[0].envs` is in the wrong place; it belongs in a table `wasi` of a",
+        ),
+        (
+            f"{ONE}modules_dir = '.'",
+            "`module[0].modules_dir` is in the wrong place; it belongs at the top of the file, ",
+        ),
+        (
+            f"logger_enabled = true\n{ONE}",
+            ": `logger_enabled` is in the wrong place; it belongs in a [[module]] table, ",
+        ),
+        (f"{ONE}wasi.preopend_files = []", "; `preopened_files` of older versions has no effect, so the line can go ("),
+        (f"service_bas_dir = '.'\n{ONE}", ": unknown key `service_bas_dir`; "),
         (f"{ONE}wasi.'a\\nb' = 1", "unknown key `module[0].wasi.a\\nb` (valid keys: envs, mapped_dirs)"),
     ],
 )
@@ -334,10 +356,9 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
     assert list(read_config(os.fspath(path)).modules) == ["m"]
 
 
-def test_keys_of_older_versions_are_named_in_one_warning(
-    read: Read, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_keys_of_older_versions_are_named_in_one_warning(read: Read, tmp_path: Path) -> None:
     text = f"""random_field = 1
+service_base_dir = "/srv"
 {MODULES}
 [default]
 mem_pages_count = 10
@@ -352,13 +373,23 @@ total_memory_limit = {{ any = "thing" }}
 name = "n"
 random_field = 2
 """
-    with caplog.at_level(logging.WARNING):
+    with pytest.warns(MarineWarning) as caught:
         found = read(text)
-        read(text)
     assert found.config == ServiceConfig(None, {"m": ModuleConfig(), "n": ModuleConfig()})
-    paths = ["random_field", "default.mem_pages_count"]
+    paths = ["random_field", "service_base_dir", "default.mem_pages_count"]
     paths += [f"module[0].{key}" for key in ("mem_pages_count", "max_heap_size", "total_memory_limit")]
     paths += ["module[0].wasi.preopened_files", "module[1].random_field"]
     listed = ", ".join(f"`{path}`" for path in paths)
     file = tmp_path / "service.toml"
-    assert caplog.messages == [f"`{file}`: keys of older versions have no effect: {listed}"]
+    assert [str(item.message) for item in caught] == [f"`{file}`: keys of older versions have no effect: {listed}"]
+    assert caught[0].filename == __file__
+
+
+def test_files_without_a_memory_limit_are_unlimited(read: Read, tmp_path: Path) -> None:
+    """As all were before December 2023."""
+    with pytest.warns(
+        MarineWarning, match=r"service.toml`: without `total_memory_limit` the service may use any"
+    ) as seen:
+        found = read('modules_dir = "."\n[[module]]\nname = "m"\n')
+    assert len(seen) == 1
+    assert found.config.total_memory_limit is None

@@ -10,7 +10,6 @@ import pytest
 
 import marine_runtime
 from marine_gen.artifact import build
-from marine_gen.artifact.compile import CompiledModule
 from marine_gen.artifact.target import Source
 from tests.support.engines import guests
 
@@ -31,18 +30,18 @@ def identity(directory: Path) -> Identity:
 def overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overtaken:
     """Builds `SWAMP`, while another build begins later and is ready earlier; gives what the other one wrote."""
     stage = importlib.import_module("marine_gen.artifact.engines")
-    fuse = stage.fuse
+    fusions = stage.fusions
 
     def run(other: Source, **options: bool) -> Identity:
         first: Identity = {}
 
-        def slow(compiled: list[CompiledModule]) -> object:
-            monkeypatch.setattr(stage, "fuse", fuse)
+        def slow(service: object) -> object:
+            monkeypatch.setattr(stage, "fusions", fusions)
             build(other, tmp_path / "built")
             first.update(identity(tmp_path / "built"))
-            return fuse(compiled)
+            return fusions(service)
 
-        monkeypatch.setattr(stage, "fuse", slow)
+        monkeypatch.setattr(stage, "fusions", slow)
         assert not build(SWAMP, tmp_path / "built", **options).fresh
         return first
 

@@ -42,7 +42,8 @@ def test_a_table_with_everything() -> None:
         ),
         (
             {"service": [SERVICE]},
-            "the table has an unknown key `service`; did you mean `services`?; there is: `native`, `services`",
+            "the table has an unknown key `service`; did you mean `services`?; "
+            "there is: `native`, `services`, `strict`",
         ),
         ({"services": [SERVICE], "native": "yes"}, "`native` must be true or false, not 'yes'"),
         ({"services": ["x"]}, "service 1 must be a table, not 'x'"),
