@@ -34,6 +34,7 @@ from marine_gen.python_backend.needs import (
     Needs,
     own,
 )
+from marine_gen.python_backend.packed import PackedValues
 from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifiers
 from marine_runtime.types import IType, Records, reachable_records
@@ -164,26 +165,30 @@ class _Module:
         """Write the calls through the fused glue with their batches, then the entries."""
         staging = f"{own('staging')}.allocate"
         helpers = Helpers(self._module.records, self._needs, "staging_memory", lambda: staging, "staged_")
-        staged: dict[str, tuple[str, str]] = {}
+        packed = PackedValues(self._module.records, self._classes, self._needs)
+        staged: dict[str, StagedCall] = {}
         for index, function in enumerate(self._fused.exports):
             signature = self._module.exports[function].signature
-            call = StagedCall(self._exports[function], index, function, signature, helpers)
+            call = StagedCall(self._exports[function], index, function, signature, helpers, packed)
             call.write(self._internal_head(call.params, [item.type for item in signature.params], signature.results))
-            staged[function] = call.symbol, call.write_batch()
+            call.write_public(self._annotations.results(signature))
+            staged[function] = call
         for function, adapter in self._module.exports.items():
             name = self._exports[function]
             closure = own(f"export_{name}")
-            call_name, batch = staged.get(function, ("", ""))
+            call = staged.get(function)
+            batch = call.write_batch() if call else ""
             entry = write_entry(
                 self._needs,
                 name,
                 function,
                 adapter.signature,
                 self._annotations,
-                runs=call_name or closure,
-                publish=self._publisher(function, adapter),
+                runs=call.entered if call else closure,
+                publish="" if call and call.publishes else self._publisher(function, adapter),
+                packed=packed if call and call.is_packed else None,
             )
-            self._paths[function] = Paths(entry, call_name, batch, closure)
+            self._paths[function] = Paths(entry, call.symbol if call else "", batch, closure)
 
     def _publisher(self, function: str, adapter: AdapterIR) -> str:
         """The function that makes public values of the results, bound; empty when nothing has to be made."""

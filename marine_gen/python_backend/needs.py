@@ -13,6 +13,7 @@ from marine_gen.codegen.definitions import Definition, Definitions
 
 STANDARD: Mapping[str, tuple[str, str]] = {
     "array": ("array", "array"),
+    **{name: ("itertools", name) for name in ("accumulate", "chain", "islice")},
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
     "dataclass": ("dataclasses", "dataclass"),
@@ -20,6 +21,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     "StructError": ("struct", "error"),
     "get_ident": ("threading", "get_ident"),
     **{name: ("builtins", name) for name in ("bytes", "float", "int", "str", "type")},
+    **{name: ("builtins", name) for name in ("AttributeError", "OverflowError", "TypeError", "ValueError")},
 }
 """Names of the standard library that generated code may request: module and name there, by own name."""
 

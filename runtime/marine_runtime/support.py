@@ -29,6 +29,7 @@ from marine_runtime.calls.sites import Sites
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Prim, Record
 from marine_runtime.values.scalars import to_f32
+from marine_runtime.values.twins import twin
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.load import load
@@ -71,6 +72,7 @@ __all__ = [
     "string_lowerer",
     "to_f32",
     "too_deep",
+    "twin",
 ]
 
 _OF_PACKAGES = {
