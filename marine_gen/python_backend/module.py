@@ -169,10 +169,10 @@ class _Module:
         staged: dict[str, StagedCall] = {}
         for index, function in enumerate(self._fused.exports):
             signature = self._module.exports[function].signature
-            call = StagedCall(self._exports[function], index, function, signature, helpers, packed)
-            call.write(self._internal_head(call.params, [item.type for item in signature.params], signature.results))
-            call.write_public(self._annotations.results(signature))
-            staged[function] = call
+            written = StagedCall(self._exports[function], index, function, signature, helpers, packed)
+            written.write(self._internal_head(written.params, [item.type for item in signature.params], signature.results))
+            written.write_public(self._annotations.results(signature))
+            staged[function] = written
         for function, adapter in self._module.exports.items():
             name = self._exports[function]
             closure = own(f"export_{name}")

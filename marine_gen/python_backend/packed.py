@@ -74,7 +74,9 @@ class PackedValues:
 
     def twin(self, index: int) -> str:
         """The name of its twin."""
-        return self.needs.binding(READY, f"twin_{index}", f"{self.needs.support('twin')}({self.record_class(index)})")
+        return self.needs.binding(
+            READY, f"twin_{index}", f"{self.needs.support('stand_in')}({self.record_class(index)})"
+        )
 
 
 class _Function:

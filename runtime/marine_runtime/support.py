@@ -28,9 +28,8 @@ from marine_runtime.adapters.staging import BatchCode
 from marine_runtime.calls.sites import Sites
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Prim, Record
-from marine_runtime.values.instances import RecordBase
+from marine_runtime.values.instances import RecordBase, stand_in
 from marine_runtime.values.scalars import to_f32
-from marine_runtime.values.twins import twin
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.load import load
@@ -70,11 +69,11 @@ __all__ = [
     "opener",
     "out_of_range",
     "require_format",
+    "stand_in",
     "string_lifter",
     "string_lowerer",
     "to_f32",
     "too_deep",
-    "twin",
 ]
 
 _OF_PACKAGES = {
