@@ -43,7 +43,7 @@ def write_entry(
         annotations: spells the types.
         runs: the function that does the work, over internal values.
         publish: turns its result into a public value; empty when the two are the same.
-        packed: what packs arguments, when `runs` takes packed ones.
+        packed: what checks and packs arguments, when `runs` takes them packed.
     """
     entry = own(f"entry_{name}")
     params = identifiers([param.name for param in signature.params])
@@ -83,15 +83,13 @@ def write_checks(
     for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
         condition = _rejects(param, item.type, needs)
         accepted = f"{needs.frame('coerce')}({python_string(function)}, {position}, {param})"
-        if packed is not None and packed.packing(item.type) is not None:
+        if packed is not None and packed.checks(item.type):
             passed[position] = own(f"packed_{position}")
             with writer.block("try:"):
-                writer.line(f"{passed[position]} = {packed.pack(item.type, public=True)}({param})")
+                writer.line(f"{passed[position]} = {packed.check(item.type)}({param})")
             unusual = [needs.standard(name) for name in UNUSUAL]
             with writer.block(f"except ({', '.join(unusual)}):"):
-                writer.line(f"{own(f'value_{position}')} = {accepted}")
-                packs = packed.pack(item.type, public=False)
-                writer.line(f"{passed[position]} = {packs}({own(f'value_{position}')})")
+                writer.line(f"{passed[position]} = {packed.internal(item.type, accepted)}")
         elif condition:
             with writer.block(f"if {condition}:"):
                 writer.line(f"{param} = {accepted}")

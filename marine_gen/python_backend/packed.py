@@ -10,7 +10,7 @@ them: what is packed is of one piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -18,7 +18,7 @@ from marine_gen.codegen.literals import python_tuple
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import CONSTANTS, HELPERS, READY, Needs, own
-from marine_runtime.abi import NO_TEXT, Bytes, Flat, Kind, List, Packing, Place, Struct, Text, packing
+from marine_runtime.abi import NO_TEXT, Bytes, Flat, Kind, List, Packing, Place, Struct, Text, packing, shape
 from marine_runtime.names import identifiers
 from marine_runtime.types import IType, Records
 from marine_runtime.values import scalar_class
@@ -33,14 +33,38 @@ _NO_TEXT = f'b"\\x{NO_TEXT:02x}"'
 class PackedValues:
     """The functions of one generated module that pack and unpack. Asking for a name requests the function."""
 
-    def __init__(self, records: Records, classes: dict[int, str], needs: Needs) -> None:
+    def __init__(
+        self,
+        records: Records,
+        classes: Mapping[int, str],
+        needs: Needs,
+        annotations: tuple[Callable[[IType], str], Callable[[IType], str]],
+    ) -> None:
+        """Write into `needs`; `annotations` spell the types of internal values, and of public ones."""
         self.records = records
         self.needs = needs
+        self._annotations = annotations
         self._class_names = classes
 
     def packing(self, ty: IType) -> Packing | None:
         """The packed form of `ty`, if it has one."""
         return packing(ty, self.records)
+
+    def checks(self, ty: IType) -> bool:
+        """Whether `check` has a function for `ty`: it is an array or a record, and not recursive."""
+        return _numbers(ty) is not None or self.packing(ty) is not None
+
+    def check(self, ty: IType) -> str:
+        """The name of the function from a public argument to what the call takes; it raises one of `UNUSUAL`."""
+        element = _numbers(ty)
+        if element is None:
+            return self.pack(ty, public=True)
+        checker, cls = self.needs.support("flat_checker"), self.needs.standard(scalar_class(element.kind).__name__)
+        return self.needs.binding(READY, f"check_{type_key(ty)}", f'{checker}({cls}, "{element.layout.format}")')
+
+    def internal(self, ty: IType, value: str) -> str:
+        """What the call takes for an internal value."""
+        return value if _numbers(ty) is not None else f"{self.pack(ty, public=False)}({value})"
 
     def pack(self, ty: IType, *, public: bool) -> str:
         """The name of the function from a value to its packed bytes."""
@@ -63,6 +87,10 @@ class PackedValues:
                 definition.lines = _Unpack(self, packed, type_key(ty), public=public).function(name)
         return self.needs.definitions.use(name)
 
+    def annotation(self, ty: IType, *, public: bool) -> str:
+        """The annotation of a value."""
+        return self._annotations[public](ty)
+
     def header(self, packed: Packing, key: str) -> str:
         """The name of the `struct` of the fixed part."""
         expression = f'{self.needs.standard("Struct")}("<{packed.header}")'
@@ -77,6 +105,12 @@ class PackedValues:
         return self.needs.binding(
             READY, f"twin_{index}", f"{self.needs.support('stand_in')}({self.record_class(index)})"
         )
+
+
+def _numbers(ty: IType) -> Flat | None:
+    """The element of an array of flat values, which is not packed; None for other types."""
+    part = shape(ty)
+    return part.element if isinstance(part, List) and isinstance(part.element, Flat) else None
 
 
 class _Function:
@@ -115,7 +149,7 @@ class _Pack(_Function):
             chunks = [row, *self._columns, *self._texts]
             if len(chunks) == 1:
                 writer.line(f"return {row}")
-            elif len(chunks) == 2 and self._texts:
+            elif len(chunks) == 2 and isinstance(packed.texts[0].shape if packed.texts else None, Text):
                 writer.line(f"return {row} + {self._texts[0]}")
             else:
                 writer.line(f'return b"".join({python_tuple(chunks)})')
@@ -142,7 +176,7 @@ class _Pack(_Function):
                 self._leaves.append(value)
             case Text():
                 self._refuse(f"type({value}) is not str")
-                line(f"{name} = {value}.encode()")
+                line(f"{name}: bytes = {value}.encode()")
                 self._leaves.append(f"len({name})")
                 self._texts.append(name)
             case Bytes():
@@ -182,13 +216,13 @@ class _Pack(_Function):
                     line(f'{name} = {self._needs.standard("array")}("{slot.format}", {values})')
                 self._put(place.content, name, f"{slot.size} * {count}" if slot.size > 1 else count)
             case Text():
-                line(f'{name} = "\\0".join({values})')
-                separator = f"s{place.content}"
+                text, separator = f"u{number}", f"s{place.content}"
+                line(f'{text} = "\\0".join({values})')
                 line(f"{separator} = 0")
                 with self._writer.block(f"if not {count}:"):
                     line(f'{name} = b""')
-                with self._writer.block(f'elif {name}.count("\\0") == {count} - 1:'):
-                    line(f'{name} = {name}.encode() + b"\\0"')
+                with self._writer.block(f'elif {text}.count("\\0") == {count} - 1:'):
+                    line(f'{name} = {text}.encode() + b"\\0"')
                 with self._writer.block("else:"):
                     line(f"{separator} = {NO_TEXT}")
                     line(f"{name} = {_NO_TEXT}.join(map(str.encode, {values})) + {_NO_TEXT}")
@@ -230,7 +264,8 @@ class _Unpack(_Function):
     def function(self, name: str) -> list[str]:
         writer, packed, needs = self._writer, self._packed, self._needs
         memory = needs.frame("staging_memory")
-        with writer.block(f"def {name}(at: int) -> {self._any}:"):
+        made = self._values.annotation(packed.root.shape.type, public=self._public)
+        with writer.block(f"def {name}(at: int) -> {made}:"):
             numbers = [f"n{place.number}" for place in packed.leaves]
             columns = range(len(packed.columns))
             extents = [f"e{column}" for column in columns]
@@ -242,8 +277,8 @@ class _Unpack(_Function):
                 claimed = f"{memory}.claim(at, {packed.size})"
                 writer.line(f"{python_tuple(names) if names else '_'} = {unpack}({claimed})")
             texts = [f"n{place.number}" for place in packed.texts]
-            writer.line(f"start = at + {packed.size}")
             if extents or texts:
+                writer.line(f"start = at + {packed.size}")
                 # The block may be where nobody looked since the memory grew.
                 writer.line(f"end = start + {' + '.join([*extents, *texts])}")
                 writer.line(f"view = {memory}.view")
@@ -254,7 +289,11 @@ class _Unpack(_Function):
                 writer.line(f"end = start + e{column}")
                 writer.line(f"d{column} = view[start:end]")
                 writer.line("start = end")
-            writer.line(f"return {self._value(packed.root)}")
+            value = self._value(packed.root)
+            if self._public and isinstance(packed.root.shape, Struct):
+                writer.line(f"made: {made} = {value}")
+                value = "made"
+            writer.line(f"return {value}")
         return writer.lines
 
     def _value(self, place: Place) -> str:
@@ -299,16 +338,16 @@ class _Unpack(_Function):
                 line(f'{name} = {data}.cast("{slot.format}").tolist()')
             case Text():
                 with self._writer.block(f"if not {count}:"):
-                    line(f"{name} = []")
+                    line(f"{name}: list[str] = []")
                 with self._writer.block(f"elif s{place.content}:"):
                     line(f"{name} = list(map(bytes.decode, bytes({data}[:-1]).split({_NO_TEXT})))")
                 with self._writer.block("else:"):
                     line(f'{name} = str({data}[:-1], "utf-8").split("\\0")')
             case Bytes():
-                line(f"{name} = bytes({data})")
+                line(f"b{number} = bytes({data})")
                 self._lengths(place)
                 line(f"w{number} = list({self._needs.standard('accumulate')}(m{number}))")
-                line(f"{name} = [{name}[e - n : e] for n, e in zip(m{number}, w{number})]")
+                line(f"{name} = [b{number}[e - n : e] for n, e in zip(m{number}, w{number}, strict=True)]")
             case List():
                 (inner,) = place.parts
                 self._lengths(place)
@@ -332,11 +371,11 @@ class _Unpack(_Function):
             made = f"{self._values.record_class(part.id)}()" if self._public else "()"
             line(f"{name} = [{made} for _ in range({count})]")
             return
-        rows = f"zip({', '.join(columns)})"
+        rows = f"zip({', '.join(columns)}, strict=False)"
         if not self._public:
             line(f"{name} = list({rows})")
             return
-        line(f"{name} = []")
+        line(f"{name}: list[{self._any}] = []")
         items = [f"x{inner.number}" for inner in place.parts]
         with self._loop(python_tuple(items), rows, count):
             line(f"{name}.append({self._made(place, part, 'item', items)})")

@@ -21,7 +21,8 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
-from marine_gen.wasm_backend.packed import Lowerers, Packers
+from marine_gen.wasm_backend.lower import Lowerers
+from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, packing, raw_codes
 from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault

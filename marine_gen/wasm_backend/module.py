@@ -20,7 +20,8 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
-from marine_gen.wasm_backend.packed import Lowerers, Packers
+from marine_gen.wasm_backend.lower import Lowerers
+from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
 from marine_runtime.types import CoreSignature, FunctionType

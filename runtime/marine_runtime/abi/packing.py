@@ -27,7 +27,7 @@ from typing import assert_never
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
 from marine_runtime.types import IType, Records
 
-MAX_PLACES = 200
+MAX_PLACES = 100
 """Places of the largest type that is packed: code is made for each of them."""
 
 NUL, NO_TEXT = 0, 0xFF
@@ -192,9 +192,12 @@ class Packing:
 
 
 def packing(ty: IType, records: Records) -> Packing | None:
-    """The packed form of `ty`; None for what is no record or array, and for recursive or very large types."""
+    """The packed form of `ty`; None for recursive and very large types, and for what is neither record nor array.
+
+    An array of numbers has none either: its layout in memory is a column already.
+    """
     part = shape(ty)
-    if not isinstance(part, (List, Struct)):
+    if not isinstance(part, (List, Struct)) or (isinstance(part, List) and isinstance(part.element, Flat)):
         return None
     planner = _Planner(records)
     try:

@@ -123,7 +123,7 @@ def test_a_large_result_that_is_never_made_is_given_back_too(monkeypatch: pytest
 
         monkeypatch.setattr(Meter, "tick", late)
         with pytest.raises(CallError, match="too late"):
-            service.call("m", "texts", [KEPT // 8])
+            service.call("m", "texts", [KEPT])
         assert len(staging.memory.view) == KEPT
 
 
