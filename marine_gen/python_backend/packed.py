@@ -1,7 +1,7 @@
 """Packing and unpacking of records and arrays: one function per type and direction, for public or internal values.
 
 Values of the row are handled one by one; what arrays hold, a column at a time, so that each step over many values is a
-loop in C. `marine_runtime.abi.packing` has the form.
+loop in C. `marine_runtime.abi.packed` has the form.
 
 Public values come as users hold them. Only exactly the expected classes are packed; anything else raises one of
 `UNUSUAL`, and the runtime's coercion decides. Lists are copied before they are looked at, as other threads may change

@@ -1,4 +1,4 @@
-"""Packed values (`marine_runtime.abi.packing`) in Wasm: what walking them in either direction shares.
+"""Packed values (`marine_runtime.abi.packed`) in Wasm: what walking them in either direction shares.
 
 A function per place of a type, guest and direction. Cursors are globals, one for each column; only one value is walked
 at a time.

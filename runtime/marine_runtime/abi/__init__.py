@@ -29,7 +29,7 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
-from marine_runtime.abi.packing import NO_TEXT, NUL, Column, Packing, Place, packing
+from marine_runtime.abi.packed import NO_TEXT, NUL, Column, Packing, Place, packing
 from marine_runtime.abi.plan import FORMAT, Callee, ModulePlan
 
 __all__ = [
