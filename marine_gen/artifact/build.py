@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import marine_runtime
@@ -28,7 +27,19 @@ from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime import LoadError
 from marine_runtime.abi import FORMAT
-from marine_runtime.artifact import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.artifact import (
+    BYTECODE_END,
+    BYTECODE_KINDS,
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    compiled_python,
+    is_intact,
+    manifest_text,
+    parse_manifest,
+    wasmtime_version,
+)
 from marine_runtime.host import in_order
 from marine_runtime.names import identifiers
 from marine_runtime.wasm import WasmRuntime, open_runtime
@@ -82,7 +93,7 @@ def build_key(source: Source, engine: str, *, native: bool = True, metered: bool
         GENERATOR,
         _edition(),
         engine,
-        f"wasmtime {version('wasmtime')}, epochs, no images, charged tables{', fuel' if metered else ''}",
+        f"wasmtime {wasmtime_version()}, epochs, no images, charged tables{', fuel' if metered else ''}",
         *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
@@ -139,12 +150,12 @@ def build(
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             compiler = open_runtime(metered=metered) if native else None
             items = zip(stems, compiled, write(compiled), strict=True)
-            entries = [_write_module(directory, compiler, *item) for item in items]
+            entries = [_write_module(directory, output, compiler, *item) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
                 engine,
-                version("wasmtime"),
+                wasmtime_version(),
                 key,
                 tuple(entries),
                 source.options,
@@ -157,8 +168,9 @@ def build(
 
 
 def _write_module(
-    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
+    directory: Path, place: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
 ) -> ModuleEntry:
+    """Write the files of a module to `directory`, which is going to be moved to `place`."""
     charged = module.charged()
     contents: dict[str, tuple[str, bytes]] = {
         "wasm": (".wasm", module.wasm),
@@ -167,11 +179,18 @@ def _write_module(
     }
     if charged is not module.wasm:
         contents["charged"] = (".charged.wasm", charged)
+    shapes = {}
     if compiler is not None:
         for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
-            contents[kind] = (end, compiler.compile(wasm).serialize())
+            compiled = compiler.compile(wasm)
+            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
+        for kind, made in BYTECODE_KINDS.items():
+            if kind in contents:
+                end, data = contents[kind]
+                code = compiled_python(data.decode(), str(place / f"{stem}{end}"))
+                contents[made] = (end.removesuffix(".py") + BYTECODE_END, code)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
-    return ModuleEntry(module.plan, files)
+    return ModuleEntry(module.plan, files, shapes)
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:
@@ -189,13 +208,16 @@ def _write(directory: Path, name: str, data: bytes) -> FileEntry:
 def _up_to_date(output: Path, key: str) -> Manifest | None:
     """The manifest of a complete, undamaged build of `key` in `output`, if there is one."""
     try:
-        manifest = read_manifest(output)
-        if manifest.key != key or (output / MANIFEST).read_text("utf-8") != manifest.text():
+        text = manifest_text(output)
+        if key not in text or not is_intact(text):
+            return None
+        manifest = parse_manifest(output, text)
+        if manifest.key != key:
             return None
         for item in manifest.all_files():
             if hashlib.sha256((output / item.name).read_bytes()).hexdigest() != item.sha256:
                 return None
-    except (LoadError, OSError, UnicodeDecodeError):
+    except (LoadError, OSError):
         return None
     return manifest
 

@@ -6,25 +6,40 @@ The cache is read only when it is the user's own; a damaged entry is built again
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
-from marine_runtime.artifact import CODE_FOLDER, MANIFEST, cache_directory
+from marine_runtime.artifact import CODE_FOLDER, MANIFEST, Manifest, cache_directory, read_manifest, write_replacing
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 
+_CHECKED = ".checked"
+"""The file of an entry that says which files were found whole: size, time of change and inode of each, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A directory with a build, and its manifest."""
+
+    directory: Path
+    manifest: Manifest
+
+
 @contextlib.contextmanager
-def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Path]:
-    """A directory with the build of `source`: in the cache, or a temporary one that goes away with the block.
+def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Built]:
+    """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
         DiagnosticError: the service is wrong.
@@ -35,25 +50,56 @@ def built(source: Source, *, cache: bool, metered: bool) -> Iterator[Path]:
         return
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
-        yield build(source, temporary / "service", metered=metered).directory
+        result = build(source, temporary / "service", metered=metered)
+        yield Built(result.directory, result.manifest)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _cached(source: Source, *, metered: bool) -> Path | None:
+def _cached(source: Source, *, metered: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_directory()
     if directory is None:
         return None
-    place = directory / build_key(source, BUILT_ENGINES[0], metered=metered)
+    key = build_key(source, BUILT_ENGINES[0], metered=metered)
+    place = directory / key
+    if (manifest := _unchanged(place, key)) is not None:
+        return Built(place, manifest)
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     try:
-        return build(source, place, metered=metered).directory
+        manifest = build(source, place, metered=metered).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise
         return None
+    with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
+        write_replacing(place / _CHECKED, json.dumps(_identities(place, manifest)).encode())
+    return Built(place, manifest)
+
+
+def _unchanged(place: Path, key: str) -> Manifest | None:
+    """The manifest of an entry none of whose files was touched since they were found whole.
+
+    Size, time and inode notice accidents. They need not notice attacks: the cache is used only where nobody but the
+    user can write.
+    """
+    try:
+        known = json.loads((place / _CHECKED).read_bytes())
+        manifest = read_manifest(place)
+        if manifest.key == key and known == _identities(place, manifest):
+            return manifest
+    except (OSError, ValueError, RecursionError, LoadError):
+        pass
+    return None
+
+
+def _identities(place: Path, manifest: Manifest) -> dict[str, list[int]]:
+    found = {}
+    for name in (MANIFEST, *(item.name for item in manifest.all_files())):
+        status = os.stat(place / name)
+        found[name] = [status.st_size, status.st_mtime_ns, status.st_ino]
+    return found
 
 
 def cache_entries() -> Sequence[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from marine_gen.artifact.cache import built
+from marine_gen.artifact.cache import Built, built
 from marine_gen.artifact.engines import ENGINES, LOADERS
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_runtime import LoadError, LoadOptions, Service
@@ -38,17 +38,19 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     python, order = options.get("python_modules", ()), options.get("order", ())
     if isinstance(target, (str, Path)) and Path(target).is_dir():
         directory = Path(target)
-        if read_manifest(directory).engine in LOADERS[engine].builds:
-            return _load(directory, engine, with_python(Source("", {}), python, order), options)
+        manifest = read_manifest(directory)
+        if manifest.engine in LOADERS[engine].builds:
+            source = with_python(Source("", {}), python, order)
+            return _load(Built(directory, manifest), engine, source, options, checked=False)
         source = read_built(directory)  # what the engine needs has to be made first
     else:
         source = read_target(target)
     source = with_python(source, python, order)
-    with built(source, cache=cache, metered=options.get("fuel") is not None) as directory:
-        return _load(directory, engine, source, options)
+    with built(source, cache=cache, metered=options.get("fuel") is not None) as whole:
+        return _load(whole, engine, source, options, checked=True)
 
 
-def _load(directory: Path, engine: str, source: Source, options: LoadOptions) -> Service:
-    """A service out of the build in `directory` and the Python modules of `source`."""
+def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
+    """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
-    return load_with(LOADERS, engine, directory, Service, options)
+    return load_with(LOADERS, engine, build.directory, build.manifest, Service, options, checked=checked)

@@ -18,6 +18,7 @@ from marine_runtime.abi import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, 
 from marine_runtime.adapters import INLINE_CALL
 from marine_runtime.names import identifiers
 from marine_runtime.types import FunctionType, IType
+from marine_runtime.values import MAX_LENGTH
 
 
 def write_entry(
@@ -106,11 +107,12 @@ def _rejects(name: str, ty: IType, needs: Needs) -> str:
         return f"{needs.standard('type')}({name}) is not {needs.standard(wanted)}"
 
     part = shape(ty)
+    too_large = f"{needs.standard('len')}({name}) > {MAX_LENGTH}" if isinstance(part, Text | Bytes) else ""
     match part:
         case Text():  # what is not ASCII may hold lone surrogates
-            return f"{is_not('str')} or not {name}.isascii()"
+            return f"{is_not('str')} or not {name}.isascii() or {too_large}"
         case Bytes():
-            return is_not("bytes")
+            return f"{is_not('bytes')} or {too_large}"
         case Flat(kind=kind, prim=prim):
             match kind:
                 case Kind.BOOLEAN:

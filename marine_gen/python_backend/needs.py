@@ -20,7 +20,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     "Struct": ("struct", "Struct"),
     "StructError": ("struct", "error"),
     "get_ident": ("threading", "get_ident"),
-    **{name: ("builtins", name) for name in ("bool", "bytes", "float", "int", "str", "type")},
+    **{name: ("builtins", name) for name in ("bool", "bytes", "float", "int", "len", "str", "type")},
     **{name: ("builtins", name) for name in ("AttributeError", "OverflowError", "TypeError", "ValueError")},
 }
 """Names of the standard library that generated code may request: module and name there, by own name."""

@@ -86,6 +86,34 @@ BARS = (
         "1 MiB of string there and back, `fused`: times two `memcpy`",
         *("crossing string 1048576", OURS, "two memcpy", "at most", 3),
     ),
+    *(
+        Bar(f"{title} from the host, `fused`: times `struct` by hand", case, OURS, "struct by hand", "at most", *limits)
+        for title, case, limits in (
+            ("record of 3 fields", "record", (1.5, 3.5)),
+            ("1,000 records", "records", (1, 6.5)),
+            ("1,000 strings", "strings", (0.8, 5)),
+            ("1,000 u64s", "u64s", (1.5, 3)),
+        )
+    ),
+    *(
+        Bar(
+            f"{title} as JSON, `fused`: times `json` both ways",
+            f"json {case}",
+            OURS,
+            "json both ways",
+            "at most",
+            limit,
+        )
+        for title, case, limit in (("short string", "string 10", 1.5), ("64 KiB of bytes", "bytes 65536", 1))
+    ),
+    Bar(
+        "string to a host function and back, `fused`: times a callback of `ctypes`",
+        *("host function", OURS, "ctypes callback", "at most", 6, 16),
+    ),
+    Bar(
+        "call parameters, `fused`: times a callback of `ctypes`",
+        *("call parameters", OURS, "ctypes callback", "at most", 10, 60),
+    ),
 )
 
 

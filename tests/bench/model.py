@@ -17,7 +17,7 @@ from marine_gen.bench.measure import Sampled
 FORMAT = 1
 """The version of the JSON form; a file of another version is refused."""
 
-Kind = Literal["call", "batch", "services", "build", "cold load", "warm load", "first call", "memory"]
+Kind = Literal["call", "batch", "json", "host", "services", "build", "cold load", "warm load", "first call", "memory"]
 Unit = Literal["ns", "bytes"]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import linecache
 import sys
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
@@ -67,21 +66,23 @@ class GeneratedGlue:
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
+        code: CodeType | None = None,
     ) -> GeneratedGlue:
-        """Glue from a file of a built service, whose text is `source`; Python caches its bytecode beside it.
+        """Glue from a file of a built service, whose text is `source`.
 
-        The lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the
-        time a traceback wants them.
+        It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it. The
+        lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the time a
+        traceback wants them.
 
         Raises:
             LoadError: the file can't be read or executed.
         """
-        spec = importlib.util.spec_from_file_location(_module_name(plan), path)
-        if spec is None or spec.loader is None:  # a name that Python has no loader for
-            raise LoadError(f"`{path}` is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        loader = spec.loader
-        _execute(module, lambda: loader.exec_module(module))
+        if code is None:
+            module = _imported(path, plan)
+        else:
+            module = ModuleType(_module_name(plan))
+            module.__file__ = str(path)
+            _execute(module, lambda: exec(code, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
         glue = cls(engine, module, plan, fused, records)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
@@ -99,6 +100,18 @@ class GeneratedGlue:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
         return bound
+
+
+def _imported(path: Path, plan: ModulePlan) -> ModuleType:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(_module_name(plan), path)
+    if spec is None or spec.loader is None:  # a name that Python has no loader for
+        raise LoadError(f"`{path}` is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    loader = spec.loader
+    _execute(module, lambda: loader.exec_module(module))
+    return module
 
 
 def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> FusedModules:

@@ -3,16 +3,28 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory
+from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
+from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, wasmtime_version, write_replacing
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
-from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.artifact.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    is_intact,
+    manifest_text,
+    parse_manifest,
+    read_manifest,
+)
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 
 __all__ = [
+    "BYTECODE_END",
+    "BYTECODE_KINDS",
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
@@ -27,9 +39,15 @@ __all__ = [
     "Manifest",
     "ModuleEntry",
     "cache_directory",
+    "compiled_python",
+    "is_intact",
     "load_with",
+    "manifest_text",
+    "parse_manifest",
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
+    "wasmtime_version",
     "with_keywords",
+    "write_replacing",
 ]

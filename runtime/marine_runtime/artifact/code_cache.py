@@ -16,7 +16,6 @@ import stat
 import sys
 import tempfile
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from marine_runtime.errors import LoadError
@@ -48,7 +47,7 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
-        _replace(path, hashlib.sha256(code).digest() + code)
+        write_replacing(path, hashlib.sha256(code).digest() + code)
     return module
 
 
@@ -98,12 +97,21 @@ def cache_place() -> Path:
 
 
 @cache
+def wasmtime_version() -> str:
+    """The version of the installed wasmtime-py; reading its metadata takes half a millisecond, so once per process."""
+    from importlib.metadata import version
+
+    return version("wasmtime")
+
+
+@cache
 def _machine(runtime: WasmRuntime) -> bytes:
     fuel = " fuel" if runtime.metered else ""
-    return f"{version('wasmtime')} {platform.system()} {platform.machine()}{fuel}\n".encode()
+    return f"{wasmtime_version()} {platform.system()} {platform.machine()}{fuel}\n".encode()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_replacing(path: Path, data: bytes) -> None:
+    """Write a file so that readers see the whole of it or none; raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:

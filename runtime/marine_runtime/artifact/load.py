@@ -8,7 +8,7 @@ from typing import Unpack
 
 from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
-from marine_runtime.artifact.manifest import read_manifest
+from marine_runtime.artifact.manifest import Manifest, read_manifest
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
@@ -40,14 +40,31 @@ def load(
         ConfigError: the settings do not fit the service, or the host.
     """
     refuse_unknown("load", options, LoadOptions)
-    return load_with(ENGINES, engine, Path(directory), service_type, options)
+    place = Path(directory)
+    return load_with(ENGINES, engine, place, read_manifest(place), service_type, options)
 
 
 def load_with(
-    engines: Mapping[str, Engine], name: str | None, directory: Path, service_type: type[Service], options: LoadOptions
+    engines: Mapping[str, Engine],
+    name: str | None,
+    directory: Path,
+    manifest: Manifest,
+    service_type: type[Service],
+    options: LoadOptions,
+    *,
+    checked: bool = False,
 ) -> Service:
-    """Load a built directory with the engine called `name`, out of `engines`; raises as `load`."""
-    manifest = read_manifest(directory)
+    """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
+
+    Args:
+        engines: the engines to choose from, by name.
+        name: the engine; None stands for the one that the directory was built for.
+        directory: the built directory.
+        manifest: what `read_manifest` returned for it.
+        service_type: the class of the result.
+        options: as for `load`.
+        checked: the files have been compared with their digests.
+    """
     name = name or manifest.engine
     engine = engines.get(name)
     if engine is None or manifest.engine not in engine.builds:
@@ -59,7 +76,8 @@ def load_with(
     traced = given.get("trace") is not None
     modules = []
     for entry in manifest.modules:
-        built = BuiltModule(directory, entry, runtime, service_type.record_classes(entry.plan.name), traced)
+        records = service_type.record_classes(entry.plan.name)
+        built = BuiltModule(directory, entry, runtime, records, traced, checked)
         modules.append(LinkableModule(built.plan, built.code(), engine.load_glue(built), built.table_elements(config)))
     everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
     return service_type(everything, runtime, name=manifest.name, **given)

@@ -10,15 +10,19 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.wasm.module import Shape
 
 MANIFEST = "manifest.json"
+
+_DIGEST, _END = ',\n "sha256": "', '"\n}\n'
+"""The text around the digest of a manifest."""
 
 
 class WrongFormatError(LoadError):
@@ -53,11 +57,13 @@ class ModuleEntry:
     `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
     module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
-    has no machine code.
+    has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports
+    and exports of the modules whose machine code is there, by its kind.
     """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,9 @@ class Manifest:
             yield from entry.files.values()
 
     def text(self) -> str:
-        """The content of the file, with a digest by which accidents are noticed when it is built again."""
-        document = self.to_json()
-        digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-        return json.dumps({**document, "sha256": digest}, indent=1, ensure_ascii=False) + "\n"
+        """The content of the file. Its last member is a digest of the text before it; see `is_intact`."""
+        content = json.dumps(self.to_json(), indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f"{content}{_DIGEST}{_digest(content)}{_END}"
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON document."""
@@ -118,6 +123,7 @@ class Manifest:
                 {
                     "plan": entry.plan.to_json(),
                     "files": {kind: [item.name, item.sha256] for kind, item in entry.files.items()},
+                    "shapes": {kind: shape.to_json() for kind, shape in entry.shapes.items()},
                 }
                 for entry in self.modules
             ],
@@ -147,12 +153,23 @@ class Manifest:
                     ModuleEntry(
                         ModulePlan.from_json(entry["plan"]),
                         {kind: _file(*item) for kind, item in entry["files"].items()},
+                        {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()},
                     )
                     for entry in document["modules"]
                 ),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise LoadError(f"its content is not as expected ({type(error).__name__}: {error})") from None
+
+
+def is_intact(text: str) -> bool:
+    """Return whether the text of a manifest is as it was written, by its digest."""
+    content, _, rest = text.rpartition(_DIGEST)
+    return rest == f"{_digest(content)}{_END}"
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _text(value: Any) -> str:
@@ -177,18 +194,41 @@ def read_manifest(directory: Path) -> Manifest:
     Raises:
         LoadError: it is missing or malformed.
     """
+    return parse_manifest(directory, manifest_text(directory))
+
+
+def manifest_text(directory: Path) -> str:
+    """The text of the manifest of a built directory.
+
+    Raises:
+        LoadError: it is missing or can't be read.
+    """
     path = directory / MANIFEST
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LoadError(f"`{path}` can't be read: {error}") from None
+
+
+def parse_manifest(directory: Path, text: str) -> Manifest:
+    """The manifest of a built directory, from its text.
+
+    Raises:
+        LoadError: it is malformed.
+    """
+    path = directory / MANIFEST
     try:
-        return Manifest.from_json(json.loads(text))
+        manifest = Manifest.from_json(json.loads(text))
     except (json.JSONDecodeError, RecursionError) as error:
         raise LoadError(f"`{path}` is not JSON: {error}") from None
     except WrongFormatError as error:
         raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
         raise LoadError(f"`{path}` can't be used: {error}") from None
+    if is_intact(text):
+        return manifest
+    # Calls of the fast layer are not checked, so signatures that somebody edited are read from the modules again.
+    without = tuple(replace(entry, shapes={}) for entry in manifest.modules)
+    return replace(manifest, modules=without)

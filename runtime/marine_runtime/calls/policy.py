@@ -27,6 +27,7 @@ class Operations:
 
     Attributes:
         functions: what was counted, by (module, function); empty when nothing is.
+        free: whether calls are neither limited nor counted, unless their own options say so.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Operations:
         self._timeout = None if timeout is None else check_timeout(timeout)
         self._fuel = None if fuel is None else check_fuel(fuel)
         self._collect = collect
+        self.free = timeout is None and fuel is None and not collect
         self.functions: dict[tuple[str, str], FunctionStatistics] = {}
 
     def wrap(self, module: str, function: str, entry: Entry) -> Entry:
         """`entry` with what every call of the service has around it."""
-        if self._timeout is None and self._fuel is None and not self._collect:
+        if self.free:
             return entry
 
         @functools.wraps(entry)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
+from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
@@ -26,7 +27,7 @@ from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
 from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.values.arguments import arrange
-from marine_runtime.values.json import arguments_from_json, results_to_json
+from marine_runtime.values.json import JsonCodec
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
@@ -103,6 +104,7 @@ class Service:
 
     def _offer(self) -> None:
         """Show the modules that are linked now."""
+        self._json_codecs: dict[tuple[str, str], tuple[JsonCodec, Adapter]] = {}
         self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
@@ -254,15 +256,29 @@ class Service:
             ResultError: the result can't be written as JSON.
             CallError, StateError: as `call`.
         """
+        if not options and self._operations.free:
+            codec, run = self._json_codecs.get((module, function)) or self._json_codec(module, function)
+            values = codec.arguments(arguments)
+            with self._guard.call():
+                result = run(*values)
+            return codec.results_of(result)
         with self._parameters("Service.call_json", options):
-            linked = self._find(module, function)
-            signature, records = linked.plan.exports[function], linked.plan.records
-            values = arguments_from_json(arguments, signature, records, module=module, function=function)
-            run = (linked.bound.calls or linked.bound.exports)[function]
+            codec, run = self._json_codec(module, function)
+            values = codec.arguments(arguments)
             with self._operations.around(module, function, options), self._guard.call():
                 result = run(*values)
-            results = [result] if len(signature.results) == 1 else list(result or ())
-            return results_to_json(results, signature, records, module=module, function=function)
+            return codec.results_of(result)
+
+    def _json_codec(self, module: str, function: str) -> tuple[JsonCodec, Adapter]:
+        """What converts the arguments and results of a function, and what runs it; made once."""
+        found = self._json_codecs.get((module, function))
+        if found is None:
+            linked = self._find(module, function)
+            signature, records = linked.plan.exports[function], linked.plan.records
+            codec = JsonCodec(signature, records, module=module, function=function)
+            run = (linked.bound.calls or linked.bound.exports)[function]
+            found = self._json_codecs[module, function] = (codec, run)
+        return found
 
     def _find(self, module: str, function: str) -> LinkedModule:
         """The module that exports a function; raises ArgumentError when there is none."""

@@ -22,12 +22,23 @@ from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import counted, printable, quoted, suggestion
 from marine_runtime.names import field_step, identifiers
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
-from marine_runtime.values.scalars import BULK, SCALARS, Bulk, Coercer, Mismatch, abbreviated, kind
+from marine_runtime.values.buffers import holds_octets, items_of, view_of
+from marine_runtime.values.scalars import (
+    BULK,
+    MAX_LENGTH,
+    SCALARS,
+    Bulk,
+    Coercer,
+    Mismatch,
+    abbreviated,
+    kind,
+    too_large,
+    unreadable,
+)
 
 MAX_DEPTH = 256
 """Arrays and records that a Python value may nest; only a recursive type can get there."""
 
-_MAX_LENGTH = 2**32 - 1  # a length is a 32-bit number on its way into a guest
 _MAX_LISTED = 5
 
 
@@ -123,8 +134,7 @@ class Coercers:
 
     def unreadable(self, expected: str, value: object, error: Exception) -> Mismatch:
         """`value` is of the right kind, but its own code failed."""
-        problem = printable(f"{type(error).__name__}: {error}")
-        return Mismatch(f"expected {expected}, got {self.kind(value)} that can't be read ({problem})")
+        return unreadable(expected, self.kind(value), error)
 
     def too_deep(self) -> Mismatch:
         """A value nests further than it may."""
@@ -132,25 +142,39 @@ class Coercers:
 
     def octets(self, value: Any) -> bytes | None:
         """The content of a bytes-like value, None for anything else."""
-        if isinstance(value, (bytes, bytearray)):
-            return bytes(memoryview(value))
         try:
-            if isinstance(value, memoryview) and value.format.lstrip("@=<>!") in ("B", "c"):
-                return value.tobytes()
-        except ValueError as error:
-            raise Mismatch(f"expected []u8, got a memoryview that can't be read ({error})") from None
-        return None
+            view = view_of(value)
+            if view is None or not holds_octets(view):
+                return None
+            if view.nbytes > MAX_LENGTH:
+                raise too_large("[]u8", view.nbytes, "element")
+            return view.tobytes()
+        except Mismatch:
+            raise
+        except Exception as error:
+            raise self.unreadable("[]u8", value, error) from error
 
-    def elements(self, value: Any, expected: str) -> list[Any]:
-        """The elements of an array in a list that nobody else holds."""
-        if type(value) is list or type(value) is tuple:
-            return list(value)
-        if not isinstance(value, (array, Sequence)) or isinstance(value, (str, bytes, bytearray)):
-            raise self.wrong(expected, value)
+    def elements(self, value: Any, expected: str, unit: int = 1) -> list[Any]:
+        """The elements of an array in a list that nobody else holds; `unit` is what each takes in a guest."""
+        most = MAX_LENGTH // unit
         try:
-            if len(value) > _MAX_LENGTH:
-                raise Mismatch(f"expected {expected}, got {len(value)} elements (at most {_MAX_LENGTH})")
-            return value.tolist() if isinstance(value, (array, memoryview)) else list(value)
+            if type(value) is list or type(value) is tuple:
+                items = list(value)
+                if len(items) > most:
+                    raise too_large(expected, len(items), "element", most)
+                return items
+            if isinstance(value, (str, bytes, bytearray)):
+                raise self.wrong(expected, value)
+            view = None if isinstance(value, array) else view_of(value)
+            if view is None and not isinstance(value, (array, Sequence)):
+                raise self.wrong(expected, value)
+            if view is not None and view.ndim == 0:
+                raise Mismatch(f"expected {expected}, got {self.kind(value)} without dimensions")
+            if (count := len(value if view is None else view)) > most:
+                raise too_large(expected, count, "element", most)
+            if view is not None:
+                return items_of(view)
+            return value.tolist() if isinstance(value, array) else list(value)
         except Mismatch:
             raise
         except Exception as error:
@@ -159,6 +183,8 @@ class Coercers:
     def fields(self, value: Any, members: Members, expected: str) -> Sequence[Any]:
         """The values of a record's fields, in order."""
         try:
+            if isinstance(value, tuple) and (names := getattr(type(value), "_fields", None)) is not None:
+                return members.arrange(dict(zip(names, value, strict=True)))
             if isinstance(value, (tuple, list)):
                 items = list(value)
                 if len(items) != len(members.names):
@@ -179,7 +205,7 @@ class Coercers:
         element, bulk = self.of(Prim.U8), self.bulk[Prim.U8]
 
         def coerce_bytes(value: Any, depth: int) -> bytes:
-            if type(value) is bytes:
+            if type(value) is bytes and len(value) <= MAX_LENGTH:
                 return value
             data = self.octets(value)
             if data is None:
@@ -191,14 +217,14 @@ class Coercers:
 
     def _array(self, part: List) -> Coercer:
         expected, max_depth = printable(describe(part.type, self._records)), self.max_depth
-        inner = part.element.type
+        inner, unit = part.element.type, part.unit
         element = self.of(inner)
         bulk = self.bulk.get(inner) if isinstance(inner, Prim) else None
 
         def coerce_array(value: Any, depth: int) -> list[Any]:
             if depth > max_depth:
                 raise self.too_deep()
-            items = self.elements(value, expected)
+            items = self.elements(value, expected, unit)
             whole = bulk(items) if bulk is not None else None
             return _each(items, element, depth) if whole is None else whole
 

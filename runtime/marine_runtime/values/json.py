@@ -9,10 +9,7 @@ fields with the same name the last value stands. Several results, which the refe
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, assert_never
@@ -22,96 +19,17 @@ from marine_runtime.errors import ArgumentError, ResultError
 from marine_runtime.messages import counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
-from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
-
-MAX_DEPTH = 128
-"""Arrays and objects that an arguments document may nest."""
+from marine_runtime.values.json_columns import UNUSUAL, Readers, Writers
+from marine_runtime.values.json_spelling import write_bytes, write_float
+from marine_runtime.values.json_text import MAX_DEPTH, MINUS_ZERO, kind, parse
+from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, scalars
 
 _JSON_INTEGERS = range(-(2**63), 2**64)  # numbers beyond are floats to the reference
-_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
-
-
-class _MinusZero(int):
-    """`-0`: the integer 0, but a negative zero as a float."""
-
-
-_MINUS_ZERO = _MinusZero()
-
-
-# Text to document
-
-
-def parse(text: str) -> Any:
-    """The document that `text` is. Of equal keys the last one counts.
-
-    Raises:
-        ArgumentError: it is not JSON; the message has line and column. `NaN` and `Infinity` are not JSON.
-    """
-    if not isinstance(text, str):
-        raise ArgumentError(f"expected JSON text as str, got {_kind(text)}")
-    try:
-        # The hook costs a call per number, so it is there only for texts that may need it.
-        parse_int = _parse_int if "-0" in text else None
-        return json.loads(text, parse_int=parse_int, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        problem = error.msg[:1].lower() + error.msg[1:]
-        raise ArgumentError(f"invalid JSON at line {error.lineno}, column {error.colno}: {problem}") from None
-    except _NotJsonError as error:
-        constant = next(match for match in _CONSTANTS.finditer(text) if match[0][0] != '"')
-        raise ArgumentError(f"invalid JSON at {_place(text, constant.start())}: {error} is not a JSON number") from None
-    except RecursionError:
-        raise ArgumentError(f"the JSON text is nested more than {MAX_DEPTH} levels deep") from None
-    except ValueError:
-        # All that is left is the interpreter's limit on the digits of an int.
-        limit = sys.get_int_max_str_digits()
-        number = re.search(rf"\d{{{limit + 1},}}", text)
-        place = f" at {_place(text, number.start())}" if number else ""
-        raise ArgumentError(f"invalid JSON{place}: a number has more than {limit} digits") from None
-
-
-class _NotJsonError(Exception):
-    pass
-
-
-def _refuse(constant: str) -> Any:
-    raise _NotJsonError(constant)
-
-
-def _parse_int(digits: str) -> int:
-    return _MINUS_ZERO if digits == "-0" else int(digits)
-
-
-def _place(text: str, position: int) -> str:
-    line = text.count("\n", 0, position) + 1
-    return f"line {line}, column {position - text.rfind(chr(10), 0, position)}"
-
-
 # Document to arguments
 
 
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case _MinusZero():
-            return "-0"
-        case float():
-            return spell_float(value) if math.isfinite(value) else "a number that is out of range"
-        case int():
-            return abbreviated(value)
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-    return printable(type(value).__name__)
-
-
 def _json_scalars() -> dict[Prim, Coercer]:
-    table = scalars(_kind)
+    table = scalars(kind)
     for ty in FLOATS:
         table[ty] = _float(table[ty], ty)
     return {ty: _unwrapping(plain, ty) for ty, plain in table.items()}
@@ -119,7 +37,7 @@ def _json_scalars() -> dict[Prim, Coercer]:
 
 def _float(plain: Coercer, ty: Prim) -> Coercer:
     def coerce(value: Any, depth: int) -> float:
-        if value is _MINUS_ZERO:
+        if value is MINUS_ZERO:
             return -0.0
         try:
             number = float(value) if type(value) is int and value not in _JSON_INTEGERS else value
@@ -167,12 +85,12 @@ class _JsonCoercers(Coercers):
     aliases = False
 
     def kind(self, value: object) -> str:
-        return _kind(value)
+        return kind(value)
 
     def octets(self, value: Any) -> bytes | None:
         return None
 
-    def elements(self, value: Any, expected: str) -> list[Any]:
+    def elements(self, value: Any, expected: str, unit: int = 1) -> list[Any]:
         if type(value) is not list:
             raise self.wrong(expected, value)
         return list(value)
@@ -186,29 +104,11 @@ class _JsonCoercers(Coercers):
 # Results to text
 
 
-def spell_float(value: float) -> str:
-    """A finite float as `serde_json` spells it: the shortest digits, `1e16`, `1.0`, `-0.0`, `0.00001`."""
-    text = repr(value)
-    mantissa, marker, exponent = text.partition("e")
-    if not marker:
-        return text
-    power = int(exponent)
-    if power != -5:
-        return f"{mantissa}e{power}"
-    # Python turns to exponents one digit earlier.
-    sign, digits = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
-    return f"{sign}0.0000{digits.replace('.', '')}"
-
-
-def _write_float(value: float) -> str:
-    return spell_float(value) if math.isfinite(value) else "null"
-
-
 _Writer = Callable[[Any], str]
 
 
-class _Writers:
-    """Compiles types to functions that write an internal value. Values have been checked before."""
+class _GeneralWriters:
+    """Compiles types to functions that write any internal value. Values have been checked before."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -224,7 +124,7 @@ class _Writers:
             case Text():
                 return encode_basestring
             case Bytes():
-                return _write_list(str)
+                return write_bytes
             case List(element=element):
                 return _write_list(self._of(element))
             case Struct(id=index):
@@ -257,7 +157,7 @@ def _write_flat(kind: Kind) -> _Writer:
         case Kind.SIGNED | Kind.UNSIGNED:
             return str
         case Kind.FLOAT:
-            return _write_float
+            return write_float
         case _:
             assert_never(kind)
 
@@ -282,13 +182,17 @@ class JsonCodec:
         self._results_failed = f"output to json serialization error {place}"
         self._shown = f"{printable(function)}{printable(str(signature))}"
         self._members = Members(signature.params, "argument", f"{printable(function)}()", aliases=False)
-        arguments, results, writers = _JsonCoercers(records), Coercers(records), _Writers(records)
+        arguments, results, writers = _JsonCoercers(records), Coercers(records), _GeneralWriters(records)
         try:
             self._parameters = [arguments.of(param.type) for param in signature.params]
             self._checks = [results.of(ty) for ty in signature.results]
             self._writers = [writers.of(ty) for ty in signature.results]
         except RecursionError:
             raise ArgumentError(f"{self._arguments_failed}a type of the signature is nested too deeply") from None
+        self._usual_arguments = _usual_arguments(signature, records)
+        self._usual_result: Callable[[Any], str] | None = None
+        if len(signature.results) == 1:
+            self._usual_result = Writers(records).of(signature.results[0])
 
     def arguments(self, text: str) -> list[Any]:
         """The internal arguments that a JSON text stands for.
@@ -308,6 +212,11 @@ class JsonCodec:
         Raises:
             ArgumentError: the document does not fit the signature.
         """
+        if self._usual_arguments is not None:
+            try:
+                return self._usual_arguments(document)
+            except UNUSUAL:
+                pass
         result: list[Any] = []
         try:
             given = self._arrange(document)
@@ -336,7 +245,7 @@ class JsonCodec:
                 return []
         elif wanted == 1:
             return [document]
-        raise Mismatch(f"expected an object or an array with the arguments of {self._shown}, got {_kind(document)}")
+        raise Mismatch(f"expected an object or an array with the arguments of {self._shown}, got {kind(document)}")
 
     def _failure(self, message: str, path: str) -> ArgumentError:
         # The prefix goes before the path, so the path can't be left to the error's own text.
@@ -344,12 +253,25 @@ class JsonCodec:
         error.path = path
         return error
 
+    def results_of(self, returned: Any) -> str:
+        """The JSON text of what an adapter returned: one result, a sequence of several, or None.
+
+        Raises:
+            ResultError: see `results`.
+        """
+        return self.results([returned] if len(self._checks) == 1 else list(returned or ()))
+
     def results(self, values: Sequence[Any]) -> str:
         """The JSON text of internal results: `null` for none, the value for one, an array for several.
 
         Raises:
             ResultError: a value is not of its declared type, or there are too few or too many.
         """
+        if self._usual_result is not None and len(values) == 1:
+            try:
+                return self._usual_result(values[0])
+            except UNUSUAL:
+                pass
         if len(values) != len(self._checks):
             raise ResultError(f"{self._results_failed}{len(self._checks)} results declared, {len(values)} returned")
         texts = []
@@ -364,6 +286,25 @@ class JsonCodec:
         if len(texts) == 1:
             return texts[0]
         return f"[{','.join(texts)}]" if texts else "null"
+
+
+def _usual_arguments(signature: FunctionType, records: Records) -> Callable[[Any], list[Any]] | None:
+    """The function that reads documents as they usually are; None when a parameter's type has none."""
+    readers = Readers(records)
+    names = [param.name for param in signature.params]
+    found = [readers.of(param.type) for param in signature.params]
+    converters = [item for item in found if item is not None]
+    if len(converters) < len(names) or len(set(names)) < len(names):
+        return None
+
+    def convert(document: Any) -> list[Any]:
+        if type(document) is dict:
+            document = [document[name] for name in names] if len(document) == len(names) else None
+        if type(document) is not list or len(document) != len(names):
+            raise ValueError
+        return [one(value) for one, value in zip(converters, document, strict=True)]
+
+    return convert
 
 
 def arguments_from_json(

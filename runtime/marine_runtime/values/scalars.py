@@ -6,14 +6,17 @@ in `values`.
 
 from __future__ import annotations
 
+import numbers
+import operator
 import reprlib
+import sys
 from array import array
 from collections.abc import Callable, Mapping
 from ctypes import c_float
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import INTEGER_RANGES, PRIMITIVES, Flat, Kind, Text
-from marine_runtime.messages import printable
+from marine_runtime.messages import counted, printable
 from marine_runtime.types import Prim, describe
 
 Coercer = Callable[[Any, int], Any]
@@ -24,6 +27,9 @@ Bulk = Callable[[list[Any]], "list[Any] | None"]
 
 
 _MAX_STEPS = 40
+
+MAX_LENGTH = 2**32 - 1
+"""Bytes of a string or an array at most: sizes are 32-bit numbers on their way into a guest."""
 
 
 class Mismatch(Exception):  # noqa: N818 - internal; never leaves the runtime
@@ -41,6 +47,11 @@ class Mismatch(Exception):  # noqa: N818 - internal; never leaves the runtime
         return start + "".join(steps)
 
 
+def too_large(expected: str, count: int, unit: str, most: int = MAX_LENGTH) -> Mismatch:
+    """The complaint about a string or an array that no guest can hold."""
+    return Mismatch(f"expected {expected}, got {counted(count, unit)} (at most {most})")
+
+
 def abbreviated(value: object) -> str:
     """A short `repr` that can't fail."""
     # Printing a huge int costs its square, or is refused by the interpreter.
@@ -54,7 +65,48 @@ def abbreviated(value: object) -> str:
 
 def kind(value: object) -> str:
     """What a Python value is, for a message."""
-    return "None" if value is None else printable(type(value).__name__)
+    if value is None:
+        return "None"
+    cls = type(value)
+    module = "" if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}."
+    return printable(f"{module}{cls.__name__}")
+
+
+def truth_of(value: object) -> bool | None:
+    """The truth value that a bool, NumPy's too, stands for; None for anything else. NumPy is not imported for that."""
+    if value is True or value is False:
+        return value
+    numpy = sys.modules.get("numpy")
+    return bool(value) if numpy is not None and isinstance(value, getattr(numpy, "bool_", ())) else None
+
+
+def _is_number(value: object, method: str) -> bool:
+    """Whether `value` is a scalar that says by `method` which number it stands for."""
+    if not hasattr(type(value), method) or isinstance(value, (str, bytes, bytearray)) or truth_of(value) is not None:
+        return False
+    if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
+        return False
+    if not hasattr(type(value), "__len__"):
+        return True
+    try:
+        len(value)  # type: ignore[arg-type]
+    except TypeError:  # an array without dimensions is a number
+        return True
+    return False
+
+
+def unreadable(expected: str, kind: str, error: Exception) -> Mismatch:
+    """The complaint about a value whose own code failed."""
+    return Mismatch(
+        f"expected {expected}, got {kind} that can't be read ({printable(f'{type(error).__name__}: {error}')})"
+    )
+
+
+def _read(convert: Callable[[Any], Any], value: object, expected: str) -> Any:
+    try:
+        return convert(value)
+    except Exception as error:
+        raise unreadable(expected, kind(value), error) from error
 
 
 def to_f32(value: float) -> float:
@@ -85,7 +137,10 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
     def boolean(value: Any, depth: int) -> bool:
         if value is True or value is False:
             return value
-        raise wrong("bool", value)
+        truth = truth_of(value)
+        if truth is None:
+            raise wrong("bool", value)
+        return truth
 
     def integer(ty: Prim) -> Coercer:
         low, high = INTEGER_RANGES[ty]
@@ -94,9 +149,12 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
         def coerce_integer(value: Any, depth: int) -> Any:
             if type(value) is int and low <= value <= high:
                 return value
-            if not isinstance(value, int) or isinstance(value, bool):
+            if isinstance(value, int) and not isinstance(value, bool):
+                number = int.__int__(value)  # not `int(value)`, which a subclass may override
+            elif _is_number(value, "__index__"):
+                number = int.__int__(_read(operator.index, value, expected))
+            else:
                 raise wrong(expected, value)
-            number = int.__int__(value)  # not `int(value)`, which a subclass may override
             if low <= number <= high:
                 return number
             raise Mismatch(f"expected {expected}, got {abbreviated(number)} (out of range {low}..{high})")
@@ -109,6 +167,11 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
                 return to_f32(value) if ty is Prim.F32 else float.__float__(value)
             if isinstance(value, int) and not isinstance(value, bool):
                 return _int_to_float(int.__int__(value), ty)
+            if _is_number(value, "__index__") and not hasattr(type(value), "__float__"):
+                return _int_to_float(int.__int__(_read(operator.index, value, ty.value)), ty)
+            if _is_number(value, "__float__"):
+                number = float.__float__(_read(float, value, ty.value))
+                return to_f32(number) if ty is Prim.F32 else number
             raise wrong(ty.value, value)
 
         return coerce_float
@@ -116,12 +179,15 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
     def string(value: Any, depth: int) -> str:
         if not isinstance(value, str):
             raise wrong("string", value)
+        size = len(value)
         if not value.isascii():
             try:
-                value.encode()
+                size = len(value.encode())
             except UnicodeEncodeError as error:
                 what = f"a lone surrogate U+{ord(value[error.start]):04X} at character {error.start}"
                 raise Mismatch(f"expected string, got {what}, which UTF-8 can't encode") from None
+        if size > MAX_LENGTH:
+            raise too_large("string", size, "byte")
         return value if type(value) is str else str.__str__(value)
 
     def of(part: Flat | Text) -> Coercer:
@@ -142,6 +208,11 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
 
 SCALARS = scalars(kind)
 """The rules for Python values."""
+
+
+def all_of(items: list[Any], wanted: type) -> bool:
+    """Whether all items are of exactly that class; for items whose classes do not redefine what equal classes are."""
+    return list(map(type, items)).count(wanted) == len(items)
 
 
 def _bulk_integers(ty: Prim) -> Bulk:

@@ -7,7 +7,7 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from marine_runtime.abi.layout import CORE_CODES
@@ -55,4 +55,8 @@ class CallLayer(Protocol):
 
     def memory(self, store: Any, memory: Any) -> Memory:
         """An exported memory."""
+        ...
+
+    def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
+        """The exports of an instance, by name."""
         ...

@@ -40,6 +40,7 @@ def problem() -> str | None:
         for name in (
             "wasmtime_func_call_unchecked",
             "wasmtime_func_new_unchecked",
+            "wasmtime_instance_export_get",
             "wasmtime_memory_data",
             "wasmtime_memory_data_size",
             "wasmtime_trap_new",
@@ -53,7 +54,12 @@ def problem() -> str | None:
         )
         for owner, attribute in methods:
             getattr(owner, attribute)
-        for holder, attribute in ((wasmtime.Func, "_func"), (wasmtime.Memory, "_memory")):
+        _ = wasmtime._extern.wrap_extern
+        for holder, attribute in (
+            (wasmtime.Func, "_func"),
+            (wasmtime.Memory, "_memory"),
+            (wasmtime.Instance, "_instance"),
+        ):
             if attribute not in holder.__annotations__:
                 return f"{holder.__name__} has no `{attribute}`"
     except AttributeError as missing:
@@ -95,6 +101,17 @@ def func_address(function: wasmtime.Func) -> int:
 def memory_address(memory: wasmtime.Memory) -> int:
     """Address of the memory's handle. Valid while `memory` lives."""
     return ctypes.addressof(memory._memory)
+
+
+def export(store: wasmtime.Store, instance: wasmtime.Instance, name: str) -> Any:
+    """The export `name` of an instance; raises KeyError when it has none."""
+    text, found = name.encode(), wasmtime._ffi.wasmtime_extern_t()
+    data = ctypes.create_string_buffer(text, len(text)) if text else ctypes.create_string_buffer(1)
+    if not wasmtime._ffi.wasmtime_instance_export_get(
+        store._context(), ctypes.byref(instance._instance), data, len(text), ctypes.byref(found)
+    ):
+        raise KeyError(name)
+    return wasmtime._extern.wrap_extern(found)
 
 
 def view(address: int, size: int) -> memoryview:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import wasmtime
@@ -12,39 +14,91 @@ from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 ImportKey = tuple[str, str]
 
 
-class Module:
-    """A compiled Wasm module.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The imports and exports of a compiled module, as far as the runtime looks at them.
 
     Attributes:
+        import_order: the imports as (namespace, name), in order and with repetitions.
         imports: signature by (namespace, name); None for an import that is not a function.
         exports: signature by name of every exported function.
         memory: name of the first exported memory, or None.
+        wide: addresses of that memory have 64 bits.
         hooks: exports that the compiler added for tables that grow, see `tables`.
-        wide: whether addresses of that memory have 64 bits.
     """
 
-    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "wide")
+    import_order: tuple[ImportKey, ...]
+    imports: Mapping[ImportKey, CoreSignature | None]
+    exports: Mapping[str, CoreSignature]
+    memory: str | None
+    wide: bool
+    hooks: frozenset[str]
 
-    def __init__(self, native: wasmtime.Module) -> None:
-        self.native = native
-        self.import_order: list[ImportKey] = []
-        self.imports: dict[ImportKey, CoreSignature | None] = {}
+    @classmethod
+    def of(cls, native: wasmtime.Module) -> Shape:
+        """The shape of a module as Wasmtime tells it, which takes several microseconds for every import and export."""
+        order: list[ImportKey] = []
+        imports: dict[ImportKey, CoreSignature | None] = {}
         for item in native.imports:
             key = (item.module, item.name or "")
-            self.import_order.append(key)
-            self.imports[key] = _signature(item.type)
-        self.exports: dict[str, CoreSignature] = {}
-        self.memory: str | None = None
-        self.wide = False
-        self.hooks: set[str] = set()
+            order.append(key)
+            imports[key] = _signature(item.type)
+        exports: dict[str, CoreSignature] = {}
+        memory, wide = None, False
+        hooks: set[str] = set()
         for export in native.exports:
             if _is_hook(export):
-                self.hooks.add(export.name)
+                hooks.add(export.name)
             elif isinstance(export.type, wasmtime.MemoryType):
-                if self.memory is None:
-                    self.memory, self.wide = export.name, export.type.is_64
+                if memory is None:
+                    memory, wide = export.name, export.type.is_64
             elif (signature := _signature(export.type)) is not None:
-                self.exports[export.name] = signature
+                exports[export.name] = signature
+        return cls(tuple(order), imports, exports, memory, wide, frozenset(hooks))
+
+    def to_json(self) -> list[Any]:
+        """The shape as a JSON document; signatures are listed once."""
+        signatures: dict[CoreSignature, int] = {}
+
+        def number(signature: CoreSignature | None) -> int | None:
+            return None if signature is None else signatures.setdefault(signature, len(signatures))
+
+        imports = [[*key, number(self.imports[key])] for key in self.import_order]
+        exports = {name: number(signature) for name, signature in self.exports.items()}
+        listed = [[list(signature.params), list(signature.results)] for signature in signatures]
+        return [listed, imports, exports, self.memory, self.wide, sorted(self.hooks)]
+
+    @classmethod
+    def from_json(cls, document: Any) -> Shape:
+        """The inverse of `to_json`; raises ValueError, TypeError or LookupError for anything else."""
+        listed, imports, exports, memory, wide, hooks = document
+        signatures = [CoreSignature(tuple(params), tuple(results)) for params, results in listed]
+        order = [(namespace, name) for namespace, name, _ in imports]
+        numbers = [number for _, _, number in imports]
+        return cls(
+            tuple(order),
+            {key: None if at is None else signatures[at] for key, at in zip(order, numbers, strict=True)},
+            {name: signatures[at] for name, at in exports.items()},
+            memory,
+            bool(wide),
+            frozenset(hooks),
+        )
+
+
+class Module:
+    """A compiled Wasm module, with the attributes of its `Shape`."""
+
+    __slots__ = ("exports", "hooks", "import_order", "imports", "memory", "native", "shape", "wide")
+
+    def __init__(self, native: wasmtime.Module, shape: Shape | None = None) -> None:
+        self.native = native
+        self.shape = shape = shape or Shape.of(native)
+        self.import_order = shape.import_order
+        self.imports = shape.imports
+        self.exports = shape.exports
+        self.memory = shape.memory
+        self.wide = shape.wide
+        self.hooks = shape.hooks
 
     def serialize(self) -> bytes:
         """Machine code that `WasmRuntime.deserialize` of the same version and options accepts."""

@@ -7,6 +7,7 @@ does no more than the public API asks for, so what it costs is what a user of wa
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import Any, cast
 
 import wasmtime
@@ -133,6 +134,10 @@ class PublicLayer:
     def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
         """See `CallLayer.memory`."""
         return PublicMemory(store.native, memory)
+
+    def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
+        """See `CallLayer.exports`."""
+        return instance.exports(store.native)
 
 
 def _value_types(codes: Codes) -> list[wasmtime.ValType]:

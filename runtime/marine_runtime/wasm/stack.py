@@ -18,6 +18,8 @@ _SHARE = 3  # Python needs the rest: below the guest's frames, and above them fo
 _USUAL = 1 << 20  # of a thread, where the system does not say
 _ATTRIBUTES = 256  # bytes; a `pthread_attr_t` has at most 64 on systems that we know
 
+_known = threading.local()
+
 
 def default_stack() -> int:
     """Bytes of stack for Wasm in services of this thread: `DEFAULT`, or the power of two that is safe below it."""
@@ -30,17 +32,21 @@ def default_stack() -> int:
 
 def thread_stack() -> int:
     """Bytes of stack that the current thread has."""
-    if sys.platform == "linux":
-        size = _from_pthreads()
-        if size:
-            return size
-    main = threading.current_thread() is threading.main_thread()
+    main = threading.get_ident() == threading.main_thread().ident
     if sys.platform != "win32" and main:
+        # The system grows this stack up to a limit that may change. Pthreads would read all mappings of the process
+        # to say the same.
         import resource
 
         soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
         if soft != resource.RLIM_INFINITY:
             return soft
+    if sys.platform == "linux":
+        size: int = getattr(_known, "size", 0)
+        if not size:
+            size = _known.size = _from_pthreads()
+        if size:
+            return size
     return (0 if main else threading.stack_size()) or _USUAL
 
 

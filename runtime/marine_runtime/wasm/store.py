@@ -22,7 +22,7 @@ from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
-from marine_runtime.wasm.module import ImportKey, Module
+from marine_runtime.wasm.module import ImportKey, Module, Shape
 from marine_runtime.wasm.public import PublicLayer
 from marine_runtime.wasm.stack import default_stack
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
@@ -46,7 +46,7 @@ class Instance:
     def __init__(self, store: Store, module: Module, native: wasmtime.Instance) -> None:
         self.module = module
         self._store = store
-        self._exports = native.exports(store.native)
+        self._exports = store.layer.exports(store, native)
         self.memory: Memory | None = None
         if module.memory is not None:
             self.memory = store.look_into(self._exports[module.memory])
@@ -76,6 +76,7 @@ class Store:
         fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
+        cells: what the call layer keeps for all calls of the store.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Store:
         self.native = wasmtime.Store(engine)
         self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
+        self.cells: Any = None
         self.budget = budget
         self.fuel_used = 0
         self.fuel_left = 0
@@ -288,8 +290,8 @@ class WasmRuntime:
         except wasmtime.WasmtimeError as error:
             raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
 
-    def deserialize(self, code: bytes) -> Module:
-        """Load what `Module.serialize` made.
+    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
+        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
 
         The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
         features, not intent.
@@ -298,7 +300,7 @@ class WasmRuntime:
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
-            return Module(wasmtime.Module.deserialize(self._engine, code))
+            return Module(wasmtime.Module.deserialize(self._engine, code), shape)
         except (wasmtime.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
 

@@ -13,6 +13,7 @@ from tests.bench.peers.engines import OURS, Engine
 from tests.bench.peers.extism_sdk import Extism
 from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
 from tests.bench.peers.marine_js import MarineJs, Node
+from tests.bench.peers.references import Callback, Packed, StandardJson
 
 __all__ = ["BASELINE", "OURS", "ByHand", "Component", "Engine", "open_peers"]
 
@@ -29,4 +30,4 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
         node = str(error)
     engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
     others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), Component()]
-    return [*engines, *others, EmptyCall(), PlainCall(), Copies()]
+    return [*engines, *others, EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback()]

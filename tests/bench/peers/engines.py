@@ -16,8 +16,9 @@ from typing import Any
 import marine_gen
 from marine_gen.artifact import ENGINES
 from marine_gen.bench.candidates import public_arguments
-from marine_runtime import Service
+from marine_runtime import Service, host_function
 from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from tests.bench.cases.host_side import document
 from tests.bench.fresh import run_fresh
 from tests.bench.model import Case, Work
 from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
@@ -64,6 +65,12 @@ class Engine:
             rows = [public_values(service, work)] * case.count
             made = contender(partial(service.call_batch, work.module, work.function, rows), case.count * work.per)
             return Contender(made.watch, normalised(made.result[-1]), made.per)
+        if case.kind == "json":
+            service = stack.enter_context(self._load(work))
+            return contender(partial(service.call_json, work.module, work.function, document(work)))
+        if case.kind == "host":
+            service = stack.enter_context(self._load(work, host_functions={"echo": _echo}))
+            return contender(public_call(service, work), work.per)
         if case.kind == "services":
             services = [stack.enter_context(self._load(work)) for _ in range(case.count)]
             calls = [public_call(service, work) for service in services]
@@ -102,12 +109,17 @@ class Engine:
             else:
                 os.environ[CACHE_VARIABLE] = before
 
-    def _load(self, work: Work) -> Service:
-        service = marine_gen.load(dict(work.modules), engine=self.engine, call_layer=self.call_layer)
+    def _load(self, work: Work, **options: Any) -> Service:
+        service = marine_gen.load(dict(work.modules), engine=self.engine, call_layer=self.call_layer, **options)
         if service.call_layer != self.call_layer:
             service.close()
             raise NotMeasuredError("the fast call layer is not available here; see `marine-gen doctor`")
         return service
+
+
+@host_function
+def _echo(value: str) -> str:
+    return value
 
 
 def public_call(service: Service, work: Work) -> Any:

@@ -131,7 +131,7 @@ class MarineJs:
         """See `Peer`."""
         if isinstance(self.node, str):
             raise NotMeasuredError(self.node)
-        if case.kind in ("batch", "build"):
+        if case.kind in ("batch", "build", "json", "host"):
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes are JSON arrays of numbers; left out above 1 MiB")

@@ -11,6 +11,7 @@ import pytest
 
 from marine_gen.artifact import build, read_target
 from marine_runtime import LoadError
+from marine_runtime.artifact import BYTECODE_KINDS
 from marine_runtime.artifact.load import load
 from marine_runtime.artifact.manifest import MANIFEST
 from tests.guests.descriptions import GUESTS_FOLDER
@@ -40,6 +41,8 @@ def _glue_is_wasm(entry: dict[str, Any]) -> None:
 
 def _glue_is_text(entry: dict[str, Any]) -> None:
     entry["files"]["python"] = entry["files"]["fused_python"] = entry["files"]["text"]
+    for kind in BYTECODE_KINDS.values():
+        del entry["files"][kind]
 
 
 @pytest.mark.parametrize("engine", ["fused", "closures"])

@@ -10,14 +10,9 @@ import pytest
 from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.errors import ArgumentError, ResultError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values.json import (
-    MAX_DEPTH,
-    JsonCodec,
-    arguments_from_json,
-    parse,
-    results_to_json,
-    spell_float,
-)
+from marine_runtime.values.json import JsonCodec, arguments_from_json, results_to_json
+from marine_runtime.values.json_spelling import spell_float
+from marine_runtime.values.json_text import MAX_DEPTH, parse
 from marine_runtime.values.scalars import to_f32
 
 POINT, NODE, TWIN = Record(0), Record(1), Record(2)

@@ -1,14 +1,16 @@
 """JSON properties: results read back as arguments, and any document is bound or refused, for random types."""
 
+import json
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marine_runtime.abi.layout import INTEGER_RANGES
-from marine_runtime.errors import ArgumentError
+from marine_runtime.errors import ArgumentError, ResultError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values.json import JsonCodec, spell_float
+from marine_runtime.values.json import JsonCodec
+from marine_runtime.values.json_spelling import spell_float
 
 INPUT = 'arguments from json deserialization error in module "m", function "f": '
 
@@ -86,6 +88,39 @@ def test_any_document_binds_or_is_refused(sample: tuple[IType, dict[int, RecordT
         else:
             assert problem.startswith(INPUT)
             assert problem.isprintable()
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 300) | st.floats() | st.text(max_size=2) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HOSTILE, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150)
+@given(typed_values(), DOCUMENTS, st.integers(0, 3))
+def test_c_loops_do_what_single_steps_do(
+    sample: tuple[IType, dict[int, RecordType], Any], document: Any, replaced: int
+) -> None:
+    """Usual documents, damaged ones and values of other types, with and without the converters for usual ones."""
+    ty, records, value = sample
+    signature = FunctionType((Field("a", ty),), (ty,))
+    fast, general = (JsonCodec(signature, records, module="m", function="f") for _ in range(2))
+    general._usual_arguments = general._usual_result = None
+    usual = json.loads(fast.results([value]))
+    if isinstance(usual, list) and len(usual) > replaced:
+        usual[replaced] = document
+    for whole in ([usual], {"a": usual}, [document], document):
+        assert _outcome(fast.arguments_from_document, whole) == _outcome(general.arguments_from_document, whole)
+    for result in (value, usual, document):
+        assert _outcome(fast.results, [result]) == _outcome(general.results, [result])
+
+
+def _outcome(run: Any, given: Any) -> str:
+    try:
+        return repr(run(given))
+    except (ArgumentError, ResultError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

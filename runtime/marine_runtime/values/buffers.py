@@ -1,0 +1,45 @@
+"""What objects hold whose memory other code may read: `array.array`, `memoryview`, NumPy's arrays, `mmap`, `ctypes`.
+
+The buffer protocol says how large items are, what they are, and in which order their bytes come. Nobody needs to be
+imported for that.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+_ORDERS = "@=<>!"
+_NUMBERS = frozenset("?bBhHiIlLqQnNefd")
+_OCTETS = frozenset("Bc")
+
+
+def view_of(value: Any) -> memoryview | None:
+    """The memory of an object that shows it; None for other objects.
+
+    Raises:
+        Exception: whatever the object raises, such as ValueError for a memoryview that was released.
+    """
+    try:
+        return memoryview(value)
+    except TypeError:
+        return None
+
+
+def holds_octets(view: memoryview) -> bool:
+    """Whether it is a row of single bytes without a sign."""
+    return view.ndim == 1 and view.format.lstrip(_ORDERS) in _OCTETS
+
+
+def items_of(view: memoryview) -> list[Any]:
+    """The items, as Python values; rows are lists, where there are several dimensions.
+
+    Raises:
+        NotImplementedError: Python has no values for items of such a format.
+    """
+    order, code = view.format[:-1], view.format[-1:]
+    if view.ndim == 1 and code in _NUMBERS and (not order or order in _ORDERS):
+        # Unlike `tolist`, this reads every order of bytes.
+        return list(struct.unpack(f"{order}{len(view)}{code}", view.tobytes()))
+    items: list[Any] = view.tolist()
+    return items
