@@ -35,10 +35,12 @@ def export_paths(function: str, generated: Generated) -> Sequence[Path]:
             Path("closure", of.closure, "the adapter; also calls from other modules"),
         ]
     sizes = " or ".join(f"{size // 1024} KiB ({layer} calls)" for layer, size in DIRECT.items())
+    entered, staged = ("packed", "internal values (JSON, pools)") if of.packed else ("staged", "values")
     direct = of.closure in generated.definitions[of.staged].uses
     return [
-        Path("entry", of.entry, "every call from Python: checks the arguments, then runs `staged`"),
-        Path("staged", of.staged, "values through the staging memory, the adapter inside Wasm"),
+        Path("entry", of.entry, f"every call from Python: checks the arguments, then runs `{entered}`"),
+        *([Path("packed", of.packed, "rows and columns through the staging memory")] if of.packed else []),
+        Path("staged", of.staged, f"{staged} through the staging memory, the adapter inside Wasm"),
         *([Path("direct", of.closure, f"values of more than {sizes}, around staging")] if direct else []),
         Path("batch", of.batch, "`call_batch`: thousands of calls in one entry into Wasm"),
         Path("fused", "", "calls from other modules, inside Wasm: part of the caller's import adapter"),

@@ -8,7 +8,7 @@ nested types, `entries` the functions that users call. `needs` records what all 
 the Jinja2 frame and makes the line table.
 """
 
-from marine_gen.python_backend.fused_calls import FusedSide
+from marine_gen.python_backend.fused_side import FusedSide
 from marine_gen.python_backend.module import Generated, Paths, generate
 
 __all__ = ["FusedSide", "Generated", "Paths", "generate"]

@@ -13,6 +13,7 @@ from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.type_names import Annotations
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import ENTRIES, Needs, own
+from marine_gen.python_backend.packed import UNUSUAL, PackedValues
 from marine_runtime.abi import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
 from marine_runtime.adapters import INLINE_CALL
 from marine_runtime.names import identifiers
@@ -29,6 +30,7 @@ def write_entry(
     *,
     runs: str,
     publish: str,
+    packed: PackedValues | None = None,
 ) -> str:
     """Write the entry of the exported `function`; returns its name.
 
@@ -42,6 +44,7 @@ def write_entry(
         annotations: spells the types.
         runs: the function that does the work, over internal values.
         publish: turns its result into a public value; empty when the two are the same.
+        packed: what checks and packs arguments, when `runs` takes them packed.
     """
     entry = own(f"entry_{name}")
     params = identifiers([param.name for param in signature.params])
@@ -50,7 +53,7 @@ def write_entry(
         writer = Writer(PYTHON, 1)
         with writer.block(f"def {entry}({', '.join(declared)}) -> {annotations.results(signature)}:"):
             writer.line(docstring(annotations.listing(function, signature)))
-            passed = write_checks(writer, needs, function, signature, params)
+            passed = write_checks(writer, needs, function, signature, params, packed)
             call = f"{needs.definitions.use(runs)}({', '.join(passed)})"
             if publish:
                 call = f"{needs.definitions.use(publish)}({call})"
@@ -69,14 +72,26 @@ def write_entry(
 
 
 def write_checks(
-    writer: Writer, needs: Needs, function: str, signature: FunctionType, params: Sequence[str]
+    writer: Writer,
+    needs: Needs,
+    function: str,
+    signature: FunctionType,
+    params: Sequence[str],
+    packed: PackedValues | None = None,
 ) -> Sequence[str]:
-    """Write the checks of all arguments; returns the names that hold the internal values."""
+    """Write the checks of all arguments; returns the names that hold the internal values, or the packed ones."""
     passed = list(params)
     for position, (param, item) in enumerate(zip(params, signature.params, strict=True)):
         condition = _rejects(param, item.type, needs)
         accepted = f"{needs.frame('coerce')}({python_string(function)}, {position}, {param})"
-        if condition:
+        if packed is not None and packed.checks(item.type):
+            passed[position] = own(f"packed_{position}")
+            with writer.block("try:"):
+                writer.line(f"{passed[position]} = {packed.check(item.type)}({param})")
+            unusual = [needs.standard(name) for name in UNUSUAL]
+            with writer.block(f"except ({', '.join(unusual)}):"):
+                writer.line(f"{passed[position]} = {packed.internal(item.type, accepted)}")
+        elif condition:
             with writer.block(f"if {condition}:"):
                 writer.line(f"{param} = {accepted}")
         else:

@@ -10,63 +10,19 @@ hand, the export adapter in Python, which the module has anyway, takes them to t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from marine_gen.codegen.literals import python_string, python_tuple
 from marine_gen.codegen.writer import PYTHON, Writer
-from marine_gen.passes.model import Frame
-from marine_gen.python_backend.adapters import type_expression
 from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
-from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, Needs, own
+from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, own
+from marine_gen.python_backend.packed import PackedValues
 from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_runtime.abi import Bytes, Flat, Kind, List, Struct, Text, is_flat, raw_codes, shape
-from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT
+from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT, SLACK
 from marine_runtime.names import identifiers
-from marine_runtime.types import Array, FunctionType, Prim, Record
-
-SiteRow = tuple[tuple[Frame, ...], tuple[object, ...]]
-"""A row of the glue's site table: the trail, and what the runtime needs to explain a fault there."""
-
-
-@dataclass(frozen=True, slots=True)
-class FusedSide:
-    """The part of the module's fused glue that its generated Python refers to.
-
-    Attributes:
-        exports: fused exported functions; their entries are numbered in this order.
-        imports: fused imports, in the order of the stub's exports.
-        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
-        sites: the site table.
-    """
-
-    exports: tuple[str, ...] = ()
-    imports: tuple[tuple[str, str], ...] = ()
-    needs: tuple[tuple[str, str | None], ...] = ()
-    sites: tuple[SiteRow, ...] = ()
-
-    @property
-    def exists(self) -> bool:
-        """True if the module has fused glue. It may need nothing: adapters can do without calls and memory."""
-        return bool(self.exports or self.imports)
-
-
-def site_expression(row: SiteRow, needs: Needs) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
-    trail, info = row
-    frames = [
-        f"({python_string(frame.module)}, {python_string(frame.function)}, {python_string(frame.side.value)}, "
-        f"{frame.index}, {python_string(frame.text)})"
-        for frame in trail
-    ]
-    parts = [f"({', '.join(frames)},)"]
-    match info:
-        case ("lift", str(module), Prim() | Array() | Record() as ty):
-            parts += [python_string("lift"), python_string(module), type_expression(ty, needs)]
-        case ("range", Prim() as ty, unsigned):
-            parts += [python_string("range"), type_expression(ty, needs), str(unsigned)]
-    return python_tuple(parts)
+from marine_runtime.types import FunctionType, Prim, reachable_records
 
 
 def wire_codes(signature: FunctionType) -> tuple[str, str]:
@@ -78,12 +34,20 @@ def wire_codes(signature: FunctionType) -> tuple[str, str]:
 class StagedCall:
     """Writes the call of one exported function through the glue."""
 
-    def __init__(self, name: str, index: int, function: str, signature: FunctionType, helpers: Helpers) -> None:
+    def __init__(
+        self, name: str, index: int, function: str, signature: FunctionType, helpers: Helpers, packed: PackedValues
+    ) -> None:
         self.name = name
         self._index = index
         self._function = function
         self.signature = signature
         self._helpers = helpers
+        self._packed = packed
+        types = [*(item.type for item in signature.params), *signature.results]
+        self.is_packed = any(packed.packing(ty) for ty in types)
+        self.publishes = self.is_packed and all(
+            packed.packing(ty) or not reachable_records([ty], helpers.records) for ty in signature.results
+        )
         self._needs = helpers.needs
         # Nothing else in reach of the calls begins like this, so a parameter can't hide anything that they use.
         self._params = [f"arg_{param}" for param in identifiers([param.name for param in signature.params])]
@@ -112,6 +76,11 @@ class StagedCall:
         return own(f"call_{self.name}")
 
     @property
+    def entered(self) -> str:
+        """The name of the function that entries call."""
+        return own(f"packed_{self.name}") if self.is_packed else self.symbol
+
+    @property
     def closure(self) -> str:
         """The name of the export adapter in Python."""
         return own(f"export_{self.name}")
@@ -123,16 +92,28 @@ class StagedCall:
 
     def write(self, head: str) -> None:
         """Write the function `call_NAME` over internal values, with the parameters and result of `head`."""
-        if self._result.text:
+        if self._result.text and not self.is_packed:
             # Whether the last result was large, for the next call: how large one is shows when it is staged already.
             self._needs.binding(CALLS, f"large_{self.name}", "False")
         with self._needs.definition(STAGED, self.symbol) as definition:
             writer = Writer(PYTHON, 1)
             with writer.block(f"def {self.symbol}{head}:"):
-                self._write_call(writer)
+                self._write_call(writer, public=False)
             definition.lines = writer.lines
 
-    def _write_call(self, writer: Writer) -> None:
+    def write_public(self, results: str) -> None:
+        """Write the function that entries call: packed arguments, and public results where `publishes` says so."""
+        if not self.is_packed:
+            return
+        with self._needs.definition(STAGED, self.entered) as definition:
+            writer = Writer(PYTHON, 1)
+            any_type = self._needs.standard("Any")
+            declared = ", ".join(f"{name}: {any_type}" for name in self._params)
+            with writer.block(f"def {self.entered}({declared}) -> {results if self.publishes else any_type}:"):
+                self._write_call(writer, public=True)
+            definition.lines = writer.lines
+
+    def _write_call(self, writer: Writer, *, public: bool) -> None:
         explain = self._needs.frame("explain")
         params, codes = wire_codes(self.signature)
         entry = self._needs.binding(
@@ -142,15 +123,16 @@ class StagedCall:
         )
         self._write_direct(writer)
         with writer.block("try:"):
-            arguments = self._encode(writer, self._params, str(DATA), chunked=False)
+            values = self._params if public else self._write_packs(writer, self._params)
+            arguments = self._encode(writer, values, str(DATA), chunked=False)
             results = self._result_names()
             call = f"{entry}({', '.join(arguments)})"
             target = ", ".join(results)
             if len(results) == 1:
                 target += f": {'float' if codes in ('f', 'd') else 'int'}"
             writer.line(f"{target} = {call}" if results else call)
-            decoded = self._decode()
-            if any(map(self._helpers.shares, self.signature.results)):
+            decoded = self._decode(public=public and self.publishes)
+            if any(self._helpers.shares(ty) and not self._packed.packing(ty) for ty in self.signature.results):
                 # What was staged shares nothing, so this is about the clock.
                 writer.line(self._helpers.start_meter())
             if self.signature.results == (Prim.STRING,):  # what the lifter does, without the call
@@ -169,7 +151,7 @@ class StagedCall:
     def _write_direct(self, writer: Writer) -> None:
         """Write the way of large values, around staging."""
         sizes = [size.text for size in self._sizes if size.text]
-        if not (sizes or self._result.text):
+        if self.is_packed or not (sizes or self._result.text):
             return
         direct = self._needs.frame("direct")
         conditions = [self._large] if self._result.text else []
@@ -191,8 +173,8 @@ class StagedCall:
     def _write_shrink(self, writer: Writer) -> None:
         """Write what follows a call in which large values may have been staged."""
         scalars = all(map(is_flat, self.signature.results))
-        known = all(size.whole for size in self._sizes) and (self._result.whole or scalars)
-        if self._result.text:
+        known = not self.is_packed and all(size.whole for size in self._sizes) and (self._result.whole or scalars)
+        if self._result.text and not self.is_packed:
             # The number that came with a string or an array is nearer than its length.
             size = SizeEstimate.of("result", self.signature.results[0], self._helpers.records, length="n0")
             with writer.block(f"if {size.text} > {self._needs.frame('direct')}:"):
@@ -201,6 +183,15 @@ class StagedCall:
                     self._shrink(writer)
         if not known:
             self._shrink(writer)
+
+    def _write_packs(self, writer: Writer, values: Sequence[str]) -> list[str]:
+        """Write the packing of internal values; the names of all arguments."""
+        passed = list(values)
+        for index, (value, item) in enumerate(zip(values, self.signature.params, strict=True)):
+            if self._packed.packing(item.type):
+                passed[index] = f"packed_{index}"
+                writer.line(f"{passed[index]} = {self._packed.pack(item.type, public=False)}({value})")
+        return passed
 
     def _shrink(self, writer: Writer) -> None:
         with writer.block(f"if len({self._memory}.view) > {KEPT}:"):
@@ -229,7 +220,8 @@ class StagedCall:
         return batch
 
     def _write_encode(self, writer: Writer, codes: str) -> None:
-        direct = any(isinstance(shape(item.type), (List, Struct)) for item in self.signature.params)
+        types = [item.type for item in self.signature.params]
+        direct = any(isinstance(shape(ty), (List, Struct)) and not self._packed.packing(ty) for ty in types)
         rows = f"rows: list[{self._needs.standard('Any')}], end: int"
         pack = self._cells("in", codes)
         with writer.block(f"def encode({rows}) -> tuple[list[bytes], list[bytes], int, dict[int, Exception]]:"):
@@ -245,7 +237,8 @@ class StagedCall:
                 with writer.block(f"except ({refused}, TypeError, ValueError):"):
                     writer.line(f"bad[position] = {own('link')}.refusal({python_string(self._function)}, row)")
                     writer.line("continue")
-                arguments = self._encode(writer, checked, "end", chunked=not direct)
+                values = self._write_packs(writer, checked)
+                arguments = self._encode(writer, values, "end", chunked=not direct)
                 writer.line(f"cells.append(pack({', '.join(arguments)}))")
                 if any(not is_flat(item.type) for item in self.signature.params):
                     with writer.block(f"if end > {BATCH_ARGUMENTS}:"):
@@ -255,8 +248,8 @@ class StagedCall:
     def _write_decode(self, writer: Writer, codes: str) -> None:
         with writer.block(f"def decode(data: bytes) -> list[{self._needs.standard('Any')}]:"):
             names = self._result_names()
-            decoded = self._decode()
-            if any(map(self._helpers.shares, self.signature.results)):
+            decoded = self._decode(public=False)
+            if any(self._helpers.shares(ty) for ty in self.signature.results):
                 # An interruption here would take away the results of rows that ended in time.
                 writer.line(f"{self._helpers.meter()}.left = {1 << 62}")
             if self.signature.results == (Prim.STRING,):
@@ -301,6 +294,9 @@ class StagedCall:
                     arguments += self._stage(writer, index, data, at, chunked=chunked)
                 case Bytes():
                     arguments += self._stage(writer, index, name, at, chunked=chunked)
+                case List() | Struct() if self._packed.packing(item.type):
+                    # In the place of its number of elements, which the block has, an array passes what is at hand.
+                    arguments += self._stage(writer, index, name, at, chunked=chunked)[: len(part.layout.carrier)]
                 case List() | Struct():
                     writer.line(f"{self._staging}.cursor = {at}")
                     cells = [f"p{index}", f"n{index}"][: len(part.layout.carrier)]
@@ -324,7 +320,7 @@ class StagedCall:
             writer.line(f"end += len({data})")
         else:  # what `staging.stage` does, without the call
             writer.line(f"end = {where} + len({data})")
-            with writer.block(f"if end > len({self._memory}.view):"):
+            with writer.block(f"if end > len({self._memory}.view) - {SLACK}:"):
                 writer.line(f"{self._staging}.reserve(end)")
             writer.line(f"{self._memory}.view[{where}:end] = {data}")
         return [where, f"len({data})"]
@@ -335,7 +331,7 @@ class StagedCall:
             names += [f"r{index}"] if len(raw_codes(ty)) == 1 else [f"p{index}", f"n{index}"]
         return names
 
-    def _decode(self) -> list[str]:
+    def _decode(self, *, public: bool) -> list[str]:
         decoded = []
         names = iter(self._result_names())
         for ty in self.signature.results:
@@ -344,6 +340,9 @@ class StagedCall:
             match part:
                 case Flat(kind=kind):
                     decoded.append(_decoded(kind, cells))
+                case List() | Struct() if self._packed.packing(ty):
+                    block, _, _ = cells.partition(",")
+                    decoded.append(f"{self._packed.unpack(ty, public=public)}({block})")
                 case Text() | Bytes() | List() | Struct():
                     decoded.append(f"{self._helpers.lift(ty)}({cells})")
                 case _:

@@ -15,10 +15,11 @@ from marine_gen.codegen.literals import docstring, python_string, python_tuple
 from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.codegen.writer import MARK, PYTHON, Writer
-from marine_gen.ir.model import AdapterIR, ModuleIR, Side
+from marine_gen.ir.model import AdapterIR, Call, CoreCallee, ModuleIR, Side
 from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
 from marine_gen.python_backend.entries import write_entry
-from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, site_expression
+from marine_gen.python_backend.fused_calls import StagedCall
+from marine_gen.python_backend.fused_side import FusedSide, site_expression
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import (
     ADAPTERS,
@@ -34,6 +35,7 @@ from marine_gen.python_backend.needs import (
     Needs,
     own,
 )
+from marine_gen.python_backend.packed import PackedValues
 from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifiers
 from marine_runtime.types import IType, Records, reachable_records
@@ -47,12 +49,14 @@ class Paths:
     Attributes:
         entry: what users call.
         staged: the call through the fused glue; empty when the function is not fused.
+        packed: the same with arguments that the entry packed; empty when none of its values is packed.
         batch: many calls in one entry into Wasm; empty when the function is not fused.
         closure: the export adapter in Python.
     """
 
     entry: str
     staged: str
+    packed: str
     batch: str
     closure: str
 
@@ -86,6 +90,11 @@ def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide 
         fused: what the module's fused glue offers; without it everything is closures.
     """
     return _Module(module, generator, digest, fused or FusedSide()).render()
+
+
+def _passes_on(adapter: AdapterIR) -> bool:
+    """Whether an adapter calls functions of other modules, which get its values as they are."""
+    return any(isinstance(item, Call) and not isinstance(item.callee, CoreCallee) for item in adapter.operations)
 
 
 class _Module:
@@ -164,26 +173,33 @@ class _Module:
         """Write the calls through the fused glue with their batches, then the entries."""
         staging = f"{own('staging')}.allocate"
         helpers = Helpers(self._module.records, self._needs, "staging_memory", lambda: staging, "staged_")
-        staged: dict[str, tuple[str, str]] = {}
+        packed = PackedValues(self._module.records, self._classes, self._needs, (self._internal, self._annotations.of))
+        staged: dict[str, StagedCall] = {}
         for index, function in enumerate(self._fused.exports):
             signature = self._module.exports[function].signature
-            call = StagedCall(self._exports[function], index, function, signature, helpers)
-            call.write(self._internal_head(call.params, [item.type for item in signature.params], signature.results))
-            staged[function] = call.symbol, call.write_batch()
+            written = StagedCall(self._exports[function], index, function, signature, helpers, packed)
+            types = [item.type for item in signature.params]
+            written.write(self._internal_head(written.params, types, signature.results))
+            written.write_public(self._annotations.results(signature))
+            staged[function] = written
         for function, adapter in self._module.exports.items():
             name = self._exports[function]
             closure = own(f"export_{name}")
-            call_name, batch = staged.get(function, ("", ""))
+            call = staged.get(function)
+            batch = call.write_batch() if call else ""
             entry = write_entry(
                 self._needs,
                 name,
                 function,
                 adapter.signature,
                 self._annotations,
-                runs=call_name or closure,
-                publish=self._publisher(function, adapter),
+                runs=call.entered if call else closure,
+                publish="" if call and call.publishes else self._publisher(function, adapter),
+                packed=packed if call and (call.is_packed or not _passes_on(adapter)) else None,
             )
-            self._paths[function] = Paths(entry, call_name, batch, closure)
+            self._paths[function] = Paths(
+                entry, call.symbol if call else "", call.entered if call and call.is_packed else "", batch, closure
+            )
 
     def _publisher(self, function: str, adapter: AdapterIR) -> str:
         """The function that makes public values of the results, bound; empty when nothing has to be made."""

@@ -13,13 +13,15 @@ from marine_gen.codegen.definitions import Definition, Definitions
 
 STANDARD: Mapping[str, tuple[str, str]] = {
     "array": ("array", "array"),
+    **{name: ("itertools", name) for name in ("accumulate", "chain", "islice")},
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
     "dataclass": ("dataclasses", "dataclass"),
     "Struct": ("struct", "Struct"),
     "StructError": ("struct", "error"),
     "get_ident": ("threading", "get_ident"),
-    **{name: ("builtins", name) for name in ("bytes", "float", "int", "len", "str", "type")},
+    **{name: ("builtins", name) for name in ("bool", "bytes", "float", "int", "len", "str", "type")},
+    **{name: ("builtins", name) for name in ("AttributeError", "OverflowError", "TypeError", "ValueError")},
 }
 """Names of the standard library that generated code may request: module and name there, by own name."""
 

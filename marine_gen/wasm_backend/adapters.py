@@ -7,6 +7,7 @@ positions tell the runtime which adapters were running.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -20,8 +21,10 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.lower import Lowerers
+from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, raw_codes
+from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, packing, raw_codes
 from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
 from marine_runtime.types import IType, Prim
 
@@ -79,6 +82,7 @@ class AdapterFunction:
         library: Library,
         validators: Validators,
         copiers: Copiers,
+        packed: tuple[Lowerers, Packers],
         sites: SiteTable,
     ) -> None:
         self._adapter = adapter
@@ -87,6 +91,7 @@ class AdapterFunction:
         self._library = library
         self._validators = validators
         self._copiers = copiers
+        self._lowerers, self._packers = packed
         self._sites = sites
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
@@ -179,6 +184,17 @@ class AdapterFunction:
         self._body.line(f"(local.set ${value.name} {text})")
         self._text[value] = get(value.name)
 
+    def _define_all(self, values: Sequence[Value], text: str) -> None:
+        """The values that `text` results in, of any number."""
+        if len(values) == 1:
+            self._define(values[0], text)
+            return
+        self._body.line(text)
+        for value in reversed(values):
+            self._locals.append(f"${value.name} {core_type(value.type)}")
+            self._body.line(f"(local.set ${value.name})")
+            self._text[value] = get(value.name)
+
     def _check(self, step: Step, check: Validate) -> None:
         (result,) = check.results
         ptr = self._text[check.operands[0]]
@@ -197,8 +213,15 @@ class AdapterFunction:
         source = self._home[value]
         ptr, length = self._remote[value]
         owner = step.module if step.module != STAGING else source
+        records = self._imports.owner(owner).records
         self._mark(step)
-        copied = self._copiers.call(copy.type, self._imports.owner(owner).records, source, step.module, ptr, length)
+        if STAGING in (source, step.module) and packing(copy.type, records):
+            if source == STAGING:
+                self._define_all(copy.results, self._lowerers.call(copy.type, records, step.module, ptr))
+                return
+            copied = self._packers.call(copy.type, records, source, ptr, length)
+        else:
+            copied = self._copiers.call(copy.type, records, source, step.module, ptr, length)
         self._define(copy.results[0], copied)
         if len(copy.results) == 2:
             self._text[copy.results[1]] = length
@@ -208,16 +231,7 @@ class AdapterFunction:
         self._mark(step)
         arguments = " ".join(self._text[operand] for operand in call.operands)
         text = f"(call {self._imports.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
-        if not call.results:
-            self._body.line(text)
-        elif len(call.results) == 1:
-            self._define(call.results[0], text)
-        else:
-            self._body.line(text)
-            for result in reversed(call.results):
-                self._locals.append(f"${result.name} {core_type(result.type)}")
-                self._body.line(f"(local.set ${result.name})")
-                self._text[result] = get(result.name)
+        self._define_all(call.results, text)
 
     def _convert(self, step: Step, result: Value, operand: Value) -> None:
         source, target = operand.type, result.type

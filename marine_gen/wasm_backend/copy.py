@@ -64,6 +64,10 @@ class Copiers:
         name = f"new.{self._imports.symbol(target)}"
         return self._defined(name, lambda: self._new_block(name, target))
 
+    def move(self, source: str, target: str, to: str, ptr: str, size: str) -> str:
+        """The statement that copies bytes which both memories have; `size` is not 0."""
+        return self._move(source, target, to, ptr, size)
+
     def _pair(self, source: str, target: str) -> str:
         return f"{self._imports.symbol(source)}.{self._imports.symbol(target)}"
 
@@ -112,7 +116,7 @@ class Copiers:
 
     def _allocate(self, target: str, size: str, tag: str) -> str:
         if target == STAGING:
-            return f"(call {self._library.symbol('stage')} {size})"
+            return f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))"
         return f"(call {self._imports.allocate(target)} {size} {tag})"
 
     def _refuse_bad_block(self, writer: Writer, target: str, ptr: str, size: str) -> None:

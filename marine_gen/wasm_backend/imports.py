@@ -10,7 +10,9 @@ from marine_runtime.abi import AbiHelper
 from marine_runtime.names import identifiers
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
-_RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "new", "start", "export", "import"})
+_RESERVED = frozenset(
+    {"staging", "inside", "utf8", "check", "copy", "write", "new", "start", "export", "import", "lower", "pack", "nul"}
+)
 
 
 @dataclass(slots=True)

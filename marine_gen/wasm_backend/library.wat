@@ -20,26 +20,72 @@
   )
 
   ;; Room in staging, which grows when it must.
-  (func $stage (param $size i32) (result i32)
+  (func $stage (param $size i64) (result i32)
     (local $end i64) (local $have i64)
-    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (i64.extend_i32_u (local.get $size))))
+    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (local.get $size)))
     (local.set $have (i64.shl (i64.extend_i32_u (memory.size $staging)) (i64.const 16)))
     (if (i64.gt_u (local.get $end) (local.get $have))
       (then
         (if (i64.gt_u (local.get $end) (i64.const 0xffff0000))
-          (then (call $fault (i32.const FAULT_STAGING) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+          (then (call $fault (i32.const FAULT_STAGING) (local.get $size) (i64.const 0) (i64.const 0)))
         )
         (if (i32.eq (i32.const -1)  ;; check: fused staging that does not grow
               (memory.grow $staging
                 (i32.wrap_i64 (i64.shr_u
                   (i64.add (i64.sub (local.get $end) (local.get $have)) (i64.const 0xffff))
                   (i64.const 16)))))
-          (then (call $fault (i32.const FAULT_STAGING) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+          (then (call $fault (i32.const FAULT_STAGING) (local.get $size) (i64.const 0) (i64.const 0)))
         )
       )
     )
     (global.get $free)
     (global.set $free (i32.wrap_i64 (local.get $end)))
+  )
+
+  ;; Bytes from here to the next byte that is the separator. Staging goes on for 16 bytes behind a packed value.
+  (func $until (param $ptr i32) (param $separator i32) (result i32)
+    (local $at i32) (local $found i32) (local $wanted v128)
+    (local.set $at (local.get $ptr))
+    (local.set $wanted (i8x16.splat (local.get $separator)))
+    (loop $next
+      (local.set $found
+        (i8x16.bitmask (i8x16.eq (local.get $wanted) (v128.load $staging align=1 (local.get $at)))))
+      (if (i32.eqz (local.get $found))
+        (then
+          (local.set $at (i32.add (local.get $at) (i32.const 16)))
+          (br $next)
+        )
+      )
+    )
+    (i32.sub (i32.add (local.get $at) (i32.ctz (local.get $found))) (local.get $ptr))
+  )
+
+  ;; Is there a NUL among these bytes?
+  (func $nul.MEMORY (param $ptr i32) (param $size i32) (result i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $ptr) (local.get $size)))
+    (block $short
+      (loop $wide
+        (br_if $short (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+        ;; check: fused NUL among 16 bytes
+        (if (i32.eqz (i8x16.all_true (v128.load $MEMORY align=1 (local.get $ptr))))
+          (then (return (i32.const 1)))
+        )
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (br $wide)
+      )
+    )
+    (block $none
+      (loop $next
+        (br_if $none (i32.eq (local.get $ptr) (local.get $end)))
+        (if (i32.eqz (i32.load8_u $MEMORY (local.get $ptr)))  ;; check: fused NUL among the last bytes
+          (then (return (i32.const 1)))
+        )
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 1)))
+        (br $next)
+      )
+    )
+    (i32.const 0)
   )
 
   ;; What the parts of the value that is checked may still add up to.

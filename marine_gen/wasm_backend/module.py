@@ -20,6 +20,8 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.lower import Lowerers
+from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
 from marine_runtime.types import CoreSignature, FunctionType
@@ -63,15 +65,16 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
     library = Library()
     validators = Validators(imports, library)
     copiers = Copiers(imports, library, validators)
+    packed = Lowerers(imports, library, copiers), Packers(imports, library, copiers)
     sites = SiteTable(ordinal)
     exports, entries, table = [], [], []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"
-        function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, sites)
+        function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, packed, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
         entries.append(_define_entry(library, index, symbol, adapter))
     for index, adapter in enumerate(module.imports.values()):
-        function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, sites)
+        function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, packed, sites)
         table.append(function.write(f"import {adapter.function}{adapter.signature}"))
     needs: list[tuple[str, str | None]] = [(name, None) for name in imports.memories if name != STAGING]
     needs += [(owner, modules[owner].core[index].name) for owner, index in imports.functions]

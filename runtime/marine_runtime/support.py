@@ -18,6 +18,7 @@ from marine_runtime.adapters.helpers import (
     bytes_lifter,
     bytes_lowerer,
     bytes_storer,
+    flat_checker,
     flat_lifter,
     flat_lowerer,
     out_of_range,
@@ -28,7 +29,7 @@ from marine_runtime.adapters.staging import BatchCode
 from marine_runtime.calls.sites import Sites
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Prim, Record
-from marine_runtime.values.instances import RecordBase
+from marine_runtime.values.instances import RecordBase, stand_in
 from marine_runtime.values.scalars import to_f32
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = [
     "bytes_lifter",
     "bytes_lowerer",
     "bytes_storer",
+    "flat_checker",
     "flat_lifter",
     "flat_lowerer",
     "load",
@@ -69,6 +71,7 @@ __all__ = [
     "opener",
     "out_of_range",
     "require_format",
+    "stand_in",
     "string_lifter",
     "string_lowerer",
     "to_f32",

@@ -150,7 +150,7 @@ def test_the_default_is_the_engine_that_runs(run: Run) -> None:
     assert shown != run(*args, "--engine", "closures").stdout
     for helper in (
         *("__entry_string_type", "__call_string_type", "__batch_string_type", "__export_string_type"),
-        *("__staged_lower_array_string", "__staged_lift_array_string", "__lower_array_string", "__lift_array_string"),
+        *("__pack_public_array_string", "__unpack_array_string", "__lower_array_string", "__lift_array_string"),
     ):
         assert shown.count(f"  def {helper}(") == 1, helper
     for helper in ("fault", "stage", "pay", "check.arrays_passing_pure.array_string"):

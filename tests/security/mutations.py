@@ -41,6 +41,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/security/test_refusals.py", "tests/engines/fused/test_staging.py"),
         *("-k", "larger_than_staging or fast or grow"),
     ),
+    "packed": ("tests/engines/fused/test_packed.py", "-k", "not random"),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
     "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter"),

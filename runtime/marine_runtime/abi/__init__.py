@@ -29,6 +29,7 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
+from marine_runtime.abi.packed import NO_TEXT, NUL, Column, Packing, Place, packing
 from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
 
 __all__ = [
@@ -40,11 +41,14 @@ __all__ = [
     "HOST_NAMESPACES",
     "INTEGER_RANGES",
     "MAX_RECORD_DEPTH",
+    "NO_TEXT",
+    "NUL",
     "RESERVED_PREFIX",
     "AbiHelper",
     "Body",
     "Bytes",
     "Callee",
+    "Column",
     "Flat",
     "Form",
     "Kind",
@@ -52,6 +56,8 @@ __all__ = [
     "List",
     "ModulePlan",
     "OutOfLine",
+    "Packing",
+    "Place",
     "Shape",
     "Struct",
     "Text",
@@ -60,6 +66,7 @@ __all__ = [
     "has_parts",
     "is_flat",
     "layout_of",
+    "packing",
     "raw_codes",
     "record_body",
     "shape",

@@ -20,6 +20,7 @@ from marine_runtime.adapters.staging import (
     MAX_MODULES,
     MAX_SITES,
     ORDINAL_SHIFT,
+    SLACK,
     STACK_TOP,
     Fault,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "MAX_MODULES",
     "MAX_SITES",
     "ORDINAL_SHIFT",
+    "SLACK",
     "STACK_TOP",
     "BoundAdapters",
     "Codec",

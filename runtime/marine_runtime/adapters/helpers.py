@@ -39,6 +39,7 @@ __all__ = [
     "bytes_lowerer",
     "bytes_storer",
     "failed_allocation",
+    "flat_checker",
     "flat_lifter",
     "flat_lowerer",
     "get_ident",
@@ -172,6 +173,20 @@ def bool_lifter(memory: Memory) -> Callable[[int, int], list[bool]]:
     return lift_bools
 
 
+def flat_checker(cls: type, code: str) -> Callable[[Any], Any]:
+    """From a list of `cls` to what lowering takes, by C loops; raises what they raise when anything is unusual."""
+
+    def check_flat(values: Any) -> Any:
+        if type(values) is not list:
+            raise TypeError
+        items = values[:]  # other threads may change it
+        if list(map(type, items)).count(cls) != len(items):
+            raise TypeError
+        return items if cls is bool else array(code, items)
+
+    return check_flat
+
+
 def flat_lowerer(
     memory: Memory, allocate: Allocate, code: str, size: int, tag: int
 ) -> Callable[[Any], tuple[int, int]]:
@@ -186,7 +201,9 @@ def flat_lowerer(
         if length >= 2**32:  # check: closures array of 4 GiB
             raise too_large(length)
         ptr = allocate(length, tag)
-        store(ptr, bytes(values) if code == "?" else array(code, values).tobytes())
+        if type(values) is not array:
+            values = bytes(values) if code == "?" else array(code, values)
+        store(ptr, values.tobytes() if type(values) is array else values)
         return ptr, count
 
     return lower_flat

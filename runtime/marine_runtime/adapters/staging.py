@@ -40,6 +40,9 @@ MAX_SITES = 1 << ORDINAL_SHIFT
 KEPT = 4 << 20
 """Bytes of staging that stay resident after a call that needed more."""
 
+SLACK = 16
+"""Bytes that staging has behind what is staged: Wasm looks for the end of a string in steps of 16 bytes."""
+
 DIRECT = {"fast": 1 << 16, "public": 1 << 21}
 """Bytes of arguments, or of the last result, beyond which a call goes around staging, by call layer: two copies then
 take longer than the calls into Wasm that staging saves."""
@@ -143,7 +146,7 @@ class Staging:
     def stage(self, at: int, data: bytes) -> int:
         """Copy `data` to `at`; gives the byte after it."""
         end = at + len(data)
-        if end > len(self.memory.view):  # check: staging room for a chunk
+        if end > len(self.memory.view) - SLACK:  # check: staging room for a chunk
             self.reserve(end)
         self.memory.view[at:end] = data
         return end
@@ -157,11 +160,11 @@ class Staging:
         return at
 
     def reserve(self, end: int) -> None:
-        """Make the memory at least `end` bytes long."""
-        if end >= 2**32:  # check: staging arguments of 4 GiB
+        """Make room for `end` bytes, and `SLACK` more."""
+        if end >= 2**32 - SLACK:  # check: staging arguments of 4 GiB
             raise CallError(f"the arguments take {end - DATA} bytes, more than a 32-bit memory")
         self.memory.refresh()
-        missing = end - len(self.memory.view)
+        missing = end + SLACK - len(self.memory.view)
         if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
             raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
         self.memory.refresh()

@@ -60,6 +60,15 @@ def twin(cls: type) -> type | None:
     return found
 
 
+def stand_in(cls: type) -> type:
+    """A class whose instances take plain stores, and may become instances of `cls`, whatever that costs."""
+    found = twin(cls)
+    if found is None:
+        namespace = {"__slots__": vars(cls)["__slots__"]} if "__slots__" in vars(cls) else {}
+        found = type(cls.__name__, cls.__bases__, namespace)
+    return found
+
+
 def instance_maker(cls: type, converters: Sequence[Convert | None] = ()) -> Callable[[Sequence[Any]], Any]:
     """A function that makes an instance of the record class `cls` of the values of its fields, without `__init__`.
 

@@ -121,9 +121,9 @@ def test_a_large_result_that_is_never_made_is_given_back_too(monkeypatch: pytest
         def late(_: Meter) -> None:
             raise CallError("too late")
 
-        monkeypatch.setattr(Meter, "more", late)
+        monkeypatch.setattr(Meter, "tick", late)
         with pytest.raises(CallError, match="too late"):
-            service.call("m", "texts", [KEPT // 8])
+            service.call("m", "texts", [KEPT])
         assert len(staging.memory.view) == KEPT
 
 

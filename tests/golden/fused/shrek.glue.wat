@@ -33,26 +33,53 @@
   )
 
   ;; Room in staging, which grows when it must.
-  (func $stage (param $size i32) (result i32)
+  (func $stage (param $size i64) (result i32)
     (local $end i64) (local $have i64)
-    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (i64.extend_i32_u (local.get $size))))
+    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (local.get $size)))
     (local.set $have (i64.shl (i64.extend_i32_u (memory.size $staging)) (i64.const 16)))
     (if (i64.gt_u (local.get $end) (local.get $have))
       (then
         (if (i64.gt_u (local.get $end) (i64.const 0xffff0000))
-          (then (call $fault (i32.const 6) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+          (then (call $fault (i32.const 6) (local.get $size) (i64.const 0) (i64.const 0)))
         )
         (if (i32.eq (i32.const -1)
               (memory.grow $staging
                 (i32.wrap_i64 (i64.shr_u
                   (i64.add (i64.sub (local.get $end) (local.get $have)) (i64.const 0xffff))
                   (i64.const 16)))))
-          (then (call $fault (i32.const 6) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+          (then (call $fault (i32.const 6) (local.get $size) (i64.const 0) (i64.const 0)))
         )
       )
     )
     (global.get $free)
     (global.set $free (i32.wrap_i64 (local.get $end)))
+  )
+
+  ;; Is there a NUL among these bytes?
+  (func $nul.shrek (param $ptr i32) (param $size i32) (result i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $ptr) (local.get $size)))
+    (block $short
+      (loop $wide
+        (br_if $short (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+        (if (i32.eqz (i8x16.all_true (v128.load $shrek align=1 (local.get $ptr))))
+          (then (return (i32.const 1)))
+        )
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (br $wide)
+      )
+    )
+    (block $none
+      (loop $next
+        (br_if $none (i32.eq (local.get $ptr) (local.get $end)))
+        (if (i32.eqz (i32.load8_u $shrek (local.get $ptr)))
+          (then (return (i32.const 1)))
+        )
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 1)))
+        (br $next)
+      )
+    )
+    (i32.const 0)
   )
 
   ;; What the parts of the value that is checked may still add up to.
@@ -317,47 +344,70 @@
     (call $utf8.shrek (local.get $ptr) (local.get $count))
   )
 
-  (func $copy.shrek.staging.array_string (param $ptr i32) (param $count i32) (result i32)
-    (local $block i32) (local $to i32) (local $end i32)
+  (global $cursor.0 (mut i32) (i32.const 0))
+
+  (global $extent.0 (mut i64) (i64.const 0))
+
+  (func $pack.shrek.array_string (param $ptr i32) (param $count i32) (result i32)
+    (local $block i32)
+    (global.set $extent.0 (i64.const 0))
+    (global.set $separator.0 (i32.const 0))
+    (call $pack.shrek.array_string.size.0 (local.get $ptr) (local.get $count))
+    (local.set $block (call $stage (i64.add (i64.const 12) (global.get $extent.0))))
+    (global.set $row (local.get $block))
+    (i32.store $staging offset=4 align=1 (local.get $block) (i32.wrap_i64 (global.get $extent.0)))
+    (global.set $cursor.0 (i32.add (local.get $block) (i32.const 12)))
+    (i32.store $staging offset=8 align=1 (local.get $block) (global.get $separator.0))
+    (call $pack.shrek.array_string.0 (local.get $ptr) (local.get $count))
+    (local.get $block)
+  )
+
+  (func $pack.shrek.array_string.0 (param $ptr i32) (param $count i32)
+    (local $end i32)
+    (i32.store $staging offset=0 align=1 (global.get $row) (local.get $count))
     (if (i32.eqz (local.get $count))
       (then
-        (return (i32.const 0))
+        (return)
       )
     )
-    (local.set $block (call $new.staging (i64.mul (i64.extend_i32_u (local.get $count)) (i64.const 8)) (i32.const 3)))
-    (local.set $to (local.get $block))
-    (local.set $end (i32.add (local.get $block) (i32.mul (local.get $count) (i32.const 8))))
+    (local.set $end (i32.add (local.get $ptr) (i32.mul (local.get $count) (i32.const 8))))
     (loop $next
-      (i32.store $staging align=1 (local.get $to) (call $copy.shrek.staging.string (i32.load $shrek align=1 (local.get $ptr)) (i32.load $shrek offset=4 align=1 (local.get $ptr))))
-      (i32.store $staging offset=4 align=1 (local.get $to) (i32.load $shrek offset=4 align=1 (local.get $ptr)))
+      (call $pack.shrek.array_string.1 (i32.load $shrek offset=0 align=1 (local.get $ptr)) (i32.load $shrek offset=4 align=1 (local.get $ptr)))
       (local.set $ptr (i32.add (local.get $ptr) (i32.const 8)))
-      (local.set $to (i32.add (local.get $to) (i32.const 8)))
-      (br_if $next (i32.ne (local.get $to) (local.get $end)))
+      (br_if $next (i32.ne (local.get $ptr) (local.get $end)))
     )
-    (local.get $block)
   )
 
-  (func $copy.shrek.staging.string (param $ptr i32) (param $size i32) (result i32)
-    (local $block i32)
-    (local.set $block (call $stage (local.get $size)))
-    (if (local.get $size)
+  (func $pack.shrek.array_string.1 (param $ptr i32) (param $count i32)
+    (if (local.get $count)
       (then
-        (memory.copy $staging $shrek (local.get $block) (local.get $ptr) (local.get $size))
+        (memory.copy $staging $shrek (global.get $cursor.0) (local.get $ptr) (local.get $count))
+        (global.set $cursor.0 (i32.add (global.get $cursor.0) (local.get $count)))
       )
     )
-    (local.get $block)
+    (i32.store8 $staging (global.get $cursor.0) (global.get $separator.0))
+    (global.set $cursor.0 (i32.add (global.get $cursor.0) (i32.const 1)))
   )
 
-  (func $new.staging (param $size i64) (param $tag i32) (result i32)
-    (local $ptr i32)
-    (if (i64.gt_u (local.get $size) (i64.const 4294967295))
-      (then
-        (call $fault (i32.const 4) (local.get $size) (i64.const 0) (i64.const 0))
-      )
-    )
-    (local.set $ptr (call $stage (i32.wrap_i64 (local.get $size))))
-    (local.get $ptr)
+  (func $pack.shrek.array_string.size.0 (param $ptr i32) (param $count i32)
+    (local $end i32)
+    (if (i32.eqz (local.get $count)) (then (return)))
+    (local.set $end (i32.add (local.get $ptr) (i32.mul (local.get $count) (i32.const 8))))
+    (loop $next
+      (call $pack.shrek.array_string.size.1 (i32.load $shrek offset=0 align=1 (local.get $ptr)) (i32.load $shrek offset=4 align=1 (local.get $ptr)))
+      (local.set $ptr (i32.add (local.get $ptr) (i32.const 8)))
+      (br_if $next (i32.ne (local.get $ptr) (local.get $end))))
   )
+
+  (func $pack.shrek.array_string.size.1 (param $ptr i32) (param $count i32)
+    (local $end i32)
+    (global.set $extent.0 (i64.add (global.get $extent.0) (i64.add (i64.extend_i32_u (local.get $count)) (i64.const 1))))
+    (if (call $nul.shrek (local.get $ptr) (local.get $count)) (then (global.set $separator.0 (i32.const 255))))
+  )
+
+  (global $row (mut i32) (i32.const 0))
+
+  (global $separator.0 (mut i32) (i32.const 0))
 
   (func $write.donkey.shrek (param $block i32) (param $ptr i32) (param $size i32)
     (if (i32.eqz (local.get $size))
@@ -453,7 +503,7 @@
     )
     ;; shrek, export adapter of greeting, #10 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048582))
-    (local.set $items0_out (call $copy.shrek.staging.array_string (local.get $result_ptr0) (local.get $result_size0)))
+    (local.set $items0_out (call $pack.shrek.array_string (local.get $result_ptr0) (local.get $result_size0)))
     (call $shrek.release_objects)
     (i32.store $staging (i32.const 32) (local.get $here.at))
     (local.get $items0_out)
