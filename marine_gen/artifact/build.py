@@ -186,7 +186,7 @@ def _build(
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             compiler = open_runtime(metered=metered) if native else None
             items = zip(stems, compiled, write(compiled), strict=True)
-            entries = [_write_module(directory, output, compiler, *item) for item in items]
+            entries = [_write_module(directory, compiler, *item) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -204,9 +204,8 @@ def _build(
 
 
 def _write_module(
-    directory: Path, place: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
+    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
 ) -> ModuleEntry:
-    """Write the files of a module to `directory`, which is going to be moved to `place`."""
     charged = module.charged()
     contents: dict[str, tuple[str, bytes]] = {
         "wasm": (".wasm", module.wasm),
@@ -223,7 +222,7 @@ def _write_module(
         for kind, made in BYTECODE_KINDS.items():
             if kind in contents:
                 end, data = contents[kind]
-                code = compiled_python(data.decode(), str(place / f"{stem}{end}"))
+                code = compiled_python(data.decode(), f"{stem}{end}")
                 contents[made] = (end.removesuffix(".py") + BYTECODE_END, code)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes, engine.unfused)

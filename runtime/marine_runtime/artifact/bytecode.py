@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import _imp
 import marshal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
 
@@ -16,8 +17,17 @@ BYTECODE_END = ".bytecode"
 _VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 
 
+_fix_filename: Callable[[CodeType, str], None] | None = getattr(_imp, "_fix_co_filename", None)
+"""CPython's own function for compiled files that were moved."""
+
+
 def compiled_python(source: str, filename: str) -> bytes:
-    """The content of a file with the compiled `source`: the magic number of this Python, and the marshalled code."""
+    """The content of a file with the compiled `source`: the magic number of this Python, and the marshalled code.
+
+    Args:
+        source: the text of the source file.
+        filename: its bare name, so that the content does not depend on the directory of the build.
+    """
     return MAGIC_NUMBER + marshal.dumps(compile(source, filename, "exec", dont_inherit=True), _VERSION)
 
 
@@ -36,8 +46,9 @@ def read_compiled(data: bytes, filename: str) -> CodeType | None:
 
 
 def _placed(code: CodeType, filename: str) -> CodeType:
-    """The code with the name of its file, which a build that was moved has changed."""
-    if code.co_filename == filename:
+    """The code with the path of its source in the place of the bare name that it was compiled under."""
+    if _fix_filename is not None:
+        _fix_filename(code, filename)
         return code
     parts = (_placed(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts)
     return code.replace(co_filename=filename, co_consts=tuple(parts))

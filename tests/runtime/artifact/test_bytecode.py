@@ -11,7 +11,7 @@ import pytest
 
 import marine_gen
 import marine_runtime
-from marine_runtime.artifact import BYTECODE_END, BYTECODE_KINDS, compiled_python, read_manifest
+from marine_runtime.artifact import BYTECODE_END, BYTECODE_KINDS, bytecode, compiled_python, read_manifest
 from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.wasm import Module, open_runtime
@@ -71,7 +71,12 @@ def test_what_does_not_fit_is_compiled_from_the_source(built: Path, change: str)
     assert change == "gone" or read_compiled(other[change], "x.py") is None
 
 
-def test_a_build_that_was_moved_names_its_new_place(built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [False, True], ids=["CPython's", "own"])
+def test_code_names_the_place_of_its_source(
+    built: Path, tmp_path: Path, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if own:
+        monkeypatch.setattr(bytecode, "_fix_filename", None)
     moved = tmp_path / "moved"
     shutil.move(built, moved)
     (path,) = moved.glob(f"*_fused{BYTECODE_END}")
