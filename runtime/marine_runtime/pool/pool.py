@@ -280,6 +280,20 @@ class ServicePool:
                 job.future.cancel()
         return results
 
+    def interrupt(self, future: Future[Any]) -> bool:
+        """Break off a call that was submitted: it is dropped while it waits, and its guest is stopped while it runs.
+
+        The call then fails with `CallTimeoutError`. Only a guest on a worker thread can be stopped, and only in a call
+        with a time limit. A host function goes on, and the guest is stopped when it returns; so ask again for as long
+        as the future is not done.
+
+        Returns:
+            Whether it was dropped or stopped.
+        """
+        if future.cancel():
+            return True
+        return any(isinstance(worker, ThreadWorker) and worker.interrupt(future) for worker in self._team())
+
     async def call_async(
         self,
         module: str,

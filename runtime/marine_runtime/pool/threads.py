@@ -8,7 +8,8 @@ and starts another one. The old thread ends when its call does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Condition, Event, Thread
+from concurrent.futures import Future
+from threading import Condition, Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
@@ -32,6 +33,8 @@ class ThreadWorker(Worker):
         self._pauses = (0.0,) if first else RETRIES
         self._watchdog = watchdog
         self._wake = Event()
+        self._copy: PoolInstance | None = None
+        self._ending = Lock()  # held while the job may still be interrupted
         self.abandoned = False
 
     def work(self) -> None:
@@ -39,6 +42,7 @@ class ThreadWorker(Worker):
         copy = self._load(lambda: PoolInstance(self.crew.setup), self._pauses)
         if copy is None:
             return
+        self._copy = copy
         self.started.set_result(copy.interface)
         try:
             while not self.abandoned and (job := self.crew.jobs.take()) is not None:
@@ -57,8 +61,9 @@ class ThreadWorker(Worker):
         reply = copy.run(job.request)
         if deadline is not None:
             self._watchdog.disarm(self)
+        with self._ending:
+            self.job = None
         settled = self._settle(job, reply, deadline)
-        self.job = None
         del job
         if not settled:
             return False  # it was given up: another worker is there already
@@ -66,6 +71,14 @@ class ThreadWorker(Worker):
             return True
         self.crew.count("replaced")
         return self._load(copy.replace, RETRIES) is not None
+
+    def interrupt(self, future: Future[Any]) -> bool:
+        """Break off the guest of the call that `future` waits for; False when this worker does not run it."""
+        with self._ending:
+            if self.job is None or self.job.future is not future or self._copy is None:
+                return False
+            self._copy.interrupt()
+        return True
 
     def _load(self, make: Callable[[], PoolInstance], pauses: tuple[float, ...]) -> PoolInstance | None:
         """A copy, after some attempts; None when all failed, which the crew knows then."""

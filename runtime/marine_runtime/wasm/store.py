@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from threading import local
 from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -326,8 +327,36 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
+RuntimeKey = tuple[str, int, bool]
+"""Call layer, bytes of stack, and whether it is metered."""
+
+
+class _OwnRuntimes(local):
+    """The runtimes that this thread opens now instead of the process-wide ones; None for those."""
+
+    runtimes: dict[RuntimeKey, WasmRuntime] | None = None
+
+
+_own = _OwnRuntimes()
+
+
+@contextmanager
+def own_runtimes(runtimes: dict[RuntimeKey, WasmRuntime]) -> Iterator[None]:
+    """Let services that this thread loads meanwhile run on `runtimes`, so that `interrupt` stops nobody else.
+
+    What is missing in there is made and added.
+    """
+    before, _own.runtimes = _own.runtimes, runtimes
+    try:
+        yield
+    finally:
+        _own.runtimes = before
+
+
 def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> WasmRuntime:
     """The process-wide Wasm runtime with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
+
+    Inside `own_runtimes` it is one of those.
 
     By default the stack is what suits the current thread; services of that runtime then belong on this thread.
 
@@ -339,11 +368,20 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_backend(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    if _own.runtimes is None:
+        return _shared_runtime(*key)
+    if key not in _own.runtimes:
+        _own.runtimes[key] = _new_runtime(*key)
+    return _own.runtimes[key]
 
 
 @cache
-def _open_backend(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+    return _new_runtime(name, max_wasm_stack, metered)
+
+
+def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
         return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":
