@@ -1,0 +1,247 @@
+"""Running calls for the event loop: on threads or inline, until nobody waits any more; swapped at a reload."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from marine_gen.serve.copies import InlineCopy, Source, Usage
+from marine_gen.serve.functions import Function, functions_of
+from marine_gen.serve.inline import InlineChoice
+from marine_gen.serve.settings import Settings
+from marine_gen.wire.problems import ProblemError
+from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime.pool import ServicePool
+from marine_runtime.service.interface import Interface
+
+PATIENCE = 0.05
+"""Seconds after which somebody looks whether the client of a call is still there."""
+
+_AGAIN = 0.02
+INLINE_TIME = 1.0
+"""Seconds that an inline call may block the event loop."""
+
+Gone = Callable[[], Awaitable[None]]
+"""Waits until the client has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a client asked for.
+
+    Attributes:
+        timeout: seconds that the call may run, and may wait before.
+        call_parameters: see `Service.call`.
+    """
+
+    timeout: float
+    call_parameters: CallParameters | None = None
+
+
+class ClientGoneError(Exception):
+    """The client has closed its connection, so there is nobody to answer."""
+
+
+class CallRunner:
+    """A pool, called from the event loop.
+
+    Attributes:
+        pool: the pool.
+    """
+
+    def __init__(self, pool: ServicePool) -> None:
+        self.pool = pool
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
+        """Run a call on a copy of the pool.
+
+        Raises:
+            ClientGoneError: `gone` said so; the call is stopped.
+            PoolFullError: too many calls wait. ProblemError: it waited too long. Others: as `ServicePool.call`.
+        """
+        future = self.pool.submit(
+            function.module,
+            function.name,
+            args,
+            timeout=options.timeout,
+            call_parameters=options.call_parameters,
+            wait=0,
+        )
+        loop = asyncio.get_running_loop()
+        waiter = asyncio.wrap_future(future, loop=loop)
+        watcher: list[asyncio.Task[None]] = []
+        reasons: list[BaseException] = []
+
+        def watch() -> None:
+            watcher.append(loop.create_task(self._watch(future, waiter, options.timeout, gone, reasons)))
+
+        timer = loop.call_later(PATIENCE, watch)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._stop(future)
+            if reasons:
+                raise reasons[0] from None
+            raise
+        finally:
+            timer.cancel()
+            for task in watcher:
+                task.cancel()
+
+    async def _watch(
+        self,
+        future: Future[Any],
+        waiter: asyncio.Future[Any],
+        timeout: float,
+        gone: Gone | None,
+        reasons: list[BaseException],
+    ) -> None:
+        """Give a call up when its client has gone, or when it did not begin in time."""
+        leaving = asyncio.ensure_future(gone()) if gone else asyncio.get_running_loop().create_future()
+        try:
+            # A call that runs has a limit of its own.
+            done, _ = await asyncio.wait([leaving], timeout=timeout)
+            if not done and not future.running():
+                reasons.append(ProblemError("busy", f"the call did not begin within {timeout:g} s"))
+            elif not done:
+                await leaving
+            if leaving.done():
+                reasons.append(ClientGoneError())
+            waiter.cancel()
+        finally:
+            leaving.cancel()
+
+    def _stop(self, future: Future[Any]) -> None:
+        """Drop or interrupt a call, without waiting for it."""
+        if future.cancel() or future.done():
+            return
+        task = asyncio.get_running_loop().create_task(self._interrupt(future))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _interrupt(self, future: Future[Any]) -> None:
+        while not future.done() and not self.pool.closed:
+            self.pool.interrupt(future)
+            await asyncio.sleep(_AGAIN)
+
+    async def close(self, timeout: float) -> None:
+        """Wait for calls for `timeout` seconds at most, and free all copies."""
+        await asyncio.to_thread(self.pool.close, timeout)
+
+
+class Backend:
+    """The service of a server process.
+
+    Attributes:
+        functions: its functions, by module and name.
+        interface: its interface.
+        usage: what its copies use.
+        version: a number that grows with every reload.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.usage = Usage()
+        self.functions: Mapping[tuple[str, str], Function] = {}
+        self.interface = Interface({})
+        self.version = 0
+        self._choice = InlineChoice(settings.inline)
+        self._runner: CallRunner | None = None
+        self._source: Source | None = None
+        self._inline: InlineCopy | None = None
+        self._old: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Load the service, and let it take the place of the one that runs, whose calls end as they began.
+
+        Raises:
+            As `marine_gen.load`; the service that runs goes on then.
+        """
+        limits = self._settings.limits
+        source = await asyncio.to_thread(Source, self._settings, self.usage)
+        pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
+        functions = await asyncio.to_thread(functions_of, pool.interface)
+        old, self._runner = self._runner, CallRunner(pool)
+        if self._inline is not None:
+            self._inline.close()
+        self._source, self._inline = source, InlineCopy(source)
+        self.interface, self.functions = pool.interface, functions
+        self.version += 1
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(old.close(limits.longest))
+            self._old.add(task)
+            task.add_done_callback(self._old.discard)
+
+    @property
+    def name(self) -> str:
+        """What the service is called."""
+        return self._source.name if self._source else ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be made."""
+        return self._runner is not None and not self._runner.pool.closed and not self._exhausted
+
+    @property
+    def _exhausted(self) -> bool:
+        return self._runner is not None and self._runner.pool.statistics.lost >= self._settings.limits.threads
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return self._runner.pool.waiting if self._runner else 0
+
+    @property
+    def replaced(self) -> int:
+        """How many copies were replaced since the last reload."""
+        return self._runner.pool.statistics.replaced if self._runner else 0
+
+    def sticky(self, name: str) -> CallRunner:
+        """A copy with a state of its own; blocks while it is loaded."""
+        assert self._source is not None
+        return CallRunner(self._source.pool(1, self._settings.limits.queue, name=name, sticky=True))
+
+    async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
+        """Run a call.
+
+        Raises:
+            As `CallRunner.call`.
+        """
+        if self._runner is None or self._inline is None:
+            raise ProblemError("closing", "the service is not loaded")
+        if self._choice.inline(function.key):
+            started = perf_counter()
+            try:
+                return self._inline.call(
+                    function.module,
+                    function.name,
+                    args,
+                    timeout=min(options.timeout, INLINE_TIME),
+                    call_parameters=options.call_parameters,
+                )
+            finally:
+                self._choice.measured(function.key, perf_counter() - started)
+        if not self._choice.measures:
+            return await self._runner.call(function, args, options, gone)
+        started = perf_counter()
+        result = await self._runner.call(function, args, options, gone)
+        self._choice.measured(function.key, perf_counter() - started)
+        return result
+
+    async def close(self) -> None:
+        """Free everything; calls that run get the time of `Limits.drain`."""
+        runner, self._runner = self._runner, None
+        if self._inline is not None:
+            self._inline.close()
+            self._inline = None
+        for task in self._old:
+            task.cancel()
+        if runner is not None:
+            with contextlib.suppress(Exception):
+                await runner.close(self._settings.limits.drain)

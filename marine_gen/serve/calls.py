@@ -1,0 +1,193 @@
+"""Calls: from the body of a request to the body of its response."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any, Protocol
+
+from marine_gen.serve.backend import ClientGoneError, Gone, Options
+from marine_gen.serve.exchange import Exchange
+from marine_gen.serve.figures import OK, Figures
+from marine_gen.serve.functions import Function, read_json
+from marine_gen.serve.negotiation import JSON, OCTETS, Wanted, body_form, wanted
+from marine_gen.serve.parameters import OptionsReader
+from marine_gen.serve.settings import Settings
+from marine_gen.serve.spans import Spans
+from marine_gen.wire.forms import PLAIN, Form
+from marine_gen.wire.problems import ProblemError, problem_of
+
+logger = logging.getLogger("marine_gen.serve")
+
+_AT_ONCE = 64
+"""Calls of one batch that wait for a thread at a time: others want room in the queue too."""
+
+
+class Runner(Protocol):
+    """What runs calls: all copies of the service, or one instance."""
+
+    async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
+        """See `Backend.call`."""
+
+
+class Calls:
+    """Answers requests for calls."""
+
+    def __init__(self, settings: Settings, figures: Figures) -> None:
+        self._limits, self._figures = settings.limits, figures
+        self._options = OptionsReader(settings)
+        self._spans = Spans()
+
+    async def call(self, exchange: Exchange, function: Function, runner: Runner) -> None:
+        """Run the call that a request asks for, and answer it.
+
+        Raises:
+            ProblemError: the call was not made, or failed.
+            ClientGoneError, ConnectionError: there is nobody to answer.
+        """
+        headers = exchange.headers
+        options = self._options.read(headers)
+        content_type = headers.get(b"content-type")
+        form: Form | None = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
+        accept = wanted(exchange.header(b"accept"), form or PLAIN)
+        octets = accept.octets and function.octets_out
+        if not octets and not accept.json:
+            raise ProblemError("not-acceptable", f"`{function.key}` gives no byte array, so no {OCTETS}")
+        body = await exchange.body(self._limits.body)
+        if content_type is None and body:
+            body_form("")
+        args = self._arguments(function, body, form)
+        value = await self._run(exchange.headers, function, runner, args, options, exchange.gone)
+        if octets:
+            await exchange.respond(200, value, b"application/octet-stream")
+            return
+        text = self._counted(function, lambda: function.result(value, accept.form))
+        kind = JSON if accept.form == PLAIN else accept.form.media_type
+        await exchange.respond(200, text.encode(), kind.encode("ascii"))
+
+    def _arguments(self, function: Function, body: bytes, form: Form | None) -> list[Any]:
+        if form is not None:
+            args: list[Any] = self._counted(function, lambda: function.arguments(body, form, self._limits.depth))
+            return args
+        if not function.octets_in:
+            raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")
+        return [body]
+
+    def _counted(self, function: Function, convert: Callable[[], Any]) -> Any:
+        """The result of `convert`; a failure counts as a call that failed."""
+        try:
+            return convert()
+        except Exception as error:
+            problem = problem_of(error)
+            self._figures.call(function.module, function.name, problem.kind.code, 0.0)
+            raise problem from error
+
+    async def _run(
+        self,
+        headers: Mapping[bytes, bytes],
+        function: Function,
+        runner: Runner,
+        args: list[Any],
+        options: Options,
+        gone: Gone | None,
+    ) -> Any:
+        """The result of a call, counted and logged.
+
+        Raises:
+            ProblemError: it failed. ClientGoneError: nobody waits for it any more.
+        """
+        figures, started, code = self._figures, perf_counter(), OK
+        figures.running += 1
+        try:
+            with self._spans.call(function, headers):
+                return await runner.call(function, args, options, gone)
+        except (ClientGoneError, asyncio.CancelledError):
+            code = "cancelled"
+            figures.cancelled += 1
+            raise
+        except BaseException as error:
+            problem = problem_of(error)
+            code = problem.kind.code
+            if problem.kind.status >= 500:
+                logger.warning(
+                    "call of %s failed: %s", function.key, error, exc_info=code in ("internal", "host-function")
+                )
+            raise problem from error
+        finally:
+            figures.running -= 1
+            figures.call(function.module, function.name, code, perf_counter() - started)
+
+    async def batch(self, exchange: Exchange, find: Callable[[str, str], Function], runner: Runner) -> None:
+        """Run many calls, and answer with an array of results and problems in their order.
+
+        Raises:
+            ProblemError: the body is not a batch. ClientGoneError, ConnectionError: there is nobody to answer.
+        """
+        options = self._options.read(exchange.headers)
+        form = body_form(exchange.header(b"content-type"))
+        if form is None:
+            raise ProblemError("media-type", f"a batch is {JSON}")
+        accept = wanted(exchange.header(b"accept"), form)
+        if not accept.json:
+            raise ProblemError("not-acceptable", f"the results of a batch are {JSON}")
+        document = read_json(await exchange.body(self._limits.body), self._limits.depth)
+        if not isinstance(document, list):
+            raise ProblemError("request", "a batch is an array of objects with `module`, `function` and `arguments`")
+        if len(document) > self._limits.batch:
+            raise ProblemError("request", f"a batch has at most {self._limits.batch} calls, not {len(document)}")
+        turns = asyncio.Semaphore(max(1, min(_AT_ONCE, self._limits.queue // 2)))
+
+        async def one(item: Any) -> str:
+            async with turns:
+                return await self._item(item, form, accept, find, runner, options, exchange.headers)
+
+        texts = await _unless_gone([asyncio.ensure_future(one(item)) for item in document], exchange.gone)
+        kind = JSON if accept.form == PLAIN else accept.form.media_type
+        await exchange.respond(200, f"[{','.join(texts)}]".encode(), kind.encode("ascii"))
+
+    async def _item(
+        self,
+        item: Any,
+        form: Form,
+        accept: Wanted,
+        find: Callable[[str, str], Function],
+        runner: Runner,
+        options: Options,
+        headers: Mapping[bytes, bytes],
+    ) -> str:
+        """The outcome of one call of a batch, as JSON."""
+        try:
+            if not isinstance(item, dict) or not item.keys() <= {"module", "function", "arguments"}:
+                raise ProblemError("request", "a call is an object with `module`, `function` and `arguments`")
+            names = item.get("module"), item.get("function")
+            if not isinstance(names[0], str) or not isinstance(names[1], str):
+                raise ProblemError("request", "`module` and `function` are strings")
+            function = find(names[0], names[1])
+            args = self._counted(function, lambda: function.arguments_of(item.get("arguments"), form))
+            value = await self._run(headers, function, runner, args, options, None)
+            return f'{{"result":{self._counted(function, lambda: function.result(value, accept.form))}}}'
+        except ProblemError as problem:
+            return json.dumps({"problem": problem.document()})
+
+
+async def _unless_gone(tasks: list[asyncio.Task[str]], gone: Callable[[], Awaitable[None]]) -> list[str]:
+    """The results of all tasks, which end when the client goes away.
+
+    Raises:
+        ClientGoneError: it did.
+    """
+    if not tasks:
+        return []
+    together, leaving = asyncio.gather(*tasks), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((together, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not together.done():
+            raise ClientGoneError
+        return together.result()
+    finally:
+        together.cancel()
+        leaving.cancel()
+        await asyncio.wait(tasks)

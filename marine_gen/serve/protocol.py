@@ -1,0 +1,117 @@
+"""HTTP connections with limits: heads that take too long or are too large, idle connections, too many of them.
+
+uvicorn has a time limit between requests; it has none for a connection that never sends a whole head, and none for the
+size of one. Both are cheap attacks, so this protocol adds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from marine_gen.serve.settings import Limits
+from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
+
+
+class Connections:
+    """The open connections of a process, and the limits of each.
+
+    Attributes:
+        limits: see `Limits`.
+        idle: those without a request, the one that has been idle longest first.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.idle: OrderedDict[LimitedProtocol, None] = OrderedDict()
+        self.open = 0
+
+    def make(self, **options: Any) -> LimitedProtocol:
+        """A protocol for a new connection; uvicorn calls it."""
+        return LimitedProtocol(self, **options)
+
+    def crowded(self) -> None:
+        """There are too many: close the one that has been idle longest."""
+        if self.open > self.limits.connections and self.idle:
+            oldest, _ = self.idle.popitem(last=False)
+            oldest.abort()
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, owner: Connections, **options: Any) -> None:
+        super().__init__(**options)
+        self._owner = owner
+        self._timer: asyncio.TimerHandle | None = None
+        self._head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected; it has to send the head of a request soon."""
+        super().connection_made(transport)
+        self._owner.open += 1
+        self._expect_head()
+        self._owner.crowded()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._owner.open -= 1
+        self._owner.idle.pop(self, None)
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a request has arrived."""
+        if self._reads_head:
+            if self._timer is None:  # between two requests uvicorn's own time limit holds
+                self._expect_head()
+            self._head += len(data)
+        super().data_received(data)
+        if self._head > self._owner.limits.header_size and self._reads_head and not self.transport.is_closing():
+            self._refuse(ProblemError("headers", f"the head has more than {self._owner.limits.header_size} bytes"))
+
+    def on_headers_complete(self) -> None:
+        """The head of a request is there."""
+        self._disarm()
+        self._owner.idle.pop(self, None)
+        self._head = 0
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """A response was sent."""
+        super().on_response_complete()
+        if self._reads_head and not self.transport.is_closing():
+            self._owner.idle[self] = None
+
+    @property
+    def _reads_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        self._owner.idle[self] = None
+        self._owner.idle.move_to_end(self)
+        self._timer = self.loop.call_later(self._owner.limits.header_time, self.abort)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def abort(self) -> None:
+        """Close the connection without waiting for the client."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _refuse(self, problem: ProblemError) -> None:
+        body = json.dumps(problem.document()).encode("ascii")
+        kind = problem.kind
+        head = (
+            f"HTTP/1.1 {kind.status} {kind.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()

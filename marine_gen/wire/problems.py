@@ -1,0 +1,202 @@
+"""Problems: what goes wrong with a request, as codes, statuses and documents (RFC 9457).
+
+Codes never change their meaning. Those of calls stand for the error classes of `marine_runtime`, so that a client can
+raise what the server caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marine_runtime.errors import (
+    ArgumentError,
+    CallError,
+    CallTimeoutError,
+    ExitError,
+    FuelLimitError,
+    MarineError,
+    MemoryLimitError,
+    ResultError,
+    StateError,
+    TrapError,
+    ValueLimitError,
+)
+from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
+
+MEDIA_TYPE = "application/problem+json"
+
+TYPE = "urn:marine-gen:problem:"
+"""What the `type` of a document begins with; the code is the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes:
+        code: its name in documents, logs and metrics.
+        status: the HTTP status.
+        title: a sentence that is the same each time.
+    """
+
+    code: str
+    status: int
+    title: str
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.code: kind
+    for kind in (
+        Kind("json", 400, "The body is not JSON"),
+        Kind("request", 400, "The request is malformed"),
+        Kind("token", 401, "A bearer token is needed"),
+        Kind("origin", 403, "Pages of other origins may not call this server"),
+        Kind("not-found", 404, "There is no such resource"),
+        Kind("method", 405, "The resource does not know this method"),
+        Kind("not-acceptable", 406, "No accepted media type can be made"),
+        Kind("slow", 408, "The request took too long to arrive"),
+        Kind("body-size", 413, "The body is too large"),
+        Kind("media-type", 415, "The media type of the body is not known here"),
+        Kind("host", 421, "The server does not answer for this host"),
+        Kind("argument", 422, "An argument does not fit the signature"),
+        Kind("headers", 431, "The header fields are too large"),
+        Kind("trap", 500, "The guest trapped"),
+        Kind("exit", 500, "The guest ended its program"),
+        Kind("fuel-limit", 500, "The call used up its fuel"),
+        Kind("value-limit", 500, "A value shares its parts too often"),
+        Kind("result", 500, "The result can't be represented"),
+        Kind("call", 500, "The call failed"),
+        Kind("host-function", 500, "A host function failed"),
+        Kind("worker", 500, "The worker of the call died"),
+        Kind("internal", 500, "The server failed"),
+        Kind("busy", 503, "Too many calls wait"),
+        Kind("instances", 503, "There are too many instances"),
+        Kind("closing", 503, "The server is closing"),
+        Kind("timeout", 504, "The call took too long"),
+        Kind("memory-limit", 507, "The service reached its memory limit"),
+    )
+}
+
+RETRY = frozenset({"busy", "instances", "closing"})
+"""Codes whose responses say when to try again."""
+
+CLASSES: Mapping[str, type[Exception]] = {
+    "argument": ArgumentError,
+    "not-found": ArgumentError,
+    "json": ArgumentError,
+    "exit": ExitError,
+    "trap": TrapError,
+    "timeout": CallTimeoutError,
+    "fuel-limit": FuelLimitError,
+    "value-limit": ValueLimitError,
+    "memory-limit": MemoryLimitError,
+    "call": CallError,
+    "result": ResultError,
+    "worker": WorkerDiedError,
+    "busy": PoolFullError,
+    "closing": PoolClosedError,
+}
+"""The error class that a client raises for a code."""
+
+_ORDER: tuple[tuple[type[BaseException], str], ...] = (
+    (ArgumentError, "argument"),
+    (ExitError, "exit"),
+    (TrapError, "trap"),
+    (CallTimeoutError, "timeout"),
+    (FuelLimitError, "fuel-limit"),
+    (ValueLimitError, "value-limit"),
+    (MemoryLimitError, "memory-limit"),
+    (CallError, "call"),
+    (ResultError, "result"),
+    (WorkerDiedError, "worker"),
+    (PoolFullError, "busy"),
+    (PoolClosedError, "closing"),
+    (PoolError, "closing"),
+    (StateError, "closing"),
+)
+
+
+class ProblemError(MarineError):
+    """A request that is answered by a problem document.
+
+    Attributes:
+        kind: which problem it is.
+        detail: what happened this time.
+        members: further members of the document.
+        headers: further header fields of the response.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        members: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind, self.detail = KINDS[code], detail
+        self.members, self.headers = dict(members or {}), dict(headers or {})
+
+    def document(self, request: str = "") -> dict[str, Any]:
+        """The problem document; `request` is the identifier of the request in the log."""
+        kind = self.kind
+        document = {"type": TYPE + kind.code, "title": kind.title, "status": kind.status, "detail": self.detail}
+        document |= {"code": kind.code, **self.members}
+        return document | ({"request": request} if request else {})
+
+
+def problem_of(error: BaseException) -> ProblemError:
+    """What a client is told of an exception of a call: never a traceback, nor the text of a stranger's exception."""
+    if isinstance(error, ProblemError):
+        return error
+    code = next((code for kind, code in _ORDER if isinstance(error, kind)), None)
+    stranger = error if code is None else _stranger(error)
+    if stranger is not None:
+        if isinstance(stranger, MarineError):
+            return ProblemError("internal", "the request failed; the log of the server says why")
+        name = type(stranger).__name__
+        return ProblemError("host-function", f"a host function raised {name}; the log of the server says more")
+    assert code is not None
+    members: dict[str, Any] = {}
+    if isinstance(error, ArgumentError):
+        members["path"] = error.path
+    if isinstance(error, CallError):
+        members["path"] = error.path
+        if error.site is not None:
+            site = error.site
+            members["site"] = {
+                "module": site.module,
+                "function": site.function,
+                "side": site.side,
+                "index": site.index,
+                "instruction": site.instruction,
+            }
+        members["causes"] = _causes(error)
+    if isinstance(error, ExitError):
+        members["exit_code"] = error.code
+    if isinstance(error, (FuelLimitError, MemoryLimitError)):
+        members["limit"] = error.limit
+    if isinstance(error, MemoryLimitError):
+        members["rejects"] = error.rejects
+    return ProblemError(code, str(error), members)
+
+
+def _stranger(error: BaseException) -> BaseException | None:
+    """The exception of a host function that `console.host_file` has turned into a failure of the call, if it is one."""
+    while type(error) is CallError and isinstance(error.__cause__, Exception):
+        if not isinstance(error.__cause__, MarineError):
+            return error.__cause__ if error.reason.startswith("host function ") else None
+        error = error.__cause__
+    return None
+
+
+def _causes(error: CallError) -> list[str]:
+    """The errors of the adapters that a failure passed, down to the first one; those of host functions are left out."""
+    causes, cause = [], error.__cause__
+    while isinstance(cause, CallError):
+        causes.append(str(cause))
+        cause = cause.__cause__
+    return causes
