@@ -101,6 +101,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, as everything else, by a problem document."""
+        self._refuse(ProblemError("request", "this is not a request of HTTP/1.1"))
+
     def abort(self) -> None:
         """Close the connection without waiting for the client."""
         if self.transport is not None:
