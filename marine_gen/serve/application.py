@@ -46,6 +46,8 @@ class Application:
         figures: what it counts.
         instances: copies of clients.
         connections: tells how many connections are open; the server sets it.
+        draining: whether the server ends.
+        guarded: whether the server itself ends connections whose bodies do not arrive in time.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,7 +57,7 @@ class Application:
         self.instances = Instances(self.backend, settings.limits, self._worker)
         self.peers = Peers(settings.peers, self._worker, self)
         self.connections: Callable[[], int] = lambda: 0
-        self.draining = False
+        self.draining = self.guarded = False
         self._guard, self._calls = Guard(settings.access), Calls(settings, self.figures)
         self._operations = Operations(self)
         self._starting = asyncio.Lock()
@@ -110,7 +112,8 @@ class Application:
         if not self._started:
             await self.start()
         self._requests += 1
-        exchange = Exchange(scope, receive, send, f"{self._worker}-{self._requests:x}", self.settings.limits.body_time)
+        identifier = f"{self._worker}-{self._requests:x}"
+        exchange = Exchange(scope, receive, send, identifier, self.settings.limits.body_time, guarded=self.guarded)
         started = perf_counter()
         try:
             await self._answer(exchange)

@@ -47,6 +47,58 @@ class ClientGoneError(Exception):
     """The client has closed its connection, so there is nobody to answer."""
 
 
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+class _Watch:
+    """Gives a call up when its client has gone, or when it does not begin in time. Short calls end before it begins.
+
+    Attributes:
+        reason: why the call was given up.
+    """
+
+    __slots__ = ("_future", "_gone", "_loop", "_task", "_timeout", "_timer", "_waiter", "reason")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: Future[Any],
+        waiter: asyncio.Future[None],
+        timeout: float,
+        gone: Gone | None,
+    ) -> None:
+        self._loop, self._future, self._waiter, self._timeout, self._gone = loop, future, waiter, timeout, gone
+        self.reason: BaseException | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer = loop.call_later(PATIENCE, self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        leaving = asyncio.ensure_future(self._gone()) if self._gone else self._loop.create_future()
+        try:
+            # A call that runs has a limit of its own.
+            done, _ = await asyncio.wait([leaving], timeout=self._timeout)
+            if not done and not self._future.running():
+                self.reason = ProblemError("busy", f"the call did not begin within {self._timeout:g} s")
+            elif not done:
+                await leaving
+            if leaving.done():
+                self.reason = ClientGoneError()
+            self._waiter.cancel()
+        finally:
+            leaving.cancel()
+
+    def end(self) -> None:
+        """The call is over."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
 class CallRunner:
     """A pool, called from the event loop.
 
@@ -74,48 +126,24 @@ class CallRunner:
             wait=0,
         )
         loop = asyncio.get_running_loop()
-        waiter = asyncio.wrap_future(future, loop=loop)
-        watcher: list[asyncio.Task[None]] = []
-        reasons: list[BaseException] = []
+        waiter: asyncio.Future[None] = loop.create_future()
 
-        def watch() -> None:
-            watcher.append(loop.create_task(self._watch(future, waiter, options.timeout, gone, reasons)))
+        def arrived(_: Future[Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(_wake, waiter)
 
-        timer = loop.call_later(PATIENCE, watch)
+        future.add_done_callback(arrived)
+        watch = _Watch(loop, future, waiter, options.timeout, gone)
         try:
-            return await waiter
+            await waiter
         except asyncio.CancelledError:
             self._stop(future)
-            if reasons:
-                raise reasons[0] from None
+            if watch.reason is not None:
+                raise watch.reason from None
             raise
         finally:
-            timer.cancel()
-            for task in watcher:
-                task.cancel()
-
-    async def _watch(
-        self,
-        future: Future[Any],
-        waiter: asyncio.Future[Any],
-        timeout: float,
-        gone: Gone | None,
-        reasons: list[BaseException],
-    ) -> None:
-        """Give a call up when its client has gone, or when it did not begin in time."""
-        leaving = asyncio.ensure_future(gone()) if gone else asyncio.get_running_loop().create_future()
-        try:
-            # A call that runs has a limit of its own.
-            done, _ = await asyncio.wait([leaving], timeout=timeout)
-            if not done and not future.running():
-                reasons.append(ProblemError("busy", f"the call did not begin within {timeout:g} s"))
-            elif not done:
-                await leaving
-            if leaving.done():
-                reasons.append(ClientGoneError())
-            waiter.cancel()
-        finally:
-            leaving.cancel()
+            watch.end()
+        return future.result()
 
     def _stop(self, future: Future[Any]) -> None:
         """Drop or interrupt a call, without waiting for it."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -51,8 +52,7 @@ class Calls:
         headers = exchange.headers
         options = self._options.read(headers)
         content_type = headers.get(b"content-type")
-        form: Form | None = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
-        accept = wanted(exchange.header(b"accept"), form or PLAIN)
+        form, accept = _negotiated(content_type, headers.get(b"accept", b""))
         octets = accept.octets and function.octets_out
         if not octets and not accept.json:
             raise ProblemError("not-acceptable", f"`{function.key}` gives no byte array, so no {OCTETS}")
@@ -64,22 +64,21 @@ class Calls:
         if octets:
             await exchange.respond(200, value, b"application/octet-stream")
             return
-        text = self._counted(function, lambda: function.result(value, accept.form))
-        kind = JSON if accept.form == PLAIN else accept.form.media_type
-        await exchange.respond(200, text.encode(), kind.encode("ascii"))
+        text: str = self._counted(function, function.result, value, accept.form)
+        await exchange.respond(200, text.encode(), _media_type(accept.form))
 
     def _arguments(self, function: Function, body: bytes, form: Form | None) -> list[Any]:
         if form is not None:
-            args: list[Any] = self._counted(function, lambda: function.arguments(body, form, self._limits.depth))
+            args: list[Any] = self._counted(function, function.arguments, body, form, self._limits.depth)
             return args
         if not function.octets_in:
             raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")
         return [body]
 
-    def _counted(self, function: Function, convert: Callable[[], Any]) -> Any:
+    def _counted(self, function: Function, convert: Callable[..., Any], *given: Any) -> Any:
         """The result of `convert`; a failure counts as a call that failed."""
         try:
-            return convert()
+            return convert(*given)
         except Exception as error:
             problem = problem_of(error)
             self._figures.call(function.module, function.name, problem.kind.code, 0.0)
@@ -145,8 +144,7 @@ class Calls:
                 return await self._item(item, form, accept, find, runner, options, exchange.headers)
 
         texts = await _unless_gone([asyncio.ensure_future(one(item)) for item in document], exchange.gone)
-        kind = JSON if accept.form == PLAIN else accept.form.media_type
-        await exchange.respond(200, f"[{','.join(texts)}]".encode(), kind.encode("ascii"))
+        await exchange.respond(200, f"[{','.join(texts)}]".encode(), _media_type(accept.form))
 
     async def _item(
         self,
@@ -166,11 +164,27 @@ class Calls:
             if not isinstance(names[0], str) or not isinstance(names[1], str):
                 raise ProblemError("request", "`module` and `function` are strings")
             function = find(names[0], names[1])
-            args = self._counted(function, lambda: function.arguments_of(item.get("arguments"), form))
+            args = self._counted(function, function.arguments_of, item.get("arguments"), form)
             value = await self._run(headers, function, runner, args, options, None)
-            return f'{{"result":{self._counted(function, lambda: function.result(value, accept.form))}}}'
+            return f'{{"result":{self._counted(function, function.result, value, accept.form)}}}'
         except ProblemError as problem:
             return json.dumps({"problem": problem.document()})
+
+
+@lru_cache(256)
+def _negotiated(content_type: bytes | None, accept: bytes) -> tuple[Form | None, Wanted]:
+    """The form of the body, None for octets, and what the response is to be.
+
+    Raises:
+        ProblemError: as `body_form` and `wanted`.
+    """
+    form = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
+    return form, wanted(accept.decode("latin-1"), form or PLAIN)
+
+
+@cache
+def _media_type(form: Form) -> bytes:
+    return form.media_type.encode("ascii")
 
 
 async def _unless_gone(tasks: list[asyncio.Task[str]], gone: Callable[[], Awaitable[None]]) -> list[str]:

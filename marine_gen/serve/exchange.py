@@ -15,6 +15,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _LARGE = 64 << 10
+_SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-length", b"content-type"})
 _COMMON = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -32,13 +33,15 @@ class Exchange:
         status: the status of the response; 0 while there is none.
     """
 
-    __slots__ = ("_receive", "_send", "_time", "headers", "identifier", "method", "scope", "status")
+    __slots__ = ("_guarded", "_receive", "_send", "_time", "headers", "identifier", "method", "scope", "status")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, identifier: str, time: float) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, identifier: str, time: float, *, guarded: bool = False
+    ) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = {}
-        self.identifier, self._time, self.status = identifier, time, 0
+        self.identifier, self._time, self._guarded, self.status = identifier, time, guarded, 0
 
     def read_headers(self) -> None:
         """Take the header fields.
@@ -48,9 +51,12 @@ class Exchange:
         """
         found = self.headers
         for name, value in self.scope["headers"]:
-            if name in found and name in (b"host", b"origin", b"authorization", b"content-length", b"content-type"):
+            if name not in found:
+                found[name] = value
+            elif name in _SINGLE:
                 raise ProblemError("request", f"the header field `{name.decode('latin-1')}` is there twice")
-            found[name] = found[name] + b"," + value if name in found else value
+            else:
+                found[name] += b"," + value
 
     def header(self, name: bytes) -> str:
         """One header field, or an empty text."""
@@ -67,25 +73,32 @@ class Exchange:
         announced = self.headers.get(b"content-length")
         if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
             raise _too_large(limit)
-        parts: list[bytes] = []
-        size = 0
+        if self._guarded:  # the server closes connections whose bodies don't arrive
+            return await self._read(limit)
         try:
             async with asyncio.timeout(self._time):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ConnectionError
-                    part = message.get("body", b"")
-                    size += len(part)
-                    if size > limit:
-                        raise _too_large(limit)
-                    if part:
-                        parts.append(part)
-                    if not message.get("more_body", False):
-                        return parts[0] if len(parts) == 1 else b"".join(parts)
+                return await self._read(limit)
         except TimeoutError:
             text = f"the body did not arrive within {self._time:g} s"
             raise ProblemError("slow", text, headers={"Connection": "close"}) from None
+
+    async def _read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            part: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            if not parts and not more and len(part) <= limit:
+                return part
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+            if not more:
+                return b"".join(parts)
 
     async def gone(self) -> None:
         """Wait until the client goes away; call it when the body has been read."""

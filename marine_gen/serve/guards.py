@@ -36,13 +36,13 @@ class Guard:
         Raises:
             ProblemError: it does not.
         """
-        host = headers.get(b"host", b"").decode("latin-1")
+        host = headers.get(b"host", b"")
         if not self._known(host):
             raise ProblemError(
                 "host", "requests may be addressed to `localhost`, to an IP address, or to a name that was allowed"
             )
         origin = headers.get(b"origin")
-        if origin is not None and not _same(origin.decode("latin-1"), host):
+        if origin is not None and not _same(origin.decode("latin-1"), host.decode("latin-1")):
             raise ProblemError("origin", "the request comes from a page of another origin")
         if method not in _SAFE and headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise ProblemError("origin", "the request comes from a page of another origin")
@@ -60,7 +60,8 @@ class Guard:
         if scheme.lower() != b"bearer" or not hmac.compare_digest(_digest(given.strip()), self._token):
             raise ProblemError("token", "send `Authorization: Bearer` with the token of this server", headers=_BEARER)
 
-    def _knows(self, host: str) -> bool:
+    def _knows(self, field: bytes) -> bool:
+        host = field.decode("latin-1")
         try:
             parts = urlsplit(f"//{host}")
             name, _ = (parts.hostname or "").rstrip("."), parts.port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from marine_gen.wire.forms import Form
 from marine_gen.wire.problems import ProblemError
@@ -66,7 +65,6 @@ def _form(media: MediaType) -> Form:
     return Form(media.parameters.get("bytes") == "base64", media.parameters.get("int64") == "string")
 
 
-@lru_cache(256)
 def body_form(content_type: str) -> Form | None:
     """The form of a JSON body; None for a body of octets.
 
@@ -85,7 +83,6 @@ def body_form(content_type: str) -> Form | None:
     return _form(media)
 
 
-@lru_cache(256)
 def wanted(accept: str, form: Form) -> Wanted:
     """What a client accepts; without a word about the form of JSON it gets that of its own body, `form`.
 

@@ -21,8 +21,9 @@ def path_of(module: str, function: str) -> str:
 
 def raw_path(scope: Mapping[str, Any]) -> bytes:
     """The path of a request below the mount point of the application, percent-encoded."""
-    root = scope.get("root_path", "")
-    raw = scope.get("raw_path")
+    root, raw = scope.get("root_path", ""), scope.get("raw_path")
+    if raw and not root and b"?" not in raw:
+        return bytes(raw)
     path: bytes = quote(scope["path"]).encode("ascii") if raw is None else raw.partition(b"?")[0]
     prefix = quote(root).encode("ascii")
     return path[len(prefix) :] if prefix and path.startswith(prefix) else path

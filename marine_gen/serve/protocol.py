@@ -71,6 +71,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._expect_head()
             self._head += len(data)
         super().data_received(data)
+        if self.cycle is not None and self.cycle.more_body and self._timer is None and not self.cycle.response_complete:
+            self._timer = self.loop.call_later(self._owner.limits.body_time, self._late)
         if self._head > self._owner.limits.header_size and self._reads_head and not self.transport.is_closing():
             self._refuse(ProblemError("headers", f"the head has more than {self._owner.limits.header_size} bytes"))
 
@@ -80,6 +82,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._owner.idle.pop(self, None)
         self._head = 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body of a request is there."""
+        self._disarm()
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """A response was sent."""
@@ -100,6 +107,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _late(self) -> None:
+        """The body has not arrived in time."""
+        self._timer = None
+        if not self._reads_head and not self.cycle.response_started:
+            self._refuse(ProblemError("slow", f"the body did not arrive within {self._owner.limits.body_time:g} s"))
+        self.abort_soon()
+
+    def abort_soon(self) -> None:
+        """Close the connection, after a moment for what is to be sent."""
+        self.loop.call_later(1.0, self.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, as everything else, by a problem document."""

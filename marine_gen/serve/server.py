@@ -156,6 +156,7 @@ def make(settings: Settings) -> Application:
     """The application of a process."""
     logs.configure(as_json=settings.json_log)
     application = Application(settings)
+    application.guarded = True
     application.connections = lambda: sum(item.open for item in _connections)
     return application
 

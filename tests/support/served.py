@@ -65,6 +65,7 @@ def served(target: Any = None, **settings: Any) -> Iterator[Served]:
         **settings,
     )
     connections = Connections(application.settings.limits)
+    application.guarded = True
     application.connections = lambda: connections.open
     config = uvicorn.Config(
         application,

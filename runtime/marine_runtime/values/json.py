@@ -50,9 +50,10 @@ def parse(text: str) -> Any:
     if not isinstance(text, str):
         raise ArgumentError(f"expected JSON text as str, got {_kind(text)}")
     try:
+        if text.startswith("\ufeff"):
+            return json.loads(text)  # refuses it
         # The hook costs a call per number, so it is there only for texts that may need it.
-        parse_int = _parse_int if "-0" in text else None
-        return json.loads(text, parse_int=parse_int, parse_constant=_refuse)
+        return (_EXACT if "-0" in text else _USUAL).decode(text)
     except json.JSONDecodeError as error:
         problem = error.msg[:1].lower() + error.msg[1:]
         raise ArgumentError(f"invalid JSON at line {error.lineno}, column {error.colno}: {problem}") from None
@@ -79,6 +80,10 @@ def _refuse(constant: str) -> Any:
 
 def _parse_int(digits: str) -> int:
     return _MINUS_ZERO if digits == "-0" else int(digits)
+
+
+_USUAL = json.JSONDecoder(parse_constant=_refuse)
+_EXACT = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int)
 
 
 def _place(text: str, position: int) -> str:
