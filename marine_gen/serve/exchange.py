@@ -131,7 +131,7 @@ class Exchange:
             fields += _COMMON
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         content = {"type": "http.response.body", "body": b"" if self.method == "HEAD" else body}
-        if len(body) < _LARGE:
+        if self._guarded or len(body) < _LARGE:
             await self._send(content)
             return
         try:

@@ -48,7 +48,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(**options)
         self._owner = owner
         self._timer: asyncio.TimerHandle | None = None
-        self._head = 0
+        self._stalled: asyncio.TimerHandle | None = None
+        self._head = self._unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
@@ -62,6 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._owner.open -= 1
         self._owner.idle.pop(self, None)
         self._disarm()
+        self._end_stall()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -107,6 +109,31 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def pause_writing(self) -> None:
+        """The client does not take its response as fast as it is sent."""
+        super().pause_writing()
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self._owner.limits.body_time, self._check_progress)
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        super().resume_writing()
+        self._end_stall()
+
+    def _check_progress(self) -> None:
+        """Close the connection of a client that has taken nothing for long."""
+        left = self.transport.get_write_buffer_size()
+        if left >= self._unsent:
+            self.abort()
+            return
+        self._unsent = left
+        self._stalled = self.loop.call_later(self._owner.limits.body_time, self._check_progress)
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _late(self) -> None:
         """The body has not arrived in time."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import resource
+import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
 from marine_gen.serve import logs
@@ -21,6 +23,9 @@ from marine_gen.serve.application import Application
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, Limits, Settings
 from marine_runtime.errors import ConfigError
+
+_START = 60
+"""Seconds that a worker has to start, and to answer its supervisor."""
 
 _SPARE = 64
 """Descriptors that a process needs for other things than connections."""
@@ -114,7 +119,7 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         supervisor = Multiprocess(_config(shared, workers), sockets=[sock])
         supervisor.run()
         sock.close()
-        return 0 if all(process.exitcode in (0, None) for process in supervisor.processes) else 1
+        return 0 if all(process.exitcode in (0, None, -signal.SIGTERM) for process in supervisor.processes) else 1
 
 
 class _Server(uvicorn.Server):
@@ -122,8 +127,18 @@ class _Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """See `uvicorn.Server.run`."""
-        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        with contextlib.suppress(SystemExit):
             super().run(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See `uvicorn.Server.capture_signals`; a signal that was obeyed does not end the process once more."""
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _config(settings: Settings, workers: int) -> uvicorn.Config:
@@ -144,6 +159,7 @@ def _config(settings: Settings, workers: int) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=int(max(1, limits.idle_time)),
         timeout_graceful_shutdown=int(max(1, limits.drain)),
+        timeout_worker_healthcheck=_START,
         backlog=2048,
     )
 

@@ -126,9 +126,8 @@ def test_bytes_as_text_and_as_numbers(page: Page, server: Served) -> None:
     outcome(page)
     assert page.evaluate("document.getElementById('result').textContent") == "ünï"
     assert page.evaluate("document.getElementById('extra').textContent").startswith("5 B")
-    page.evaluate(
-        "document.querySelector('#fields select').value = 'hex'; document.querySelector('#fields textarea').value = 'abc'"
-    )
+    page.evaluate("document.querySelector('#fields select').value = 'hex'")
+    page.evaluate("document.querySelector('#fields textarea').value = 'abc'")
     page.evaluate("document.getElementById('send').click()")
     page.wait("document.querySelector('.problem:not([hidden])') !== null")
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from marine_gen.serve.protocol import Connections
 from tests.support.engines import guests
 from tests.support.pools import host_functions, lab
 
-TIME = 20.0
+TIME = 30.0
 """Seconds that nothing in a test should take."""
 
 
@@ -57,13 +57,15 @@ def service() -> dict[str, Any]:
 def served(target: Any = None, **settings: Any) -> Iterator[Served]:
     """Serve a target, the modules of `service` by default, in a thread."""
     options = settings.pop("options", {})
-    limits = settings.pop("limits", {})
+    limits, peers = settings.pop("limits", {}), settings.pop("peers", None)
     application = app(
         service() if target is None else target,
         options={"host_functions": host_functions(), **options},
         limits=Limits(**limits),
         **settings,
     )
+    if peers is not None:
+        application = Application(replace(application.settings, peers=peers))
     connections = Connections(application.settings.limits)
     application.guarded = True
     application.connections = lambda: connections.open
@@ -127,7 +129,7 @@ class ServerProcess:
 
     def ready(self) -> None:
         """Wait until it takes calls."""
-        limit = time.monotonic() + TIME
+        limit = time.monotonic() + 2 * TIME
         while True:
             assert time.monotonic() < limit, self.lines
             try:
@@ -139,9 +141,12 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(target: str | Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[ServerProcess]:
-    """Run `marine-gen serve` on a free port until the end of the block."""
-    command: Sequence[str] = [sys.executable, "-m", "marine_gen", "serve", str(target), "--port", "0", *arguments]
+def serving(
+    target: str | Path, *arguments: str, environment: dict[str, str] | None = None, before: str = "pass"
+) -> Iterator[ServerProcess]:
+    """Run `marine-gen serve` on a free port until the end of the block, after a statement of Python."""
+    program = f"{before}; from marine_gen.cli import main; main()"
+    command: Sequence[str] = [sys.executable, "-c", program, "serve", str(target), "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
     lines: list[str] = []
     found = threading.Event()
