@@ -16,11 +16,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 _LARGE = 64 << 10
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-length", b"content-type"})
-_COMMON = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_OF_PAGES = (_NOSNIFF, (b"cache-control", b"no-store"), (b"cross-origin-resource-policy", b"same-origin"))
+"""What answers have that a page could ask for; it can't ask for others by POST."""
 
 
 class Exchange:
@@ -126,9 +124,11 @@ class Exchange:
         if headers:
             own = {name.lower().encode("ascii"): value.encode("latin-1") for name, value in headers.items()}
             fields += own.items()
-            fields += [item for item in _COMMON if item[0] not in own]
+            fields += [item for item in _OF_PAGES if item[0] not in own]
+        elif self.method == "POST":
+            fields.append(_NOSNIFF)
         else:
-            fields += _COMMON
+            fields += _OF_PAGES
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         content = {"type": "http.response.body", "body": b"" if self.method == "HEAD" else body}
         if self._guarded or len(body) < _LARGE:

@@ -67,33 +67,29 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request has arrived."""
-        if self._reads_head:
+        """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._head = 0
+            self._owner.idle.pop(self, None)
+            self._disarm()
+        elif self._reads_head:
+            self._head += len(data)
             if self._timer is None:  # between two requests uvicorn's own time limit holds
                 self._expect_head()
-            self._head += len(data)
-        super().data_received(data)
-        if self.cycle is not None and self.cycle.more_body and self._timer is None and not self.cycle.response_complete:
+            if self._head > self._owner.limits.header_size and not self.transport.is_closing():
+                self._refuse(ProblemError("headers", f"the head has more than {self._owner.limits.header_size} bytes"))
+            return
+        if not self.cycle.more_body:
+            self._disarm()
+        elif self._timer is None and not self.cycle.response_complete:
             self._timer = self.loop.call_later(self._owner.limits.body_time, self._late)
-        if self._head > self._owner.limits.header_size and self._reads_head and not self.transport.is_closing():
-            self._refuse(ProblemError("headers", f"the head has more than {self._owner.limits.header_size} bytes"))
-
-    def on_headers_complete(self) -> None:
-        """The head of a request is there."""
-        self._disarm()
-        self._owner.idle.pop(self, None)
-        self._head = 0
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The body of a request is there."""
-        self._disarm()
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """A response was sent."""
         super().on_response_complete()
-        if self._reads_head and not self.transport.is_closing():
+        if self._reads_head:
             self._owner.idle[self] = None
 
     @property
