@@ -40,6 +40,7 @@ format: $(STAMP)
 # Rewrites the parts of the documentation that come from tables in the code.
 docs: $(STAMP)
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/layers.py
 
 # Rewrites the expectations of the golden tests; read the diff before you commit it.
 bless: $(STAMP)

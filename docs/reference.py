@@ -19,10 +19,10 @@ from marine_gen.artifact import compile_service, read_target
 from marine_gen.artifact.fuse import fuse
 from marine_gen.diagnostics import codes
 from marine_gen.graph import build_graph, render_svg
-from marine_gen.interfaces import INSTRUCTIONS, Immediate, Operator
+from marine_gen.interfaces import INSTRUCTIONS, Immediate, InstructionKind, Operator
 from marine_gen.interfaces.instructions import Effect, Slot
+from marine_gen.parsing.grammar import grammar_text
 from marine_gen.passes import print_fused
-from marine_gen.text.grammar import grammar_text
 from marine_runtime import ServiceConfig
 
 DOCS = Path(__file__).parent
@@ -70,7 +70,7 @@ of the same width, where the bits are kept. Floats need no conversion.
 """,
 }
 
-_COLUMNS = "| instruction | opcode | immediate | stack | meaning |\n| --- | --- | --- | --- | --- |\n"
+_COLUMNS = "| instruction | opcode | kind | immediate | stack | meaning |\n| --- | --- | --- | --- | --- | --- |\n"
 
 _SLOTS = {
     Slot.ARGUMENT: "t",
@@ -97,19 +97,16 @@ def instructions_page() -> str:
 
 
 def _group(operator: Operator) -> str:
-    if operator.is_conversion:
+    if operator.kind is InstructionKind.CONVERT:
         return "Conversions"
-    return (
-        "Memory"
-        if operator.mnemonic.split(".")[0] in ("string", "array", "record", "byte_array")
-        else "Stack and calls"
-    )
+    return "Stack and calls" if operator.moves is None else "Memory"
 
 
 def _row(operator: Operator) -> str:
     immediate = "" if operator.immediate is Immediate.NONE else operator.immediate.value
     effect = f"{_effect(operator.pops)} → {_effect(operator.pushes)}"
-    return f"| `{operator.mnemonic}` | 0x{operator.opcode:02x} | {immediate} | {effect} | {operator.doc} |\n"
+    head = f"| `{operator.mnemonic}` | 0x{operator.opcode:02x} | {operator.kind.value}"
+    return f"{head} | {immediate} | {effect} | {operator.doc} |\n"
 
 
 def _effect(effect: Effect) -> str:

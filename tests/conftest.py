@@ -1,16 +1,32 @@
-"""Fixtures that several folders of tests share: a private cache, and services that close themselves."""
+"""What all tests share: a private cache, services that close themselves, independence of the machine."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_runtime import Service
-from tests.support.engines import CONFIGURATIONS, Configuration, Modules, load
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from tests.support.engines import CONFIGURATIONS, HOST_SIDE, Configuration, Modules, load
+
+# A busy machine is no reason to fail. Everything else is as Hypothesis has it, here or in CI.
+settings.register_profile("suite", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def deliverable_interrupts() -> Iterator[None]:
+    """Processes that tests start can be interrupted, also where shells let background jobs ignore SIGINT."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,9 +37,18 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=CONFIGURATIONS, ids=str)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test under each configuration of its tier, unless it chooses some itself."""
+    item = metafunc.definition
+    own = any("configuration" in mark.args[0] for mark in item.iter_markers("parametrize"))
+    if "configuration" in metafunc.fixturenames and not own:
+        tier = HOST_SIDE if item.get_closest_marker("host_side") else CONFIGURATIONS
+        metafunc.parametrize("configuration", tier, indirect=True, ids=str)
+
+
+@pytest.fixture
 def configuration(request: pytest.FixtureRequest) -> Configuration:
-    """Every engine and call layer in turn."""
+    """An engine and a call layer of the test's tier."""
     chosen: Configuration = request.param
     return chosen
 

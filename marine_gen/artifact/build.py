@@ -21,20 +21,17 @@ from pathlib import Path
 
 import marine_runtime
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.fuse import FusedOutput, fuse
+from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, EngineFiles
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
-from marine_runtime.artifact.manifest import FORMAT, MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
-from marine_runtime.errors import LoadError
-from marine_runtime.host.python_module import in_order
+from marine_runtime import LoadError
+from marine_runtime.abi import FORMAT
+from marine_runtime.artifact import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.host import in_order
 from marine_runtime.names import identifiers
-from marine_runtime.wasm import WasmRuntime, assemble, open_runtime
-
-ENGINES = ("fused", "closures")
-"""Engines that have ahead-of-time output, the default one first; `fused` output holds that of `closures` too."""
-
+from marine_runtime.wasm import WasmRuntime, open_runtime
 
 _SOURCES = (".py", ".j2")
 
@@ -110,7 +107,7 @@ def build(
     source: Source,
     output: Path,
     *,
-    engine: str = ENGINES[0],
+    engine: str = BUILT_ENGINES[0],
     force: bool = False,
     native: bool = True,
     metered: bool = False,
@@ -129,8 +126,9 @@ def build(
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
-    if engine not in ENGINES:
-        raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(ENGINES)}")
+    write = BACKENDS[engine].files if engine in BACKENDS else None
+    if write is None:
+        raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
     key = build_key(source, engine, native=native, metered=metered)
     if not force and (found := _up_to_date(output, key)) is not None:
         return BuildResult(output, found, fresh=True)
@@ -139,9 +137,9 @@ def build(
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
-            fused = fuse(compiled) if engine == "fused" else [None] * len(compiled)
             compiler = open_runtime(metered=metered) if native else None
-            entries = [_write_module(directory, compiler, *item) for item in zip(stems, compiled, fused, strict=True)]
+            items = zip(stems, compiled, write(compiled), strict=True)
+            entries = [_write_module(directory, compiler, *item) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -159,30 +157,21 @@ def build(
 
 
 def _write_module(
-    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, fused: FusedOutput | None
+    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
 ) -> ModuleEntry:
-    generated = module.generate()
     charged = module.charged()
-    contents = {
-        "wasm": (f"{stem}.wasm", module.wasm),
-        "text": (f"{stem}.it", module.text().encode()),
-        "python": (f"{stem}.py", generated.source.encode()),
-        "types": (f"{stem}.pyi", generated.stub.encode()),
+    contents: dict[str, tuple[str, bytes]] = {
+        "wasm": (".wasm", module.wasm),
+        "text": (".it", module.text().encode()),
+        **engine.files,
     }
     if charged is not module.wasm:
-        contents["charged"] = (f"{stem}.charged.wasm", charged)
-    binaries = {"code": (f"{stem}.cwasm", charged)}
-    if fused is not None:
-        contents["fused_python"] = (f"{stem}_fused.py", fused.python.encode())
-        for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
-            if text:
-                wasm = assemble(text)
-                contents[f"{what}_text"] = (f"{stem}.{what}.wat", text.encode())
-                contents[f"{what}_wasm"] = (f"{stem}.{what}.wasm", wasm)
-                binaries[f"{what}_code"] = (f"{stem}.{what}.cwasm", wasm)
+        contents["charged"] = (".charged.wasm", charged)
     if compiler is not None:
-        contents |= {kind: (name, compiler.compile(wasm).serialize()) for kind, (name, wasm) in binaries.items()}
-    return ModuleEntry(module.plan, {kind: _write(directory, *item) for kind, item in contents.items()})
+        for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
+            contents[kind] = (end, compiler.compile(wasm).serialize())
+    files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
+    return ModuleEntry(module.plan, files)
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:

@@ -13,16 +13,17 @@ from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.python_backend import Generated, generate
 from marine_gen.text import print_interfaces
 from marine_gen.wasm.metadata import read_sdk_version
+from marine_gen.wasm.sections import Binary, WasmModule, scanned
 from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
 from marine_gen.wasm.table_growth import charge_table_growth
-from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi import ModulePlan
 
 GENERATOR = f"marine-gen {__version__}"
 
 MIN_SDK = parse_version("0.6.0")
 MIN_IT = parse_version("0.20.0")
-"""The oldest modules that the ABI fits (spec marine-runtime §1.4)."""
+"""The oldest modules that the ABI fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,21 @@ class CompiledModule:
     """Everything known about one module before it is instantiated.
 
     Attributes:
-        wasm: the module's bytes.
-        digest: their sha256, hexadecimal.
+        binary: the module with its sections.
+        digest: the sha256 of its bytes, hexadecimal.
     """
 
     name: str
-    wasm: bytes
+    binary: WasmModule
     digest: str
     interfaces: Interfaces
     ir: ModuleIR
     plan: ModulePlan
+
+    @property
+    def wasm(self) -> bytes:
+        """The module's bytes."""
+        return self.binary.data
 
     def generate(self) -> Generated:
         """The Python glue of the closures engine."""
@@ -50,18 +56,18 @@ class CompiledModule:
         return print_interfaces(self.interfaces) + "\n"
 
     def charged(self) -> bytes:
-        """What is compiled to machine code: `wasm` itself, unless its tables grow, which the budget has to pay.
+        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow.
 
         Raises:
             DiagnosticError: the code of the module can't be read.
         """
         try:
-            return charge_table_growth(self.wasm)
+            return charge_table_growth(self.binary)
         except DiagnosticError as error:
             raise error.with_source(self.name) from None
 
 
-def compile_module(name: str, wasm: bytes) -> CompiledModule:
+def compile_module(name: str, wasm: Binary) -> CompiledModule:
     """Read, check and type the adapters of a module.
 
     Args:
@@ -72,9 +78,10 @@ def compile_module(name: str, wasm: bytes) -> CompiledModule:
         DiagnosticError: with everything that is wrong.
     """
     try:
-        interfaces = extract(wasm)
-        sdk = read_sdk_version(wasm)
-        signatures = read_signatures(wasm)
+        binary = scanned(wasm)
+        interfaces = extract(binary)
+        sdk = read_sdk_version(binary)
+        signatures = read_signatures(binary)
     except DiagnosticError as error:
         raise error.with_source(name) from None
     too_old = [
@@ -101,7 +108,7 @@ def compile_module(name: str, wasm: bytes) -> CompiledModule:
         sdk_version=str(sdk),
         it_version=interfaces.version,
     )
-    return CompiledModule(name, wasm, hashlib.sha256(wasm).hexdigest(), interfaces, ir, plan)
+    return CompiledModule(name, binary, hashlib.sha256(binary.data).hexdigest(), interfaces, ir, plan)
 
 
 def _version(text: str) -> Version:

@@ -9,11 +9,9 @@ from marine_gen.artifact.compile import GENERATOR, CompiledModule
 from marine_gen.ir.model import ModuleIR
 from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.python_backend import FusedSide, generate, literal, type_expression
+from marine_gen.python_backend import FusedSide, Generated, generate
 from marine_gen.wasm_backend import FusedCode, generate_glue
-from marine_gen.wasm_backend.adapters import Row
-from marine_runtime.adapters.staging import MAX_MODULES, MAX_SITES
-from marine_runtime.types import Array, Prim, Record
+from marine_runtime.adapters import MAX_MODULES, MAX_SITES
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class FusedOutput:
 
     module: FusedModule
     code: FusedCode
-    python: str
+    python: Generated
 
 
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
@@ -40,7 +38,7 @@ def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
     outputs: list[FusedOutput | None] = []
     for ordinal, item in enumerate(compiled):
         known[item.name] = item.ir
-        outputs.append(_output(service.modules[item.name], item, dict(known), ordinal))
+        outputs.append(_output(service.modules[item.name], item.ir, item.digest, dict(known), ordinal))
     return outputs
 
 
@@ -50,32 +48,30 @@ def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> FusedOutput |
         return None
     known = {item.name: item.ir for item in compiled}
     last = compiled[-1]
-    return _output(fuse_service(list(known.values())).modules[last.name], last, known, ordinal)
+    return _output(fuse_service(list(known.values())).modules[last.name], last.ir, last.digest, known, ordinal)
 
 
-def _output(module: FusedModule, item: CompiledModule, known: dict[str, ModuleIR], ordinal: int) -> FusedOutput | None:
+def fuse_module(service: Sequence[tuple[ModuleIR, str]]) -> tuple[FusedOutput | None, dict[str, str]]:
+    """Fuse the last module of a service, given as IR and digest of every module in load order.
+
+    Returns:
+        The output, None when there is nothing to fuse; and the reason of every adapter that is not fused, by side and
+        function, as in `export greeting`.
+    """
+    known = {ir.name: ir for ir, _ in service}
+    last, digest = service[-1]
+    module = fuse_service(list(known.values())).modules[last.name]
+    return _output(module, last, digest, known, len(service) - 1), dict(module.unfused)
+
+
+def _output(
+    module: FusedModule, ir: ModuleIR, digest: str, known: dict[str, ModuleIR], ordinal: int
+) -> FusedOutput | None:
     if not module.exports and not module.imports:
         return None
-    code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=item.digest)
+    code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=digest)
     if len(code.sites) > MAX_SITES:
         return None
-    side = FusedSide(tuple(module.exports), code.imports, code.needs, tuple(_spell(row) for row in code.sites))
-    python = generate(item.ir, generator=GENERATOR, digest=item.digest, fused=side)
-    return FusedOutput(module, code, python.source)
-
-
-def _spell(row: Row) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
-    trail, info = row
-    frames = [
-        f"({literal(frame.module)}, {literal(frame.function)}, {literal(frame.side.value)}, "
-        f"{frame.index}, {literal(frame.text)})"
-        for frame in trail
-    ]
-    parts = [f"({', '.join(frames)},)"]
-    match info:
-        case ("lift", str(module), Prim() | Array() | Record() as ty):
-            parts += [literal("lift"), literal(module), type_expression(ty)]
-        case ("range", Prim() as ty, unsigned):
-            parts += [literal("range"), type_expression(ty), str(unsigned)]
-    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    side = FusedSide(tuple(module.exports), code.imports, code.needs, code.sites)
+    python = generate(ir, generator=GENERATOR, digest=digest, fused=side)
+    return FusedOutput(module, code, python)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from marine_runtime.artifact.manifest import read_manifest, read_wasm
-from marine_runtime.config.toml import read_config
-from marine_runtime.errors import ConfigError, LoadError
-from marine_runtime.host.python_module import PythonModule, check_python_modules
+from marine_runtime import ConfigError, LoadError, PythonModule, read_config
+from marine_runtime.artifact import read_manifest, read_wasm
+from marine_runtime.host import check_python_modules
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""

@@ -6,27 +6,21 @@ form of every module, which fusing and `explain` need; the runtime does the link
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
-from marine_gen.artifact.fuse import FusedOutput, fuse_last
-from marine_gen.artifact.load import ENGINES, load
+from marine_gen.artifact.engines import BACKENDS, ENGINES, Addition
+from marine_gen.artifact.load import load
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
-from marine_gen.interpreter import InterpreterGlue
 from marine_gen.links import check_links
-from marine_runtime.adapters.contract import FusedModules, Glue
-from marine_runtime.adapters.loader import GeneratedGlue
-from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.linking.linker import HostFunctions, LinkableModule
-from marine_runtime.service.service import Service
-from marine_runtime.tracing.recorder import Tracer
-from marine_runtime.wasm import WasmRuntime, assemble, open_runtime
-from marine_runtime.wasm.tables import initial_table_elements
+from marine_runtime import ModuleConfig, RunOptions, Service, ServiceConfig
+from marine_runtime.adapters import Glue
+from marine_runtime.artifact import LinkableModule, refuse_unknown, with_keywords
+from marine_runtime.wasm import WasmRuntime, initial_table_elements, open_runtime
 
 
 class Workbench:
@@ -74,8 +68,9 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        part = LinkableModule(compiled.plan, self._runtime.compile(compiled.charged()), self._glue(everything), tables)
-        self.service.load_module(part, config, timeout=timeout)
+        code = self._runtime.compile(compiled.charged())
+        module = LinkableModule(compiled.plan, code, self._glue(everything), tables)
+        self.service.load_module(module, config, timeout=timeout)
         self.sources[name] = wasm
         self._compiled[name] = compiled
 
@@ -93,55 +88,31 @@ class Workbench:
     def reopened(
         self,
         engine: str,
-        *,
-        host_functions: HostFunctions | None = None,
-        timeout: float | None = None,
-        trace: Tracer | None = None,
+        **options: Unpack[RunOptions],
     ) -> Workbench:
         """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
 
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
-        return _opened(
-            self.sources,
-            self.sources,
-            engine,
-            self._runtime.name,
-            config=self.service.config,
-            host_functions=host_functions,
-            timeout=timeout,
-            trace=trace,
-        )
+        options.setdefault("config", self.service.config)
+        return _opened(self.sources, self.sources, engine, self._runtime.name, options)
 
     def _glue(self, everything: list[CompiledModule]) -> Glue:
         """The glue of the last module."""
-        compiled = everything[-1]
-        if self._engine == "interpreter":
-            return InterpreterGlue(compiled.ir)
-        fusable = self._engine == "fused" and not self.stale and not self._traced
-        fused = fuse_last(everything, self.service.next_ordinal) if fusable else None
-        source = fused.python if fused else compiled.generate().source
-        with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
-            path = Path(directory, f"{compiled.digest[:16]}.py")
-            path.write_text(source, "utf-8")
-            return GeneratedGlue.from_file(path, source, compiled.plan, self._wasm(fused) if fused else None)
-
-    def _wasm(self, fused: FusedOutput) -> FusedModules:
-        glue = self._runtime.compile(assemble(fused.code.glue))
-        return FusedModules(glue, self._runtime.compile(assemble(fused.code.stub)) if fused.code.stub else None)
+        ordinal = None if self.stale or self._traced else self.service.next_ordinal
+        return BACKENDS[self._engine].glue(Addition(everything, ordinal, self._runtime))
 
 
+@with_keywords(RunOptions)
 def open_workbench(
     target: Path | None = None,
     *,
     engine: str = ENGINES[0],
     call_layer: str = "fast",
-    host_functions: HostFunctions | None = None,
     service_id: str | None = None,
     working_dir: Path | None = None,
-    timeout: float | None = None,
-    trace: Tracer | None = None,
+    **options: Unpack[RunOptions],
 ) -> Workbench:
     """Load a service to which modules can be added.
 
@@ -149,11 +120,9 @@ def open_workbench(
         target: a `.wasm` file, a service `.toml`, a directory that `build` wrote; None for a service without modules.
         engine: `fused`, `closures` or `interpreter`.
         call_layer: call layer, `fast` or `public`.
-        host_functions: Python functions that modules import.
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
-        timeout: seconds that loading may take, and each call.
-        trace: records the calls, while it is started.
+        options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.
 
     Raises:
         MarineError: as `load`.
@@ -161,19 +130,10 @@ def open_workbench(
     source = Source("service", {})
     if target is not None:
         source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
-    config = ServiceConfig.from_json(source.options)
-    if service_id is not None:
-        config = replace(config, service_id=service_id)
-    return _opened(
-        target,
-        source.modules,
-        engine,
-        call_layer,
-        config=config,
-        host_functions=host_functions,
-        timeout=timeout,
-        trace=trace,
-    )
+    refuse_unknown("open_workbench", options, RunOptions)
+    config = options.get("config") or ServiceConfig.from_json(source.options)
+    options["config"] = config if service_id is None else replace(config, service_id=service_id)
+    return _opened(target, source.modules, engine, call_layer, options)
 
 
 def _opened(
@@ -181,12 +141,12 @@ def _opened(
     sources: Mapping[str, bytes],
     engine: str,
     call_layer: str,
-    **options: Any,
+    options: RunOptions,
 ) -> Workbench:
     """`target`, whose modules come from `sources`, in a service of its own; nothing gives one without modules."""
-    chosen = open_runtime(call_layer)
+    chosen = open_runtime(call_layer, metered=options.get("fuel") is not None)
     if target:
         service = load(target, engine=engine, call_layer=call_layer, **options)
     else:
         service = Service([], chosen, **options)
-    return Workbench(service, sources, engine, chosen, traced=options["trace"] is not None)
+    return Workbench(service, sources, engine, chosen, traced=options.get("trace") is not None)

@@ -5,17 +5,15 @@ What is timed is the public entry, with arguments of the public types: what a Py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from marine_gen.artifact import ENGINES, Target, load
-from marine_runtime.linking.linker import HostFunctions
-from marine_runtime.service.service import Service
-from marine_runtime.values.json import arguments_from_json
-from marine_runtime.values.records import to_public
+from marine_runtime import HostFunctions, LoadOptions, Service
+from marine_runtime.values import arguments_from_json, to_public
 
 ORACLE = "interpreter"
 """The engine that runs adapters instruction by instruction, as Marine does."""
@@ -52,7 +50,7 @@ def open_candidates(
     *,
     host_functions: HostFunctions | None = None,
     batch: int = 0,
-    options: Mapping[str, Any] | None = None,
+    options: LoadOptions | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -71,9 +69,12 @@ def open_candidates(
     with ExitStack() as stack:
         candidates = []
         for engine, call_layer in combinations:
-            service = load(
-                target, engine=engine, call_layer=call_layer, host_functions=host_functions, **(options or {})
-            )
+            given: LoadOptions = {
+                **(options or LoadOptions()),
+                "call_layer": call_layer,
+                "host_functions": host_functions,
+            }
+            service = load(target, engine=engine, **given)
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)

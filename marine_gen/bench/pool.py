@@ -18,7 +18,7 @@ from marine_gen.artifact import load
 from marine_gen.bench.candidates import public_arguments
 from marine_gen.bench.machine import describe_machine
 from marine_gen.bench.measure import format_time
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
 from marine_runtime.pool import ServicePool
 
 

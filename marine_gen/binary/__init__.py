@@ -1,4 +1,4 @@
-"""The binary form of interfaces: decode, encode, and the `interface-types` section of a module (spec §3).
+"""The binary form of interfaces: decode, encode, and the `interface-types` section of a module.
 
 Nothing here checks what an index points at, or types: see `marine_gen.ir`.
 """

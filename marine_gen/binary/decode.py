@@ -1,4 +1,4 @@
-"""Interfaces from the bytes of an `interface-types` section (spec §3).
+"""Interfaces from the bytes of an `interface-types` section.
 
 The format has no lengths to skip by, so decoding stops at the first error. Every node of the result carries the byte
 offset at which it starts. Indices are not resolved here.
@@ -25,8 +25,8 @@ from marine_gen.interfaces import (
     Operator,
 )
 from marine_gen.wasm.semver import parse_version
+from marine_runtime.messages import are, counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
-from marine_runtime.wording import are, counted
 
 _T = TypeVar("_T")
 

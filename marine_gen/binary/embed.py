@@ -1,6 +1,6 @@
 """The `interface-types` section of a module: read the only one, or replace it.
 
-Embedding removes old copies first: two sections make a module unloadable (spec §10, Q33).
+Embedding removes old copies first: two sections make a module unloadable.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from marine_gen.binary.decode import decode
 from marine_gen.binary.encode import encode
 from marine_gen.interfaces import Interfaces
-from marine_gen.wasm.sections import append_custom_section, remove_custom_sections, unique_custom_section
+from marine_gen.wasm.sections import Binary, append_custom_section, remove_custom_sections, unique_custom_section
 
 SECTION = "interface-types"
 
 
-def extract(wasm: bytes) -> Interfaces:
+def extract(wasm: Binary) -> Interfaces:
     """The interfaces that a module carries.
 
     Raises:
@@ -24,7 +24,7 @@ def extract(wasm: bytes) -> Interfaces:
     return decode(unique_custom_section(wasm, SECTION, help_line), SECTION)
 
 
-def embed(wasm: bytes, interfaces: Interfaces) -> bytes:
+def embed(wasm: Binary, interfaces: Interfaces) -> bytes:
     """The module with `interfaces` as its only interface section, at the end.
 
     Raises:

@@ -1,14 +1,14 @@
-"""Interfaces as the bytes of an `interface-types` section, in the writer's order (spec §3.3).
+"""Interfaces as the bytes of an `interface-types` section, in the writer's order.
 
 What the format cannot carry is refused; all such findings are reported together. Indices are written as they are.
 A negative i64 constant becomes a number of ten bytes, which our decoder reads and the reference's does not: the format
-has no other form for it (spec §3.6).
+has no other form for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from marine_gen.binary.leb import write_uleb
 from marine_gen.binary.limits import MAX_LEB_BYTES, MAX_NAME_BYTES, MAX_TYPE_DEPTH, U32_MAX
@@ -16,7 +16,7 @@ from marine_gen.binary.tags import ARRAY_TAG, RECORD_TAG, SECTION_TITLES, TAG_BY
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.interfaces import Adapter, Export, Immediate, Implementation, Import, Instruction, Interfaces
 from marine_gen.wasm.semver import parse_version
-from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+from marine_runtime.types import Field, FunctionType, IType, Prim, Record, RecordType, stripped
 
 _T = TypeVar("_T")
 _RECORD_ID_MAX = 2 ** (7 * MAX_LEB_BYTES) - 1
@@ -125,16 +125,17 @@ class _Encoder:
         return write_uleb(value & ((1 << bits) - 1))
 
     def _itype(self, ty: IType) -> bytes:
-        depth = 0
-        while isinstance(ty, Array):
-            depth += 1
-            ty = ty.element
+        depth, inner = stripped(ty)
         if depth > MAX_TYPE_DEPTH:
             self._limit(f"a type nests more than {MAX_TYPE_DEPTH} arrays")
         arrays = bytes([ARRAY_TAG]) * depth
-        if isinstance(ty, Record):
-            return arrays + bytes([RECORD_TAG]) + self._number(ty.id, _RECORD_ID_MAX)
-        return arrays + bytes([TAG_BY_PRIM[ty]])
+        match inner:
+            case Record(id=index):
+                return arrays + bytes([RECORD_TAG]) + self._number(index, _RECORD_ID_MAX)
+            case Prim():
+                return arrays + bytes([TAG_BY_PRIM[inner]])
+            case _:
+                assert_never(inner)
 
     def _index(self, index: int) -> bytes:
         return self._number(index, U32_MAX)

@@ -1,4 +1,4 @@
-"""Unsigned LEB128 numbers of up to 64 bits as the interface section writes them (spec §3.2).
+"""Unsigned LEB128 numbers of up to 64 bits as the interface section writes them.
 
 The reader is laxer than core Wasm's: longer forms than necessary are allowed. Errors are plain values here; the decoder
 knows the place.

@@ -1,10 +1,10 @@
 """What the binary form can carry, and the one limit that is ours."""
 
 MAX_NAME_BYTES = 255
-"""A name has one raw length byte (spec §3.2)."""
+"""A name has one raw length byte."""
 
 MAX_LEB_BYTES = 9
-"""Numbers may be that long; only the push of a negative i64 needs, and gets, one byte more (spec §3.6)."""
+"""Numbers may be that long; only the push of a negative i64 needs, and gets, one byte more."""
 
 U32_MAX = 2**32 - 1
 

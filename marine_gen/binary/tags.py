@@ -1,4 +1,4 @@
-"""The bytes that announce sections, kinds and types (spec §3.3–3.5). Opcodes are in the instruction table."""
+"""The bytes that announce sections, kinds and types. Opcodes are in the instruction table."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The command line, `marine-gen`: a file per command in `commands`, and what they share.
+"""The command line, `marine-gen`: a file per command in `commands`, and their shared options.
 
 `app` is the group: it imports a command when it is named, and turns every failure into a message and an exit code.
-`report` words errors, `output` writes results, `inputs` and `options` read what the user named. Whatever is heavy is
-imported inside functions, so that help and completion answer at once.
+`options` and `limits` are parameters of several commands. Messages, results and inputs are in `marine_gen.console`,
+which the interactive loop uses too. Heavy modules are imported inside functions, so that help and completion answer at
+once.
 """
 
 from marine_gen.cli.app import cli, main

@@ -20,8 +20,7 @@ from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.report import clean, say
 
 if TYPE_CHECKING:
-    from marine_runtime.config.model import ServiceConfig
-    from marine_runtime.service.service import Service
+    from marine_runtime import LoadOptions, Service, ServiceConfig
 
     NumberType = click.ParamType[float | int]
 else:
@@ -49,8 +48,7 @@ class _Size(NumberType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
         """A size as configurations have it; unlimited is infinite here, as None means that nothing was said."""
-        from marine_runtime.config.sizes import parse_size
-        from marine_runtime.errors import ConfigError
+        from marine_runtime import ConfigError, parse_size
 
         try:
             size = parse_size(value, "the size")
@@ -73,7 +71,7 @@ class Limits:
     fuel: int | None
     memory: float | int | None
 
-    def options(self, target: Path) -> dict[str, Any]:
+    def options(self, target: Path) -> LoadOptions:
         """The arguments of `load` for `target`.
 
         Raises:
@@ -125,9 +123,8 @@ def reporting(service: Service, *, wanted: bool, as_json: bool) -> Iterator[None
 
 def _settings(target: Path, memory: float | int) -> ServiceConfig:
     """The settings of a target, with another memory limit."""
-    from marine_runtime.artifact.manifest import read_manifest
-    from marine_runtime.config.model import ServiceConfig
-    from marine_runtime.config.toml import read_config
+    from marine_runtime import ServiceConfig, read_config
+    from marine_runtime.artifact import read_manifest
 
     kind = kind_of(target)
     if kind is InputKind.DIRECTORY:

@@ -31,9 +31,9 @@ class EngineType(TextType):
     def choices(self) -> Sequence[str]:
         """The engines to choose from."""
         if self._ahead_of_time:
-            from marine_gen.artifact.build import ENGINES as BUILT
+            from marine_gen.artifact import BUILT_ENGINES
 
-            return BUILT
+            return BUILT_ENGINES
         from marine_gen.artifact import ENGINES
 
         return ENGINES

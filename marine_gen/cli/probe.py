@@ -31,7 +31,7 @@ def problems(layer: str) -> Iterator[str]:
     """What does not work in this process with the call layer `layer`."""
     import wasmtime
 
-    from marine_runtime.errors import TrapError
+    from marine_runtime import TrapError
     from marine_runtime.wasm import open_runtime
 
     runtime = open_runtime(layer)

@@ -10,21 +10,20 @@ from typing import Any
 from urllib.parse import quote
 
 from marine_gen.client.failures import RemoteError, error_of
-from marine_gen.wire.forms import Form, Reader, Writer
+from marine_gen.wire.forms import FormReader, FormWriter, JsonForm
+from marine_runtime import CallParameters
+from marine_runtime.artifact import ModuleInterface
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.host.call_parameters import CallParameters
-from marine_runtime.pool.marshal import FunctionMarshaller
-from marine_runtime.service.interface import ModuleInterface
+from marine_runtime.pool import FunctionMarshaller
 from marine_runtime.types import is_bytes
-from marine_runtime.values.coerce import coercion
-from marine_runtime.values.scalars import Mismatch
+from marine_runtime.values import Mismatch, coercion
 
-FORM = Form(base64=True)
+FORM = JsonForm(base64=True)
 OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CallRequest:
     """What is sent for a call."""
 
     path: str
@@ -51,7 +50,7 @@ class RemoteFunction:
         self.module, self.name = module, name
         self._marshaller, self._run = marshaller, run
         signature = item.functions[name]
-        writer, reader = Writer(item.records, FORM), Reader(item.records, FORM, results=True)
+        writer, reader = FormWriter(item.records, FORM), FormReader(item.records, FORM, results=True)
         self._writers = [writer.of(param.type) for param in signature.params]
         self._readers = [
             (reader.of(ty), coercion(ty, item.records, f"the result of `{name}`")) for ty in signature.results
@@ -102,10 +101,10 @@ class RemoteFunction:
 
     def request(
         self, args: Sequence[Any], timeout: float | None = None, parameters: CallParameters | None = None
-    ) -> Request:
+    ) -> CallRequest:
         """What is sent for a call with internal arguments."""
         body = args[0] if self._octets_in else self.text(args).encode()
-        return Request(self._path, {**self._headers, **option_headers(timeout, parameters)}, body)
+        return CallRequest(self._path, {**self._headers, **option_headers(timeout, parameters)}, body)
 
     def result(self, status: int, content_type: str, body: bytes) -> Any:
         """The public result out of a response.

@@ -11,13 +11,12 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 import httpx
 
 from marine_gen.client.failures import RemoteError, error_of
-from marine_gen.client.functions import FORM, RemoteFunction, Request, option_headers
+from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, option_headers
 from marine_gen.wire.interface import from_document
+from marine_runtime import CallParameters
+from marine_runtime.artifact import UNDECLARED, Declared, Interface, ModuleHandle, Modules
 from marine_runtime.errors import ArgumentError, LoadError
-from marine_runtime.host.call_parameters import CallParameters
-from marine_runtime.pool.marshal import Surface
-from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle, Modules
-from marine_runtime.service.interface import Interface
+from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]
 P = ParamSpec("P")
@@ -79,7 +78,7 @@ class RemoteService:
         interface = from_document(document)
         _check(interface, self._declared)
         self.name = str(document.get("service", ""))
-        self._surface = Surface(interface, self._declared)
+        self._marshaller = ServiceMarshaller(interface, self._declared)
         self._functions: dict[tuple[str, str], RemoteFunction] = {}
         self._offer()
 
@@ -90,19 +89,19 @@ class RemoteService:
         item = self.interface.modules[module]
         functions: dict[str, Callable[..., Any]] = {}
         for name in item.functions:
-            found = RemoteFunction(module, name, item, self._surface.function(module, name), self._run)
+            found = RemoteFunction(module, name, item, self._marshaller.function(module, name), self._run)
             functions[name] = self._functions[module, name] = found
         return self._declared.handle(module, functions, self.records[module])
 
     @property
     def interface(self) -> Interface:
         """Signatures and records of every module; `str()` gives a listing."""
-        return self._surface.interface
+        return self._marshaller.interface
 
     @property
     def records(self) -> Mapping[str, Mapping[str, type]]:
         """The record classes of results, by module and record name."""
-        return self._surface.records
+        return self._marshaller.records
 
     def call(
         self,
@@ -150,7 +149,7 @@ class RemoteService:
         for start in range(0, len(good), _ROWS):
             part = good[start : start + _ROWS]
             body = "[" + ",".join([head + text + "}" for _, text in part]) + "]"
-            response = self._post(Request("batch", headers, body.encode()))
+            response = self._post(CallRequest("batch", headers, body.encode()))
             outcomes = _document(response)
             if response.status_code != 200:
                 raise error_of(outcomes, response.status_code)
@@ -193,7 +192,7 @@ class RemoteService:
         Raises:
             RemoteError: the server has too many.
         """
-        response = self._post(Request("instances", {}, b""))
+        response = self._post(CallRequest("instances", {}, b""))
         document = _document(response)
         if response.status_code != 201:
             raise error_of(document, response.status_code)
@@ -207,7 +206,7 @@ class RemoteService:
             self._http.delete(f"instances/{document['id']}")
 
     def _function(self, module: str, function: str) -> RemoteFunction:
-        self._surface.function(module, function)  # says what there is
+        self._marshaller.function(module, function)  # says what there is
         return self._functions[module, function]
 
     def _run(
@@ -237,7 +236,7 @@ class RemoteService:
             raise _unreachable(error) from error
         return _result(function, response)
 
-    def _post(self, request: Request, prefix: str = "") -> httpx.Response:
+    def _post(self, request: CallRequest, prefix: str = "") -> httpx.Response:
         try:
             return self._http.post(f"{prefix}{request.path}", headers=request.headers, content=request.body)
         except httpx.TransportError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from marine_runtime.host.function import HostFunction
+    from marine_runtime import HostFunction
 
 HOST = "host"
 MAPPING = "host_functions"
@@ -22,9 +22,8 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     Raises:
         LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is no function.
     """
-    from marine_runtime.errors import ArgumentError, ConfigError, LoadError
-    from marine_runtime.host.registry import ServiceHost
-    from marine_runtime.host.resolve import host_functions
+    from marine_runtime import ArgumentError, ConfigError, LoadError, ServiceHost
+    from marine_runtime.host import host_functions
 
     if path is None:
         return {}
@@ -63,7 +62,7 @@ def _line(error: BaseException, path: Path) -> str:
 
 def _explained(function: Callable[..., Any], key: str | tuple[str, str]) -> Callable[..., Any]:
     """`function`, whose own exceptions become failures of the call."""
-    from marine_runtime.errors import CallError, MarineError
+    from marine_runtime import CallError, MarineError
 
     name = key if isinstance(key, str) else ".".join(key)
 

@@ -1,7 +1,6 @@
-"""What the user names on the command line, read: Wasm files, texts, services, built directories, JSON.
+"""Inputs that the user names on the command line: Wasm files, texts, services, built directories, JSON.
 
-Reading stops at bytes and text; what they mean is found by the stages behind it. Every failure is a MarineError that
-names the file.
+Reading stops at bytes and text; later stages find their meaning. Every failure is a MarineError that names the file.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import click
 
 if TYPE_CHECKING:
     from marine_gen.interfaces import Interfaces
-    from marine_runtime.service.service import Service
+    from marine_runtime import Service
 
 _WASM_MAGIC = b"\0asm"
 
@@ -83,7 +82,7 @@ def read_inputs(path: Path) -> list[Input]:
 
         modules = read_target(path).modules
         return [Input(name, f"{path} ({name})", wasm) for name, wasm in modules.items()]
-    from marine_runtime.artifact.manifest import read_manifest, read_wasm
+    from marine_runtime.artifact import read_manifest, read_wasm
 
     return [
         Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))
@@ -92,7 +91,7 @@ def read_inputs(path: Path) -> list[Input]:
 
 
 def interfaces_of(item: Input) -> Interfaces:
-    """What one module says about itself.
+    """The interfaces of one module.
 
     Raises:
         DiagnosticError: it is malformed; the findings are under the source's name.
@@ -119,7 +118,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         LoadError: it can't be read.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     try:
         return path.read_bytes()
@@ -133,7 +132,7 @@ def read_text(path: Path) -> str:
     Raises:
         LoadError: it can't be read.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     try:
         return read_bytes(path).decode()
@@ -149,7 +148,7 @@ def read_arguments(given: str) -> str:
     """
     if given != "-":
         return given
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     if sys.stdin is None:
         raise ArgumentError("the arguments are to be read from stdin, which is closed")
@@ -167,7 +166,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         LoadError: it can't be written.
     """
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     if str(path) == "-":
         click.echo(data, nl=False)
@@ -198,7 +197,7 @@ def choose_function(service: Service, wanted: str) -> tuple[str, str]:
     Raises:
         ArgumentError: there is no such function.
     """
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     position = wanted.rfind(".")
     candidates = []

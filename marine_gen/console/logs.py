@@ -1,4 +1,4 @@
-"""What guests log while a command runs them, and warnings about configurations, on stderr."""
+"""Log messages of guests while a command runs them, and warnings about configurations, on stderr."""
 
 from __future__ import annotations
 

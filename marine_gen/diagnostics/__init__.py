@@ -1,8 +1,8 @@
-"""Diagnostics: what is wrong with an input, where, and what to do about it.
+"""Diagnostics: an error in an input, its place, and a way to correct it.
 
-A diagnostic has a stable code, one sentence, a place, an optional label for that place, notes and a help line
-(architecture §10). Stages collect as many as they can and raise them together as `DiagnosticError`. The codes are
-listed in `codes`; printing for a terminal lives in the command line.
+A diagnostic has a stable code, one sentence, a place, an optional label for that place, notes and a help line. Stages
+collect as many as they can and raise them together as `DiagnosticError`. The codes are listed in `codes`; printing for
+a terminal is in `marine_gen.console.report`.
 """
 
 from marine_gen.diagnostics.codes import CODES, Code

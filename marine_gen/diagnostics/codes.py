@@ -37,7 +37,7 @@ class Code(Enum):
     INDEX_CALL = "MG403"  # `call-core` beyond exports and implemented imports
     ADAPTER_MISSING = "MG404"  # an implementation names a type without adapter
     ADAPTER_DUPLICATE = "MG405"  # two adapters, exports or implementations claim one thing
-    RECORD_NESTING = "MG406"  # a record contains itself without an array in between
+    RECORD_NESTING = "MG406"  # a record contains itself without an array in between, or too many others
 
     # 5xx: typing of adapters
     STACK_UNDERFLOW = "MG501"  # an instruction needs more operands than there are

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from marine_gen.diagnostics.codes import Code
-from marine_runtime.errors import LoadError
+from marine_runtime import LoadError
 
 
 @dataclass(frozen=True, slots=True)

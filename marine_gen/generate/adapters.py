@@ -6,36 +6,26 @@ reverse. Indices of types and functions come from the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from enum import IntEnum
+from collections.abc import Iterator
+from typing import assert_never
 
 from marine_gen.interfaces import BY_MNEMONIC, Instruction
-from marine_runtime.types import FLOATS, LAYOUTS, Array, Field, FunctionType, IType, Prim, Record
-
-_U8_TAG = LAYOUTS[Prim.U8].tag
-
-
-class AbiHelper(IntEnum):
-    """The call-core indices of the functions that every module has for its host (spec §6.6)."""
-
-    ALLOCATE = 0
-    RELEASE_OBJECTS = 1
-    GET_RESULT_SIZE = 2
-    GET_RESULT_PTR = 3
-    SET_RESULT_SIZE = 4
-    SET_RESULT_PTR = 5
-
-
-SERVICE_SIGNATURES = {
-    AbiHelper.ALLOCATE: FunctionType((Field("size", Prim.I32),), (Prim.I32,)),
-    AbiHelper.RELEASE_OBJECTS: FunctionType(),
-    AbiHelper.GET_RESULT_SIZE: FunctionType((), (Prim.I32,)),
-    AbiHelper.GET_RESULT_PTR: FunctionType((), (Prim.I32,)),
-    AbiHelper.SET_RESULT_SIZE: FunctionType((Field("result_size", Prim.I32),)),
-    AbiHelper.SET_RESULT_PTR: FunctionType((Field("result_ptr", Prim.I32),)),
-}
-"""What the interface section declares for them. `allocate` really has a second parameter, the element tag; readers
-take it from the module, and writers leave it out."""
+from marine_runtime.abi import (
+    BYTES_TAG,
+    AbiHelper,
+    Bytes,
+    Flat,
+    Form,
+    Kind,
+    List,
+    Struct,
+    Text,
+    element_of,
+    is_flat,
+    layout_of,
+    shape,
+)
+from marine_runtime.types import Field, FunctionType, IType, Prim
 
 
 def export_adapter(function: FunctionType, callee: int) -> tuple[Instruction, ...]:
@@ -51,29 +41,19 @@ def import_adapter(function: FunctionType, callee: int) -> tuple[Instruction, ..
 def raw_signature(function: FunctionType) -> FunctionType:
     """The core signature of an imported function, in the spelling that import adapters have."""
     params = [raw for param in function.params for raw in _raw_params(param)]
-    results = [_raw_result(result) for result in function.results if not _is_complex(result)]
+    results = [_raw_result(result) for result in function.results if is_flat(result)]
     return FunctionType(tuple(params), tuple(results))
 
 
-def _is_complex(ty: IType) -> bool:
-    """Whether values of `ty` live in memory."""
-    return not isinstance(ty, Prim) or not LAYOUTS[ty].code
-
-
 def _raw_params(param: Field) -> Iterator[Field]:
-    carrier = (Prim.I32,) if isinstance(param.type, Record) else _pair_or_carrier(param.type)
+    slot = layout_of(param.type)
     # Both halves of a pair are called alike; readers of existing modules know them under this name.
-    name = f"{param.name}_ptr" if len(carrier) > 1 else param.name
-    return (Field(name, core) for core in carrier)
-
-
-def _pair_or_carrier(ty: IType) -> Sequence[Prim]:
-    return LAYOUTS[ty].carrier if isinstance(ty, Prim) else (Prim.I32, Prim.I32)
+    name = f"{param.name}_ptr" if slot.form is Form.PAIR else param.name
+    return (Field(name, core) for core in slot.carrier)
 
 
 def _raw_result(ty: IType) -> Prim:
-    assert isinstance(ty, Prim)
-    (carrier,) = LAYOUTS[ty].carrier
+    (carrier,) = layout_of(ty).carrier
     return {Prim.I32: Prim.S32, Prim.I64: Prim.S64}.get(carrier, carrier)
 
 
@@ -85,90 +65,93 @@ def _call(service: AbiHelper) -> Instruction:
     return _op("call-core", int(service))
 
 
-def _to_core(ty: Prim) -> Iterator[Instruction]:
-    if ty not in FLOATS:
-        yield _op(f"{LAYOUTS[ty].carrier[0]}.from_{ty}")
+def _to_core(flat: Flat) -> Iterator[Instruction]:
+    """The conversion of a flat value to its carrier; floats are their own."""
+    if flat.kind is not Kind.FLOAT:
+        yield _op(f"{flat.layout.carrier[0]}.from_{flat.prim}")
 
 
-def _from_core(ty: Prim) -> Iterator[Instruction]:
-    if ty not in FLOATS:
-        yield _op(f"{ty}.from_{LAYOUTS[ty].carrier[0]}")
+def _from_core(flat: Flat) -> Iterator[Instruction]:
+    if flat.kind is not Kind.FLOAT:
+        yield _op(f"{flat.prim}.from_{flat.layout.carrier[0]}")
 
 
-def _element(ty: IType) -> IType:
-    """The immediate of array instructions: the element type, which for a byte array is u8."""
-    return ty.element if isinstance(ty, Array) else Prim.U8
+def _lift(ty: IType) -> Iterator[Instruction]:
+    """A value from its carriers, which are on the stack."""
+    part = shape(ty)
+    match part:
+        case Flat():
+            yield from _from_core(part)
+        case Text():
+            yield _op("string.lift_memory")
+        case Bytes():
+            yield _op("byte_array.lift_memory")
+        case List():
+            yield _op("array.lift_memory", element_of(ty))
+        case Struct(id=index):
+            yield _op("record.lift_memory", index)
+        case _:
+            assert_never(part)
 
 
-def _lift(ty: IType) -> Instruction:
-    if ty is Prim.STRING:
-        return _op("string.lift_memory")
-    if ty is Prim.BYTE_ARRAY:
-        return _op("byte_array.lift_memory")
-    if isinstance(ty, Record):
-        return _op("record.lift_memory", ty.id)
-    return _op("array.lift_memory", _element(ty))
+def _lower(ty: IType, argument: Instruction | None = None) -> Iterator[Instruction]:
+    """The carriers of the value on top of the stack.
 
-
-def _lower(ty: IType) -> Instruction:
-    """Lowers the value on top of the stack; not for strings, whose block the adapter itself allocates."""
-    if isinstance(ty, Record):
-        return _op("record.lower_memory", ty.id)
-    return _op("array.lower_memory", _element(ty))
+    The adapter itself allocates the block of a string, so it needs the string twice: `argument` is the instruction that
+    pushes it again, where there is one.
+    """
+    part = shape(ty)
+    match part:
+        case Flat():
+            yield from _to_core(part)
+        case Text():
+            if argument is None:
+                yield _op("dup")
+            yield _op("string.size")
+            yield _op("i32.push", BYTES_TAG)
+            yield _call(AbiHelper.ALLOCATE)
+            yield argument or _op("swap2")
+            yield _op("string.lower_memory")
+        case Bytes() | List():
+            yield _op("array.lower_memory", element_of(ty))
+        case Struct(id=index):
+            yield _op("record.lower_memory", index)
+        case _:
+            assert_never(part)
 
 
 def _export(function: FunctionType, callee: int) -> Iterator[Instruction]:
     for index, param in enumerate(function.params):
-        yield _op("arg.get", index)
-        if isinstance(param.type, Prim) and not _is_complex(param.type):
-            yield from _to_core(param.type)
-        elif param.type is Prim.STRING:
-            yield _op("string.size")
-            yield _op("i32.push", _U8_TAG)
-            yield _call(AbiHelper.ALLOCATE)
-            yield _op("arg.get", index)
-            yield _op("string.lower_memory")
-        else:
-            yield _lower(param.type)
+        argument = _op("arg.get", index)
+        yield argument
+        yield from _lower(param.type, argument)
     yield _op("call-core", callee)
     for result in function.results:
-        if isinstance(result, Prim) and not _is_complex(result):
-            yield from _from_core(result)
-            continue
-        yield _call(AbiHelper.GET_RESULT_PTR)
-        if not isinstance(result, Record):
+        form = layout_of(result).form
+        if form is not Form.FLAT:
+            yield _call(AbiHelper.GET_RESULT_PTR)
+        if form is Form.PAIR:
             yield _call(AbiHelper.GET_RESULT_SIZE)
-        yield _lift(result)
-        yield _call(AbiHelper.RELEASE_OBJECTS)
+        yield from _lift(result)
+        if form is not Form.FLAT:
+            yield _call(AbiHelper.RELEASE_OBJECTS)
 
 
 def _import(function: FunctionType, callee: int) -> Iterator[Instruction]:
     position = 0
     for param in function.params:
-        for _ in _raw_params(param):
+        for _ in layout_of(param.type).carrier:
             yield _op("arg.get", position)
             position += 1
-        if isinstance(param.type, Prim) and not _is_complex(param.type):
-            yield from _from_core(param.type)
-        else:
-            yield _lift(param.type)
-    if any(_is_complex(param.type) for param in function.params):
+        yield from _lift(param.type)
+    if not all(is_flat(param.type) for param in function.params):
         yield _call(AbiHelper.RELEASE_OBJECTS)
     yield _op("call-core", callee)
     for result in function.results:
-        if isinstance(result, Prim) and not _is_complex(result):
-            yield from _to_core(result)
-            continue
-        if result is Prim.STRING:
-            for mnemonic in ("dup", "string.size"):
-                yield _op(mnemonic)
-            yield _op("i32.push", _U8_TAG)
-            yield _call(AbiHelper.ALLOCATE)
-            for mnemonic in ("swap2", "string.lower_memory"):
-                yield _op(mnemonic)
-        else:
-            yield _lower(result)
+        yield from _lower(result)
         # The size is on top, so its cell is set first.
-        if not isinstance(result, Record):
+        form = layout_of(result).form
+        if form is Form.PAIR:
             yield _call(AbiHelper.SET_RESULT_SIZE)
-        yield _call(AbiHelper.SET_RESULT_PTR)
+        if form is not Form.FLAT:
+            yield _call(AbiHelper.SET_RESULT_PTR)

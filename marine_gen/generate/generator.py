@@ -6,10 +6,11 @@ The order in which types are numbered is exactly that of the reference, so equal
 from __future__ import annotations
 
 from marine_gen.diagnostics import Code, DiagnosticError
-from marine_gen.generate.adapters import SERVICE_SIGNATURES, AbiHelper, export_adapter, import_adapter, raw_signature
+from marine_gen.generate.adapters import export_adapter, import_adapter, raw_signature
 from marine_gen.generate.model import Description, Signature
 from marine_gen.generate.records import TypeSpace
 from marine_gen.interfaces import Adapter, Export, Implementation, Import, Interfaces
+from marine_runtime.abi import HOST_NAMESPACES, AbiHelper
 from marine_runtime.types import FunctionType
 
 VERSION = "0.28.0"
@@ -27,7 +28,7 @@ def generate(description: Description, version: str = VERSION) -> Interfaces:
             can't exist; all findings together.
     """
     space = TypeSpace()
-    exports = [Export(service.name.lower(), space.add(SERVICE_SIGNATURES[service])) for service in AbiHelper]
+    exports = [Export(helper.export, space.add(helper.declared)) for helper in AbiHelper]
     service_names = {export.name for export in exports}
     adapters: list[Adapter] = []
     implementations: list[Implementation] = []
@@ -50,6 +51,11 @@ def generate(description: Description, version: str = VERSION) -> Interfaces:
 
     for module in description.imports:
         if module.is_host:
+            continue
+        if module.is_unknown_host:
+            message = f"the host provides no namespace `{module.namespace}`"
+            known = ", ".join(f"`{namespace}`" for namespace in HOST_NAMESPACES)
+            space.report(Code.SECTION_CONTENT, message, f"import from `{module.namespace}`", f"use one of {known}")
             continue
         for imported in module.functions:
             function = _translate(space, imported.signature, f"import `{module.namespace}.{imported.name}`")

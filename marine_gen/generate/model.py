@@ -7,7 +7,9 @@ numbers are given in `records`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
+from marine_runtime.abi import HOST_NAMESPACES, RESERVED_PREFIX, Form, layout_of
 from marine_runtime.types import Prim
 
 
@@ -27,6 +29,20 @@ class Named:
 
 Type = Prim | Vector | Named
 """A described type. Byte arrays and the raw i32 and i64 have no name of their own in descriptions."""
+
+
+def form(ty: Type) -> Form:
+    """What a slot of `ty` holds."""
+    match ty:
+        case Prim():
+            return layout_of(ty).form
+        case Vector():
+            return Form.PAIR
+        case Named():
+            return Form.POINTER
+        case _:
+            assert_never(ty)
+
 
 DESCRIBED_PRIMS = frozenset(Prim) - {Prim.BYTE_ARRAY, Prim.I32, Prim.I64}
 
@@ -79,7 +95,12 @@ class ExternModule:
     @property
     def is_host(self) -> bool:
         """Whether the host itself provides these functions; it needs no adapters (spec marine-runtime §2.4)."""
-        return self.namespace == "host" or self.namespace.startswith("__marine_host_api_v")
+        return self.namespace in HOST_NAMESPACES
+
+    @property
+    def is_unknown_host(self) -> bool:
+        """Whether the namespace is one of a host that does not exist."""
+        return self.namespace.startswith(RESERVED_PREFIX) and not self.is_host
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from marine_gen.binary.limits import MAX_TYPE_DEPTH
 from marine_gen.diagnostics import Code, Diagnostic
 from marine_gen.generate.model import DESCRIBED_PRIMS, Member, Named, RecordDeclaration, Type, Vector
+from marine_gen.interfaces.nesting import record_depths
+from marine_runtime.abi import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
-
-NESTING_LIMIT = 1024
-"""Depth of direct record nesting from which a description is refused."""
 
 
 class TypeSpace:
@@ -133,30 +132,17 @@ class TypeSpace:
 
     def _check_nesting(self) -> None:
         """Finds records that hold themselves without a vector in between, and nesting that is too deep."""
-        depths: dict[int, int] = {}
-        for start in range(len(self.types)):
-            pending = [start]
-            path: dict[int, None] = {}  # the records that are being looked into, outermost first
-            while pending:
-                number = pending[-1]
-                inner = self._direct(number)
-                if number in depths:
-                    pending.pop()
-                elif number in path:
-                    del path[pending.pop()]
-                    depths[number] = 1 + max((depths[child] for child in inner), default=0)
-                else:
-                    path[number] = None
-                    if (closing := next((child for child in inner if child in path), None)) is not None:
-                        self._report_cycle(list(path), closing)
-                        return
-                    pending += [child for child in inner if child not in depths]
+        depths, circle = record_depths(range(len(self.types)), self._direct)
+        if circle:
+            self._report_circle(circle)
+            return
         deepest = max(depths, key=lambda number: depths[number], default=0)
-        if depths.get(deepest, 0) >= NESTING_LIMIT:
+        if depths.get(deepest, 0) > MAX_RECORD_DEPTH:
             record = self.types[deepest]
             assert isinstance(record, RecordType)
-            message = f"records are nested {depths[deepest]} deep, and {NESTING_LIMIT - 1} is the limit"
-            self.report(Code.RECORD_NESTING, message, f"record `{record.name}`")
+            message = f"records are nested {depths[deepest]} deep, and {MAX_RECORD_DEPTH} is the limit"
+            help_line = "put a vector in between, or fewer records into each other"
+            self.report(Code.RECORD_NESTING, message, f"record `{record.name}`", help_line)
 
     def _direct(self, number: int) -> list[int]:
         record = self.types[number]
@@ -164,9 +150,8 @@ class TypeSpace:
             return []
         return [field.type.id for field in record.fields if isinstance(field.type, Record)]
 
-    def _report_cycle(self, path: list[int], closing: int) -> None:
-        names = [record.name for number in path if isinstance(record := self.types[number], RecordType)]
-        names = names[path.index(closing) :]
-        circle = " → ".join(f"`{name}`" for name in [*names, names[0]])
-        message = f"record `{names[0]}` contains itself: {circle}"
+    def _report_circle(self, circle: Sequence[int]) -> None:
+        names = [record.name for number in circle if isinstance(record := self.types[number], RecordType)]
+        shown = " → ".join(f"`{name}`" for name in [*names, names[0]])
+        message = f"record `{names[0]}` contains itself: {shown}"
         self.report(Code.RECORD_NESTING, message, f"record `{names[0]}`", "put a vector in between")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
@@ -24,7 +23,8 @@ from marine_gen.generate.model import (
     Type,
     Vector,
 )
-from marine_gen.wasm import custom_sections_with_prefix
+from marine_gen.wasm import Binary, custom_sections_with_prefix
+from marine_runtime.messages import did_you_mean, shortened
 from marine_runtime.types import Prim
 
 PREFIXES = ("__m_generated_section__", "__fce_generated_section__")
@@ -57,7 +57,7 @@ class _FormError(Exception):
         self.help_line = help_line
 
 
-def read_description(wasm: bytes) -> Description:
+def read_description(wasm: Binary) -> Description:
     """The description in the module's own sections, which come in file order.
 
     Raises:
@@ -106,7 +106,9 @@ def _read_item(document: Any) -> _Item:
         functions = _list(_member(item, "$", "imports"), "$.imports", _imported)
         return ExternModule(_string(item, "$", "namespace"), functions)
     raise _FormError(
-        "$.ast_type", f"`{_shown(kind)}` is not a kind of item", "there are Record, Function and ExternMod"
+        "$.ast_type",
+        f"`{shortened(kind, _MAX_SHOWN)}` is not a kind of item",
+        "there are Record, Function and ExternMod",
     )
 
 
@@ -138,7 +140,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in pairs:
         if name in document:
-            raise _FormError("", f"the member `{_shown(name)}` occurs twice in one object")
+            raise _FormError("", f"the member `{shortened(name, _MAX_SHOWN)}` occurs twice in one object")
         document[name] = value
     return document
 
@@ -155,7 +157,9 @@ def _fields(document: Any, path: str) -> tuple[Member, ...] | None:
         return _list(value, f"{path}.Named", _named)
     if form == "Unnamed":
         return _list(value, f"{path}.Unnamed", _unnamed)
-    raise _FormError(path, f"`{_shown(form)}` is not a form of fields", "there are Named, Unnamed and Unit")
+    raise _FormError(
+        path, f"`{shortened(form, _MAX_SHOWN)}` is not a form of fields", "there are Named, Unnamed and Unit"
+    )
 
 
 def _signature(document: Any, path: str) -> Signature:
@@ -195,9 +199,8 @@ def _type(document: Any, path: str) -> Type:
             ty: Type = _PRIMS[kind]
             break
         if kind not in ("Vector", "Record"):
-            near = get_close_matches(kind, (*_PRIMS, "Vector", "Record"), 1)
-            help_line = f"did you mean `{near[0]}`?" if near else "adapters can't be made for it"
-            raise _FormError(path, f"`{_shown(kind)}` is not a type of the SDK", help_line)
+            help_line = did_you_mean(kind, (*_PRIMS, "Vector", "Record")) or "adapters can't be made for it"
+            raise _FormError(path, f"`{shortened(kind, _MAX_SHOWN)}` is not a type of the SDK", help_line)
         inner, style = _pair(value, path)
         _style(style, f"{path}[1]")
         if kind == "Record":
@@ -260,11 +263,7 @@ def _list(document: Any, path: str, read: Callable[[Any, str], _T]) -> tuple[_T,
 
 def _kind(value: Any) -> str:
     if isinstance(value, str):
-        return f'"{_shown(value)}"'
+        return f'"{shortened(value, _MAX_SHOWN)}"'
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
-    return json.dumps(value)[:_MAX_SHOWN]
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+    return shortened(json.dumps(value), _MAX_SHOWN)

@@ -1,6 +1,7 @@
-"""A service as a picture: its modules, what they offer and want, and what every call between them does on the way.
+"""A service as a picture: its modules, their exports and imports, and the steps of every call between them.
 
-`model` says what there is to draw, `layout` where, `svg` and `page` write it, `measure` times crossings.
+`model` is the content of the picture, `layout` its coordinates, `svg` and `page` write it, `measure` times crossings
+between modules with the help of `stubs`.
 """
 
 from marine_gen.graph.layout import GraphLayout, lay_out

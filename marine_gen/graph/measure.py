@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from marine_gen.artifact import CompiledModule, load
+from marine_gen.artifact import BACKENDS, CompiledModule, load
 from marine_gen.bench import compare
 from marine_gen.bench.measure import format_time
-from marine_gen.graph.model import FUSED, Key, callees
+from marine_gen.graph.model import Key, callees
 from marine_gen.graph.stubs import LOOP, NoSampleError, Stub, make_stub, sample
 from marine_gen.ir.model import Side
-from marine_runtime.errors import MarineError
-from marine_runtime.service.service import Service
-from marine_runtime.tracing.instrument import size
+from marine_runtime import MarineError, Service
+from marine_runtime.tracing import size
 
 _ROUNDS, _SECONDS = 5, 0.005
 _MISSING = "not measured"
@@ -94,7 +93,7 @@ def _import(
         raise NoSampleError(stub.missing[number])
     instance = service._linked[module.name].instance  # the loop has no adapter, so that it shifts no index
     assert instance is not None
-    count = _INSIDE if engine == FUSED else _OUTSIDE
+    count = _INSIDE if BACKENDS[engine].fuses else _OUTSIDE
     return partial(instance.function(LOOP.format(number), "i", ""), count), count
 
 

@@ -11,21 +11,32 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
+from typing import assert_never
 
-from marine_gen.artifact import CompiledModule
-from marine_gen.ir.model import AdapterIR, Call, CoreCallee, Lift, Lower, ModuleIR, Operation, Side, StoreBlock
+from marine_gen.artifact import BACKENDS, CompiledModule
+from marine_gen.ir.model import (
+    AdapterIR,
+    Call,
+    Constant,
+    Convert,
+    CoreCallee,
+    Lift,
+    Lower,
+    ModuleIR,
+    Side,
+    Size,
+    StoreBlock,
+)
 from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
+from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.config.model import ServiceConfig
-from marine_runtime.host import call_parameters, logger
+from marine_runtime import ServiceConfig
+from marine_runtime.abi import BY_EXPORT, HOST_NAMESPACES, AbiHelper, ModulePlan
+from marine_runtime.host import BUILT_IN, WASI_NAMESPACES
+from marine_runtime.messages import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
-from marine_runtime.wasi.functions import NAMESPACES
 
-FUSED = "fused"
-_HELPERS = ("allocate", "get_result_ptr", "get_result_size", "set_result_ptr", "set_result_size")
-_RELEASE = "release_objects"
-_BUILT_IN = {logger.NAME: "the logger of the runtime", call_parameters.NAME: "the parameters of the call"}
+_RELEASE = AbiHelper.RELEASE_OBJECTS.export
 _PYTHON = "a function of a module in Python"
 _LONGEST = 4000  # characters of a tooltip or detail's title
 
@@ -179,7 +190,7 @@ class _Builder:
     ) -> None:
         self._name, self._compiled, self._config, self._engine = name, compiled, config, engine
         self._excerpts, self._folder, self._costs, self._measured = excerpts, folder, costs, measured
-        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if engine == FUSED else None
+        self._fused: ServiceIR | None = fuse_service([item.ir for item in compiled]) if BACKENDS[engine].fuses else None
         self._exports = {
             (item.name, function): f"m{position}-e{index}"
             for position, item in enumerate(compiled)
@@ -219,10 +230,10 @@ class _Builder:
                 self._edges.append(
                     Edge(row.key, end, NodeKind.ADAPTED if row.note or not self._fused else NodeKind.FUSED)
                 )
-        core = read_signatures(module.wasm).imports
+        core = read_signatures(module.binary).imports
         outside = [item for item in core if (item.namespace, item.name) not in module.ir.imports]
         for item in outside:
-            if item.namespace not in NAMESPACES:
+            if item.namespace not in WASI_NAMESPACES:
                 wants.append(self._host_import(module.name, item, f"m{position}-w{len(wants)}"))
         uses: list[Row] = []
         for guest, place in self._config.module(module.name).mapped_dirs.items():
@@ -230,7 +241,7 @@ class _Builder:
             uses.append(Row(key, f"directory {printable(guest)}"))
             end = self._host.row(NodeKind.DIRECTORY, self._path(place), "a directory of the host that modules may use")
             self._edges.append(Edge(key, end, NodeKind.DIRECTORY))
-        if wasi := sum(item.namespace in NAMESPACES for item in outside):
+        if wasi := sum(item.namespace in WASI_NAMESPACES for item in outside):
             note = "native functions of the runtime, each with the module's own view of the machine"
             uses.append(Row(f"m{position}-u{len(uses)}", f"WASI, {wasi} function{'s' * (wasi != 1)}", note=note))
         subtitle = f"{len(module.wasm):,} bytes, SDK {printable(module.plan.sdk_version)}"
@@ -277,9 +288,9 @@ class _Builder:
     def _host_import(self, module: str, item: CoreImport, key: str) -> Row:
         text = f"{item.namespace}.{item.name}"
         settings = self._config.module(module)
-        of_the_host = item.namespace in call_parameters.HOST_NAMESPACES
-        if of_the_host and item.name in _BUILT_IN:  # which win over mounted binaries of that name
-            end, kind = self._host.row(NodeKind.HOST, printable(text), _BUILT_IN[item.name]), NodeKind.HOST
+        of_the_host = item.namespace in HOST_NAMESPACES
+        if of_the_host and item.name in BUILT_IN:  # which win over mounted binaries of that name
+            end, kind = self._host.row(NodeKind.HOST, printable(text), BUILT_IN[item.name].description), NodeKind.HOST
         elif of_the_host and item.name in settings.mounted_binaries:
             binary = settings.mounted_binaries[item.name]
             path = binary if isinstance(binary, str) else binary.path
@@ -313,7 +324,7 @@ def _columns(plans: Sequence[ModulePlan]) -> dict[str, int]:
     return columns
 
 
-def summary(operations: Sequence[tuple[Operation, Records]]) -> str:
+def summary(operations: Sequence[tuple[AnyStep, Records]]) -> str:
     """What an adapter does, in few words: values that move, calls and releases, without the bookkeeping between.
 
     Checks, conversions of numbers, `allocate` and the result cells go without saying.
@@ -323,29 +334,29 @@ def summary(operations: Sequence[tuple[Operation, Records]]) -> str:
     return ", ".join(f"{step} ×{count}" if count > 1 else step for step, count in counted) or "pass on"
 
 
-def _step(operation: Operation, records: Records) -> str:
+def _step(operation: AnyStep, records: Records) -> str:
     def of(ty: IType) -> str:
         return printable(describe(ty, records))
 
     match operation:
         case Copy(type=ty):
             return f"copy {of(ty)}"
-        case Write(operands=(_, value)):
-            return f"copy {of(value.type)}"
-        case Validate():
-            return ""
-        case Lift(results=(result,)):
-            return f"lift {of(result.type)}"
+        case Write():
+            return f"copy {of(operation.operands[1].type)}"
+        case Lift():
+            return f"lift {of(operation.results[0].type)}"
         case Lower(type=ty):
             return f"lower {of(ty)}"
-        case StoreBlock(operands=(_, value)):
-            return f"lower {of(value.type)}"
+        case StoreBlock():
+            return f"lower {of(operation.operands[1].type)}"
         case Call(callee=CoreCallee(name=name)):
-            return "" if name in _HELPERS else "release" if name == _RELEASE else "call"
+            return "release" if name == _RELEASE else "" if name in BY_EXPORT else "call"
         case Call(callee=callee):
             return printable(f"call {callee.name}")
-        case _:
+        case Validate() | Constant() | Convert() | Size():
             return ""
+        case _:
+            assert_never(operation)
 
 
 def _signature(name: str, signature: FunctionType, records: Records) -> str:
@@ -356,7 +367,7 @@ def _signature(name: str, signature: FunctionType, records: Records) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, for a document: what can't be seen, or must not be in XML, as an escape; not too long."""
-    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in shortened(text, _LONGEST)
     )

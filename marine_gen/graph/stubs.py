@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from marine_gen.artifact import CompiledModule
 from marine_gen.binary import embed
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee
 from marine_gen.wasm import embed_sdk_version
 from marine_gen.wasm.signatures import read_signatures
-from marine_runtime.adapters.codec import Codec
-from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
+from marine_runtime.abi import BY_EXPORT, AbiHelper, Bytes, Flat, Kind, List, Struct, Text, is_flat, layout_of, shape
+from marine_runtime.adapters import Codec
+from marine_runtime.types import FunctionType, IType, Prim, Records
 from marine_runtime.wasm import assemble
 
 LOOP = "repeat import {}"
@@ -66,20 +67,33 @@ class _Sampler:
         self._left -= 1
         if self._left < 0 or depth > _DEPTH:
             raise NoSampleError("its records contain themselves, or too much")
-        if ty is Prim.STRING:
-            return _TEXT
-        if is_bytes(ty):
-            return _TEXT.encode()
-        if ty is Prim.BOOLEAN:
+        part = shape(ty)
+        match part:
+            case Flat(kind=kind):
+                return _scalar(kind)
+            case Text():
+                return _TEXT
+            case Bytes():
+                return _TEXT.encode()
+            case List(element=element):
+                count = 0 if depth >= _ARRAY_DEPTH else 4 if isinstance(element, Flat) else 2
+                return [self.of(element.type, depth + 1) for _ in range(count)]
+            case Struct(id=index):
+                return tuple(self.of(item.type, depth + 1) for item in self._records[index].fields)
+            case _:
+                assert_never(part)
+
+
+def _scalar(kind: Kind) -> Any:
+    match kind:
+        case Kind.BOOLEAN:
             return True
-        if isinstance(ty, Prim):
-            return 1.0 if ty in FLOATS else 1
-        if isinstance(ty, Array):
-            if depth >= _ARRAY_DEPTH:
-                return []
-            count = 4 if layout(ty.element).code else 2
-            return [self.of(ty.element, depth + 1) for _ in range(count)]
-        return tuple(self.of(item.type, depth + 1) for item in self._records[ty.id].fields)
+        case Kind.SIGNED | Kind.UNSIGNED:
+            return 1
+        case Kind.FLOAT:
+            return 1.0
+        case _:
+            assert_never(kind)
 
 
 def make_stub(module: CompiledModule) -> Stub:
@@ -101,7 +115,7 @@ class _Writer:
             f"(import {_quoted(item.key[0])} {_quoted(item.key[1])} (func $i{number} {_type(item.signature)}))"
             for number, item in enumerate(imports)
         ]
-        memories = read_signatures(self._module.wasm).memories[:1]
+        memories = read_signatures(self._module.binary).memories[:1]
         lines += [f"(memory (export {_quoted(name)}) {_HEAP_END // _PAGE})" for name in memories]
         lines.append(_GLOBALS.format(heap=_HEAP))
         exports = {item.name: item for item in ir.core}
@@ -122,12 +136,12 @@ class _Writer:
     def _function(self, callee: CoreCallee) -> str:
         """One export: a helper of the ABI, or a function that gives a prepared value."""
         head = f"(func (export {_quoted(callee.name)}) {_type(callee.type)}"
-        helper = _HELPERS.get(callee.name)
-        if helper and helper[0] == _type(callee.type):
-            return f"{head} {helper[1]})"
+        helper = BY_EXPORT.get(callee.name)
+        if helper is not None and _type(helper.core) == _type(callee.type):
+            return f"{head} {_HELPERS[helper]})"
         body = ""
         adapter = self._module.ir.exports.get(callee.name)
-        if adapter and len(adapter.signature.results) == 1 and not layout(adapter.signature.results[0]).code:
+        if adapter and len(adapter.signature.results) == 1 and not is_flat(adapter.signature.results[0]):
             try:
                 ptr, *size = self._place(adapter.signature.results[0])
             except NoSampleError:  # found when the result is compared with what it should be
@@ -155,7 +169,7 @@ class _Writer:
             raise NoSampleError("its Wasm parameters are not those of its signature")
         values: list[Any] = []
         for ty in params:
-            values += self._place(ty) if not layout(ty).code else [sample(ty, self._module.ir.records)]
+            values += self._place(ty)
         pushes = "".join(f"({kind}.const {int(value)})" for kind, value in zip(carriers, values, strict=True))
         drops = "(drop)" * len(adapter.signature.results)
         return (
@@ -164,14 +178,10 @@ class _Writer:
             " (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))"
         )
 
-    def _place(self, ty: IType) -> Sequence[int]:
-        """Prepare a value out of line; gives pointer and, except for records, length."""
-        value = sample(ty, self._module.ir.records)
-        if isinstance(ty, Record):
-            return [self._codec.lower_record(ty.id, value)]
-        if ty is Prim.STRING:
-            return self._codec.lower_string(value)
-        return self._codec.lower_array(ty.element if isinstance(ty, Array) else Prim.U8, value)
+    def _place(self, ty: IType) -> Sequence[Any]:
+        """The core values of a sample: the value itself, or pointer and length of a prepared one."""
+        value, part = sample(ty, self._module.ir.records), shape(ty)
+        return [value] if isinstance(part, Flat) else self._codec.lower(part, value)
 
     def _allocate(self, size: int, tag: int) -> int:
         if self._used + size > len(self._data):
@@ -201,21 +211,20 @@ _GLOBALS = """\
 (global $next (mut i32) (i32.const {heap}))\
 """
 
-_HELPERS = {
-    "allocate": (
-        "(param i32 i32) (result i32)",
-        # Blocks one after the other, from the start again when nobody released them for long.
+_HELPERS: dict[AbiHelper, str] = {
+    # Blocks one after the other, from the start again when nobody released them for long.
+    AbiHelper.ALLOCATE: (
         f"(local $block i32) (if (i32.gt_u (i32.add (global.get $next) (local.get 0)) (i32.const {_HEAP_END}))"
         f" (then (global.set $next (i32.const {_HEAP})))) (local.set $block (global.get $next))"
-        " (global.set $next (i32.add (global.get $next) (local.get 0))) (local.get $block)",
+        " (global.set $next (i32.add (global.get $next) (local.get 0))) (local.get $block)"
     ),
-    "release_objects": ("(param ) (result )", f"(global.set $next (i32.const {_HEAP}))"),
-    "get_result_ptr": ("(param ) (result i32)", "(global.get $ptr)"),
-    "get_result_size": ("(param ) (result i32)", "(global.get $size)"),
-    "set_result_ptr": ("(param i32) (result )", "(global.set $ptr (local.get 0))"),
-    "set_result_size": ("(param i32) (result )", "(global.set $size (local.get 0))"),
+    AbiHelper.RELEASE_OBJECTS: f"(global.set $next (i32.const {_HEAP}))",
+    AbiHelper.GET_RESULT_PTR: "(global.get $ptr)",
+    AbiHelper.GET_RESULT_SIZE: "(global.get $size)",
+    AbiHelper.SET_RESULT_PTR: "(global.set $ptr (local.get 0))",
+    AbiHelper.SET_RESULT_SIZE: "(global.set $size (local.get 0))",
 }
-"""Type and body of the helpers. Cells that an import sets are read by nobody."""
+"""Bodies of the helpers. Cells that an import sets are read by nobody."""
 
 
 def _type(signature: FunctionType) -> str:
@@ -225,7 +234,7 @@ def _type(signature: FunctionType) -> str:
 
 
 def _carriers(types: Sequence[IType]) -> list[Prim]:
-    return [carrier for ty in types for carrier in layout(ty).carrier]
+    return [carrier for ty in types for carrier in layout_of(ty).carrier]
 
 
 def _quoted(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from marine_gen.artifact import BACKENDS
 from marine_gen.codegen.templating import render_markup
 from marine_gen.graph.layout import (
     LEGEND_LINE,
@@ -12,12 +13,12 @@ from marine_gen.graph.layout import (
     SMALL_CELL,
     TITLE_CELL,
     GraphLayout,
-    Text,
+    Label,
     cut,
     lay_out,
     width_of,
 )
-from marine_gen.graph.model import FUSED, Graph, NodeKind, Row
+from marine_gen.graph.model import Graph, NodeKind, Row
 
 _PACKAGE = "marine_gen.graph"
 _SWATCH = 34
@@ -30,7 +31,7 @@ class LegendItem:
     kind: NodeKind
     x: float
     y: float
-    text: Text
+    text: Label
 
 
 def render_svg(graph: Graph) -> str:
@@ -43,7 +44,7 @@ def drawing(graph: Graph) -> str:
     layout = lay_out(graph)
     legend = list(_legend(graph, layout))
     notes = [
-        Text(MARGIN, layout.height + 4 + LEGEND_LINE * (index + 2), width_of(line, SMALL_CELL), line, "small")
+        Label(MARGIN, layout.height + 4 + LEGEND_LINE * (index + 2), width_of(line, SMALL_CELL), line, "small")
         for index, line in enumerate(_notes(graph, layout.width))
     ]
     return render_markup(
@@ -60,7 +61,7 @@ def drawing(graph: Graph) -> str:
     )
 
 
-def headline(graph: Graph, width: float) -> list[Text]:
+def headline(graph: Graph, width: float) -> list[Label]:
     """The lines over the picture."""
     modules = sum(card.is_module for card in graph.cards)
     lines = (
@@ -70,7 +71,7 @@ def headline(graph: Graph, width: float) -> list[Text]:
     found = []
     for text, cell, style, y in lines:
         shown = cut(text, int((width - 2 * MARGIN) / cell))
-        found.append(Text(MARGIN, y, width_of(shown, cell), shown, style))
+        found.append(Label(MARGIN, y, width_of(shown, cell), shown, style))
     return found
 
 
@@ -85,7 +86,7 @@ def _legend(graph: Graph, layout: GraphLayout) -> Iterator[LegendItem]:
     for kind in NodeKind:
         if any(edge.kind is kind for edge in graph.edges):
             width = width_of(kind.value, SMALL_CELL)
-            yield LegendItem(kind, x, y, Text(x + _SWATCH, y + 4, width, kind.value, "small"))
+            yield LegendItem(kind, x, y, Label(x + _SWATCH, y + 4, width, kind.value, "small"))
             x += _SWATCH + width + 24
 
 
@@ -93,7 +94,7 @@ def _notes(graph: Graph, width: float) -> list[str]:
     """Lines under the picture, broken to its width."""
     moves = (
         "copy: from one memory to the other, inside Wasm"
-        if graph.engine == FUSED
+        if BACKENDS[graph.engine].fuses
         else "lift: out of a memory, lower: into one"
     )
     text = f"Steps of a call, without checks and bookkeeping; {moves}; release: the module may free what it lent."

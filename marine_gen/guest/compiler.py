@@ -22,7 +22,7 @@ from marine_gen.diagnostics import DiagnosticError
 from marine_gen.generate import SDK_VERSION, Description, generate
 from marine_gen.guest.glue import glue_files, write_glue
 from marine_gen.wasm import embed_sdk_version
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
 
 COMPILER = (sys.executable, "-m", "ziglang", "cc")
 

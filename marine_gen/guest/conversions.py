@@ -7,9 +7,12 @@ and direction is written, and only for what crosses. Lifting frees the bodies th
 
 from __future__ import annotations
 
+from typing import assert_never
+
+from marine_gen.codegen.writer import Writer
 from marine_gen.generate import Named, Type, Vector
-from marine_gen.guest.spelling import Spelling, Struct, converts
-from marine_gen.guest.writer import Writer
+from marine_gen.guest.spelling import CStruct, Spelling, converts
+from marine_runtime.abi import Flat, Kind, shape
 from marine_runtime.types import Prim
 
 
@@ -23,12 +26,10 @@ class Conversions:
 
     def lift(self, ty: Type, value: str) -> str:
         """The C expression that gives the natural form of `value`, which has the ABI's."""
-        if ty is Prim.BOOLEAN:
-            return f"{value} != 0"
-        if not converts(ty):
-            return value
-        self._need(ty, self._lifted)
-        return f"marine_lift_{self._spelling.type(ty)}({value})"
+        if converts(ty):
+            self._need(ty, self._lifted)
+            return f"marine_lift_{self._spelling.type(ty)}({value})"
+        return f"{value} != 0" if is_truth(ty) else value
 
     def lower(self, ty: Type, value: str) -> str:
         """The C expression that gives the ABI's form of `value`, an lvalue."""
@@ -39,11 +40,16 @@ class Conversions:
 
     def slot(self, ty: Type) -> str:
         """The type of a slot in a body or in an array, with what stands between it and a name."""
-        if ty is Prim.BOOLEAN:
-            return "uint8_t "  # the host may write any byte that is not 0
-        if isinstance(ty, Named):
-            return f"marine_body_{self._spelling.type(ty)} *"
-        return "marine_raw_array " if converts(ty) else f"{self._spelling.type(ty)} "
+        match ty:
+            case Prim():
+                # The host may write any byte that is not 0.
+                return "uint8_t " if is_truth(ty) else f"{self._spelling.type(ty)} "
+            case Vector():
+                return "marine_raw_array " if converts(ty) else f"{self._spelling.type(ty)} "
+            case Named():
+                return f"marine_body_{self._spelling.type(ty)} *"
+            case _:
+                assert_never(ty)
 
     def write(self, writer: Writer) -> None:
         """Writes the bodies, then the prototypes, then the functions."""
@@ -52,7 +58,7 @@ class Conversions:
         order = {struct.name: position for position, struct in enumerate(self._spelling.structs.values())}
         for struct in sorted(structs, key=lambda struct: order[struct.name]):
             writer.gap()
-            with writer.block("typedef struct MARINE_PACKED", f"}} marine_body_{struct.name};"):
+            with writer.block("typedef struct MARINE_PACKED", tail=f"}} marine_body_{struct.name};"):
                 for name, ty in struct.fields:
                     writer.line(f"{self.slot(ty)}{name};")
         writer.gap()
@@ -63,17 +69,11 @@ class Conversions:
         for ty in self._lifted:
             writer.gap()
             with writer.block(self._lift_head(ty)):
-                if isinstance(ty, Named):
-                    self._lift_record(writer, self._spelling.structs[ty.name])
-                else:
-                    self._lift_array(writer, ty)
+                self._lift_body(writer, ty)
         for ty in self._lowered:
             writer.gap()
             with writer.block(self._lower_head(ty)):
-                if isinstance(ty, Named):
-                    self._lower_record(writer, self._spelling.structs[ty.name])
-                else:
-                    self._lower_array(writer, ty)
+                self._lower_body(writer, ty)
 
     def _need(self, ty: Type, needed: dict[Type, None]) -> None:
         """Adds `ty` and every converted type inside it."""
@@ -83,10 +83,15 @@ class Conversions:
             if current in needed or not converts(current):
                 continue
             needed[current] = None
-            if isinstance(current, Vector):
-                pending.append(current.element)
-            elif isinstance(current, Named):
-                pending += [field for _, field in reversed(self._spelling.structs[current.name].fields)]
+            match current:
+                case Vector(element=element):
+                    pending.append(element)
+                case Named(name=name):
+                    pending += [field for _, field in reversed(self._spelling.structs[name].fields)]
+                case Prim():
+                    pass
+                case _:
+                    assert_never(current)
 
     def _lift_head(self, ty: Type) -> str:
         name = self._spelling.type(ty)
@@ -98,22 +103,43 @@ class Conversions:
         source = f"const {name} *value" if isinstance(ty, Named) else f"{name} array"
         return f"static {self.slot(ty)}marine_lower_{name}({source})"
 
-    def _lift_record(self, writer: Writer, struct: Struct) -> None:
+    def _lift_body(self, writer: Writer, ty: Type) -> None:
+        match ty:
+            case Named(name=name):
+                self._lift_record(writer, self._spelling.structs[name])
+            case Vector():
+                self._lift_array(writer, ty)
+            case Prim():
+                raise AssertionError(f"a {ty} has the same form on both sides")
+            case _:
+                assert_never(ty)
+
+    def _lift_record(self, writer: Writer, struct: CStruct) -> None:
         writer.line("marine_needed(body);")
-        with writer.block(f"{struct.name} value =", "};"):
+        with writer.block(f"{struct.name} value =", tail="};"):
             for name, ty in struct.fields:
                 writer.line(f".{name} = {self.lift(ty, f'body->{name}')},")
         writer.line("marine_free(body);")
         writer.line("return value;")
 
-    def _lower_record(self, writer: Writer, struct: Struct) -> None:
+    def _lower_body(self, writer: Writer, ty: Type) -> None:
+        match ty:
+            case Named(name=name):
+                self._lower_record(writer, self._spelling.structs[name])
+            case Vector():
+                self._lower_array(writer, ty)
+            case Prim():
+                raise AssertionError(f"a {ty} has the same form on both sides")
+            case _:
+                assert_never(ty)
+
+    def _lower_record(self, writer: Writer, struct: CStruct) -> None:
         writer.line(f"marine_body_{struct.name} *body = marine_lend(1, sizeof *body);")
         for name, ty in struct.fields:
             writer.line(f"body->{name} = {self.lower(ty, f'value->{name}')};")
         writer.line("return body;")
 
-    def _lift_array(self, writer: Writer, ty: Type) -> None:
-        assert isinstance(ty, Vector)
+    def _lift_array(self, writer: Writer, ty: Vector) -> None:
         name = self._spelling.type(ty)
         writer.line(f"{name} array = {name}_new(raw.count);")
         writer.line("if (raw.count == 0) return array;")
@@ -122,8 +148,13 @@ class Conversions:
         writer.line("marine_free(slots);")
         writer.line("return array;")
 
-    def _lower_array(self, writer: Writer, ty: Type) -> None:
-        assert isinstance(ty, Vector)
+    def _lower_array(self, writer: Writer, ty: Vector) -> None:
         writer.line(f"{self.slot(ty.element)}*slots = marine_lend(array.count, sizeof *slots);")
         writer.line(f"for (uint32_t i = 0; i < array.count; i++) slots[i] = {self.lower(ty.element, 'array.data[i]')};")
         writer.line("return (marine_raw_array){slots, array.count};")
+
+
+def is_truth(ty: Type) -> bool:
+    """Whether `ty` is flat, and any number but 0 is true."""
+    part = shape(ty) if isinstance(ty, Prim) else None
+    return isinstance(part, Flat) and part.kind is Kind.BOOLEAN

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from marine_gen.codegen.literals import c_comment, c_string
 from marine_gen.codegen.templating import render
+from marine_gen.codegen.writer import C, Writer
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, Member, Named, Type, Vector, generate
-from marine_gen.guest.conversions import Conversions
-from marine_gen.guest.names import comment, literal
+from marine_gen.generate.model import form
+from marine_gen.guest.conversions import Conversions, is_truth
 from marine_gen.guest.spelling import GuestExport, GuestImport, Spelling, converts
-from marine_gen.guest.writer import Writer
+from marine_runtime.abi import Form, raw_codes
 from marine_runtime.names import identifier
 from marine_runtime.types import Prim
 
@@ -63,7 +65,7 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
     name = identifier(name)
     header = {
         "generator": generator,
-        "title": comment(name),
+        "title": c_comment(name),
         "guard": f"MARINE_GLUE_{name.upper()}_H",
         "structs": [struct.name for struct in spelling.structs.values()],
         "array_types": _array_types(spelling),
@@ -71,17 +73,17 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
             {
                 "name": struct.name,
                 "fields": [f"{spelling.type(ty)} {field};" for field, ty in struct.fields],
-                "owning": [(field, spelling.type(ty)) for field, ty in struct.fields if not _is_scalar(ty)],
+                "owning": [(field, spelling.type(ty)) for field, ty in struct.fields if _in_memory(ty)],
             }
             for struct in spelling.structs.values()
         ],
         "exports": [
-            f"{spelling.prototype(item.name, item.signature)} MARINE_FUNCTION({literal(item.name)});"
+            f"{spelling.prototype(item.name, item.signature)} MARINE_FUNCTION({c_string(item.name)});"
             for item in spelling.exports
         ],
         "imports": [f"{spelling.prototype(item.name, item.function.signature)};" for item in spelling.imports],
     }
-    source = {"generator": generator, "title": comment(name), "header": f"{name}_glue.h", "lines": _source(spelling)}
+    source = {"generator": generator, "title": c_comment(name), "header": f"{name}_glue.h", "lines": _source(spelling)}
     package = "marine_gen.guest"
     return GuestGlue(name, render(package, "glue.h.j2", header), render(package, "glue.c.j2", source))
 
@@ -127,14 +129,14 @@ def _array_types(spelling: Spelling) -> list[dict[str, str]]:
 
 def _source(spelling: Spelling) -> list[str]:
     conversions = Conversions(spelling)
-    functions = Writer()
+    functions = Writer(C)
     for item in spelling.exports:
         functions.gap()
         _export(functions, spelling, conversions, item)
     for index, imported in enumerate(spelling.imports):
         functions.gap()
         _import(functions, spelling, conversions, imported, f"marine_import_{index}")
-    writer = Writer()
+    writer = Writer(C)
     conversions.write(writer)
     writer.gap()
     return [*writer.lines, *functions.lines]
@@ -158,7 +160,7 @@ def _export(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
     head = f"marine_export_{item.name}({', '.join(declared) or 'void'})"
     ty = signature.result
     result = "void" if ty is None or _in_memory(ty) else _carrier(ty)
-    writer.line(f"MARINE_EXPORT({literal(signature.name)})")
+    writer.line(f"MARINE_EXPORT({c_string(signature.name)})")
     with writer.block(f"{result} {head}"):
         writer.line("marine_call_begin();")
         if ty is None:
@@ -184,7 +186,7 @@ def _import(writer: Writer, spelling: Spelling, conversions: Conversions, item: 
     declared, _ = _raw_parameters(spelling, conversions, signature.params, raw)
     ty = signature.result
     raw_result = "void" if ty is None or _in_memory(ty) else _carrier(ty)
-    writer.line(f"MARINE_IMPORT({literal(item.namespace)}, {literal(item.function.name)})")
+    writer.line(f"MARINE_IMPORT({c_string(item.namespace)}, {c_string(item.function.name)})")
     writer.line(f"{raw_result} {raw}({', '.join(declared) or 'void'});")
     with writer.block(spelling.prototype(item.name, signature)):
         writer.line("marine_import_begin();")
@@ -236,17 +238,12 @@ def _raw_parameters(
 
 def _is_pair(ty: Type) -> bool:
     """Whether values are passed as pointer and count."""
-    return isinstance(ty, Vector) or ty is Prim.STRING
+    return form(ty) is Form.PAIR
 
 
 def _in_memory(ty: Type) -> bool:
     """Whether a result is announced through the result cells."""
-    return _is_pair(ty) or isinstance(ty, Named)
-
-
-def _is_scalar(ty: Type) -> bool:
-    """Whether values of `ty` point to nothing."""
-    return isinstance(ty, Prim) and ty is not Prim.STRING
+    return form(ty) is not Form.FLAT
 
 
 def _from_pair(spelling: Spelling, conversions: Conversions, ty: Type, pair: str) -> str:
@@ -256,17 +253,16 @@ def _from_pair(spelling: Spelling, conversions: Conversions, ty: Type, pair: str
 
 def _from_carrier(spelling: Spelling, ty: Type, value: str) -> str:
     """The natural form of a scalar. Small integers are cut here, as hosts may leave their upper half open."""
-    if ty is Prim.BOOLEAN:
+    if is_truth(ty):
         return f"{value} != 0"
     natural = spelling.type(ty)
     return value if natural == _carrier(ty) else f"({natural}){value}"
 
 
+_CARRIERS = {"i": "int32_t", "I": "uint32_t", "q": "int64_t", "Q": "uint64_t", "f": "float", "d": "double"}
+
+
 def _carrier(ty: Type) -> str:
     """The C type that crosses for a scalar."""
     assert isinstance(ty, Prim)
-    if ty in (Prim.BOOLEAN, Prim.S8, Prim.S16, Prim.S32):
-        return "int32_t"
-    if ty in (Prim.U8, Prim.U16, Prim.U32):
-        return "uint32_t"
-    return {Prim.S64: "int64_t", Prim.U64: "uint64_t", Prim.F32: "float", Prim.F64: "double"}[ty]
+    return _CARRIERS[raw_codes(ty)]

@@ -31,19 +31,3 @@ def _unreserved(name: str) -> str:
     if base in RESERVED or base.lower().startswith("marine_"):
         return base + "_"
     return name
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\v": "\\v"}
-
-
-def literal(text: str) -> str:
-    """A C string literal for an attribute, where numeric escapes are not allowed; `text` has no NUL."""
-    return f'"{"".join(_ESCAPES.get(char, char) for char in text)}"'
-
-
-def comment(text: str) -> str:
-    """`text` within a comment, whatever characters it has."""
-    shown = text if len(text) <= 100 else text[:99] + "…"
-    return (
-        "".join(c if c.isprintable() and c.isascii() else "?" for c in shown).replace("*/", "* /").replace("/*", "/ *")
-    )

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 
 from marine_gen.codegen.templating import render
-from marine_runtime.errors import ArgumentError
-from marine_runtime.names import identifier, quoted
+from marine_runtime import ArgumentError
+from marine_runtime.messages import quoted
+from marine_runtime.names import identifier
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

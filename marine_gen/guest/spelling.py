@@ -9,27 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Member, Named, Signature, Type, Vector
+from marine_gen.generate.model import DESCRIBED_PRIMS, form
 from marine_gen.guest.names import c_names
+from marine_runtime.abi import Flat, Form, Kind, shape
 from marine_runtime.types import Prim
 
+
+def c_type(flat: Flat) -> str:
+    """The C type of flat values."""
+    match flat.kind:
+        case Kind.BOOLEAN:
+            return "bool"
+        case Kind.SIGNED:
+            return f"int{flat.bits}_t"
+        case Kind.UNSIGNED:
+            return f"uint{flat.bits}_t"
+        case Kind.FLOAT:
+            return {32: "float", 64: "double"}[flat.bits]
+        case _:
+            assert_never(flat.kind)
+
+
 _SCALARS = {
-    Prim.BOOLEAN: "bool",
-    Prim.F32: "float",
-    Prim.F64: "double",
     Prim.STRING: "marine_string",
-    **{Prim[f"S{bits}"]: f"int{bits}_t" for bits in (8, 16, 32, 64)},
-    **{Prim[f"U{bits}"]: f"uint{bits}_t" for bits in (8, 16, 32, 64)},
+    **{prim: c_type(part) for prim in DESCRIBED_PRIMS if isinstance(part := shape(prim), Flat)},
 }
 _BYTES = Vector(Prim.U8)
 _ARRAYS: dict[Type, str] = {
     _BYTES: "marine_bytes",
     Vector(_BYTES): "marine_bytes_array",
-    Vector(Prim.BOOLEAN): "marine_bool_array",
-    Vector(Prim.STRING): "marine_string_array",
-    **{Vector(ty): f"marine_{ty}_array" for ty in _SCALARS if str(ty)[1:].isdigit() and ty is not Prim.U8},
+    **{Vector(ty): f"marine_{ty}_array" for ty in _SCALARS if ty is not Prim.U8},
 }
 """The arrays that `marine.h` declares itself."""
 
@@ -41,7 +54,7 @@ _LOCALS = frozenset({"array", "body", "copy", "count", "element", "i", "raw", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Struct:
+class CStruct:
     """A record in C: its name, and name and type of its fields."""
 
     name: str
@@ -83,7 +96,7 @@ class Spelling:
         declared = {record.name: record.fields for record in reversed(description.records) if record.fields}
         order = [name for name in dict.fromkeys(record.name for record in description.records) if name in declared]
         self.taken: set[str] = set(_LOCALS)
-        self.structs: dict[str, Struct] = {}
+        self.structs: dict[str, CStruct] = {}
         self.arrays: dict[Type, str] = {}
         self._names = {name: self._claim(name, _RECORD_FUNCTIONS) for name in order}
         for ty, within in _mentioned(description):
@@ -105,11 +118,15 @@ class Spelling:
 
     def type(self, ty: Type) -> str:
         """The C type of a value."""
-        if isinstance(ty, Prim):
-            return _SCALARS[ty]
-        if isinstance(ty, Named):
-            return self._names[ty.name]
-        return _ARRAYS.get(ty) or self.arrays[ty]
+        match ty:
+            case Prim():
+                return _SCALARS[ty]
+            case Named(name=name):
+                return self._names[name]
+            case Vector():
+                return _ARRAYS.get(ty) or self.arrays[ty]
+            case _:
+                assert_never(ty)
 
     def parameters(self, members: tuple[Member, ...], *, around: str = "") -> list[str]:
         """Names for the parameters of a function; of a raw one when it is `around` the function of this name.
@@ -119,7 +136,7 @@ class Spelling:
         wanted = []
         for index, member in enumerate(members):
             name = member.name or f"argument_{index}"
-            pair = around and (isinstance(member.type, Vector) or member.type is Prim.STRING)
+            pair = around and form(member.type) is Form.PAIR
             wanted += [f"{name}_data", f"{name}_count"] if pair else [name]
         return c_names(wanted, {*self.taken, around})
 
@@ -174,7 +191,7 @@ class Spelling:
             pending.pop()
             names = c_names([member.name or f"field_{index}" for index, member in enumerate(fields)])
             types = (member.type for member in fields)
-            self.structs[current] = Struct(self._names[current], tuple(zip(names, types, strict=True)))
+            self.structs[current] = CStruct(self._names[current], tuple(zip(names, types, strict=True)))
 
 
 def converts(ty: Type) -> bool:

@@ -17,8 +17,8 @@ from packaging.tags import sys_tags
 
 from marine_gen.artifact import build, read_target
 from marine_gen.hatch.options import HookOptions, ServiceOptions, read_options
-from marine_runtime.artifact.manifest import MANIFEST, Manifest
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
+from marine_runtime.artifact import MANIFEST, Manifest
 
 
 class MarineGenHook(BuildHookInterface[BuilderConfig]):

@@ -1,6 +1,6 @@
-"""The interface description language: what a module exports and imports, as a person writes it (docs/idl.md).
+"""The interface description language: exports and imports of a module, as a person writes them (docs/idl.md).
 
-`lines` cuts a text into lines of tokens, `build` reads a description out of them, `explain` says what is wrong with a
+`lines` cuts a text into lines of tokens, `transform` reads a description out of them, `explain` words the errors of a
 line, `printer` writes a description. Adapters are made from descriptions in `marine_gen.generate`, not here.
 """
 

@@ -1,24 +1,24 @@
-"""Says what is wrong with a token of a description, and what to write instead.
+"""Wording of lexical and syntax errors in interface descriptions, with a correction where one is likely.
 
-Only lexical and syntax errors; what names mean is looked at in `build`.
+Errors about the meaning of names are reported in `transform`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 from lark import Token
 
 from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, NAME_TERMINALS, literal_texts
-from marine_gen.parsing.findings import Findings, shown, span_of
-from marine_gen.text.syntax import SyntaxProblem
+from marine_gen.parsing.explain import END, alternatives, description, report_illegal
+from marine_gen.parsing.findings import Findings, span_of
+from marine_gen.parsing.syntax import SyntaxProblem
+from marine_runtime.messages import nearest
 
 BLOCKS = ("data", "import", "export")
 """The words that a block starts with."""
 
-_END = "$END"
 _BLOCK_ALIASES = {
     "record": "data",
     "struct": "data",
@@ -36,9 +36,7 @@ _FN_ALIASES = ("func", "function", "def", "fun")
 def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
     """Report characters that cannot start or continue any token."""
     help_line = ""
-    if run.startswith("\ufeff"):
-        help_line = "the text starts with a byte-order mark: save the file without one"
-    elif run.startswith(("#", "/", "--")):
+    if run.startswith(("#", "/", "--")):
         help_line = "a comment starts with two slashes: `//`"
     elif run.startswith(";"):
         help_line = "a line ends without a sign, and a comment starts with two slashes: `//`"
@@ -48,19 +46,17 @@ def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
         help_line = "a name with such characters is written in double quotes"
     elif run[0] in "{}":
         help_line = "a block is what is indented below its first line"
-    what = "character" if len(run) == 1 else "characters"
-    findings.add(Code.TEXT_LEXICAL, f"illegal {what} `{shown(run)}`", span, help=help_line)
+    report_illegal(run, span, findings, help_line)
 
 
 def block_meant(word: str) -> str:
     """The word of a block that was probably meant by `word`, or nothing."""
-    near = get_close_matches(word.lower(), BLOCKS, 1)
-    return _BLOCK_ALIASES.get(word.lower()) or (near[0] if near else "")
+    return nearest(word, BLOCKS, _BLOCK_ALIASES)
 
 
 def explain_block(first: Token, findings: Findings) -> None:
     """Report a line in the first column that does not start with the word of a block."""
-    message = f"unexpected {_description(first)}"
+    message = f"unexpected {description(first)}"
     label = "expected `data`, `import` or `export`"
     if first in ("fn", *_FN_ALIASES):
         help_line = "a function stands indented below `export:` or `import NAME:`"
@@ -75,13 +71,13 @@ def explain_syntax(problem: SyntaxProblem, rule: str, findings: Findings) -> Non
     """Report a token in the wrong place of a line that was read under the start rule `rule`."""
     token, previous, accepts = problem
     expected = f"expected {_expectation(accepts)}"
-    if token.type == _END:
+    if token.type == END:
         span = span_of(previous) if previous is not None else SourceSpan(line=1, column=1)
         message = "the line is not complete"
         label = f"after this, {expected}"
     else:
         span = span_of(token)
-        message = f"unexpected {_description(token)}"
+        message = f"unexpected {description(token)}"
         label = expected
     findings.add(Code.TEXT_SYNTAX, message, span, label=label, help=_help(token, previous, accepts, rule))
 
@@ -91,23 +87,19 @@ def _help(token: Token, previous: Token | None, accepts: Collection[str], rule: 
         return "did you mean `fn`?" if token in _FN_ALIASES else "each line of the block is `fn NAME(…) -> TYPE`"
     if token.type == "WORD":
         return "a name starts with a letter or an underscore; any other is written in double quotes"
-    if previous is not None and previous.type == "COLON" and _END in accepts:
+    if previous is not None and previous.type == "COLON" and END in accepts:
         return "what belongs to a block stands indented on the lines below"
     if token.type == "ARROW":
         return "what has no result has no arrow" if rule == FUNCTION else "only functions have results"
-    if token.type == _END and previous is not None and previous.type == "LPAR":
+    if token.type == END and previous is not None and previous.type == "LPAR":
         return "every `(` needs its `)`"
     if rule == FIELD:
         return "each field is a line `NAME: TYPE`"
-    if rule == HEADER and "COLON" in accepts and token.type == _END:
+    if rule == HEADER and "COLON" in accepts and token.type == END:
         return "a block starts with a line that ends in a colon"
     if rule == FUNCTION and "COLON" in accepts:
         return "every parameter has a name: `NAME: TYPE`"
     return ""
-
-
-def _description(token: Token) -> str:
-    return f"string {shown(token)}" if token.type == "STRING" else f"`{shown(token)}`"
 
 
 def _expectation(accepts: Collection[str]) -> str:
@@ -118,5 +110,5 @@ def _expectation(accepts: Collection[str]) -> str:
         names -= NAME_TERMINALS
         words.append("a type" if "LSQB" in names else "a name")
         names.discard("LSQB")
-    words += ["the end of the line" if name == _END else f"`{literals[name]}`" for name in sorted(names)]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    words += ["the end of the line" if name == END else f"`{literals[name]}`" for name in sorted(names)]
+    return alternatives(words)

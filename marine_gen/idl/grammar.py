@@ -1,7 +1,4 @@
-"""Finds the grammar of interface descriptions and makes the Lark parser from it, once per process.
-
-An installed package has the file beside this one; in a checkout it is `grammar/interface.lark`.
-"""
+"""The parser of interface descriptions, made once per process from `interface.lark`."""
 
 from __future__ import annotations
 
@@ -9,13 +6,16 @@ from functools import cache
 
 from lark import Lark
 
-from marine_gen.text.grammar import grammar_text, literals_of, make_parser
+from marine_gen.parsing.grammar import grammar_text, literals_of, make_parser
 
 HEADER, FIELD, FUNCTION = "header", "field", "function"
 """The start rules: what a logical line can be."""
 
 NAME_TERMINALS = frozenset({"NAME", "STRING", "DATA", "IMPORT", "EXPORT", "FN", "AS"})
-"""What the rule `name` takes."""
+"""The terminals that the rule `name` accepts."""
+
+STRING_TERMINALS = frozenset({"STRING"})
+"""The terminals whose tokens end with a quote."""
 
 
 @cache

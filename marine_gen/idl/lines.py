@@ -1,8 +1,8 @@
 """Cuts a description into logical lines of tokens, and reports characters that no token has.
 
 A logical line ends at its line break, except inside parentheses. A parenthesis that is not closed must not swallow the
-rest of the text, so a line that starts in the first column or with `fn NAME` ends the one before it in any case. What
-the lines mean is the business of `build`.
+rest of the text, so a line that starts in the first column or with `fn NAME` ends the one before it in any case.
+`transform` reads the lines.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from lark import Token
 
 from marine_gen.diagnostics import SourceSpan
 from marine_gen.idl.explain import explain_illegal
-from marine_gen.idl.grammar import HEADER, NAME_TERMINALS, description_parser
+from marine_gen.idl.grammar import HEADER, NAME_TERMINALS, STRING_TERMINALS, description_parser
 from marine_gen.parsing.findings import Findings
-from marine_gen.text.syntax import lexical_errors, tokens_of
+from marine_gen.parsing.syntax import lexical_errors, tokens_of
 
 Line = Sequence[Token]
 """The tokens of one logical line, at least one, without line breaks."""
@@ -29,7 +29,7 @@ def read_lines(text: str, findings: Findings) -> Iterator[tuple[Line, bool]]:
     for line in _split(tokens_of(description_parser(), text, HEADER)):
         if findings.full:
             return
-        yield line, not lexical_errors(line, findings, explain_illegal)
+        yield line, not lexical_errors(line, STRING_TERMINALS, findings, explain_illegal)
 
 
 def _split(tokens: Sequence[Token]) -> Iterator[Line]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 
+from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.parsing.literals import write_string
 from marine_runtime.types import Prim
 
-_DESCRIBED = (
-    *(Prim.BOOLEAN, Prim.S8, Prim.S16, Prim.S32, Prim.S64),
-    *(Prim.U8, Prim.U16, Prim.U32, Prim.U64, Prim.F32, Prim.F64, Prim.STRING),
-)
-TYPE_WORDS = {prim.value: prim for prim in _DESCRIBED} | {
+TYPE_WORDS = {str(prim): prim for prim in Prim if prim in DESCRIBED_PRIMS} | {
     "i8": Prim.S8,
     "i16": Prim.S16,
     "i32": Prim.S32,

@@ -26,7 +26,6 @@ from marine_gen.generate import (
     Type,
     Vector,
 )
-from marine_gen.generate.adapters import AbiHelper
 from marine_gen.generate.records import TypeSpace
 from marine_gen.idl.explain import block_meant, explain_block, explain_syntax
 from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, description_parser
@@ -34,13 +33,13 @@ from marine_gen.idl.lines import Line
 from marine_gen.idl.names import TYPE_WORDS, write_record_name
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.parsing.literals import LiteralError, read_string
+from marine_gen.parsing.syntax import parse_form
 from marine_gen.parsing.trees import tokens_in, trees_in
-from marine_gen.text.explain import suggestion
-from marine_gen.text.syntax import parse_form
+from marine_runtime.abi import BY_EXPORT
+from marine_runtime.messages import did_you_mean
 from marine_runtime.types import Prim
 
 _OPENS = {"DATA": FIELD, "IMPORT": FUNCTION, "EXPORT": FUNCTION}
-_SERVICES = {service.name.lower() for service in AbiHelper}
 _PLACEHOLDER = Prim.BOOLEAN  # for a type that has a finding
 _ALIASES = {
     "int": "s32",
@@ -242,7 +241,7 @@ class DescriptionTransformer:
             if link is not None:
                 help_line = "an exported function has one name; only imports are renamed"
                 self._report(Code.TEXT_SYNTAX, "an exported function can't be renamed", span_of(link.meta), help_line)
-            if name in _SERVICES:
+            if name in BY_EXPORT:
                 message = f"`{name}` is the name of a service function of every module"
                 self._report(Code.TEXT_DUPLICATE, message, place, "rename it")
             elif self._first(self._exported, name, f"function `{shown(name)}`", place):
@@ -303,7 +302,7 @@ class DescriptionTransformer:
     def _check_mention(self, name: str, span: SourceSpan, within: str) -> None:
         record = self._records.get(name)
         if record is None:
-            help_line = suggestion(name, [*TYPE_WORDS, *islice(self._records, _MAX_NEAR)], _ALIASES)
+            help_line = did_you_mean(name, [*TYPE_WORDS, *islice(self._records, _MAX_NEAR)], _ALIASES)
             if not help_line and _NUMBER_TYPE.fullmatch(name):
                 help_line = "numbers are `s8` to `s64`, `u8` to `u64`, `f32` and `f64`"
             message = f"`{shown(name)}` is neither a type nor a declared record"

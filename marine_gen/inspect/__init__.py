@@ -1,1 +1,3 @@
-"""Inspection of modules: everything that is wrong with them, and the code that runs them."""
+"""Inspection of modules: `check` finds every error in an input, `views` the code that runs an adapter, `show` prints
+it.
+"""

@@ -18,13 +18,11 @@ from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links
 from marine_gen.passes import fuse_service
-from marine_gen.wasm import Signatures, read_sdk_version, read_signatures
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.artifact.manifest import read_manifest
-from marine_runtime.config.host_check import check_programs
-from marine_runtime.config.toml import read_config
-from marine_runtime.errors import ConfigError, LoadError, MarineError
-from marine_runtime.service.interface import ModuleInterface
+from marine_gen.wasm import Signatures, read_sdk_version, read_signatures, scanned
+from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface, read_config
+from marine_runtime.abi import ModulePlan
+from marine_runtime.artifact import read_manifest
+from marine_runtime.host import check_programs
 from marine_runtime.wasm import open_runtime
 
 _T = TypeVar("_T")
@@ -184,10 +182,13 @@ def _examine_wasm(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
             findings.extend(_relabel(error.diagnostics, item))
         return None
 
-    interfaces = attempt(lambda: extract(wasm))
-    attempt(lambda: read_sdk_version(wasm))
-    signatures = attempt(lambda: read_signatures(wasm))
-    compiled = None if findings else attempt(lambda: compile_module(item.name, wasm))
+    binary = attempt(lambda: scanned(wasm))
+    if binary is None:
+        return None, findings
+    interfaces = attempt(lambda: extract(binary))
+    attempt(lambda: read_sdk_version(binary))
+    signatures = attempt(lambda: read_signatures(binary))
+    compiled = None if findings else attempt(lambda: compile_module(item.name, binary))
     if compiled is None and interfaces is not None and signatures is not None:
         attempt(lambda: build_module(item.name, interfaces, signatures))
     if signatures is not None:

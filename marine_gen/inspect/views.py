@@ -1,25 +1,23 @@
-"""The parts that `explain` shows of one adapter: its instructions, its IR, and what an engine runs in their place.
+"""The parts that `explain` shows of one adapter: its instructions, its IR, and everything that an engine runs for it.
 
-Code is cut out of what the backends really write, and not written a second time.
+Code is what the backends write, with every helper that it requests, and is not written a second time.
 """
 
 from __future__ import annotations
 
-import ast
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from marine_gen.artifact import GENERATOR
+from marine_gen.artifact import GENERATOR, AdapterForm
+from marine_gen.artifact.fuse import FusedOutput, fuse_module
+from marine_gen.codegen.definitions import Definition, Definitions
+from marine_gen.inspect.paths import Path, paths
 from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
-from marine_gen.passes import fuse_service, print_fused
-from marine_gen.passes.pipeline import FusedModule
-from marine_gen.python_backend import generate
-from marine_gen.wasm_backend import FusedCode, generate_glue
-
-INTERPRETER = "interpreter"
-CLOSURES = "closures"
-FUSED = "fused"
+from marine_gen.ir.model import Side
+from marine_gen.passes import print_fused
+from marine_gen.python_backend import Generated, generate
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +50,26 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written for the modules of one service, by position: kept by who looks at many of its adapters."""
+    """The code of the modules of one service, by position, for callers that look at many adapters."""
 
-    python: dict[int, Sequence[str]] = field(default_factory=dict)
-    fused: dict[int, FusedModule] = field(default_factory=dict)
-    glue: dict[int, FusedCode] = field(default_factory=dict)
+    closures: dict[int, Generated] = field(default_factory=dict)
+    fused: dict[int, tuple[FusedOutput | None, dict[str, str]]] = field(default_factory=dict)
 
 
-def views(subject: Subject, engine: str, written: Written | None = None) -> Iterator[View]:
-    """The parts of one adapter, ending with the code that `engine` runs; `written` saves writing it again."""
-    adapter = subject.adapter
+def views(subject: Subject, form: AdapterForm, written: Written | None = None) -> Iterator[View]:
+    """The parts of one adapter, ending with all code that runs in that `form`; `written` saves writing it again."""
     written = written or Written()
-    yield View("Instructions", _instructions(adapter))
-    yield View("IR", print_adapter(adapter).rstrip("\n"))
-    if engine == FUSED:
-        yield from _fused(subject, written)
-    elif engine != INTERPRETER:
-        yield _python(subject, written)
+    yield View("Instructions", _instructions(subject.adapter))
+    yield View("IR", print_adapter(subject.adapter).rstrip("\n"))
+    match form:
+        case AdapterForm.INSTRUCTIONS:
+            pass  # they are what runs
+        case AdapterForm.PYTHON:
+            yield from _closures(subject, written)
+        case AdapterForm.WASM:
+            yield from _fused(subject, written)
+        case _:
+            assert_never(form)
 
 
 def _instructions(adapter: AdapterIR) -> str:
@@ -76,53 +77,61 @@ def _instructions(adapter: AdapterIR) -> str:
     return "\n".join(f"{f'#{at}':<{width + 1}}  {text}" for at, text in enumerate(adapter.source)) or "(none)"
 
 
-def _python(subject: Subject, written: Written) -> View:
-    module, digest = subject.service[subject.position]
-    if subject.position not in written.python:
-        source = generate(module, generator=GENERATOR, digest=digest).source
-        written.python[subject.position] = _adapter_functions(source)
-    index = next(index for index, item in enumerate(module.adapters) if item is subject.adapter)
-    return View("Python", written.python[subject.position][index], "python")
+def _closures(subject: Subject, written: Written) -> Iterator[View]:
+    if subject.position not in written.closures:
+        module, digest = subject.service[subject.position]
+        written.closures[subject.position] = generate(module, generator=GENERATOR, digest=digest)
+    yield from _python(subject.adapter, written.closures[subject.position])
 
 
-def _adapter_functions(source: str) -> Sequence[str]:
-    """The adapters' functions in generated source, which has them in the order of `ModuleIR.adapters`."""
-    lines = source.splitlines()
-    (bind,) = [item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef) and item.name == "bind"]
-    return [
-        textwrap.dedent("\n".join(lines[item.lineno - 1 : item.end_lineno]))
-        for item in bind.body
-        if isinstance(item, ast.FunctionDef) and item.name.startswith(("export_", "import_"))
-    ]
+def _python(adapter: AdapterIR, generated: Generated) -> Iterator[View]:
+    """The ways that a call takes, and the Python that it may run."""
+    if adapter.side is Side.IMPORT:
+        yield View("Python", _text(generated.definitions, [generated.imports[adapter.key]]), "python")
+        return
+    found = paths(adapter.function, generated)
+    yield View("Paths", _table(found))
+    yield View("Python", _text(generated.definitions, [path.function for path in found]), "python")
 
 
 def _fused(subject: Subject, written: Written) -> Iterator[View]:
-    position = subject.position
-    irs = [ir for ir, _ in subject.service[: position + 1]]
-    if position not in written.fused:
-        written.fused[position] = fuse_service(irs).modules[subject.module.name]
-    module = written.fused[position]
     adapter = subject.adapter
-    exported = adapter.side.value == "export"
-    name = f"{adapter.side.value} {adapter.function}"
-    if name in module.unfused:
-        yield View("Not fused", f"{module.unfused[name]}; what runs is its closure:")
-        yield _python(subject, written)
+    if subject.position not in written.fused:
+        written.fused[subject.position] = fuse_module(subject.service[: subject.position + 1])
+    output, unfused = written.fused[subject.position]
+    reason = unfused.get(f"{adapter.side.value} {adapter.function}")
+    if output is None or reason:
+        yield View("Not fused", f"{reason or 'the glue would be too large'}; what runs is its closure:")
+        yield from _closures(subject, written)
         return
-    fused = module.exports[adapter.function] if exported else module.imports[adapter.key]
-    index = list(module.exports).index(adapter.function) if exported else list(module.imports).index(adapter.key)
-    if position not in written.glue:
-        digest = subject.service[position][1]
-        known = {ir.name: ir for ir in irs}
-        written.glue[position] = generate_glue(module, known, position, generator=GENERATOR, digest=digest)
-    code = written.glue[position]
+    module = output.module
+    if adapter.side is Side.EXPORT:
+        yield from _python(adapter, output.python)
+        fused, symbol = module.exports[adapter.function], f"entry.{list(module.exports).index(adapter.function)}"
+    else:
+        fused, symbol = module.imports[adapter.key], f"import.{list(module.imports).index(adapter.key)}"
     yield View("Fused IR", print_fused(fused).rstrip("\n"))
-    yield View("Wasm", _wasm_function(code.glue, f"${adapter.side.value}.{index}"), "wat")
+    yield View("Wasm", _text(output.code.definitions, [symbol]), "wat")
 
 
-def _wasm_function(text: str, symbol: str) -> str:
-    """One function of the module in `text`, whose functions are indented by two and end on a line of their own."""
-    lines = text.splitlines()
-    start = next(index for index, line in enumerate(lines) if f"{line} ".startswith(f"  (func {symbol} "))
-    end = next(index for index in range(start, len(lines)) if lines[index] == "  )")
-    return textwrap.dedent("\n".join(lines[start : end + 1]))
+def _table(found: Sequence[Path]) -> str:
+    width = max(len(path.name) for path in found)
+    function = max(len(path.function) for path in found)
+    return "\n".join(f"{path.name:<{width}}  {path.function:<{function}}  {path.when}" for path in found)
+
+
+def _text(definitions: Definitions, names: Sequence[str]) -> str:
+    """The definitions `names` and all that they request, each once: bindings of one line first, then functions."""
+    reached: dict[str, Definition] = {}
+    for name in names:
+        reached |= {item.name: item for item in definitions.reached(name)}
+    bindings = [item for item in reached.values() if len(item.lines) == 1]
+    functions = [item for item in reached.values() if len(item.lines) > 1]
+    blocks = [_code(item) for item in functions]
+    if bindings:
+        blocks.insert(len(blocks), "\n".join(_code(item) for item in bindings))
+    return "\n\n".join(blocks)
+
+
+def _code(definition: Definition) -> str:
+    return textwrap.dedent("\n".join(definition.lines)).strip("\n")

@@ -4,7 +4,14 @@
 see `marine_gen.binary` and `marine_gen.text`. The index spaces are resolved in `marine_gen.ir`.
 """
 
-from marine_gen.interfaces.instructions import BY_MNEMONIC, BY_OPCODE, INSTRUCTIONS, Immediate, Operator
+from marine_gen.interfaces.instructions import (
+    BY_MNEMONIC,
+    BY_OPCODE,
+    INSTRUCTIONS,
+    Immediate,
+    InstructionKind,
+    Operator,
+)
 from marine_gen.interfaces.model import (
     Adapter,
     Export,
@@ -24,6 +31,7 @@ __all__ = [
     "Implementation",
     "Import",
     "Instruction",
+    "InstructionKind",
     "Interfaces",
     "Operator",
 ]

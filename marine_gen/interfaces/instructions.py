@@ -1,7 +1,9 @@
 """The one table of adapter instructions (spec interface-types §3.6, §5.3).
 
-Mnemonic, opcode, immediate, stack effect and a line of documentation are declared here once. The codecs, the grammar's
-terminals, the stack typing, the interpreter and the reference page are derived from this table or checked against it.
+Mnemonic, opcode, kind, immediate, stack effect and a line of documentation are declared here once. The codecs, the
+grammar's terminals, the stack typing, the interpreter and the reference page are derived from this table or checked
+against it. What an instruction does is told by its kind and its columns, never by its name or by the shape of its
+effect; a row whose columns do not suit its kind is refused when this file is imported.
 """
 
 from __future__ import annotations
@@ -9,8 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final, Literal, assert_never
 
-from marine_runtime.types import INTEGER_RANGES, Prim
+from marine_gen.interfaces.conversions import conversion
+from marine_runtime.types import Prim
+
+
+class InstructionKind(Enum):
+    """The effect of an instruction. Every stage dispatches on it."""
+
+    RENAME = "rename"  # moves values about on the stack, or copies them
+    CONSTANT = "constant"  # pushes its immediate
+    CONVERT = "convert"  # from one flat type to another
+    SIZE = "size"  # bytes that a value takes in memory
+    LIFT = "lift"  # from memory to a value
+    STORE = "store"  # from a value to a block that is there already
+    LOWER = "lower"  # from a value to a block that it allocates
+    CALL = "call"  # a core export or a function of another module
 
 
 class Immediate(Enum):
@@ -40,6 +57,13 @@ class Slot(Enum):
 
 Effect = tuple[Prim | Slot, ...]
 
+Moved = Literal[Prim.STRING, Prim.BYTE_ARRAY, Slot.ARRAY, Slot.RECORD]
+"""The type that a memory instruction moves: one of these, or one that its immediate selects."""
+
+
+_SELECTED_BY: Mapping[Prim | Slot, Immediate] = {Slot.ARRAY: Immediate.TYPE, Slot.RECORD: Immediate.RECORD}
+"""The immediate of instructions that move what it selects."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -48,58 +72,110 @@ class Operator:
     Attributes:
         pops: operand types, deepest first.
         pushes: result types, deepest first.
+        moves: the type that an instruction moves into or out of memory, or measures; None for all others.
     """
 
     mnemonic: str
     opcode: int
+    kind: InstructionKind
     immediate: Immediate
     pops: Effect
     pushes: Effect
     doc: str
+    moves: Moved | None = None
+
+    def __post_init__(self) -> None:
+        if not _suits(self):
+            raise ValueError(f"the columns of `{self.mnemonic}` do not suit an instruction of kind {self.kind.value}")
 
     def __repr__(self) -> str:
         return f"<{self.mnemonic}>"
 
-    @property
-    def is_conversion(self) -> bool:
-        """Whether this is one of the `x.from_y` instructions."""
-        return ".from_" in self.mnemonic
+
+def _suits(row: Operator) -> bool:
+    """Whether the columns of `row` are those that stages expect of its kind."""
+    kind = row.kind
+    match kind:
+        case InstructionKind.RENAME:
+            known = {*row.pops, *([Slot.ARGUMENT] if row.immediate is Immediate.ARGUMENT else [])}
+            names = {*row.pops, *row.pushes} <= {Slot.ARGUMENT, Slot.ANY_A, Slot.ANY_B}
+            return row.moves is None and names and set(row.pushes) <= known and len(set(row.pops)) == len(row.pops)
+        case InstructionKind.CONSTANT:
+            pushed = {Immediate.I32: (Prim.I32,), Immediate.I64: (Prim.I64,)}.get(row.immediate)
+            return row.moves is None and not row.pops and row.pushes == pushed
+        case InstructionKind.CONVERT:
+            types = (*row.pops, *row.pushes)
+            return row.moves is None and len(row.pops) == len(row.pushes) == 1 and Slot not in map(type, types)
+        case InstructionKind.CALL:
+            return row.immediate is Immediate.CALLEE and row.moves is None
+        case InstructionKind.SIZE | InstructionKind.LIFT | InstructionKind.STORE | InstructionKind.LOWER:
+            return row.moves is not None and row.immediate is _SELECTED_BY.get(row.moves, Immediate.NONE)
+        case _:
+            assert_never(kind)
 
 
 _PTR_LEN: Effect = (Prim.I32, Prim.I32)
 _NONE = Immediate.NONE
 
+_RENAME, _CONSTANT, _CALL = InstructionKind.RENAME, InstructionKind.CONSTANT, InstructionKind.CALL
+_SIZE, _LIFT = InstructionKind.SIZE, InstructionKind.LIFT
+_STORE, _LOWER = InstructionKind.STORE, InstructionKind.LOWER
+
 _STACK = [
-    Operator("arg.get", 0x00, Immediate.ARGUMENT, (), (Slot.ARGUMENT,), "push a copy of an adapter parameter"),
+    Operator("arg.get", 0x00, _RENAME, Immediate.ARGUMENT, (), (Slot.ARGUMENT,), "push a copy of an adapter parameter"),
     Operator(
         "call-core",
         0x01,
+        _CALL,
         Immediate.CALLEE,
         (Slot.PARAMS,),
         (Slot.RESULTS,),
         "call a core export, or an imported function of another module",
     ),
-    Operator("dup", 0x34, _NONE, (Slot.ANY_A,), (Slot.ANY_A, Slot.ANY_A), "duplicate the top of the stack"),
-    Operator("swap2", 0x35, _NONE, (Slot.ANY_A, Slot.ANY_B), (Slot.ANY_B, Slot.ANY_A), "exchange the two top values"),
-    Operator("i32.push", 0x40, Immediate.I32, (), (Prim.I32,), "push a constant"),
-    Operator("i64.push", 0x41, Immediate.I64, (), (Prim.I64,), "push a constant"),
+    Operator("dup", 0x34, _RENAME, _NONE, (Slot.ANY_A,), (Slot.ANY_A, Slot.ANY_A), "duplicate the top of the stack"),
+    Operator(
+        "swap2", 0x35, _RENAME, _NONE, (Slot.ANY_A, Slot.ANY_B), (Slot.ANY_B, Slot.ANY_A), "exchange the two top values"
+    ),
+    Operator("i32.push", 0x40, _CONSTANT, Immediate.I32, (), (Prim.I32,), "push a constant"),
+    Operator("i64.push", 0x41, _CONSTANT, Immediate.I64, (), (Prim.I64,), "push a constant"),
 ]
 
+
+def _memory(
+    mnemonic: str, opcode: int, kind: InstructionKind, moves: Moved, pops: Effect, pushes: Effect, doc: str
+) -> Operator:
+    """A memory instruction; its immediate follows from what it moves."""
+    immediate = _SELECTED_BY.get(moves, _NONE)
+    return Operator(mnemonic, opcode, kind, immediate, pops, pushes, doc, moves)
+
+
+_PTR: Effect = (Prim.I32,)
+_STRING: Final = Prim.STRING
+_BYTES: Final = Prim.BYTE_ARRAY
+_ARRAY: Final = Slot.ARRAY
+_RECORD: Final = Slot.RECORD
+
 _MEMORY = [
-    Operator("string.lift_memory", 0x22, _NONE, _PTR_LEN, (Prim.STRING,), "read UTF-8 from memory"),
-    Operator(
-        "string.lower_memory", 0x23, _NONE, (Prim.I32, Prim.STRING), _PTR_LEN, "write UTF-8 to an allocated block"
+    _memory("string.lift_memory", 0x22, _LIFT, _STRING, _PTR_LEN, (_STRING,), "read UTF-8 from memory"),
+    _memory(
+        "string.lower_memory", 0x23, _STORE, _STRING, (*_PTR, _STRING), _PTR_LEN, "write UTF-8 to an allocated block"
     ),
-    Operator("string.size", 0x24, _NONE, (Prim.STRING,), (Prim.I32,), "length of the UTF-8 form, in bytes"),
-    Operator("array.lift_memory", 0x37, Immediate.TYPE, _PTR_LEN, (Slot.ARRAY,), "read an array from memory"),
-    Operator("array.lower_memory", 0x38, Immediate.TYPE, (Slot.ARRAY,), _PTR_LEN, "allocate and write an array"),
-    Operator("record.lift_memory", 0x3A, Immediate.RECORD, (Prim.I32,), (Slot.RECORD,), "read a record from memory"),
-    Operator("record.lower_memory", 0x3B, Immediate.RECORD, (Slot.RECORD,), (Prim.I32,), "allocate and write a record"),
-    Operator("byte_array.lift_memory", 0x43, _NONE, _PTR_LEN, (Prim.BYTE_ARRAY,), "read bytes from memory"),
-    Operator(
-        "byte_array.lower_memory", 0x44, _NONE, (Prim.I32, Slot.BYTES), _PTR_LEN, "write bytes to an allocated block"
+    _memory("string.size", 0x24, _SIZE, _STRING, (_STRING,), (Prim.I32,), "length of the UTF-8 form, in bytes"),
+    _memory("array.lift_memory", 0x37, _LIFT, _ARRAY, _PTR_LEN, (_ARRAY,), "read an array from memory"),
+    _memory("array.lower_memory", 0x38, _LOWER, _ARRAY, (_ARRAY,), _PTR_LEN, "allocate and write an array"),
+    _memory("record.lift_memory", 0x3A, _LIFT, _RECORD, _PTR, (_RECORD,), "read a record from memory"),
+    _memory("record.lower_memory", 0x3B, _LOWER, _RECORD, (_RECORD,), _PTR, "allocate and write a record"),
+    _memory("byte_array.lift_memory", 0x43, _LIFT, _BYTES, _PTR_LEN, (_BYTES,), "read bytes from memory"),
+    _memory(
+        "byte_array.lower_memory",
+        0x44,
+        _STORE,
+        _BYTES,
+        (*_PTR, Slot.BYTES),
+        _PTR_LEN,
+        "write bytes to an allocated block",
     ),
-    Operator("byte_array.size", 0x45, _NONE, (Slot.BYTES,), (Prim.I32,), "length in bytes"),
+    _memory("byte_array.size", 0x45, _SIZE, _BYTES, (Slot.BYTES,), (Prim.I32,), "length in bytes"),
 ]
 
 
@@ -112,19 +188,10 @@ def _conversions() -> Iterator[Operator]:
     rows += [(to, source) for to in core for source in signed]
     rows += [(to, source) for to in unsigned for source in core]
     rows += [(to, source) for to in core for source in unsigned]
-    for opcode, (to, source) in enumerate(rows, start=0x02):
-        wraps = {to, source} in ({Prim.U32, Prim.I32}, {Prim.U64, Prim.I64})
-        low, high = INTEGER_RANGES[source]
-        target_low, target_high = INTEGER_RANGES[to]
-        if wraps:
-            doc = "reinterpret the bits"
-        elif target_low <= low and high <= target_high:
-            doc = "widen; cannot fail"
-        else:
-            doc = f"convert; fails outside the range of {to}"
-        yield Operator(f"{to}.from_{source}", opcode, _NONE, (source,), (to,), doc)
-    yield Operator("bool.from_i32", 0x3E, _NONE, (Prim.I32,), (Prim.BOOLEAN,), "true for any non-zero value")
-    yield Operator("i32.from_bool", 0x3F, _NONE, (Prim.BOOLEAN,), (Prim.I32,), "1 or 0")
+    numbered = [*enumerate(rows, start=0x02), (0x3E, (Prim.BOOLEAN, Prim.I32)), (0x3F, (Prim.I32, Prim.BOOLEAN))]
+    for opcode, (to, source) in numbered:
+        doc = conversion(source, to).value.format(target=to)
+        yield Operator(f"{to}.from_{source}", opcode, InstructionKind.CONVERT, _NONE, (source,), (to,), doc)
 
 
 INSTRUCTIONS: tuple[Operator, ...] = tuple(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
-from marine_gen.interfaces import INSTRUCTIONS
+from marine_gen.interfaces import INSTRUCTIONS, Immediate, InstructionKind, Operator
+from marine_gen.interfaces.conversions import Conversion, conversion
+from marine_gen.interfaces.instructions import Moved, Slot
 from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
-from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link, out_of_range
-from marine_runtime.adapters.entry import make_entry
-from marine_runtime.calls.sites import attach
-from marine_runtime.errors import CallError, Site
-from marine_runtime.types import INTEGER_RANGES, FunctionType, IType, Prim, layout
-from marine_runtime.values.records import make_record_classes
-from marine_runtime.wasm.api import Codes, signed_codes
+from marine_runtime import CallError, Site
+from marine_runtime.abi import INTEGER_RANGES, layout_of
+from marine_runtime.adapters import BoundAdapters, Codec, ImportAdapter, Link, attach, make_entry, out_of_range
+from marine_runtime.types import FunctionType, IType, Prim
+from marine_runtime.values import make_record_classes
+from marine_runtime.wasm import Codes, signed_codes
 
 _U32 = 0xFFFF_FFFF
 
@@ -58,8 +58,8 @@ class InterpreterGlue:
 
 
 def _raw_codes(signature: FunctionType) -> tuple[Codes, Codes]:
-    params = [layout(item.type).carrier[0] for item in signature.params]
-    return signed_codes(params), signed_codes(layout(result).carrier[0] for result in signature.results)
+    params = [layout_of(item.type).carrier[0] for item in signature.params]
+    return signed_codes(params), signed_codes(layout_of(result).carrier[0] for result in signature.results)
 
 
 class _Machine:
@@ -102,9 +102,6 @@ class _Machine:
 
     # Each method is a `Step`.
 
-    def arg_get(self, index: int, stack: list[Any], inputs: tuple[Any, ...]) -> None:
-        stack.append(inputs[index])
-
     def call_core(self, index: int, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         params, function, results = self._callees[index]
         operands = stack[len(stack) - params :]
@@ -114,12 +111,6 @@ class _Machine:
             stack.append(result)
         elif results:
             stack.extend(result)
-
-    def dup(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
-        stack.append(stack[-1])
-
-    def swap2(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
-        stack[-1], stack[-2] = stack[-2], stack[-1]
 
     def push(self, value: int, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         stack.append(value)
@@ -160,24 +151,51 @@ class _Machine:
         stack.append(self._codec.lift_record(index, stack.pop() & _U32))
 
 
-def _conversion(source: Prim, target: Prim) -> Step:
-    """`target.from_source`. Same-width unsigned conversions reinterpret bits (spec §5.4), others check the range."""
-    bits = {Prim.I32: 32, Prim.I64: 64, Prim.U32: 32, Prim.U64: 64}
-    if target is Prim.BOOLEAN:
-        return lambda _, __, stack, ___: stack.append(stack.pop() != 0)
-    if source is Prim.BOOLEAN:
-        return lambda _, __, stack, ___: stack.append(int(stack.pop()))
-    if {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64}):
-        span = 1 << bits[target]
-        top = INTEGER_RANGES[target][1]
+def _rename(operator: Operator) -> Step:
+    """Values that the effect mentions, moved or copied."""
+    if operator.immediate is Immediate.ARGUMENT:
+        if operator.pops or operator.pushes != (Slot.ARGUMENT,):
+            raise NotImplementedError(f"the interpreter can't run `{operator.mnemonic}`")
+        return lambda _, index, stack, inputs: stack.append(inputs[index])
+    count = len(operator.pops)
+    order = [operator.pops.index(slot) for slot in operator.pushes]
 
-        def reinterpret(_: _Machine, __: None, stack: list[Any], ___: tuple[Any, ...]) -> None:
-            value = stack.pop() % span
-            stack.append(value - span if value > top else value)
+    def rename(_: _Machine, __: None, stack: list[Any], ___: tuple[Any, ...]) -> None:
+        taken = stack[len(stack) - count :]
+        stack[len(stack) - count :] = [taken[position] for position in order]
 
-        return reinterpret
-    low, high = INTEGER_RANGES[target]
+    return rename
 
+
+def _conversion(operator: Operator) -> Step:
+    (source,), (target,) = operator.pops, operator.pushes
+    assert isinstance(source, Prim)
+    assert isinstance(target, Prim)
+    way = conversion(source, target)
+    match way:
+        case Conversion.TO_BOOLEAN:
+            return lambda _, __, stack, ___: stack.append(stack.pop() != 0)
+        case Conversion.FROM_BOOLEAN:
+            return lambda _, __, stack, ___: stack.append(int(stack.pop()))
+        case Conversion.REINTERPRET:
+            return _reinterpretation(*INTEGER_RANGES[target])
+        case Conversion.WIDEN | Conversion.NARROW:
+            return _checked(target, *INTEGER_RANGES[target])
+        case _:
+            assert_never(way)
+
+
+def _reinterpretation(low: int, high: int) -> Step:
+    span = high - low + 1
+
+    def reinterpret(_: _Machine, __: None, stack: list[Any], ___: tuple[Any, ...]) -> None:
+        value = stack.pop() % span
+        stack.append(value - span if value > high else value)
+
+    return reinterpret
+
+
+def _checked(target: Prim, low: int, high: int) -> Step:
     def convert(_: _Machine, __: None, stack: list[Any], ___: tuple[Any, ...]) -> None:
         if not low <= stack[-1] <= high:
             out_of_range(stack[-1], str(target))
@@ -185,26 +203,44 @@ def _conversion(source: Prim, target: Prim) -> Step:
     return convert
 
 
-_SEMANTICS: Mapping[str, Step] = {
-    "arg.get": _Machine.arg_get,
-    "call-core": _Machine.call_core,
-    "dup": _Machine.dup,
-    "swap2": _Machine.swap2,
-    "i32.push": _Machine.push,
-    "i64.push": _Machine.push,
-    "string.size": _Machine.string_size,
-    "string.lower_memory": _Machine.string_lower,
-    "string.lift_memory": _Machine.string_lift,
-    "byte_array.size": _Machine.byte_array_size,
-    "byte_array.lower_memory": _Machine.byte_array_lower,
-    "byte_array.lift_memory": _Machine.byte_array_lift,
-    "array.lower_memory": _Machine.array_lower,
-    "array.lift_memory": _Machine.array_lift,
-    "record.lower_memory": _Machine.record_lower,
-    "record.lift_memory": _Machine.record_lift,
-    **{
-        operator.mnemonic: _conversion(operator.pops[0], operator.pushes[0])
-        for operator in INSTRUCTIONS
-        if operator.is_conversion and isinstance(operator.pops[0], Prim) and isinstance(operator.pushes[0], Prim)
-    },
+_MEMORY: Mapping[tuple[InstructionKind, Moved], Step] = {
+    (InstructionKind.SIZE, Prim.STRING): _Machine.string_size,
+    (InstructionKind.STORE, Prim.STRING): _Machine.string_lower,
+    (InstructionKind.LIFT, Prim.STRING): _Machine.string_lift,
+    (InstructionKind.SIZE, Prim.BYTE_ARRAY): _Machine.byte_array_size,
+    (InstructionKind.STORE, Prim.BYTE_ARRAY): _Machine.byte_array_lower,
+    (InstructionKind.LIFT, Prim.BYTE_ARRAY): _Machine.byte_array_lift,
+    (InstructionKind.LOWER, Slot.ARRAY): _Machine.array_lower,
+    (InstructionKind.LIFT, Slot.ARRAY): _Machine.array_lift,
+    (InstructionKind.LOWER, Slot.RECORD): _Machine.record_lower,
+    (InstructionKind.LIFT, Slot.RECORD): _Machine.record_lift,
 }
+"""Memory instructions by what they do and what they move."""
+
+
+def semantics(operator: Operator) -> Step:
+    """The step that runs an instruction.
+
+    Raises:
+        NotImplementedError: the interpreter has none for it.
+    """
+    kind = operator.kind
+    match kind:
+        case InstructionKind.RENAME:
+            return _rename(operator)
+        case InstructionKind.CONSTANT:
+            return _Machine.push
+        case InstructionKind.CONVERT:
+            return _conversion(operator)
+        case InstructionKind.CALL:
+            return _Machine.call_core
+        case InstructionKind.SIZE | InstructionKind.LIFT | InstructionKind.STORE | InstructionKind.LOWER:
+            step = _MEMORY.get((kind, operator.moves)) if operator.moves else None
+            if step is None:
+                raise NotImplementedError(f"the interpreter can't run `{operator.mnemonic}`")
+            return step
+        case _:
+            assert_never(kind)
+
+
+_SEMANTICS: Mapping[str, Step] = {operator.mnemonic: semantics(operator) for operator in INSTRUCTIONS}

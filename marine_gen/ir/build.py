@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import assert_never
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.interfaces import Adapter, Instruction, Interfaces
-from marine_gen.interfaces.instructions import Immediate, Slot
+from marine_gen.interfaces.instructions import Immediate, InstructionKind, Slot
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
@@ -23,7 +25,6 @@ from marine_gen.ir.model import (
     Lift,
     Lower,
     ModuleIR,
-    Operation,
     Side,
     Size,
     StoreBlock,
@@ -31,9 +32,10 @@ from marine_gen.ir.model import (
 )
 from marine_gen.ir.resolve import Resolved, resolve
 from marine_gen.wasm.signatures import Signatures
+from marine_runtime.abi import AbiHelper, Bytes, Flat, List, Shape, Struct, Text, layout_of, shape
+from marine_runtime.messages import counted
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, layout
-from marine_runtime.wording import counted
+from marine_runtime.types import Array, FunctionType, IType, Prim, Record, equivalent, record_in, same_signature
 
 
 def build_module(name: str, interfaces: Interfaces, signatures: Signatures | None = None) -> ModuleIR:
@@ -91,8 +93,8 @@ class _Context:
         self.callees: list[CoreCallee | ImportedCallee] = [*resolved.core, *resolved.callees]
         self.exports = len(resolved.core)
         self.has_memory = resolved.has_memory
-        first = resolved.core[0].type if resolved.core else FunctionType()
-        self.can_allocate = [param.type for param in first.params] == [Prim.I32] * 2 and first.results == (Prim.I32,)
+        first = resolved.core[AbiHelper.ALLOCATE].type if resolved.core else FunctionType()
+        self.can_allocate = same_signature(first, {}, AbiHelper.ALLOCATE.core, {})
 
     def fits(self, given: IType, wanted: IType) -> bool:
         return equivalent(given, self.records, wanted, self.records)
@@ -114,12 +116,12 @@ class _Builder:
         names = identifiers([param.name for param in ty.params])
         self._params = tuple(
             # The guest passes raw values: the declared parameter types of an import adapter stand for their carriers.
-            Value(name, param.type if side is Side.EXPORT else layout(param.type).carrier[0])
+            Value(name, param.type if side is Side.EXPORT else layout_of(param.type).carrier[0])
             for name, param in zip(names, ty.params, strict=True)
         )
         self._taken = set(names)
         self._stack: list[Value] = []
-        self._operations: list[Operation] = []
+        self._operations: list[AnyOperation] = []
         self._at = 0
         self._span: SourceSpan | None = adapter.span
 
@@ -144,25 +146,40 @@ class _Builder:
     # One instruction
 
     def _step(self, instruction: Instruction) -> None:
+        kind = instruction.operator.kind
+        match kind:
+            case InstructionKind.RENAME:
+                self._rename(instruction)
+            case InstructionKind.CONSTANT:
+                self._constant(instruction)
+            case InstructionKind.CONVERT:
+                self._convert(instruction)
+            case InstructionKind.SIZE:
+                self._size(instruction)
+            case InstructionKind.LIFT:
+                self._lift(instruction)
+            case InstructionKind.STORE:
+                self._store(instruction)
+            case InstructionKind.LOWER:
+                self._lower(instruction)
+            case InstructionKind.CALL:
+                self._call(instruction)
+            case _:
+                assert_never(kind)
+
+    def _rename(self, instruction: Instruction) -> None:
+        """Push the names that the effect mentions."""
         operator = instruction.operator
+        known: dict[Prim | Slot, Value] = {}
         if operator.immediate is Immediate.ARGUMENT:
-            self._stack.append(self._argument(instruction))
-        elif operator.immediate is Immediate.CALLEE:
-            self._call(instruction)
-        elif operator.pops == (Slot.ANY_A,):  # dup
-            (value,) = self._pop(1)
-            self._stack += [value, value]
-        elif operator.pops == (Slot.ANY_A, Slot.ANY_B):  # swap2
-            below, top = self._pop(2)
-            self._stack += [top, below]
-        elif not operator.pops:  # iN.push
-            assert isinstance(instruction.immediate, int)
-            result = self._define(("const", _prim(operator.pushes[0])))
-            self._emit(Constant(result, (), self._at, instruction.immediate))
-        elif operator.is_conversion:
-            self._convert(instruction)
-        else:
-            self._memory(instruction)
+            known[Slot.ARGUMENT] = self._argument(instruction)
+        known.update(zip(operator.pops, self._pop(len(operator.pops)), strict=True))
+        self._stack += [known[slot] for slot in operator.pushes]
+
+    def _constant(self, instruction: Instruction) -> None:
+        assert isinstance(instruction.immediate, int)
+        result = self._define(("const", _prim(instruction.operator.pushes[0])))
+        self._emit(Constant(result, (), self._at, instruction.immediate))
 
     def _argument(self, instruction: Instruction) -> Value:
         index = instruction.immediate
@@ -201,50 +218,69 @@ class _Builder:
         self._require(operand, source, f"operand of `{operator.mnemonic}`")
         self._emit(Convert(self._define((target.value, target)), (operand,), self._at))
 
-    def _memory(self, instruction: Instruction) -> None:
-        operator = instruction.operator
-        mnemonic = operator.mnemonic
-        if not mnemonic.endswith(".size") and not self._context.has_memory:
-            raise self._fault(Code.NO_MEMORY, "the module exports no memory", label=f"`{mnemonic}` needs one")
+    def _size(self, instruction: Instruction) -> None:
+        operands = self._moved_operands(instruction, self._moved_type(instruction))
+        self._emit(Size(self._define(("size", Prim.I32)), operands, self._at))
+
+    def _lift(self, instruction: Instruction) -> None:
+        self._require_memory(instruction)
         moved = self._moved_type(instruction)
+        operands = self._moved_operands(instruction, moved)
+        self._emit(Lift(self._define((_hint(shape(moved)), moved)), operands, self._at))
+
+    def _store(self, instruction: Instruction) -> None:
+        self._require_memory(instruction)
+        operands = self._moved_operands(instruction, self._moved_type(instruction))
+        self._emit(StoreBlock(self._define(("ptr", Prim.I32), ("len", Prim.I32)), operands, self._at))
+
+    def _lower(self, instruction: Instruction) -> None:
+        self._require_memory(instruction)
+        moved = self._moved_type(instruction)
+        operands = self._moved_operands(instruction, moved)
+        if not self._context.can_allocate:
+            raise self._fault(
+                Code.NO_ALLOCATE,
+                "call-core 0 is not an `allocate` of signature (i32, i32) -> i32",
+                label=f"`{instruction.operator.mnemonic}` needs it",
+            )
+        results = zip(("ptr", "count"), layout_of(moved).carrier, strict=False)
+        self._emit(Lower(self._define(*results), operands, self._at, moved))
+
+    def _require_memory(self, instruction: Instruction) -> None:
+        if not self._context.has_memory:
+            label = f"`{instruction.operator.mnemonic}` needs one"
+            raise self._fault(Code.NO_MEMORY, "the module exports no memory", label=label)
+
+    def _moved_operands(self, instruction: Instruction, moved: IType) -> tuple[Value, ...]:
+        """The operands of a memory instruction; a slot without a type of its own stands for what is moved."""
+        operator = instruction.operator
         operands = self._pop(len(operator.pops))
         for operand, slot in zip(operands, operator.pops, strict=True):
             wanted = slot if isinstance(slot, Prim) else moved
-            self._require(operand, wanted, f"operand of `{mnemonic}`")
-        if mnemonic.endswith(".size"):
-            self._emit(Size(self._define(("size", Prim.I32)), operands, self._at))
-        elif mnemonic.endswith(".lift_memory"):
-            hint = "text" if moved is Prim.STRING else "record" if isinstance(moved, Record) else "items"
-            self._emit(Lift(self._define((hint, moved)), operands, self._at))
-        elif operator.pops[0] is Prim.I32:  # ptr, value: the block is there already
-            self._emit(StoreBlock(self._define(("ptr", Prim.I32), ("len", Prim.I32)), operands, self._at))
-        else:
-            if not self._context.can_allocate:
-                raise self._fault(
-                    Code.NO_ALLOCATE,
-                    "call-core 0 is not an `allocate` of signature (i32, i32) -> i32",
-                    label=f"`{mnemonic}` needs it",
-                )
-            pushes = [("ptr", Prim.I32), ("count", Prim.I32)][: len(operator.pushes)]
-            self._emit(Lower(self._define(*pushes), operands, self._at, moved))
+            self._require(operand, wanted, f"operand of `{operator.mnemonic}`")
+        return operands
 
     def _moved_type(self, instruction: Instruction) -> IType:
         """The interface type that a memory instruction moves."""
-        immediate = instruction.immediate
-        if instruction.operator.immediate is Immediate.TYPE:
-            assert not isinstance(immediate, int)
-            assert immediate is not None
-            inner = immediate
-            while isinstance(inner, Array):
-                inner = inner.element
-            if isinstance(inner, Record):
-                self._require_record(inner.id)
-            return Prim.BYTE_ARRAY if immediate is Prim.U8 else Array(immediate)
-        if instruction.operator.immediate is Immediate.RECORD:
-            assert isinstance(immediate, int)
-            self._require_record(immediate)
-            return Record(immediate)
-        return Prim.STRING if instruction.operator.mnemonic.startswith("string") else Prim.BYTE_ARRAY
+        immediate, moves = instruction.immediate, instruction.operator.moves
+        match moves:
+            case Prim.STRING | Prim.BYTE_ARRAY:
+                return moves
+            case Slot.ARRAY:
+                assert not isinstance(immediate, int)
+                assert immediate is not None
+                inner = record_in(immediate)
+                if inner is not None:
+                    self._require_record(inner)
+                return Prim.BYTE_ARRAY if immediate is Prim.U8 else Array(immediate)
+            case Slot.RECORD:
+                assert isinstance(immediate, int)
+                self._require_record(immediate)
+                return Record(immediate)
+            case None:
+                raise AssertionError(f"{instruction.operator!r} moves nothing")
+            case _:
+                assert_never(moves)
 
     def _require_record(self, index: int) -> None:
         if index not in self._context.records:
@@ -272,7 +308,7 @@ class _Builder:
                 Code.OPERAND_TYPE, f"{role} must be {wanted}, not {value.type}", label=f"`{value}` is {value.type}"
             )
 
-    def _emit(self, operation: Operation) -> None:
+    def _emit(self, operation: AnyOperation) -> None:
         self._operations.append(operation)
         self._stack += operation.results
 
@@ -293,7 +329,7 @@ class _Builder:
         self._span = self._adapter.instructions[-1].span if self._adapter.instructions else self._adapter.span
         results = self._type.results
         if self._side is Side.IMPORT:
-            results = tuple(layout(result).carrier[0] for result in results)
+            results = tuple(layout_of(result).carrier[0] for result in results)
         if len(self._stack) < len(results):
             raise self._fault(
                 Code.RESULT_TYPE,
@@ -318,7 +354,9 @@ class _Builder:
     def _calls_old_allocate(self) -> bool:
         """Whether the adapter calls an `allocate` that takes no tag, as modules had before IT 0.20."""
         return any(
-            isinstance(item, Call) and item.callee.name == "allocate" and len(item.callee.type.params) == 1
+            isinstance(item, Call)
+            and item.callee.name == AbiHelper.ALLOCATE.export
+            and len(item.callee.type.params) == 1
             for item in self._operations
         )
 
@@ -334,6 +372,19 @@ class _Builder:
 def _prim(slot: Prim | Slot) -> Prim:
     assert isinstance(slot, Prim)
     return slot
+
+
+def _hint(moved: Shape) -> str:
+    """A name for a lifted value."""
+    match moved:
+        case Text():
+            return "text"
+        case Struct():
+            return "record"
+        case Flat() | Bytes() | List():
+            return "items"
+        case _:
+            assert_never(moved)
 
 
 def _listed(lead: str, values: list[Value]) -> str:

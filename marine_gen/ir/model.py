@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from marine_gen.interfaces import Instruction
-from marine_runtime.abi.plan import Callee
+from marine_runtime.abi import Callee
 from marine_runtime.types import FunctionType, IType, Records
 
 
@@ -113,6 +113,10 @@ class Call(Operation):
     callee: CoreCallee | ImportedCallee
 
 
+AnyOperation = Constant | Convert | Size | Lift | StoreBlock | Lower | Call
+"""Every operation. Code that tells them apart ends in `assert_never` over this union."""
+
+
 class Side(Enum):
     """Which way an adapter faces."""
 
@@ -142,7 +146,7 @@ class AdapterIR:
     type_index: int
     signature: FunctionType
     params: tuple[Value, ...]
-    operations: tuple[Operation, ...]
+    operations: tuple[AnyOperation, ...]
     returns: tuple[Value, ...]
     source: tuple[Instruction, ...]
 

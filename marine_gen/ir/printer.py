@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
@@ -11,7 +14,6 @@ from marine_gen.ir.model import (
     Lift,
     Lower,
     ModuleIR,
-    Operation,
     Size,
     StoreBlock,
 )
@@ -35,7 +37,7 @@ def print_adapter(adapter: AdapterIR) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_operation(operation: Operation) -> str:
+def print_operation(operation: AnyOperation) -> str:
     """The right side of one operation."""
     operands = ", ".join(map(str, operation.operands))
     match operation:
@@ -45,14 +47,14 @@ def print_operation(operation: Operation) -> str:
             return f"convert {operands}"
         case Size():
             return f"size {operands}"
-        case Lift(results=(result,)):
-            return f"lift {result.type} from ({operands})"
-        case StoreBlock(operands=(ptr, value)):
-            return f"store {value} at {ptr}"
+        case Lift():
+            return f"lift {operation.results[0].type} from ({operands})"
+        case StoreBlock():
+            return f"store {operation.operands[1]} at {operation.operands[0]}"
         case Lower(type=ty):
             return f"lower {ty} {operands}"
         case Call(callee=callee):
             where = "core" if isinstance(callee, CoreCallee) else "module"
             return f"call {callee.name}({operands})  ; {where} {callee.index}"
         case _:
-            raise AssertionError(f"unknown operation {operation!r}")
+            assert_never(operation)

@@ -12,22 +12,13 @@ from dataclasses import dataclass, field
 
 from marine_gen.diagnostics import Code, Diagnostic, SourceSpan
 from marine_gen.interfaces import Adapter, Import, Interfaces
+from marine_gen.interfaces.nesting import record_depths
 from marine_gen.ir.model import CoreCallee, ImportedCallee
 from marine_gen.wasm.signatures import Signatures
-from marine_runtime.abi.plan import Callee
-from marine_runtime.adapters.codec import MAX_RECORD_DEPTH
-from marine_runtime.types import CORE_TYPES, Array, Field, FunctionType, IType, Prim, Record, RecordType, layout
+from marine_runtime.abi import BY_EXPORT, CORE_TYPES, MAX_RECORD_DEPTH, Callee, Flat, Kind, is_flat, layout_of, shape
+from marine_runtime.types import Field, FunctionType, IType, Record, RecordType, record_in
 
 Report = Callable[[Diagnostic], None]
-
-_HELPERS: dict[str, tuple[str, str]] = {
-    "allocate": ("II", "I"),
-    "release_objects": ("", ""),
-    "get_result_size": ("", "I"),
-    "get_result_ptr": ("", "I"),
-    "set_result_size": ("I", ""),
-    "set_result_ptr": ("I", ""),
-}
 
 _CORE_NAMES = {prim.value: prim for prim in CORE_TYPES}
 
@@ -95,10 +86,10 @@ class _Resolver:
                 members += [("result", result) for result in ty.results]
                 within = f"function type {index}"
             for what, member in members:
-                while isinstance(member, Array):
-                    member = member.element
-                if isinstance(member, Record) and self._record(member.id) is None:
-                    self._fail(Code.INDEX_TYPE, f"{what} names type {member.id}, which is not a record", within=within)
+                named = record_in(member)
+                if named is not None and self._record(named) is None:
+                    message = f"{what} names type {named}, which is not a record"
+                    self._fail(Code.INDEX_TYPE, message, within=within)
         self._check_nesting()
 
     def _record(self, index: int) -> RecordType | None:
@@ -108,38 +99,21 @@ class _Resolver:
 
     def _check_nesting(self) -> None:
         """Records nested without an array in between must be finite, and not deeper than the runtime admits."""
-        depth: dict[int, int] = {}  # 0 while a record is open
+        depths, circle = record_depths(self._interfaces.records, self._inner_records)
+        deep = next((index for index, depth in depths.items() if depth > MAX_RECORD_DEPTH), None)
+        if deep is not None:
+            self._fail(Code.RECORD_NESTING, f"record type {deep} nests more than {MAX_RECORD_DEPTH} deep")
+        elif circle:
+            self._fail(
+                Code.RECORD_NESTING,
+                f"record type {circle[0]} contains itself",
+                help="a record may refer to itself through an array only",
+            )
 
-        for root in self._interfaces.records:
-            stack = [root]
-            while stack:
-                index = stack[-1]
-                inner = [
-                    item.type.id
-                    for item in self._interfaces.types[index].fields  # type: ignore[union-attr]  # a record
-                    if isinstance(item.type, Record) and self._record(item.type.id)
-                ]
-                if depth.get(index, 0):
-                    stack.pop()
-                    continue
-                if index in depth:
-                    depth[index] = 1 + max((depth[child] or 1 for child in inner), default=0)
-                    stack.pop()
-                    if depth[index] > MAX_RECORD_DEPTH:
-                        self._fail(Code.RECORD_NESTING, f"record type {index} nests more than {MAX_RECORD_DEPTH} deep")
-                        return
-                    continue
-                depth[index] = 0
-                for child in inner:
-                    if depth.get(child) == 0:
-                        self._fail(
-                            Code.RECORD_NESTING,
-                            f"record type {child} contains itself",
-                            help="a record may refer to itself through an array only",
-                        )
-                        return
-                    if child not in depth:
-                        stack.append(child)
+    def _inner_records(self, index: int) -> list[int]:
+        record = self._record(index)
+        fields = record.fields if record else ()
+        return [item.type.id for item in fields if isinstance(item.type, Record) and self._record(item.type.id)]
 
     # call-core index space
 
@@ -175,13 +149,12 @@ class _Resolver:
     def _conventional(self, position: int) -> CoreCallee:
         """What the ABI says about an export when there is no module to look at."""
         export = self._interfaces.exports[position]
-        if export.name in _HELPERS:
-            params, results = _HELPERS[export.name]
-            fields = tuple(Field(f"p{index}", Prim.I32) for index in range(len(params)))
-            return CoreCallee(position, export.name, FunctionType(fields, (Prim.I32,) * len(results)))
+        if (helper := BY_EXPORT.get(export.name)) is not None:
+            fields = tuple(Field(f"p{index}", item.type) for index, item in enumerate(helper.core.params))
+            return CoreCallee(position, export.name, FunctionType(fields, helper.core.results))
         ty = self._function_type(export.type_index, export.span, f"export `{export.name}`") or FunctionType()
-        flat = [carrier for param in ty.params for carrier in layout(param.type).carrier]
-        results_flat = tuple(layout(result).carrier[0] for result in ty.results if layout(result).code)
+        flat = [carrier for param in ty.params for carrier in layout_of(param.type).carrier]
+        results_flat = tuple(layout_of(result).carrier[0] for result in ty.results if is_flat(result))
         fields = tuple(Field(f"p{index}", carrier) for index, carrier in enumerate(flat))
         return CoreCallee(position, export.name, FunctionType(fields, results_flat))
 
@@ -269,7 +242,7 @@ class _Resolver:
         """The type of an import adapter must be numbers only, and match the Wasm import when there is one."""
         name = f"{item.namespace}.{item.name}"
         members: list[IType] = [*(param.type for param in ty.params), *ty.results]
-        if any(not layout(member).code or member is Prim.BOOLEAN for member in members):
+        if not all(map(_is_number, members)):
             self._fail(
                 Code.WASM_SIGNATURE,
                 f"the import adapter of `{name}` has the type {ty}, but a guest can only pass and take numbers",
@@ -279,8 +252,8 @@ class _Resolver:
             return
         if self._signatures is None:
             return
-        params = tuple(str(layout(param.type).carrier[0]) for param in ty.params)
-        results = tuple(str(layout(result).carrier[0]) for result in ty.results)
+        params = tuple(str(layout_of(param.type).carrier[0]) for param in ty.params)
+        results = tuple(str(layout_of(result).carrier[0]) for result in ty.results)
         for real in self._signatures.imports:
             if (real.namespace, real.name) == (item.namespace, item.name) and (
                 real.signature.params != params or real.signature.results != results
@@ -292,3 +265,9 @@ class _Resolver:
                     item.span,
                     f"import `{name}`",
                 )
+
+
+def _is_number(ty: IType) -> bool:
+    """Whether a guest can pass a `ty` as it is."""
+    part = shape(ty)
+    return isinstance(part, Flat) and part.kind is not Kind.BOOLEAN

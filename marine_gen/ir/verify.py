@@ -5,9 +5,12 @@ A failure here is a fault of this compiler, not of its input, hence an assertion
 
 from __future__ import annotations
 
-from marine_gen.interfaces import INSTRUCTIONS
+from typing import assert_never
+
+from marine_gen.interfaces import INSTRUCTIONS, InstructionKind
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
@@ -22,9 +25,10 @@ from marine_gen.ir.model import (
     StoreBlock,
     Value,
 )
-from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, equivalent, layout
+from marine_runtime.abi import INTEGER_RANGES, is_flat, layout_of
+from marine_runtime.types import IType, Prim, equivalent, record_in
 
-_CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.is_conversion]
+_CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.kind is InstructionKind.CONVERT]
 
 
 class IRError(AssertionError):
@@ -63,7 +67,7 @@ class _Verifier:
             self._expect(value in self._defined, f"returned `{value}` is defined")
         results = self._adapter.signature.results
         if self._adapter.side is Side.IMPORT:
-            results = tuple(layout(result).carrier[0] for result in results)
+            results = tuple(layout_of(result).carrier[0] for result in results)
         fit = len(results) == len(self._adapter.returns)
         fit = fit and all(self._same(value.type, ty) for value, ty in zip(self._adapter.returns, results, strict=True))
         self._expect(fit, "the returned values fit the signature")
@@ -76,10 +80,11 @@ class _Verifier:
             self._defined.add(value)
             self._names.add(value.name)
 
-    def _types(self, operation: Operation) -> None:
+    def _types(self, operation: AnyOperation) -> None:
         given = [value.type for value in operation.operands]
         made = [value.type for value in operation.results]
         i32 = Prim.I32
+        self._expect(isinstance(operation, AnyOperation), "the operation is one of the IR", operation)
         match operation:
             case Constant(value=number):
                 ok = not given and made in ([i32], [Prim.I64])
@@ -89,30 +94,29 @@ class _Verifier:
             case Size():
                 ok = made == [i32] and len(given) == 1 and self._same(given[0], Prim.STRING, Prim.BYTE_ARRAY)
             case Lift():
-                ok = len(made) == 1 and not layout(made[0]).code and self._known(made[0])
-                ok = ok and given == ([i32] if isinstance(made[0], Record) else [i32, i32])
+                ok = len(made) == 1 and not is_flat(made[0]) and self._known(made[0])
+                ok = ok and given == list(layout_of(made[0]).carrier)
             case StoreBlock():
                 ok = made == [i32, i32] and len(given) == 2 and given[0] is i32
                 ok = ok and self._same(given[1], Prim.STRING, Prim.BYTE_ARRAY)
             case Lower(type=ty):
-                ok = not layout(ty).code and len(given) == 1 and self._same(given[0], ty)
-                ok = ok and made == ([i32] if isinstance(ty, Record) else [i32, i32])
+                ok = not is_flat(ty) and len(given) == 1 and self._same(given[0], ty)
+                ok = ok and made == list(layout_of(ty).carrier)
             case Call(callee=callee):
                 self._expect(callee in self._callees, "the callee is the module's", operation)
                 params = [param.type for param in callee.type.params]
                 ok = len(params) == len(given) and all(map(self._same, given, params))
                 ok = ok and made == list(callee.type.results)
             case _:
-                ok = False
+                assert_never(operation)
         self._expect(ok, "operand and result types fit", operation)
 
     def _same(self, given: IType, *wanted: IType) -> bool:
         return any(equivalent(given, self._records, ty, self._records) for ty in wanted)
 
     def _known(self, ty: IType) -> bool:
-        while isinstance(ty, Array):
-            ty = ty.element
-        return not isinstance(ty, Record) or ty.id in self._records
+        index = record_in(ty)
+        return index is None or index in self._records
 
     def _expect(self, holds: bool, what: str, operation: Operation | None = None) -> None:
         if not holds:

@@ -1,4 +1,6 @@
-"""Checks across the modules of a service, before anything runs. One module's own checks are `marine_gen.ir`'s."""
+"""Verification of the links between the modules of a service, before anything runs. `marine_gen.ir` verifies a single
+module.
+"""
 
 from marine_gen.links.verify import check_links
 

@@ -1,12 +1,12 @@
-"""Do the modules of a service fit together? (spec marine-runtime §1.5, with the signatures compared up front)"""
+"""Verification that the modules of a service fit together, with all signatures compared before linking."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_runtime.abi.plan import Callee, ModulePlan
+from marine_runtime.abi import Callee, ModulePlan
+from marine_runtime.messages import did_you_mean
 from marine_runtime.types import same_signature
 
 
@@ -37,12 +37,12 @@ def _check_callee(
             help_text = "list modules in dependency order"
         else:
             message = f"{wanted}, but there is no module `{callee.namespace}`"
-            help_text = _did_you_mean(callee.namespace, list(earlier)) or "add the module before this one"
+            help_text = did_you_mean(callee.namespace, earlier) or "add the module before this one"
         return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
     offered = provider.exports.get(callee.name)
     if offered is None:
         message = f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`"
-        help_text = _did_you_mean(callee.name, list(provider.exports))
+        help_text = did_you_mean(callee.name, provider.exports)
         return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
     if same_signature(callee.type, plan.records, offered, provider.records):
         return None
@@ -53,8 +53,3 @@ def _check_callee(
         notes=(f"imported as {callee.type}", f"exported as {offered}"),
         help="record and field names do not matter, types and their order do",
     )
-
-
-def _did_you_mean(name: str, candidates: list[str]) -> str:
-    close = difflib.get_close_matches(name, candidates, n=1)
-    return f"did you mean `{close[0]}`?" if close else ""

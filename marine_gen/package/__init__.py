@@ -1,7 +1,7 @@
-"""The face of a built directory as a Python package: `__init__.py` with its classes, `pool.py`, `client.py`.
+"""A built directory as a Python package: `__init__.py` with its classes, `pool.py` and `client.py`.
 
-`records` finds the records that modules share, `render` names and writes everything. How a function runs is none of its
-business: at run time the functions of a service are the entries of the generated glue, and the classes say their types.
+`records` finds the records that modules share, `render` names and writes everything. At run time the functions of a
+service are the entries of the generated glue; the classes only declare their types.
 """
 
 from marine_gen.package.render import RESERVED_FILES, Package, generate_package

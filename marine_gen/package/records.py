@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.types import Array, IType, Prim, Record, RecordType, is_bytes, reachable_records
+from marine_runtime.abi import List, ModulePlan, shape
+from marine_runtime.types import IType, Record, RecordType, reachable_records
 
 Place = tuple[str, int]
 """A module's name and the type index of a record there."""
@@ -78,7 +78,7 @@ def _kinds(places: Mapping[Place, ModulePlan]) -> dict[Place, int]:
 
 def _element(ty: IType) -> tuple[int, IType]:
     """How many arrays are around what is no array, and that."""
-    levels = 0
-    while isinstance(ty, Array) and not is_bytes(ty):
-        ty, levels = ty.element, levels + 1
-    return levels, Prim.BYTE_ARRAY if is_bytes(ty) else ty
+    part, levels = shape(ty), 0
+    while isinstance(part, List):
+        part, levels = part.element, levels + 1
+    return levels, part.type

@@ -12,33 +12,23 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.templating import render
 from marine_gen.package.records import SharedRecord, shared_records
-from marine_gen.python_backend import Aliases, Annotations, docstring, literal
-from marine_runtime.abi.plan import ModulePlan
+from marine_gen.python_backend import Aliases, Annotations
+from marine_runtime.abi import FORMAT, ModulePlan
+from marine_runtime.artifact import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.types import FunctionType
 
 RESERVED_FILES = frozenset({"client", "manifest", "pool"})
 """Stems of files of the package; those of modules are other ones."""
 
-_SAID = (
-    *("annotations", "dataclass", "marine_runtime", "load", "pool", "typing"),
-    *(
-        "Declared",
-        "DeclaredModule",
-        "ModuleHandle",
-        "Modules",
-        "Service",
-        "ServicePool",
-        "loader",
-        "open_pool",
-        "opener",
-    ),
-)
-_RESERVED = frozenset((*dir(builtins), *_SAID))
-"""Names that no class gets, because the files say them."""
+_RESERVED = frozenset((*dir(builtins), "annotations", "load", "open_pool", "pool"))
+"""Names that no class gets: what Python means by them, and what users find in every package."""
+
+_IMPORTS = ("Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader", "require_format")
+"""The names of `marine_runtime.support` that the package imports."""
 
 _MAX_PLACES = 4
 _MAX_NAME = 60  # a service without a name of its own has that of all its modules, joined
@@ -101,6 +91,8 @@ class _Package:
             "title": self._name,
             "doc": docstring,
             "public": sorted(public),
+            "format": FORMAT,
+            "imports": [name for name in _IMPORTS if self._plans or name not in ("DeclaredModule", "ModuleHandle")],
             "service": self._service,
             "modules": self._modules,
             "pool": self._pool,
@@ -119,7 +111,7 @@ class _Package:
         }
         context["aliases"] = self._aliases.items()
         filled = [
-            render("marine_gen.package", template, context, {"literal": literal})
+            render("marine_gen.package", template, context, {"literal": python_string})
             for template in ("package.py.j2", "pool.py.j2", "client.py.j2")
         ]
         return Package(*filled)
@@ -129,7 +121,7 @@ class _Package:
         attributes = identifiers([item.name for item in fields])
         annotations = self._annotations[record.plan.name]
         types = [self._aliases.spell(annotations.of(item.type), attributes) for item in fields]
-        names = "".join(f"{literal(item.name)}, " for item in fields)
+        names = "".join(f"{python_string(item.name)}, " for item in fields)
         return {
             "name": spelled,
             "doc": docstring(f"Record `{record.type.name}` of {_listed([module for module, _ in record.places])}."),
@@ -155,7 +147,7 @@ class _Package:
             f"{param}: {self._aliases.spell(annotations.of(item.type), members)}"
             for param, item in zip(params, signature.params, strict=True)
         ]
-        call = f"{receiver}._call({', '.join([literal(function), *params])})"
+        call = f"{receiver}._call({', '.join([python_string(function), *params])})"
         return {
             "name": name,
             "params": ", ".join([receiver, *declared]),

@@ -1,1 +1,1 @@
-"""The common half of the two text formats: findings, literals, trees, comments."""
+"""Shared by both languages: grammar files, tokens, forms, literals, findings and the wording of errors."""

@@ -9,6 +9,7 @@ from lark.tree import Meta
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.parsing.literals import LiteralError
+from marine_runtime.messages import shortened
 
 MAX_FINDINGS = 100
 """Enough for a person; a hostile text cannot make the report larger than itself by more than a factor."""
@@ -26,7 +27,7 @@ def span_of(item: Token | Meta) -> SourceSpan:
 
 def shown(text: str) -> str:
     """`text` in a form that fits a message: short and printable."""
-    short = text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    short = shortened(text, _SHOWN)
     return "".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in short)
 
 

@@ -9,10 +9,11 @@ is copied is the business of `sink` and the verifier.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
-from marine_gen.ir.model import Lift, Lower, Side, StoreBlock, Value
+from marine_gen.ir.model import Call, Constant, Convert, Lift, Lower, Side, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Step, UnfusableError, Validate, Write
-from marine_runtime.types import Prim, Record, layout
+from marine_runtime.abi import is_flat, layout_of
 
 
 def fuse(adapter: FusedAdapter) -> FusedAdapter:
@@ -31,23 +32,25 @@ def fuse(adapter: FusedAdapter) -> FusedAdapter:
                 fused = Copy(operation.results, operation.operands, operation.at, ty)
             case StoreBlock():
                 fused = Write(operation.results, operation.operands, operation.at)
-            case _:
+            case Constant() | Convert() | Size() | Call() | Validate() | Copy() | Write():
                 steps.append(step)
                 continue
+            case _:
+                assert_never(operation)
         steps.append(replace(step, operation=fused))
     if adapter.side is Side.IMPORT:
         return replace(adapter, steps=tuple(steps))
     taken = {value.name for step in steps for value in step.operation.results} | {v.name for v in adapter.params}
     returns: list[Value] = []
     for value in adapter.returns:
-        if layout(value.type).code:
+        if is_flat(value.type):
             returns.append(value)
             continue
         if value in adapter.params:
             raise UnfusableError("it returns one of its own arguments")
         last = adapter.steps[-1]
-        names = [f"{value.name}_out"] if isinstance(value.type, Record) else [f"{value.name}_out", f"{value.name}_len"]
-        results = tuple(Value(_free(name, taken), Prim.I32) for name in names)
+        parts = zip(("out", "len"), layout_of(value.type).carrier, strict=False)
+        results = tuple(Value(_free(f"{value.name}_{part}", taken), core) for part, core in parts)
         copy = Copy(results, (value,), last.operation.at, value.type)
         steps.append(Step(copy, STAGING, last.trail[:1]))
         returns += results

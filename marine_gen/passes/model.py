@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_gen.ir.model import ModuleIR, Operation, Side, Value
-from marine_runtime.types import FunctionType, IType, layout
+from marine_gen.ir.model import AnyOperation, ModuleIR, Operation, Side, Value
+from marine_runtime.abi import is_flat
+from marine_runtime.types import FunctionType, IType
 
 STAGING = "\udcffstaging"
 """The place of values that come from or go to the host: the staging memory, which belongs to no module. Not even the
@@ -49,7 +50,7 @@ class Step:
         trail: the instructions it stands for, the outermost adapter's first; more than one when it was inlined.
     """
 
-    operation: Operation
+    operation: AnyStep
     module: str
     trail: tuple[Frame, ...]
 
@@ -72,6 +73,10 @@ class Copy(Operation):
 @dataclass(frozen=True, slots=True)
 class Write(Operation):
     """Was a store: copies a remote string or byte array to the block (first operand) in the memory of `step.module`."""
+
+
+AnyStep = AnyOperation | Validate | Copy | Write
+"""Every operation before, between and after the passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ Modules = Mapping[str, ModuleIR]
 
 def homes(adapter: FusedAdapter) -> dict[Value, str]:
     """Where each remote value lies: the module whose memory holds it, or `STAGING`."""
-    found = {value: STAGING for value in adapter.params if not layout(value.type).code}
+    found = {value: STAGING for value in adapter.params if not is_flat(value.type)}
     for step in adapter.steps:
         if isinstance(step.operation, Validate):
             found[step.operation.results[0]] = step.module

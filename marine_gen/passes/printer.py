@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from marine_gen.ir.model import Call, Operation, Size
+from typing import assert_never
+
+from marine_gen.ir.model import Call, Constant, Convert, Lift, Lower, Size, StoreBlock
 from marine_gen.ir.printer import print_operation
-from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Validate, Write, homes
+from marine_gen.passes.model import STAGING, AnyStep, Copy, FusedAdapter, Validate, Write, homes
 
 
 def print_fused(adapter: FusedAdapter) -> str:
@@ -27,18 +29,19 @@ def _place(module: str) -> str:
     return "staging" if module == STAGING else module
 
 
-def _describe(operation: Operation, home: dict[object, str]) -> str:
+def _describe(operation: AnyStep, home: dict[object, str]) -> str:
     operands = ", ".join(map(str, operation.operands))
     match operation:
-        case Validate(results=(result,)):
-            return f"check {result.type} at ({operands})"
-        case Copy(operands=(value,), type=ty):
-            return f"copy {ty} {value} from {home.get(value, '?')}"
-        case Write(operands=(ptr, value)):
+        case Validate():
+            return f"check {operation.results[0].type} at ({operands})"
+        case Copy(type=ty):
+            return f"copy {ty} {operands} from {home.get(operation.operands[0], '?')}"
+        case Write():
+            ptr, value = operation.operands
             return f"write {value} from {home.get(value, '?')} to {ptr}"
-        case Size(operands=(value,)):
-            return f"size {value}"
         case Call(callee=callee):
             return f"call {callee.name}({operands})"
-        case _:
+        case Constant() | Convert() | Size() | Lift() | StoreBlock() | Lower():
             return print_operation(operation)
+        case _:
+            assert_never(operation)

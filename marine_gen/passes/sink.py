@@ -18,10 +18,7 @@ from dataclasses import replace
 
 from marine_gen.ir.model import Call, CoreCallee
 from marine_gen.passes.model import Copy, FusedAdapter, Step, UnfusableError, homes
-
-RELEASE = "release_objects"
-ALLOCATE = 0
-"""The call-core index of `allocate`."""
+from marine_runtime.abi import AbiHelper
 
 
 def sink_release(adapter: FusedAdapter) -> FusedAdapter:
@@ -60,7 +57,7 @@ def is_release(step: Step) -> bool:
     return (
         isinstance(operation, Call)
         and isinstance(operation.callee, CoreCallee)
-        and operation.callee.name == RELEASE
+        and operation.callee.name == AbiHelper.RELEASE_OBJECTS.export
         and not operation.operands
         and not operation.results
     )
@@ -77,5 +74,5 @@ def runs_code_of(module: str, step: Step, reach: Mapping[str, frozenset[str]]) -
         return False
     if step.module == module:
         return True
-    allocates = isinstance(operation, Copy) or operation.callee.index == ALLOCATE
+    allocates = isinstance(operation, Copy) or operation.callee.index == AbiHelper.ALLOCATE
     return not allocates and module in reach.get(step.module, ())

@@ -10,7 +10,7 @@ from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, StoreBlock,
 from marine_gen.ir.verify import IRError
 from marine_gen.passes.model import STAGING, Copy, FusedAdapter, UnfusableError, Validate, Write, homes
 from marine_gen.passes.sink import runs_code_of
-from marine_runtime.types import CORE_TYPES, Prim, Record, layout
+from marine_runtime.abi import CORE_TYPES, is_flat, layout_of
 
 
 def verify_fused(adapter: FusedAdapter) -> None:
@@ -41,17 +41,17 @@ def verify_fused(adapter: FusedAdapter) -> None:
                 )
             _expect(home[value] != step.module, "a copy crosses memories", adapter)
         if isinstance(operation, Copy):
-            wanted = 1 if isinstance(operation.type, Record) else 2
-            _expect(len(operation.results) == wanted, "a copy gives pointer and length", adapter)
+            carrier = layout_of(operation.type).carrier
+            _expect(len(operation.results) == len(carrier), "a copy gives pointer and length", adapter)
         if isinstance(operation, Validate):
             _expect(step.module != STAGING, "nothing is checked in staging", adapter)
         if isinstance(operation, Call):
             _expect(isinstance(operation.callee, CoreCallee), "only core functions are called", adapter)
             _expect(all(v.type in CORE_TYPES for v in operation.operands), "core functions take numbers", adapter)
     for value in adapter.returns:
-        _expect(value in defined and bool(layout(value.type).code), "numbers are returned", adapter)
+        _expect(value in defined and is_flat(value.type), "numbers are returned", adapter)
         if adapter.side is Side.IMPORT:
-            _expect(isinstance(value.type, Prim) and value.type in CORE_TYPES, "core values are returned", adapter)
+            _expect(value.type in CORE_TYPES, "core values are returned", adapter)
     _verify_views(adapter, home)
 
 

@@ -6,51 +6,59 @@ write no code. UTF-8 of a string is made once and serves its size and its bytes.
 
 from __future__ import annotations
 
-import re
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
+from marine_gen.codegen.literals import python_string
+from marine_gen.codegen.writer import MARK, Writer
+from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
     CoreCallee,
     Lift,
     Lower,
-    Operation,
     Side,
     Size,
     StoreBlock,
     Value,
 )
 from marine_gen.python_backend.lift_lower import Helpers
+from marine_gen.python_backend.needs import CALLEES, CORE, Needs, own
 from marine_gen.python_backend.signedness import Representation
-from marine_gen.python_backend.writer import Writer
+from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, AbiHelper, Bytes, Flat, List, Struct, Text, element_of, shape
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import INTEGER_RANGES, Array, IType, Prim, Record, is_bytes, layout
+from marine_runtime.types import Array, IType, Prim, Record
 
-# What the frame binds around the bodies; a value whose name could hide one of these gets another name.
-_FRAME = re.compile(
-    r"(allocate|codec|memory|link|guard|check|class_of|locate|get_ident|len|new_block|store_bytes|out_of_range"
-    r"|meter|staged_meter|staging|staging_memory|stage|explain|array|Any|Array|Callable|Prim|Record|Struct|StructError"
-    r"|dataclass|iter|zip|int|float|CallError)$"
-)
-_FRAME_PREFIX = re.compile(r"(core|callee|export|import|entry|publish|lift|lower|body)_")
+_BUILTINS = frozenset(dir(builtins))
+"""Names that no value gets, as the code around it may say them."""
 
 
 class CoreFunctions:
     """The core functions that a generated module binds: one name per export and pair of codes."""
 
-    def __init__(self, stems: list[str]) -> None:
-        self._stems = stems
-        self.bound: dict[tuple[int, str, str], str] = {}
+    def __init__(self, needs: Needs, exports: Sequence[str]) -> None:
+        self._needs = needs
+        self._stems = [f"core_{name}" for name in identifiers(exports)]
+        self._bound: dict[int, list[tuple[str, str]]] = {}
 
     def name(self, index: int, params: str, results: str) -> str:
         """The name of core function `index`, called with these codes."""
-        key = (index, params, results)
-        if key not in self.bound:
-            variants = sum(1 for other in self.bound if other[0] == index)
-            self.bound[key] = self._stems[index] + (f"_{variants + 1}" if variants else "")
-        return self.bound[key]
+        variants = self._bound.setdefault(index, [])
+        if (params, results) not in variants:
+            variants.append((params, results))
+        variant = variants.index((params, results))
+        stem = self._stems[index] + (f"_{variant + 1}" if variant else "")
+        codes = f"{python_string(params)}, {python_string(results)}"
+        return self._needs.binding(CORE, stem, f"{own('link')}.core({index}, {codes})")
+
+    def allocate(self) -> str:
+        """The name of the guest's `allocate`."""
+        return self.name(0, *AbiHelper.ALLOCATE.codes)
 
 
 class AdapterBody:
@@ -63,18 +71,19 @@ class AdapterBody:
         writer: Writer,
         helpers: Helpers,
         core: CoreFunctions,
-        callees: dict[int, str],
+        callees: Mapping[int, str],
     ) -> None:
         self._adapter = adapter
         self._number = number
         self._writer = writer
         self._helpers = helpers
+        self._needs = helpers.needs
         self._core = core
         self._callees = callees
         self.representation = Representation(adapter)
         values = [*adapter.params, *(value for operation in adapter.operations for value in operation.results)]
-        wanted = [f"{v.name}_" if _FRAME.match(v.name) or _FRAME_PREFIX.match(v.name) else v.name for v in values]
-        self._names: dict[Value, str] = dict(zip(values, identifiers(wanted), strict=True))
+        names = identifiers([value.name for value in values], _BUILTINS)
+        self._names: dict[Value, str] = dict(zip(values, names, strict=True))
         self._utf8: dict[Value, str] = {}
 
     @property
@@ -98,7 +107,7 @@ class AdapterBody:
             if marked != last:
                 self._writer.mark(f"{self._number}:{last}")
             line(f"return {', '.join(returns)}")
-        elif not any(not text.startswith("\x00") for text in self._writer.lines[before:]):
+        elif not any(not text.startswith(MARK) for text in self._writer.lines[before:]):
             line("return")
         self._writer.mark("end")
 
@@ -117,30 +126,32 @@ class AdapterBody:
     def _assign(self, value: Value, expression: str) -> None:
         self._writer.line(f"{self._names[value]} = {expression}")
 
-    def _operation(self, operation: Operation) -> None:
+    def _operation(self, operation: AnyOperation) -> None:
         match operation:
-            case Constant(results=(result,), value=number):
+            case Constant(value=number):
+                (result,) = operation.results
                 span = 2**32 if result.type is Prim.I32 else 2**64
                 unsigned = self.representation.is_unsigned(result) and number < 0
                 self._names[result] = str(number + span if unsigned else number)
-            case Convert(results=(result,), operands=(operand,)):
-                self._convert(result, operand)
-            case Size(results=(result,), operands=(operand,)):
-                self._names[result] = f"len({self._encoded(operand)})"
-            case Lift(results=(result,), operands=operands):
-                self._lift(result, ", ".join(map(self._unsigned, operands)))
-            case StoreBlock(results=(ptr, size), operands=(block, value)):
+            case Convert():
+                self._convert(operation.results[0], operation.operands[0])
+            case Size():
+                self._names[operation.results[0]] = f"len({self._encoded(operation.operands[0])})"
+            case Lift():
+                self._lift(operation.results[0], ", ".join(map(self._unsigned, operation.operands)))
+            case StoreBlock():
+                (ptr, size), (block, value) = operation.results, operation.operands
                 data = self._encoded(value)
                 block_text = self._unsigned(block)
                 self._writer.line(f"{self._helpers.store()}({block_text}, {data})")
                 self._names[ptr], self._names[size] = block_text, f"len({data})"
-            case Lower(results=results, operands=(value,), type=ty):
-                names = ", ".join(self._names[result] for result in results)
-                self._writer.line(f"{names} = {self._helpers.lower(ty)}({self._names[value]})")
+            case Lower(type=ty):
+                names = ", ".join(self._names[result] for result in operation.results)
+                self._writer.line(f"{names} = {self._helpers.lower(ty)}({self._names[operation.operands[0]]})")
             case Call():
                 self._call(operation)
             case _:
-                raise AssertionError(f"unknown operation {operation!r}")
+                assert_never(operation)
 
     def _encoded(self, value: Value) -> str:
         """The bytes of a string or byte array."""
@@ -154,24 +165,24 @@ class AdapterBody:
 
     def _convert(self, result: Value, operand: Value) -> None:
         source, target = operand.type, result.type
-        if target is Prim.BOOLEAN:
-            self._assign(result, f"{self._names[operand]} != 0")
-        elif source is Prim.BOOLEAN:
-            self._assign(result, f"+{self._names[operand]}")
-        elif {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64}):
-            self._names[result] = self._unsigned(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
-        else:
-            assert isinstance(source, Prim)
-            assert isinstance(target, Prim)
-            text = self._signed(operand) if source in (Prim.I32, Prim.I64) else self._names[operand]
-            low, high = INTEGER_RANGES[target]
-            source_low, source_high = INTEGER_RANGES[source]
-            if low <= source_low and source_high <= high:
-                self._names[result] = text
-            else:
-                self._assign(result, text)
+        way = conversion(source, target)
+        match way:
+            case Conversion.TO_BOOLEAN:
+                self._assign(result, f"{self._names[operand]} != 0")
+            case Conversion.FROM_BOOLEAN:
+                self._assign(result, f"+{self._names[operand]}")
+            case Conversion.REINTERPRET:
+                self._names[result] = self._unsigned(operand) if source in CORE_TYPES else self._names[operand]
+            case Conversion.WIDEN:
+                self._names[result] = self._signed(operand) if source in CORE_TYPES else self._names[operand]
+            case Conversion.NARROW:
+                self._assign(result, self._signed(operand) if source in CORE_TYPES else self._names[operand])
+                assert isinstance(target, Prim)
+                low, high = INTEGER_RANGES[target]
                 with self._writer.block(f"if not {low} <= {self._names[result]} <= {high}:"):
-                    self._writer.line(f'{self._helpers.use("out_of_range")}({self._names[result]}, "{target}")')
+                    self._writer.line(f'{self._needs.support("out_of_range")}({self._names[result]}, "{target}")')
+            case _:
+                assert_never(way)
 
     def _lift(self, result: Value, arguments: str) -> None:
         ty = result.type
@@ -181,17 +192,17 @@ class AdapterBody:
             return
         # The straight-line code does not track where it is inside a value. When it fails, nothing has changed in the
         # guest, and the codec finds the same fault again, with its path.
-        self._helpers.use("CallError")
+        call_error = self._needs.support("CallError")
         if self._helpers.shares(ty):
             self._writer.line(self._helpers.start_meter())
         with self._writer.block("try:"):
             self._assign(result, lifted)
-        with self._writer.block("except CallError:"):
+        with self._writer.block(f"except {call_error}:"):
             if isinstance(ty, Record):
-                self._writer.line(f"link.codec.lift_record({ty.id}, {arguments})")
+                again = f"lift_record({ty.id}, {arguments})"
             else:
-                assert isinstance(ty, Array)
-                self._writer.line(f"link.codec.lift_array({type_expression(ty.element)}, {arguments})")
+                again = f"lift_array({type_expression(element_of(ty), self._needs)}, {arguments})"
+            self._writer.line(f"{own('link')}.codec.{again}")
             self._writer.line("raise")
 
     def _call(self, call: Call) -> None:
@@ -205,7 +216,10 @@ class AdapterBody:
                 self._signed(operand) if operand.type in (Prim.I32, Prim.I64) else self._names[operand]
                 for operand in call.operands
             )
-            text = f"{self._callees[call.callee.index]}({arguments})"
+            callee = self._needs.binding(
+                CALLEES, self._callees[call.callee.index], f"{own('link')}.callee({call.callee.index})"
+            )
+            text = f"{callee}({arguments})"
         names = ", ".join(self._names[result] for result in call.results)
         if len(call.results) == 1 and isinstance(call.callee, CoreCallee):
             names += f": {'float' if call.results[0].type in (Prim.F32, Prim.F64) else 'int'}"
@@ -214,13 +228,24 @@ class AdapterBody:
 
 def _nested(ty: IType) -> bool:
     """Whether a fault can lie inside the value rather than be the value's own."""
-    if isinstance(ty, Array):
-        return not is_bytes(ty) and not layout(ty.element).code
-    return isinstance(ty, Record)
+    part = shape(ty)
+    match part:
+        case Flat() | Text() | Bytes() | List(element=Flat()):
+            return False
+        case List() | Struct():
+            return True
+        case _:
+            assert_never(part)
 
 
-def type_expression(ty: IType) -> str:
-    """A Python expression for `ty`; the names are those of `marine_runtime.types`."""
-    if isinstance(ty, Array):
-        return f"Array({type_expression(ty.element)})"
-    return f"Record({ty.id})" if isinstance(ty, Record) else f"Prim.{ty.name}"
+def type_expression(ty: IType, needs: Needs) -> str:
+    """A Python expression for `ty`, of the requested names of interface types."""
+    match ty:
+        case Array(element=element):
+            return f"{needs.support('Array')}({type_expression(element, needs)})"
+        case Record(id=index):
+            return f"{needs.support('Record')}({index})"
+        case Prim(name=name):
+            return f"{needs.support('Prim')}.{name}"
+        case _:
+            assert_never(ty)

@@ -6,47 +6,74 @@ the adapter instruction and a row of the line table, which stands at the end so 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
 
+from marine_gen.codegen.definitions import Definitions
+from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.templating import render
+from marine_gen.codegen.writer import MARK, PYTHON, Writer
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
 from marine_gen.python_backend.aliases import Aliases
-from marine_gen.python_backend.entries import Annotations, OwnNames, docstring, write_entry
-from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, wire_codes
+from marine_gen.python_backend.entries import Annotations, write_entry
+from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, site_expression
 from marine_gen.python_backend.lift_lower import Helpers
-from marine_gen.python_backend.writer import MARK, Writer, literal
+from marine_gen.python_backend.needs import (
+    ADAPTERS,
+    CALLEES,
+    CALLS,
+    CONSTANTS,
+    CORE,
+    ENTRIES,
+    HELPERS,
+    PUBLISHERS,
+    READY,
+    STAGED,
+    Needs,
+    own,
+)
+from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.names import identifiers
-from marine_runtime.types import Array, IType, Record, Records, reachable_records
-from marine_runtime.values.records import class_names
+from marine_runtime.types import IType, Records, reachable_records
+from marine_runtime.values import class_names
 
-_TOKEN = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*|([A-Za-z_]\w*)""")
-"""A string, a comment, or a word; names that come from a Wasm file must not count as words when they are data."""
 
-_STANDARD = {
-    "array": ["from array import array"],
-    "Callable": ["from collections.abc import Callable"],
-    "dataclass": ["from dataclasses import dataclass"],
-    "Struct": ["from struct import Struct"],
-    "StructError": ["from struct import error as StructError  # noqa: N812"],
-    "Any": ["from typing import Any"],
-}
-"""Imports from the standard library, by the word that needs them."""
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The functions of a generated module that a call of an exported function may begin with.
+
+    Attributes:
+        entry: what users call.
+        staged: the call through the fused glue; empty when the function is not fused.
+        batch: many calls in one entry into Wasm; empty when the function is not fused.
+        closure: the export adapter in Python.
+    """
+
+    entry: str
+    staged: str
+    batch: str
+    closure: str
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What the closures backend makes of one module.
+    """The Python of one module.
 
     Attributes:
         source: the Python module.
         stub: its `.pyi`.
+        exports: the functions behind every exported function.
+        imports: the function of every import adapter that is not fused.
+        definitions: what `bind` defines, with what each definition requests; marks in their lines are comments already.
     """
 
     source: str
     stub: str
+    exports: Mapping[str, Paths]
+    imports: Mapping[tuple[str, str], str]
+    definitions: Definitions = field(compare=False)
 
 
 def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide | None = None) -> Generated:
@@ -65,11 +92,10 @@ class _Module:
     def __init__(self, module: ModuleIR, generator: str, digest: str, fused: FusedSide) -> None:
         self._module = module
         self._fused = fused
-        self._staged = Helpers(module.records, "staging_memory", "staging.allocate", "staged_")
-        self._calls: list[StagedCall] = []
-        self._header = {"module": module.name, "generator": generator, "digest": digest}
-        self._helpers = Helpers(module.records)
-        self._core = CoreFunctions([f"core_{name}" for name in identifiers([item.name for item in module.core])])
+        self._header = {"module": module.name, "generator": generator, "digest": digest, "doc": docstring}
+        self._needs = Needs()
+        self._core = CoreFunctions(self._needs, [item.name for item in module.core])
+        self._helpers = Helpers(module.records, self._needs, "memory", self._core.allocate)
         callees = identifiers([item.name for item in module.callees])
         self._callees = {item.index: f"callee_{name}" for item, name in zip(module.callees, callees, strict=True)}
         self._exports = dict(zip(module.exports, identifiers(list(module.exports)), strict=True))
@@ -78,132 +104,150 @@ class _Module:
         self._classes = class_names(_used_records(module))
         self._annotations = Annotations(module.records, self._classes)
         self._aliases = Aliases(self._classes.values())
+        self._codes: dict[tuple[str, str], tuple[str, str]] = {}
+        self._paths: dict[str, Paths] = {}
 
     def render(self) -> Generated:
-        writer = Writer(1)
-        codes: dict[tuple[str, str], tuple[str, str]] = {}
-        used_callees: set[int] = set()
         for number, adapter in enumerate(self._module.adapters):
-            if adapter.side is Side.IMPORT and adapter.key in self._fused.imports:
-                continue  # runs inside Wasm
+            if adapter.side is Side.EXPORT or adapter.key not in self._fused.imports:  # those run inside Wasm
+                self._write_adapter(number, adapter)
+        self._write_exports()
+        source = self._with_sites(_render("glue.py.j2", self._context()))
+        return Generated(source, self._stub(), self._paths, self._import_functions(), self._needs.definitions)
+
+    # Functions
+
+    def _write_adapter(self, number: int, adapter: AdapterIR) -> None:
+        if adapter.side is Side.EXPORT:
+            name = own(f"export_{self._exports[adapter.function]}")
+        else:
+            name = own(f"import_{self._imports[adapter.key]}")
+        with self._needs.definition(ADAPTERS, name) as definition:
+            writer = Writer(PYTHON, 1)
             body = AdapterBody(adapter, number, writer, self._helpers, self._core, self._callees)
-            writer.line()
-            with writer.block(self._head(adapter, body)):
+            with writer.block(f"def {name}{self._head(adapter, body)}:"):
                 body.write()
-            used_callees.update(
-                operation.callee.index
-                for operation in adapter.operations
-                if hasattr(operation, "callee") and operation.callee.index in self._callees
-            )
-            if adapter.side is Side.IMPORT:
-                codes[adapter.key] = (
-                    body.representation.codes(adapter.params),
-                    body.representation.codes(adapter.returns),
-                )
-        calls = self._write_calls()
-        own = OwnNames()
-        entries, published = self._entries(own)
-        allocate = self._core.name(0, "II", "I") if self._helpers.uses_allocate else ""
-        code = writer.text()
-        functions = {**self._helpers.functions, **self._staged.functions}
-        ready = {**self._helpers.ready, **self._staged.ready}
-        structs = {**self._helpers.structs, **self._staged.structs}
-        batch_structs = [item for call in self._calls for item in call.structs]
-        helpers = [line for _, lines in sorted(functions.items()) for line in ["", *lines]]
-        text = "\n".join([code, calls, *helpers, *ready.values(), *self._fused.sites])
-        words = {found[1] for found in _TOKEN.finditer(text) if found[1]} | own.used
-        words |= {"Any", "Callable"} if published else set()
-        words |= {"Any"} if self._fused.exists else set()
-        words |= {"Struct"} if structs or batch_structs else set()
-        words |= {"StructError"} if structs else set()
-        words |= {"dataclass"} if self._classes else set()
-        context = {
-            **self._header,
-            "doc": docstring,
-            "records": self._records(),
-            "type_aliases": self._aliases.items(),
-            "structs": [*sorted(structs.items()), *batch_structs],
-            "glue_imports": sorted(
-                {"BoundAdapters", "Link", "Sites"}
-                | self._helpers.imports
-                | self._staged.imports
-                | (words & {"ArgumentError", "BatchCode", "CallError", "get_ident", "locate", "to_f32"})
-                | ({"ImportAdapter"} if codes else set())
-            ),
-            "standard_imports": [line for word, lines in _STANDARD.items() if word in words for line in lines],
-            "type_imports": sorted(words & {"Array", "Prim", "Record"}),
-            "uses": words,
-            "core": sorted((name, *key) for key, name in self._core.bound.items()),
-            "callees": sorted((self._callees[index], index) for index in used_callees),
-            "allocate": allocate,
-            "ready": sorted(ready.items()),
-            "helpers": helpers,
-            "adapters": code,
-            "calls": calls,
-            "fused": self._fused,
-            "fused_calls": [(call.name, call.index, *wire_codes(call.signature)) for call in self._calls],
-            "fused_exports": {function: self._exports[function] for function in self._fused.exports},
-            "entries": entries,
-            "published": published,
-            "exports": self._exports,
-            "imports": [(key, self._imports[key], *found) for key, found in codes.items()],
-        }
-        return Generated(self._with_sites(_render("glue.py.j2", context)), self._stub())
+            definition.lines = writer.lines
+        if adapter.side is Side.IMPORT:
+            codes = body.representation.codes
+            self._codes[adapter.key] = codes(adapter.params), codes(adapter.returns)
 
     def _head(self, adapter: AdapterIR, body: AdapterBody) -> str:
         if adapter.side is Side.EXPORT:
-            params = zip(body.params, adapter.params, strict=True)
-            declared = ", ".join(f"{name}: {self._internal(value.type)}" for name, value in params)
-            results = [self._internal(value.type) for value in adapter.returns]
-            returns = results[0] if len(results) == 1 else f"tuple[{', '.join(results)}]" if results else "None"
-            return f"def export_{self._exports[adapter.function]}({declared}) -> {returns}:"
-        declared = ", ".join(f"{name}: Any" for name in body.params)
-        return f"def import_{self._imports[adapter.key]}({declared}) -> {'Any' if adapter.returns else 'None'}:"
+            types = [value.type for value in adapter.params], [value.type for value in adapter.returns]
+            return self._internal_head(body.params, *types)
+        any_type = self._needs.standard("Any")
+        declared = ", ".join(f"{name}: {any_type}" for name in body.params)
+        return f"({declared}) -> {any_type if adapter.returns else 'None'}"
+
+    def _internal_head(self, names: Sequence[str], params: Sequence[IType], results: Sequence[IType]) -> str:
+        """Parameters and result of a function over internal values."""
+        declared = ", ".join(f"{name}: {self._internal(ty)}" for name, ty in zip(names, params, strict=True))
+        returns = [self._internal(ty) for ty in results]
+        result = returns[0] if len(returns) == 1 else f"tuple[{', '.join(returns)}]" if returns else "None"
+        return f"({declared}) -> {result}"
 
     def _internal(self, ty: IType) -> str:
         """The annotation of an internal value: records are tuples."""
-        if isinstance(ty, Record):
-            return "tuple[Any, ...]"
-        if isinstance(ty, Array) and isinstance(ty.element, (Array, Record)):
-            return f"list[{self._internal(ty.element)}]"
-        return self._annotations.of(ty)
+        part = shape(ty)
+        match part:
+            case Struct():
+                return f"tuple[{self._needs.standard('Any')}, ...]"
+            case List(element=element):
+                return f"list[{self._internal(element.type)}]"
+            case Flat() | Text() | Bytes():
+                return self._annotations.of(ty)
+            case _:
+                assert_never(part)
 
-    def _write_calls(self) -> str:
-        """The calls through the fused glue, and their batch forms."""
-        writer = Writer(1)
+    def _write_exports(self) -> None:
+        """Write the calls through the fused glue with their batches, then the entries."""
+        staging = f"{own('staging')}.allocate"
+        helpers = Helpers(self._module.records, self._needs, "staging_memory", lambda: staging, "staged_")
+        staged: dict[str, tuple[str, str]] = {}
         for index, function in enumerate(self._fused.exports):
-            adapter = self._module.exports[function]
-            call = StagedCall(self._exports[function], index, adapter.signature, self._staged)
-            self._calls.append(call)
-            params = zip(call.params, adapter.signature.params, strict=True)
-            declared = ", ".join(f"{name}: {self._internal(item.type)}" for name, item in params)
-            results = [self._internal(result) for result in adapter.signature.results]
-            returns = results[0] if len(results) == 1 else f"tuple[{', '.join(results)}]" if results else "None"
-            writer.line()
-            call.write(writer, f"def call_{call.name}({declared}) -> {returns}:")
-            writer.line()
-            call.write_batch(writer, function)
-        return writer.text()
-
-    def _entries(self, own: OwnNames) -> tuple[str, list[tuple[str, str, str]]]:
-        writer = Writer(1)
-        published: list[tuple[str, str, str]] = []
+            signature = self._module.exports[function].signature
+            call = StagedCall(self._exports[function], index, function, signature, helpers)
+            call.write(self._internal_head(call.params, [item.type for item in signature.params], signature.results))
+            staged[function] = call.symbol, call.write_batch()
         for function, adapter in self._module.exports.items():
-            has_records = bool(reachable_records(list(adapter.signature.results), self._module.records))
-            writer.line()
-            write_entry(
-                writer,
-                self._exports[function],
+            name = self._exports[function]
+            closure = own(f"export_{name}")
+            call_name, batch = staged.get(function, ("", ""))
+            entry = write_entry(
+                self._needs,
+                name,
                 function,
                 adapter.signature,
                 self._annotations,
-                own,
-                runs="call" if function in self._fused.exports else "export",
-                has_records=has_records,
+                runs=call_name or closure,
+                publish=self._publisher(function, adapter),
             )
-            if has_records:
-                published.append((self._exports[function], function, self._annotations.results(adapter.signature)))
-        return writer.text(), published
+            self._paths[function] = Paths(entry, call_name, batch, closure)
+
+    def _publisher(self, function: str, adapter: AdapterIR) -> str:
+        """The function that makes public values of the results, bound; empty when nothing has to be made."""
+        if not reachable_records(list(adapter.signature.results), self._module.records):
+            return ""
+        name = own(f"publish_{self._exports[function]}")
+        needs = self._needs
+        with needs.definition(PUBLISHERS, name) as definition:
+            public = self._annotations.results(adapter.signature)
+            kind = f"{needs.standard('Callable')}[[{needs.standard('Any')}], {public}]"
+            made = f"{own('link')}.publisher({python_string(function)}) or (lambda value: value)"
+            definition.lines = [f"{name}: {kind} = {made}"]
+        return name
+
+    def _import_functions(self) -> Mapping[tuple[str, str], str]:
+        return {key: own(f"import_{self._imports[key]}") for key in self._codes}
+
+    # The frame
+
+    def _context(self) -> dict[str, object]:
+        """Everything that the frame of the module says."""
+        needs = self._needs
+        bound = {name: needs.support(name) for name in ("BoundAdapters", "Link", "Sites")}
+        if self._codes:
+            bound["ImportAdapter"] = needs.support("ImportAdapter")
+        if self._classes:
+            bound["dataclass"] = needs.standard("dataclass")
+        if self._fused.exists:
+            bound["Any"] = needs.standard("Any")
+        imports = self._import_functions()
+        calls = {function: paths.staged for function, paths in self._paths.items() if paths.staged}
+        sorted_lines = self._sorted_lines
+        return {
+            **self._header,
+            **bound,
+            "records": self._records(),
+            "type_aliases": self._aliases.items(),
+            "codes": self._codes,
+            "fused": self._fused,
+            "sites": [site_expression(row, needs) for row in self._fused.sites],
+            "support_imports": needs.support_imports,
+            "standard_imports": needs.standard_imports,
+            "constants": sorted_lines(CONSTANTS),
+            "bindings": [
+                *needs.bindings,
+                *(line for section in (CORE, CALLEES, CALLS, READY, PUBLISHERS) for line in sorted_lines(section)),
+            ],
+            "functions": [
+                *sorted(needs.section(HELPERS), key=lambda item: item.name),
+                *(item for section in (ADAPTERS, STAGED, ENTRIES) for item in needs.section(section)),
+            ],
+            "exports": {function: paths.closure for function, paths in self._paths.items()},
+            "imports": [(key, *self._codes[key], name) for key, name in imports.items()],
+            "entries": {function: paths.entry for function, paths in self._paths.items()},
+            "calls": {function: paths.staged or paths.closure for function, paths in self._paths.items()}
+            if calls
+            else {},
+            "batches": {function: paths.batch for function, paths in self._paths.items() if paths.batch},
+        }
+
+    def _sorted_lines(self, section: str) -> list[str]:
+        return [
+            line for item in sorted(self._needs.section(section), key=lambda item: item.name) for line in item.lines
+        ]
 
     def _records(self) -> list[dict[str, object]]:
         """Everything the frame needs to declare the record dataclasses, in an order without forward references."""
@@ -238,14 +282,15 @@ class _Module:
                     "returns": self._aliases.spell(self._annotations.results(adapter.signature), names),
                 }
             )
-        records = self._records()
         context = {
             **self._header,
-            "records": records,
+            "records": self._records(),
             "methods": methods,
             "type_aliases": self._aliases.items(),
         }
         return _render("glue.pyi.j2", context)
+
+    # The line table
 
     def _with_sites(self, source: str) -> str:
         """Turn marks into comments and add the line table."""
@@ -255,26 +300,34 @@ class _Module:
             if not line.startswith(MARK):
                 lines.append(line)
                 continue
-            mark = line[1:]
-            if mark == "end":
+            if line == f"{MARK}end":
                 rows.append(f"    ({len(lines) + 1},),")
                 continue
-            number, at = map(int, mark.split(":"))
-            adapter = self._module.adapters[number]
+            adapter, at = self._marked(line)
             text = str(adapter.source[at])
-            lines.append(f"        # #{at} {text}")
-            side, function = literal(adapter.side.value), literal(adapter.function)
-            rows.append(f"    ({len(lines)}, {side}, {function}, {at}, {literal(text)}),")
-        table = ["", "__marine_sites__ = Sites(", f"    {literal(self._module.name)},", "    ("]
-        table += [f"    {row}" for row in rows]
-        table += ["    ),", ")"]
-        if self._fused.exists:
-            table += [
-                "FUSED_SITES: tuple[tuple[Any, ...], ...] = (",
-                *(f"    {row}," for row in self._fused.sites),
-                ")",
-            ]
-        return "\n".join([*lines, *table]) + "\n"
+            lines.append(_comment(at, text))
+            side, function = python_string(adapter.side.value), python_string(adapter.function)
+            rows.append(f"    ({len(lines)}, {side}, {function}, {at}, {python_string(text)}),")
+        for definition in self._needs.section(ADAPTERS):
+            definition.lines = [self._shown(line) for line in definition.lines if line != f"{MARK}end"]
+        table = ["", f"__marine_sites__ = {own('Sites')}(", f"    {python_string(self._module.name)},", "    ("]
+        return "\n".join([*lines, *table, *(f"    {row}" for row in rows), "    ),", ")"]) + "\n"
+
+    def _shown(self, line: str) -> str:
+        """A line with its mark, if it is one, as a comment."""
+        if not line.startswith(MARK):
+            return line
+        adapter, at = self._marked(line)
+        return _comment(at, str(adapter.source[at]))
+
+    def _marked(self, line: str) -> tuple[AdapterIR, int]:
+        """The adapter and the position of the instruction that a mark names."""
+        number, at = map(int, line.removeprefix(MARK).split(":"))
+        return self._module.adapters[number], at
+
+
+def _comment(at: int, text: str) -> str:
+    return f"        # #{at} {text}"
 
 
 def _used_records(module: ModuleIR) -> Records:
@@ -285,4 +338,4 @@ def _used_records(module: ModuleIR) -> Records:
 
 
 def _render(template: str, context: Mapping[str, object]) -> str:
-    return render("marine_gen.python_backend", template, context, {"literal": literal})
+    return render("marine_gen.python_backend", template, context, {"literal": python_string})

@@ -7,25 +7,29 @@ once per value, and only a value that is wanted both ways costs an operation.
 
 from __future__ import annotations
 
+from typing import assert_never
+
+from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import (
     AdapterIR,
+    AnyOperation,
     Call,
     Constant,
     Convert,
     CoreCallee,
     Lift,
     Lower,
-    Operation,
     Side,
     Size,
     StoreBlock,
     Value,
 )
+from marine_runtime.abi import CORE_CODES, CORE_TYPES, Flat, Kind, shape
 from marine_runtime.types import IType, Prim
 from marine_runtime.wasm import Codes
 
-_BITS = {Prim.I32: 32, Prim.I64: 64}
-_WRAPPING = {(Prim.I32, Prim.U32), (Prim.I64, Prim.U64)}
+_BITS = {ty: part.bits for ty in CORE_TYPES if isinstance(part := shape(ty), Flat) and part.kind is not Kind.FLOAT}
+"""The width of the core integers."""
 
 
 class Representation:
@@ -39,20 +43,23 @@ class Representation:
         wanted_signed: set[Value] = set()
         for operation in adapter.operations:
             match operation:
-                case Constant(results=(result,), value=number) if number >= 0:
-                    self._unsigned.add(result)
-                    self._small.add(result)
-                case Constant(results=(result,)) | Call(results=(result,), callee=CoreCallee()):
-                    free.add(result)
+                case Constant(value=number):
+                    if number >= 0:
+                        self._unsigned.update(operation.results)
+                        self._small.update(operation.results)
+                    else:
+                        free.update(operation.results)
                 case Call(callee=CoreCallee()):
                     free.update(operation.results)
                 case Size() | StoreBlock() | Lower():
                     self._unsigned.update(operation.results)
-                case Convert(results=(result,), operands=(operand,)) if (operand.type, result.type) in {
-                    (Prim.U32, Prim.I32),
-                    (Prim.U64, Prim.I64),
-                }:
-                    self._unsigned.add(result)
+                case Convert():
+                    if _reinterprets(operation) and operation.results[0].type in _BITS:
+                        self._unsigned.update(operation.results)
+                case Lift() | Call():
+                    pass  # defines no core integer, or one that is held as the callee's adapter returns it
+                case _:
+                    assert_never(operation)
             for operand in operation.operands:
                 if operand.type in _BITS:
                     (wanted_unsigned if _wants_unsigned(operation, operand) else wanted_signed).add(operand)
@@ -80,27 +87,28 @@ class Representation:
         return "".join(self._code(value) for value in values)
 
     def _code(self, value: Value) -> str:
-        match value.type:
-            case Prim.F32:
-                return "f"
-            case Prim.F64:
-                return "d"
-            case Prim.I64:
-                return "Q" if value in self._unsigned else "q"
-            case _:
-                return "I" if value in self._unsigned else "i"
+        codes = CORE_CODES[_prim(value.type)]
+        return codes[-1] if value in self._unsigned else codes[0]
 
 
-def _wants_unsigned(operation: Operation, operand: Value) -> bool:
+def _reinterprets(convert: Convert) -> bool:
+    """Whether the bits stay as they are, between a core integer and an unsigned one."""
+    (operand,), (result,) = convert.operands, convert.results
+    return conversion(operand.type, result.type) is Conversion.REINTERPRET
+
+
+def _wants_unsigned(operation: AnyOperation, operand: Value) -> bool:
     match operation:
         case Lift():
             return True
-        case StoreBlock(operands=(ptr, _)):
-            return operand is ptr
-        case Convert(results=(result,)):
-            return (operand.type, result.type) in _WRAPPING
-        case _:
+        case StoreBlock():
+            return operand is operation.operands[0]
+        case Convert():
+            return _reinterprets(operation)
+        case Constant() | Size() | Lower() | Call():
             return False
+        case _:
+            assert_never(operation)
 
 
 def _must_be_signed(value: Value, adapter: AdapterIR) -> bool:
@@ -109,11 +117,16 @@ def _must_be_signed(value: Value, adapter: AdapterIR) -> bool:
         if value not in operation.operands:
             continue
         match operation:
-            case Convert(results=(result,)) if (value.type, result.type) not in _WRAPPING:
-                if result.type is not Prim.BOOLEAN:
+            case Convert():
+                if not _reinterprets(operation) and operation.results[0].type is not Prim.BOOLEAN:
                     return True
-            case Call(callee=callee) if not isinstance(callee, CoreCallee):
-                return True
+            case Call(callee=callee):
+                if not isinstance(callee, CoreCallee):
+                    return True
+            case Constant() | Size() | Lift() | StoreBlock() | Lower():
+                pass
+            case _:
+                assert_never(operation)
     return adapter.side is Side.EXPORT and value in adapter.returns
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import assert_never
 
-from marine_runtime.types import Array, IType, Prim, Record, Records, is_bytes, layout
+from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.types import IType, Records
 
 _MAX_PARTS = 16
 """Parts of one value that are looked at. Records in records could have any number of them."""
@@ -37,12 +39,17 @@ def _sizes(name: str, ty: IType, records: Records) -> Iterator[str | None]:
 
     That of a record itself is empty, as its body is small; None stands for an array whose elements have to be counted.
     """
-    if isinstance(ty, Record):
-        yield ""
-        for position, item in enumerate(records[ty.id].fields):
-            yield from _sizes(f"{name}[{position}]", item.type, records)
-    elif ty is Prim.STRING or is_bytes(ty):
-        yield f"len({name})"
-    elif isinstance(ty, Array):
-        slot = layout(ty.element)
-        yield None if not slot.code else f"len({name})" if slot.size == 1 else f"{slot.size} * len({name})"
+    part = shape(ty)
+    match part:
+        case Struct(id=index):
+            yield ""
+            for position, item in enumerate(records[index].fields):
+                yield from _sizes(f"{name}[{position}]", item.type, records)
+        case Text() | Bytes() | List(element=Flat()):
+            yield f"len({name})" if part.unit == 1 else f"{part.unit} * len({name})"
+        case List():
+            yield None
+        case Flat():
+            return
+        case _:
+            assert_never(part)

@@ -6,6 +6,8 @@ modules that are too old to run.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.generate import (
     Description,
@@ -21,8 +23,8 @@ from marine_gen.generate import (
 from marine_gen.generate.model import DESCRIBED_PRIMS
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir.resolve import Resolved, resolve
-from marine_runtime.service.interface import ModuleInterface
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
+from marine_runtime import ModuleInterface
+from marine_runtime.types import Field, FunctionType, IType, Prim, Record, RecordType, record_in, stripped
 
 _MAX_ORDERED = 2000  # the search below is quadratic
 
@@ -103,19 +105,19 @@ class _Describer:
         return tuple(Member(item.name, self._type(item.type, f"{within}, `{item.name}`")) for item in members)
 
     def _type(self, ty: IType, within: str) -> Type:
-        depth = 0
-        while isinstance(ty, Array):
-            ty = ty.element
-            depth += 1
+        depth, inner = stripped(ty)
         described: Type
-        if isinstance(ty, Record):
-            described = Named(self._records[ty.id].name)
-        elif ty is Prim.BYTE_ARRAY:
-            described = Vector(Prim.U8)
-        else:
-            described = ty
-            if ty not in DESCRIBED_PRIMS:
-                self._fail(f"the type {ty} is not one of interfaces", within)
+        match inner:
+            case Record(id=index):
+                described = Named(self._records[index].name)
+            case Prim.BYTE_ARRAY:
+                described = Vector(Prim.U8)
+            case Prim():
+                described = inner
+                if inner not in DESCRIBED_PRIMS:
+                    self._fail(f"the type {inner} is not one of interfaces", within)
+            case _:
+                assert_never(inner)
         for _ in range(depth):
             described = Vector(described)
         return described
@@ -131,7 +133,7 @@ def _declaration_order(records: dict[int, RecordType]) -> list[int]:
         return list(records)
     rank = {number: position for position, number in enumerate(records)}
     mentions = {
-        number: [rank[inner] for item in record.fields if (inner := record_of(item.type)) is not None] + [rank[number]]
+        number: [rank[inner] for item in record.fields if (inner := record_in(item.type)) is not None] + [rank[number]]
         for number, record in records.items()
     }
     order: list[int] = []
@@ -147,10 +149,3 @@ def _declaration_order(records: dict[int, RecordType]) -> list[int]:
         waiting.remove(number)
         taken += len(fresh)
     return order
-
-
-def record_of(ty: IType) -> int | None:
-    """The type index of the record that `ty` is, or a list of, if any."""
-    while isinstance(ty, Array):
-        ty = ty.element
-    return ty.id if isinstance(ty, Record) else None

@@ -7,13 +7,11 @@ instructions. Here the whole signatures are compared, before adapters are looked
 from __future__ import annotations
 
 from marine_gen.diagnostics import Code, Diagnostic
-from marine_gen.generate.adapters import AbiHelper
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir.resolve import resolve
 from marine_gen.wasm.signatures import Signatures
+from marine_runtime.abi import BY_EXPORT
 from marine_runtime.types import CoreSignature
-
-_SERVICES = {service.name.lower() for service in AbiHelper}
 
 
 def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagnostic]:
@@ -32,7 +30,7 @@ def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagno
             message = f"the Wasm module exports no function `{callee.name}`"
             help_line = "correct the description, or export the function when the module is linked"
             findings.append(Diagnostic(Code.EXPORT_MISSING, message, within=within, help=help_line))
-        elif found != wanted and callee.name not in _SERVICES:
+        elif found != wanted and callee.name not in BY_EXPORT:
             message = f"the Wasm module exports `{callee.name}` as {found}, the description needs {wanted}"
             help_line = "correct the description, or the function; strings and lists are an address and a length"
             findings.append(Diagnostic(Code.WASM_SIGNATURE, message, within=within, help=help_line))

@@ -1,4 +1,4 @@
-"""What may come next in a command line: commands, modules, functions, files, and names of fields inside JSON.
+"""Completion of a command line: commands, modules, functions, files, and names of fields inside JSON.
 
 Inside JSON the scanner follows brackets and keys up to the cursor, and the types along them, so fields are those of
 the record that is being written. This knows no terminal: candidates are texts with the number of characters that they
@@ -16,9 +16,10 @@ from prompt_toolkit.completion import CompleteEvent, PathCompleter
 from prompt_toolkit.document import Document
 
 from marine_gen.artifact import ENGINES
-from marine_gen.repl.registry import Word, by_name, commands
+from marine_gen.repl.command import Word
+from marine_gen.repl.registry import by_name, commands
 from marine_gen.repl.session import Session
-from marine_runtime.service.interface import ModuleInterface
+from marine_runtime import ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+')

@@ -1,4 +1,4 @@
-"""The failure of a command: what its text is. Nothing is printed here."""
+"""The failure of a command, with its text. Nothing is printed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the lines of earlier sessions are kept: a file of the user, in the system's place for such state."""
+"""The lines of earlier sessions, in a file of the user, in the system's place for such state."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Ctrl-C while a command runs: the guest is stopped, the loop goes on.
 
 A guest that spins runs no Python, so no signal handler either. The C level writes the signal to a socket, a thread
-hears of it and lets the time of the running call be up (`Backend.interrupt`). In Python code there is
-KeyboardInterrupt as always, except around calls: raised inside the runtime it could leave a service busy for ever, so
-there it is raised in host functions only, whose failures the runtime carries through Wasm.
+hears of it and ends the time limit of the running call (`WasmRuntime.interrupt`). Python code gets KeyboardInterrupt as
+always, except around calls: raised inside the runtime it could leave a service busy for ever, so there it is raised in
+host functions only, whose failures the runtime carries through Wasm.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _AGAIN = 0.05  # seconds: the guest may not have begun when the key was pressed
 _RUNTIME = os.path.dirname(marine_runtime.__file__)
 
 
-class Break:
-    """What is known about Ctrl-C during one command.
+class Interrupt:
+    """The state of Ctrl-C during one command.
 
     Attributes:
         pressed: whether it was pressed.
@@ -35,8 +35,8 @@ class Break:
         self.calling = False
 
     @contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Around calls of guests, which are broken off by the runtime itself."""
+    def calling_guests(self) -> Iterator[None]:
+        """Around calls of guests, which the runtime itself interrupts."""
         self.calling = True
         try:
             yield
@@ -45,9 +45,9 @@ class Break:
 
 
 @contextmanager
-def breakable(interrupt: Callable[[], None]) -> Iterator[Break]:
-    """Make Ctrl-C end what is done inside; `interrupt` stops running guests, from another thread."""
-    state = Break()
+def interruptible(stop_guests: Callable[[], None]) -> Iterator[Interrupt]:
+    """Make Ctrl-C end the block; `stop_guests` stops running guests, from another thread."""
+    state = Interrupt()
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # someone else decides
@@ -69,7 +69,7 @@ def breakable(interrupt: Callable[[], None]) -> Iterator[Break]:
             if signal.SIGINT in data:
                 state.pressed = True
                 while not over.wait(_AGAIN):
-                    interrupt()
+                    stop_guests()
 
     watcher = threading.Thread(target=watch, daemon=True, name="marine-gen REPL Ctrl-C")
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)

@@ -1,4 +1,4 @@
-"""Where the text of commands goes: data to stdout; messages too when a person reads both, else to stderr.
+"""Output of commands: data to stdout; messages too when a person reads both, else to stderr.
 
 A person sees results with labels and headings as in Marine's REPL. A program gets the data alone.
 """

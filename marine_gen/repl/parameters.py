@@ -1,11 +1,11 @@
-"""Call parameters out of JSON (spec marine-runtime §9.3): every key is optional, keys that nobody knows are ignored."""
+"""Call parameters out of JSON: every key is optional, keys that nobody knows are ignored."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from marine_gen.repl.failure import CommandError
-from marine_runtime.host.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime import CallParameters, ParticleParameters, SecurityTetraplet
 
 _TEXTS = ("service_id", "service_creator_peer_id", "host_id", "worker_id")
 _PARTICLE_TEXTS = ("id", "init_peer_id", "script", "token")

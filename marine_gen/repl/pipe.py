@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from marine_gen.repl.reading import unfinished
-from marine_gen.repl.registry import Word, by_name
+from marine_gen.repl.dispatch import execute, goes_on
 from marine_gen.repl.session import Session
-from marine_runtime.errors import ArgumentError
+from marine_runtime import ArgumentError
 
 
 def obey(session: Session) -> None:
@@ -18,7 +17,7 @@ def obey(session: Session) -> None:
         ArgumentError: stdin is not UTF-8.
     """
     for line in _lines():
-        session.execute(line)
+        execute(session, line)
         if not session.running:
             return
 
@@ -41,12 +40,3 @@ def _lines() -> Iterator[str]:
             text = ""
     if text:
         yield text.rstrip("\n")
-
-
-def goes_on(text: str) -> bool:
-    """Whether `text` is the beginning of a command: a JSON value is open, and no empty line ends it."""
-    words = text.split(None, 1)
-    if len(words) < 2 or text.endswith("\n\n"):
-        return False
-    command = by_name().get(words[0])
-    return command is not None and Word.ARGUMENTS in command.words and unfinished(words[1])

@@ -1,4 +1,4 @@
-"""Reading a command line: words, then JSON values as they stand (spec marine-runtime §9.3).
+"""Reading a command line: words, then JSON values as they stand.
 
 Words are separated by white space; a word in double quotes is a JSON string, for names and paths with spaces. What is
 left is one text, so blanks inside JSON stay. A value may go on over several lines while one of its brackets is open.
@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from marine_gen.repl.failure import CommandError
-from marine_runtime.errors import ArgumentError
-from marine_runtime.values.json import parse
+from marine_runtime import ArgumentError
+from marine_runtime.values import parse
 
 _WORD = re.compile(r"\S+")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*("|$)', re.MULTILINE)

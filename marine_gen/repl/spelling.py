@@ -1,4 +1,4 @@
-"""How durations and JSON results are written, as Marine's REPL writes them (spec marine-runtime §9.1, §9.3)."""
+"""Durations and JSON results as text, as Marine's REPL writes them."""
 
 from __future__ import annotations
 

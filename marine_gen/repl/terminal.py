@@ -1,8 +1,7 @@
-"""The loop for a person: prompts, editing, completion, history (spec marine-runtime §9.1). Lines are run by the
-session.
+"""The loop for a person: prompts, editing, completion, history. `dispatch` runs the lines.
 
-Ctrl-C drops what was typed and leaves where nothing was, as Marine's loop does; Ctrl-D leaves; during a command Ctrl-C
-belongs to the session.
+Ctrl-C clears the line, or exits if it is empty, as in Marine's loop; Ctrl-D exits; during a command Ctrl-C interrupts
+that.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from prompt_toolkit.output import ColorDepth
 
 from marine_gen.console.output import is_terminal
 from marine_gen.repl.complete import complete
+from marine_gen.repl.dispatch import execute, goes_on
 from marine_gen.repl.history import open_history
-from marine_gen.repl.pipe import goes_on
 from marine_gen.repl.session import Session
 
 
@@ -56,7 +55,7 @@ def converse(session: Session) -> None:
             return
         number += 1
         try:
-            session.execute(line)
+            execute(session, line)
         except KeyboardInterrupt:  # between the prompt and the command
             session.output.note("")
 

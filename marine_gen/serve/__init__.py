@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marine_gen.serve.settings import Access, Inline, Limits, Settings
+from marine_gen.serve.settings import Access, Inline, ServeLimits, Settings
 
 if TYPE_CHECKING:
     from marine_gen.serve.application import Application
 
-__all__ = ["Access", "Limits", "Settings", "app"]
+__all__ = ["Access", "ServeLimits", "Settings", "app"]
 
 
 def app(
@@ -30,7 +30,7 @@ def app(
     *,
     options: Mapping[str, Any] | None = None,
     host_file: str | Path | None = None,
-    limits: Limits | None = None,
+    limits: ServeLimits | None = None,
     access: Access | None = None,
     inline: Inline = frozenset(),
     call_parameters: bool = False,
@@ -44,7 +44,7 @@ def app(
         target: what `marine_gen.load` takes.
         options: further arguments of `marine_gen.load`, such as `engine`, `config` or `host_functions`.
         host_file: a Python file with host functions.
-        limits: see `Limits`.
+        limits: see `ServeLimits`.
         access: see `Access`; without it there is no token, and requests have to be addressed to this machine.
         inline: functions that run on the event loop, as `module.function`, or `auto`.
         call_parameters: whether clients may give call parameters.
@@ -61,7 +61,7 @@ def app(
         target=target,
         options=dict(options or {}),
         host_file=None if host_file is None else Path(host_file),
-        limits=limits or Limits(),
+        limits=limits or ServeLimits(),
         access=access or Access(),
         inline=inline if inline == "auto" else frozenset(inline),
         call_parameters=call_parameters,

@@ -19,9 +19,9 @@ from marine_gen.serve.calls import Calls, Runner
 from marine_gen.serve.exchange import Exchange, Receive, Scope, Send
 from marine_gen.serve.figures import Figures
 from marine_gen.serve.functions import Function
-from marine_gen.serve.guards import Guard
+from marine_gen.serve.guards import RequestGuard
 from marine_gen.serve.instances import InstanceRunner, Instances
-from marine_gen.serve.operations import PUBLIC, Operations
+from marine_gen.serve.operations import PUBLIC, Resources
 from marine_gen.serve.paths import raw_path, segments
 from marine_gen.serve.peers import NAME, PEER, PeerGoneError, Peers
 from marine_gen.serve.reload import watch
@@ -58,8 +58,8 @@ class Application:
         self.peers = Peers(settings.peers, self._worker, self)
         self.connections: Callable[[], int] = lambda: 0
         self.draining = self.guarded = False
-        self._guard, self._calls = Guard(settings.access), Calls(settings, self.figures)
-        self._operations = Operations(self)
+        self._guard, self._calls = RequestGuard(settings.access), Calls(settings, self.figures)
+        self._operations = Resources(self)
         self._starting = asyncio.Lock()
         self._started = False
         self._tasks: list[asyncio.Task[None]] = []

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from marine_gen.serve.copies import InlineCopy, Source, Usage
+from marine_gen.serve.copies import InlineCopy, InstanceSource, Usage
 from marine_gen.serve.functions import Function, functions_of
 from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime import CallParameters
+from marine_runtime.artifact import Interface
 from marine_runtime.pool import ServicePool
-from marine_runtime.service.interface import Interface
 
 PATIENCE = 0.05
 """Seconds after which somebody looks whether the client of a call is still there."""
@@ -181,7 +181,7 @@ class Backend:
         self.version = 0
         self._choice = InlineChoice(settings.inline)
         self._runner: CallRunner | None = None
-        self._source: Source | None = None
+        self._source: InstanceSource | None = None
         self._inline: InlineCopy | None = None
         self._old: set[asyncio.Task[None]] = set()
 
@@ -192,7 +192,7 @@ class Backend:
             As `marine_gen.load`; the service that runs goes on then.
         """
         limits = self._settings.limits
-        source = await asyncio.to_thread(Source, self._settings, self.usage)
+        source = await asyncio.to_thread(InstanceSource, self._settings, self.usage)
         pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
         functions = await asyncio.to_thread(functions_of, pool.interface)
         old, self._runner = self._runner, CallRunner(pool)
@@ -263,7 +263,7 @@ class Backend:
         return result
 
     async def close(self) -> None:
-        """Free everything; calls that run get the time of `Limits.drain`."""
+        """Free everything; calls that run get the time of `ServeLimits.drain`."""
         runner, self._runner = self._runner, None
         if self._inline is not None:
             self._inline.close()

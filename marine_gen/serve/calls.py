@@ -18,7 +18,7 @@ from marine_gen.serve.negotiation import JSON, OCTETS, Wanted, body_form, wanted
 from marine_gen.serve.parameters import OptionsReader
 from marine_gen.serve.settings import Settings
 from marine_gen.serve.spans import Spans
-from marine_gen.wire.forms import PLAIN, Form
+from marine_gen.wire.forms import PLAIN, JsonForm
 from marine_gen.wire.problems import ProblemError, problem_of
 
 logger = logging.getLogger("marine_gen.serve")
@@ -67,7 +67,7 @@ class Calls:
         text: str = self._counted(function, function.result, value, accept.form)
         await exchange.respond(200, text.encode(), _media_type(accept.form))
 
-    def _arguments(self, function: Function, body: bytes, form: Form | None) -> list[Any]:
+    def _arguments(self, function: Function, body: bytes, form: JsonForm | None) -> list[Any]:
         if form is not None:
             args: list[Any] = self._counted(function, function.arguments, body, form, self._limits.depth)
             return args
@@ -149,7 +149,7 @@ class Calls:
     async def _item(
         self,
         item: Any,
-        form: Form,
+        form: JsonForm,
         accept: Wanted,
         find: Callable[[str, str], Function],
         runner: Runner,
@@ -172,7 +172,7 @@ class Calls:
 
 
 @lru_cache(256)
-def _negotiated(content_type: bytes | None, accept: bytes) -> tuple[Form | None, Wanted]:
+def _negotiated(content_type: bytes | None, accept: bytes) -> tuple[JsonForm | None, Wanted]:
     """The form of the body, None for octets, and what the response is to be.
 
     Raises:
@@ -183,7 +183,7 @@ def _negotiated(content_type: bytes | None, accept: bytes) -> tuple[Form | None,
 
 
 @cache
-def _media_type(form: Form) -> bytes:
+def _media_type(form: JsonForm) -> bytes:
     return form.media_type.encode("ascii")
 
 

@@ -1,6 +1,6 @@
 """Copies of the service that a server process runs: those on threads, the one on the event loop, those of clients.
 
-Every copy is loaded by `Source`, and tells what its modules use after a call, at most once a second, because only the
+Every copy is loaded by `InstanceSource`. It tells what its modules use after a call, at most once a second, as only the
 thread of a copy may ask.
 """
 
@@ -15,9 +15,9 @@ from typing import Any, cast
 from marine_gen.artifact import load
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.serve.settings import Settings
+from marine_runtime import Service
 from marine_runtime.errors import ArgumentError, MarineError, ResultError
 from marine_runtime.pool import ServicePool
-from marine_runtime.service.service import Service
 
 _EVERY = 1.0
 
@@ -82,7 +82,7 @@ class ObservedService:
         self._next = monotonic() + _EVERY
 
 
-class Source:
+class InstanceSource:
     """Loads copies of the service of a server; a pool calls it on the thread of each copy.
 
     Attributes:
@@ -127,7 +127,7 @@ class Source:
 class InlineCopy:
     """A copy that belongs to the event loop and runs calls that are known to be short. It blocks the loop meanwhile."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: InstanceSource) -> None:
         self._source = source
         self._service: Service | None = None
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from marine_gen.wire.forms import PLAIN, Convert, Form, Reader, Write, Writer
+from marine_gen.wire.forms import PLAIN, Convert, FormReader, FormWriter, JsonForm, Write
 from marine_gen.wire.problems import ProblemError
+from marine_runtime.artifact import Interface
 from marine_runtime.errors import ArgumentError
-from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, is_bytes
-from marine_runtime.values.coerce import Coercers
-from marine_runtime.values.json import JsonCodec, parse
-from marine_runtime.values.scalars import Mismatch
+from marine_runtime.values import Coercers, JsonCodec, Mismatch, parse
 
 
 class Function:
@@ -32,10 +30,10 @@ class Function:
         self.octets_in = len(signature.params) == 1 and is_bytes(signature.params[0].type)
         self.octets_out = len(signature.results) == 1 and is_bytes(signature.results[0])
         self._codec = JsonCodec(signature, records, module=module, function=name)
-        self._readers: dict[Form, Convert | None] = {}
-        self._writers: dict[Form, Callable[[Any], str]] = {PLAIN: self._plain}
+        self._readers: dict[JsonForm, Convert | None] = {}
+        self._writers: dict[JsonForm, Callable[[Any], str]] = {PLAIN: self._plain}
 
-    def arguments(self, body: bytes, form: Form, depth: int) -> list[Any]:
+    def arguments(self, body: bytes, form: JsonForm, depth: int) -> list[Any]:
         """The arguments that a JSON body stands for.
 
         Raises:
@@ -43,14 +41,14 @@ class Function:
         """
         return self.arguments_of(read_json(body, depth), form)
 
-    def arguments_of(self, document: Any, form: Form) -> list[Any]:
+    def arguments_of(self, document: Any, form: JsonForm) -> list[Any]:
         """The arguments that a parsed document stands for.
 
         Raises:
             ProblemError: it does not fit the signature.
         """
         if form not in self._readers:
-            self._readers[form] = Reader(self.records, form).document(self.signature.params)
+            self._readers[form] = FormReader(self.records, form).document(self.signature.params)
         convert = self._readers[form]
         try:
             return self._codec.arguments_from_document(convert(document) if convert else document)
@@ -60,7 +58,7 @@ class Function:
         except ArgumentError as error:
             raise ProblemError("argument", str(error), {"path": error.path}) from None
 
-    def result(self, value: Any, form: Form) -> str:
+    def result(self, value: Any, form: JsonForm) -> str:
         """The JSON text of a result in a form.
 
         Raises:
@@ -77,8 +75,8 @@ class Function:
     def _plain(self, value: Any) -> str:
         return self._codec.results(self._results(value))
 
-    def _writer(self, form: Form) -> Callable[[Any], str]:
-        types, coercers, writer = self.signature.results, Coercers(self.records), Writer(self.records, form)
+    def _writer(self, form: JsonForm) -> Callable[[Any], str]:
+        types, coercers, writer = self.signature.results, Coercers(self.records), FormWriter(self.records, form)
         parts: list[tuple[Callable[[Any, int], Any], Write]] = [(coercers.of(ty), writer.of(ty)) for ty in types]
 
         def write(value: Any) -> str:

@@ -21,7 +21,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 _BEARER = {"WWW-Authenticate": 'Bearer realm="marine-gen"'}
 
 
-class Guard:
+class RequestGuard:
     """Checks every request against the settings for access."""
 
     def __init__(self, access: Access) -> None:

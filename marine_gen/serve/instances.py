@@ -10,14 +10,14 @@ from time import monotonic
 from typing import Any
 
 from marine_gen.serve.backend import Backend, CallRunner
-from marine_gen.serve.settings import Limits
+from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import ProblemError
 
 logger = logging.getLogger("marine_gen.serve")
 
 
 @dataclass(slots=True)
-class Instance:
+class StickyInstance:
     """One copy.
 
     Attributes:
@@ -44,9 +44,9 @@ class Instances:
         worker: what the identifiers begin with, so that they tell the process.
     """
 
-    def __init__(self, backend: Backend, limits: Limits, worker: str) -> None:
+    def __init__(self, backend: Backend, limits: ServeLimits, worker: str) -> None:
         self._backend, self._limits, self._worker = backend, limits, worker
-        self._known: dict[str, Instance] = {}
+        self._known: dict[str, StickyInstance] = {}
         self._starting = 0
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -68,10 +68,10 @@ class Instances:
         finally:
             self._starting -= 1
         now = monotonic()
-        instance = self._known[identifier] = Instance(identifier, runner, now, now)
+        instance = self._known[identifier] = StickyInstance(identifier, runner, now, now)
         return self._describe(instance)
 
-    def find(self, identifier: str) -> Instance:
+    def find(self, identifier: str) -> StickyInstance:
         """The instance of that name.
 
         Raises:
@@ -94,7 +94,7 @@ class Instances:
         """The descriptions of all."""
         return [self._describe(item) for item in self._known.values()]
 
-    def _describe(self, instance: Instance) -> dict[str, Any]:
+    def _describe(self, instance: StickyInstance) -> dict[str, Any]:
         now = monotonic()
         left = self._limits.instance_time - (0 if instance.busy else now - instance.used)
         return {
@@ -135,7 +135,7 @@ class Instances:
 class InstanceRunner:
     """Runs the calls of one instance."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: StickyInstance) -> None:
         self._instance = instance
 
     async def call(self, *args: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from marine_gen.wire.forms import Form
+from marine_gen.wire.forms import JsonForm
 from marine_gen.wire.problems import ProblemError
 
 OCTETS = "application/octet-stream"
@@ -38,7 +38,7 @@ class Wanted:
         json: whether JSON will do.
     """
 
-    form: Form
+    form: JsonForm
     octets: bool
     json: bool
 
@@ -52,7 +52,7 @@ def _parse(text: str) -> MediaType:
     return MediaType(name.strip().lower(), parameters)
 
 
-def _form(media: MediaType) -> Form:
+def _form(media: MediaType) -> JsonForm:
     """The form of JSON that parameters ask for.
 
     Raises:
@@ -62,10 +62,10 @@ def _form(media: MediaType) -> Form:
         value = media.parameters.get(key)
         if value is not None and value not in (known, "array" if key == "bytes" else "number"):
             raise ProblemError("media-type", f"the parameter `{key}` of {JSON} can't be `{value}`")
-    return Form(media.parameters.get("bytes") == "base64", media.parameters.get("int64") == "string")
+    return JsonForm(media.parameters.get("bytes") == "base64", media.parameters.get("int64") == "string")
 
 
-def body_form(content_type: str) -> Form | None:
+def body_form(content_type: str) -> JsonForm | None:
     """The form of a JSON body; None for a body of octets.
 
     Raises:
@@ -83,7 +83,7 @@ def body_form(content_type: str) -> Form | None:
     return _form(media)
 
 
-def wanted(accept: str, form: Form) -> Wanted:
+def wanted(accept: str, form: JsonForm) -> Wanted:
     """What a client accepts; without a word about the form of JSON it gets that of its own body, `form`.
 
     Raises:

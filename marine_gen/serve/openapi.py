@@ -11,7 +11,7 @@ from marine_gen.serve.negotiation import OCTETS
 from marine_gen.serve.paths import path_of
 from marine_gen.serve.schemas import Schemas
 from marine_gen.serve.settings import Settings
-from marine_gen.wire.forms import Form
+from marine_gen.wire.forms import JsonForm
 from marine_gen.wire.problems import KINDS, MEDIA_TYPE
 from marine_runtime.types import describe as spelled
 
@@ -20,7 +20,7 @@ _ANYWHERE = ("token", "origin", "host", "request", "headers", "slow", "internal"
 _CALL = ("json", "not-acceptable", "body-size", "media-type", "argument", "trap", "busy", "timeout", "memory-limit")
 
 
-def describe(functions: Iterable[Function], name: str, form: Form, settings: Settings) -> dict[str, Any]:
+def describe(functions: Iterable[Function], name: str, form: JsonForm, settings: Settings) -> dict[str, Any]:
     """The document; its requests and responses are in a form of JSON."""
     functions = list(functions)
     schemas = Schemas(functions, form)
@@ -52,7 +52,7 @@ def describe(functions: Iterable[Function], name: str, form: Form, settings: Set
     return document
 
 
-def _operation(function: Function, schemas: Schemas, form: Form, settings: Settings) -> dict[str, Any]:
+def _operation(function: Function, schemas: Schemas, form: JsonForm, settings: Settings) -> dict[str, Any]:
     signature = function.signature
     params = ", ".join(f"{param.name}: {spelled(param.type, function.records)}" for param in signature.params)
     results = ", ".join(spelled(result, function.records) for result in signature.results)
@@ -167,7 +167,7 @@ def _own_schemas() -> dict[str, Any]:
     }
 
 
-def _own_paths(form: Form, settings: Settings) -> dict[str, Any]:
+def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
     """The paths that every server has."""
     anything = {"type": "object"}
     calls = {"type": "array", "items": {"$ref": "#/components/schemas/Call"}, "maxItems": settings.limits.batch}

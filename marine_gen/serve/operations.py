@@ -15,7 +15,7 @@ from marine_gen.serve.figures import added
 from marine_gen.serve.openapi import describe
 from marine_gen.serve.peers import PEER
 from marine_gen.serve.picture import draw
-from marine_gen.wire.forms import Form
+from marine_gen.wire.forms import JsonForm
 from marine_gen.wire.interface import to_document
 from marine_gen.wire.problems import ProblemError
 
@@ -28,12 +28,12 @@ PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", 
 _READ = ("GET", "HEAD")
 
 
-class Operations:
+class Resources:
     """Answers requests that are no calls."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
-        self._documents: dict[tuple[int, Form], bytes] = {}
+        self._documents: dict[tuple[int, JsonForm], bytes] = {}
         self._picture: tuple[int, bytes] = (0, b"")
         self._handlers: Mapping[str, Callable[[Exchange], Awaitable[None]]] = {
             "health": self._health,
@@ -100,7 +100,7 @@ class Operations:
 
     async def _openapi(self, exchange: Exchange) -> None:
         query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
-        form = Form(query.get("bytes") == ["base64"], query.get("int64") == ["string"])
+        form = JsonForm(query.get("bytes") == ["base64"], query.get("int64") == ["string"])
         key = self._app.backend.version, form
         if key not in self._documents:
             self._documents = {known: text for known, text in self._documents.items() if known[0] == key[0]}

@@ -11,8 +11,9 @@ from typing import Any
 from marine_gen.serve.backend import Options
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
+from marine_runtime import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet, checked
+from marine_runtime.host import checked_parameters
 
 TIMEOUT = b"x-marine-timeout"
 CALL_PARAMETERS = b"x-marine-call-parameters"
@@ -63,7 +64,7 @@ def _call_parameters(value: bytes) -> CallParameters:
             particle=lambda item: _build(ParticleParameters, item, signature=bytes),
             tetraplets=_tetraplets,
         )
-        checked(parameters)
+        checked_parameters(parameters)
     except (ValueError, TypeError, AttributeError, RecursionError, ArgumentError) as error:
         raise ProblemError("request", f"X-Marine-Call-Parameters: {error}") from None
     return parameters

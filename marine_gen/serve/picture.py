@@ -8,7 +8,7 @@ from typing import Any
 from marine_gen.artifact import ENGINES, compile_service, read_target
 from marine_gen.artifact.target import read_built
 from marine_gen.graph import build_graph, render_svg
-from marine_runtime.config.model import ServiceConfig
+from marine_runtime import ServiceConfig
 
 
 def draw(target: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from marine_gen.serve.settings import Limits
+from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 
 
@@ -21,11 +21,11 @@ class Connections:
     """The open connections of a process, and the limits of each.
 
     Attributes:
-        limits: see `Limits`.
+        limits: see `ServeLimits`.
         idle: those without a request, the one that has been idle longest first.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServeLimits) -> None:
         self.limits = limits
         self.idle: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.open = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marine_gen.console.inputs import InputKind, kind_of
-from marine_runtime.config.toml import read_config
+from marine_runtime import read_config
 from marine_runtime.errors import MarineError
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marine_gen.serve.functions import Function
-from marine_gen.wire.forms import WIDE, Form
+from marine_gen.wire.forms import WIDE, JsonForm
+from marine_runtime.abi import FLOATS, INTEGER_RANGES
 from marine_runtime.names import identifiers
 from marine_runtime.types import (
-    FLOATS,
-    INTEGER_RANGES,
     Array,
     IType,
     Prim,
@@ -36,7 +35,7 @@ class Schemas:
         form: the form of JSON.
     """
 
-    def __init__(self, functions: Iterable[Function], form: Form) -> None:
+    def __init__(self, functions: Iterable[Function], form: JsonForm) -> None:
         self._form = form
         self._names: dict[tuple[str, int], str] = {}
         found: list[tuple[str, int, Records]] = []

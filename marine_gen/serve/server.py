@@ -21,7 +21,7 @@ from uvicorn.supervisors import Multiprocess
 from marine_gen.serve import logs
 from marine_gen.serve.application import Application
 from marine_gen.serve.protocol import Connections
-from marine_gen.serve.settings import LOOPBACK, Limits, Settings
+from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
 from marine_runtime.errors import ConfigError
 
 _START = 60
@@ -177,7 +177,7 @@ def make(settings: Settings) -> Application:
     return application
 
 
-def _protocol(limits: Limits, **options: Any) -> Any:
+def _protocol(limits: ServeLimits, **options: Any) -> Any:
     """A protocol for a new connection."""
     if not _connections:
         _connections.append(Connections(limits))

@@ -17,8 +17,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits on what clients may ask for.
+class ServeLimits:
+    """ServeLimits on what clients may ask for.
 
     Attributes:
         body: bytes of a request body.
@@ -105,7 +105,7 @@ class Settings:
         target: what `marine_gen.load` takes.
         options: further arguments of `marine_gen.load`.
         host_file: a Python file with host functions, read by every process.
-        limits: see `Limits`.
+        limits: see `ServeLimits`.
         access: see `Access`.
         inline: see `Inline`.
         call_parameters: whether clients may give call parameters in header fields.
@@ -119,7 +119,7 @@ class Settings:
     target: Any
     options: Mapping[str, Any] = field(default_factory=dict)
     host_file: Path | None = None
-    limits: Limits = Limits()
+    limits: ServeLimits = ServeLimits()
     access: Access = Access()
     inline: Inline = frozenset()
     call_parameters: bool = False

@@ -1,4 +1,4 @@
-"""The text form of interfaces: parse and print (spec §4; the language is described in `grammar/README.md`).
+"""The text form of interfaces: parse and print (the language is described in `grammar/README.md`).
 
 Nothing here checks what an index points at, or types: see `marine_gen.ir`.
 """

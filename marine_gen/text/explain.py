@@ -1,21 +1,21 @@
-"""Says what is wrong with a token, and what to write instead.
+"""Wording of lexical and syntax errors in adapter texts, with a correction where one is likely.
 
-Only lexical and syntax errors; errors in values are reported where the values are read.
+Errors in values are reported where the values are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from difflib import get_close_matches
+from collections.abc import Collection
 
 from lark import Token
 
 from marine_gen.diagnostics import Code, SourceSpan
+from marine_gen.parsing.explain import END, alternatives, description, report_illegal
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
+from marine_runtime.messages import did_you_mean
 
-_END = "$END"
-_CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", _END: "the end of the text"}
+_CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", END: "the end of the text"}
 _TYPE_ALIASES = {
     "i8": "s8",
     "i16": "s16",
@@ -26,32 +26,18 @@ _TYPE_ALIASES = {
     "list": "array",
     "vec": "array",
 }
-_LONGEST_WORD = 40
-
-
-def suggestion(word: str, candidates: Iterable[str], aliases: dict[str, str] | None = None) -> str:
-    """`did you mean …?` for the candidate nearest to `word`, or nothing; upper and lower case are the same."""
-    if len(word) > _LONGEST_WORD:
-        return ""
-    known = {item.lower(): item for item in candidates}
-    alias = (aliases or {}).get(word.lower())
-    near = [alias] if alias in known else get_close_matches(word.lower(), known, 1)
-    return f"did you mean `{known[near[0]]}`?" if near else ""
 
 
 def explain_illegal(run: str, span: SourceSpan, findings: Findings) -> None:
     """Report characters that cannot start or continue any token."""
     help_line = ""
-    if run.startswith("\ufeff"):
-        help_line = "the text starts with a byte-order mark: save the file without one"
-    elif run.startswith(";"):
+    if run.startswith(";"):
         help_line = "a comment starts with two semicolons: `;;`"
     elif run.startswith(","):
         help_line = "items are separated by white space only"
     elif not run.isascii():
         help_line = 'a name with such characters is written in quotes: `$"…"`'
-    what = "character" if len(run) == 1 else "characters"
-    findings.add(Code.TEXT_LEXICAL, f"illegal {what} `{shown(run)}`", span, help=help_line)
+    report_illegal(run, span, findings, help_line)
 
 
 def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str], findings: Findings) -> None:
@@ -66,7 +52,7 @@ def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str
     expected = f"expected {_expectation(accepts)}"
     if previous is not None and previous.type == "ID" and set(accepts) == {"_COLON"}:
         _missing_colon(previous, findings)
-    elif token.type == _END:
+    elif token.type == END:
         span = span_of(previous) if previous is not None else SourceSpan(line=1, column=1)
         findings.add(
             Code.TEXT_SYNTAX,
@@ -76,7 +62,7 @@ def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str
             help="every `(` needs its `)`, and a new `(@interface` starts only after the last one",
         )
     else:
-        message = f"unexpected {_description(token)}"
+        message = f"unexpected {description(token)}"
         findings.add(Code.TEXT_SYNTAX, message, span_of(token), label=expected, help=_help(token, previous, accepts))
 
 
@@ -93,7 +79,7 @@ def _missing_colon(name: Token, findings: Findings) -> None:
 
 def _help(token: Token, previous: Token | None, accepts: Collection[str]) -> str:
     literals = literal_texts()
-    if "_INTERFACE" in accepts or _END in accepts:
+    if "_INTERFACE" in accepts or END in accepts:
         return "a text is a sequence of `(@interface …)` directives"
     if previous is not None and previous.type == "ARRAY" and "LPAR" in accepts:
         return "the element type of an array is in parentheses: `array (TYPE)`"
@@ -109,21 +95,15 @@ def _help(token: Token, previous: Token | None, accepts: Collection[str]) -> str
         if NAME_TERMINALS & set(accepts):
             return f"a name starts with `$`: `${shown(token)}`"
         words = [literals[name] for name in accepts if name in literals and literals[name][0].isalpha()]
-        return suggestion(token, sorted(words), _TYPE_ALIASES)
+        return did_you_mean(token, sorted(words), _TYPE_ALIASES)
     return ""
-
-
-def _description(token: Token) -> str:
-    if token.type == "STRING":
-        return f"string {shown(token)}"
-    return f"`{shown(token)}`"
 
 
 def _expectation(accepts: Collection[str]) -> str:
     literals = literal_texts()
     names = set(accepts)
     words = []
-    if names == {"LPAR", _END}:
+    if names == {"LPAR", END}:
         return "`(@interface` or the end of the text"
     if names >= TYPE_TERMINALS:
         names -= TYPE_TERMINALS
@@ -132,4 +112,4 @@ def _expectation(accepts: Collection[str]) -> str:
         words.append("a name")
         names -= NAME_TERMINALS
     words += [_CLASSES.get(name) or f"`{literals.get(name, name)}`" for name in sorted(names)]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return alternatives(words)

@@ -1,4 +1,4 @@
-"""Interfaces as text, byte for byte as the reference writes it (spec §4.4).
+"""Interfaces as text, byte for byte as the reference writes it.
 
 The one exception: names that would not be readable again are escaped or quoted (see `grammar/README.md`).
 """

@@ -1,38 +1,25 @@
 """From text to one tree per `(@interface …)` form, recovering at the next form after an error.
 
-All tokens are made first, so that a bad character anywhere is found; a form that contains one is not parsed.
-What the trees mean is the business of `build`, what a syntax error means that of `explain`.
+A form that contains a bad character is not parsed. `transform` reads the trees, `explain` words syntax errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from lark import Lark, Token, Tree, UnexpectedToken
+from lark import Token, Tree
 
-from marine_gen.diagnostics import Code, SourceSpan
-from marine_gen.parsing.comments import blank_comments
-from marine_gen.parsing.findings import Findings, shown, span_of
-from marine_gen.parsing.literals import is_closed
+from marine_gen.parsing.findings import Findings
+from marine_gen.parsing.syntax import lexical_errors, parse_form, tokens_of
+from marine_gen.text.comments import blank_comments
 from marine_gen.text.explain import explain_illegal, explain_syntax
 from marine_gen.text.grammar import START, STRING_TERMINALS, adapter_parser
-
-_Explain = Callable[[str, SourceSpan, Findings], None]
-
-
-class SyntaxProblem(NamedTuple):
-    """A token in the wrong place, the one before it, and the terminals that could stand there."""
-
-    token: Token
-    previous: Token | None
-    accepts: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """What a text consists of.
+    """The forms of a text.
 
     Attributes:
         trees: one `interface` tree per well-formed form, in order.
@@ -50,17 +37,12 @@ def read_forms(text: str, findings: Findings) -> Forms:
     for form in _split(tokens_of(adapter_parser(), blank_comments(text, findings), START)):
         if findings.full:
             break
-        tree = None if lexical_errors(form, findings) else _parse(form, findings)
+        tree = None if lexical_errors(form, STRING_TERMINALS, findings, explain_illegal) else _parse(form, findings)
         if tree is None:
             version_broken = version_broken or any(token.type == "IT_VERSION" for token in form[:3])
         else:
             trees += (child for child in tree.children if isinstance(child, Tree))
     return Forms(tuple(trees), version_broken)
-
-
-def tokens_of(parser: Lark, text: str, start: str) -> list[Token]:
-    """All tokens of a text, from the parser's own lexer, but without the parser: nothing is fed yet."""
-    return list(parser.parse_interactive(text, start=start).lexer_thread.lex(None))  # type: ignore[no-untyped-call]
 
 
 def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -82,55 +64,9 @@ def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         yield tokens[start:]
 
 
-def lexical_errors(form: Sequence[Token], findings: Findings, explain: _Explain = explain_illegal) -> bool:
-    """Whether tokens are among `form` that no grammar takes; each is reported, runs of characters by `explain`."""
-    illegal: list[Token] = []
-    found = False
-    for token in form:
-        if token.type == "ILLEGAL":
-            # One finding for a run of them, as in a word of another script.
-            if illegal and illegal[-1].end_pos != token.start_pos:
-                _report_illegal(illegal, findings, explain)
-            illegal.append(token)
-            found = True
-        elif token.type in STRING_TERMINALS and not is_closed(token):
-            found = True
-            findings.add(
-                Code.TEXT_LEXICAL,
-                f"the string {shown(token)} is not closed",
-                span_of(token),
-                help='a string ends on its line; write a line break as `\\n` and a quote as `\\"`',
-            )
-    _report_illegal(illegal, findings, explain)
-    return found
-
-
-def _report_illegal(run: list[Token], findings: Findings, explain: _Explain) -> None:
-    if not run:
-        return
-    start, end = span_of(run[0]), span_of(run[-1])
-    explain("".join(run), SourceSpan(start.line, start.column, end.end_column), findings)
-    run.clear()
-
-
 def _parse(form: Sequence[Token], findings: Findings) -> Tree[Token] | None:
     tree = parse_form(adapter_parser(), form, START)
     if isinstance(tree, Tree):
         return tree
     explain_syntax(*tree, findings)
     return None
-
-
-def parse_form(parser: Lark, form: Sequence[Token], start: str) -> Tree[Token] | SyntaxProblem:
-    """The tree of `form` under the rule `start`, or the token at which it can't go on."""
-    state = parser.parse_interactive(start=start)
-    previous: Token | None = None
-    try:
-        for token in form:
-            state.feed_token(token)
-            previous = token
-        tree = state.feed_token(Token.new_borrow_pos("$END", "", form[-1]))
-    except UnexpectedToken as error:
-        return SyntaxProblem(error.token, previous, state.accepts())  # type: ignore[no-untyped-call]
-    assert isinstance(tree, Tree)
-    return tree

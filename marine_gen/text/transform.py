@@ -24,8 +24,8 @@ from marine_gen.interfaces import (
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.parsing.literals import LiteralError, read_integer, read_name, read_string
 from marine_gen.parsing.trees import tokens_in, trees_in
-from marine_gen.text.explain import suggestion
 from marine_gen.wasm.semver import parse_version
+from marine_runtime.messages import did_you_mean
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 
 _Node: TypeAlias = Token | Tree[Token]
@@ -172,7 +172,7 @@ class InterfaceTransformer:
                 Code.TEXT_LEXICAL,
                 f"`{shown(token)}` is not an instruction",
                 span,
-                help=suggestion(token, BY_MNEMONIC, _ALIASES),
+                help=did_you_mean(token, BY_MNEMONIC, _ALIASES),
             )
             return Instruction(BY_MNEMONIC["dup"], span=span)
         operand = tree.children[1] if len(tree.children) > 1 else None

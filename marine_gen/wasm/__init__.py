@@ -15,13 +15,16 @@ from marine_gen.wasm.metadata import (
     read_sdk_version,
 )
 from marine_gen.wasm.sections import (
+    Binary,
     Section,
+    WasmModule,
     append_custom_section,
     custom_section_names,
     custom_sections,
     custom_sections_with_prefix,
     remove_custom_sections,
     scan,
+    scanned,
     unique_custom_section,
 )
 from marine_gen.wasm.semver import Version, parse_version
@@ -30,12 +33,14 @@ from marine_gen.wasm.signatures import CoreImport, OtherImport, Signatures, read
 __all__ = [
     "MANIFEST_SECTION",
     "SDK_VERSION_SECTION",
+    "Binary",
     "CoreImport",
     "ModuleManifest",
     "OtherImport",
     "Section",
     "Signatures",
     "Version",
+    "WasmModule",
     "append_custom_section",
     "custom_section_names",
     "custom_sections",
@@ -49,5 +54,6 @@ __all__ = [
     "read_signatures",
     "remove_custom_sections",
     "scan",
+    "scanned",
     "unique_custom_section",
 ]

@@ -1,6 +1,6 @@
-"""The SDK's version section and manifest section (spec marine-runtime §10).
+"""The SDK's version section and manifest section.
 
-Reads both, writes the version only: manifests are made by the SDK.
+Both are read; only the version is written, as manifests are made by the SDK.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import NoReturn
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.wasm.sections import (
+    Binary,
     append_custom_section,
     custom_section_names,
     remove_custom_sections,
+    scanned,
     unique_custom_section,
 )
 from marine_gen.wasm.semver import Version, parse_version
-from marine_runtime.wording import are, counted
+from marine_runtime.messages import are, counted
 
 SDK_VERSION_SECTION = "__fluence_sdk_version"
 MANIFEST_SECTION = "__fluence_wasm_module_manifest"
@@ -32,7 +34,7 @@ _RFC3339 = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ModuleManifest:
-    """What the author says about a module.
+    """The manifest of a module, written by its author.
 
     Attributes:
         build_time: RFC 3339 text, checked but kept as written because it may be finer than a microsecond.
@@ -59,7 +61,7 @@ class ModuleManifest:
         return f"{date} {clock} {'+00:00' if offset in 'Zz' else offset} UTC"
 
 
-def read_sdk_version(wasm: bytes) -> Version:
+def read_sdk_version(wasm: Binary) -> Version:
     """The SDK version that the module was built with.
 
     Raises:
@@ -76,12 +78,13 @@ def read_sdk_version(wasm: bytes) -> Version:
         _fail(f"the SDK version is malformed: {error}", 0, SDK_VERSION_SECTION)
 
 
-def find_sdk_version(wasm: bytes) -> Version | None:
+def find_sdk_version(wasm: Binary) -> Version | None:
     """Like `read_sdk_version`, but None when the section is absent."""
-    return read_sdk_version(wasm) if SDK_VERSION_SECTION in custom_section_names(wasm) else None
+    module = scanned(wasm)
+    return read_sdk_version(module) if SDK_VERSION_SECTION in custom_section_names(module) else None
 
 
-def embed_sdk_version(wasm: bytes, version: Version | str) -> bytes:
+def embed_sdk_version(wasm: Binary, version: Version | str) -> bytes:
     """The module with `version` as its only SDK version, in a section at the end.
 
     Raises:
@@ -96,15 +99,16 @@ def embed_sdk_version(wasm: bytes, version: Version | str) -> bytes:
     )
 
 
-def read_manifest(wasm: bytes) -> ModuleManifest | None:
+def read_manifest(wasm: Binary) -> ModuleManifest | None:
     """The module's manifest, or None when it has none.
 
     Raises:
         DiagnosticError: the section is repeated (SECTION_DUPLICATE) or malformed (SECTION_CONTENT).
     """
-    if MANIFEST_SECTION not in custom_section_names(wasm):
+    module = scanned(wasm)
+    if MANIFEST_SECTION not in custom_section_names(module):
         return None
-    return parse_manifest(unique_custom_section(wasm, MANIFEST_SECTION))
+    return parse_manifest(unique_custom_section(module, MANIFEST_SECTION))
 
 
 def parse_manifest(payload: bytes) -> ModuleManifest:

@@ -1,7 +1,7 @@
 """The sections of a Wasm binary: find them, read custom ones, remove and append them.
 
 Only section headers and the names of custom sections are read. Contents, order and uniqueness of the other sections
-are left to those who read them.
+are left to those who read them. Stages that look at one module hand on a `WasmModule`, so that it is scanned once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _U32_MAX = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Where one section stands in the file.
+    """The place of one section in the file.
 
     Attributes:
         id: the section id; 0 is a custom section.
@@ -58,6 +58,28 @@ class Section:
     def payload(self, wasm: bytes) -> bytes:
         """The content, cut out of the file that was scanned."""
         return wasm[self.payload_start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class WasmModule:
+    """A Wasm binary with its sections.
+
+    Attributes:
+        data: the bytes of the file.
+        sections: all sections in file order.
+    """
+
+    data: bytes
+    sections: tuple[Section, ...]
+
+
+Binary = bytes | WasmModule
+"""A module as its bytes, or scanned already."""
+
+
+def scanned(wasm: Binary) -> WasmModule:
+    """`wasm` with its sections; raises as `scan`."""
+    return wasm if isinstance(wasm, WasmModule) else WasmModule(wasm, scan(wasm))
 
 
 def scan(wasm: bytes) -> tuple[Section, ...]:
@@ -110,28 +132,32 @@ def _check_header(wasm: bytes) -> None:
     raise DiagnosticError([Diagnostic(Code.WASM_HEADER, message, span=SourceSpan(), help=help_line)])
 
 
-def custom_sections(wasm: bytes, name: str) -> list[bytes]:
+def custom_sections(wasm: Binary, name: str) -> list[bytes]:
     """The contents of all custom sections called `name`, in file order."""
-    return [section.payload(wasm) for section in _custom(wasm) if section.name == name]
+    module = scanned(wasm)
+    return [section.payload(module.data) for section in _custom(module) if section.name == name]
 
 
-def custom_section_names(wasm: bytes) -> list[str]:
+def custom_section_names(wasm: Binary) -> list[str]:
     """The names of all custom sections in file order, repetitions included."""
     return [section.name for section in _custom(wasm)]
 
 
-def custom_sections_with_prefix(wasm: bytes, prefix: str) -> list[tuple[str, bytes]]:
+def custom_sections_with_prefix(wasm: Binary, prefix: str) -> list[tuple[str, bytes]]:
     """Names and contents of the custom sections whose name starts with `prefix`, in file order."""
-    return [(section.name, section.payload(wasm)) for section in _custom(wasm) if section.name.startswith(prefix)]
+    module = scanned(wasm)
+    found = [section for section in _custom(module) if section.name.startswith(prefix)]
+    return [(section.name, section.payload(module.data)) for section in found]
 
 
-def unique_custom_section(wasm: bytes, name: str, missing_help: str = "") -> bytes:
+def unique_custom_section(wasm: Binary, name: str, missing_help: str = "") -> bytes:
     """The content of the only custom section called `name`.
 
     Raises:
         DiagnosticError: there is none (SECTION_MISSING, with `missing_help`), or several (SECTION_DUPLICATE).
     """
-    found = [section for section in _custom(wasm) if section.name == name]
+    module = scanned(wasm)
+    found = [section for section in _custom(module) if section.name == name]
     if not found:
         message = f"the module has no custom section `{name}`"
         raise DiagnosticError([Diagnostic(Code.SECTION_MISSING, message, help=missing_help)])
@@ -147,32 +173,34 @@ def unique_custom_section(wasm: bytes, name: str, missing_help: str = "") -> byt
                 )
             ]
         )
-    return found[0].payload(wasm)
+    return found[0].payload(module.data)
 
 
-def remove_custom_sections(wasm: bytes, which: Collection[str] | Callable[[str], bool]) -> bytes:
+def remove_custom_sections(wasm: Binary, which: Collection[str] | Callable[[str], bool]) -> bytes:
     """The module without the custom sections that `which` names or accepts; all else stays byte for byte."""
     matches = which if callable(which) else which.__contains__
-    sections = scan(wasm)
-    kept = [wasm[:8]]
-    kept += [wasm[item.start : item.end] for item in sections if item.id != CUSTOM or not matches(item.name)]
+    module = scanned(wasm)
+    kept = [module.data[:8]]
+    kept += [
+        module.data[item.start : item.end] for item in module.sections if item.id != CUSTOM or not matches(item.name)
+    ]
     return b"".join(kept)
 
 
-def append_custom_section(wasm: bytes, name: str, payload: bytes) -> bytes:
+def append_custom_section(wasm: Binary, name: str, payload: bytes) -> bytes:
     """The module with one more custom section at its end.
 
     Raises:
         DiagnosticError: `wasm` is not a well-formed module, or the section would exceed 4 GiB.
     """
-    scan(wasm)
+    module = scanned(wasm)
     encoded = name.encode()
     content = write_u32(len(encoded)) + encoded + payload
     if len(content) > _U32_MAX:
         message = f"the custom section `{name}` would exceed 4 GiB"
         raise DiagnosticError([Diagnostic(Code.WASM_SECTION, message)])
-    return wasm + bytes([CUSTOM]) + write_u32(len(content)) + content
+    return module.data + bytes([CUSTOM]) + write_u32(len(content)) + content
 
 
-def _custom(wasm: bytes) -> list[Section]:
-    return [section for section in scan(wasm) if section.id == CUSTOM]
+def _custom(wasm: Binary) -> list[Section]:
+    return [section for section in scanned(wasm).sections if section.id == CUSTOM]

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import total_ordering
 
+from marine_runtime.messages import shortened
+
 _NUMBER = "(0|[1-9][0-9]*)"
 _IDENTIFIER = "(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VERSION = re.compile(
@@ -57,8 +59,7 @@ def parse_version(text: str) -> Version:
     """
     match = _VERSION.fullmatch(text)
     if match is None:
-        shown = text if len(text) <= 64 else text[:61] + "..."
-        raise ValueError(f"`{shown}` is not a semantic version (MAJOR.MINOR.PATCH)")
+        raise ValueError(f"`{shortened(text, 64)}` is not a semantic version (MAJOR.MINOR.PATCH)")
     parts = match.group(1, 2, 3)
     # Twenty digits hold every 64-bit number; longer ones are refused before they are converted.
     if any(len(part) > 20 or int(part) >= _NUMBER_LIMIT for part in parts):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.wasm.coretypes import read_types, read_value_type
 from marine_gen.wasm.reader import Reader
-from marine_gen.wasm.sections import CUSTOM, SECTION_NAMES, Section, scan
+from marine_gen.wasm.sections import CUSTOM, SECTION_NAMES, Binary, Section, WasmModule, scanned
 from marine_runtime.types import CoreSignature
 
 _KINDS = ("function", "table", "memory", "global", "tag")
@@ -40,7 +40,7 @@ class OtherImport:
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """What a module wants and offers, in core Wasm terms.
+    """Imports and exports of a module, in core Wasm terms.
 
     Attributes:
         imports: imported functions in declaration order.
@@ -57,22 +57,22 @@ class Signatures:
     has_start: bool = False
 
 
-def read_signatures(wasm: bytes) -> Signatures:
+def read_signatures(wasm: Binary) -> Signatures:
     """Read the signatures of a module.
 
     Raises:
         DiagnosticError: the container or one of the sections read is malformed (WASM_HEADER, WASM_SECTION,
             WASM_MALFORMED).
     """
-    return _Module(wasm).signatures()
+    return _Reading(scanned(wasm)).signatures()
 
 
-class _Module:
+class _Reading:
     """The index spaces of one module, built section by section in the order in which they depend on each other."""
 
-    def __init__(self, wasm: bytes) -> None:
-        self._wasm = wasm
-        self._sections = _by_name(scan(wasm))
+    def __init__(self, module: WasmModule) -> None:
+        self._wasm = module.data
+        self._sections = _by_name(module.sections)
         self._types: list[CoreSignature | None] = []
         self._functions: list[CoreSignature] = []
         self._memory_count = 0

@@ -1,4 +1,4 @@
-"""Makes the growth of tables something that a memory limit can refuse (spec marine-runtime §6.1).
+"""Guards around `table.grow`, so that a memory limit can refuse the growth of tables.
 
 Wasmtime's C API says nothing about tables that grow, and tables of guests are hardly ever exported. So every
 `table.grow` becomes a call of a guard, a function that is added behind all others, so that no index moves:
@@ -23,8 +23,8 @@ from marine_gen.diagnostics import Code
 from marine_gen.wasm.coretypes import read_types
 from marine_gen.wasm.immediates import END, next_instruction, skip_value_type
 from marine_gen.wasm.reader import Reader, write_u32
-from marine_gen.wasm.sections import SECTION_NAMES, Section, scan
-from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_gen.wasm.sections import SECTION_NAMES, Binary, Section, WasmModule, scanned
+from marine_runtime.wasm import START_HOOK, TABLE_HOOK
 
 _TYPE, _IMPORT, _FUNCTION, _TABLE, _EXPORT, _START, _CODE = 1, 2, 3, 4, 7, 8, 10
 _ORDER = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
@@ -47,17 +47,19 @@ class _Table:
     wide: bool
 
 
-def charge_table_growth(wasm: bytes) -> bytes:
-    """`wasm` with a guard around every `table.grow`; the same bytes when there is none.
+def charge_table_growth(binary: Binary) -> bytes:
+    """`binary` with a guard around every `table.grow`; the same bytes when there is none.
 
     A module that imports anything but functions stays as it is too: it can't be linked.
 
     Raises:
         DiagnosticError: a module that may contain `table.grow` is malformed.
     """
+    wasm = binary.data if isinstance(binary, WasmModule) else binary
     if not _MAYBE_GROW.search(wasm):
         return wasm
-    sections = {item.id: item for item in scan(wasm) if item.id}
+    module = scanned(binary)
+    sections = {item.id: item for item in module.sections if item.id}
     imported = _imported_functions(wasm, sections)
     if imported is None or not {_TYPE, _FUNCTION, _TABLE, _CODE} <= sections.keys():
         return wasm
@@ -82,7 +84,7 @@ def charge_table_growth(wasm: bytes) -> bytes:
     if _START in sections:
         exports.append(_export(START_HOOK, 0, _reader(wasm, sections[_START]).u32("the start function")))
     return _assembled(
-        wasm,
+        module,
         {
             _TYPE: _appended(wasm, sections[_TYPE], new_types),
             _FUNCTION: _appended(wasm, sections[_FUNCTION], new_functions),
@@ -215,10 +217,11 @@ def _appended(wasm: bytes, section: Section | None, entries: Sequence[bytes]) ->
     return write_u32(count + len(entries)) + wasm[reader.position : section.end] + b"".join(entries)
 
 
-def _assembled(wasm: bytes, contents: Mapping[int, bytes]) -> bytes:
-    """`wasm` with other contents of some sections; a section without content goes, a new one takes its place."""
+def _assembled(module: WasmModule, contents: Mapping[int, bytes]) -> bytes:
+    """`module` with other contents of some sections; a section without content goes, a new one takes its place."""
+    wasm = module.data
     parts, missing = [wasm[:8]], dict(contents)
-    for section in scan(wasm):
+    for section in module.sections:
         place = _ORDER.index(section.id) if section.id else -1
         for number in [item for item in missing if _ORDER.index(item) <= place]:
             content = missing.pop(number)

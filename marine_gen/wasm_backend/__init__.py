@@ -1,10 +1,11 @@
-"""The fused backend: adapters as core Wasm, one glue module per module, and a stub module that cuts the knot.
+"""The Wasm backend: adapters as core Wasm, one glue module per module, and a stub module for its imports.
 
 A guest needs its imports before it exists, the glue needs the guest's memory. The stub exports the imports as calls
 through a table; when the guest exists, the glue module fills the table with its active element segment.
 
-`places` names memories and functions, `checks` validates values where they lie, `copies` moves them between memories,
-`functions` writes adapters, `render` puts everything into the Jinja2 frames.
+`imports` names memories and functions, `validate` checks values where they are, `copy` moves them between memories,
+`adapters` writes the adapters, `library` has the functions that all of them share (`library.wat`), `module` puts
+everything into the Jinja2 frames.
 """
 
 from marine_gen.wasm_backend.module import FusedCode, generate_glue

@@ -8,15 +8,22 @@ positions tell the runtime which adapters were running.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Size, Value
+from marine_gen.codegen.definitions import Definition
+from marine_gen.codegen.literals import wat_comment
+from marine_gen.codegen.writer import WAT, Writer
+from marine_gen.interfaces.conversions import Conversion, conversion
+from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Validate, Write, homes
 from marine_gen.wasm_backend.copy import Copiers
+from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
+from marine_gen.wasm_backend.library import WasmLibrary
 from marine_gen.wasm_backend.validate import Validators
-from marine_gen.wasm_backend.writer import Writer, comment, const, get
-from marine_runtime.adapters.staging import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
-from marine_runtime.types import INTEGER_RANGES, IType, Prim, Record, layout
+from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, raw_codes
+from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
+from marine_runtime.types import IType, Prim
 
 _HERE = "here.at"
 """The local with the address of the adapter's own position; the dot keeps it apart from all values."""
@@ -44,14 +51,21 @@ class SiteTable:
 
 def core_type(ty: IType) -> str:
     """The Wasm type of a scalar or of one part of a remote value."""
-    return str(layout(ty).carrier[0])
+    return str(layout_of(ty).carrier[0])
 
 
 def parts(value: Value) -> list[str]:
     """The Wasm parameters that carry `value`."""
-    if layout(value.type).code:
-        return [value.name]
-    return [f"{value.name}.ptr"] if isinstance(value.type, Record) else [f"{value.name}.ptr", f"{value.name}.len"]
+    form = layout_of(value.type).form
+    match form:
+        case Form.FLAT:
+            return [value.name]
+        case Form.POINTER:
+            return [f"{value.name}.ptr"]
+        case Form.PAIR:
+            return [f"{value.name}.ptr", f"{value.name}.len"]
+        case _:
+            assert_never(form)
 
 
 class AdapterFunction:
@@ -61,31 +75,38 @@ class AdapterFunction:
         self,
         adapter: FusedAdapter,
         symbol: str,
-        places: GlueImports,
-        checks: Validators,
-        copies: Copiers,
+        imports: GlueImports,
+        library: WasmLibrary,
+        validators: Validators,
+        copiers: Copiers,
         sites: SiteTable,
     ) -> None:
         self._adapter = adapter
         self._symbol = symbol
-        self._places = places
-        self._checks = checks
-        self._copies = copies
+        self._imports = imports
+        self._library = library
+        self._validators = validators
+        self._copiers = copiers
         self._sites = sites
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
         self._remote: dict[Value, tuple[str, str]] = {}  # remote values: expressions for pointer and length
         self._locals: list[str] = []
-        self._body = Writer(2)
+        self._body = Writer(WAT, 2)
         self._position = -1
 
-    def write(self) -> list[str]:
-        """The function's lines."""
+    def write(self, title: str) -> Definition:
+        """Define the function, under a comment."""
+        with self._library.definitions.definition(self._symbol) as made:
+            made.lines = [f"  {wat_comment(title)}", *self._lines()]
+        return made
+
+    def _lines(self) -> list[str]:
         params = []
         for value in self._adapter.params:
             names = parts(value)
             params += [f"(param ${name} {core_type(value.type)})" for name in names]
-            if layout(value.type).code:
+            if is_flat(value.type):
                 self._text[value] = get(names[0])
             else:
                 self._remote[value] = get(names[0]), get(names[-1])
@@ -95,18 +116,18 @@ class AdapterFunction:
                 trail = step.trail
                 last = trail[-1]
                 where = f"{last.module}, {last.side.value} adapter of {last.function}"
-                self._body.line(comment(f"{where}, #{last.index} {last.text}"))
+                self._body.line(wat_comment(f"{where}, #{last.index} {last.text}"))
             self._step(step)
         returns = [self._text[value] for value in self._adapter.returns]
         results = "".join(f" (result {core_type(value.type)})" for value in self._adapter.returns)
-        out = Writer(1)
+        out = Writer(WAT, 1)
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
             out.line(f"(local ${_HERE} i32){''.join(f' (local {name})' for name in self._locals)}")
             top = const(STACK_TOP)
             out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
-            with out.when(f"(i32.ge_u {get(_HERE)} {const(DATA)})"):
-                out.line(f"(call $fault {const(Fault.DEPTH)} {' '.join([const(0, 'i64')] * 3)})")
+            with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):
+                out.line(self._library.fault(Fault.DEPTH))
             out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
             out.lines += self._body.lines
             out.line(f"(i32.store $staging {top} {get(_HERE)})")
@@ -119,28 +140,32 @@ class AdapterFunction:
     def _step(self, step: Step) -> None:
         operation = step.operation
         match operation:
-            case Constant(results=(result,), value=number):
+            case Constant(value=number):
+                (result,) = operation.results
                 self._text[result] = const(number, core_type(result.type))
-            case Size(results=(result,), operands=(operand,)):
-                self._text[result] = self._remote[operand][1]
-            case Convert(results=(result,), operands=(operand,)):
-                self._convert(step, result, operand)
+            case Size():
+                self._text[operation.results[0]] = self._remote[operation.operands[0]][1]
+            case Convert():
+                self._convert(step, operation.results[0], operation.operands[0])
             case Validate():
                 self._check(step, operation)
-            case Write(results=(ptr, size), operands=(block, value)):
+            case Write():
+                (ptr, size), (block, value) = operation.results, operation.operands
                 self._mark(step)
                 source = self._home[value]
                 where, length = self._remote[value]
                 self._body.line(
-                    f"(call {self._copies.write(source, step.module)} {self._text[block]} {where} {length})"
+                    f"(call {self._copiers.write(source, step.module)} {self._text[block]} {where} {length})"
                 )
                 self._text[ptr], self._text[size] = self._text[block], length
             case Copy():
                 self._copy(step, operation)
             case Call():
                 self._call(step, operation)
+            case Lift() | StoreBlock() | Lower():
+                raise AssertionError("`fuse` leaves no lift, store or lower")
             case _:
-                raise AssertionError(f"unknown operation {operation!r}")
+                assert_never(operation)
 
     def _mark(self, step: Step, *info: object) -> None:
         """Write the position of a step that may fail."""
@@ -154,20 +179,17 @@ class AdapterFunction:
         self._body.line(f"(local.set ${value.name} {text})")
         self._text[value] = get(value.name)
 
-    def _fault(self, kind: Fault, *numbers: str) -> None:
-        padded = [*numbers, *[const(0, "i64")] * (3 - len(numbers))]
-        self._body.line(f"(call $fault {const(kind)} {' '.join(padded)})")
-
     def _check(self, step: Step, check: Validate) -> None:
         (result,) = check.results
         ptr = self._text[check.operands[0]]
         length = self._text[check.operands[-1]]
         self._remote[result] = ptr, length
         self._mark(step, "lift", step.module, result.type)
-        if start := self._checks.start_meter(step.module, result.type):
+        if start := self._validators.start_meter(step.module, result.type):
             self._body.line(start)
-        with self._body.when(f"(i32.eqz {self._checks.call(step.module, result.type, ptr, length, const(0))})"):
-            self._fault(Fault.LIFT, f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})")
+        with when(self._body, f"(i32.eqz {self._validators.call(step.module, result.type, ptr, length, const(0))})"):
+            numbers = f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})"
+            self._body.line(self._library.fault(Fault.LIFT, *numbers))
 
     def _copy(self, step: Step, copy: Copy) -> None:
         (value,) = copy.operands
@@ -175,7 +197,7 @@ class AdapterFunction:
         ptr, length = self._remote[value]
         owner = step.module if step.module != STAGING else source
         self._mark(step)
-        copied = self._copies.call(copy.type, self._places.owner(owner).records, source, step.module, ptr, length)
+        copied = self._copiers.call(copy.type, self._imports.owner(owner).records, source, step.module, ptr, length)
         self._define(copy.results[0], copied)
         if len(copy.results) == 2:
             self._text[copy.results[1]] = length
@@ -184,7 +206,7 @@ class AdapterFunction:
         assert isinstance(call.callee, CoreCallee)
         self._mark(step)
         arguments = " ".join(self._text[operand] for operand in call.operands)
-        text = f"(call {self._places.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
+        text = f"(call {self._imports.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
         if not call.results:
             self._body.line(text)
         elif len(call.results) == 1:
@@ -201,14 +223,19 @@ class AdapterFunction:
         assert isinstance(source, Prim)
         assert isinstance(target, Prim)
         text = self._text[operand]
-        if target is Prim.BOOLEAN:
-            self._define(result, f"(i32.ne {text} {const(0)})")
-            return
-        same_bits = {source, target} in ({Prim.I32, Prim.U32}, {Prim.I64, Prim.U64})
-        if source is Prim.BOOLEAN or same_bits:
-            self._text[result] = text
-            return
-        width, unsigned = core_type(source), source in (Prim.U32, Prim.U64)
+        way = conversion(source, target)
+        match way:
+            case Conversion.TO_BOOLEAN:
+                self._define(result, f"(i32.ne {text} {const(0)})")
+            case Conversion.FROM_BOOLEAN | Conversion.REINTERPRET:
+                self._text[result] = text
+            case Conversion.WIDEN | Conversion.NARROW:
+                self._resize(step, result, text, source, target)
+            case _:
+                assert_never(way)
+
+    def _resize(self, step: Step, result: Value, text: str, source: Prim, target: Prim) -> None:
+        width, unsigned = core_type(source), raw_codes(source) in ("I", "Q")
         low, high = INTEGER_RANGES[target]
         source_low, source_high = INTEGER_RANGES[source]
         bad = []
@@ -219,8 +246,8 @@ class AdapterFunction:
         if bad:
             self._mark(step, "range", target, unsigned)
             wide = text if width == "i64" else f"(i64.extend_i32_{'u' if unsigned else 's'} {text})"
-            with self._body.when(bad[0] if len(bad) == 1 else f"(i32.or {bad[0]} {bad[1]})"):
-                self._fault(Fault.RANGE, wide)
+            with when(self._body, bad[0] if len(bad) == 1 else f"(i32.or {bad[0]} {bad[1]})"):
+                self._body.line(self._library.fault(Fault.RANGE, wide))
         if width == core_type(target):
             self._text[result] = text
         elif width == "i64":

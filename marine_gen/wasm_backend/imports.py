@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from marine_gen.ir.model import CoreCallee, ModuleIR
 from marine_gen.passes.model import STAGING, Modules
+from marine_runtime.abi import AbiHelper
 from marine_runtime.names import identifiers
-from marine_runtime.types import Array, IType, Record, is_bytes
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
 _RESERVED = frozenset({"staging", "inside", "utf8", "check", "copy", "write", "new", "start", "export", "import"})
@@ -52,18 +52,9 @@ class GlueImports:
         return f"${self.functions[key]}"
 
     def allocate(self, module: str) -> str:
-        """The `allocate` of `module`, which is its export 0."""
-        return self.function(module, self.modules[module].core[0])
+        """The `allocate` of `module`."""
+        return self.function(module, self.modules[module].core[AbiHelper.ALLOCATE])
 
     def owner(self, module: str) -> ModuleIR:
         """The module by name."""
         return self.modules[module]
-
-
-def type_key(ty: IType) -> str:
-    """A type as part of a symbol: `array_record_6`."""
-    if is_bytes(ty):
-        return "bytes"
-    if isinstance(ty, Array):
-        return f"array_{type_key(ty.element)}"
-    return f"record_{ty.id}" if isinstance(ty, Record) else ty.value

@@ -7,20 +7,22 @@ imports are numbered, so nothing of a name is ever part of the text's syntax. Th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from marine_gen.codegen.definitions import Definition, Definitions
+from marine_gen.codegen.literals import wat_comment
 from marine_gen.codegen.templating import render
 from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
 from marine_gen.wasm_backend.copy import Copiers
+from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
+from marine_gen.wasm_backend.library import WasmLibrary
 from marine_gen.wasm_backend.validate import Validators
-from marine_gen.wasm_backend.writer import comment, get
-from marine_runtime.adapters import staging
+from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
 from marine_runtime.types import CoreSignature, FunctionType
-from marine_runtime.wasm.meter import FACTOR, FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class FusedCode:
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         sites: the site table.
+        definitions: what the glue module defines, with what each definition requests: `entry.0`, `export.0`, …,
+            `import.0`, … and their helpers.
     """
 
     glue: str
@@ -42,6 +46,7 @@ class FusedCode:
     imports: tuple[tuple[str, str], ...]
     needs: tuple[tuple[str, str | None], ...]
     sites: tuple[Row, ...]
+    definitions: Definitions = field(compare=False)
 
 
 def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, generator: str, digest: str) -> FusedCode:
@@ -54,47 +59,31 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
     """
-    places = GlueImports(modules)
-    checks = Validators(places)
-    copies = Copiers(places, checks)
+    imports = GlueImports(modules)
+    library = WasmLibrary()
+    validators = Validators(imports, library)
+    copiers = Copiers(imports, library, validators)
     sites = SiteTable(ordinal)
-    functions = []
-    entries = []
+    exports, entries, table = [], [], []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"
-        lines = AdapterFunction(adapter, symbol, places, checks, copies, sites).write()
-        functions.append({"title": _title(f"export {name}{adapter.signature}"), "lines": lines})
-        entries.append(_entry(index, symbol, adapter))
-    table = []
+        function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, sites)
+        exports.append(function.write(f"export {name}{adapter.signature}"))
+        entries.append(_define_entry(library, index, symbol, adapter))
     for index, adapter in enumerate(module.imports.values()):
-        table.append(f"$import.{index}")
-        lines = AdapterFunction(adapter, f"import.{index}", places, checks, copies, sites).write()
-        functions.append({"title": _title(f"import {adapter.function}{adapter.signature}"), "lines": lines})
-    helpers = [line for name in [*sorted(checks.functions)] for line in ["", *checks.functions[name]]]
-    helpers += [line for name in sorted(copies.functions) for line in ["", *copies.functions[name]]]
-    needs: list[tuple[str, str | None]] = [(name, None) for name in places.memories if name != STAGING]
-    needs += [(owner, modules[owner].core[index].name) for owner, index in places.functions]
+        function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, sites)
+        table.append(function.write(f"import {adapter.function}{adapter.signature}"))
+    needs: list[tuple[str, str | None]] = [(name, None) for name in imports.memories if name != STAGING]
+    needs += [(owner, modules[owner].core[index].name) for owner, index in imports.functions]
+    requested, written = list(library.requested()), [*exports, *table, *entries]
+    others = {item.name for item in (*requested, *written)}
+    helpers = [item for item in library.definitions if item.name not in others]
     context = {
         "generator": generator,
         "digest": digest,
-        "imports": list(_imports(places, modules, len(table))),
-        "layout": {
-            "kind": staging.FAULT_KIND,
-            "numbers": staging.FAULT_VALUES,
-            "staging": int(staging.Fault.STAGING),
-            "done": staging.BATCH_DONE,
-            "resident": staging.BATCH_RESIDENT,
-            "data": staging.DATA,
-        },
-        "uses_stage": any("(call $stage " in line for line in helpers),
-        "bounds": sorted(places.symbol(name) for name in checks.bounds),
-        "metered": sorted(places.symbol(name) for name in checks.metered),
-        "meter": {"factor": FACTOR, "floor": FLOOR},
-        "utf8": sorted(places.symbol(name) for name in checks.utf8),
-        "helpers": helpers,
-        "functions": functions,
-        "entries": entries,
-        "table": table,
+        "imports": list(_imports(imports, modules, len(table))),
+        "definitions": [*requested, *sorted(helpers, key=lambda item: item.name), *written],
+        "table": [f"${item.name}" for item in table],
     }
     return FusedCode(
         glue=render("marine_gen.wasm_backend", "glue.wat.j2", context),
@@ -106,24 +95,25 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         imports=tuple(module.imports),
         needs=tuple(needs),
         sites=tuple(sites.rows),
+        definitions=library.definitions,
     )
 
 
-def _imports(places: GlueImports, modules: Modules, table_size: int) -> Iterator[str]:
+def _imports(imports: GlueImports, modules: Modules, table_size: int) -> Iterator[str]:
     """Imports are numbered: the runtime gives them in the order of `FusedCode.needs`."""
     yield '(import "0" "staging" (memory $staging 1))'
     if table_size:
         yield f'(import "0" "table" (table $stub {table_size} funcref))'
     number = 0
-    for name in places.memories:
+    for name in imports.memories:
         if name != STAGING:
-            yield f'(import "1" "{number}" (memory ${places.symbol(name)} 0))  {comment(f"memory of {name}")}'
+            yield f'(import "1" "{number}" (memory ${imports.symbol(name)} 0))  {wat_comment(f"memory of {name}")}'
             number += 1
-    for (owner, index), symbol in places.functions.items():
+    for (owner, index), symbol in imports.functions.items():
         callee = modules[owner].core[index]
         yield (
             f'(import "1" "{number}" (func ${symbol}{_signature(_core_params(callee), _core_results(callee.type))}))'
-            f"  {comment(f'{owner}: {callee.name}')}"
+            f"  {wat_comment(f'{owner}: {callee.name}')}"
         )
         number += 1
 
@@ -142,27 +132,31 @@ def _signature(params: Sequence[str], results: Sequence[str], names: Sequence[st
     return text + "".join(f" (result {ty})" for ty in results)
 
 
-def _entry(index: int, symbol: str, adapter: FusedAdapter) -> dict[str, object]:
-    """What the frame needs for the host's way into an export adapter."""
+def _define_entry(library: WasmLibrary, index: int, symbol: str, adapter: FusedAdapter) -> Definition:
+    """The host's way into an export adapter: one call, and many calls in one."""
     params, results = wasm_params(adapter), wasm_results(adapter)
     names = [f"p{position}" for position in range(len(params))]
-    loads = "".join(f" ({ty}.load $staging offset={8 * i} {get('in')})" for i, ty in enumerate(params))
     stores = []
     for position in reversed(range(len(results))):
         ty = results[position]
         stores.append(f"(local.set $r{position})")
         stores.append(f"({ty}.store $staging offset={8 * position} {get('out')} {get(f'r{position}')})")
-    return {
+    context = {
         "index": index,
         "symbol": symbol,
+        "layout": {"done": BATCH_DONE, "resident": BATCH_RESIDENT, "data": DATA},
         "signature": _signature(params, results, names),
         "arguments": "".join(f" {get(name)}" for name in names),
         "batch_locals": " ".join(f"(local $r{position} {ty})" for position, ty in enumerate(results)),
-        "batch_loads": loads,
+        "batch_loads": "".join(f" ({ty}.load $staging offset={8 * i} {get('in')})" for i, ty in enumerate(params)),
         "batch_stores": stores,
         "in_size": 8 * len(params),
         "out_size": 8 * len(results),
     }
+    with library.definitions.definition(f"entry.{index}") as made:
+        library.definitions.use(symbol)
+        made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
+    return made
 
 
 def _stub(module: FusedModule, generator: str) -> str:
@@ -184,4 +178,4 @@ def _stub(module: FusedModule, generator: str) -> str:
 
 
 def _title(text: str) -> str:
-    return comment(text).removeprefix(";; ")
+    return wat_comment(text).removeprefix(";; ")

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any
 
+from marine_runtime.abi import FLOATS
 from marine_runtime.names import field_step
-from marine_runtime.types import FLOATS, Array, Field, IType, Prim, Record, Records, is_bytes
-from marine_runtime.values.json import spell_float
-from marine_runtime.values.scalars import Mismatch
+from marine_runtime.types import Array, Field, IType, Prim, Record, Records, is_bytes
+from marine_runtime.values import Mismatch, spell_float
 
 WIDE = frozenset({Prim.S64, Prim.U64, Prim.I64})
 """The integers that JavaScript can't hold."""
@@ -31,7 +31,7 @@ Write = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class JsonForm:
     """One form of JSON.
 
     Attributes:
@@ -49,10 +49,10 @@ class Form:
         return "; ".join(["application/json", *(text for text, wanted in parameters if wanted)])
 
 
-PLAIN = Form()
+PLAIN = JsonForm()
 
 
-class Reader:
+class FormReader:
     """Compiles types to functions that turn a parsed document of a form into one of the plain form.
 
     Byte arrays become `bytes`, which the rules for JSON values let through. What does not have the shape of its type
@@ -64,7 +64,7 @@ class Reader:
         results: whether documents are results, in which `null` stands for a float that is not a number.
     """
 
-    def __init__(self, records: Records, form: Form, *, results: bool = False) -> None:
+    def __init__(self, records: Records, form: JsonForm, *, results: bool = False) -> None:
         self._records, self._form, self._results = records, form, results
         self._known: dict[int, Convert] = {}
 
@@ -175,10 +175,10 @@ def _float(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-class Writer:
+class FormWriter:
     """Compiles types to functions that write an internal value, which has been checked, in a form."""
 
-    def __init__(self, records: Records, form: Form) -> None:
+    def __init__(self, records: Records, form: JsonForm) -> None:
         self._records, self._form = records, form
         self._known: dict[int, Write] = {}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from marine_runtime.artifact import Interface, ModuleInterface
 from marine_runtime.errors import LoadError
-from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, reachable_records, to_json
 
 

@@ -23,7 +23,7 @@ from marine_runtime.errors import (
     TrapError,
     ValueLimitError,
 )
-from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
+from marine_runtime.pool import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -32,7 +32,7 @@ TYPE = "urn:marine-gen:problem:"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """One kind of problem.
 
     Attributes:
@@ -46,36 +46,36 @@ class Kind:
     title: str
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, ProblemKind] = {
     kind.code: kind
     for kind in (
-        Kind("json", 400, "The body is not JSON"),
-        Kind("request", 400, "The request is malformed"),
-        Kind("token", 401, "A bearer token is needed"),
-        Kind("origin", 403, "Pages of other origins may not call this server"),
-        Kind("not-found", 404, "There is no such resource"),
-        Kind("method", 405, "The resource does not know this method"),
-        Kind("not-acceptable", 406, "No accepted media type can be made"),
-        Kind("slow", 408, "The request took too long to arrive"),
-        Kind("body-size", 413, "The body is too large"),
-        Kind("media-type", 415, "The media type of the body is not known here"),
-        Kind("host", 421, "The server does not answer for this host"),
-        Kind("argument", 422, "An argument does not fit the signature"),
-        Kind("headers", 431, "The header fields are too large"),
-        Kind("trap", 500, "The guest trapped"),
-        Kind("exit", 500, "The guest ended its program"),
-        Kind("fuel-limit", 500, "The call used up its fuel"),
-        Kind("value-limit", 500, "A value shares its parts too often"),
-        Kind("result", 500, "The result can't be represented"),
-        Kind("call", 500, "The call failed"),
-        Kind("host-function", 500, "A host function failed"),
-        Kind("worker", 500, "The worker of the call died"),
-        Kind("internal", 500, "The server failed"),
-        Kind("busy", 503, "Too many calls wait"),
-        Kind("instances", 503, "There are too many instances"),
-        Kind("closing", 503, "The server is closing"),
-        Kind("timeout", 504, "The call took too long"),
-        Kind("memory-limit", 507, "The service reached its memory limit"),
+        ProblemKind("json", 400, "The body is not JSON"),
+        ProblemKind("request", 400, "The request is malformed"),
+        ProblemKind("token", 401, "A bearer token is needed"),
+        ProblemKind("origin", 403, "Pages of other origins may not call this server"),
+        ProblemKind("not-found", 404, "There is no such resource"),
+        ProblemKind("method", 405, "The resource does not know this method"),
+        ProblemKind("not-acceptable", 406, "No accepted media type can be made"),
+        ProblemKind("slow", 408, "The request took too long to arrive"),
+        ProblemKind("body-size", 413, "The body is too large"),
+        ProblemKind("media-type", 415, "The media type of the body is not known here"),
+        ProblemKind("host", 421, "The server does not answer for this host"),
+        ProblemKind("argument", 422, "An argument does not fit the signature"),
+        ProblemKind("headers", 431, "The header fields are too large"),
+        ProblemKind("trap", 500, "The guest trapped"),
+        ProblemKind("exit", 500, "The guest ended its program"),
+        ProblemKind("fuel-limit", 500, "The call used up its fuel"),
+        ProblemKind("value-limit", 500, "A value shares its parts too often"),
+        ProblemKind("result", 500, "The result can't be represented"),
+        ProblemKind("call", 500, "The call failed"),
+        ProblemKind("host-function", 500, "A host function failed"),
+        ProblemKind("worker", 500, "The worker of the call died"),
+        ProblemKind("internal", 500, "The server failed"),
+        ProblemKind("busy", 503, "Too many calls wait"),
+        ProblemKind("instances", 503, "There are too many instances"),
+        ProblemKind("closing", 503, "The server is closing"),
+        ProblemKind("timeout", 504, "The call took too long"),
+        ProblemKind("memory-limit", 507, "The service reached its memory limit"),
     )
 }
 

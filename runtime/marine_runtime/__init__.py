@@ -5,10 +5,13 @@ with marine_runtime.load("build/curl_service") as service:
     service.modules.facade.get_n_save(url, name)
 """
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.artifact.load import load
+from marine_runtime.calls.options import CallOptions
+from marine_runtime.calls.parameters import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, MountedBinary, ServiceConfig
+from marine_runtime.config.sizes import parse_size
 from marine_runtime.config.toml import ConfigFile, parse_config, read_config
 from marine_runtime.errors import (
     ArgumentError,
@@ -27,10 +30,12 @@ from marine_runtime.errors import (
     TrapError,
     ValueLimitError,
 )
-from marine_runtime.host.call_parameters import CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.host.function import HostFunction, host_function
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.host.registry import ServiceHost
+from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.service.interface import Interface, ModuleInterface
+from marine_runtime.service.options import LoadOptions, RunOptions
 from marine_runtime.service.service import Service
 from marine_runtime.tracing.recorder import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
@@ -49,6 +54,7 @@ __all__ = [
     "ArgumentError",
     "Array",
     "CallError",
+    "CallOptions",
     "CallParameters",
     "CallTimeoutError",
     "ConfigError",
@@ -58,11 +64,15 @@ __all__ = [
     "FuelLimitError",
     "FunctionType",
     "HostFunction",
+    "HostFunctions",
+    "Interface",
     "LinkError",
     "LoadError",
+    "LoadOptions",
     "MarineError",
     "MemoryLimitError",
     "ModuleConfig",
+    "ModuleInterface",
     "MountedBinary",
     "ParticleParameters",
     "Prim",
@@ -70,6 +80,7 @@ __all__ = [
     "Record",
     "RecordType",
     "ResultError",
+    "RunOptions",
     "SecurityTetraplet",
     "Service",
     "ServiceConfig",
@@ -84,6 +95,7 @@ __all__ = [
     "host_function",
     "load",
     "parse_config",
+    "parse_size",
     "read_config",
     "tracing",
 ]

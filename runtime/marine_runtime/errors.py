@@ -16,7 +16,7 @@
         └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
-first fault (architecture §10).
+first fault.
 """
 
 from __future__ import annotations

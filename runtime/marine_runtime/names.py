@@ -1,13 +1,12 @@
-"""Names that come from a wasm file, as Python identifiers, as steps of a path and as parts of a message.
+"""Names that come from a Wasm file, as Python identifiers and as steps of a path.
 
 Such names are data: anything from an empty string to ten kilobytes of control characters. Whatever spells them in
 Python, in a stub or at run time, goes through `identifier` or `identifiers`, so that all of it agrees. This file knows
-nothing about types or values.
+nothing about types or values; names in messages are the business of `messages`.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import keyword
@@ -18,9 +17,6 @@ from collections.abc import Collection, Iterable, Sequence
 MAX_IDENTIFIER = 80
 """Longer names are cut and get a hash, so that two long names stay distinct."""
 
-_MAX_SHOWN = 80
-_MAX_COMPARED = 64  # comparing names costs the product of their lengths
-_MAX_CHOICES = 200
 _NOT_IDENTIFIER = re.compile(r"[^0-9A-Za-z_]")
 
 
@@ -94,23 +90,3 @@ def field_step(name: str) -> str:
     if name.isidentifier():
         return "." + name
     return f"[{json.dumps(name, ensure_ascii=not name.isprintable())}]"
-
-
-def printable(text: str) -> str:
-    """`text` on one line and of bounded length, for a message."""
-    shown = text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
-    return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
-
-
-def quoted(name: str) -> str:
-    """`name` between backticks, for a message."""
-    return f"`{printable(name)}`"
-
-
-def suggestion(name: object, choices: Iterable[str]) -> str:
-    """`; did you mean …?` when one of `choices` is close to `name`, else nothing."""
-    if not isinstance(name, str) or len(name) > _MAX_COMPARED:
-        return ""
-    candidates = [choice for choice in choices if len(choice) <= _MAX_COMPARED][:_MAX_CHOICES]
-    close = difflib.get_close_matches(name, candidates, n=1)
-    return f"; did you mean {quoted(close[0])}?" if close else ""

@@ -1,7 +1,7 @@
-"""Interface types, and how each is carried by core Wasm and laid out in linear memory.
+"""Interface types: their printed text, equivalence, listing and JSON form (spec interface-types §1).
 
-Everything that depends on a type alone lives in the table of this file: its printed text, carrier, size, `struct`
-code and `allocate` tag (spec interface-types §1.1, §6.2). Values are checked in `values`, moved in `codec`.
+How values lie in memory and cross into core Wasm is told in `abi.layout`; values are checked in `values` and moved in
+`adapters.codec`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
 
 class Prim(Enum):
@@ -109,75 +109,23 @@ Records = Mapping[int, RecordType]
 """The record declarations of one module, by type index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What one type costs in memory and on the Wasm stack (spec §1.1, §6.2)."""
-
-    size: int  # bytes of an array slot or record field
-    tag: int  # the element tag that `allocate` gets
-    carrier: tuple[Prim, ...]  # core Wasm values that carry it as a parameter
-    code: str  # `struct` code of a flat value; "" when the value lives out of line
-
-
-_I32, _I64, _F32, _F64 = (Prim.I32,), (Prim.I64,), (Prim.F32,), (Prim.F64,)
-
-LAYOUTS: Mapping[Prim, Layout] = {
-    Prim.BOOLEAN: Layout(1, 0, _I32, "?"),
-    Prim.S8: Layout(1, 5, _I32, "b"),
-    Prim.S16: Layout(2, 6, _I32, "h"),
-    Prim.S32: Layout(4, 7, _I32, "i"),
-    Prim.S64: Layout(8, 8, _I64, "q"),
-    Prim.U8: Layout(1, 1, _I32, "B"),
-    Prim.U16: Layout(2, 2, _I32, "H"),
-    Prim.U32: Layout(4, 3, _I32, "I"),
-    Prim.U64: Layout(8, 4, _I64, "Q"),
-    Prim.F32: Layout(4, 9, _F32, "f"),
-    Prim.F64: Layout(8, 10, _F64, "d"),
-    Prim.STRING: Layout(8, 3, _I32 + _I32, ""),
-    Prim.BYTE_ARRAY: Layout(8, 3, _I32 + _I32, ""),
-    Prim.I32: Layout(4, 7, _I32, "i"),
-    Prim.I64: Layout(8, 8, _I64, "q"),
-}
-_ARRAY_LAYOUT = Layout(8, 3, _I32 + _I32, "")
-_RECORD_LAYOUT = Layout(4, 3, _I32, "")
-
-INTEGER_RANGES: Mapping[Prim, tuple[int, int]] = {
-    prim: ((0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
-    for prim, bits, unsigned in (
-        (Prim.S8, 8, False),
-        (Prim.S16, 16, False),
-        (Prim.S32, 32, False),
-        (Prim.S64, 64, False),
-        (Prim.U8, 8, True),
-        (Prim.U16, 16, True),
-        (Prim.U32, 32, True),
-        (Prim.U64, 64, True),
-        (Prim.I32, 32, False),
-        (Prim.I64, 64, False),
-    )
-}
-"""Inclusive bounds of every integer type."""
-
-FLOATS = frozenset({Prim.F32, Prim.F64})
-CORE_TYPES = frozenset({Prim.I32, Prim.I64, Prim.F32, Prim.F64})
-"""The types that a core Wasm value can have in an adapter."""
-
-
-def layout(ty: IType) -> Layout:
-    """Size, `allocate` tag, carrier and `struct` code of `ty`."""
-    if isinstance(ty, Prim):
-        return LAYOUTS[ty]
-    return _ARRAY_LAYOUT if isinstance(ty, Array) else _RECORD_LAYOUT
-
-
 def is_bytes(ty: IType) -> bool:
     """Whether values of `ty` are `bytes`: a byte array, under either spelling."""
     return ty is Prim.BYTE_ARRAY or ty == Array(Prim.U8)
 
 
-def body_size(record: RecordType) -> int:
-    """Bytes of a record's packed body (spec §6.2: no alignment, no padding)."""
-    return sum(layout(field.type).size for field in record.fields)
+def stripped(ty: IType) -> tuple[int, Prim | Record]:
+    """The number of arrays around what is no array, and that."""
+    levels = 0
+    while isinstance(ty, Array):
+        ty, levels = ty.element, levels + 1
+    return levels, ty
+
+
+def record_in(ty: IType) -> int | None:
+    """The number of the record that `ty` is, or an array of, if any."""
+    _, inner = stripped(ty)
+    return inner.id if isinstance(inner, Record) else None
 
 
 def equivalent(left: IType, left_records: Records, right: IType, right_records: Records) -> bool:
@@ -224,24 +172,27 @@ def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
     seen: dict[int, None] = {}
     pending = list(reversed(roots))
     while pending:
-        ty = pending.pop()
-        while isinstance(ty, Array):
-            ty = ty.element
-        if isinstance(ty, Record) and ty.id not in seen and ty.id in records:
-            seen[ty.id] = None
-            pending.extend(field.type for field in reversed(records[ty.id].fields))
+        index = record_in(pending.pop())
+        if index is not None and index not in seen and index in records:
+            seen[index] = None
+            pending.extend(field.type for field in reversed(records[index].fields))
     return list(seen)
 
 
 def describe(ty: IType, records: Records) -> str:
     """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32 (spec §1.6, Aqua/IDL column)."""
-    if is_bytes(ty):
-        return "[]u8"
-    if isinstance(ty, Array):
-        return "[]" + describe(ty.element, records)
-    if isinstance(ty, Record):
-        return records[ty.id].name if ty.id in records else str(ty)
-    return "i" + ty.value[1:] if ty.value[0] == "s" and ty is not Prim.STRING else ty.value
+    match ty:
+        case Prim.BYTE_ARRAY | Array(element=Prim.U8):
+            return "[]u8"
+        case Array(element=element):
+            return "[]" + describe(element, records)
+        case Record(id=index):
+            return records[index].name if index in records else str(ty)
+        case Prim():
+            text = str(ty)
+            return "i" + text[1:] if text[0] == "s" and ty is not Prim.STRING else text
+        case _:
+            assert_never(ty)
 
 
 _JSON_NAMES = {prim: "".join(part.capitalize() for part in prim.name.split("_")) for prim in Prim}
@@ -250,11 +201,15 @@ _JSON_PRIMS = {name: prim for prim, name in _JSON_NAMES.items()}
 
 def to_json(ty: IType) -> Any:
     """The type as JSON: `"U8"`, `{"Array": …}`, `{"Record": id}` (spec §1.6, last row)."""
-    if isinstance(ty, Array):
-        return {"Array": to_json(ty.element)}
-    if isinstance(ty, Record):
-        return {"Record": ty.id}
-    return _JSON_NAMES[ty]
+    match ty:
+        case Array(element=element):
+            return {"Array": to_json(element)}
+        case Record(id=index):
+            return {"Record": index}
+        case Prim():
+            return _JSON_NAMES[ty]
+        case _:
+            assert_never(ty)
 
 
 def from_json(document: Any) -> IType:

@@ -22,8 +22,8 @@ from typing import Any
 from tests.bench.model import Case
 from tests.bench.peers.base import Contender
 from tests.support.memory_use import resident
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SERVICES = 20
 """How many services are loaded to see what one of them takes."""
 

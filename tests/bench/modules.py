@@ -9,7 +9,8 @@ from __future__ import annotations
 from marine_gen.generate import generate
 from marine_gen.idl import parse_description
 from marine_gen.interfaces import Interfaces
-from marine_runtime.types import FunctionType, layout
+from marine_runtime.abi.layout import Form, is_flat, layout_of
+from marine_runtime.types import FunctionType
 from tests.bench.shapes import SHAPES, Shape
 from tests.support.echo import raw_wat
 from tests.support.engines import assemble
@@ -61,9 +62,9 @@ def looping(shape: Shape, callee: str) -> bytes:
     """A module that exports `many`, which calls `echo` of the module `callee` so many times, and gives that number."""
     blocks = f"import {callee}:\n  fn echo(value: {shape.type}) -> {shape.type}\n"
     blocks += f"export:\n  fn many(n: u32, value: {shape.type}) -> u32\n"
-    carriers = [str(carrier) for carrier in layout(shape.signature.params[0].type).carrier]
+    carriers = [str(carrier) for carrier in layout_of(shape.signature.params[0].type).carrier]
     arguments = " ".join(f"(local.get {index + 1})" for index in range(len(carriers)))
-    drop = "drop" if layout(shape.signature.results[0]).code else ""
+    drop = "drop" if is_flat(shape.signature.results[0]) else ""
     fields = [
         f"""(func (export "many") (param i32 {" ".join(carriers)}) (result i32) (local $left i32) (local $mark i32)
     (local.set $left (local.get 0))
@@ -101,10 +102,10 @@ def _import(module: str, signature: FunctionType) -> str:
 
 
 def _echo(signature: FunctionType) -> str:
-    result = layout(signature.results[0])
-    if result.code:
+    result = layout_of(signature.results[0])
+    if result.form is Form.FLAT:
         return "(local.get 0)"
-    size = "(global.set $size (local.get 1))" if len(result.carrier) == 2 else ""
+    size = "(global.set $size (local.get 1))" if result.form is Form.PAIR else ""
     return f"(global.set $ptr (local.get 0)) {size}"
 
 

@@ -17,8 +17,8 @@ import jinja2
 from tests.bench.model import Run, read_run
 from tests.bench.page import make_page
 from tests.bench.readme import readme_page
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 JSON = ROOT / "docs" / "benchmarks.json"
 README = ROOT / "README.md"
 

@@ -22,17 +22,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE
 from tests.bench.cases import all_cases
 from tests.bench.model import Case, CaseResult, Result, Run, Unit
 from tests.bench.peers import open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer
 from tests.bench.peers.marine_js import AVM
 from tests.bench.report import JSON, write_report
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRIVATE = ROOT / ".venv-bench"
 NPM = PRIVATE / "npm"
 CASE_SECONDS = 3.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from marine_runtime import parse_config
-from tests.guests.descriptions import ROOT
 from tests.support.markdown import Block, blocks
+from tests.support.paths import ROOT
 
 BLOCKS = [
     block

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from tests.guests.descriptions import ROOT
+from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
 ROWS = [line.strip("| ").split(" |") for line in re.findall(r"^\| .*\|$", PAGE, re.MULTILINE)]

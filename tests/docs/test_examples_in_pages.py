@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.descriptions import ROOT
 from tests.support.markdown import Block, blocks, output_pattern
+from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "curl_service" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = Path(sys.executable).with_name("marine-gen")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from types import ModuleType
 
@@ -11,9 +10,10 @@ import pytest
 import marine_runtime.errors
 from marine_gen.artifact import ENGINES
 from marine_gen.cli.app import COMMANDS
-from tests.guests.descriptions import ROOT
 from tests.support.golden import check_file
 from tests.support.markdown import anchors, links
+from tests.support.paths import ROOT
+from tests.support.scripts import load_script
 
 DOCS = ROOT / "docs"
 PAGES = [
@@ -26,12 +26,7 @@ PAGES = [
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
     """The script that writes the reference parts."""
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DOCS / "reference.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -85,6 +80,33 @@ def test_the_idl_page_has_the_rules_of_the_grammar(reference):
 
 def test_the_picture_of_the_curl_service_is_up_to_date(reference):
     check_file(DOCS / "graph.svg", reference.graph_picture())
+
+
+@pytest.fixture(scope="module")
+def layers() -> ModuleType:
+    """The script that draws the layers."""
+    return load_script(DOCS / "layers.py")
+
+
+def test_the_picture_of_the_layers_is_up_to_date(layers):
+    page = DOCS / "architecture.md"
+    check_file(page, layers.architecture_page(page.read_text(encoding="utf-8")))
+
+
+def test_the_tables_of_folders_are_complete(layers):
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    for package in layers.PACKAGES:
+        _, _, rest = text.partition(f"### The {'compiler' if package.name == 'marine_gen' else 'runtime'}, ")
+        rows = re.findall(r"^\| (`.*?`) \|", rest.partition("\n#")[0], re.MULTILINE)
+        listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+        assert sorted(listed) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
+
+
+def test_the_glossary_is_short_and_sorted():
+    _, _, rest = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## Glossary\n")
+    words = re.findall(r"^\| ([^|]+) \|", rest.partition("\n## ")[0], re.MULTILINE)[2:]
+    assert len(words) <= 40
+    assert words == sorted(words, key=str.lower)
 
 
 def test_codes_table_has_every_code(reference):

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.guests.descriptions import ROOT
 from tests.support.markdown import Block, blocks
+from tests.support.paths import ROOT
 from tests.support.repl import masked, transcript
 
 SESSIONS = list(blocks(ROOT / "docs" / "repl.md", "repl"))

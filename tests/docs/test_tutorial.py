@@ -12,10 +12,10 @@ import pytest
 
 from marine_gen.guest import new_guest, write_glue
 from marine_gen.idl import parse_description
-from tests.guests.descriptions import ROOT
 from tests.support.available import needs_compiler
 from tests.support.markdown import Block, blocks
 from tests.support.packages import mypy
+from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "guest-kit.md"

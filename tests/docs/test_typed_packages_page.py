@@ -9,9 +9,10 @@ import pytest
 
 import marine_gen
 from marine_gen.hatch.options import KEYS, SERVICE_KEYS, read_options
-from tests.guests.descriptions import EXAMPLE_FOLDER, ROOT
+from tests.guests.descriptions import EXAMPLE_FOLDER
 from tests.support.markdown import blocks
 from tests.support.packages import mypy
+from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "typed-packages.md"
 

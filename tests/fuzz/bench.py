@@ -27,8 +27,8 @@ from marine_gen._version import __version__
 from tests.fuzz.differential import CALLS, compare_many
 from tests.fuzz.targets import find
 from tests.fuzz.worker import HANG_SECONDS, guided, state_of
-from tests.guests.descriptions import ROOT
 from tests.support.batches import BATCHES
+from tests.support.paths import ROOT
 
 RUNS = 10_000
 CASES = 5_000

@@ -39,14 +39,16 @@ from marine_gen.wasm import (
 )
 from marine_runtime import ServiceConfig, parse_config
 from marine_runtime.artifact import manifest as artifact
+from marine_runtime.artifact.load import load
 from marine_runtime.errors import ArgumentError, ConfigError, LoadError, MarineError
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.json import JsonCodec
 from marine_runtime.wasm import assemble
 from tests.fuzz.edits import edited
-from tests.guests.descriptions import GUESTS, GUESTS_FOLDER, ROOT
+from tests.guests.descriptions import GUESTS, GUESTS_FOLDER
 from tests.support.adapters import PRELUDE, with_prelude
 from tests.support.golden import GOLDEN, load_cases
+from tests.support.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +351,7 @@ def _read_built(data: bytes) -> None:
     (built.directory / artifact.MANIFEST).write_bytes(content)
     _ = artifact.read_manifest(built.directory).config
     # The settings themselves are left out: they name directories that would be made.
-    artifact.load(built.directory, config=ServiceConfig()).close()
+    load(built.directory, config=ServiceConfig()).close()
 
 
 def _built_seeds() -> list[bytes]:

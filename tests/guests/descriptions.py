@@ -12,8 +12,8 @@ from pathlib import Path
 
 from marine_gen.generate import Description
 from marine_gen.idl import parse_description
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 GUESTS_FOLDER = ROOT / "tests" / "guests"
 EXAMPLE_FOLDER = ROOT / "examples" / "curl_service"
 HOSTILE_FOLDER = GUESTS_FOLDER / "hostile"

@@ -31,13 +31,14 @@ from marine_gen.text import parse, print_interfaces
 from marine_gen.wasm import unique_custom_section
 from tests.support.available import unavailable
 from tests.support.golden import GOLDEN, check_file
+from tests.support.paths import TESTS
 
 pytestmark = pytest.mark.npm
 
 PACKAGE = "@fluencelabs/avm"
 VERSION = "0.62.0"
 SHA256 = "4a9f248d19582a4c0c638a3e4485d092dbf707dd7ad766f5320698b082010eba"
-CACHE = Path(__file__).parents[1] / ".cache"
+CACHE = TESTS / ".cache"
 
 CALL = '(seq (call "me" ("srv" "fn") ["Grüße" 7] x) (call "other" ("srv" "g") [x] y))'
 EMPTY_CALL_RESULTS = b"\x81\x04\x80"  # an empty MessagePack map behind its multicodec prefix

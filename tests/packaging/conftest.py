@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.descriptions import ROOT
 from tests.support.environments import Environment, new_environment
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="session")

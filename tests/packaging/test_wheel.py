@@ -9,8 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from marine_gen.artifact import ENGINES
-from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER, ROOT
+from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 from tests.support.environments import Environment
+from tests.support.paths import ROOT
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
 COMPILER_ONLY = ("lark", "jinja2", "click", "rich", "platformdirs", "prompt_toolkit")

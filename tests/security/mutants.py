@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
@@ -33,10 +37,12 @@ import wasmtime  # noqa: F401
 
 from tests.security.counts import COUNTING, count
 from tests.security.mutations import Mutation, mutations
+from tests.security.tags import Tag, replaced, sources, tags, text_of
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 _COPIED = ("marine_gen", "runtime", "grammar", "tests", "examples")
 _OURS = ("marine_gen", "marine_runtime", "tests")
+_WORD = re.compile(r"(?<!\w)(?<![if]32\.)(?<![if]64\.)[A-Za-z_]\w*")  # but instructions of Wasm
 _NOT_RUN = (2, 3, 4, 5)  # collection failed, internal error, usage, no tests
 LONGEST = 180
 """Seconds after which tests that hang are ended, and count as failed."""
@@ -52,18 +58,55 @@ class Verdict:
     output: str = ""
 
 
-def problems(items: list[Mutation]) -> list[str]:
-    """What is wrong with the list: checks that are not where it says, or not once."""
-    found = []
-    for item in items:
-        times = (ROOT / item.file).read_text("utf-8").count(item.old)
-        if times != 1:
-            found.append(f"{item}: the check is there {times} times")
-        if item.old == item.new:
-            found.append(f"{item}: nothing is changed")
+def problems(items: list[Mutation], marked: list[Tag]) -> list[str]:
+    """What is wrong with the list: checks that are not there once, marks without a check, odd replacements."""
+    times = Counter(tag.name for tag in marked)
+    places = {tag.name: tag for tag in marked}
+    wanted = {item.tag for item in items if not item.file}
+    unused = [tag for tag in marked if tag.name not in wanted]
+    found = [f"{tag.file}:{tag.mark + 1}: no list has the check `{tag.name}`" for tag in unused]
     if len(set(map(str, items))) != len(items):
         found.append("two mutations have one title")
+    for item in items:
+        here = (ROOT / item.file).read_text("utf-8").count(item.old) if item.file else times[item.tag]
+        if here != 1:
+            found.append(f"{item}: the check is there {here} times")
+        elif problem := _unusable(item, places):
+            found.append(f"{item}: {problem}")
     return found
+
+
+def _unusable(item: Mutation, places: Mapping[str, Tag]) -> str:
+    """Why a replacement proves nothing: tests would fail of it whatever they check, or never."""
+    file, source, made = mutant(ROOT, item, places)
+    same = item.old if item.file else "\n".join(text_of(source, places[item.tag]))
+    if made == mutant(ROOT, replace(item, new=same), places)[2]:
+        return "nothing is changed"
+    if file.endswith(".py"):
+        try:
+            compile(made, file, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            return f"without it, the file does not compile: {error}"
+    if item.file:
+        return ""
+    if strange := sorted(set(_WORD.findall(item.new)) - _words()):
+        return f"the replacement has words that occur nowhere in the source: {', '.join(strange)}"
+    return ""
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Every word of the source: a name that is none of them was renamed since."""
+    return frozenset(word for path in sources(ROOT) for word in _WORD.findall(path.read_text("utf-8")))
+
+
+def mutant(root: Path, item: Mutation, places: Mapping[str, Tag]) -> tuple[str, str, str]:
+    """The file that a mutant is in, its text, and that of the mutant."""
+    file = item.file or places[item.tag].file
+    source = (root / file).read_text("utf-8")
+    if item.file:
+        return file, source, source.replace(item.old, item.new)
+    return file, source, replaced(source, places[item.tag], item.new)
 
 
 def copy_tree(target: Path) -> None:
@@ -112,14 +155,13 @@ def _in_child(tree: Path, tests: tuple[str, ...], output: int) -> int:
 
 def judge(tree: Path, item: Mutation) -> Verdict:
     """Make the mutant, run its tests, and undo it."""
-    path = tree / item.file
-    source = path.read_text("utf-8")
-    path.write_text(source.replace(item.old, item.new), encoding="utf-8")
+    file, source, made = mutant(tree, item, {tag.name: tag for tag in tags(tree)})
+    (tree / file).write_text(made, encoding="utf-8")
     start = time.monotonic()
     try:
         code, output = run_tests(tree, item.tests)
     finally:
-        path.write_text(source, encoding="utf-8")
+        (tree / file).write_text(source, encoding="utf-8")
     return Verdict(item, verdict_of(code), time.monotonic() - start, output)
 
 
@@ -178,10 +220,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.every < 1 or options.jobs < 1:
         parser.error("numbers must be positive")
     known = mutations()
-    if found := problems(known):
+    marked = list(tags())
+    if found := problems(known, marked):
         print("\n".join(found), file=sys.stderr)
         return 2
-    chosen = [item for item in known if options.only in str(item)][:: options.every]
+    files = {tag.name: tag.file for tag in marked}
+    chosen = [item for item in known if options.only in f"{item} {item.file or files[item.tag]}"][:: options.every]
     if not chosen:
         parser.error(f"no mutant has `{options.only}` in its title or file")
     if sick := healthy(chosen):

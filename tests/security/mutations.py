@@ -1,16 +1,22 @@
 """Reads the checks that keep guests in their place, and what the code would be without each: `checks/*.txt`.
 
-    file runtime/marine_runtime/adapters/codec.py
     tests bounds interpreter-fast
 
     check depth of records
-    - if depth >= MAX_RECORD_DEPTH:
     + if False:
+    + ...
 
-`file` and `tests` hold until the next ones; `tests` names an entry of `TESTS`. The lines behind `-` are an exact piece
-of the file, which occurs once; those behind `+` take its place. A sign alone is an empty line, and as the last one a
-line break at the end. When code moves, the list has to follow: a piece that is not found is an error. Running the
-mutants is done in `mutants`.
+    check depth of records, off by one
+    + if depth > MAX_RECORD_DEPTH:
+    + ...
+
+`tests` names an entry of `TESTS` and holds until the next one. In the list `codec.txt`, the check `depth of records` is
+marked `check: codec depth of records` in the source, see `tags`; words behind a comma tell mutants of one mark from
+each other. The lines behind `+` take the place of what the mark stands for; `...` is all of it but its first line.
+Without any, it goes. Code that moves takes its mark along. Running the mutants is done in `mutants`.
+
+Lists that are not marked yet have `file PATH` above `tests`, and quote the source behind `-`, where it occurs once. A
+sign alone is an empty line, and as the last one a line break at the end.
 """
 
 from __future__ import annotations
@@ -29,28 +35,28 @@ _FAST = ("fused-fast", "closures-fast", "interpreter-fast", "interpreter-public"
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"bounds {name}": (_BOUNDS, "-k", name) for name in _FAST},
     **{f"sharing {name}": (_SHARING, "-k", name) for name in _FAST},
-    "instructions": ("tests/differential/test_instructions.py", "-k", "test_instructions and from_i32"),
+    "instructions": ("tests/engines/test_instructions.py", "-k", "test_instructions and from_i32"),
     "clock": (_SHARING, "-k", "clock"),
     "blocks": ("tests/security/test_blocks.py",),
     "refusals": ("tests/security/test_refusals.py",),
     "staging": (
-        *("tests/security/test_refusals.py", "tests/runtime/test_fused_staging.py"),
+        *("tests/security/test_refusals.py", "tests/engines/fused/test_staging.py"),
         *("-k", "larger_than_staging or fast or grow"),
     ),
-    "endless allocate": ("tests/runtime/test_fused_mixed.py", "-k", "allocator_calls"),
-    "ranges": ("tests/runtime/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
-    "wasi": ("tests/runtime/test_wasi.py", "tests/security/test_sleep.py", "-k", "interpreter-fast"),
-    "isolation": ("tests/runtime/test_wasi_isolation.py", "-k", "interpreter-fast"),
-    "wasi services": ("tests/runtime/test_wasi_services.py", "-k", "interpreter-fast"),
+    "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
+    "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
+    "wasi": ("tests/runtime/wasi/test_functions.py", "tests/security/test_sleep.py", "-k", "interpreter"),
+    "isolation": ("tests/runtime/wasi/test_isolation.py", "-k", "interpreter"),
+    "wasi services": ("tests/runtime/wasi/test_services.py", "-k", "interpreter"),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (
         *(
-            "tests/runtime/test_linking.py",
-            "tests/runtime/test_host_functions.py",
-            "tests/runtime/test_wasi_services.py",
+            "tests/runtime/linking/test_linker.py",
+            "tests/runtime/host/test_functions.py",
+            "tests/runtime/wasi/test_services.py",
         ),
-        *("tests/security/test_refusals.py", "-k", "interpreter-fast or test_refusals or need_memory or do_not_fit"),
+        *("tests/security/test_refusals.py", "-k", "interpreter or test_refusals or need_memory or do_not_fit"),
     ),
 }
 """Arguments of pytest for a few tests of which one has to fail, by the name under which checks ask for them."""
@@ -61,35 +67,41 @@ class Mutation:
     """One check less.
 
     Attributes:
-        title: what is missing.
-        file: below the root of the repository.
-        old: the source, as it is.
-        new: the source without the check.
+        title: what is missing, behind the name of the list.
+        new: what stands there without the check.
         tests: arguments of pytest: tests of which one has to fail.
+        file: below the root of the repository, when the source is quoted.
+        old: the source that is quoted.
     """
 
     title: str
-    file: str
-    old: str
     new: str
     tests: tuple[str, ...]
+    file: str = ""
+    old: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The words of the mark in the source."""
+        return self.title.partition(", ")[0]
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.title}"
+        return f"{self.file}: {self.title}" if self.file else self.title
 
 
 def mutations() -> list[Mutation]:
     """All of them, file by file."""
-    return [item for path in sorted(CHECKS.glob("*.txt")) for item in read(path.read_text("utf-8"), path.name)]
+    return [item for path in sorted(CHECKS.glob("*.txt")) for item in read(path.read_text("utf-8"), path.stem)]
 
 
-def read(text: str, where: str) -> Iterator[Mutation]:
-    """The mutations of one list.
+def read(text: str, name: str) -> Iterator[Mutation]:
+    """The mutations of the list of that name.
 
     Raises:
         ValueError: a paragraph is none of the list's.
     """
-    file, tests = "", ()
+    file = ""
+    tests: tuple[str, ...] = ()
     for paragraph in re.split(r"\n{2,}", text.strip("\n")):
         lines = paragraph.splitlines()
         match lines[0].split(" ", 1):
@@ -97,8 +109,12 @@ def read(text: str, where: str) -> Iterator[Mutation]:
                 continue
             case ["file", str(file)] if len(lines) == 2 and lines[1].removeprefix("tests ") in TESTS:
                 tests = TESTS[lines[1].removeprefix("tests ")]
-            case ["check", title] if file and {line[:2] for line in lines[1:]} <= {"- ", "+ ", "-", "+"}:
+            case ["tests", chosen] if len(lines) == 1 and chosen in TESTS:
+                file, tests = "", TESTS[chosen]
+            case ["check", title] if tests and {line[:2] for line in lines[1:]} <= {"- ", "+ ", "-", "+"}:
                 old, new = ("\n".join(line[2:] for line in lines[1:] if line[0] == sign) for sign in "-+")
-                yield Mutation(title, file, old, new, tests)
+                if bool(old) != bool(file):
+                    raise ValueError(f"{name}.txt: a check is quoted below `file`, and nowhere else: {title}")
+                yield Mutation(f"{name} {title}", new, tests, file, old)
             case _:
-                raise ValueError(f"{where}: no paragraph of such a list: {paragraph!r:.200}")
+                raise ValueError(f"{name}.txt: no paragraph of such a list: {paragraph!r:.200}")

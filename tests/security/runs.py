@@ -8,12 +8,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.support.engines import Configuration
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import wasmtime
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Vector
 from marine_runtime import CallError, Service
 from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import block_allocator, flat_lowerer
+from marine_runtime.adapters.helpers import block_allocator, flat_lowerer
 from marine_runtime.types import Prim
 from marine_runtime.wasm import Store
 from tests.support.echo import Memory, echo_module, function

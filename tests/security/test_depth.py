@@ -12,8 +12,8 @@ from marine_runtime import CallError, TrapError
 from marine_runtime.calls import recursion as nesting
 from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.calls.trampoline import trampoline
-from tests.guests.descriptions import ROOT
 from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.paths import ROOT
 
 PROGRAM = """
 import sys

@@ -18,7 +18,7 @@ from tests.security.runs import Report, run
 from tests.support.engines import CONFIGURATIONS, Configuration
 from tests.support.memory_use import forget_peak
 
-LATE = 2.0  # generous: a busy machine is late too, an interruption that does not come never is
+LATE = 2.0  # seconds of a case's own processor time, whatever else the machine does
 """Seconds that a call may take beyond its limit."""
 
 MOST_MEMORY = 256

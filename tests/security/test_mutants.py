@@ -12,12 +12,13 @@ import pytest
 from tests.security import mutants
 from tests.security.mutants import Verdict, copy_tree, main, problems
 from tests.security.mutations import CHECKS, TESTS, Mutation, mutations, read
+from tests.security.tags import replaced, tags, tags_of, text_of
 
-STAGES = ("wasm", "closures", "codec", "fused", "linking", "staging", "wasi")
+STAGES = ("closures", "codec", "fused", "linking", "staging", "wasi", "wasm")
 
 
 def test_every_check_is_where_the_list_says() -> None:
-    assert problems(mutations()) == []
+    assert problems(mutations(), list(tags())) == []
     assert [path.stem for path in sorted(CHECKS.glob("*.txt"))] == list(STAGES)
     assert len(mutations()) > 100
 
@@ -30,10 +31,19 @@ def test_every_selection_of_tests_is_used_and_exists() -> None:
 
 
 def test_a_list_is_read() -> None:
+    text = "# Title\n\ntests blocks\n\ncheck one\n\ncheck one, off by one\n+ if y:\n+\n+     z\n+ ...\n"
+    assert list(read(text, "list")) == [
+        Mutation("list one", "", TESTS["blocks"]),
+        Mutation("list one, off by one", "if y:\n\n    z\n...", TESTS["blocks"]),
+    ]
+    assert {item.tag for item in read(text, "list")} == {"list one"}
+
+
+def test_a_list_that_quotes_is_read() -> None:
     text = "# Title\n\nfile a.py\ntests blocks\n\ncheck one\n- if x:\n-     y\n-\n+ pass\n+\n\ncheck two\n-     z\n+\n"
-    assert list(read(text, "here")) == [
-        Mutation("one", "a.py", "if x:\n    y\n", "pass\n", TESTS["blocks"]),
-        Mutation("two", "a.py", "    z", "", TESTS["blocks"]),
+    assert list(read(text, "list")) == [
+        Mutation("list one", "pass\n", TESTS["blocks"], "a.py", "if x:\n    y\n"),
+        Mutation("list two", "", TESTS["blocks"], "a.py", "    z"),
     ]
 
 
@@ -41,25 +51,89 @@ def test_a_list_is_read() -> None:
     "text",
     [
         "nonsense",
-        "check without file\n- a\n+ b",
+        "check without tests\n+ b",
+        "tests nowhere",
+        "tests blocks\n\ncheck x\na",
+        "tests blocks\n\ncheck x\n- a",
         "file a.py",
-        "file a.py\ntests nowhere",
-        "file a\ntests blocks\n\ncheck x\na",
+        "file a\ntests blocks\n\ncheck x\n+ a",
     ],
 )
 def test_what_is_no_list(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^here: no paragraph of such a list: "):
+    with pytest.raises(ValueError, match=r"^here\.txt: "):
         list(read(text, "here"))
 
 
+SOURCE = """
+def f(size):
+    if size > 3:  # check: list size
+        raise ValueError(
+            size
+        )
+
+    # check: list long line
+    return g(
+        size
+    ) + 1
+    (if (i32.eqz  ;; check: list wasm text
+          (local.get 0))
+      (then (return)))
+    more
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "lines"),
+    [
+        ("size", "", ["def f(size):", "", "    # check: list long line"]),
+        ("size", "if False:\n...", ["def f(size):", "    if False:", "        raise ValueError("]),
+        ("size", "if size:\n    pass", ["def f(size):", "    if size:", "        pass", ""]),
+        ("long line", "return 0", ["        )", "", "    return 0", "    (if (i32.eqz  ;; check: list wasm text"]),
+        ("wasm text", "nop", ["    ) + 1", "    nop", "    more"]),
+        ("wasm text", "(if (i32.ne\n...", ["    ) + 1", "    (if (i32.ne", "          (local.get 0))"]),
+    ],
+)
+def test_a_mark_stands_for_what_its_line_begins(name: str, new: str, lines: list[str]) -> None:
+    (tag,) = [tag for tag in tags_of(SOURCE, "a.py") if tag.name == f"list {name}"]
+    assert "\n".join(["", *lines, ""]) in replaced(SOURCE, tag, new)
+    unmarked = SOURCE.replace("    # check: list long line\n", "").replace("  # check: list size", "")
+    whole = replaced(SOURCE, tag, "\n".join(text_of(SOURCE, tag)))
+    assert whole.replace("    # check: list long line\n", "").replace("  # check: list size", "") == (
+        unmarked.replace("  ;; check: list wasm text", "") if name == "wasm text" else unmarked
+    )
+
+
+def test_marks_and_checks_that_do_not_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "marine_gen").mkdir()
+    line = "if size > 3:  # check: list {}\n    raise ValueError(size)\n"
+    source = "".join(map(line.format, ("good", "double", "double", "unused", "same", "broken", "strange")))
+    (tmp_path / "runtime" / "a.py").write_text(source)
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    mutants._words.cache_clear()
+    news = {"good": "", "double": "", "missing": "", "same": "if size > 3:\n...", "broken": "if:"}
+    items = [Mutation(f"list {title}", new, TESTS["blocks"]) for title, new in news.items()]
+    items.append(Mutation("list strange", "if width:\n...", TESTS["blocks"]))
+    found = problems(items, list(tags(tmp_path)))
+    mutants._words.cache_clear()
+    assert found == [
+        "runtime/a.py:7: no list has the check `list unused`",
+        "list double: the check is there 2 times",
+        "list missing: the check is there 0 times",
+        "list same: nothing is changed",
+        "list broken: without it, the file does not compile: invalid syntax (a.py, line 11)",
+        "list strange: the replacement has words that occur nowhere in the source: width",
+    ]
+
+
 def test_checks_that_have_moved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    gone = Mutation("gone", "runtime/marine_runtime/adapters/codec.py", "no such source", "", TESTS["blocks"])
-    often = Mutation("often", "runtime/marine_runtime/adapters/codec.py", "return", "return", TESTS["blocks"])
+    gone = Mutation("gone", "", TESTS["blocks"])
+    often = Mutation("often", "return", TESTS["blocks"], "runtime/marine_runtime/adapters/codec.py", "return")
     monkeypatch.setattr(mutants, "mutations", lambda: [gone, often, often])
     assert main([]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "runtime/marine_runtime/adapters/codec.py: gone: the check is there 0 times"
-    assert said[-1] == "two mutations have one title"
+    assert "gone: the check is there 0 times" in said
+    assert "two mutations have one title" in said
 
 
 @pytest.mark.parametrize(
@@ -82,6 +156,7 @@ def test_verdicts(
     chosen = mutations()[:2]
     given = iter(codes)
     monkeypatch.setattr(mutants, "mutations", lambda: chosen)
+    monkeypatch.setattr(mutants, "problems", lambda items, marked: [])  # the other marks have no check now
     monkeypatch.setattr(mutants, "healthy", lambda items: "")
     monkeypatch.setattr(mutants, "copy_tree", lambda target: None)
     monkeypatch.setattr(mutants, "judge", lambda tree, item: Verdict(item, mutants.verdict_of(next(given)), 0.0))
@@ -106,11 +181,13 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
 def test_a_mutant_is_made_judged_and_undone(tmp_path: Path) -> None:
     """In a process of its own: it forks, and this one may have threads."""
     copy_tree(tmp_path)
-    item = next(item for item in mutations() if item.title == "block of 4 GiB" and "codec" in item.file)
-    before = (tmp_path / item.file).read_text("utf-8")
+    item = next(item for item in mutations() if item.title == "wasm clock between elements")
+    (tag,) = [tag for tag in tags(tmp_path) if tag.name == item.tag]
+    before = (tmp_path / tag.file).read_text("utf-8")
     assert judged(tmp_path, item) == "killed"
-    assert (tmp_path / item.file).read_text("utf-8") == before
-    assert judged(tmp_path, replace(item, new=f"{item.old}  # as before")) == "survived"
+    assert (tmp_path / tag.file).read_text("utf-8") == before
+    same = "\n".join(text_of(before, tag))
+    assert judged(tmp_path, replace(item, new=f"{same}  # as before")) == "survived"
 
 
 def judged(tree: Path, item: Mutation) -> str:

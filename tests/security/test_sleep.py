@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import time
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1
 from tests.support.echo import PAGE
 from tests.support.wasi import FAULT, ROOM, SUCCESS, Player, wasi_guest
 
+pytestmark = pytest.mark.host_side
+
 Serve = Callable[..., Service]
 
-TIMEOUT, LATE = 0.1, 2.0
-LONG = 20 * 10**9
+TIMEOUT, LATE = 0.1, 20.0
+LONG = 40 * 10**9
+"""Nanoseconds of a sleep that is cut off; a busy machine is late too, but not by so much."""
 REALTIME, MONOTONIC = 0, 1
 AT, EVENTS, COUNT = ROOM, ROOM + 0x800, ROOM + 0x1000
 
@@ -57,20 +61,18 @@ def test_no_sleep_outlasts_the_time_limit(serve: Serve, namespace: str, which: i
 
 
 @pytest.mark.parametrize("timeout", [None, 5.0, 1e300])
-@pytest.mark.parametrize("which", [REALTIME, MONOTONIC])
-@pytest.mark.parametrize("absolute", [False, True])
-def test_sleeps_that_fit_are_as_they_were(
-    serve: Serve, namespace: str, absolute: bool, timeout: float | None, which: int
-) -> None:
+def test_sleeps_that_fit_are_as_they_were(serve: Serve, namespace: str, timeout: float | None) -> None:
     service = serve({"m": wasi_guest(namespace)}, timeout=timeout)
     player = Player(service, "m")
-    begun = now(player, which)
-    given = clock(namespace, which, begun * absolute + 30 * 10**6, absolute=absolute)
-    player.poke(AT, given)
-    assert player("poll_oneoff", AT, EVENTS, 1, COUNT) == SUCCESS
-    assert now(player, which) - begun >= 30 * 10**6
-    assert player.peek(AT + 8, len(given) - 8) == given[8:]  # `now` wrote to the first bytes
-    assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (77, SUCCESS, 0)
+    for case in itertools.product((REALTIME, MONOTONIC), (False, True)):
+        which, absolute = case
+        begun = now(player, which)
+        given = clock(namespace, which, begun * absolute + 30 * 10**6, absolute=absolute)
+        player.poke(AT, given)
+        assert player("poll_oneoff", AT, EVENTS, 1, COUNT) == SUCCESS, case
+        assert now(player, which) - begun >= 30 * 10**6, case
+        assert player.peek(AT + 8, len(given) - 8) == given[8:], case  # `now` wrote to the first bytes
+        assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (77, SUCCESS, 0), case
 
 
 def test_a_time_that_has_passed(serve: Serve, namespace: str) -> None:

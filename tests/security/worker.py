@@ -1,6 +1,6 @@
 """Runs hostile cases in a process of its own, so that a crash is seen, and seen where it happened.
 
-    python -m tests.security.worker ENGINE BACKEND < cases
+    python -m tests.security.worker ENGINE CALL_LAYER < cases
 
 The names of cases come in as JSON, `{"full": …, "names": […]}`. For each one a line `{"begin": name}` is written before
 anything happens, and a line with what came of it afterwards. A case that takes too long ends the process with a
@@ -131,7 +131,7 @@ class Bench:
         return self.service.call("neighbour", "intact", [])
 
     def _timed(self, timeout: float, run: Callable[[], object]) -> dict[str, Any]:
-        start = time.monotonic()
+        start = time.thread_time()
         try:
             value = run()
         except MarineError as error:
@@ -141,7 +141,7 @@ class Bench:
         return {"value": value}
 
     def _late(self, start: float, timeout: float) -> None:
-        self.late = max(self.late, time.monotonic() - start - timeout)
+        self.late = max(self.late, time.thread_time() - start - timeout)
 
     def _problem(self, service: Service, case: Case) -> str:
         if problem := self.watch.problem():

@@ -47,7 +47,7 @@ class Batch:
 def interfaces_batch(random: Random, calls: int) -> Batch:
     """Described functions, over adapters as the SDK makes them; some guests echo, some damage what they return."""
     draw = Draw(str(random.getrandbits(64)))
-    signatures = [draw.signature(f"f{index}", 4) for index in range(24)]
+    signatures = [draw.signature(f"f{index}", 4 if index % 6 else 12) for index in range(24)]
     modules = chain(signatures, [*draw.records.values()], random.choice(_MEMORIES))
     if random.random() < 0.5:
         description = Description(tuple(draw.records.values()), (*signatures, TAKE_LOG))

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Type, Vector
-from marine_runtime.types import INTEGER_RANGES, Prim
+from marine_runtime.abi.layout import INTEGER_RANGES
+from marine_runtime.types import Prim
 from marine_runtime.values.scalars import to_f32
 from tests.support.echo import function
 from tests.support.values import SCALARS, edge_values

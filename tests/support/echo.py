@@ -24,7 +24,8 @@ from marine_gen.generate import (
 )
 from marine_gen.interfaces import Interfaces
 from marine_runtime import Service
-from marine_runtime.types import FunctionType, IType, Prim, Record, layout
+from marine_runtime.abi.layout import is_flat, layout_of
+from marine_runtime.types import FunctionType, IType, Prim, Record
 from tests.support.engines import assemble
 
 PAGE = 0x10000
@@ -193,13 +194,13 @@ _ABI = """
 
 def raw_wat(ty: FunctionType) -> str:
     """The Wasm type of a function of that interface type, as text."""
-    params = [str(carrier) for param in ty.params for carrier in layout(param.type).carrier]
-    results = [str(layout(result).carrier[0]) for result in ty.results if layout(result).code]
+    params = [str(carrier) for param in ty.params for carrier in layout_of(param.type).carrier]
+    results = [str(layout_of(result).carrier[0]) for result in ty.results if is_flat(result)]
     return f"(param {' '.join(params)}) (result {' '.join(results)})"
 
 
 def _arguments(ty: FunctionType) -> list[str]:
-    carriers = [carrier for param in ty.params for carrier in layout(param.type).carrier]
+    carriers = [carrier for param in ty.params for carrier in layout_of(param.type).carrier]
     return [
         f"(call $log (i32.const 7) (local.get {position}) (i32.const 0))"
         for position, carrier in enumerate(carriers)
@@ -211,7 +212,7 @@ def _echo(ty: FunctionType) -> list[str]:
     if not ty.results:
         return []
     result: IType = ty.results[0]
-    if layout(result).code:
+    if is_flat(result):
         return ["(local.get 0)"]
     cells = ["(global.set $ptr (local.get 0))"]
     return cells if isinstance(result, Record) else [*cells, "(global.set $size (local.get 1))"]
@@ -219,7 +220,7 @@ def _echo(ty: FunctionType) -> list[str]:
 
 def forward(target: str, ty: FunctionType) -> list[str]:
     """Instructions that pass all parameters on; a result in memory is in the result cells afterwards."""
-    count = sum(len(layout(param.type).carrier) for param in ty.params)
+    count = sum(len(layout_of(param.type).carrier) for param in ty.params)
     return [f"(call {target} {' '.join(f'(local.get {index})' for index in range(count))})"]
 
 

@@ -18,7 +18,7 @@ from marine_gen.text import parse
 from marine_gen.wasm import embed_sdk_version
 from marine_runtime import PythonModule, Service
 from marine_runtime.errors import CallError
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from tests.guests.descriptions import BENCH_FOLDER, EXAMPLE_FOLDER, GUESTS, GUESTS_FOLDER, HOSTILE_FOLDER
 
 SDK_VERSION = "0.14.0"
@@ -42,7 +42,18 @@ CONFIGURATIONS = (
     *(Configuration(engine) for engine in ENGINES),
     *(Configuration(engine, "public") for engine in ("interpreter", "closures")),
 )
-"""Everything that must behave alike. The first is the default engine."""
+"""The tier of adapters: everything that must behave alike. The first is the default engine.
+
+Tests of what an engine does take it: values that are lifted and lowered, calls between modules, errors with their
+places, limits that end running code, recorded calls.
+"""
+
+HOST_SIDE = (Configuration("fused"), Configuration("interpreter", "public"))
+"""The tier of the host side: the two engines that differ most, and both call layers.
+
+Tests of what no engine touches take it, by `pytest.mark.host_side`: WASI, the logger, mounted binaries, call
+parameters, types and namespaces of host functions, configurations, the memory budget, pools, sessions, the example.
+"""
 
 
 def load(

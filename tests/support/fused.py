@@ -22,8 +22,8 @@ from marine_gen.interfaces import BY_MNEMONIC, Instruction, Interfaces
 from marine_gen.passes import fuse_service
 from marine_runtime import Service
 from marine_runtime.adapters.staging import STACK_TOP, Staging
+from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.linking import linker
-from marine_runtime.linking.linker import HostFunctions
 from tests.support.echo import TAKE_LOG, Memory, echo_wat
 from tests.support.engines import Modules, assemble, load
 
@@ -110,7 +110,7 @@ def position(staging: Staging) -> int:
 
 
 def fused_outputs(modules: Modules) -> dict[str, FusedOutput | None]:
-    """What the fused backend makes of each module."""
+    """The fused output of each module."""
     return dict(zip(modules, fuse(compile_service(read_target(dict(modules)))), strict=True))
 
 

@@ -16,7 +16,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests.support.paths import TESTS
+
+GOLDEN = TESTS / "golden"
 BLESS = os.environ.get("MARINE_GEN_BLESS") == "1"
 
 _TITLE = "===== "

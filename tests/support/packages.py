@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.guests.descriptions import ROOT
+from tests.support.paths import ROOT
 
 
 @contextmanager

@@ -26,8 +26,9 @@ from tests.support.troubles import modules
 
 KINDS = ("threads", "processes")
 ANY_ENGINE = CONFIGURATIONS[0]
-SHORT, LONG = 0.3, 20.0
+SHORT, LONG = 0.3, 60.0
 """Seconds: a limit that is reached, and one that never should be."""
+GATE = "MARINE_GEN_TESTS_GATE"
 
 
 class StubbornError(Exception):
@@ -40,6 +41,11 @@ class StubbornError(Exception):
 def nap(milliseconds: int) -> None:
     """Sleep."""
     time.sleep(milliseconds / 1000)
+
+
+def hold(_: int) -> None:
+    """Wait until there is the file that the environment variable GATE names."""
+    until(Path(os.environ[GATE]).exists)
 
 
 def die(_: int) -> None:
@@ -61,7 +67,7 @@ def blow(number: int) -> None:
 @cache
 def lab() -> dict[str, bytes]:
     """Modules by name; functions of `lab` take a u32 and give it back after doing what their name says."""
-    names = ("nap", "die", "blow")
+    names = ("nap", "hold", "die", "blow")
     imports = "".join(f'(import "host" "{name}" (func ${name} (param i32)))' for name in names)
     bodies = {name: f"(call ${name} (local.get 0)) (local.get 0)" for name in names}
     step = "(global.set $n (i32.add (global.get $n) (i32.const 1)))"
@@ -79,7 +85,7 @@ def lab() -> dict[str, bytes]:
 
 def host_functions() -> dict[str, HostFunction]:
     """What `lab` imports."""
-    return {item.__name__: HostFunction.of(item, [Prim.U32]) for item in (nap, die, blow)}
+    return {item.__name__: HostFunction.of(item, [Prim.U32]) for item in (nap, hold, die, blow)}
 
 
 def factory(configuration: Configuration) -> Any:
@@ -128,5 +134,5 @@ def until(condition: Callable[[], bool]) -> None:
 def spin(kind: str) -> None:
     """Make a call that does not end, after a line with the process ids of the workers."""
     with pool(CONFIGURATIONS[0], kind, workers=2) as made:
-        print(*[worker.pid for worker in made._crew.workers if isinstance(worker, ProcessWorker)], flush=True)
+        print(*[worker.pid for worker in made._workers.members if isinstance(worker, ProcessWorker)], flush=True)
         made.call("endless", "spin")

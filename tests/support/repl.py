@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from marine_gen.repl import ReplOptions
+from marine_gen.repl.dispatch import execute
 from marine_gen.repl.output import Output
+from marine_gen.repl.run import greet as print_banner
 from marine_gen.repl.session import Session
 
 _TIME = re.compile(r"elapsed time(:?) \d+(\.\d+)?(ns|µs|ms|s)\b")
@@ -31,11 +33,11 @@ def transcript(target: Path | None, lines: Sequence[str], *, greet: bool = False
         session = Session(ReplOptions(**options), Output(interactive=True))
         try:
             if greet:
-                session.greet()
+                print_banner()
             session.open(target)
             for number, line in enumerate(lines, 1):
                 print(f"\n{number}> {line}")
-                session.execute(line)
+                execute(session, line)
                 if not session.running:
                     break
         finally:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from marine_gen.serve import Limits, app
+from marine_gen.serve import ServeLimits, app
 from marine_gen.serve.application import Application
 from marine_gen.serve.protocol import Connections
 from tests.support.engines import guests
@@ -61,7 +61,7 @@ def served(target: Any = None, **settings: Any) -> Iterator[Served]:
     application = app(
         service() if target is None else target,
         options={"host_functions": host_functions(), **options},
-        limits=Limits(**limits),
+        limits=ServeLimits(**limits),
         **settings,
     )
     if peers is not None:

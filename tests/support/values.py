@@ -8,14 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Type, Vector
-from marine_runtime.types import INTEGER_RANGES, Prim
+from marine_gen.generate.model import DESCRIBED_PRIMS
+from marine_runtime.abi.layout import INTEGER_RANGES
+from marine_runtime.types import Prim
 from marine_runtime.values.scalars import to_f32
 from tests.support.echo import function
 
-SCALARS = (
-    *(Prim.BOOLEAN, Prim.S8, Prim.S16, Prim.S32, Prim.S64, Prim.U8, Prim.U16, Prim.U32, Prim.U64),
-    *(Prim.F32, Prim.F64, Prim.STRING),
-)
+SCALARS = tuple(ty for ty in Prim if ty in DESCRIBED_PRIMS)
 """Everything that a description can name without parameters."""
 
 _LENGTH = 4

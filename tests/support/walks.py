@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from marine_gen.interfaces import BY_MNEMONIC, INSTRUCTIONS, Instruction, Operator
+from marine_gen.interfaces import BY_MNEMONIC, INSTRUCTIONS, Instruction, InstructionKind, Operator
 from marine_runtime.types import Array, IType, Prim, Record
 
 RAW = (Prim.I32, Prim.I64, Prim.F32, Prim.F64)
 
 _MAKERS: dict[Prim, list[Operator]] = {}
 for _item in INSTRUCTIONS:
-    if _item.is_conversion:
+    if _item.kind is InstructionKind.CONVERT:
         assert isinstance(_item.pushes[0], Prim)
         _MAKERS.setdefault(_item.pushes[0], []).append(_item)
 
@@ -102,7 +102,7 @@ class Walk:
         elif isinstance(top, Record):
             self.emit("record.lower_memory", top.id, 1, (Prim.I32,))
         else:
-            fitting = [item for item in INSTRUCTIONS if item.is_conversion and item.pops == (top,)]
+            fitting = [item for item in INSTRUCTIONS if item.kind is InstructionKind.CONVERT and item.pops == (top,)]
             if fitting:
                 item = self.random.choice(fitting)
                 (target,) = item.pushes

@@ -1,4 +1,4 @@
-"""Who may import whom: the runtime stands alone, stages import earlier stages, one package knows wasmtime."""
+"""The order of imports: the runtime stands alone, stages and rooms import earlier ones, one package knows wasmtime."""
 
 from __future__ import annotations
 
@@ -9,23 +9,39 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from marine_gen.artifact import ENGINES
+from tests.support.paths import ROOT
+
 COMPILER = ROOT / "marine_gen"
 RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
-    *("diagnostics", "codegen", "wasm", "interfaces", "binary", "parsing", "text", "generate", "idl", "ir"),
+    *("diagnostics", "codegen", "parsing", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir"),
     *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "package", "links", "guest", "artifact"),
     *("hatch", "bench", "graph", "console", "inspect", "wire", "client", "serve", "repl", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
+
+ROOMS = (
+    *("errors", "types", "names", "messages", "abi", "config", "values", "wasm", "calls", "wasi", "adapters", "host"),
+    *("tracing", "linking", "service", "artifact", "pool", "support", "packages"),
+)
+"""Rooms of the runtime, from the ground up; each may import itself and those before it."""
+
+INTERFACES = 13
+"""Modules of the runtime that the compiler may know at most."""
+
+ENTRIES = 22
+"""Files and folders of the runtime at most."""
+
+ENGINE_TABLES = (RUNTIME / "artifact" / "engines.py", COMPILER / "artifact" / "engines.py")
+"""The only files that may compare names of engines."""
 
 THIRD_PARTY = {
     "parsing": {"lark"},
     "text": {"lark"},
     "idl": {"lark"},
     "codegen": {"jinja2"},
-    "artifact": {"platformdirs"},
     "hatch": {"hatchling", "packaging"},  # where hatchling is, packaging is
     "bench": {"rich"},
     "graph": {"rich"},  # how wide texts are
@@ -70,7 +86,7 @@ def test_the_runtime_stands_alone() -> None:
             assert name.split(".")[0] in allowed, f"{path}:{line}: {name}"
 
 
-def test_wasmtime_is_named_in_the_backend_only() -> None:
+def test_wasmtime_is_named_in_its_wrapper_only() -> None:
     for path in files(RUNTIME):
         if RUNTIME / "wasm" not in path.parents:
             names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]
@@ -110,6 +126,80 @@ def test_stages_import_earlier_stages(stage: str) -> None:
                 assert name.split(".")[0] in outside, f"{path}:{line}: {name}"
             else:
                 assert stage == "cli" or name.startswith("marine_gen._version"), f"{path}:{line}: {name}"
+
+
+@pytest.mark.parametrize("stage", ["text", "idl"])
+def test_both_languages_are_siblings(stage: str) -> None:
+    other = "idl" if stage == "text" else "text"
+    for path in files(COMPILER / stage):
+        names = [name for _, name in imported(path, stage) if name.startswith(f"marine_gen.{other}")]
+        assert names == [], path
+
+
+def test_every_room_has_its_place() -> None:
+    entries = {path.stem for path in RUNTIME.iterdir() if path.name not in ("__init__.py", "py.typed", "__pycache__")}
+    assert entries <= set(ROOMS)
+    assert len(entries) + 2 <= ENTRIES
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_rooms_below(room: str) -> None:
+    folder = RUNTIME / room
+    if not folder.is_dir() and not folder.with_suffix(".py").is_file():
+        pytest.skip("not there yet")
+    below = {f"marine_runtime.{name}" for name in ROOMS[: ROOMS.index(room) + 1]}
+    for path in files(folder):
+        for line, name in imported(path, room):
+            if name.split(".")[0] == "marine_runtime":
+                assert ".".join(name.split(".")[:2]) in below, f"{path}:{line}: {name}"
+
+
+def test_files_of_the_runtime_import_each_other_directly() -> None:
+    """The list of a room is for others; inside the runtime it would only hide which file needs which."""
+    # The lists of these are interfaces for the runtime too, and what users import.
+    allowed = {"marine_runtime.wasm", "marine_runtime.wasi", "marine_runtime.pool"}
+    for path in files(RUNTIME):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (RUNTIME.parent / str(node.module).replace(".", "/")).is_dir():
+                names = [RUNTIME.parent / str(node.module).replace(".", "/") / f"{item.name}.py" for item in node.names]
+                assert node.module in allowed or all(name.is_file() for name in names), f"{path}:{node.lineno}"
+
+
+def test_the_compiler_knows_few_modules_of_the_runtime() -> None:
+    found = set()
+    for path in files(COMPILER):
+        for _, name in imported(path, "marine_gen"):
+            if name.split(".")[0] == "marine_runtime":
+                place = RUNTIME.parent / name.replace(".", "/")
+                inside = place.is_dir() or place.with_suffix(".py").is_file()
+                found.add(name if inside and name != "marine_runtime.tracing" else name.rpartition(".")[0] or name)
+    assert len(found) <= INTERFACES, sorted(found)
+
+
+def test_public_classes_have_names_of_their_own() -> None:
+    places: dict[str, list[str]] = {}
+    for package in (COMPILER, RUNTIME):
+        for path in files(package):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_engines_are_told_apart_in_their_tables_only() -> None:
+    names = set(ENGINES)
+    for package in (COMPILER, RUNTIME):
+        for path in files(package):
+            if path in ENGINE_TABLES:
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                compared: list[ast.AST] = []
+                if isinstance(node, ast.Compare):
+                    compared = [node.left, *node.comparators]
+                elif isinstance(node, ast.MatchValue):
+                    compared = [node.value]
+                said = {leaf.value for item in compared for leaf in ast.walk(item) if isinstance(leaf, ast.Constant)}
+                assert not said & names, f"{path}:{getattr(node, 'lineno', 0)}"
 
 
 @pytest.mark.parametrize("package", [COMPILER, RUNTIME], ids=lambda path: path.name)

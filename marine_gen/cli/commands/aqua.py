@@ -1,4 +1,4 @@
-"""`marine-gen aqua`: a module's interface in the language Aqua (spec marine-runtime §8.1)."""
+"""`marine-gen aqua`: a module's interface in the language Aqua."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marine_gen.console.output import write_text
 from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
-    from marine_runtime.service.interface import ModuleInterface
+    from marine_runtime import ModuleInterface
 
 
 @click.command(
@@ -92,7 +92,7 @@ def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> 
 
 def _dependencies_first(interface: ModuleInterface) -> list[int]:
     """The exported records, each behind those that it mentions, starting from them by name."""
-    from marine_gen.reflect.description import record_of
+    from marine_runtime.types import record_in
 
     order: dict[int, None] = {}
     visited: set[int] = set()
@@ -104,6 +104,6 @@ def _dependencies_first(interface: ModuleInterface) -> list[int]:
             order[pending.pop()] = None
             continue
         visited.add(index)
-        mentioned = [record_of(item.type) for item in interface.records[index].fields]
+        mentioned = [record_in(item.type) for item in interface.records[index].fields]
         pending += [inner for inner in reversed(mentioned) if inner is not None and inner not in visited]
     return list(order)

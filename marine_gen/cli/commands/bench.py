@@ -13,8 +13,9 @@ from marine_gen.cli.options import FILE, examples, host_file_option
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.interrupt import interruptible
-from marine_gen.console.output import counted, write_json, write_table
+from marine_gen.console.output import counted, write_json
 from marine_gen.console.report import clean, warn
+from marine_gen.console.timings import ratios, show_timings
 
 if TYPE_CHECKING:
     from marine_gen.bench import Candidate, Timing
@@ -120,15 +121,8 @@ def _warn(candidates: Sequence[Candidate]) -> None:
         warn("the fast call layer can't be used here; `marine-gen doctor` says why")
 
 
-def _ratios(timing: Timing, timings: Sequence[Timing]) -> tuple[float, float]:
-    from marine_gen.bench import BASELINE, PUBLIC_BASELINE
-
-    by_name = {item.name: item for item in timings}
-    return timing.speedup_over(by_name[PUBLIC_BASELINE]), timing.speedup_over(by_name[BASELINE])
-
-
 def _result(candidate: Candidate, timing: Timing, timings: Sequence[Timing]) -> dict[str, Any]:
-    to_public, to_fast = _ratios(timing, timings)
+    to_public, to_fast = ratios(timing, timings)
     return {
         "name": candidate.name,
         "engine": candidate.engine,
@@ -140,15 +134,3 @@ def _result(candidate: Candidate, timing: Timing, timings: Sequence[Timing]) -> 
         "calls_per_sample": timing.calls,
         "samples": list(timing.samples),
     }
-
-
-def show_timings(timings: Sequence[Timing]) -> None:
-    """Print a table of what was measured."""
-    from marine_gen.bench.measure import format_time
-
-    columns = ("engine", "median", "minimum", "× public interpreter", "× fast interpreter")
-    rows = []
-    for timing in timings:
-        ratios = [f"{ratio:.2f}" for ratio in _ratios(timing, timings)]
-        rows.append((timing.name, format_time(timing.median), format_time(timing.minimum), *ratios))
-    write_table(columns, rows, numbers=columns[1:])

@@ -46,7 +46,7 @@ def command(targets: tuple[Path, ...], output: Path | None, engine: str | None, 
 
 def _source(targets: tuple[Path, ...]) -> Source:
     from marine_gen.artifact import read_target, read_wasm_files
-    from marine_runtime.errors import ConfigError
+    from marine_runtime import ConfigError
 
     for target in targets:
         if target.is_dir():

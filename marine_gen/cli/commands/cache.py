@@ -48,8 +48,8 @@ def command(clear: bool) -> None:
 
 
 def _describe(entry: Path) -> tuple[str, str]:
-    from marine_runtime.artifact.manifest import read_manifest
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
+    from marine_runtime.artifact import read_manifest
 
     try:
         manifest = read_manifest(entry)

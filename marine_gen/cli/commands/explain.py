@@ -1,4 +1,4 @@
-"""`marine-gen explain`: what an adapter does and what it was compiled to."""
+"""`marine-gen explain`: the steps of an adapter, and the code that it was compiled to."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, engine_option, examples
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples
 from marine_gen.console.inputs import read_inputs
-from marine_gen.console.output import console, is_terminal, write_table, write_text
-from marine_gen.console.report import clean
+from marine_gen.console.output import write_table
 
 if TYPE_CHECKING:
-    from marine_gen.inspect.views import Subject, View
+    from marine_gen.inspect.views import Subject
     from marine_gen.ir import AdapterIR
-
-_GAP = 3
 
 
 @click.command(
@@ -33,15 +30,20 @@ _GAP = 3
 @click.argument("words", metavar="[ADAPTER]", nargs=-1)
 @engine_option
 def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
-    """Show the instructions of an adapter, its intermediate representation and the code that runs in its place.
+    """Show the instructions of an adapter, its intermediate representation and all code that runs in its place.
+
+    That is the code of the default engine, or of the one that `--engine` names, with every helper that it calls, in
+    Python and in Wasm. `Paths` says which calls take which way through it.
 
     TARGET is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
     a directory that `build` wrote.
     ADAPTER is FUNCTION or MODULE.FUNCTION for an exported function, `import NAMESPACE.NAME` for an imported one;
     without it the adapters are listed.
     """
+    from marine_gen.artifact import BACKENDS
     from marine_gen.inspect.check import compile_input
-    from marine_gen.inspect.views import CLOSURES, Subject, views
+    from marine_gen.inspect.show import show, title_of
+    from marine_gen.inspect.views import Subject, views
 
     service = [compile_input(item) for item in read_inputs(target)]
     everything = [
@@ -53,7 +55,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     for number, subject in enumerate(_find(everything, " ".join(words), target)):
         if number:
             click.echo()
-        show(title_of(subject), list(views(subject, engine or CLOSURES)))
+        show(title_of(subject), list(views(subject, BACKENDS[engine or default_engine()].form)))
 
 
 def _list(subjects: Sequence[Subject]) -> None:
@@ -66,7 +68,7 @@ def _list(subjects: Sequence[Subject]) -> None:
 
 def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Subject]:
     """The adapters of that name; there are several when modules share function names."""
-    from marine_runtime.errors import ArgumentError
+    from marine_runtime import ArgumentError
 
     found = [
         subject
@@ -82,51 +84,3 @@ def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Su
 def _name(adapter: AdapterIR) -> str:
     """As the command line names it."""
     return adapter.function if adapter.side.value == "export" else f"import {adapter.function}"
-
-
-def title_of(subject: Subject) -> str:
-    """What the parts of an adapter are shown under."""
-    adapter = subject.adapter
-    return clean(f"module {subject.module.name}, {adapter.side.value} adapter of {adapter.function}")
-
-
-def show(title: str, parts: Sequence[View]) -> None:
-    """Print the parts of an adapter under a title: one after the other, on a terminal in columns where they fit."""
-    if is_terminal():
-        _draw(title, parts)
-        return
-    sections = [f"{part.title}\n" + "".join(f"  {line}".rstrip() + "\n" for line in _lines(part)) for part in parts]
-    write_text(f"{title}\n\n" + "\n".join(sections))
-
-
-def _lines(part: View) -> list[str]:
-    return [clean(line) for line in part.text.split("\n")]
-
-
-def _draw(title: str, parts: Sequence[View]) -> None:
-    """On a terminal: in columns when they fit, one after the other when they do not."""
-    from rich.console import Group, RenderableType
-    from rich.syntax import Syntax
-    from rich.table import Table
-    from rich.text import Text
-
-    screen = console()
-
-    def render(part: View) -> RenderableType:
-        body = Syntax("\n".join(_lines(part)), part.language, background_color="default")
-        return Group(Text(part.title, style="bold underline"), body)
-
-    screen.print(Text(title, style="bold"))
-    screen.print()
-    widths = [max(map(len, [part.title, *_lines(part)])) for part in parts]
-    if sum(widths) + _GAP * (len(widths) - 1) > screen.width:
-        for position, part in enumerate(parts):
-            if position:
-                screen.print()
-            screen.print(render(part), soft_wrap=True)
-        return
-    columns = Table.grid(padding=(0, _GAP))
-    for width in widths:
-        columns.add_column(min_width=width, no_wrap=True)
-    columns.add_row(*map(render, parts))
-    screen.print(columns)

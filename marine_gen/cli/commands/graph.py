@@ -44,23 +44,24 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
     """
     if output is not None and output.suffix.lower() not in _FORMATS:
         raise click.BadParameter(f"the file must end in .svg or .html, not in {output.suffix!r}", param_hint="-o")
-    from marine_gen.artifact import compile_service, read_target
+    from marine_gen.artifact import BACKENDS, compile_service, read_target
     from marine_gen.artifact.target import read_built
     from marine_gen.graph import Costs, build_graph, measure, render_html, render_svg
     from marine_gen.inspect.views import Subject, Written, views
-    from marine_runtime.config.model import ServiceConfig
+    from marine_runtime import ServiceConfig
 
     with interruptible():
         source = read_built(target) if target.is_dir() else read_target(target)
         compiled = compile_service(source)
         chosen = engine or default_engine()
+        form = BACKENDS[chosen].form
         page = output is not None and output.suffix.lower() != ".svg"
         service = [(item.ir, item.digest) for item in compiled]
         written = Written()
 
         def excerpts(position: int, adapter: AdapterIR) -> Sequence[tuple[str, str]]:
             return [
-                (view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), chosen, written)
+                (view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), form, written)
             ]
 
         costs = measure(compiled, chosen) if measured else Costs({}, "")

@@ -140,7 +140,7 @@ def header(interface: Path, output: Path) -> None:
 def new(name: str, output: Path) -> None:
     """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten."""
     from marine_gen.guest import new_guest
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     files = new_guest(name)
     for file in files:
@@ -153,7 +153,7 @@ def new(name: str, output: Path) -> None:
 
 
 def _make_folder(path: Path) -> None:
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     try:
         path.mkdir(parents=True, exist_ok=True)

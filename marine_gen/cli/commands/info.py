@@ -1,4 +1,4 @@
-"""`marine-gen info`: versions and manifest of a module (spec marine-runtime §8.4)."""
+"""`marine-gen info`: versions and manifest of a module."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def command(file: Path, as_json: bool) -> None:
     """Print the interface types version, the SDK version and the manifest of a Wasm module."""
     from marine_gen.binary import extract
     from marine_gen.diagnostics import DiagnosticError
-    from marine_gen.wasm import find_sdk_version, read_manifest
+    from marine_gen.wasm import find_sdk_version, read_manifest, scanned
 
-    wasm = read_bytes(file)
+    content = read_bytes(file)
     try:
+        wasm = scanned(content)
         it_version = extract(wasm).version
         sdk = find_sdk_version(wasm)
         manifest = read_manifest(wasm)

@@ -1,4 +1,4 @@
-"""`marine-gen interface`: what a service offers to callers (spec marine-runtime §7.7)."""
+"""`marine-gen interface`: the exported functions of a service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marine_gen.console.output import write_json, write_text
 from marine_gen.console.report import clean
 
 if TYPE_CHECKING:
-    from marine_runtime.service.interface import Interface, ModuleInterface
+    from marine_runtime import Interface, ModuleInterface
     from marine_runtime.types import Field
 
 
@@ -35,7 +35,7 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.idl import print_description
     from marine_gen.reflect.description import describe_module, module_interface
-    from marine_runtime.service.interface import Interface
+    from marine_runtime import Interface
 
     if as_json and idl:
         raise click.UsageError("--json and --idl exclude each other")

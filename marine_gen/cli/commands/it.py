@@ -1,4 +1,4 @@
-"""`marine-gen it`: the adapters of a module as text (spec marine-runtime §8.5)."""
+"""`marine-gen it`: the adapters of a module as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`marine-gen repl`: commands for a running service, from a terminal or a pipe (spec marine-runtime §9)."""
+"""`marine-gen repl`: commands for a running service, from a terminal or a pipe."""
 
 from __future__ import annotations
 

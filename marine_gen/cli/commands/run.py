@@ -59,7 +59,7 @@ def command(
     arguments: an array by position, or an object by name; `-` reads it from stdin.
     """
     from marine_gen.artifact import load
-    from marine_runtime.tracing.recorder import tracing
+    from marine_runtime import LoadOptions, tracing
 
     if as_json and not stats:
         raise click.UsageError("--json is about --stats: a result is JSON anyway")
@@ -69,17 +69,17 @@ def command(
         interruptible(),
         logging_to_stderr(log_level),
         tracing(trace_file) if trace_file else nullcontext() as tracer,
-        load(
-            target,
-            engine=engine or default_engine(),
-            host_functions=host_functions,
-            call_layer=call_layer,
-            cache=not no_cache,
-            trace=tracer,
-            collect_statistics=stats,
-            **Limits(timeout, fuel, memory_limit).options(target),
-        ) as service,
-        reporting(service, wanted=stats, as_json=as_json),
     ):
-        result = service.call_json(*choose_function(service, function), text)
+        options: LoadOptions = {
+            **Limits(timeout, fuel, memory_limit).options(target),
+            "host_functions": host_functions,
+            "call_layer": call_layer,
+            "trace": tracer,
+            "collect_statistics": stats,
+        }
+        with (
+            load(target, engine=engine or default_engine(), cache=not no_cache, **options) as service,
+            reporting(service, wanted=stats, as_json=as_json),
+        ):
+            result = service.call_json(*choose_function(service, function), text)
     write_text(f"{result}\n")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from marine_gen.cli.limits import Limits as ServiceLimits
-from marine_gen.cli.limits import limit_options
+from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
 from marine_gen.console.report import say
 
@@ -87,16 +86,16 @@ def command(
         from marine_gen.serve.server import Address, check_exposure, run
     except ModuleNotFoundError as error:
         raise ConfigError(f"`{error.name}` is not installed: install `marine-gen[serve]`") from None
-    from marine_gen.serve.settings import Access, Limits, Settings
+    from marine_gen.serve.settings import Access, ServeLimits, Settings
 
-    options = ServiceLimits(timeout, fuel, memory_limit).options(target)
+    options = Limits(timeout, fuel, memory_limit).options(target)
     del options["timeout"]  # that of calls; loading has its own
-    defaults = Limits()
+    defaults = ServeLimits()
     settings = Settings(
         target=target,
         options={**options, "engine": engine or default_engine()},
         host_file=host_file,
-        limits=Limits(
+        limits=ServeLimits(
             body=max_body,
             timeout=timeout or defaults.timeout,
             connections=max_connections,

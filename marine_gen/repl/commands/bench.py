@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from marine_gen.repl.command import CALL_WORDS, Command
 from marine_gen.repl.failure import because
 from marine_gen.repl.reading import refuse_rest, take_function, take_json
-from marine_gen.repl.registry import CALL_WORDS, Command
 from marine_gen.repl.session import Session
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
 
 _ROUNDS = 5
 _MIN_TIME = 0.05  # seconds
@@ -14,7 +14,7 @@ _MIN_TIME = 0.05  # seconds
 
 def _bench(session: Session, rest: str) -> None:
     from marine_gen.bench import compare, describe_machine, open_candidates
-    from marine_gen.cli.commands.bench import show_timings
+    from marine_gen.console.timings import show_timings
 
     module, function, rest = take_function(rest)
     arguments, rest = take_json(rest, "args")

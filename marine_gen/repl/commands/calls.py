@@ -1,15 +1,15 @@
-"""The command that calls functions (spec marine-runtime §9.3)."""
+"""The command that calls functions."""
 
 from __future__ import annotations
 
+from marine_gen.repl.command import CALL_WORDS, Command
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.parameters import call_parameters
-from marine_gen.repl.places import place_of
+from marine_gen.repl.positions import position_of
 from marine_gen.repl.reading import marked, read_json, take_function, take_json
-from marine_gen.repl.registry import CALL_WORDS, Command
 from marine_gen.repl.session import Session
 from marine_gen.repl.spelling import duration, pretty
-from marine_runtime.errors import ArgumentError, CallTimeoutError
+from marine_runtime import ArgumentError, CallTimeoutError
 
 _NO_RESULT = "-nr"
 
@@ -52,8 +52,8 @@ def _refused(session: Session, module: str, function: str, arguments: str, error
     """The failure of a call whose arguments do not fit, with a caret under the place when that is known."""
     failure = because("call failed with", error)
     interface = session.service.interface.modules[module]
-    place = place_of(error.path, arguments, interface.functions[function], interface.records)
-    return failure if place is None else CommandError(marked(str(failure), arguments, place))
+    position = position_of(error.path, arguments, interface.functions[function], interface.records)
+    return failure if position is None else CommandError(marked(str(failure), arguments, position))
 
 
 CALL = Command(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
 if TYPE_CHECKING:
@@ -15,33 +15,36 @@ if TYPE_CHECKING:
 
 
 def _explain(session: Session, rest: str) -> None:
-    from marine_gen.cli.commands.explain import show, title_of
+    from marine_gen.artifact import BACKENDS
+    from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, EXPLAIN)
     if subject is None:
         raise CommandError("Function name should be specified")
-    show(title_of(subject), list(views(subject, session.engine)))
+    show(title_of(subject), list(views(subject, BACKENDS[session.engine].form)))
 
 
 def _source(session: Session, rest: str) -> None:
-    from marine_gen.inspect.views import CLOSURES, views
+    from marine_gen.artifact import AdapterForm
+    from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, SOURCE)
     if subject is None:
         module, _ = take_word(rest)
         session.output.data(session.work.compiled[_position(session, module)].generate().source)
         return
-    session.output.data(_part(list(views(subject, CLOSURES)), "Python"))
+    session.output.data(_part(list(views(subject, AdapterForm.PYTHON)), "Python"))
 
 
 def _wat(session: Session, rest: str) -> None:
+    from marine_gen.artifact import AdapterForm
     from marine_gen.artifact.fuse import fuse
-    from marine_gen.inspect.views import FUSED, views
+    from marine_gen.inspect.views import views
 
     subject = _subject(session, rest, WAT)
     if subject is not None:
-        session.output.data(_part(list(views(subject, FUSED)), "Wasm"))
+        session.output.data(_part(list(views(subject, AdapterForm.WASM)), "Wasm"))
         return
     module, _ = take_word(rest)
     fused = fuse(session.work.compiled)[_position(session, module)]
@@ -53,7 +56,7 @@ def _wat(session: Session, rest: str) -> None:
 def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     """The adapter that a command line names: `module function`, or `module namespace.function` for an import."""
     from marine_gen.inspect.views import Subject
-    from marine_runtime.config.model import did_you_mean
+    from marine_runtime.messages import suggestion
 
     module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)
@@ -67,7 +70,7 @@ def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     for adapter in adapters:
         if adapter.function == function:
             return Subject([(item.ir, item.digest) for item in compiled], position, adapter)
-    hint = did_you_mean(function, [adapter.function for adapter in adapters])
+    hint = suggestion(function, [adapter.function for adapter in adapters])
     raise CommandError(f"function with name `{function}` is missing{hint}")
 
 

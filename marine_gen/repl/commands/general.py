@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.reading import refuse_rest, take_word
-from marine_gen.repl.registry import Command, Word, by_name, help_text
+from marine_gen.repl.registry import by_name, help_text
 from marine_gen.repl.session import Session
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.reading import refuse_rest, take_named
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
 
 

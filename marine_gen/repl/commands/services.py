@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import Session
-from marine_runtime.config.model import ModuleConfig
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError, ModuleConfig
 
 
 def _new(session: Session, rest: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.reading import refuse_rest, take_word
-from marine_gen.repl.registry import Command, Word
 from marine_gen.repl.session import LONGEST_TIMEOUT, Session
 from marine_gen.repl.spelling import duration
-from marine_runtime.config.model import did_you_mean
-from marine_runtime.errors import MarineError
+from marine_runtime import MarineError
+from marine_runtime.messages import suggestion
 
 
 def _engine(session: Session, rest: str) -> None:
@@ -22,7 +22,7 @@ def _engine(session: Session, rest: str) -> None:
         session.output.data(f"{session.engine}, {session.service.call_layer} calls", "engine: ")
         return
     if name not in ENGINES:
-        raise CommandError(f"there is no engine `{name}`{did_you_mean(name, ENGINES)}; there is: {', '.join(ENGINES)}")
+        raise CommandError(f"there is no engine `{name}`{suggestion(name, ENGINES)}; there is: {', '.join(ENGINES)}")
     try:
         elapsed = session.reload(name)
     except MarineError as error:

@@ -1,1 +1,54 @@
-"""The contract between the linker and the engines, and the adapter code that is not generated."""
+"""The contract between the linker and the engines, and the adapter code that is not generated.
+
+What is listed here is the interface for the compiler; files of the runtime import each other directly.
+"""
+
+from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Glue, ImportAdapter, Link
+from marine_runtime.adapters.entry import make_entry
+from marine_runtime.adapters.helpers import out_of_range
+from marine_runtime.adapters.loader import GeneratedGlue
+from marine_runtime.adapters.staging import (
+    BATCH_ARGUMENTS,
+    BATCH_DONE,
+    BATCH_RESIDENT,
+    DATA,
+    DIRECT,
+    FAULT_KIND,
+    FAULT_VALUES,
+    KEPT,
+    MAX_MODULES,
+    MAX_SITES,
+    ORDINAL_SHIFT,
+    STACK_TOP,
+    Fault,
+)
+from marine_runtime.calls.guard import INLINE_CALL
+from marine_runtime.calls.sites import attach
+
+__all__ = [
+    "BATCH_ARGUMENTS",
+    "BATCH_DONE",
+    "BATCH_RESIDENT",
+    "DATA",
+    "DIRECT",
+    "FAULT_KIND",
+    "FAULT_VALUES",
+    "INLINE_CALL",
+    "KEPT",
+    "MAX_MODULES",
+    "MAX_SITES",
+    "ORDINAL_SHIFT",
+    "STACK_TOP",
+    "BoundAdapters",
+    "Codec",
+    "Fault",
+    "FusedModules",
+    "GeneratedGlue",
+    "Glue",
+    "ImportAdapter",
+    "Link",
+    "attach",
+    "make_entry",
+    "out_of_range",
+]

@@ -9,19 +9,31 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
 
+from marine_runtime.abi.helpers import BYTES_TAG
+from marine_runtime.abi.layout import (
+    MAX_RECORD_DEPTH,
+    Body,
+    Bytes,
+    Flat,
+    Kind,
+    List,
+    OutOfLine,
+    Shape,
+    Struct,
+    Text,
+    record_body,
+    shape,
+)
 from marine_runtime.errors import CallError
-from marine_runtime.types import Array, IType, Prim, Record, Records, body_size, is_bytes, layout
-from marine_runtime.wasm.api import Memory
-from marine_runtime.wording import counted
+from marine_runtime.messages import counted
+from marine_runtime.types import IType, Prim, Records
+from marine_runtime.wasm.memory import Memory
 
 Allocate = Callable[[int, int], int]
 """`allocate(size in bytes, element tag) -> address`."""
-
-MAX_RECORD_DEPTH = 128
-"""Records nested deeper than this are refused; a guest could otherwise tie a knot of pointers."""
 
 _MAX_BLOCK = 2**32 - 1
 
@@ -60,6 +72,7 @@ class Codec:
         self._meter = memory.meter
         self._records = records
         self._allocate = allocate
+        self._bodies: dict[int, Body] = {}
 
     # Lifting: memory to value
 
@@ -73,13 +86,30 @@ class Codec:
 
     def lift_array(self, element: IType, ptr: int, count: int, path: str = "$") -> Any:
         """`count` elements; a list, or bytes for elements of type u8."""
+        if element is Prim.U8:
+            return self.lift_bytes(ptr, count, path)
         self._meter.start()
-        return self._array(element, ptr, count, path, 0, part=False)
+        return self._list(shape(element), ptr, count, path, 0, part=False)
 
     def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
         """The fields of record `identifier`, in order. The whole body must be inside the memory."""
         self._meter.start()
         return self._record(identifier, ptr, path, 0, part=False)
+
+    def lift(self, part: OutOfLine, cells: Sequence[int], path: str = "$") -> Any:
+        """The value that `cells` lead to: a pointer and, except for records, a length."""
+        match part:
+            case Text():
+                return self.lift_string(cells[0], cells[1], path)
+            case Bytes():
+                return self.lift_bytes(cells[0], cells[1], path)
+            case List(element=element):
+                self._meter.start()
+                return self._list(element, cells[0], cells[1], path, 0, part=False)
+            case Struct(id=identifier):
+                return self.lift_record(identifier, cells[0], path)
+            case _:
+                assert_never(part)
 
     @staticmethod
     def _text(data: bytes, path: str) -> str:
@@ -96,47 +126,50 @@ class Codec:
         self._meter.pay(size)
         return data
 
-    def _array(self, element: IType, ptr: int, count: int, path: str, depth: int, *, part: bool = True) -> Any:
-        if element is Prim.U8:
-            return self._bytes(ptr, count, path) if part else self.lift_bytes(ptr, count, path)
-        slot = layout(element)
+    def _list(self, element: Shape, ptr: int, count: int, path: str, depth: int, *, part: bool = True) -> list[Any]:
+        slot = element.layout
         body = self._read(ptr, slot.size * count, path) if count else b""
         if part:
             self._meter.pay(len(body))
-        if element is Prim.BOOLEAN:
-            return list(map(bool, body))
-        if slot.code:
-            return array(slot.code, body).tolist()
+        if isinstance(element, Flat):
+            return _unpacked(element, body)
         return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
     def _record(self, identifier: int, ptr: int, path: str, depth: int, *, part: bool = True) -> tuple[Any, ...]:
         if depth >= MAX_RECORD_DEPTH:
             raise too_deep()
-        record = self._records[identifier]
-        body = self._read(ptr, body_size(record), path)
+        record = self._body(identifier)
+        body = self._read(ptr, record.size, path)
         if part:
             self._meter.pay(len(body))
         values = []
-        offset = 0
-        for item in record.fields:
-            values.append(self._lift_slot(item.type, body, offset, f"{path}.{item.name}", depth + 1))
-            offset += layout(item.type).size
+        for cell in record.cells:
+            value = self._lift_slot(cell.shape, body, cell.offset, f"{path}.{cell.name}", depth + 1)
+            values.append(value)  # in a comprehension, every level of nesting would take one more frame
         return tuple(values)
 
-    def _lift_slot(self, ty: IType, body: bytes, offset: int, path: str, depth: int) -> Any:
-        """The value whose array slot or record field stands at `offset` of `body`."""
-        if code := layout(ty).code:
-            return struct.unpack_from("<" + code, body, offset)[0]
-        if isinstance(ty, Record):
-            (ptr,) = struct.unpack_from("<I", body, offset)
-            return self._record(ty.id, ptr, path, depth)
-        ptr, size = struct.unpack_from("<II", body, offset)
-        if ty is Prim.STRING:
-            return self._text(self._bytes(ptr, size, path), path)
-        if is_bytes(ty):
-            return self._bytes(ptr, size, path)
-        assert isinstance(ty, Array)
-        return self._array(ty.element, ptr, size, path, depth)
+    def _body(self, identifier: int) -> Body:
+        known = self._bodies.get(identifier)
+        if known is None:
+            known = self._bodies[identifier] = record_body(self._records[identifier])
+        return known
+
+    def _lift_slot(self, slot: Shape, body: bytes, offset: int, path: str, depth: int) -> Any:
+        """The value whose array slot or record field is at `offset` of `body`."""
+        cells = struct.unpack_from(f"<{slot.layout.format}", body, offset)
+        match slot:
+            case Flat():
+                return cells[0]
+            case Struct(id=identifier):
+                return self._record(identifier, cells[0], path, depth)
+            case Text():
+                return self._text(self._bytes(cells[0], cells[1], path), path)
+            case Bytes():
+                return self._bytes(cells[0], cells[1], path)
+            case List(element=element):
+                return self._list(element, cells[0], cells[1], path, depth)
+            case _:
+                assert_never(slot)
 
     def _read(self, ptr: int, size: int, path: str) -> bytes:
         try:
@@ -164,46 +197,56 @@ class Codec:
 
     def lower_bytes(self, data: bytes) -> tuple[int, int]:
         """Allocate and write; gives (ptr, size). Empty bytes allocate 0 bytes."""
-        return self.store_bytes(self._allocate(len(data), 1), data)
+        return self.store_bytes(self._allocate(len(data), BYTES_TAG), data)
 
     def lower_array(self, element: IType, values: Any) -> tuple[int, int]:
         """Allocate and write; gives (ptr, element count). An empty list allocates nothing.
 
         The outer block is allocated before what its elements refer to.
         """
-        if element is Prim.U8:
-            return self.lower_bytes(values)
-        if not values:
-            return 0, 0
-        slot = layout(element)
-        ptr = self._new_block(slot.size * len(values), slot.tag)
-        if slot.code:
-            body = struct.pack(f"<{len(values)}{slot.code}", *_rounded(element, values))
-        else:
-            body = b"".join([self._lower_slot(element, value) for value in values])
-        self._memory.write(ptr, body)
-        return ptr, len(values)
+        return self.lower_bytes(values) if element is Prim.U8 else self._lower_list(shape(element), values)
 
     def lower_record(self, identifier: int, values: tuple[Any, ...]) -> int:
         """Write the fields' own blocks, then allocate and write the body; gives its address."""
-        record = self._records[identifier]
-        body = b"".join([self._lower_slot(item.type, value) for item, value in zip(record.fields, values, strict=True)])
-        ptr = self._new_block(len(body), 1)
+        record = self._body(identifier)
+        cells: list[Any] = []
+        for cell, value in zip(record.cells, values, strict=True):
+            cells += self.lower(cell.shape, value)
+        body = struct.pack(f"<{record.format}", *cells)
+        ptr = self._new_block(len(body), BYTES_TAG)
         self._memory.write(ptr, body)
         return ptr
 
-    def _lower_slot(self, ty: IType, value: Any) -> bytes:
-        """What an array slot or record field holds for `value`, after its own blocks are written."""
-        if code := layout(ty).code:
-            return struct.pack("<" + code, *_rounded(ty, [value]))
-        if isinstance(ty, Record):
-            return struct.pack("<I", self.lower_record(ty.id, value))
-        if ty is Prim.STRING:
-            return struct.pack("<II", *self.lower_string(value))
-        if is_bytes(ty):
-            return struct.pack("<II", *self.lower_bytes(value))
-        assert isinstance(ty, Array)
-        return struct.pack("<II", *self.lower_array(ty.element, value))
+    def _lower_list(self, element: Shape, values: list[Any]) -> tuple[int, int]:
+        if not values:
+            return 0, 0
+        slot = element.layout
+        ptr = self._new_block(slot.size * len(values), slot.tag)
+        if isinstance(element, Flat):
+            body = struct.pack(f"<{len(values)}{slot.format}", *_rounded(element, values))
+        else:
+            cells: list[int] = []
+            for value in values:
+                cells += self.lower(element, value)
+            body = struct.pack(f"<{len(cells)}I", *cells)
+        self._memory.write(ptr, body)
+        return ptr, len(values)
+
+    def lower(self, part: Shape, value: Any) -> Sequence[Any]:
+        """Allocate and write what is out of line; gives what the value's slot holds."""
+        match part:
+            case Flat():
+                return _rounded(part, [value])
+            case Struct(id=identifier):
+                return (self.lower_record(identifier, value),)
+            case Text():
+                return self.lower_string(value)
+            case Bytes():
+                return self.lower_bytes(value)
+            case List(element=element):
+                return self._lower_list(element, value)
+            case _:
+                assert_never(part)
 
     def _new_block(self, size: int, tag: int) -> int:
         if size > _MAX_BLOCK:
@@ -215,6 +258,44 @@ class Codec:
         return ptr
 
 
-def _rounded(ty: IType, values: Any) -> Any:
+def from_carrier(flat: Flat, raw: Any) -> Any:
+    """The value that a core value stands for. Narrow integers are truncated, as the reference does (Appendix C)."""
+    match flat.kind:
+        case Kind.BOOLEAN:
+            return raw != 0
+        case Kind.SIGNED:
+            low = raw & (1 << flat.bits) - 1
+            return low - (1 << flat.bits) if low >> flat.bits - 1 else low
+        case Kind.UNSIGNED:
+            return raw & (1 << flat.bits) - 1
+        case Kind.FLOAT:
+            return raw
+        case _:
+            assert_never(flat.kind)
+
+
+def to_carrier(flat: Flat, value: Any) -> Any:
+    """The core value that carries `value`."""
+    match flat.kind:
+        case Kind.BOOLEAN:
+            return int(value)
+        case Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return value
+        case _:
+            assert_never(flat.kind)
+
+
+def _unpacked(flat: Flat, body: bytes) -> list[Any]:
+    """The elements of an array of flat values."""
+    match flat.kind:
+        case Kind.BOOLEAN:
+            return list(map(bool, body))
+        case Kind.SIGNED | Kind.UNSIGNED | Kind.FLOAT:
+            return array(flat.layout.format, body).tolist()
+        case _:
+            assert_never(flat.kind)
+
+
+def _rounded(flat: Flat, values: list[Any]) -> Sequence[Any]:
     """F32 values that `struct` can pack: it refuses what rounds to infinity, which interface types do not."""
-    return array("f", values) if ty is Prim.F32 else values
+    return array("f", values) if flat.prim is Prim.F32 else values

@@ -1,4 +1,4 @@
-"""Entries: what a user calls. Arguments are checked, the door is guarded, errors get their places.
+"""Entries: the functions that users call. They check arguments, admit one call at a time and place errors.
 
 Generated glue has its own entries, specialised for each signature; these serve engines without generated code. Both
 raise the same errors.
@@ -12,7 +12,6 @@ from typing import Any
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
-from marine_runtime.errors import CallError
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Binder
 from marine_runtime.values.records import to_public
@@ -32,17 +31,8 @@ def make_entry(
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         values = bind(args, kwargs)
-        guard.enter()
-        try:
+        with guard.call():
             result = adapter(*values)
-        except CallError as error:
-            located = guard.explain(error)
-            raise located from located.__cause__
-        except BaseException:
-            guard.failed = True
-            raise
-        finally:
-            guard.leave()
         return publish(result) if publish else result
 
     entry.__name__ = entry.__qualname__ = name

@@ -1,4 +1,4 @@
-"""Loading generated glue, for the engines `fused` and `closures`."""
+"""Loading generated glue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from marine_runtime.adapters.staging import step_info
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
 
-_REQUIRED = ("bind", "RECORDS", "IMPORTS")
+_BIND, _RECORDS, _IMPORTS = "__bind", "__records", "__imports"
+_FUSED_SITES, _FUSED_NEEDS, _FUSED_IMPORTS = "__fused_sites", "__fused_needs", "__fused_imports"
+"""The globals of a generated module that are read here."""
 
 
 class GeneratedGlue:
@@ -29,19 +31,21 @@ class GeneratedGlue:
 
     def __init__(
         self,
+        engine: str,
         module: ModuleType,
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
     ) -> None:
-        self.engine = "fused" if fused else "closures"
+        self.engine = engine
         self.fused = fused and _complete(module, plan, fused)
-        for name in _REQUIRED:
-            if not hasattr(module, name):
+        content = vars(module)
+        for name in (_BIND, _RECORDS, _IMPORTS):
+            if name not in content:
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
-        self._bind = module.bind
-        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = module.IMPORTS
-        self.record_classes: Mapping[int, type] = module.RECORDS
+        self._bind = content[_BIND]
+        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
+        self.record_classes: Mapping[int, type] = content[_RECORDS]
         self._place = f"the generated glue of module `{plan.name}`"
         if missing := self.record_classes.keys() - plan.records.keys():
             raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
@@ -57,6 +61,7 @@ class GeneratedGlue:
     @classmethod
     def from_file(
         cls,
+        engine: str,
         path: Path,
         source: str,
         plan: ModulePlan,
@@ -77,7 +82,7 @@ class GeneratedGlue:
         module = importlib.util.module_from_spec(spec)
         loader = spec.loader
         _execute(module, lambda: loader.exec_module(module))
-        glue = cls(module, plan, fused, records)
+        glue = cls(engine, module, plan, fused, records)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
         return glue
@@ -99,9 +104,10 @@ class GeneratedGlue:
 def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> FusedModules:
     """The Wasm side with the tables that the generated Python has for it."""
     try:
-        sites = tuple(step_info(row) for row in module.FUSED_SITES)
-        return replace(fused, needs=module.FUSED_NEEDS, imports=module.FUSED_IMPORTS, sites=sites)
-    except AttributeError:
+        content = vars(module)
+        sites = tuple(step_info(row) for row in content[_FUSED_SITES])
+        return replace(fused, needs=content[_FUSED_NEEDS], imports=content[_FUSED_IMPORTS], sites=sites)
+    except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
 
 

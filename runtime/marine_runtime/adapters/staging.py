@@ -21,12 +21,14 @@ from enum import IntEnum
 from struct import Struct
 from typing import Any
 
+from marine_runtime.abi.layout import Flat, shape
 from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site, TrapError
-from marine_runtime.types import Array, IType, Prim, Record
-from marine_runtime.wasm.api import CoreFunction, Memory, out_of_bounds
-from marine_runtime.wording import counted
+from marine_runtime.messages import counted
+from marine_runtime.types import IType
+from marine_runtime.wasm.api import CoreFunction
+from marine_runtime.wasm.memory import Memory, out_of_bounds
 
 FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
@@ -294,12 +296,8 @@ class Staging:
         """The glue only knows that a value is bad; the codec says what and where. The guest has not run since."""
         codec = self._codecs[row.module]()
         try:
-            if isinstance(row.type, Record):
-                codec.lift_record(row.type.id, ptr)
-            elif row.type is Prim.STRING:
-                codec.lift_string(ptr, length)
-            elif row.type is not None:
-                codec.lift_array(row.type.element if isinstance(row.type, Array) else Prim.U8, ptr, length)
+            if row.type is not None and not isinstance(value := shape(row.type), Flat):
+                codec.lift(value, (ptr, length))
         except CallError as error:
             return error
         return CallError(f"the value at address {ptr} is not a valid {row.type}")

@@ -1,1 +1,49 @@
-"""Built directories: the manifest, loading, the cache of machine code, typed packages."""
+"""Built directories: the manifest, loading, the cache of machine code, typed packages.
+
+What is listed here is the interface for the compiler; files of the runtime import each other directly.
+"""
+
+from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory
+from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
+from marine_runtime.artifact.files import BuiltModule, read_wasm
+from marine_runtime.artifact.load import load_with
+from marine_runtime.artifact.manifest import MANIFEST, FileEntry, Manifest, ModuleEntry, read_manifest
+from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.linking.context import LinkableModule
+from marine_runtime.service.handles import (
+    MODULE_MEMBERS,
+    MODULES_MEMBERS,
+    UNDECLARED,
+    Declared,
+    ModuleHandle,
+    Modules,
+)
+from marine_runtime.service.interface import Interface, ModuleInterface
+
+__all__ = [
+    "CLOSURES",
+    "CODE_FOLDER",
+    "ENGINES",
+    "FUSED",
+    "MANIFEST",
+    "MODULES_MEMBERS",
+    "MODULE_MEMBERS",
+    "UNDECLARED",
+    "BuiltModule",
+    "Declared",
+    "Engine",
+    "FileEntry",
+    "Interface",
+    "LinkableModule",
+    "Manifest",
+    "ModuleEntry",
+    "ModuleHandle",
+    "ModuleInterface",
+    "Modules",
+    "cache_directory",
+    "load_with",
+    "read_manifest",
+    "read_wasm",
+    "refuse_unknown",
+    "with_keywords",
+]

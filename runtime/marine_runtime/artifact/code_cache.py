@@ -25,7 +25,7 @@ from marine_runtime.wasm import Module, WasmRuntime
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
 
-FOLDER = "machine-code"
+CODE_FOLDER = "machine-code"
 """The folder of the cache with machine code."""
 
 _DIGEST = hashlib.sha256().digest_size
@@ -66,17 +66,22 @@ def own_directory(path: Path) -> Path | None:
     return path
 
 
-def code_directory() -> Path | None:
-    """Where machine code is kept; None when there is no safe place for it."""
+def cache_directory() -> Path | None:
+    """The user's cache directory, made when missing; None when it is not the user's own or can't be made."""
     try:
-        place = cache_place()
+        return own_directory(cache_place())
     except RuntimeError:  # the user has no home directory
         return None
-    return own_directory(place / FOLDER) if own_directory(place) else None
+
+
+def code_directory() -> Path | None:
+    """The directory with machine code; None when there is no safe place for it."""
+    place = cache_directory()
+    return None if place is None else own_directory(place / CODE_FOLDER)
 
 
 def cache_place() -> Path:
-    """The user's cache directory, which marine-gen uses as well.
+    """The place of the user's cache, which marine-gen uses as well.
 
     Raises:
         RuntimeError: the user has no home directory.

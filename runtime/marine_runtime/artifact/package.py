@@ -7,16 +7,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.abi.plan import FORMAT
+from marine_runtime.artifact.load import load
+from marine_runtime.artifact.manifest import other_format
 from marine_runtime.errors import LoadError
 from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
 from marine_runtime.service.service import Service
 
-__all__ = ["Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader", "opener"]
+__all__ = [
+    "Declared",
+    "DeclaredModule",
+    "ModuleHandle",
+    "Modules",
+    "Service",
+    "load",
+    "loader",
+    "opener",
+    "require_format",
+]
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=Service)
 T = TypeVar("T")
+
+
+def require_format(built: int, file: str) -> None:
+    """Refuse a generated package of another format, before anything else of it runs.
+
+    Raises:
+        LoadError: the package whose `__init__` is `file` was `built` in another format.
+    """
+    if built != FORMAT:
+        raise LoadError(other_format(Path(file).parent, built))
 
 
 def loader(
@@ -41,7 +63,9 @@ def opener(
     def open_pool(*args: P.args, **kwargs: P.kwargs) -> T:
         return pool(_directory(file), *args, **kwargs)
 
-    _describe(open_pool, like, 1, pool, "Open a pool of copies of the service; see `marine_runtime.pool.ServicePool`.")
+    _describe(
+        open_pool, like, 1, pool, "Open a pool of the service's instances; see `marine_runtime.pool.ServicePool`."
+    )
     return open_pool
 
 

@@ -1,70 +1,126 @@
-"""Who may enter a service: one call at a time, from the thread that owns it, while it is open (architecture §5)."""
+"""Admission of calls: one at a time, from the thread that owns the service, while it is open.
+
+The rule is written once, in `CallAdmission`, for everything that is not generated. Entries of generated glue can't
+afford its method calls; they have the same statements inline, which `INLINE_CALL` spells for the compiler.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from threading import get_ident
+from types import TracebackType
 from typing import NoReturn, TypeVar
 
 from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
+from marine_runtime.wasm.budget import Budget
 
 _Error = TypeVar("_Error", bound=BaseException)
 
+INLINE_CALL = """\
+if {guard}.busy or {get_ident}() != {guard}.owner:
+    {guard}.refuse()
+{guard}.busy = True
+try:
+    {body}
+except {CallError} as {error}:
+    {located} = {guard}.explain({error})
+    raise {located} from {located}.__cause__
+except BaseException:
+    {guard}.failed = True
+    raise
+finally:
+    {guard}.busy = False
+"""
+"""`with guard.call(): BODY` without a call. The compiler fills in the names, and `body`, one statement.
+
+A test runs both against one table of states.
+"""
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """The growths that were refused to the running call."""
+
+    count: int = 0
+
 
 class Guard:
-    """The door of one service. Entries read `busy` and `owner` directly; `refuse` explains a closed door.
+    """Admission control of one service. Inlined entries read `busy` and `owner` directly; `refuse` says what is wrong.
 
     Attributes:
-        busy: whether a call is running; beyond 1, how often its growth was refused, so that a call which succeeds
-            forgets that without doing anything.
+        busy: true while a call runs, and for ever once the service is closed. The record of the growths that were
+            refused to the running call takes the place of True, so that it ends with the call, at no cost.
+        closed: whether the service was closed.
         failed: whether a call was ever broken off.
-        limit: the memory limit of the service, for its errors.
+        owner: the thread that may call.
     """
 
-    __slots__ = ("busy", "closed", "failed", "limit", "owner", "service")
+    __slots__ = ("_budget", "_call", "_exclusive", "busy", "closed", "failed", "owner", "service")
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, budget: Budget | None = None) -> None:
+        """Guard a service whose memory `budget` pays for; a growth that it refuses is put down to the running call."""
         self.service = service
         self.owner = get_ident()
-        self.busy: int = False
+        self.busy: bool | _Refusals = False
         self.closed = False
         self.failed = False
-        self.limit: int | None = None
+        self._budget = Budget() if budget is None else budget
+        self._budget.on_reject = self._count_refusal
+        self._exclusive = Admission(self)
+        self._call = CallAdmission(self)
 
-    def enter(self) -> None:
-        """Begin a call; raises StateError when the door is closed."""
+    def call(self) -> CallAdmission:
+        """The context of one call.
+
+        Errors get their places, and whatever breaks the call off marks the service as failed.
+
+        Raises:
+            StateError: no call may begin.
+        """
+        return self._call
+
+    def exclusive(self) -> Admission:
+        """The context of something else that no call may run beside; errors pass through it as they are.
+
+        Raises:
+            StateError: no call may begin.
+        """
+        return self._exclusive
+
+    def require_idle(self) -> None:
+        """Do nothing if a call may begin.
+
+        Raises:
+            StateError: the service is closed, busy, or owned by another thread.
+        """
         if self.busy or get_ident() != self.owner:
             self.refuse()
-        self.busy = True
-
-    def leave(self) -> None:
-        """End a call."""
-        self.busy = False
 
     def close(self) -> None:
-        """Refuse every later call. `busy` stays up, so that entries need to look at one flag only."""
+        """Refuse every later call; `busy` stays set, so that entries need to look at one flag only.
+
+        Raises:
+            StateError: no call may begin now, so that the service can't be closed either.
+        """
+        self.require_idle()
         self.closed = True
         self.busy = True
 
-    def count_reject(self) -> None:
-        """A growth was refused; it belongs to the call that is running, if one is."""
-        if self.busy and not self.closed:
-            self.busy += 1
-
     def explain(self, error: CallError) -> CallError:
-        """What an entry raises instead of `error`: it gets its places, and names the limit that was in its way."""
+        """The error that a call raises instead of `error`: with its places, and the limit that was in its way."""
         return self.judge(locate(error))
 
     def judge(self, error: _Error) -> _Error | CallError:
-        """A call was broken off by `error`: the error itself, or one that names the memory limit."""
+        """Note that `error` broke a call off; returns it, or the error that blames the memory limit for it."""
         self.failed = True
-        rejects = self.busy - 1
-        if rejects < 1 or not isinstance(error, CallError) or isinstance(error, OWN_LIMIT):
+        refusals = self.busy
+        if not isinstance(refusals, _Refusals) or not isinstance(error, CallError) or isinstance(error, OWN_LIMIT):
             return error
         self.busy = True
-        return blame(error, rejects, self.limit)
+        return blame(error, refusals.count, self._budget.limit)
 
     @property
     def state(self) -> ServiceState:
@@ -76,7 +132,7 @@ class Guard:
         return ServiceState.FAILED if self.failed else ServiceState.READY
 
     def refuse(self) -> NoReturn:
-        """Say why the door is closed."""
+        """Raise the StateError that says why no call may begin."""
         if self.closed:
             raise StateError(f"service `{self.service}` is closed")
         if get_ident() != self.owner:
@@ -86,3 +142,50 @@ class Guard:
         raise StateError(
             f"service `{self.service}` is busy: a host function can't call back into the service that called it"
         )
+
+    def _count_refusal(self) -> None:
+        """Put a refused growth down to the running call, if there is one."""
+        if self.closed or not self.busy:
+            return
+        if not isinstance(self.busy, _Refusals):
+            self.busy = _Refusals()
+        self.busy.count += 1
+
+
+class Admission:
+    """Exclusive use of a service for the time of a `with` block."""
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def __enter__(self) -> None:
+        guard = self._guard
+        if guard.busy or get_ident() != guard.owner:
+            guard.refuse()
+        guard.busy = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._guard.busy = False
+
+
+class CallAdmission(Admission):
+    """The same for a call, whose errors are explained."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        guard = self._guard
+        try:
+            if isinstance(error, CallError):
+                located = guard.explain(error)
+                raise located from located.__cause__
+            if error is not None:
+                guard.failed = True
+        finally:
+            guard.busy = False

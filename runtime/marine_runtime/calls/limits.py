@@ -19,9 +19,9 @@ from marine_runtime.errors import (
     LoadError,
     MemoryLimitError,
 )
+from marine_runtime.messages import counted, shortened
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.stack import thread_stack
-from marine_runtime.wording import counted
 
 OWN_LIMIT = (CallTimeoutError, FuelLimitError)
 """Errors that name a limit already, so that memory is not to blame."""
@@ -77,7 +77,7 @@ def check_fuel(fuel: int) -> int:
         ArgumentError: it is not.
     """
     if isinstance(fuel, bool) or not isinstance(fuel, int) or not 0 < fuel <= MAX_FUEL:
-        raise ArgumentError(f"fuel is a positive integer below 2^64, not {fuel!r:.80}")
+        raise ArgumentError(f"fuel is a positive integer below 2^64, not {shortened(repr(fuel))}")
     return fuel
 
 

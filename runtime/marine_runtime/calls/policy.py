@@ -1,4 +1,4 @@
-"""Calls with something around them: a limit of time or of fuel, or a clock that counts them.
+"""Per-call timeouts, fuel limits and statistics.
 
 A service without either gives out its entries as they are; this module then costs nothing.
 """
@@ -13,11 +13,13 @@ from typing import Any
 
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.limits import check_fuel, check_timeout
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.statistics import FunctionStatistics
 from marine_runtime.errors import ArgumentError
 from marine_runtime.wasm import Store
 
 Entry = Callable[..., Any]
+_NONE = CallOptions()
 
 
 class Operations:
@@ -50,22 +52,18 @@ class Operations:
         return call
 
     @contextmanager
-    def around(
-        self, module: str, function: str, timeout: float | None = None, calls: int = 1, *, fuel: int | None = None
-    ) -> Iterator[None]:
-        """Limit and count what is done inside, as `calls` calls of a function.
-
-        `timeout` in seconds and `fuel` in units go before the service's own.
+    def around(self, module: str, function: str, options: CallOptions = _NONE, *, calls: int = 1) -> Iterator[None]:
+        """Limit and count what is done inside, as `calls` calls of a function; `options` override the service's own.
 
         Raises:
-            ArgumentError: one of them is not a positive number, or the service has no fuel.
+            ArgumentError: a limit is not a positive number, or the service has no fuel.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        timeout, fuel = options.get("timeout"), options.get("fuel")
         timeout = self._timeout if timeout is None else check_timeout(timeout)
         fuel = self._fuel if fuel is None else self._override(fuel)
         if timeout is not None or fuel is not None:
-            self._guard.enter()  # deadline and fuel belong to a call that is running, and to its thread
-            self._guard.leave()
+            self._guard.require_idle()  # deadline and fuel belong to a call that is running, and to its thread
         used = self._store.fuel_used
         start = perf_counter()
         failed = 0
@@ -85,7 +83,7 @@ class Operations:
 
     @contextmanager
     def loading(self, timeout: float | None = None) -> Iterator[None]:
-        """Limit what modules do while they are loaded; `timeout` goes before the service's own."""
+        """Limit what modules do while they are loaded; `timeout` overrides the service's own."""
         with self._limited(self._timeout if timeout is None else check_timeout(timeout), self._fuel):
             yield
 

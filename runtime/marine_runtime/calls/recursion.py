@@ -1,8 +1,8 @@
-"""How deep guests call each other through Python.
+"""A limit on how deep guests call each other through Python.
 
 Wasmtime stops a guest that recurses in Wasm. One whose calls go through Python runs into Python's own limit first, and
 where that is met while a callback is entered, ctypes returns whatever lies on the stack: the process would crash. So
-nesting ends before that, as a call stack that is exhausted.
+recursion ends before that, as a call stack that is exhausted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RecursionLimit:
         self.checked = _FREE
 
     def begin(self) -> int:
-        """A guest calls Python; gives the depth, which becomes one less when the call ends.
+        """Count a call from a guest into Python; returns the depth, which becomes one less when the call ends.
 
         Raises:
             TrapError: there is too little room left.

@@ -7,6 +7,9 @@ Each adapter that the error passed becomes one link of the `__cause__` chain, so
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 from marine_runtime.errors import CallError, Site
 
 SITES_GLOBAL = "__marine_sites__"
@@ -45,3 +48,23 @@ def attach(error: CallError, site: Site) -> CallError:
     outer.site = site
     outer.__cause__ = error
     return outer
+
+
+class Sites:
+    """Where lines of a generated file come from.
+
+    A row is the first line of an instruction's code, with side, function, index and text of the instruction; a row of
+    a line alone ends the code of an adapter.
+    """
+
+    def __init__(self, module: str, rows: Sequence[tuple[int] | tuple[int, str, str, int, str]]) -> None:
+        self._lines = [row[0] for row in rows]
+        self._sites = [
+            Site(module, row[2], row[1], row[3], row[4]) if len(row) == 5 else None  # rows come in two lengths
+            for row in rows
+        ]
+
+    def at(self, line: int) -> Site | None:
+        """The site whose code covers `line`; None for helpers, entries and everything else."""
+        position = bisect_right(self._lines, line) - 1
+        return self._sites[position] if position >= 0 else None

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from marine_runtime.names import printable
-from marine_runtime.wording import counted
+from marine_runtime.messages import counted, printable
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 

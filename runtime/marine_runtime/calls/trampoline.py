@@ -1,7 +1,7 @@
 """Where a guest calls Python: an adapter of its imports, or a function of the host.
 
 Failures get their places here, before the call layer parks them for the outer call, and calls inside each other are
-counted (`nesting`).
+counted (`recursion`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def not_linked(key: tuple[str, str]) -> CallError:
     return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
 
 
-def trampoline(run: CoreFunction, nesting: RecursionLimit, site: Site | None = None) -> CoreFunction:
+def trampoline(run: CoreFunction, recursion: RecursionLimit, site: Site | None = None) -> CoreFunction:
     """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call.
 
     A function of the host has a `site`; what else it raises is its own affair.
     """
 
     def call(*raw: Any) -> Any:
-        depth = nesting.begin()
+        depth = recursion.begin()
         try:
             return run(*raw)
         except CallError as error:
@@ -41,7 +41,7 @@ def trampoline(run: CoreFunction, nesting: RecursionLimit, site: Site | None = N
                 raise located from located.__cause__
             raise
         finally:
-            nesting.depth = depth - 1
+            recursion.depth = depth - 1
 
     return call
 

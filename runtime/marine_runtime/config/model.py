@@ -8,12 +8,13 @@ of the host and are used as they are; whether they exist is found when a service
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import IO, Any
 
 from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
+from marine_runtime.messages import suggestion
 
 ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""
@@ -298,16 +299,8 @@ def check_known(given: Iterable[str], known: Iterable[str], where: str, path: st
     for key in given:
         if key not in valid:
             raise ConfigError(
-                f"{where}: unknown key `{path}{key}`{did_you_mean(str(key), valid)} (valid keys: {', '.join(valid)})"
+                f"{where}: unknown key `{path}{key}`{suggestion(str(key), valid)} (valid keys: {', '.join(valid)})"
             )
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The part of a message that suggests the nearest known name, if there is one."""
-    import difflib  # only failures need it
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def kind_of(value: Any) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from marine_runtime.errors import ConfigError
+from marine_runtime.messages import shortened
 
 MAX_SIZE = 2**64 - 1
 """The largest size that can be written."""
@@ -40,12 +41,12 @@ def parse_size(value: Any, where: str) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return check_size(value, where)
     if not isinstance(value, str):
-        raise ConfigError(f"{where} must be {_EXPECTED}, not {value!r:.80}")
+        raise ConfigError(f"{where} must be {_EXPECTED}, not {shortened(repr(value))}")
     if value in UNLIMITED:
         return None
     match = _SIZE.fullmatch(value) if len(value) <= _MAX_LENGTH else None
     if match is None:
-        raise ConfigError(f"{where} must be {_EXPECTED}, not {value!r:.80}")
+        raise ConfigError(f"{where} must be {_EXPECTED}, not {shortened(repr(value))}")
     unit = _UNITS.get(match[3].lower())
     if unit is None:
         raise ConfigError(f"{where} has the unknown unit `{match[3]}`; units are B, kB to PB, and KiB to PiB")

@@ -1,4 +1,4 @@
-"""The context of a call, which the embedder gives and every guest of the service may ask for (marine-runtime §4.3).
+"""The import `get_call_parameters`: the context of a call, for every guest of the service (marine-runtime §4.3).
 
 Embedders give the newest layout. A guest sees the layout of the host API version that it was built for; `Context`
 holds the parameters of the current call and converts them down when a guest asks, so calls without them cost nothing.
@@ -6,80 +6,18 @@ holds the parameters of the current call and converts them down when a guest ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
+from marine_runtime.abi.host_api import HOST_NAMESPACES
+from marine_runtime.calls.parameters import CallParameters
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Records, RecordType
 from marine_runtime.values.coerce import coercion
 
 NAME = "get_call_parameters"
-HOST_NAMESPACES = ("host", "__marine_host_api_v1", "__marine_host_api_v2", "__marine_host_api_v3")
-"""The host API versions 0 to 3 (spec marine-runtime §2.4). Functions without an own namespace appear in all four."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecurityTetraplet:
-    """Where an argument of the call comes from.
-
-    Attributes:
-        peer_pk: public key of the peer that produced the value.
-        service_id: the service that it came from.
-        function_name: the function that returned it.
-        lens: the part of that function's result; guests of older versions know it as `lambda` or `json_path`.
-    """
-
-    peer_pk: str = ""
-    service_id: str = ""
-    function_name: str = ""
-    lens: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ParticleParameters:
-    """The particle that made the call.
-
-    Attributes:
-        id: identifier of the particle.
-        init_peer_id: the peer that started it.
-        timestamp: when, as Unix time.
-        ttl: how long it lives, in milliseconds.
-        script: its script.
-        signature: signature of the peer that started it.
-        token: its token.
-    """
-
-    id: str = ""
-    init_peer_id: str = ""
-    timestamp: int = 0
-    ttl: int = 0
-    script: str = ""
-    signature: bytes = b""
-    token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CallParameters:
-    """The context of one call of a service.
-
-    Attributes:
-        particle: the particle that made the call.
-        service_id: the called service; it has nothing to do with the environment variable of that name.
-        service_creator_peer_id: the peer that created the service.
-        host_id: the peer that runs it.
-        worker_id: the worker that runs it.
-        tetraplets: where the arguments come from, a list for each argument.
-    """
-
-    particle: ParticleParameters = field(default_factory=ParticleParameters)
-    service_id: str = ""
-    service_creator_peer_id: str = ""
-    host_id: str = ""
-    worker_id: str = ""
-    tetraplets: Sequence[Sequence[SecurityTetraplet]] = ()
 
 
 def _strings(*names: str) -> tuple[Field, ...]:

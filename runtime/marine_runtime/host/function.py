@@ -7,13 +7,14 @@ stands for which import is decided in `host_imports`; annotations become types i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from marine_runtime.adapters.codec import Codec
+from marine_runtime.abi.layout import Flat, Form, Shape, is_flat, raw_codes, shape
+from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
 from marine_runtime.errors import ArgumentError, CallError
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, layout
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
@@ -83,12 +84,19 @@ class HostFunction:
         records: dict[int, RecordType] = {}
 
         def number(ty: HostType) -> IType:
-            if isinstance(ty, Array):
-                return Array(number(ty.element))
-            if isinstance(ty, Record):
-                raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
-            if not isinstance(ty, RecordType):
-                return ty
+            match ty:
+                case Prim():
+                    return ty
+                case Array(element=element):
+                    return Array(number(element))
+                case Record():
+                    raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
+                case RecordType():
+                    return declared_record(ty)
+                case _:
+                    assert_never(ty)
+
+        def declared_record(ty: RecordType) -> Record:
             if ty not in numbers:
                 fields = tuple(Field(item.name, number(item.type)) for item in ty.fields)
                 numbers[ty] = len(numbers)
@@ -105,12 +113,12 @@ class HostFunction:
     @property
     def uses_memory(self) -> bool:
         """Whether a parameter or the result lives in the guest's memory."""
-        return not all(layout(ty).code for ty in (*(param.type for param in self.type.params), *self.type.results))
+        return not all(map(is_flat, (*(param.type for param in self.type.params), *self.type.results)))
 
     def codes(self) -> tuple[Codes, Codes]:
         """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
-        params = "".join(_codes(param.type) for param in self.type.params)
-        results = "".join(_codes(result) for result in self.type.results if layout(result).code)
+        params = "".join(raw_codes(param.type) for param in self.type.params)
+        results = "".join(raw_codes(result) for result in self.type.results if is_flat(result))
         return params, results
 
 
@@ -138,17 +146,6 @@ def as_host_function(item: Any, where: str) -> HostFunction:
         raise ArgumentError(f"{where}: {error}") from None
 
 
-_CARRIER_CODES = {Prim.I32: "i", Prim.I64: "q", Prim.F32: "f", Prim.F64: "d"}
-
-
-def _codes(ty: IType) -> Codes:
-    carrier = layout(ty).carrier
-    if not layout(ty).code:
-        return "I" * len(carrier)
-    code = _CARRIER_CODES[carrier[0]]
-    return code.upper() if ty in (Prim.U32, Prim.U64) else code
-
-
 @dataclass(slots=True)
 class GuestSide:
     """What a host import needs of its caller. The codec has the host function's records, not the caller's."""
@@ -174,7 +171,8 @@ def adapt(
     run = over_values(host, name)
     if observe is not None:
         run = observe(run)
-    result_type = host.type.results[0] if host.type.results else None
+    params = [(shape(param.type), f"$.{param.name}") for param in host.type.params]
+    result_shape = shape(host.type.results[0]) if host.type.results else None
     side: GuestSide | None = None
 
     def call(*raw: Any) -> Any:
@@ -182,8 +180,8 @@ def adapt(
         if side is None and host.uses_memory:
             side = guest(host.records)
         values = iter(raw)
-        result = run(*[_lift(side, param.type, values, f"$.{param.name}") for param in host.type.params])
-        return None if result_type is None else _lower(side, result_type, result)
+        result = run(*[_lift(side, param, values, path) for param, path in params])
+        return None if result_shape is None else _lower(side, result_shape, result)
 
     return call
 
@@ -214,41 +212,21 @@ def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
     return run
 
 
-def _lift(side: GuestSide | None, ty: IType, values: Any, path: str) -> Any:
-    first = next(values)
-    if ty is Prim.BOOLEAN:
-        return first != 0
-    if ty in (Prim.S8, Prim.S16, Prim.U8, Prim.U16):
-        # Narrow integers are truncated, as the reference does (Appendix C).
-        bits = layout(ty).size * 8
-        low = first & ((1 << bits) - 1)
-        return low - (1 << bits) if ty in (Prim.S8, Prim.S16) and low >> (bits - 1) else low
-    if layout(ty).code:
-        return first
+def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str) -> Any:
+    if isinstance(param, Flat):
+        return from_carrier(param, next(values))
     assert side is not None
-    codec = side.codec
-    if isinstance(ty, Record):
-        return codec.lift_record(ty.id, first, path)
-    if ty is Prim.STRING:
-        return codec.lift_string(first, next(values), path)
-    element = ty.element if isinstance(ty, Array) else Prim.U8
-    return codec.lift_array(element, first, next(values), path)
+    return side.codec.lift(param, [next(values) for _ in param.layout.carrier], path)
 
 
-def _lower(side: GuestSide | None, ty: IType, value: Any) -> Any:
-    if layout(ty).code:
-        return int(value) if ty is Prim.BOOLEAN else value
+def _lower(side: GuestSide | None, result: Shape, value: Any) -> Any:
+    if isinstance(result, Flat):
+        return to_carrier(result, value)
     assert side is not None
-    if isinstance(ty, Record):
-        side.set_result_ptr(side.codec.lower_record(ty.id, value))
-        return None
-    if ty is Prim.STRING:
-        ptr, size = side.codec.lower_string(value)
-    else:
-        element = ty.element if isinstance(ty, Array) else Prim.U8
-        ptr, size = side.codec.lower_array(element, value)
-    side.set_result_ptr(ptr)
-    side.set_result_size(size)
+    cells = side.codec.lower(result, value)
+    side.set_result_ptr(cells[0])
+    if result.layout.form is Form.PAIR:
+        side.set_result_size(cells[1])
     return None
 
 

@@ -18,8 +18,8 @@ from typing import IO, NamedTuple
 
 from marine_runtime.config.model import MountedBinary
 from marine_runtime.host.function import HostFunction
+from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
-from marine_runtime.wording import counted
 
 KILLED = 100000
 """Ended by a signal. Also the code of a program that was stopped at its time or output limit; `error` says so."""

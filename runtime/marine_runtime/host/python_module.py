@@ -7,7 +7,7 @@ with interface values, on the fused engine too, where such imports stay closures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, assert_never
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, Link
@@ -16,7 +16,7 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.host.function import HostFunction, as_host_function, over_values
-from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
+from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.records import make_record_classes
 from marine_runtime.values.scalars import abbreviated
 from marine_runtime.wasm.api import Codes
@@ -146,9 +146,15 @@ class _Numbering:
         numbers: dict[int, int] = {}
 
         def moved(ty: IType) -> IType:
-            if isinstance(ty, Array):
-                return Array(moved(ty.element))
-            return Record(number(ty.id)) if isinstance(ty, Record) else ty
+            match ty:
+                case Array(element=element):
+                    return Array(moved(element))
+                case Record(id=index):
+                    return Record(number(index))
+                case Prim():
+                    return ty
+                case _:
+                    assert_never(ty)
 
         def number(identifier: int) -> int:
             if identifier in numbers:

@@ -1,4 +1,4 @@
-"""Which host function stands for an import: the embedder's own, a built-in one, or a mounted binary.
+"""Resolution of host imports: to a function of the embedder, a built-in one, or a mounted binary.
 
 An embedder's function wins over everything, first by (namespace, name), then by name in any of the four host
 namespaces; so a test may replace a mounted binary. Built-in names win over mounted binaries, as in the reference.
@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.config.log_levels import VARIABLE, parse_directives
-from marine_runtime.config.model import ServiceConfig
-from marine_runtime.errors import ArgumentError, LinkError
-from marine_runtime.host import call_parameters, logger
+from marine_runtime.config.model import ModuleConfig
+from marine_runtime.errors import ArgumentError
 from marine_runtime.host import mounted_binary as mounted
-from marine_runtime.host.call_parameters import HOST_NAMESPACES
+from marine_runtime.host.built_in import BUILT_IN, HostImport
+from marine_runtime.host.call_parameters import Context
 from marine_runtime.host.function import HostFunction, as_host_function
 from marine_runtime.values.scalars import abbreviated
 
@@ -39,24 +40,22 @@ class HostSide:
     """Everything that the host provides to the modules of one service.
 
     Attributes:
-        context: the call parameters that modules see.
-        config: settings of the modules that are linked from now on.
+        call_context: the call parameters that modules see.
     """
 
-    def __init__(self, functions: HostFunctions, config: ServiceConfig) -> None:
-        """Take the functions and settings of a service.
+    def __init__(self, functions: HostFunctions) -> None:
+        """Take the functions of the embedder.
 
         Raises:
             ArgumentError: one of `functions` is neither a host function nor an annotated one, or has a wrong name.
         """
         self._functions = host_functions(functions)
-        self.config = config
-        self.context = call_parameters.Context()
+        self.call_context = Context()
         for problem in parse_directives(os.environ.get(VARIABLE, "")).problems:
             _log.warning("ignored in the environment variable %s: %s", VARIABLE, problem)
 
-    def resolve(self, module: str, namespace: str, name: str) -> HostFunction | None:
-        """The host function behind an import of `module`, if there is one.
+    def resolve(self, module: str, settings: ModuleConfig, namespace: str, name: str) -> HostFunction | None:
+        """The host function behind an import of `module`, which has `settings`, if there is one.
 
         Raises:
             LinkError: the module's configuration switches it off.
@@ -67,16 +66,8 @@ class HostSide:
             return None
         if name in self._functions:
             return self._functions[name]
-        settings = self.config.module(module)
-        if name == call_parameters.NAME:
-            return self.context.host_function(namespace)
-        if name == logger.NAME:
-            if not settings.logger_enabled:
-                raise LinkError(
-                    f"module `{module}` imports `{namespace}.{name}`, but its configuration switches the logger off: "
-                    "set `logger_enabled = true`"
-                )
-            return logger.logger(module, settings.logging_mask)
+        if name in BUILT_IN:
+            return BUILT_IN[name].make(HostImport(module, namespace, name, settings, self.call_context))
         if name in settings.mounted_binaries:
             return mounted.host_function(name, settings.mounted_binaries[name])
         return None

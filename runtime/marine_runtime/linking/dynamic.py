@@ -1,4 +1,4 @@
-"""Modules that come and go while a service runs (spec marine-runtime §1.5, §7.2).
+"""Loading and unloading modules of a running service (spec marine-runtime §1.5, §7.2).
 
 A module is linked behind those that are there. Unloading forgets its name and nothing else: modules that import from it
 keep calling it, and its memory stays until the service is closed, since a store frees everything at once.
@@ -6,61 +6,38 @@ keep calling it, and its memory stays until the service is closed, since a store
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
+from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.linking.linker import LinkableModule, LinkContext, LinkedModule, link_part
+from marine_runtime.linking.context import LinkableModule, LinkContext
+from marine_runtime.linking.linker import link_module
+from marine_runtime.messages import listed
 
 
-def add_module(part: LinkableModule | PythonModule, config: ModuleConfig | None, scene: LinkContext) -> LinkedModule:
-    """Link one more module; when that fails, the service has the modules and settings of before.
+def add_module(module: LinkableModule | PythonModule, config: ModuleConfig | None, context: LinkContext) -> None:
+    """Link one more module; when that fails, the modules and settings of the service are unchanged.
 
     Raises:
         LinkError: the name is taken, an import has no provider, or signatures differ.
         LoadError, ConfigError: the settings can't be met.
         CallError: an initialiser failed.
     """
-    name = part.plan.name
-    if name in scene.earlier:
+    name = module.plan.name
+    if name in context.linked:
         raise LinkError(f"there is a module named `{name}` already: unload it first")
     if config is not None:
         prepare(ServiceConfig(modules={name: config}), [name])
-    before, names = scene.config, scene.names
-    _configure(scene, name, config)
-    try:
-        scene.wasi.admit(name, scene.config)
-        scene.names = [*names, name]
-        linked = link_part(part, scene)
-    except BaseException:
-        scene.wasi.forget(name)
-        scene.names = names
-        scene.config = scene.host.config = before
-        raise
-    scene.earlier[name] = linked
-    return linked
+    with context.adding(name, config):
+        link_module(module, context)
 
 
-def remove_module(name: str, scene: LinkContext) -> None:
+def remove_module(name: str, context: LinkContext) -> None:
     """Forget a module and its settings.
 
     Raises:
         ArgumentError: there is no such module.
     """
-    if name not in scene.earlier:
-        listed = ", ".join(f"`{module}`" for module in scene.earlier) or "none"
-        raise ArgumentError(f"there is no module `{name}`; there is: {listed}")
-    del scene.earlier[name]
-    scene.names = [item for item in scene.names if item != name]
-    scene.wasi.forget(name)
-    _configure(scene, name, None)
-
-
-def _configure(scene: LinkContext, name: str, config: ModuleConfig | None) -> None:
-    """Give one module its settings; the others keep theirs."""
-    modules = {module: item for module, item in scene.config.modules.items() if module != name}
-    if config is not None:
-        modules[name] = config
-    scene.config = scene.host.config = replace(scene.config, modules=modules)
+    if name not in context.linked:
+        raise ArgumentError(f"there is no module `{name}`; there is: {listed(context.linked)}")
+    context.remove(name)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
+from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.errors import StateError
-from marine_runtime.host.call_parameters import CallParameters
 from marine_runtime.pool.functions import PoolFunction
+from marine_runtime.pool.options import PoolOptions
 from marine_runtime.pool.pool import Arguments, ServicePool
 from marine_runtime.service.handles import ModuleHandle, Modules
 from marine_runtime.service.service import Service
@@ -33,7 +34,9 @@ class AsyncServicePool:
 
     modules: Any  # `Modules`, whose attributes type checkers can't know
 
-    def __init__(self, source: str | Path | Callable[..., Service], **options: Any) -> None:
+    @with_keywords(PoolOptions)
+    def __init__(self, source: str | Path | Callable[..., Service], **options: Unpack[PoolOptions]) -> None:
+        refuse_unknown("AsyncServicePool", options, PoolOptions)
         self._source, self._options, self._entered = source, options, False
         self._pool: ServicePool | None = None
 
@@ -48,24 +51,29 @@ class AsyncServicePool:
             raise StateError("the pool is not there yet: use `async with`")
         return self._pool
 
+    @with_keywords(CallOptions)
     async def call(
         self,
         module: str,
         function: str,
         args: Arguments = (),
-        *,
-        timeout: float | None = None,
-        fuel: int | None = None,
-        call_parameters: CallParameters | None = None,
+        **options: Unpack[CallOptions],
     ) -> Any:
         """`ServicePool.call_async`."""
-        return await self.pool.call_async(
-            module, function, args, timeout=timeout, fuel=fuel, call_parameters=call_parameters
-        )
+        return await self.pool.call_async(module, function, args, **options)
 
-    async def map(self, module: str, function: str, rows: Iterable[Arguments], **options: Any) -> list[Any]:
+    @with_keywords(CallOptions)
+    async def map(
+        self,
+        module: str,
+        function: str,
+        rows: Iterable[Arguments],
+        *,
+        chunk: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[Any]:
         """`ServicePool.map`, on a thread of its own. When the task is cancelled, the calls go on."""
-        return await asyncio.to_thread(self.pool.map, module, function, rows, **options)
+        return await asyncio.to_thread(self.pool.map, module, function, rows, chunk=chunk, **options)
 
     async def __aenter__(self) -> Self:
         if self._entered:

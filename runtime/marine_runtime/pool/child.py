@@ -1,7 +1,8 @@
-"""The program of a worker process: load a copy, run requests from the pipe, until the pipe closes.
+"""The program of a worker process: load an instance, run requests from the pipe, until the pipe closes.
 
 The parent speaks first (the setup), the child answers `ready` with the interface, or `failed` with the error. Then
-requests and replies take turns; after a reply with `poisoned` set, the child replaces its copy and says `ready` again.
+requests and replies take turns; after a reply with `poisoned` set, the child replaces its instance and says `ready`
+again.
 """
 
 from __future__ import annotations
@@ -45,29 +46,29 @@ def _serve(connection: Connection) -> None:
         setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own parent
         return PoolInstance(setup)
 
-    copy: PoolInstance | None = _attempt(connection, make)
-    if copy is None:
+    instance: PoolInstance | None = _attempt(connection, make)
+    if instance is None:
         return
     try:
         while True:
-            reply = copy.run(unpack_request(connection.recv_bytes()))
+            reply = instance.run(unpack_request(connection.recv_bytes()))
             connection.send_bytes(pack_reply(reply))
-            if reply.poisoned and _attempt(connection, copy.replace) is None:
+            if reply.poisoned and _attempt(connection, instance.replace) is None:
                 return
     finally:
-        copy.close()
+        instance.close()
 
 
 def _attempt(connection: Connection, make: Callable[[], PoolInstance]) -> PoolInstance | None:
-    """Make a copy and say how it went; None when it failed."""
+    """Make an instance and say how it went; None when it failed."""
     message: tuple[str, Any]
     try:
-        copy: PoolInstance | None = make()
-        assert copy
-        message = "ready", copy.interface
+        instance: PoolInstance | None = make()
+        assert instance
+        message = "ready", instance.interface
     except EOFError:
         raise
     except BaseException as error:
-        copy, message = None, ("failed", pack_error(error))
+        instance, message = None, ("failed", pack_error(error))
     connection.send_bytes(pickle.dumps(message))
-    return copy
+    return instance

@@ -1,6 +1,7 @@
-"""What can go wrong with a pool itself. Errors of the calls are those of `Service.call`.
+"""Errors of a pool itself. Calls raise those of `Service.call`.
 
-So is the one about time: whoever stops a call that takes too long, the engine or the pool, it is a `CallTimeoutError`.
+The timeout is one of the latter: whether Wasmtime or the pool stops a call that takes too long, it is a
+`CallTimeoutError`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""A function of a pool as something to call: what `pool.modules` is made of."""
+"""Callable functions of a pool, the members of `pool.modules`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.pool.marshal import FunctionMarshaller
-from marine_runtime.pool.queue import CallOptions, Job, Request
+from marine_runtime.pool.queue import Job, Request
 
 
 class PoolFunction:
@@ -15,9 +16,9 @@ class PoolFunction:
     Args:
         module: import name of the module.
         name: name of the function.
-        surface: both directions of the function.
+        marshaller: converts arguments and results.
         listing: its signature, as listings show it.
-        terms: those of each call.
+        options: those of each call.
         run: queues a call and waits for it.
     """
 
@@ -25,14 +26,14 @@ class PoolFunction:
         self,
         module: str,
         name: str,
-        surface: FunctionMarshaller,
+        marshaller: FunctionMarshaller,
         listing: str,
-        terms: CallOptions,
+        options: CallOptions,
         run: Callable[[Job], Any],
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__doc__ = listing
-        self._module, self._name, self._surface, self._terms = module, name, surface, terms
+        self._module, self._name, self._marshaller, self._options = module, name, marshaller, options
         self.run = run
 
     def job(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
@@ -41,8 +42,8 @@ class PoolFunction:
         Raises:
             ArgumentError: the arguments do not fit the signature.
         """
-        values = self._surface.bind(args, kwargs)
-        return Job(Request(self._module, self._name, [values], self._terms), self._surface.publish)
+        values = self._marshaller.bind(args, kwargs)
+        return Job(Request(self._module, self._name, [values], self._options), self._marshaller.publish)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.run(self.job(args, kwargs))

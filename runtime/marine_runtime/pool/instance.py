@@ -1,8 +1,8 @@
-"""One copy of the service in the thread that uses it: loading, running requests, replacing it when it is poisoned.
+"""One instance of the service in the thread that uses it: loading, running requests, replacing it when it is poisoned.
 
-A copy is poisoned when a call was cut off in the middle of guest code: by a trap, by its limit of time or fuel, or by a
-Python exception in a host function. Nothing else is known to be wrong with it, but the guest's memory is what that call
-left. It is poisoned as well when a call failed for want of memory, as memory is never given back.
+An instance is poisoned when a call was interrupted in the middle of guest code: by a trap, by its limit of time or
+fuel, or by a Python exception in a host function. The guest's memory is then as that call left it. It is poisoned as
+well when a call failed for want of memory, as memory is never given back.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from marine_runtime.artifact.manifest import load
+from marine_runtime.artifact.load import load
 from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
-from marine_runtime.linking.linker import HostFunctions
+from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.pool.marshal import Flattener
 from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface
@@ -25,7 +25,7 @@ from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.store import RuntimeKey, own_runtimes
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
-"""Host functions, or a function that makes them; it is called once per copy, in the copy's thread."""
+"""Host functions, or a function that makes them; it is called once per instance, in the instance's thread."""
 
 _POISON = (TrapError, FuelLimitError, MemoryLimitError, TimeoutError)
 
@@ -35,11 +35,11 @@ _loading = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a copy is made. It is pickled for worker processes.
+    """Everything needed to load an instance. It is pickled for worker processes.
 
     Attributes:
-        source: a built directory, or a function that gives a new service.
-        replace_poisoned: whether a copy whose guest was cut off is replaced.
+        source: a built directory, or a function that returns a new service.
+        replace_poisoned: whether an instance whose guest was interrupted is replaced.
     """
 
     source: str | Path | Callable[..., Service]
@@ -48,7 +48,7 @@ class Setup:
     replace_poisoned: bool = True
 
     def load(self, runtimes: dict[RuntimeKey, WasmRuntime]) -> Service:
-        """A new copy, which runs on `runtimes`. Raises whatever loading raises."""
+        """A new instance, which runs on `runtimes`. Raises whatever loading raises."""
         functions = self.host_functions
         given: dict[str, Any] = dict(self.options or {})
         if functions is not None:
@@ -60,7 +60,7 @@ class Setup:
 
 
 class PoolInstance:
-    """A loaded copy. Everything happens in one thread."""
+    """A loaded instance. Everything happens in one thread."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -70,23 +70,18 @@ class PoolInstance:
 
     @property
     def interface(self) -> Interface:
-        """What the service exports."""
+        """The functions that the service exports."""
         return self._service.interface
 
     def run(self, request: Request) -> Reply:
         """Run the calls of a request; whatever they raise is in the reply."""
         module, function, results = request.module, request.function, list[Any]()
-        terms = request.terms
         errors: dict[int, BaseException] = {}
         try:
             if len(request.rows) == 1:
-                limits: dict[str, Any] = {"timeout": terms.timeout, "fuel": terms.fuel}
-                row = request.rows[0]
-                results = [self._service.call(module, function, row, call_parameters=terms.call_parameters, **limits)]
+                results = [self._service.call(module, function, request.rows[0], **request.options)]
             else:
-                results = self._service.call_batch(
-                    module, function, request.rows, call_parameters=terms.call_parameters
-                )
+                results = self._service.call_batch(module, function, request.rows, **request.options)
         except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
             errors = dict.fromkeys(range(len(request.rows)), error)
             results = [None] * len(request.rows)
@@ -103,12 +98,12 @@ class PoolInstance:
         return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())))
 
     def interrupt(self) -> None:
-        """Break off the call that runs now, if it has a time limit. Any thread may ask for it."""
+        """Interrupt the running call, if it has a time limit. Callable from any thread."""
         for runtime in list(self._runtimes.values()):
             runtime.interrupt()
 
     def _poisons(self, error: BaseException) -> bool:
-        """Whether guest code was cut off, or memory has run out, which no later call would get either."""
+        """Whether guest code was interrupted, or memory has run out, which no later call would get either."""
         known = not isinstance(error, _POISON) and isinstance(error, MarineError)
         return self._setup.replace_poisoned and not known
 
@@ -120,7 +115,7 @@ class PoolInstance:
         return found
 
     def replace(self) -> PoolInstance:
-        """Load the service anew. The old copy goes first: a budget of address space may not allow for both.
+        """Load the service again. The old instance is closed first: a budget of address space may not allow for both.
 
         Raises whatever loading raises.
         """
@@ -130,5 +125,5 @@ class PoolInstance:
         return self
 
     def close(self) -> None:
-        """Free the copy."""
+        """Free the instance."""
         self._service.close()

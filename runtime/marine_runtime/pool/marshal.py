@@ -1,7 +1,7 @@
 """The caller's side of a pool: arguments become internal values, internal results become public ones.
 
-Every copy of a service has record classes of its own, and they can't be pickled. So only internal values travel, and
-all results of a pool are of the classes made here, whichever copy they come from.
+Every instance of a service has record classes of its own, and they can't be pickled. So only internal values travel,
+and all results of a pool are of the classes made here, whichever instance they come from.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marine_runtime.adapters.entry import publisher
-from marine_runtime.errors import ArgumentError
-from marine_runtime.service.handles import UNDECLARED, Declared
+from marine_runtime.service.handles import UNDECLARED, Declared, unknown
 from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
@@ -19,8 +18,8 @@ from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.values.records import ToPublic, make_record_classes
 
 
-class Surface:
-    """The functions of a service, as callers in this process see them.
+class ServiceMarshaller:
+    """Marshalling for all functions of a service, in the caller's process.
 
     Attributes:
         records: record classes by module and record name.
@@ -47,10 +46,10 @@ class Surface:
         found = self._functions.get((module, function))
         if found is None:
             if module not in self.interface.modules:
-                raise _unknown(f"module `{module}`", self.interface.modules)
+                raise unknown(f"module `{module}`", self.interface.modules)
             item = self.interface.modules[module]
             if function not in item.functions:
-                raise _unknown(f"function `{function}` in module `{module}`", item.functions)
+                raise unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]
             found = FunctionMarshaller(module, function, signature, item.records, self._classes[module])
             self._functions[module, function] = found
@@ -58,7 +57,7 @@ class Surface:
 
 
 class FunctionMarshaller:
-    """Both directions of one function."""
+    """Marshalling for one function: arguments in, results out."""
 
     def __init__(
         self, module: str, name: str, signature: FunctionType, records: Records, classes: Mapping[int, type]
@@ -84,13 +83,8 @@ class FunctionMarshaller:
         return self._bind(arrange(self._module, self._name, self._params, args), {})
 
 
-def _unknown(what: str, known: Mapping[str, Any]) -> ArgumentError:
-    names = ", ".join(f"`{name}`" for name in known) or "none"
-    return ArgumentError(f"there is no {what}; there is: {names}")
-
-
 class Flattener:
-    """The copy's side: public results back to internal ones; the inverse of `Function.publish`."""
+    """The instance's side: public results back to internal ones; the inverse of `FunctionMarshaller.publish`."""
 
     def __init__(self, signature: FunctionType, records: Records) -> None:
         coercers = Coercers(records)

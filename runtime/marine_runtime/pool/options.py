@@ -1,17 +1,85 @@
-"""What a pool is given, checked before any worker starts."""
+"""Options of a pool and of its calls, checked before any worker starts and before any call waits."""
 
 from __future__ import annotations
 
 import os
 import pickle
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
 
+from marine_runtime.calls.limits import check_fuel
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.errors import ArgumentError
-from marine_runtime.pool.instance import Setup
+from marine_runtime.host.call_parameters import checked
+from marine_runtime.pool.instance import HostFunctionsSource, Setup
+
+Kind = Literal["processes", "threads"]
+
+
+class PoolOptions(TypedDict, total=False):
+    """Settings of a pool.
+
+    Attributes:
+        workers: the number of instances; one per processor by default.
+        kind: `processes`, which is the default, or `threads` of this process.
+        host_functions: as `load` takes them, or a function that makes them, called once per instance. Worker processes
+            need ones that can be pickled; worker threads call them at the same time.
+        timeout: seconds that a call may run, unless the call says otherwise; waiting in the queue does not count.
+        queue: the number of calls that may wait for a worker; 1024 by default.
+        options: further keyword arguments for `load` or for the function that makes a service.
+        replace_poisoned: load an instance again after a trap, a limit that was reached, or a Python exception in a host
+            function; true by default.
+        start_timeout: seconds that loading an instance may take; 60 by default.
+        name: the name of the pool in messages and of its threads.
+    """
+
+    workers: int | None
+    kind: Kind
+    host_functions: HostFunctionsSource | None
+    timeout: float | None
+    queue: int
+    options: Mapping[str, Any] | None
+    replace_poisoned: bool
+    start_timeout: float
+    name: str
+
+
+def call_options(given: CallOptions, timeout: float | None) -> CallOptions:
+    """The options of a call, checked before it waits; `timeout` is the pool's.
+
+    Raises:
+        ArgumentError: a limit is out of range, or the call parameters are none.
+    """
+    made = CallOptions()
+    timeout = seconds("timeout", given["timeout"]) if given.get("timeout") is not None else timeout
+    if timeout is not None:
+        made["timeout"] = timeout
+    if (fuel := given.get("fuel")) is not None:
+        made["fuel"] = check_fuel(fuel)
+    if (parameters := given.get("call_parameters")) is not None:
+        checked(parameters)
+        made["call_parameters"] = parameters
+    return made
+
+
+def limited(options: CallOptions) -> bool:
+    """Whether each call has a limit of its own, so that several can't be run as one batch."""
+    return "timeout" in options or "fuel" in options
+
+
+def number(what: str, value: Any) -> int:
+    """`value` as a number of things.
+
+    Raises:
+        ArgumentError: it is none, or less than 1.
+    """
+    if type(value) is not int or value < 1:
+        raise ArgumentError(f"{what} must be a number of at least 1, got {value!r}")
+    return value
 
 
 def processors() -> int:
-    """How many this process may use."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
@@ -32,7 +100,7 @@ def seconds(what: str, value: Any) -> float | None:
 
 
 def pickled(setup: Setup) -> bytes:
-    """What a worker process gets.
+    """The setup as bytes, for a worker process.
 
     Raises:
         ArgumentError: something in it can't be pickled.

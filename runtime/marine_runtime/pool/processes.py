@@ -33,10 +33,10 @@ _family = Lock()
 
 
 class ProcessWorker(Worker):
-    """A process with a copy of its own, and the thread that talks to it."""
+    """A process with an instance of its own, and the thread that talks to it."""
 
-    def __init__(self, crew: Workers, number: int) -> None:
-        super().__init__(crew, number)
+    def __init__(self, workers: Workers, number: int) -> None:
+        super().__init__(workers, number)
         self._wake = Event()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -52,7 +52,7 @@ class ProcessWorker(Worker):
         try:
             if not self._start((0.0,)):
                 return
-            while (job := self.crew.jobs.take()) is not None:
+            while (job := self.workers.jobs.take()) is not None:
                 self.job = job
                 if job.begin() and not self._run(job):
                     return
@@ -65,9 +65,9 @@ class ProcessWorker(Worker):
         """Run a job; False when the worker has to end."""
         problem, poisoned = self._exchange(job)
         if problem is None:
-            if not poisoned or self.crew.closing:
+            if not poisoned or self.workers.closing:
                 return True
-            self.crew.count("replaced")
+            self.workers.count("replaced")
             if self._await_ready() is not None:
                 return True
         else:
@@ -85,7 +85,7 @@ class ProcessWorker(Worker):
                 return self._died(job), False
         try:
             connection = self._open()
-            limit = job.request.terms.timeout
+            limit = job.request.options.get("timeout")
             deadline = None if limit is None else monotonic() + limit + GRACE
             if limit is not None and not connection.poll(limit + GRACE):
                 return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed"), False
@@ -113,7 +113,7 @@ class ProcessWorker(Worker):
 
     def _died(self, job: Job | None) -> BaseException:
         """The error that says how the process ended."""
-        if self.crew.closing:
+        if self.workers.closing:
             return PoolClosedError("the pool was closed before the call ended")
         process = self._process
         code = None
@@ -130,17 +130,17 @@ class ProcessWorker(Worker):
 
     def _restart(self, *, lose: bool = True) -> bool:
         """Another process in place of this one."""
-        if self.crew.closing:
+        if self.workers.closing:
             return False
-        self.crew.count("restarted")
+        self.workers.count("restarted")
         return self._start(RETRIES, lose=lose)
 
     def _start(self, pauses: tuple[float, ...], *, lose: bool = True) -> bool:
-        """Start a process, after some attempts; False when all failed, which the crew knows then."""
+        """Start a process, after some attempts; False when all failed, which is then counted."""
         problem: BaseException = PoolClosedError("the pool is closed")
         for pause in pauses:
             self._end()
-            if self._wake.wait(pause) or self.crew.closing:
+            if self._wake.wait(pause) or self.workers.closing:
                 break
             try:
                 self._spawn()
@@ -156,7 +156,7 @@ class ProcessWorker(Worker):
         if not self.started.done():
             self.started.set_exception(problem)
         if lose:
-            self.crew.lose(self, problem)
+            self.workers.lose(self, problem)
         return False
 
     def _spawn(self) -> None:
@@ -172,18 +172,18 @@ class ProcessWorker(Worker):
         finally:
             theirs.close()
         self._process, self._connection = process, ours
-        if self.crew.closing:  # `stop` may have come too early to see the process
+        if self.workers.closing:  # `stop` may have come too early to see the process
             process.kill()
         with suppress(OSError):
-            ours.send_bytes(self.crew.payload)
+            ours.send_bytes(self.workers.payload)
 
     def _await_ready(self) -> Interface | None:
-        """Wait for the process to have a copy; None when it has none, and `_problem` says why."""
-        limit = self.crew.start_timeout
+        """Wait for the process to have an instance; None when it has none, and `_problem` says why."""
+        limit = self.workers.start_timeout
         try:
             connection = self._open()
             if not connection.poll(limit):
-                self._problem: BaseException = PoolError(f"a copy was not loaded within {limit:g} s")
+                self._problem: BaseException = PoolError(f"an instance was not loaded within {limit:g} s")
                 return None
             what, content = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own child
         except (EOFError, OSError):

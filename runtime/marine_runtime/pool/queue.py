@@ -1,4 +1,4 @@
-"""Calls on their way: what is to be called, who waits for it, and the bounded queue between callers and workers.
+"""The bounded queue between callers and workers, and the jobs in it: a request and the future of its result.
 
 The queue knows nothing of workers. It wakes threads that wait for room or for work, and event loops by a callback.
 """
@@ -13,54 +13,34 @@ from threading import Condition, Lock
 from time import monotonic
 from typing import Any
 
-from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime.calls.options import CallOptions
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
 from marine_runtime.values.records import ToPublic
 
 
 @dataclass(frozen=True, slots=True)
-class CallOptions:
-    """On which terms a call is made.
-
-    Attributes:
-        timeout: seconds that it may run.
-        fuel: units of fuel that it may use; None for those that the service was loaded with.
-        call_parameters: what `get_call_parameters` gives to modules meanwhile.
-    """
-
-    timeout: float | None = None
-    fuel: int | None = None
-    call_parameters: CallParameters | None = None
-
-    @property
-    def limited(self) -> bool:
-        """Whether each call has a limit of its own, so that several can't be run as one batch."""
-        return self.timeout is not None or self.fuel is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
-    """What a copy is asked to do; it can be pickled.
+    """Calls for an instance; it can be pickled.
 
     Attributes:
         rows: internal arguments, one sequence per call. Calls with limits come one by one.
-        terms: those of each call.
+        options: those of each call, without any that are None.
     """
 
     module: str
     function: str
     rows: list[Any]
-    terms: CallOptions
+    options: CallOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of a request.
+    """The outcome of a request.
 
     Attributes:
         results: internal results, one per row; None where the call failed.
-        errors: what the failed calls raised, by row.
-        poisoned: whether the copy must not run another call.
+        errors: exceptions of the failed calls, by row.
+        poisoned: whether the instance must not run another call.
     """
 
     results: list[Any]

@@ -1,7 +1,7 @@
-"""Workers that are threads of this process: each owns a copy and runs calls beside the others.
+"""Workers that are threads of this process: each owns an instance and runs calls beside the others.
 
 Guest code runs without the interpreter lock, Python code (generated glue, host functions) with it. A thread can't be
-stopped: when a call runs out of time and the engine does not stop it, the watchdog fails the call, gives the thread up
+stopped: when a call runs out of time and Wasmtime does not stop it, the watchdog fails the call, gives the thread up
 and starts another one. The old thread ends when its call does.
 """
 
@@ -20,45 +20,45 @@ from marine_runtime.pool.queue import Job
 from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 
 MAX_ABANDONED = 32
-"""Threads that may hang at a time. Each keeps its copy: memories, and gigabytes of address space."""
+"""Threads that may hang at a time. Each keeps its instance: memories, and gigabytes of address space."""
 
 _LONGEST_WAIT = 3600.0
 
 
 class ThreadWorker(Worker):
-    """A thread with a copy of its own."""
+    """A thread with an instance of its own."""
 
-    def __init__(self, crew: Workers, number: int, watchdog: CallWatchdog, *, first: bool = True) -> None:
-        super().__init__(crew, number)
+    def __init__(self, workers: Workers, number: int, watchdog: CallWatchdog, *, first: bool = True) -> None:
+        super().__init__(workers, number)
         self._pauses = (0.0,) if first else RETRIES
         self._watchdog = watchdog
         self._wake = Event()
-        self._copy: PoolInstance | None = None
+        self._instance: PoolInstance | None = None
         self._ending = Lock()  # held while the job may still be interrupted
         self.abandoned = False
 
     def work(self) -> None:
         """See `Worker`."""
-        copy = self._load(lambda: PoolInstance(self.crew.setup), self._pauses)
-        if copy is None:
+        instance = self._load(lambda: PoolInstance(self.workers.setup), self._pauses)
+        if instance is None:
             return
-        self._copy = copy
-        self.started.set_result(copy.interface)
+        self._instance = instance
+        self.started.set_result(instance.interface)
         try:
-            while not self.abandoned and (job := self.crew.jobs.take()) is not None:
-                if job.begin() and not self._run(copy, job):
+            while not self.abandoned and (job := self.workers.jobs.take()) is not None:
+                if job.begin() and not self._run(instance, job):
                     return
         finally:
-            copy.close()
+            instance.close()
 
-    def _run(self, copy: PoolInstance, job: Job) -> bool:
+    def _run(self, instance: PoolInstance, job: Job) -> bool:
         """Run a job; False when the worker has to end."""
         self.job = job
-        limit = job.request.terms.timeout
+        limit = job.request.options.get("timeout")
         deadline = None if limit is None else monotonic() + limit + GRACE
         if deadline is not None:
             self._watchdog.arm(self, job, deadline)
-        reply = copy.run(job.request)
+        reply = instance.run(job.request)
         if deadline is not None:
             self._watchdog.disarm(self)
         with self._ending:
@@ -67,24 +67,24 @@ class ThreadWorker(Worker):
         del job
         if not settled:
             return False  # it was given up: another worker is there already
-        if not reply.poisoned or self.crew.closing:
+        if not reply.poisoned or self.workers.closing:
             return True
-        self.crew.count("replaced")
-        return self._load(copy.replace, RETRIES) is not None
+        self.workers.count("replaced")
+        return self._load(instance.replace, RETRIES) is not None
 
     def interrupt(self, future: Future[Any]) -> bool:
-        """Break off the guest of the call that `future` waits for; False when this worker does not run it."""
+        """Interrupt the guest of the call behind `future`; False when this worker does not run it."""
         with self._ending:
-            if self.job is None or self.job.future is not future or self._copy is None:
+            if self.job is None or self.job.future is not future or self._instance is None:
                 return False
-            self._copy.interrupt()
+            self._instance.interrupt()
         return True
 
     def _load(self, make: Callable[[], PoolInstance], pauses: tuple[float, ...]) -> PoolInstance | None:
-        """A copy, after some attempts; None when all failed, which the crew knows then."""
+        """An instance, after some attempts; None when all failed, which is then counted."""
         problem: BaseException = PoolError("the pool is closed")
         for pause in pauses:
-            if self._wake.wait(pause) or self.crew.closing:
+            if self._wake.wait(pause) or self.workers.closing:
                 break
             try:
                 return make()
@@ -92,25 +92,25 @@ class ThreadWorker(Worker):
                 problem = error
         if not self.started.done():
             self.started.set_exception(problem)
-        self.crew.lose(self, problem)
+        self.workers.lose(self, problem)
         return None
 
     def abandon(self, job: Job) -> None:
         """Give the thread up, because `job` ran out of time."""
-        limit = job.request.terms.timeout
+        limit = job.request.options.get("timeout")
         if not job.fail(CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker thread was given up")):
             return  # it ended after all
         self.abandoned = True
-        self.crew.count("abandoned")
-        with self.crew.lock:
-            hanging = sum(isinstance(item, ThreadWorker) and item.abandoned for item in self.crew.workers)
-        if self.crew.closing:
+        self.workers.count("abandoned")
+        with self.workers.lock:
+            hanging = sum(isinstance(item, ThreadWorker) and item.abandoned for item in self.workers.members)
+        if self.workers.closing:
             return
         if hanging > MAX_ABANDONED:
-            self.crew.lose(self, PoolError(f"{hanging} worker threads hang in calls that do not end"))
+            self.workers.lose(self, PoolError(f"{hanging} worker threads hang in calls that do not end"))
             return
-        self.crew.retire(self)
-        self.crew.enlist(lambda: ThreadWorker(self.crew, self.number, self._watchdog, first=False))
+        self.workers.retire(self)
+        self.workers.enlist(lambda: ThreadWorker(self.workers, self.number, self._watchdog, first=False))
 
     def stop(self, reason: Callable[[Job], Any]) -> None:
         """See `Worker`."""
@@ -122,7 +122,7 @@ class ThreadWorker(Worker):
 
 
 class CallWatchdog:
-    """One thread that looks after the time limits of all workers; started with the first limit."""
+    """One thread that enforces the time limits of all workers; started with the first limit."""
 
     def __init__(self) -> None:
         self._condition = Condition()
@@ -142,7 +142,7 @@ class CallWatchdog:
                 self._condition.notify()
 
     def disarm(self, worker: ThreadWorker) -> None:
-        """The job has ended."""
+        """Stop watching the job of `worker`."""
         with self._condition:
             self._armed.pop(worker, None)
 

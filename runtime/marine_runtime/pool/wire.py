@@ -13,22 +13,21 @@ from typing import Any
 
 from marine_runtime.errors import MarineError
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.queue import CallOptions, Reply, Request
+from marine_runtime.pool.queue import Reply, Request
 
 _MAX_CHAIN = 64
 
 
 def pack_request(request: Request) -> bytes:
     """A request as bytes."""
-    terms = request.terms
-    limits = (terms.timeout, terms.fuel, terms.call_parameters)  # pickled faster than as an instance
-    return pickle.dumps((request.module, request.function, request.rows, limits), protocol=pickle.HIGHEST_PROTOCOL)
+    # As a tuple it is pickled faster than as an instance.
+    fields = (request.module, request.function, request.rows, request.options)
+    return pickle.dumps(fields, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def unpack_request(data: bytes) -> Request:
     """The inverse of `pack_request`."""
-    module, function, rows, limits = pickle.loads(data)  # noqa: S301  # from our own parent
-    return Request(module, function, rows, CallOptions(*limits))
+    return Request(*pickle.loads(data))  # noqa: S301  # from our own parent
 
 
 def pack_reply(reply: Reply) -> bytes:

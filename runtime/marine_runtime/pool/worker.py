@@ -1,4 +1,4 @@
-"""What the two kinds of workers have in common: a thread that takes jobs, and the crew that it belongs to."""
+"""One worker and all workers of a pool: the parts that threads and processes share."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from marine_runtime.pool.queue import Job, Jobs, Reply
 from marine_runtime.service.interface import Interface
 
 GRACE = 0.5
-"""Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by the engine."""
+"""Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""
 
 RETRIES = (0.0, 0.2, 1.0)
-"""Seconds to wait before each attempt to replace a copy or a process."""
+"""Seconds to wait before each attempt to replace an instance or a process."""
 
 
 @dataclass(slots=True)
 class PoolStatistics:
-    """What has happened in a pool.
+    """Counts of replaced and lost workers of a pool.
 
     Attributes:
-        replaced: copies that were loaded anew after a trap, a limit that was reached, or an exception in a host
+        replaced: instances that were loaded again after a trap, a limit that was reached, or an exception in a host
             function.
-        restarted: worker processes that were started anew, because they died or ran out of time.
+        restarted: worker processes that were started again, because they died or ran out of time.
         abandoned: worker threads that were given up in a call that did not end in time.
         lost: workers that could not be replaced.
     """
@@ -43,13 +43,13 @@ class PoolStatistics:
 
 
 class Workers:
-    """What the workers of a pool share.
+    """All workers of a pool.
 
     Attributes:
         closing: set when no worker is to be replaced any more.
         payload: the pickled setup, for processes.
-        start_timeout: seconds that loading a copy may take.
-        workers: those that take jobs, and those that were given up and have not ended yet.
+        start_timeout: seconds that loading an instance may take.
+        members: those that take jobs, and those that were given up and have not ended yet.
     """
 
     def __init__(self, name: str, setup: Setup, jobs: Jobs, payload: bytes, start_timeout: float) -> None:
@@ -57,7 +57,7 @@ class Workers:
         self.start_timeout = start_timeout
         self.closing = False
         self.statistics = PoolStatistics()
-        self.workers: list[Worker] = []
+        self.members: list[Worker] = []
         self.lock = Lock()
         self._active = 0
 
@@ -65,7 +65,7 @@ class Workers:
         """Start a new worker."""
         worker = make()
         with self.lock:
-            self.workers.append(worker)
+            self.members.append(worker)
             self._active += 1
             worker.thread.start()  # whoever sees it in the list may join it
         return worker
@@ -76,17 +76,17 @@ class Workers:
             setattr(self.statistics, what, getattr(self.statistics, what) + 1)
 
     def retire(self, worker: Worker) -> None:
-        """A worker takes no more jobs, and another one may come in its place."""
+        """Note that a worker takes no more jobs; another one may take its place."""
         with self.lock:
             self._active -= 1
 
     def left(self, worker: Worker) -> None:
-        """The thread of a worker ends."""
+        """Note that the thread of a worker ends."""
         with self.lock, suppress(ValueError):
-            self.workers.remove(worker)
+            self.members.remove(worker)
 
     def lose(self, worker: Worker, reason: BaseException) -> None:
-        """A worker can't be replaced. Without any worker, nothing that waits can ever run."""
+        """Count a worker that can't be replaced. Without any worker, nothing that waits can ever run."""
         self.count("lost")
         with self.lock:
             self._active -= 1
@@ -101,18 +101,19 @@ class Workers:
 
 
 class Worker(ABC):
-    """A thread that takes jobs from the queue of its crew.
+    """A thread that takes jobs from the queue of the pool.
 
     Attributes:
-        started: the interface of its copy, or why there is none.
-        job: what it works on.
+        workers: all workers of the pool.
+        started: the interface of its instance, or the reason why there is none.
+        job: the job that it runs.
     """
 
-    def __init__(self, crew: Workers, number: int) -> None:
-        self.crew, self.number = crew, number
+    def __init__(self, workers: Workers, number: int) -> None:
+        self.workers, self.number = workers, number
         self.started: Future[Interface] = Future()
         self.job: Job | None = None
-        self.thread = Thread(target=self._main, name=f"{crew.name}-{number}", daemon=True)
+        self.thread = Thread(target=self._main, name=f"{workers.name}-{number}", daemon=True)
 
     def _main(self) -> None:
         try:
@@ -121,11 +122,11 @@ class Worker(ABC):
             job = self.job
             if job is not None:
                 job.fail(PoolError(f"worker {self.number} failed: {type(error).__name__}: {error}"))
-            self.crew.lose(self, error)
+            self.workers.lose(self, error)
         finally:
             if not self.started.done():
                 self.started.set_exception(PoolClosedError("the pool is closed"))
-            self.crew.left(self)
+            self.workers.left(self)
 
     def _settle(self, job: Job, reply: Reply, deadline: float | None) -> bool:
         """Hand the reply over; False when the job was settled already.
@@ -134,12 +135,12 @@ class Worker(ABC):
         """
         if deadline is None or reply.errors or monotonic() <= deadline:
             return job.finish(reply)
-        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.terms.timeout:g} s"))
+        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.options['timeout']:g} s"))
 
     @abstractmethod
     def work(self) -> None:
-        """Load a copy, then run jobs until there are none."""
+        """Load an instance, then run jobs until there are none."""
 
     @abstractmethod
     def stop(self, reason: Callable[[Job], Any]) -> None:
-        """End at once, as far as possible; `reason` makes the error of the job it works on. From any thread."""
+        """End at once, as far as possible; `reason` makes the error of the job it runs. From any thread."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from marine_runtime.errors import ArgumentError, MarineError
+from marine_runtime.errors import ArgumentError
+from marine_runtime.messages import listed
 from marine_runtime.names import identifiers
 
 MODULE_MEMBERS = ("records", "_call", "_functions", "_name")
@@ -40,14 +41,14 @@ class ModuleHandle:
         try:
             return self._functions[function]
         except KeyError:
-            raise _unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
+            raise unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
 
     if not TYPE_CHECKING:  # a declared class has the functions that it declares and no others
 
         def __getattr__(self, function: str) -> Any:
             if function.startswith("__"):
                 raise AttributeError(function)
-            raise AttributeError(str(_unknown(f"function `{function}` in module `{self._name}`", self._functions)))
+            raise AttributeError(str(unknown(f"function `{function}` in module `{self._name}`", self._functions)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._functions)
@@ -80,14 +81,14 @@ class Modules:
         try:
             return self._handles[module]
         except KeyError:
-            raise _unknown(f"module `{module}`", self._handles) from None
+            raise unknown(f"module `{module}`", self._handles) from None
 
     if not TYPE_CHECKING:  # as above
 
         def __getattr__(self, module: str) -> Any:
             if module.startswith("__"):
                 raise AttributeError(module)
-            raise AttributeError(str(_unknown(f"module `{module}`", self._handles)))
+            raise AttributeError(str(unknown(f"module `{module}`", self._handles)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._handles)
@@ -143,6 +144,6 @@ class Declared:
 UNDECLARED = Declared()
 
 
-def _unknown(what: str, known: Mapping[str, Any]) -> MarineError:
-    names = ", ".join(f"`{name}`" for name in known) or "none"
-    return ArgumentError(f"there is no {what}; there is: {names}")
+def unknown(what: str, known: Mapping[str, Any]) -> ArgumentError:
+    """The error of a module or function that is not there; `known` has those that are."""
+    return ArgumentError(f"there is no {what}; there is: {listed(known)}")

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
-from marine_runtime.adapters.entry import publisher
 from marine_runtime.calls.guard import Guard
+from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
-from marine_runtime.config.host_check import prepare
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.errors import ArgumentError, CallError, MarineError
-from marine_runtime.host.call_parameters import CallParameters
+from marine_runtime.errors import CallError, MarineError
+from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
+from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.dynamic import add_module, remove_module
-from marine_runtime.linking.linker import HostFunctions, LinkableModule, LinkContext, LinkedModule, link
+from marine_runtime.linking.linker import link
+from marine_runtime.service.batch import Batch
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
+from marine_runtime.service.options import RunOptions
 from marine_runtime.tracing.instrument import Instrumentation
-from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import arguments_from_json, results_to_json
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
+
+_AS_BEFORE = nullcontext()
 
 
 class Service:
@@ -44,7 +47,6 @@ class Service:
         wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
         call_layer: the call layer, `fast` or `public`.
-        config: the settings that the modules run with.
     """
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
@@ -52,39 +54,51 @@ class Service:
 
     def __init__(
         self,
-        parts: Sequence[LinkableModule | PythonModule],
+        modules: Sequence[LinkableModule | PythonModule],
         runtime: WasmRuntime,
         *,
         name: str = "service",
-        host_functions: HostFunctions | None = None,
-        config: ServiceConfig | None = None,
-        timeout: float | None = None,
-        fuel: int | None = None,
-        collect_statistics: bool = False,
-        trace: Tracer | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
+        """Link `modules`, in order, and initialise them.
+
+        Args:
+            modules: compiled modules and Python modules.
+            runtime: runs them.
+            name: what error messages call the service.
+            options: see `RunOptions`.
+        """
+        refuse_unknown("Service", options, RunOptions)
         self.name = name
-        self.config = config or ServiceConfig()
-        prepare(self.config, [part.plan.name for part in parts])
+        config, fuel, trace = options.get("config") or ServiceConfig(), options.get("fuel"), options.get("trace")
+        names = [module.plan.name for module in modules]
+        prepare(config, names)
         self.call_layer = runtime.name
-        self.engine = next((part.glue.engine for part in reversed(parts) if isinstance(part, LinkableModule)), "none")
-        self._guard = Guard(name)
-        self._guard.limit = self.config.total_memory_limit
+        self.engine = next((item.glue.engine for item in reversed(modules) if isinstance(item, LinkableModule)), "none")
         self._fuelled = fuel is not None
         self._counts_growth = runtime.budget_problem is None
-        self._budget = Budget(self.config.total_memory_limit, self._guard.count_reject)
+        self._budget = Budget(config.total_memory_limit)
+        self._guard = Guard(name, self._budget)
         self._store = runtime.store(self._budget)
-        track = None if trace is None else Instrumentation(trace, name, self._guard)
-        self._scene = scene = LinkContext(self._store, self._guard, host_functions or {}, self.config, track)
-        self._context = scene.host.context
+        instrumentation = None if trace is None else Instrumentation(trace, name, self._guard)
         try:
-            self._operations = Operations(self._store, self._guard, timeout, fuel, collect=collect_statistics)
+            self._operations = Operations(
+                self._store,
+                self._guard,
+                options.get("timeout"),
+                fuel,
+                collect=options.get("collect_statistics", False),
+            )
+            self._context = context = LinkContext(
+                self._store, self._guard, options.get("host_functions") or {}, config, names, instrumentation
+            )
             with self._operations.loading():
-                self._linked = link(parts, scene)
+                link(modules, context)
         except BaseException:
             self.close()
             raise
-        self.wasi: Mapping[str, WasiState] = scene.wasi.states
+        self._linked: Mapping[str, LinkedModule] = context.linked
+        self.wasi: Mapping[str, WasiState] = context.wasi.states
         self._offer()
 
     def _offer(self) -> None:
@@ -93,19 +107,23 @@ class Service:
         self.interface = Interface(
             {name: ModuleInterface(item.plan.exports, item.plan.records) for name, item in self._linked.items()}
         )
-        self.config = self._scene.config
+
+    @property
+    def config(self) -> ServiceConfig:
+        """The settings that the modules run with."""
+        return self._context.config
 
     def load_module(
-        self, part: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
+        self, module: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
     ) -> None:
         """Link one more module behind those that are there, and initialise it. The others keep their state.
 
-        `modules` and `interface` are new objects afterwards. When it fails, the service has the modules of before;
+        `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged;
         what the failed one took of memory is free when the service is closed.
 
         Args:
-            part: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that are
-                there now.
+            module: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that
+                are there now.
             config: its settings.
             timeout: seconds that its initialisers may take, instead of what the service was loaded with.
 
@@ -115,19 +133,17 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        self._guard.enter()
-        try:
-            with self._operations.loading(timeout):
-                add_module(part, config, self._scene)
-        except BaseException as error:
-            # An initialiser may have called the others; a module that is refused has not run.
-            if isinstance(error, CallError) or not isinstance(error, MarineError):
-                self._guard.failed = True
-            raise
-        finally:
-            self._guard.leave()
-        if isinstance(part, LinkableModule):
-            self.engine = part.glue.engine
+        with self._guard.exclusive():
+            try:
+                with self._operations.loading(timeout):
+                    add_module(module, config, self._context)
+            except BaseException as error:
+                # An initialiser may have called the others; a module that is refused has not run.
+                if isinstance(error, CallError) or not isinstance(error, MarineError):
+                    self._guard.failed = True
+                raise
+        if isinstance(module, LinkableModule):
+            self.engine = module.glue.engine
         self._offer()
 
     def unload_module(self, name: str) -> None:
@@ -137,17 +153,14 @@ class Service:
             ArgumentError: there is no such module.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        self._guard.enter()
-        try:
-            remove_module(name, self._scene)
-        finally:
-            self._guard.leave()
+        with self._guard.exclusive():
+            remove_module(name, self._context)
         self._offer()
 
     @property
     def next_ordinal(self) -> int:
         """The number of the Wasm module that is loaded next; fused glue is generated for it."""
-        return self._scene.ordinal
+        return self._context.next_ordinal
 
     @classmethod
     def record_classes(cls, module: str) -> Mapping[int, type] | None:
@@ -162,15 +175,13 @@ class Service:
         records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
         return self._declared.handle(name, functions, records)
 
+    @with_keywords(CallOptions)
     def call(
         self,
         module: str,
         function: str,
         args: Sequence[Any] | Mapping[str, Any] = (),
-        *,
-        call_parameters: CallParameters | None = None,
-        timeout: float | None = None,
-        fuel: int | None = None,
+        **options: Unpack[CallOptions],
     ) -> Any:
         """Call an exported function of any module.
 
@@ -178,9 +189,7 @@ class Service:
             module: import name of the module.
             function: name of the function.
             args: positional arguments as a sequence, or named ones as a mapping.
-            call_parameters: what `get_call_parameters` gives to every module of the service during the call.
-            timeout: seconds that the call may take, instead of what the service was loaded with.
-            fuel: units of fuel that the call may use, instead of what the service was loaded with.
+            options: `timeout`, `fuel` and `call_parameters`; see `CallOptions`.
 
         Raises:
             ArgumentError: there is no such function, or the arguments do not fit its signature; says where. Or the
@@ -189,26 +198,26 @@ class Service:
                 fuel was.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        if call_parameters is not None:
-            with self._during(call_parameters):
-                return self.call(module, function, args, timeout=timeout, fuel=fuel)
+        if options:
+            return self._call(module, function, args, options)
         entry = self.modules[module][function]
-        params = self._linked[module].plan.exports[function].params
-        arranged = arrange(module, function, params, args)
-        if timeout is None and fuel is None:
-            return entry(*arranged)
-        with self._operations.around(module, function, timeout, fuel=fuel):
-            return self._linked[module].bound.entries[function](*arranged)
+        return entry(*arrange(module, function, self._linked[module].plan.exports[function].params, args))
 
+    def _call(self, module: str, function: str, args: Sequence[Any] | Mapping[str, Any], options: CallOptions) -> Any:
+        """The same with options."""
+        with self._parameters("Service.call", options):
+            linked = self._find(module, function)
+            arranged = arrange(module, function, linked.plan.exports[function].params, args)
+            with self._operations.around(module, function, options):
+                return linked.bound.entries[function](*arranged)
+
+    @with_keywords(CallOptions)
     def call_batch(
         self,
         module: str,
         function: str,
         rows: Iterable[Sequence[Any] | Mapping[str, Any]],
-        *,
-        call_parameters: CallParameters | None = None,
-        timeout: float | None = None,
-        fuel: int | None = None,
+        **options: Unpack[CallOptions],
     ) -> list[Any]:
         """Call a function many times; the fused engine enters Wasm once for thousands of calls.
 
@@ -216,9 +225,7 @@ class Service:
             module: import name of the module.
             function: name of the function.
             rows: the arguments of each call, as for `call`.
-            call_parameters: as for `call`, the same for all rows.
-            timeout: seconds that all of them together may take; those that are left then are interrupted.
-            fuel: units of fuel that all of them together may use; those that are left then fail.
+            options: as for `call`, for all calls together: those that are left when a limit is reached fail.
 
         Returns:
             For every row, in order, the result, or the exception that `call` would have raised: a failing call does
@@ -228,108 +235,48 @@ class Service:
             ArgumentError: there is no such function.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        if call_parameters is not None:
-            with self._during(call_parameters):
-                return self.call_batch(module, function, rows, timeout=timeout, fuel=fuel)
-        _ = self.modules[module][function]
-        linked = self._linked[module]
-        batch = linked.bound.batches.get(function)
-        if batch is None:
-            self._guard.enter()
-            self._guard.leave()
-            rows = list(rows)
-            with self._operations.around(module, function, timeout, len(rows), fuel=fuel):
-                return [self._attempt(linked, function, row) for row in rows]
-        arranged: list[Any] = []
-        refused: dict[int, ArgumentError] = {}
-        params = linked.plan.exports[function].params
-        rows = list(rows)
-        if {list, tuple}.issuperset(map(type, rows)):  # of a wrong length, perhaps: that is noticed by `encode`
-            arranged = rows
-        else:
-            for position, row in enumerate(rows):
-                try:
-                    arranged.append(row if type(row) in (list, tuple) else arrange(module, function, params, row))
-                except ArgumentError as reason:
-                    refused[position] = reason
-        with self._operations.around(module, function, timeout, len(arranged), fuel=fuel):
-            self._guard.enter()
-            try:
-                results = batch(arranged)
-            except BaseException:
-                self._guard.failed = True
-                raise
-            finally:
-                self._guard.leave()
-        publish = publisher(linked.plan.exports[function], linked.plan.records, linked.glue.record_classes)
-        if publish:
-            results = [item if isinstance(item, Exception) else publish(item) for item in results]
-        if refused:
-            others = iter(results)
-            total = len(results) + len(refused)
-            results = [refused[index] if index in refused else next(others) for index in range(total)]
-        return results
+        with self._parameters("Service.call_batch", options):
+            batch = Batch(self._find(module, function), function, self._operations, self._guard)
+            return batch.run(rows, options)
 
-    def _attempt(self, linked: LinkedModule, function: str, row: Any) -> Any:
-        """The result of one call, or the exception it raised."""
-        try:
-            params = linked.plan.exports[function].params
-            return linked.bound.entries[function](*arrange(linked.plan.name, function, params, row))
-        except Exception as error:
-            return error
+    @with_keywords(CallOptions)
+    def call_json(self, module: str, function: str, arguments: str, **options: Unpack[CallOptions]) -> str:
+        """Call with arguments as JSON text; returns the result as JSON text (spec interface-types §9).
 
-    def call_json(
-        self,
-        module: str,
-        function: str,
-        arguments: str,
-        *,
-        call_parameters: CallParameters | None = None,
-        timeout: float | None = None,
-        fuel: int | None = None,
-    ) -> str:
-        """Call with arguments as JSON text; gives the result as JSON text (spec interface-types §9).
-
-        `call_parameters`, `timeout` and `fuel` are as for `call`.
+        Args:
+            module: import name of the module.
+            function: name of the function.
+            arguments: an array, or an object with named arguments.
+            options: as for `call`.
 
         Raises:
             ArgumentError: the text is not JSON, or does not fit the signature.
             ResultError: the result can't be written as JSON.
             CallError, StateError: as `call`.
         """
-        if call_parameters is not None:
-            with self._during(call_parameters):
-                return self.call_json(module, function, arguments, timeout=timeout, fuel=fuel)
+        with self._parameters("Service.call_json", options):
+            linked = self._find(module, function)
+            signature, records = linked.plan.exports[function], linked.plan.records
+            values = arguments_from_json(arguments, signature, records, module=module, function=function)
+            run = (linked.bound.calls or linked.bound.exports)[function]
+            with self._operations.around(module, function, options), self._guard.call():
+                result = run(*values)
+            results = [result] if len(signature.results) == 1 else list(result or ())
+            return results_to_json(results, signature, records, module=module, function=function)
+
+    def _find(self, module: str, function: str) -> LinkedModule:
+        """The module that exports a function; raises ArgumentError when there is none."""
         _ = self.modules[module][function]
-        linked = self._linked[module]
-        signature, records = linked.plan.exports[function], linked.plan.records
-        values = arguments_from_json(arguments, signature, records, module=module, function=function)
-        with self._operations.around(module, function, timeout, fuel=fuel):
-            result = self._run(linked, function, values)
-        results = [result] if len(signature.results) == 1 else list(result or ())
-        return results_to_json(results, signature, records, module=module, function=function)
+        return self._linked[module]
 
-    @contextmanager
-    def _during(self, parameters: CallParameters) -> Iterator[None]:
-        """Modules get `parameters` for the time of a call."""
-        self._guard.enter()  # a call that will be refused must not change what the running one sees
-        self._guard.leave()
-        with self._context.of(parameters):
-            yield
-
-    def _run(self, linked: LinkedModule, function: str, values: Sequence[Any]) -> Any:
-        """Run an export adapter on internal values."""
-        self._guard.enter()
-        try:
-            return (linked.bound.calls or linked.bound.exports)[function](*values)
-        except CallError as error:
-            located = self._guard.explain(error)
-            raise located from located.__cause__
-        except BaseException:
-            self._guard.failed = True
-            raise
-        finally:
-            self._guard.leave()
+    def _parameters(self, function: str, options: CallOptions) -> AbstractContextManager[None]:
+        """Check the names of options; the context in which modules see the call parameters among them."""
+        refuse_unknown(function, options, CallOptions)
+        parameters = options.get("call_parameters")
+        if parameters is None:
+            return _AS_BEFORE
+        self._guard.require_idle()  # a call that will be refused must not change what the running one sees
+        return self._context.host.call_context.of(parameters)
 
     @property
     def state(self) -> ServiceState:
@@ -368,7 +315,6 @@ class Service:
         """
         if self._guard.closed:
             return
-        self._guard.enter()
         self._guard.close()
         self._store.close()
 

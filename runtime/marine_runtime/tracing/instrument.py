@@ -13,16 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from threading import get_ident
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, assert_never
 
+from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, ImportAdapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import is_mounted
-from marine_runtime.tracing.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer, shortened
-from marine_runtime.types import Array, FunctionType, IType, Prim, Record, Records, is_bytes, layout
+from marine_runtime.messages import shortened
+from marine_runtime.tracing.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
+from marine_runtime.types import FunctionType, IType, Records
 from marine_runtime.values.coerce import Binder
 
 Run = Callable[..., Any]
@@ -177,22 +179,26 @@ def _weigh(span: Span, signature: FunctionType, records: Records, values: Sequen
 def size(ty: IType, records: Records, value: Any) -> int:
     """Bytes that `value` takes in the memory of a module, with everything it points to (spec interface-types §6.2).
 
-    What stands in an array slot or record field counts: 8 bytes for a string and an array, 4 for a record, and then
-    the blocks behind them. Records are tuples, or instances of a dataclass.
+    What an array slot or record field holds counts: 8 bytes for a string and an array, 4 for a record, and then the
+    blocks behind them. Records are tuples, or instances of a dataclass.
     """
-    slot = layout(ty)
-    if slot.code:
-        return slot.size
-    if ty is Prim.STRING:
-        return slot.size + len(value.encode())
-    if is_bytes(ty):
-        return slot.size + len(value)
-    if isinstance(ty, Array):
-        inner = layout(ty.element)
-        if inner.code:
-            return slot.size + inner.size * len(value)
-        return slot.size + sum(size(ty.element, records, item) for item in value)
-    assert isinstance(ty, Record)
-    members = value if isinstance(value, tuple) else [getattr(value, item.name) for item in fields(value)]
-    declared = records[ty.id].fields
-    return slot.size + sum(size(item.type, records, member) for item, member in zip(declared, members, strict=True))
+    return _size(shape(ty), records, value)
+
+
+def _size(slot: Shape, records: Records, value: Any) -> int:
+    match slot:
+        case Flat():
+            return slot.layout.size
+        case Text():
+            return slot.layout.size + len(value.encode())
+        case Bytes() | List(element=Flat()):
+            return slot.layout.size + slot.unit * len(value)
+        case List(element=element):
+            return slot.layout.size + sum(_size(element, records, item) for item in value)
+        case Struct(id=index):
+            members = value if isinstance(value, tuple) else [getattr(value, item.name) for item in fields(value)]
+            declared = records[index].fields
+            inner = (size(item.type, records, member) for item, member in zip(declared, members, strict=True))
+            return slot.layout.size + sum(inner)
+        case _:
+            assert_never(slot)

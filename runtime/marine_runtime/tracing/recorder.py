@@ -18,6 +18,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from marine_runtime.errors import ArgumentError, LoadError, StateError
+from marine_runtime.messages import shortened
 
 DEFAULT_LIMIT = 100_000
 """Events of one recording, unless it is given another limit. A file of so many has about 25 MB."""
@@ -222,8 +223,3 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 def _metadata(name: str, track: int, details: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "ph": "M", "pid": _PROCESS, "tid": track, "args": details}
-
-
-def shortened(text: str, length: int) -> str:
-    """`text`, cut where it is longer than `length` characters."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,1 +1,23 @@
-"""Values on the Python side: checks, records, JSON, arguments, annotations."""
+"""Values on the Python side: checks, records, JSON, arguments, annotations.
+
+What is listed here is the interface for the compiler; files of the runtime import each other directly.
+"""
+
+from marine_runtime.values.coerce import Coercers, coercion
+from marine_runtime.values.json import JsonCodec, arguments_from_json, parse, spell_float
+from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
+from marine_runtime.values.scalars import Mismatch
+
+__all__ = [
+    "Coercers",
+    "JsonCodec",
+    "Mismatch",
+    "arguments_from_json",
+    "class_names",
+    "coercion",
+    "make_record_classes",
+    "parse",
+    "scalar_class",
+    "spell_float",
+    "to_public",
+]

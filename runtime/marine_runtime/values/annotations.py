@@ -12,11 +12,22 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, assert_never, get_args, get_origin, get_type_hints
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.names import printable
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType, is_bytes
+from marine_runtime.messages import printable
+from marine_runtime.types import (
+    Array,
+    Field,
+    FunctionType,
+    IType,
+    Prim,
+    Record,
+    Records,
+    RecordType,
+    is_bytes,
+    stripped,
+)
 from marine_runtime.values.records import ToPublic, python_type
 
 S8 = Annotated[int, Prim.S8]
@@ -123,9 +134,7 @@ class _Reader:
             return self.type_of(base, where)
         if len(chosen) > 1:
             raise ArgumentError(f"{where} has several interface types: {', '.join(map(str, chosen))}")
-        innermost = chosen[0]
-        while isinstance(innermost, Array):
-            innermost = innermost.element
+        _, innermost = stripped(chosen[0])
         if isinstance(innermost, Record):
             raise ArgumentError(f"{where}: {innermost} is a number that only a module knows; use a dataclass")
         python = python_type(chosen[0], {})
@@ -175,13 +184,20 @@ def maker_of(records: Records, classes: Mapping[int, type]) -> Callable[[IType],
     makers: dict[int, ToPublic] = {}
 
     def make(ty: IType) -> ToPublic | None:
-        if isinstance(ty, Array):
-            element = make(ty.element)
-            return None if element is None else lambda values: [element(value) for value in values]
-        if not isinstance(ty, Record):
-            return None
-        if ty.id not in makers:
-            cls, fields = classes[ty.id], records[ty.id].fields
+        match ty:
+            case Prim():
+                return None
+            case Array(element=inner):
+                element = make(inner)
+                return None if element is None else lambda values: [element(value) for value in values]
+            case Record(id=index):
+                return made_by(index)
+            case _:
+                assert_never(ty)
+
+    def made_by(index: int) -> ToPublic:
+        if index not in makers:
+            cls, fields = classes[index], records[index].fields
             names = [item.name for item in fields]
             parts: list[ToPublic | None] = []
 
@@ -189,8 +205,8 @@ def maker_of(records: Records, classes: Mapping[int, type]) -> Callable[[IType],
                 made = (part(item) if part else item for part, item in zip(parts, value, strict=True))
                 return cls(**dict(zip(names, made, strict=True)))
 
-            makers[ty.id] = new  # a recursive record finds itself here
+            makers[index] = new  # a recursive record finds itself here
             parts.extend(make(item.type) for item in fields)
-        return makers[ty.id]
+        return makers[index]
 
     return make

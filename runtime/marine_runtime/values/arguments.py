@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.messages import counted
 from marine_runtime.types import Field
-from marine_runtime.wording import counted
 
 
 def arrange(

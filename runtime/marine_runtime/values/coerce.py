@@ -16,13 +16,14 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from operator import itemgetter
-from typing import Any
+from typing import Any, assert_never
 
+from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.errors import ArgumentError
-from marine_runtime.names import field_step, identifiers, printable, quoted, suggestion
-from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, describe, is_bytes
+from marine_runtime.messages import counted, printable, quoted, suggestion
+from marine_runtime.names import field_step, identifiers
+from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
 from marine_runtime.values.scalars import BULK, SCALARS, Bulk, Coercer, Mismatch, abbreviated, kind
-from marine_runtime.wording import counted
 
 MAX_DEPTH = 256
 """Arrays and records that a Python value may nest; only a recursive type can get there."""
@@ -99,13 +100,19 @@ class Coercers:
         return known
 
     def _compile(self, ty: IType) -> Coercer:
-        if is_bytes(ty):
-            return self._bytes()
-        if isinstance(ty, Array):
-            return self._array(ty)
-        if isinstance(ty, Record):
-            return self._record(ty)
-        return self.scalars[ty]
+        match shape(ty):
+            case Flat(prim=prim):
+                return self.scalars[prim]
+            case Text():
+                return self.scalars[Prim.STRING]
+            case Bytes():
+                return self._bytes()
+            case List() as part:
+                return self._array(part)
+            case Struct(id=index):
+                return self._record(Record(index))
+            case unknown:
+                assert_never(unknown)
 
     def kind(self, value: object) -> str:
         """What `value` is, for a message."""
@@ -183,10 +190,11 @@ class Coercers:
 
         return coerce_bytes
 
-    def _array(self, ty: Array) -> Coercer:
-        expected, max_depth = printable(describe(ty, self._records)), self.max_depth
-        element = self.of(ty.element)
-        bulk = self.bulk.get(ty.element) if isinstance(ty.element, Prim) else None
+    def _array(self, part: List) -> Coercer:
+        expected, max_depth = printable(describe(part.type, self._records)), self.max_depth
+        inner = part.element.type
+        element = self.of(inner)
+        bulk = self.bulk.get(inner) if isinstance(inner, Prim) else None
 
         def coerce_array(value: Any, depth: int) -> list[Any]:
             if depth > max_depth:

@@ -15,14 +15,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, assert_never
 
+from marine_runtime.abi.layout import FLOATS, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.names import printable
-from marine_runtime.types import FLOATS, Array, FunctionType, IType, Prim, Record, Records, describe, is_bytes
+from marine_runtime.messages import counted, printable
+from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
 from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, abbreviated, scalars
-from marine_runtime.wording import counted
 
 MAX_DEPTH = 128
 """Arrays and objects that an arguments document may nest."""
@@ -167,7 +167,7 @@ class _JsonCoercers(Coercers):
     """The rules for the values of a JSON document."""
 
     scalars = _json_scalars()
-    bulk: Mapping[Prim, Bulk] = {**BULK, Prim.F32: _bulk_finite(BULK[Prim.F32]), Prim.F64: _bulk_finite(BULK[Prim.F64])}
+    bulk: Mapping[Prim, Bulk] = {**BULK, **{ty: _bulk_finite(BULK[ty]) for ty in FLOATS}}
     max_depth = MAX_DEPTH
     aliases = False
 
@@ -220,20 +220,25 @@ class _Writers:
         self._known: dict[int, _Writer] = {}
 
     def of(self, ty: IType) -> _Writer:
-        if is_bytes(ty):
-            return _write_list(str)
-        if isinstance(ty, Array):
-            return _write_list(self.of(ty.element))
-        if isinstance(ty, Record):
-            return self._record(ty)
-        if ty is Prim.BOOLEAN:
-            return lambda value: "true" if value else "false"
-        if ty is Prim.STRING:
-            return encode_basestring
-        return _write_float if ty in FLOATS else str
+        return self._of(shape(ty))
 
-    def _record(self, ty: Record) -> _Writer:
-        known, index = self._known, ty.id
+    def _of(self, part: Shape) -> _Writer:
+        match part:
+            case Flat(kind=kind):
+                return _write_flat(kind)
+            case Text():
+                return encode_basestring
+            case Bytes():
+                return _write_list(str)
+            case List(element=element):
+                return _write_list(self._of(element))
+            case Struct(id=index):
+                return self._record(index)
+            case _:
+                assert_never(part)
+
+    def _record(self, index: int) -> _Writer:
+        known = self._known
         if index not in self._records:
             return str  # no value of such a type passes the check
         if index in known:
@@ -248,6 +253,18 @@ class _Writers:
         last = {field.name: position for position, field in enumerate(fields)}
         members.extend((f"{encode_basestring(name)}:", at, self.of(fields[at].type)) for name, at in last.items())
         return write
+
+
+def _write_flat(kind: Kind) -> _Writer:
+    match kind:
+        case Kind.BOOLEAN:
+            return lambda value: "true" if value else "false"
+        case Kind.SIGNED | Kind.UNSIGNED:
+            return str
+        case Kind.FLOAT:
+            return _write_float
+        case _:
+            assert_never(kind)
 
 
 def _write_list(element: _Writer) -> _Writer:

@@ -8,63 +8,60 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
+from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
-from marine_runtime.names import identifier, identifiers, printable
-from marine_runtime.types import Array, IType, Prim, Record, Records, describe, is_bytes
+from marine_runtime.messages import printable
+from marine_runtime.names import identifier, identifiers
+from marine_runtime.types import IType, Records, describe
 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""
 
-_IMPORTED = ("Any", "Callable", "Mapping", "Protocol", "Sequence", "annotations", "dataclass", "dataclasses", "typing")
-_GLUE = (
-    *("BoundAdapters", "CallError", "ImportAdapter", "Link", "MAX_RECORD_DEPTH", "Sites", "Array", "Prim", "Record"),
-    *("Struct", "StructError", "array", "FUSED_IMPORTS", "FUSED_NEEDS", "FUSED_SITES", "IMPORTS", "RECORDS", "bind"),
-    *("allocate", "check", "class_of", "codec", "explain", "failed_allocation", "get_ident", "guard", "link", "locate"),
-    *("memory", "meter", "new_block", "out_of_range", "stage", "staging", "staging_memory", "store_bytes", "too_deep"),
-    *("ArgumentError", "BatchCode", "Functions", "block_allocator", "direct", "to_f32", "too_large"),
-)
-RESERVED = frozenset((*dir(builtins), *_IMPORTED, *_GLUE))
-"""Names that a record class does not get, because generated code says them next to it."""
-
-_NUMBERED = re.compile(
-    r"(core|callee|export|import|entry|publish|lift|lower|staged|body|call|batch|fused|large|many|in|out)_.*"
-    r"|(bool|bytes|flat|string)_(lifter|lowerer|storer)"
-)
-"""What generated code calls the things that it has one of per function or type."""
-
-_SCALAR_TYPES: Mapping[Prim, type] = {
-    **dict.fromkeys(Prim, int),
-    Prim.BOOLEAN: bool,
-    Prim.F32: float,
-    Prim.F64: float,
-    Prim.STRING: str,
-    Prim.BYTE_ARRAY: bytes,
-}
+RESERVED = frozenset((*dir(builtins), "annotations"))
+"""Names that a record class does not get, because the code beside it may mean what Python means by them."""
 
 
 def class_names(records: Records) -> dict[int, str]:
     """The Python class name of every record, by type index."""
-    names = [record.name for record in records.values()]
-    names = [f"{name}_" if _NUMBERED.fullmatch(identifier(name)) else name for name in names]
-    return dict(zip(records, identifiers(names, RESERVED), strict=True))
+    return dict(zip(records, identifiers([record.name for record in records.values()], RESERVED), strict=True))
 
 
 def python_type(ty: IType, classes: Mapping[int, type]) -> Any:
     """The annotation of a public value of `ty`, such as `list[Point]`."""
-    levels = 0
-    while isinstance(ty, Array) and not is_bytes(ty):
-        ty, levels = ty.element, levels + 1
-    if isinstance(ty, Record):
-        annotation: Any = classes.get(ty.id, tuple)
-    else:
-        annotation = bytes if is_bytes(ty) else _SCALAR_TYPES[ty] if isinstance(ty, Prim) else object
-    for _ in range(levels):
-        annotation = list[annotation]
-    return annotation
+    return _annotation(shape(ty), classes)
+
+
+def _annotation(part: Shape, classes: Mapping[int, type]) -> Any:
+    match part:
+        case Flat(kind=kind):
+            return scalar_class(kind)
+        case Text():
+            return str
+        case Bytes():
+            return bytes
+        case List(element=element):
+            inner: Any = _annotation(element, classes)
+            return list[inner]
+        case Struct(id=index):
+            return classes.get(index, tuple)
+        case _:
+            assert_never(part)
+
+
+def scalar_class(kind: Kind) -> type:
+    """The Python class of flat values."""
+    match kind:
+        case Kind.BOOLEAN:
+            return bool
+        case Kind.SIGNED | Kind.UNSIGNED:
+            return int
+        case Kind.FLOAT:
+            return float
+        case _:
+            assert_never(kind)
 
 
 def make_record_classes(records: Records, module: str) -> dict[int, type]:
@@ -135,12 +132,24 @@ class _Builder:
         self.recursive = False
 
     def of(self, ty: IType) -> ToPublic | None:
-        if isinstance(ty, Array):
-            convert = self.of(ty.element)
-            return None if convert is None else _list_of(convert)
-        if not isinstance(ty, Record) or ty.id not in self._records or ty.id not in self._classes:
+        return self._of(shape(ty))
+
+    def _of(self, part: Shape) -> ToPublic | None:
+        match part:
+            case Flat() | Text() | Bytes():
+                return None
+            case List(element=element):
+                convert = self._of(element)
+                return None if convert is None else _list_of(convert)
+            case Struct(id=index):
+                return self._record(index)
+            case _:
+                assert_never(part)
+
+    def _record(self, index: int) -> ToPublic | None:
+        if index not in self._records or index not in self._classes:
             return None
-        index, done = ty.id, self._done
+        done = self._done
         if index in self._open:
             self.recursive = True
             return lambda value: done[index](value)

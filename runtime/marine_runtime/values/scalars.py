@@ -10,10 +10,11 @@ import reprlib
 from array import array
 from collections.abc import Callable, Mapping
 from ctypes import c_float
-from typing import Any
+from typing import Any, assert_never
 
-from marine_runtime.names import printable
-from marine_runtime.types import FLOATS, INTEGER_RANGES, Prim, describe
+from marine_runtime.abi.layout import INTEGER_RANGES, PRIMITIVES, Flat, Kind, Text
+from marine_runtime.messages import printable
+from marine_runtime.types import Prim, describe
 
 Coercer = Callable[[Any, int], Any]
 """Takes a value and its nesting depth (the outermost is 1), returns the internal value, raises `Mismatch`."""
@@ -123,10 +124,20 @@ def scalars(kind: Callable[[object], str]) -> dict[Prim, Coercer]:
                 raise Mismatch(f"expected string, got {what}, which UTF-8 can't encode") from None
         return value if type(value) is str else str.__str__(value)
 
-    table: dict[Prim, Coercer] = {Prim.BOOLEAN: boolean, Prim.STRING: string}
-    table.update({ty: integer(ty) for ty in INTEGER_RANGES})
-    table.update({ty: floating(ty) for ty in FLOATS})
-    return table
+    def of(part: Flat | Text) -> Coercer:
+        if isinstance(part, Text):
+            return string
+        match part.kind:
+            case Kind.BOOLEAN:
+                return boolean
+            case Kind.SIGNED | Kind.UNSIGNED:
+                return integer(part.prim)
+            case Kind.FLOAT:
+                return floating(part.prim)
+            case _:
+                assert_never(part.kind)
+
+    return {prim: of(part) for prim, part in PRIMITIVES.items() if isinstance(part, (Flat, Text))}
 
 
 SCALARS = scalars(kind)
@@ -155,11 +166,19 @@ def _bulk_of(wanted: type) -> Bulk:
     return lambda items: items if set(map(type, items)) <= {wanted} else None
 
 
-BULK: Mapping[Prim, Bulk] = {
-    **{ty: _bulk_integers(ty) for ty in INTEGER_RANGES},
-    Prim.BOOLEAN: _bulk_of(bool),
-    Prim.F64: _bulk_of(float),
-    Prim.F32: _bulk_f32,
-    Prim.STRING: _bulk_strings,
-}
+def _bulk(part: Flat | Text) -> Bulk:
+    if isinstance(part, Text):
+        return _bulk_strings
+    match part.kind:
+        case Kind.BOOLEAN:
+            return _bulk_of(bool)
+        case Kind.SIGNED | Kind.UNSIGNED:
+            return _bulk_integers(part.prim)
+        case Kind.FLOAT:
+            return _bulk_f32 if part.prim is Prim.F32 else _bulk_of(float)
+        case _:
+            assert_never(part.kind)
+
+
+BULK: Mapping[Prim, Bulk] = {prim: _bulk(part) for prim, part in PRIMITIVES.items() if isinstance(part, (Flat, Text))}
 """Arrays of one Python type are checked by C loops."""

@@ -29,11 +29,12 @@ class ShimBody:
 HELPERS = f"""
   ;; Whether `$size` bytes at `$ptr` are inside the guest's memory.
   (func $fits (param $ptr i32) (param $size i64) (result i32)
-    (i64.le_u (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
+    (i64.le_u (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))  ;; check: wasi bounds
               (i64.shl (i64.extend_i32_u (memory.size $guest)) (i64.const 16))))
 
   ;; The native descriptor behind a guest's, or -1.
   (func $native (param $fd i32) (result i32)
+    ;; check: wasi descriptors beyond the table
     (if (i32.ge_u (local.get $fd) (i32.const {DESCRIPTORS})) (then (return (i32.const -1))))
     (i32.load $state (i32.shl (local.get $fd) (i32.const 3))))
 
@@ -78,6 +79,7 @@ def _header(field: int) -> str:
 
 _PREOPEN = f"""
     (local.set $entry (call $preopen (local.get $0)))
+    ;; check: wasi preopens: unknown descriptor
     (if (i32.eq (local.get $entry) (i32.const -1)) (then (return (i32.const {BADF}))))
     (local.set $entry (i32.add {_header(3)} (i32.shl (local.get $entry) (i32.const 3))))"""
 
@@ -120,6 +122,7 @@ _PATIENCE = """
           (local.set $patience (call $patience))
           (if (i64.ge_s (local.get $patience) (i64.const 0)) (then
             (local.set $wait (i64.load $guest offset=24 (local.get $to)))
+            ;; check: wasi poll_oneoff: times of the clock within the time limit
             (if (i32.load16_u $guest offset=40 (local.get $to)) (then
               ;; A time of the clock: what is left until then. The events lend the eight bytes.
               (local.set $lent (i64.load $guest (local.get $1)))
@@ -127,8 +130,10 @@ _PATIENCE = """
                 (i32.load $guest offset=16 (local.get $to)) (i64.const 0) (local.get $1)))
               (local.set $now (i64.load $guest (local.get $1)))
               (i64.store $guest (local.get $1) (local.get $lent))
+              ;; check: wasi poll_oneoff: what is left until a time of the clock
               (local.set $wait (select (i64.sub (local.get $wait) (local.get $now)) (i64.const 0)
                 (i64.gt_u (local.get $wait) (local.get $now))))))
+            ;; check: wasi poll_oneoff: sleeps within the time limit
             (if (i64.lt_u (local.get $patience) (local.get $wait)) (then
               (i64.store $guest offset=24 (local.get $to) (local.get $patience))
               (i32.store16 $guest offset=40 (local.get $to) (i32.const 0))))))))"""
@@ -149,12 +154,13 @@ def _poll(stride: int) -> ShimBody:
         (memory.copy $guest $state (i32.add (local.get $to) (i32.const 16))
           (i32.add (local.get $from) (select (i32.const 16) (i32.const 24) (local.get $tag))) (i32.const 32))"""
     code = f"""
+    ;; check: wasi poll_oneoff: number
     (if (i32.gt_u (local.get $2) (i32.const {DESCRIPTORS})) (then (return (i32.const {INVAL}))))
-    {_fits("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))")}
-    {_fits("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))")}
-    {_fits("(local.get $3)", 4)}
-    {_aligned("(i32.or (local.get $0) (local.get $1))", 8)}
-    {_aligned("(local.get $3)", 4)}
+    {_fits("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))")}  ;; check: wasi poll_oneoff: subscriptions
+    {_fits("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))")}  ;; check: wasi poll_oneoff: events
+    {_fits("(local.get $3)", 4)}  ;; check: wasi poll_oneoff: result
+    {_aligned("(i32.or (local.get $0) (local.get $1))", 8)}  ;; check: wasi poll_oneoff: alignment
+    {_aligned("(local.get $3)", 4)}  ;; check: wasi poll_oneoff: alignment of the result
     (memory.copy $state $guest (i32.const {SCRATCH}) (local.get $0) {subscriptions})
     (local.set $from (i32.const {SCRATCH}))
     (local.set $to (local.get $0))
@@ -162,11 +168,13 @@ def _poll(stride: int) -> ShimBody:
       (loop $next
         (br_if $done (i32.eq (local.get $index) (local.get $2)))
         (local.set $tag (i32.load8_u $state offset=8 (local.get $from)))
-        (if (i32.gt_u (local.get $tag) (i32.const 2)) {refuse})
+        (if (i32.gt_u (local.get $tag) (i32.const 2)) {refuse})  ;; check: wasi poll_oneoff: kinds
         ;; An unknown clock or flag would be a trap, and leave translated subscriptions behind.
         (if (i32.eqz (local.get $tag)) (then
           (if (i32.or
+                ;; check: wasi poll_oneoff: clocks
                 (i32.gt_u (i32.load $state offset={16 + old} (local.get $from)) (i32.const 3))
+                ;; check: wasi poll_oneoff: flags
                 (i32.gt_u (i32.load16_u $state offset={40 + old} (local.get $from)) (i32.const 1)))
             {refuse}))){compact}{_PATIENCE}
         (if (i32.le_u (i32.sub (local.get $tag) (i32.const 1)) (i32.const 1)) (then
@@ -201,20 +209,21 @@ BODIES = {
     "no_socket": ShimBody(f"(i32.const {NOTSOCK})"),
     "args_sizes_get": ShimBody(f"""
     {_fits("(local.get $0)", 4)}
-    {_fits("(local.get $1)", 4)}
+    {_fits("(local.get $1)", 4)}  ;; check: wasi args_sizes_get: second address
     (i32.store $guest (local.get $0) (i32.const 0))
     (i32.store $guest (local.get $1) (i32.const 0))
     (i32.const 0)"""),
     "environ_sizes_get": ShimBody(f"""
-    {_fits("(local.get $0)", 4)}
+    {_fits("(local.get $0)", 4)}  ;; check: wasi environ_sizes_get: first address
     {_fits("(local.get $1)", 4)}
     (i32.store $guest (local.get $0) {_header(0)})
     (i32.store $guest (local.get $1) {_header(1)})
     (i32.const 0)"""),
     "environ_get": ShimBody(
         f"""
+    ;; check: wasi environ_get: addresses
     {_fits("(local.get $0)", f"(i64.shl (i64.extend_i32_u {_header(0)}) (i64.const 2))")}
-    {_fits("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}
+    {_fits("(local.get $1)", f"(i64.extend_i32_u {_header(1)})")}  ;; check: wasi environ_get: text
     (memory.copy $guest $state (local.get $1) {_header(4)} {_header(1)})
     (local.set $offset {_header(2)})
     (local.set $left {_header(0)})
@@ -232,6 +241,7 @@ BODIES = {
     "fd_close": ShimBody(
         f"""
     (local.set $old (call $native (local.get $0)))
+    ;; check: wasi fd_close: unknown descriptor
     (if (i32.eq (local.get $old) (i32.const -1)) (then (return (i32.const {BADF}))))
     (call $set (local.get $0) (i32.const -1) (i32.const -1))
     (if (i32.lt_u (local.get $old) (i32.const {STANDARD})) (then (return (i32.const 0))))
@@ -243,6 +253,7 @@ BODIES = {
         f"""
     (local.set $from (call $native (local.get $0)))
     (local.set $old (call $native (local.get $1)))
+    ;; check: wasi fd_renumber: unknown descriptors
     (if (i32.or (i32.eq (local.get $from) (i32.const -1)) (i32.eq (local.get $old) (i32.const -1)))
       (then (return (i32.const {BADF}))))
     (if (i32.eq (local.get $0) (local.get $1)) (then (return (i32.const 0))))
@@ -254,7 +265,7 @@ BODIES = {
     ),
     "fd_prestat_get": ShimBody(
         f"""{_PREOPEN}
-    {_fits("(local.get $1)", 8)}
+    {_fits("(local.get $1)", 8)}  ;; check: wasi fd_prestat_get: address
     (i32.store $guest (local.get $1) (i32.const 0))
     (i32.store $guest offset=4 (local.get $1) (i32.load $state offset=4 (local.get $entry)))
     (i32.const 0)""",
@@ -263,8 +274,9 @@ BODIES = {
     "fd_prestat_dir_name": ShimBody(
         f"""{_PREOPEN}
     (local.set $size (i32.load $state offset=4 (local.get $entry)))
+    ;; check: wasi fd_prestat_dir_name: room
     (if (i32.lt_u (local.get $2) (local.get $size)) (then (return (i32.const {NAMETOOLONG}))))
-    {_fits("(local.get $1)", "(i64.extend_i32_u (local.get $size))")}
+    {_fits("(local.get $1)", "(i64.extend_i32_u (local.get $size))")}  ;; check: wasi fd_prestat_dir_name: address
     (memory.copy $guest $state (local.get $1) (i32.load $state (local.get $entry)) (local.get $size))
     (i32.const 0)""",
         "(local $entry i32) (local $size i32)",
@@ -272,9 +284,10 @@ BODIES = {
     # A place for the descriptor is found first: what the native function opened could not be forgotten afterwards.
     "path_open": ShimBody(
         f"""
-    {_fits("(local.get $8)", 4)}
-    {_aligned("(local.get $8)", 4)}
+    {_fits("(local.get $8)", 4)}  ;; check: wasi path_open: address
+    {_aligned("(local.get $8)", 4)}  ;; check: wasi path_open: alignment
     (local.set $slot (call $free))
+    ;; check: wasi path_open: free descriptor
     (if (i32.eq (local.get $slot) (i32.const -1)) (then (return (i32.const {MFILE}))))
     (local.set $error (call $native.path_open {" ".join(f"(local.get ${index})" for index in range(9))}))
     (if (local.get $error) (then (return (local.get $error))))

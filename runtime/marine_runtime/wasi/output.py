@@ -39,15 +39,15 @@ def capture(
     """`fd_write` over native descriptors; what a sink raises comes out of the call that the guest is in."""
 
     def write(descriptor: int, pieces: int, count: int, written: int) -> int:
-        if count > _MAX_PIECES:
+        if count > _MAX_PIECES:  # check: wasi number of pieces
             return INVAL
         guest = memory()
         data = bytearray()
         try:
-            guest.require(written, 4)
+            guest.require(written, 4)  # check: wasi address of the count
             for ptr, size in struct.iter_unpack("<II", guest.read(pieces, 8 * count)):
                 guest.require(ptr, size)
-                data += guest.read(ptr, min(size, _MAX_BYTES - len(data)))
+                data += guest.read(ptr, min(size, _MAX_BYTES - len(data)))  # check: wasi bytes of all pieces
         except CallError:
             return FAULT
         sinks[descriptor](bytes(data))

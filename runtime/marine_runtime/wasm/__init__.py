@@ -1,13 +1,34 @@
-"""The Wasm engine behind one small interface; nothing outside this package names wasmtime.
+"""Wasmtime behind one small interface; nothing outside this package names it.
 
-`api` declares what the rest of the runtime uses. `engine` compiles to a `module` and instantiates it, through
+`api` and `memory` declare what the rest of the runtime uses. `store` compiles to a `module` and instantiates it through
 wasmtime's public API. How a core function is called, how a Python function becomes an import and how memory is reached
 is left to a *call layer*: `fast` (our own prototypes of the C API) or `public` (the binding's public API, the fallback
 and the baseline). `ffi` is the only file that touches private names of the binding.
+
+What is listed here is the interface for the compiler too.
 """
 
-from marine_runtime.wasm.api import Codes, Memory
+from marine_runtime.wasm.api import Codes, signed_codes
+from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble, open_runtime
+from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK, initial_table_elements
 
-__all__ = ["Codes", "Instance", "Memory", "Module", "Store", "WasmRuntime", "assemble", "open_runtime"]
+__all__ = [
+    "FACTOR",
+    "FLOOR",
+    "MANY",
+    "START_HOOK",
+    "STEP",
+    "TABLE_HOOK",
+    "Codes",
+    "Instance",
+    "Memory",
+    "Module",
+    "Store",
+    "WasmRuntime",
+    "assemble",
+    "initial_table_elements",
+    "open_runtime",
+    "signed_codes",
+]

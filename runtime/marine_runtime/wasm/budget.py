@@ -1,4 +1,4 @@
-"""The memory budget of one service (spec marine-runtime §6.1): one counter that every growth is taken from.
+"""The memory budget of one service: one counter that every growth is taken from.
 
 It only counts. `memories` asks it before a linear memory grows, linking asks it for tables. Nothing is ever given back,
 as Wasm memory can't shrink.

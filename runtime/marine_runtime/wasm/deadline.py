@@ -1,9 +1,9 @@
-"""Stops calls that take too long, by Wasmtime's epochs.
+"""Time limits of calls, by Wasmtime's epochs.
 
-Compiled code compares the engine's epoch with its store's deadline at every loop and function entry. Without a time
-limit the deadline is out of reach and nobody counts. A call with a limit arms its store's deadline, and while such
-calls run a thread advances the epoch with the clock, a tick per 5 ms, so deadlines of several stores keep their
-order. The thread sleeps until the earliest deadline, and ends when it has had nothing to do for a moment.
+Compiled code compares the epoch of its `wasmtime.Engine` with its store's deadline at every loop and function entry.
+Without a time limit the deadline is out of reach and nobody counts. A call with a limit arms its store's deadline, and
+while such calls run a thread advances the epoch with the clock, a tick per 5 ms, so deadlines of several stores keep
+their order. The thread sleeps until the earliest deadline, and ends when it has had nothing to do for a moment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 FAR = 2**62
-"""Ticks that no engine lives to see: the deadline of a store without a time limit."""
+"""Ticks that no process lives to see: the deadline of a store without a time limit."""
 
 TICK = 0.005
 _LINGER = 0.1
@@ -23,10 +23,10 @@ _LONGEST_SLEEP = 1.0  # keeps the number of ticks that are due at once small
 
 
 class DeadlineClock:
-    """The clock of one engine."""
+    """The clock of one `wasmtime.Engine`."""
 
     def __init__(self, advance: Callable[[], None]) -> None:
-        """`advance` adds one to the engine's epoch."""
+        """`advance` adds one to its epoch."""
         self._advance = advance
         self._changed = Condition()
         self._deadlines: dict[object, float] = {}

@@ -16,7 +16,8 @@ from typing import Any, NoReturn, cast
 import wasmtime
 
 from marine_runtime.wasm import ffi
-from marine_runtime.wasm.api import Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.public import _value_types, grow
 from marine_runtime.wasm.traps import Parking
 
@@ -30,7 +31,7 @@ class FastMemory(Memory):
 
     __slots__ = ("_context", "_handle", "_library", "_native", "_store")
 
-    def __init__(self, library: ffi.Library, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
+    def __init__(self, library: ffi.WasmtimeLibrary, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
         self._store = store
         self._native = memory  # keeps the handle alive
         self._library = library
@@ -70,7 +71,7 @@ class FastLayer:
     name = "fast"
 
     def __init__(self) -> None:
-        self._library = ffi.Library()
+        self._library = ffi.WasmtimeLibrary()
 
     def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
         """See `CallLayer.core_function`."""

@@ -66,7 +66,7 @@ def _prototype(name: str, restype: Any, *argtypes: Any) -> Any:
     return ctypes.CFUNCTYPE(restype, *argtypes)(_address(getattr(wasmtime._ffi.dll, name)))
 
 
-class Library:
+class WasmtimeLibrary:
     """The prototypes, bound once. Build it only after `problem()` gave None."""
 
     def __init__(self) -> None:
@@ -143,7 +143,9 @@ def set_memory_creator(config: wasmtime.Config, env: int, new_memory: int) -> No
     install(_address(config.ptr()), ctypes.addressof(creator))
 
 
-def new_host_function(library: Library, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any) -> wasmtime.Func:
+def new_host_function(
+    library: WasmtimeLibrary, store: wasmtime.Store, kind: wasmtime.FuncType, callback: Any
+) -> wasmtime.Func:
     """A Wasm function over `callback` (a `Callback` object that must outlive the store)."""
     raw = wasmtime._ffi.wasmtime_func_t()
     library.func_new(

@@ -1,8 +1,8 @@
 """Linear memories that the runtime makes itself, so that a budget can refuse their growth at the exact byte.
 
-Wasmtime asks its host memory creator for every memory of an engine. A memory here is a range of inaccessible address
-space with guards on both sides, as long as Wasmtime asks for; growing makes more of it accessible. Whose budget pays is
-known because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
+Wasmtime asks its host memory creator for every memory of a `wasmtime.Engine`. A memory here is a range of inaccessible
+address space with guards on both sides, as long as Wasmtime asks for; growing makes more of it accessible. Whose budget
+pays is known because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
 
 Wasmtime calls back through a few instructions of machine code. It asks where a memory lies while it handles the signal
 of an out-of-bounds access, where Python must not run. And a Python callback can be left by a KeyboardInterrupt before
@@ -98,7 +98,7 @@ def problem() -> str | None:
 
 
 class MemoryCreator:
-    """Makes the memories of all engines of the process. There is one, and it lives as long as the process."""
+    """Makes all memories of the process. There is one creator, which lives as long as the process."""
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -123,7 +123,7 @@ class MemoryCreator:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
     def install(self, config: Any) -> None:
-        """Make engines of `config` take their memories from here."""
+        """Make every `wasmtime.Engine` of `config` take their memories from here."""
         ffi.set_memory_creator(config, ctypes.addressof(self._cell), self._create_code)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""A compiled Wasm module, and what it says of its imports and exports."""
+"""A compiled Wasm module with its imports and exports."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Module:
                 self.exports[export.name] = signature
 
     def serialize(self) -> bytes:
-        """Machine code that `Backend.deserialize` of the same version and options accepts."""
+        """Machine code that `WasmRuntime.deserialize` of the same version and options accepts."""
         return bytes(self.native.serialize())
 
 

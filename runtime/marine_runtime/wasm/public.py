@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import wasmtime
 
-from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction, Memory
+from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
+from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.traps import Fault, Parking
 
 _SPANS = {"I": 2**32, "Q": 2**64}
@@ -52,14 +53,14 @@ class PublicMemory(Memory):
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
         data = bytes(self._memory.read(self._store, ptr, ptr + size))
-        return data if len(data) == size else bytes(self.claim(ptr, size))
+        return data if len(data) == size else bytes(self.claim(ptr, size))  # check: wasm length of public reads
 
     def write(self, ptr: int, data: bytes) -> None:
         """Copy `data` to `ptr`; raises like `claim`."""
         try:
             self._memory.write(self._store, data, ptr)
         except IndexError:
-            self.claim(ptr, len(data))[:] = data
+            self.claim(ptr, len(data))[:] = data  # check: wasm room for what public calls write
 
 
 def grow(store: wasmtime.Store, memory: wasmtime.Memory, pages: int) -> bool:

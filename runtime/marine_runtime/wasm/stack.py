@@ -11,7 +11,7 @@ import sys
 import threading
 
 DEFAULT = 2 << 20
-"""Bytes of stack for Wasm, as in Marine (spec marine-runtime §6.2), where threads have enough."""
+"""Bytes of stack for Wasm, as in Marine, where threads have enough."""
 
 _SMALLEST = 1 << 14
 _SHARE = 3  # Python needs the rest: below the guest's frames, and above them for what the guest calls

@@ -1,6 +1,6 @@
 """Compiling, storing and instantiating modules through wasmtime's public API, for either call layer.
 
-One `WasmRuntime` per process and layer (an engine is expensive and shareable), one `Store` per service.
+One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and shareable), one `Store` per service.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi
-from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, Memory, signature_of
+from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
 from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
-from marine_runtime.wasm.meter import Meter
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.public import PublicLayer
 from marine_runtime.wasm.stack import default_stack
@@ -65,7 +65,7 @@ class Instance:
         signature = self.module.exports.get(name)
         if signature is None:
             raise LinkError(f"the module exports no function `{name}`")
-        if signature != (wanted := signature_of(params, results)):
+        if signature != (wanted := signature_of(params, results)):  # check: wasm signature of an export
             raise LinkError(f"export `{name}` has the Wasm signature {signature}, expected {wanted}")
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
@@ -240,7 +240,7 @@ class Store:
 
 
 class WasmRuntime:
-    """An engine with a call layer.
+    """A `wasmtime.Engine` with a call layer.
 
     Attributes:
         name: `fast` or `public`.
@@ -304,7 +304,7 @@ class WasmRuntime:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
 
     def interrupt(self) -> None:
-        """Break off every call with a time limit that runs now, in any store, as if its time were up.
+        """Interrupt every running call with a time limit, in any store, as if its time were up.
 
         For tools that run one service and want to stop it from another thread.
         """

@@ -1,7 +1,7 @@
-"""How many elements the tables of a Wasm module start with, and how those are counted that they get later.
+"""The initial number of elements in the tables of a Wasm module, and the hooks that count elements added later.
 
-Wasmtime's C API tells of exported tables only, and those of guests hardly ever are. Only valid modules come here: the
-engine has compiled them.
+Wasmtime's C API tells of exported tables only, and those of guests hardly ever are. Only valid modules come here:
+Wasmtime has compiled them.
 """
 
 from __future__ import annotations

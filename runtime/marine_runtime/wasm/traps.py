@@ -13,7 +13,7 @@ import re
 import wasmtime
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
-from marine_runtime.wording import counted
+from marine_runtime.messages import counted
 
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """What wasmtime-py gives back from a call that did not return."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import marine_gen
 from marine_gen.artifact import ENGINES
-from marine_gen.artifact.load import CACHE_VARIABLE
 from marine_gen.bench.candidates import public_arguments
 from marine_runtime import Service
+from marine_runtime.artifact.code_cache import CACHE_VARIABLE
 from tests.bench.fresh import run_fresh
 from tests.bench.model import Case, Work
 from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result

@@ -1,0 +1,57 @@
+"""Texts that come from a module, as literals and comments of the generated languages.
+
+Such texts are data: whatever characters they have, they stay inside the literal or comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from marine_runtime.messages import shortened
+
+_MAX_DOCSTRING = 200
+_MAX_WAT_COMMENT = 120
+_MAX_C_COMMENT = 100
+
+# Attributes of C, where numeric escapes are not allowed.
+_C_ESCAPES = {'"': '\\"', "\\": "\\\\", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\v": "\\v"}
+
+
+def python_string(text: str) -> str:
+    """A Python literal for `text`, in double quotes where that needs no escapes."""
+    plain = repr(text)
+    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
+
+
+def python_tuple(items: Sequence[str]) -> str:
+    """A Python tuple of expressions or of names to assign to."""
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
+def docstring(text: str) -> str:
+    """`text` as a one-line Python docstring."""
+    plain = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in shortened(text, _MAX_DOCSTRING)
+    )
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{escaped}"""'
+
+
+def wat_comment(text: str) -> str:
+    """`text` as a line comment of Wasm text."""
+    return f";; {_ascii(shortened(text, _MAX_WAT_COMMENT))}"
+
+
+def c_string(text: str) -> str:
+    """A C literal for `text`, which has no NUL."""
+    return f'"{"".join(_C_ESCAPES.get(character, character) for character in text)}"'
+
+
+def c_comment(text: str) -> str:
+    """`text` as the content of a C comment."""
+    return _ascii(shortened(text, _MAX_C_COMMENT)).replace("*/", "* /").replace("/*", "/ *")
+
+
+def _ascii(text: str) -> str:
+    return "".join(character if character.isprintable() and character.isascii() else "?" for character in text)

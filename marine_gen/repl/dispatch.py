@@ -1,0 +1,71 @@
+"""Running one command line: find its command, run it, report its failure. Lines come from `terminal` or `pipe`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marine_gen.repl.command import Command, Word
+from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.interrupt import interruptible
+from marine_gen.repl.reading import take_word, unfinished
+from marine_gen.repl.registry import by_name
+from marine_gen.repl.session import Session
+
+
+def execute(session: Session, line: str) -> None:
+    """Run one command line; a failure is written, and remembered in `session.failed`. Ctrl-C ends the command."""
+    if not line.strip():
+        return
+    if not line.startswith(" "):
+        session.lines.append(line)
+    with _reporting(session):
+        word, rest = take_word(line)
+        _command(word).run(session, rest)
+
+
+def goes_on(text: str) -> bool:
+    """Whether `text` is the beginning of a command: a JSON value is open, and no empty line ends it."""
+    words = text.split(None, 1)
+    if len(words) < 2 or text.endswith("\n\n"):
+        return False
+    command = by_name().get(words[0])
+    return command is not None and Word.ARGUMENTS in command.words and unfinished(words[1])
+
+
+def _command(word: str) -> Command:
+    from marine_runtime.messages import suggestion
+
+    command = by_name().get(word)
+    if command is None:
+        raise CommandError(f"there is no command `{word}` (`help` lists all){suggestion(word, list(by_name()))}")
+    return command
+
+
+@contextmanager
+def _reporting(session: Session) -> Iterator[None]:
+    """Write every failure inside the block; Ctrl-C stops guests that run there."""
+    from marine_runtime.wasm import open_runtime
+
+    runtime = open_runtime(session.options.call_layer)
+    try:
+        with interruptible(runtime.interrupt) as session.interrupt:
+            yield
+    except CommandError as error:
+        _fail(session, error)
+    except KeyboardInterrupt:
+        _fail(session, CommandError("interrupted: Ctrl-C"))
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        _fail(session, because("error", error))
+
+
+def _fail(session: Session, error: CommandError) -> None:
+    session.failed = True
+    session.output.warn(str(error))
+    if session.newly_broken():
+        session.output.warn(
+            "a call was broken off and nothing was undone: modules can be called, with the state that it left them in; "
+            f"`engine {session.engine}` loads them anew"
+        )

@@ -1,0 +1,81 @@
+"""The Wasm runtime library of fused glue: `library.wat`, by definition and memory.
+
+Asking for a symbol requests the definition behind it, and what that one uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from marine_gen.codegen.definitions import Definition, Definitions
+from marine_gen.wasm_backend.expressions import const
+from marine_runtime.adapters import DATA, FAULT_KIND, FAULT_VALUES, Fault
+from marine_runtime.wasm import FACTOR, FLOOR
+
+NUMBERS: Mapping[str, int] = {
+    "FAULT_KIND": FAULT_KIND,
+    "FAULT_VALUE_0": FAULT_VALUES,
+    "FAULT_VALUE_1": FAULT_VALUES + 8,
+    "FAULT_VALUE_2": FAULT_VALUES + 16,
+    "FAULT_STAGING": Fault.STAGING,
+    "DATA": DATA,
+    "METER_FACTOR": FACTOR,
+    "METER_PAGE": FACTOR << 16,
+    "METER_FLOOR": FLOOR,
+}
+"""The words in capital letters of the library."""
+
+USES: Mapping[str, Sequence[str]] = {"stage": ("free", "fault"), "pay": ("left",), "start": ("left",)}
+"""Definitions that need others."""
+
+_MEMORY = "MEMORY"
+_NAME = re.compile(r"^  \((?:func|global) \$(\w+)", re.MULTILINE)
+_WORD = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b")
+
+
+@cache
+def definitions() -> Mapping[str, str]:
+    """The text of every definition with its comment, by name, in the order of the file."""
+    text = (files("marine_gen.wasm_backend") / "library.wat").read_text("utf-8")
+    blocks = (block.rstrip("\n") for block in text.removesuffix(")\n").split("\n\n")[1:])
+    named = ((_NAME.search(block), block) for block in blocks)
+    return {found[1]: _WORD.sub(lambda word: str(NUMBERS[word[0]]), block) for found, block in named if found}
+
+
+class WasmLibrary:
+    """The requests of one glue module.
+
+    Attributes:
+        definitions: everything that the glue module defines: what is requested here, helpers, adapters.
+    """
+
+    def __init__(self) -> None:
+        self.definitions = Definitions()
+        self._requested: dict[str, set[str]] = {}
+        self.symbol("free")
+        self.symbol("fault")  # every adapter checks how deep calls are nested
+
+    def symbol(self, name: str, memory: str = "") -> str:
+        """The symbol of a definition, with the sigil; `memory` is the symbol of the memory that it works with."""
+        for used in USES.get(name, ()):
+            self.symbol(used)
+        symbol = f"{name}.{memory}" if memory else name
+        if symbol not in self.definitions:
+            with self.definitions.definition(symbol) as made:
+                made.lines = definitions()[name].replace(_MEMORY, memory).splitlines()
+                made.uses = dict.fromkeys(USES.get(name, ()))
+            self._requested.setdefault(name, set()).add(symbol)
+        return f"${self.definitions.use(symbol)}"
+
+    def fault(self, kind: Fault, *numbers: str) -> str:
+        """The call that leaves a fault with up to three numbers (i64) for the runtime, and stops."""
+        padded = [*numbers, *[const(0, "i64")] * (3 - len(numbers))]
+        return f"(call {self.symbol('fault')} {const(kind)} {' '.join(padded)})"
+
+    def requested(self) -> Iterator[Definition]:
+        """The requested definitions, in the order of the file."""
+        for name in definitions():
+            yield from (self.definitions[symbol] for symbol in sorted(self._requested.get(name, ())))

@@ -1,0 +1,154 @@
+;; The runtime library of fused glue: staging, faults, the meter, bounds and UTF-8.
+;;
+;; A glue module gets the definitions that its adapters request (`library.py`); those that name $MEMORY, once for each
+;; memory that they are requested for. A blank line ends a definition. Words in capital letters are numbers that the
+;; runtime knows as well: the layout of the first page of staging, the kinds of faults, the limits of the meter.
+(module $library
+  (memory $staging 1)
+  (memory $MEMORY 1)
+
+  ;; The first free byte of staging.
+  (global $free (mut i32) (i32.const DATA))
+
+  ;; Leave a fault for the runtime and stop.
+  (func $fault (param $kind i32) (param $a i64) (param $b i64) (param $c i64)
+    (i32.store $staging (i32.const FAULT_KIND) (local.get $kind))
+    (i64.store $staging (i32.const FAULT_VALUE_0) (local.get $a))
+    (i64.store $staging (i32.const FAULT_VALUE_1) (local.get $b))
+    (i64.store $staging (i32.const FAULT_VALUE_2) (local.get $c))
+    unreachable
+  )
+
+  ;; Room in staging, which grows when it must.
+  (func $stage (param $size i32) (result i32)
+    (local $end i64) (local $have i64)
+    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (i64.extend_i32_u (local.get $size))))
+    (local.set $have (i64.shl (i64.extend_i32_u (memory.size $staging)) (i64.const 16)))
+    (if (i64.gt_u (local.get $end) (local.get $have))
+      (then
+        (if (i64.gt_u (local.get $end) (i64.const 0xffff0000))
+          (then (call $fault (i32.const FAULT_STAGING) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+        )
+        (if (i32.eq (i32.const -1)
+              (memory.grow $staging
+                (i32.wrap_i64 (i64.shr_u
+                  (i64.add (i64.sub (local.get $end) (local.get $have)) (i64.const 0xffff))
+                  (i64.const 16)))))
+          (then (call $fault (i32.const FAULT_STAGING) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
+        )
+      )
+    )
+    (global.get $free)
+    (global.set $free (i32.wrap_i64 (local.get $end)))
+  )
+
+  ;; What the parts of the value that is checked may still add up to.
+  (global $left (mut i64) (i64.const 0))
+
+  ;; Count a part. Is it within the limit?
+  (func $pay (param $cost i64) (result i32)
+    (global.set $left (i64.sub (global.get $left) (local.get $cost)))
+    (i64.ge_s (global.get $left) (i64.const 0))
+  )
+
+  ;; A value in this memory is checked: its parts may add up to METER_FACTOR times the memory, or a fixed amount.
+  (func $start.MEMORY (local $limit i64)
+    (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $MEMORY)) (i64.const METER_PAGE)))
+    (global.set $left
+      (select (local.get $limit) (i64.const METER_FLOOR)
+        (i64.gt_u (local.get $limit) (i64.const METER_FLOOR))))
+  )
+
+  ;; Is a range inside the memory? One that ends exactly at its end is.
+  (func $inside.MEMORY (param $ptr i32) (param $size i64) (result i32)
+    (i64.le_u
+      (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
+      (i64.shl (i64.extend_i32_u (memory.size $MEMORY)) (i64.const 16))
+    )
+  )
+
+  ;; Is this UTF-8? ASCII goes 128 or 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
+  (func $utf8.MEMORY (param $ptr i32) (param $size i32) (result i32)
+    (local $end i32) (local $a i32) (local $b i32) (local $more i32)
+    (local.set $end (i32.add (local.get $ptr) (local.get $size)))
+    (block $valid
+      (loop $next
+        (block $slow
+          (block $narrow
+            (loop $wide
+              (br_if $narrow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 128)))
+              (br_if $narrow (i8x16.bitmask
+                (v128.or
+                  (v128.or
+                    (v128.or (v128.load $MEMORY offset=0 align=1 (local.get $ptr)) (v128.load $MEMORY offset=16 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $MEMORY offset=32 align=1 (local.get $ptr)) (v128.load $MEMORY offset=48 align=1 (local.get $ptr))))
+                  (v128.or
+                    (v128.or (v128.load $MEMORY offset=64 align=1 (local.get $ptr)) (v128.load $MEMORY offset=80 align=1 (local.get $ptr)))
+                    (v128.or (v128.load $MEMORY offset=96 align=1 (local.get $ptr)) (v128.load $MEMORY offset=112 align=1 (local.get $ptr)))))))
+              (local.set $ptr (i32.add (local.get $ptr) (i32.const 128)))
+              (br $wide)
+            )
+          )
+          (loop $ascii
+            (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+            (br_if $slow (i8x16.bitmask (v128.load $MEMORY align=1 (local.get $ptr))))
+            (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+            (br $ascii)
+          )
+        )
+        ;; At least one character, then back to the fast path after the next ASCII byte.
+        (loop $character
+          (br_if $valid (i32.eq (local.get $ptr) (local.get $end)))
+          (local.set $a (i32.load8_u $MEMORY (local.get $ptr)))
+          (local.set $ptr (i32.add (local.get $ptr) (i32.const 1)))
+          (if (i32.lt_u (local.get $a) (i32.const 0x80))
+            (then
+              (br_if $character (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+              (br $next)
+            )
+          )
+          (if (i32.or (i32.lt_u (local.get $a) (i32.const 0xc2)) (i32.gt_u (local.get $a) (i32.const 0xf4)))
+            (then (return (i32.const 0)))
+          )
+          (local.set $more
+            (i32.add
+              (i32.const 1)
+              (i32.add (i32.ge_u (local.get $a) (i32.const 0xe0)) (i32.ge_u (local.get $a) (i32.const 0xf0)))))
+          (if (i32.gt_u (local.get $more) (i32.sub (local.get $end) (local.get $ptr)))
+            (then (return (i32.const 0)))
+          )
+          ;; The second byte excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+          (local.set $b (i32.load8_u $MEMORY (local.get $ptr)))
+          (if (i32.lt_u (local.get $b)
+                (select (i32.const 0xa0)
+                  (select (i32.const 0x90) (i32.const 0x80) (i32.eq (local.get $a) (i32.const 0xf0)))
+                  (i32.eq (local.get $a) (i32.const 0xe0))))
+            (then (return (i32.const 0)))
+          )
+          (if (i32.gt_u (local.get $b)
+                (select (i32.const 0x9f)
+                  (select (i32.const 0x8f) (i32.const 0xbf) (i32.eq (local.get $a) (i32.const 0xf4)))
+                  (i32.eq (local.get $a) (i32.const 0xed))))
+            (then (return (i32.const 0)))
+          )
+          (loop $continuation
+            (local.set $ptr (i32.add (local.get $ptr) (i32.const 1)))
+            (local.set $more (i32.sub (local.get $more) (i32.const 1)))
+            (if (local.get $more)
+              (then
+                (if (i32.ne
+                      (i32.and (i32.load8_u $MEMORY (local.get $ptr)) (i32.const 0xc0))
+                      (i32.const 0x80))
+                  (then (return (i32.const 0)))
+                )
+                (br $continuation)
+              )
+            )
+          )
+          (br $character)
+        )
+      )
+    )
+    (i32.const 1)
+  )
+)

@@ -1,0 +1,62 @@
+"""Options of a call, and functions that take options as keyword arguments.
+
+Such a function declares `**options: Unpack[CallOptions]`, so that type checkers and editors know each keyword; it hands
+them on as they are, and refuses others with `refuse_unknown`, as Python would. A call without options pays nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+from marine_runtime.calls.parameters import CallParameters
+from marine_runtime.messages import suggestion
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class CallOptions(TypedDict, total=False):
+    """What may be said about one call; what is left out, or None, is as the service was loaded.
+
+    Attributes:
+        timeout: seconds that the call may take; of a batch, all its calls together.
+        fuel: units of fuel that the call may use, likewise; only a service that was loaded with fuel has any.
+        call_parameters: what `get_call_parameters` gives to every module of the service during the call.
+    """
+
+    timeout: float | None
+    fuel: int | None
+    call_parameters: CallParameters | None
+
+
+def refuse_unknown(function: str, given: Mapping[str, object], options: Any) -> None:
+    """Refuse keyword arguments of `function` that are no keys of `options`, a TypedDict.
+
+    Raises:
+        TypeError: as Python raises it.
+    """
+    for name in given:
+        if name not in options.__annotations__:
+            hint = suggestion(name, options.__annotations__)
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+
+
+def with_keywords(options: Any) -> Callable[[_Function], _Function]:
+    """Show the keys of `options`, a TypedDict, as keyword arguments in the signature of a function, for `help`."""
+
+    def show(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=_spelled(annotation))
+            for name, annotation in options.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        return function
+
+    return show
+
+
+def _spelled(annotation: Any) -> Any:
+    return getattr(annotation, "__forward_arg__", annotation)

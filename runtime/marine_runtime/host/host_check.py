@@ -1,0 +1,53 @@
+"""What a configuration asks of the host's file system before a service is linked (spec marine-runtime §5.3).
+
+Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
+it, so a service loads on machines without it; `check_programs` is for tools that want to know before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from marine_runtime.config.model import MountedBinary, ServiceConfig
+from marine_runtime.errors import ConfigError
+from marine_runtime.messages import listed, suggestion
+
+
+def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
+    """Make the host fit for a service of these modules.
+
+    Raises:
+        ConfigError: the configuration is for a module that the service does not have, or a directory can't be made.
+    """
+    for name in config.modules:
+        if name not in modules:
+            hint = suggestion(name, modules)
+            raise ConfigError(
+                f"the configuration has settings of module `{name}`{hint} (modules are: {listed(modules)})"
+            )
+    for name, module in config.modules.items():
+        for alias, path in module.mapped_dirs.items():
+            try:
+                os.makedirs(path, exist_ok=True)
+            except OSError as error:
+                reason = error.strerror or error
+                raise ConfigError(
+                    f"module `{name}`: the directory `{path}`, mapped as `{alias}`, can't be made: {reason}"
+                ) from None
+
+
+def check_programs(config: ServiceConfig, functions: Collection[str | tuple[str, str]] = ()) -> None:
+    """Look whether all mounted programs are there.
+
+    A host function goes before a program of its name, which then need not exist. `functions` has the embedder's, by
+    name; one that stands for a single namespace replaces no program.
+
+    Raises:
+        ConfigError: one does not exist.
+    """
+    for name, module in config.modules.items():
+        for program, item in module.mounted_binaries.items():
+            path = item.path if isinstance(item, MountedBinary) else item
+            if program not in functions and not os.path.isfile(path):
+                raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, does not exist")

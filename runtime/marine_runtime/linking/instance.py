@@ -1,0 +1,130 @@
+"""One module instance while it is linked, as its glue and its host functions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from marine_runtime.abi.helpers import AbiHelper
+from marine_runtime.adapters.codec import Codec
+from marine_runtime.adapters.contract import Adapter
+from marine_runtime.adapters.entry import publisher
+from marine_runtime.adapters.staging import Staging
+from marine_runtime.calls.guard import Guard
+from marine_runtime.errors import ArgumentError, CallError, LinkError
+from marine_runtime.host.function import GuestSide, missing_helper
+from marine_runtime.linking.context import LinkableModule
+from marine_runtime.types import Records
+from marine_runtime.values.arguments import arrange
+from marine_runtime.values.coerce import Binder, Coercers
+from marine_runtime.wasm import Instance
+from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
+from marine_runtime.wasm.memory import Memory
+
+
+class ModuleLink:
+    """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked."""
+
+    def __init__(self, module: LinkableModule, guard: Guard, callees: Sequence[Adapter]) -> None:
+        self.plan = module.plan
+        self.guard = guard
+        self.engine = module.glue.engine
+        self.has_memory = module.wasm.memory is not None
+        self._classes = module.glue.record_classes
+        self._coercers = Coercers(module.plan.records)
+        self._binders: dict[str, Binder] = {}
+        self._instance: Instance | None = None
+        self._glue_instance: Instance | None = None
+        self._staging: Staging | None = None
+        self._calls_fused = False
+        self._callees = callees
+        self._codec: Codec | None = None
+        self._helpers: tuple[Callable[..., Any], ...] = ()
+
+    @property
+    def memory(self) -> Memory:
+        assert self._instance is not None
+        if self._instance.memory is None:
+            raise LinkError(f"module `{self.plan.name}` exports no memory, which its adapters need")
+        return self._instance.memory
+
+    @property
+    def codec(self) -> Codec:
+        if self._codec is None:
+            self._codec = Codec(self.memory, self.plan.records, self._helper(AbiHelper.ALLOCATE))
+        return self._codec
+
+    def guest_side(self, records: Records) -> GuestSide:
+        if not self._helpers:
+            raise CallError("a host function was called before linking is complete")
+        allocate, set_result_ptr, set_result_size = self._helpers
+        return GuestSide(Codec(self.memory, records, allocate), set_result_ptr, set_result_size)
+
+    @property
+    def staging(self) -> Staging:
+        assert self._staging is not None
+        return self._staging
+
+    def attach_instance(self, instance: Instance, staging: Staging | None, *, calls_fused: bool) -> None:
+        """Take the instance of the module, and look up what host functions will need while calls run.
+
+        Args:
+            instance: the instance, whose start function has run.
+            staging: the staging memory, for fused glue.
+            calls_fused: whether the instance calls fused adapters, whose errors have to be explained.
+        """
+        self._instance, self._staging, self._calls_fused = instance, staging, calls_fused
+        self._helpers = (
+            self._helper(AbiHelper.ALLOCATE),
+            self._helper(AbiHelper.SET_RESULT_PTR),
+            self._helper(AbiHelper.SET_RESULT_SIZE),
+        )
+
+    def attach_glue(self, instance: Instance) -> None:
+        """Take the instance of the fused glue."""
+        self._glue_instance = instance
+
+    def core(self, index: int, params: Codes, results: Codes) -> CoreFunction:
+        try:
+            return self.core_function(self.plan.core[index], params, results)
+        except LinkError as error:
+            raise LinkError(f"module `{self.plan.name}`: {error}") from None
+
+    def core_function(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        assert self._instance is not None
+        run = self._instance.function(name, params, results)
+        return self.staging.explaining(run) if self._calls_fused else run
+
+    def callee(self, index: int) -> Adapter:
+        return self._callees[index - len(self.plan.core)]
+
+    def coerce(self, function: str, position: int, value: Any) -> Any:
+        binder = self._binders.get(function)
+        if binder is None:
+            binder = self._binders[function] = Binder(
+                self.plan.exports[function], self.plan.records, function=function, coercers=self._coercers
+            )
+        return binder.argument(position, value)
+
+    def refusal(self, function: str, row: Any) -> Exception:
+        try:
+            params = self.plan.exports[function].params
+            arranged = arrange(self.plan.name, function, params, row)
+            for position, value in enumerate(arranged):
+                self.coerce(function, position, value)
+        except ArgumentError as error:
+            return error
+        raise AssertionError("an argument row was refused without a reason")
+
+    def fused(self, name: str, params: Codes, results: Codes) -> CoreFunction:
+        assert self._glue_instance is not None
+        return self._glue_instance.function(name, params, results)
+
+    def publisher(self, function: str) -> Callable[[Any], Any] | None:
+        return publisher(self.plan.exports[function], self.plan.records, self._classes)
+
+    def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
+        assert self._instance is not None
+        if self._instance.module.exports.get(helper.export) != signature_of(*helper.codes):
+            return missing_helper(helper.export)
+        return self.core_function(helper.export, *helper.codes)

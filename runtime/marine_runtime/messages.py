@@ -1,0 +1,79 @@
+"""Small pieces of messages that many places need. The sentence around them is decided where it is raised.
+
+Names that come from a Wasm file, or from a user, are data: anything from an empty string to ten kilobytes of control
+characters. A message shows them through `printable` or `quoted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+MAX_SHOWN = 80
+"""Characters of a name that a message shows."""
+
+_MAX_COMPARED = 64  # comparing names costs the product of their lengths
+_MAX_CHOICES = 200
+_NO_ALIASES: Mapping[str, str] = {}
+
+
+def shortened(text: str, length: int = MAX_SHOWN) -> str:
+    """`text`, cut where it is longer than `length` characters, with an ellipsis at its end."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def printable(text: str) -> str:
+    """`text` on one line and of bounded length."""
+    shown = shortened(text)
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
+
+
+def quoted(name: str) -> str:
+    """`name` between backticks, printable."""
+    return f"`{printable(name)}`"
+
+
+def listed(names: Iterable[str]) -> str:
+    """All `names` between backticks, or `none`; they are shown as they are."""
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def nearest(word: object, choices: Iterable[str], aliases: Mapping[str, str] = _NO_ALIASES) -> str:
+    """The one of `choices` that was probably meant by `word`, or nothing; upper and lower case are the same.
+
+    Args:
+        word: what was said; anything but a short text is near to nothing.
+        choices: what can be said; only the first of very many are compared.
+        aliases: choices by other words for them, in lower case.
+    """
+    if not isinstance(word, str) or len(word) > _MAX_COMPARED:
+        return ""
+    import difflib  # only failures need it
+
+    short = (choice for choice in choices if len(choice) <= _MAX_COMPARED)
+    known = {choice.lower(): choice for choice in islice(short, _MAX_CHOICES)}
+    alias = aliases.get(word.lower())
+    close = [alias] if alias in known else difflib.get_close_matches(word.lower(), known, n=1)
+    return known[close[0]] if close else ""
+
+
+def did_you_mean(word: object, choices: Iterable[str], aliases: Mapping[str, str] = _NO_ALIASES) -> str:
+    """`did you mean …?` with the `nearest` choice, or nothing."""
+    choice = nearest(word, choices, aliases)
+    return f"did you mean {quoted(choice)}?" if choice else ""
+
+
+def suggestion(word: object, choices: Iterable[str]) -> str:
+    """The same as the end of a sentence: `; did you mean …?`."""
+    hint = did_you_mean(word, choices)
+    return f"; {hint}" if hint else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """`count` with its noun in singular or plural: `1 byte`, `2 bytes`, `0 bytes`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def are(count: int) -> str:
+    """The verb for `count` things: `is` or `are`."""
+    return "is" if count == 1 else "are"

@@ -1,0 +1,64 @@
+"""Options of loading a service, and the Wasm runtime that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict, cast
+
+from marine_runtime.calls.limits import check_stack
+from marine_runtime.config.model import ServiceConfig
+from marine_runtime.host.python_module import PythonModule
+from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.tracing.recorder import Tracer
+from marine_runtime.wasm import WasmRuntime, open_runtime
+
+
+class RunOptions(TypedDict, total=False):
+    """What may be said about how a service runs; None is the same as nothing.
+
+    Attributes:
+        host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
+        config: settings to use instead of those that the service was built with.
+        timeout: seconds that each call may take, and loading as well; none by default.
+        fuel: units of fuel that each call may use, and loading as well; none by default.
+        collect_statistics: whether to count calls and their time for every function.
+        trace: records the calls, while it is started; modules that import from others then run as closures.
+    """
+
+    host_functions: HostFunctions | None
+    config: ServiceConfig | None
+    timeout: float | None
+    fuel: int | None
+    collect_statistics: bool
+    trace: Tracer | None
+
+
+class LoadOptions(RunOptions, total=False):
+    """What may be said about loading a service, beside how it runs.
+
+    Attributes:
+        call_layer: `fast` or `public`; how Python and Wasm call each other.
+        max_wasm_stack: bytes of stack that guests may use; 2 MiB by default, where the thread has enough.
+        python_modules: modules in Python that the others import; they are not part of a build.
+        order: the names of all modules, in the order in which they are listed; Python modules come first by default.
+    """
+
+    call_layer: str
+    max_wasm_stack: int | None
+    python_modules: Sequence[PythonModule]
+    order: Sequence[str]
+
+
+def run_options(options: LoadOptions) -> RunOptions:
+    """Those that say how the service runs."""
+    return cast("RunOptions", {name: item for name, item in options.items() if name in RunOptions.__annotations__})
+
+
+def open_runtime_for(options: LoadOptions) -> WasmRuntime:
+    """The Wasm runtime for a service with these options.
+
+    Raises:
+        LoadError: the stack is too small or too large; ValueError: there is no such call layer.
+    """
+    layer, stack = options.get("call_layer", "fast"), options.get("max_wasm_stack")
+    return open_runtime(layer, check_stack(stack), metered=options.get("fuel") is not None)

@@ -1,0 +1,91 @@
+"""The names that generated Python imports, and no others.
+
+Generated files may be those of an older compiler, so what they import is an interface. It is versioned by
+`abi.plan.FORMAT`, which the manifest of a built directory records; another format is refused before any of its files
+is executed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+from marine_runtime.adapters.codec import too_deep
+from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
+from marine_runtime.adapters.helpers import (
+    block_allocator,
+    bool_lifter,
+    bytes_lifter,
+    bytes_lowerer,
+    bytes_storer,
+    flat_lifter,
+    flat_lowerer,
+    out_of_range,
+    string_lifter,
+    string_lowerer,
+)
+from marine_runtime.adapters.staging import BatchCode
+from marine_runtime.calls.sites import Sites
+from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.types import Array, Prim, Record
+from marine_runtime.values.scalars import to_f32
+
+if TYPE_CHECKING:
+    from marine_runtime.artifact.load import load
+    from marine_runtime.artifact.package import loader, opener, require_format
+    from marine_runtime.pool import ServicePool
+    from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
+    from marine_runtime.service.service import Service
+
+__all__ = [
+    "MAX_RECORD_DEPTH",
+    "ArgumentError",
+    "Array",
+    "BatchCode",
+    "BoundAdapters",
+    "CallError",
+    "Declared",
+    "DeclaredModule",
+    "ImportAdapter",
+    "Link",
+    "ModuleHandle",
+    "Modules",
+    "Prim",
+    "Record",
+    "Service",
+    "ServicePool",
+    "Sites",
+    "block_allocator",
+    "bool_lifter",
+    "bytes_lifter",
+    "bytes_lowerer",
+    "bytes_storer",
+    "flat_lifter",
+    "flat_lowerer",
+    "load",
+    "loader",
+    "opener",
+    "out_of_range",
+    "require_format",
+    "string_lifter",
+    "string_lowerer",
+    "to_f32",
+    "too_deep",
+]
+
+_OF_PACKAGES = {
+    **dict.fromkeys(("loader", "opener", "require_format"), "marine_runtime.artifact.package"),
+    **dict.fromkeys(("Declared", "DeclaredModule", "ModuleHandle", "Modules"), "marine_runtime.service.handles"),
+    "Service": "marine_runtime.service.service",
+    "ServicePool": "marine_runtime.pool",
+    "load": "marine_runtime.artifact.load",
+}
+"""What typed packages import beside adapters: the module behind each name, imported when it is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_PACKAGES:
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    from importlib import import_module
+
+    return getattr(import_module(_OF_PACKAGES[name]), name)

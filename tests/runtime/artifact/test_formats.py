@@ -1,0 +1,137 @@
+"""Built directories of another format: refused with the command that mends them, built again in the cache."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import marine_gen
+import marine_runtime
+from marine_gen.artifact import compile_module
+from marine_gen.artifact.fuse import fuse
+from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Vector, generate
+from marine_gen.ir import build_module
+from marine_gen.python_backend import generate as generate_python
+from marine_runtime import LoadError, support
+from marine_runtime.abi.plan import FORMAT
+from marine_runtime.artifact.manifest import MANIFEST
+from tests.support.hostile_names import NAMES, description
+from tests.support.paths import ROOT, TESTS
+
+GUESTS = TESTS / "guests"
+
+OLD = f"built in format 1, this version reads format {FORMAT}: build it again with `marine-gen build SOURCE -o "
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    directory = tmp_path / "old_service"
+    marine_gen.build({"greeting": GUESTS / "greeting.wasm"}, directory)
+    return directory
+
+
+@pytest.fixture
+def old(built: Path) -> Path:
+    """A directory whose manifest says format 1."""
+    manifest = json.loads((built / MANIFEST).read_text("utf-8"))
+    (built / MANIFEST).write_text(json.dumps(manifest | {"format": 1}), "utf-8")
+    return built
+
+
+@pytest.mark.parametrize("load", [marine_gen.load, marine_runtime.load], ids=["compiler", "runtime"])
+def test_an_older_directory_is_refused(old: Path, load: Callable[[Path], object]) -> None:
+    with pytest.raises(LoadError, match=re.escape(OLD)):
+        load(old)
+
+
+@pytest.mark.parametrize("command", ["run {} greeting.greeting", "check {}", "explain {}", "graph {}", "repl {}"])
+def test_every_command_refuses_it(old: Path, command: str) -> None:
+    words = shlex.split(command.format(shlex.quote(str(old))))
+    done = subprocess.run(
+        [sys.executable, "-m", "marine_gen", *words],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"{OLD}{old}`" in done.stderr.replace("\n", "")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_advice_works_when_followed(old: Path) -> None:
+    source = GUESTS / "greeting.wasm"
+    with pytest.raises(LoadError) as caught:
+        marine_runtime.load(old)
+    found = re.search(r"`marine-gen (build SOURCE -o [^`]*)`", str(caught.value))
+    assert found
+    words = [str(source) if word == "SOURCE" else word for word in shlex.split(found[1])]
+    subprocess.run([sys.executable, "-m", "marine_gen", *words], check=True, capture_output=True, cwd=ROOT)
+    with marine_runtime.load(old) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+
+
+def test_a_package_of_another_format_is_refused_when_it_is_imported(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init = built / "__init__.py"
+    init.write_text(init.read_text("utf-8").replace(f"__require_format({FORMAT},", "__require_format(1,"), "utf-8")
+    monkeypatch.syspath_prepend(str(built.parent))
+    with pytest.raises(LoadError, match=re.escape(f"`{built}` was {OLD}{built}`")):
+        importlib.import_module(built.name)
+
+
+def test_a_package_of_format_1_is_refused_when_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "first_service"
+    package.mkdir()
+    (package / "__init__.py").write_text("from marine_runtime.packages import Declared\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(LoadError, match=re.escape(f"`{package}` was {OLD}{package}`")):
+            importlib.import_module("first_service")
+
+
+def test_the_cache_compiles_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path))
+    for _ in range(2):
+        with marine_gen.load(GUESTS / "greeting.wasm") as service:
+            assert service.modules.greeting.greeting("x") == "Hi, x"
+        (manifest,) = tmp_path.glob(f"*/{MANIFEST}")
+        content = json.loads(manifest.read_text("utf-8"))
+        assert content["format"] == FORMAT
+        manifest.write_text(json.dumps(content | {"format": 1}), "utf-8")
+
+
+def _requested(source: str) -> set[str]:
+    """The names that a generated file takes from the runtime; it takes them from one module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        assert not (isinstance(node, ast.Import) and "marine" in node.names[0].name)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("marine_"):
+            assert node.module == "marine_runtime.support"
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_generated_files_import_from_one_module(built: Path) -> None:
+    """Everything that any of them asks for is offered, and nothing else is."""
+    requested = {name for path in built.glob("*.py*") for name in _requested(path.read_text("utf-8"))}
+    for path in sorted(GUESTS.glob("*.wasm")):
+        module = compile_module(path.stem, path.read_bytes())
+        closures = module.generate()
+        (fused,) = fuse([module])
+        requested |= _requested(closures.source) | _requested(closures.stub)
+        requested |= _requested(fused.python.source) if fused else set()
+    node = RecordDeclaration("Node", (Member("children", Vector(Named("Node"))),))
+    recursive = Description((node,), (Signature("f", (Member("tree", Named("Node")),), Named("Node")),))
+    for described in (description(NAMES), recursive):
+        module_ir = build_module("m", generate(described))
+        requested |= _requested(generate_python(module_ir, generator="test", digest="0").source)
+    assert requested == set(support.__all__)
+    assert all(hasattr(support, name) for name in support.__all__)

@@ -1,0 +1,119 @@
+"""Hostile names: whatever a Wasm file calls its things, the code made from it is valid, clean, and does its work."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import marine_gen
+from marine_gen.artifact import compile_module
+from marine_gen.generate import generate
+from marine_gen.ir import build_module
+from marine_gen.python_backend import generate as generate_python
+from marine_runtime import Service
+from marine_runtime.names import identifier, identifiers
+from tests.support.echo import TAKE_LOG, Memory, echo_module
+from tests.support.engines import Modules, guests, normalised
+from tests.support.hostile_names import ENDLESS, NAMES, TAKEN, description
+from tests.support.paths import ROOT
+
+RUFF = ("ruff", "check", "--isolated", "--no-cache", "--target-version", "py311", "--select", "E,F,W,I,B,UP,C4,PIE,PGH")
+LAST = ("everything at once", "one record")
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Modules:
+    return {
+        "inner": echo_module(description(NAMES, ""), Memory()),
+        '"""\n': echo_module(description(NAMES), Memory()),
+    }
+
+
+def test_services_with_hostile_names(serve: Callable[..., Service], hostile: Modules) -> None:
+    service = serve(hostile)
+    for module in service.modules:
+        functions = service.modules[module]
+        for name in functions:
+            if name not in LAST:
+                assert normalised(functions[name]((f"text {name}",))) == (f"text {name}",)
+                assert normalised(service.call(module, name, {name: {name: "x"}})) == ("x",)
+                assert normalised(functions[name](**{identifier(name): ("y",)})) == ("y",)
+        texts = [f"{index}" for index in range(len(dict.fromkeys(NAMES)))]
+        assert service.call(module, LAST[0], texts) == "0"
+        by_name = dict(zip(identifiers(list(dict.fromkeys(NAMES))), texts, strict=True))
+        assert functions[LAST[0]](**by_name) == "0"
+        assert service.call(module, LAST[0], dict(zip(dict.fromkeys(NAMES), texts, strict=True))) == "0"
+        numbers = tuple(index % 256 for index in range(len(texts)))
+        assert normalised(service.call(module, LAST[1], [numbers])) == numbers
+
+
+def endless() -> str:
+    interfaces = generate(description((*NAMES, *ENDLESS)))
+    return generate_python(build_module(ENDLESS[0], interfaces), generator="test", digest="0").source
+
+
+def test_names_stay_data() -> None:
+    """No identifier, statement or comment comes out of a name; lines stay short even if names are long."""
+    source = endless()
+    tree = ast.parse(source)
+    assert source.isascii() or all(character.isprintable() or character == "\n" for character in source)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    assert all(len(name) <= 100 and name.isascii() for name in names)
+    imported = {item.module for item in ast.walk(tree) if isinstance(item, ast.ImportFrom)}
+    standard = {"__future__", "array", "builtins", "collections.abc", "dataclasses", "struct", "threading", "typing"}
+    assert imported <= {*standard, "marine_runtime.support"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not {name for name in attributes if name.startswith("__") and name != "__cause__"}
+
+
+def run(*command: str, cwd: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env={"MYPYPATH": str(ROOT / "runtime")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
+
+
+def test_generated_code_is_clean(tmp_path: Path, hostile: Modules) -> None:
+    """Ruff with the rules of this project, and mypy in strict mode, on builds of every kind and on stubs."""
+    files = []
+    services: dict[str, Modules] = {
+        "hostile": hostile,
+        "shrek": guests("donkey", "shrek"),
+        "records": guests("records_passing_effector", "records_passing_pure"),
+        "arrays": guests("arrays_passing_effector", "arrays_passing_pure"),
+        "arguments": guests("arguments_passing_effector", "arguments_passing_pure", "failing", "call_parameters"),
+    }
+    for name, modules in services.items():
+        marine_gen.build(dict(modules), tmp_path / name)
+        for suffix in ("py", "pyi"):
+            for path in sorted((tmp_path / name).glob(f"*.{suffix}")):
+                if path.name in ("client.py", "pool.py"):
+                    continue  # imports its package, and is checked with it in `test_packages`
+                # Next to its stub, the source of a module would not be looked at.
+                target = tmp_path / suffix / f"{name}_{path.name}"
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(path.read_bytes())
+                files.append(target)
+    (tmp_path / "py" / "endless.py").write_text(endless(), "utf-8")
+    assert len(files) >= 20
+    for suffix in ("py", "pyi"):
+        run(*RUFF, suffix, cwd=tmp_path)
+        run("mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache"), suffix, cwd=tmp_path)
+
+
+def test_echoing_modules_have_no_log_of_their_own(hostile: Modules) -> None:
+    """The names above cover what they say they cover: nothing was dropped on the way into a module."""
+    plan = compile_module("inner", hostile["inner"]).plan
+    assert set(plan.exports) == {*NAMES, *LAST} - set(TAKEN)
+    assert TAKE_LOG.name not in plan.exports
