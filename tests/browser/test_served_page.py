@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from marine_gen.generate import Description, Member, RecordDeclaration, Signature, Vector
+from marine_gen.generate.model import Named
 from marine_gen.serve import Access
+from marine_runtime import Prim
 from tests.support.available import unavailable
 from tests.support.chromium import Page, browser_path, chromium
+from tests.support.echo import Memory, echo_module
 from tests.support.served import Served, served
 
 pytestmark = pytest.mark.browser
@@ -109,6 +113,27 @@ def test_records_are_forms(page: Page, server: Served, tmp_path: Path) -> None:
     assert len(light) > 20_000
     assert len(dark) > 20_000
     assert light != dark
+
+
+def test_arrays_in_records_in_arrays(page: Page) -> None:
+    """`tree` has an array of records, each with an array of arrays."""
+    item = RecordDeclaration("Item", (Member("name", Prim.STRING), Member("rows", Vector(Vector(Prim.S32)))))
+    tree = Signature("tree", (Member("value", Vector(Named("Item"))),), Vector(Named("Item")))
+    module = echo_module(Description(records=(item,), functions=(tree,)), Memory())
+    with served({"m": module}) as server:
+        choose(page, server, "m", "tree")
+        press = "[...document.querySelectorAll('#fields button')].find((item) => item.textContent === '%s').click()"
+        page.evaluate(press % "Add to value")
+        page.evaluate(press % "Add to rows")
+        page.evaluate(press % "Add to rows[0]")
+        page.evaluate("document.querySelector('#fields textarea').value = 'first'")
+        page.evaluate("document.querySelector('#fields input').value = '-5'")
+        page.evaluate("document.getElementById('send').click()")
+        assert outcome(page).startswith("OK")
+        found = page.evaluate("JSON.parse(document.getElementById('result').textContent)")
+        assert found == [{"name": "first", "rows": [[-5]]}]
+        page.evaluate("document.querySelector('[aria-label=\"Remove value[0]\"]').click()")
+        assert page.evaluate("document.querySelectorAll('#fields textarea').length") == 0
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, server: Served) -> None:

@@ -45,7 +45,7 @@ class Load:
 
     async def run(self) -> None:
         """Send all requests."""
-        limits = httpx.ServeLimits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+        limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
         async with httpx.AsyncClient(base_url=self.url, timeout=30, limits=limits) as client:
             await asyncio.gather(*(self._client(client) for _ in range(CLIENTS)))
 
