@@ -117,9 +117,17 @@ async def burst(port: int, load: Load, seconds: float) -> list[float]:
     return times
 
 
+def processor_time(process: int) -> float:
+    """Seconds of processor time that a process and its children have used."""
+    stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    own = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return own + sum(processor_time(int(child)) for child in children)
+
+
 @contextmanager
-def running(kind: str, workers: int) -> Iterator[int]:
-    """A server in a process of its own; its port."""
+def running(kind: str, workers: int) -> Iterator[tuple[int, int]]:
+    """A server in a process of its own; its port and its process."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -151,7 +159,7 @@ def running(kind: str, workers: int) -> Iterator[int]:
                 assert time.monotonic() < limit
                 time.sleep(0.1)
         time.sleep(2.5)  # all workers
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -176,19 +184,26 @@ def measure(rounds: int, seconds: float, workers: tuple[int, ...]) -> dict[str, 
             ports = {"threads": threads, "inline": inline}
             for name, kind, ours, theirs in CASES:
                 rates: dict[str, list[float]] = {"marine": [], "starlette": []}
+                used: dict[str, list[float]] = {"marine": [], "starlette": []}
                 for _ in range(rounds):
-                    for who, port, load in (("starlette", base, theirs), ("marine", ports[kind], ours)):
-                        rates[who].append(len(uvloop.run(burst(port, load, seconds))) / seconds)
+                    for who, (port, process), load in (("starlette", base, theirs), ("marine", ports[kind], ours)):
+                        before = processor_time(process)
+                        count_of = len(uvloop.run(burst(port, load, seconds)))
+                        rates[who].append(count_of / seconds)
+                        used[who].append(1e6 * (processor_time(process) - before) / count_of)
                 medians = {who: statistics.median(values) for who, values in rates.items()}
                 label = f"{name}, {count} worker{'s' if count > 1 else ''}"
-                found[label] = {**medians, "ratio": medians["marine"] / medians["starlette"], "rates": rates}
-                print(f"{label}: {medians['marine']:.0f} of {medians['starlette']:.0f}/s, {found[label]['ratio']:.2f}")
+                ratio = medians["marine"] / medians["starlette"]
+                spent = {who: statistics.median(values) for who, values in used.items()}
+                found[label] = {**medians, "ratio": ratio, "rates": rates, "microseconds": spent}
+                print(f"{label}: {medians['marine']:.0f} of {medians['starlette']:.0f}/s, {ratio:.2f}; ", end="")
+                print(f"processor {spent['marine']:.0f} beside {spent['starlette']:.0f} µs a request")
             if count > 1:
                 continue
             for name, kind, ours, theirs in CASES[:2]:
                 middle: dict[str, list[float]] = {"marine": [], "starlette": []}
                 for _ in range(rounds):
-                    for who, port, load in (("starlette", base, theirs), ("marine", ports[kind], ours)):
+                    for who, (port, _), load in (("starlette", base, theirs), ("marine", ports[kind], ours)):
                         middle[who].append(statistics.median(uvloop.run(burst(port, Load(load.request, 1), seconds))))
                 added = 1000 * (statistics.median(middle["marine"]) - statistics.median(middle["starlette"]))
                 found[f"latency, {name}"] = {"added_ms": added, "medians": middle}
