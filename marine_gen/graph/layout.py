@@ -32,7 +32,7 @@ MIN_CELLS, MAX_CELLS = 30, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class TextLine:
     """One line of text; `x` and `y` are those of its baseline's left end.
 
     Attributes:
@@ -61,7 +61,7 @@ class PlacedRow:
     y: float
     width: float
     height: float
-    texts: tuple[Label, ...]
+    texts: tuple[TextLine, ...]
 
     @property
     def middle(self) -> float:
@@ -78,7 +78,7 @@ class PlacedCard:
     y: float
     width: float
     height: float
-    texts: tuple[Label, ...]
+    texts: tuple[TextLine, ...]
     rows: tuple[PlacedRow, ...]
 
 
@@ -277,7 +277,7 @@ def _place(card: Card, x: float, y: float, width: float) -> PlacedCard:
     return PlacedCard(card, x, y, width, _height(card), tuple(texts), tuple(rows))
 
 
-def _row_texts(row: Row, x: float, top: float, inside: float) -> list[Label]:
+def _row_texts(row: Row, x: float, top: float, inside: float) -> list[TextLine]:
     texts = [_text(x, top + 17, row.text, inside, CELL, "code")]
     if not row.steps:
         return texts
@@ -285,15 +285,15 @@ def _row_texts(row: Row, x: float, top: float, inside: float) -> list[Label]:
     if row.cost:
         shown = cut(_short(row.cost), int(inside / SMALL_CELL / 2))
         cost = width_of(shown, SMALL_CELL)
-        texts.append(Label(x + inside - cost, top + 33, cost, shown, "cost"))
+        texts.append(TextLine(x + inside - cost, top + 33, cost, shown, "cost"))
         room -= cost + 3 * SMALL_CELL
     texts.append(_text(x, top + 33, row.steps, room, SMALL_CELL, "small"))
     return texts
 
 
-def _text(x: float, y: float, text: str, room: float, cell: float, style: str) -> Label:
+def _text(x: float, y: float, text: str, room: float, cell: float, style: str) -> TextLine:
     shown = cut(text, max(int(room / cell), 1))
-    return Label(x, y, width_of(shown, cell), shown, style)
+    return TextLine(x, y, width_of(shown, cell), shown, style)
 
 
 def _short(cost: str) -> str:

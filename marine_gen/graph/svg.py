@@ -13,7 +13,7 @@ from marine_gen.graph.layout import (
     SMALL_CELL,
     TITLE_CELL,
     GraphLayout,
-    Label,
+    TextLine,
     cut,
     lay_out,
     width_of,
@@ -31,7 +31,7 @@ class LegendItem:
     kind: NodeKind
     x: float
     y: float
-    text: Label
+    text: TextLine
 
 
 def render_svg(graph: Graph) -> str:
@@ -44,7 +44,7 @@ def drawing(graph: Graph) -> str:
     layout = lay_out(graph)
     legend = list(_legend(graph, layout))
     notes = [
-        Label(MARGIN, layout.height + 4 + LEGEND_LINE * (index + 2), width_of(line, SMALL_CELL), line, "small")
+        TextLine(MARGIN, layout.height + 4 + LEGEND_LINE * (index + 2), width_of(line, SMALL_CELL), line, "small")
         for index, line in enumerate(_notes(graph, layout.width))
     ]
     return render_markup(
@@ -61,7 +61,7 @@ def drawing(graph: Graph) -> str:
     )
 
 
-def headline(graph: Graph, width: float) -> list[Label]:
+def headline(graph: Graph, width: float) -> list[TextLine]:
     """The lines over the picture."""
     modules = sum(card.is_module for card in graph.cards)
     lines = (
@@ -71,7 +71,7 @@ def headline(graph: Graph, width: float) -> list[Label]:
     found = []
     for text, cell, style, y in lines:
         shown = cut(text, int((width - 2 * MARGIN) / cell))
-        found.append(Label(MARGIN, y, width_of(shown, cell), shown, style))
+        found.append(TextLine(MARGIN, y, width_of(shown, cell), shown, style))
     return found
 
 
@@ -86,7 +86,7 @@ def _legend(graph: Graph, layout: GraphLayout) -> Iterator[LegendItem]:
     for kind in NodeKind:
         if any(edge.kind is kind for edge in graph.edges):
             width = width_of(kind.value, SMALL_CELL)
-            yield LegendItem(kind, x, y, Label(x + _SWATCH, y + 4, width, kind.value, "small"))
+            yield LegendItem(kind, x, y, TextLine(x + _SWATCH, y + 4, width, kind.value, "small"))
             x += _SWATCH + width + 24
 
 

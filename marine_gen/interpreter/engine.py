@@ -120,21 +120,24 @@ class _Machine:
 
     def string_lower(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         text, ptr = stack.pop(), stack.pop()
+        # check: codec unsigned numbers of string_lower
         stack.extend(map(_signed32, self._codec.store_string(ptr & _U32, text)))
 
     def string_lift(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         size, ptr = stack.pop(), stack.pop()
-        stack.append(self._codec.lift_string(ptr & _U32, size & _U32))
+        stack.append(self._codec.lift_string(ptr & _U32, size & _U32))  # check: codec unsigned numbers of string_lift
 
     def byte_array_size(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         stack.append(len(stack.pop()))
 
     def byte_array_lower(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         data, ptr = stack.pop(), stack.pop()
+        # check: codec unsigned numbers of byte_array_lower
         stack.extend(map(_signed32, self._codec.store_bytes(ptr & _U32, data)))
 
     def byte_array_lift(self, _: None, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         size, ptr = stack.pop(), stack.pop()
+        # check: codec unsigned numbers of byte_array_lift
         stack.append(self._codec.lift_bytes(ptr & _U32, size & _U32))
 
     def array_lower(self, element: IType, stack: list[Any], inputs: tuple[Any, ...]) -> None:
@@ -142,13 +145,14 @@ class _Machine:
 
     def array_lift(self, element: IType, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         count, ptr = stack.pop(), stack.pop()
+        # check: codec unsigned numbers of array_lift
         stack.append(self._codec.lift_array(element, ptr & _U32, count & _U32))
 
     def record_lower(self, index: int, stack: list[Any], inputs: tuple[Any, ...]) -> None:
         stack.append(_signed32(self._codec.lower_record(index, stack.pop())))
 
     def record_lift(self, index: int, stack: list[Any], inputs: tuple[Any, ...]) -> None:
-        stack.append(self._codec.lift_record(index, stack.pop() & _U32))
+        stack.append(self._codec.lift_record(index, stack.pop() & _U32))  # check: codec unsigned numbers of record_lift
 
 
 def _rename(operator: Operator) -> Step:
@@ -197,7 +201,7 @@ def _reinterpretation(low: int, high: int) -> Step:
 
 def _checked(target: Prim, low: int, high: int) -> Step:
     def convert(_: _Machine, __: None, stack: list[Any], ___: tuple[Any, ...]) -> None:
-        if not low <= stack[-1] <= high:
+        if not low <= stack[-1] <= high:  # check: codec range of integers
             out_of_range(stack[-1], str(target))
 
     return convert

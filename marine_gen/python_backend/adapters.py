@@ -179,6 +179,7 @@ class AdapterBody:
                 self._assign(result, self._signed(operand) if source in CORE_TYPES else self._names[operand])
                 assert isinstance(target, Prim)
                 low, high = INTEGER_RANGES[target]
+                # check: closures range of integers in adapters
                 with self._writer.block(f"if not {low} <= {self._names[result]} <= {high}:"):
                     self._writer.line(f'{self._needs.support("out_of_range")}({self._names[result]}, "{target}")')
             case _:

@@ -161,7 +161,7 @@ class Helpers:
         meter = self.meter()
         writer.line(f"{meter}.left -= {cost}")
         with writer.block(f"if {meter}.left < 0:"):
-            writer.line(f"{meter}.more()")
+            writer.line(f"{meter}.more()")  # check: closures the limit is asked for
 
     # Reachability
 
@@ -189,11 +189,13 @@ class Helpers:
         writer = Writer(PYTHON, 1)
         with writer.block(f"def {name}(ptr: int{', depth: int = 0' if deep else ''}) -> tuple[{self._any}, ...]:"):
             if deep:
+                # check: closures depth of records
                 with writer.block(f"if depth >= {self.needs.support('MAX_RECORD_DEPTH')}:"):
                     writer.line(f"raise {self.needs.support('too_deep')}()")
             with writer.block("try:"):
                 writer.line(f"body = {unpack}({self.memory}.view, ptr)")
             with writer.block(f"except {self.needs.standard('StructError')}:"):
+                # check: closures body inside the memory
                 writer.line(f"body = {unpack}({self.memory}.claim(ptr, {body.size}))")
             names, parts = [], []
             depth = "depth + 1" if deep else "1"
@@ -205,7 +207,7 @@ class Helpers:
                 writer.line("return body")
             else:
                 writer.line(f"{python_tuple(names)} = body")
-                self._pay(writer, self._fields_cost(body))
+                self._pay(writer, self._fields_cost(body))  # check: closures parts of records are counted
                 writer.line(f"return {python_tuple(parts)}")
         return writer.lines
 
@@ -231,17 +233,18 @@ class Helpers:
                 writer.line("return []")
             writer.line(f"size = count * {size}")
             writer.line(f"slots = {self.memory}.view[ptr : ptr + size]")
-            with writer.block("if len(slots) != size:"):
+            with writer.block("if len(slots) != size:"):  # check: closures slots inside the memory
                 writer.line(f"slots = {self.memory}.claim(ptr, size)")
             fixed, each = cost(element, self.records)
             meter, many = self.meter(), f"count > {MANY}"
             writer.line('cells = slots.cast("I").tolist()')
             if element.layout.form is Form.POINTER:
-                self._pay(writer, f"{fixed} * count")
+                self._pay(writer, f"{fixed} * count")  # check: closures records in arrays are counted
                 call = self._lift_call(element.type, "p", "depth")
                 writer.line(f"return [{call} for p in ({meter}.watched(cells) if {many} else cells)]")
             else:
                 lengths = "sum(cells[1::2])"
+                # check: closures lists in arrays are counted
                 self._pay(writer, f"{fixed} * count + {lengths if each == 1 else f'{each} * {lengths}'}")
                 call = self._lift_call(element.type, "p, n", "depth")
                 writer.line(f"pairs = {meter}.watched(cells) if {many} else iter(cells)")

@@ -73,6 +73,7 @@ class Representation:
 
     def unsigned(self, value: Value, text: str) -> str:
         """The expression for `value`, held under the name `text`, as an unsigned number."""
+        # check: closures mask of signed pointers
         return text if value in self._unsigned else f"{text} & {hex(2 ** _bits(value.type) - 1)}"
 
     def signed(self, value: Value, text: str) -> str:

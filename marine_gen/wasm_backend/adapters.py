@@ -19,7 +19,7 @@ from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Va
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, raw_codes
 from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
@@ -76,7 +76,7 @@ class AdapterFunction:
         adapter: FusedAdapter,
         symbol: str,
         imports: GlueImports,
-        library: WasmLibrary,
+        library: Library,
         validators: Validators,
         copiers: Copiers,
         sites: SiteTable,
@@ -126,7 +126,7 @@ class AdapterFunction:
             out.line(f"(local ${_HERE} i32){''.join(f' (local {name})' for name in self._locals)}")
             top = const(STACK_TOP)
             out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
-            with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):
+            with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
                 out.line(self._library.fault(Fault.DEPTH))
             out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
             out.lines += self._body.lines
@@ -187,6 +187,7 @@ class AdapterFunction:
         self._mark(step, "lift", step.module, result.type)
         if start := self._validators.start_meter(step.module, result.type):
             self._body.line(start)
+        # check: fused the verdict of a check
         with when(self._body, f"(i32.eqz {self._validators.call(step.module, result.type, ptr, length, const(0))})"):
             numbers = f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})"
             self._body.line(self._library.fault(Fault.LIFT, *numbers))
@@ -246,6 +247,7 @@ class AdapterFunction:
         if bad:
             self._mark(step, "range", target, unsigned)
             wide = text if width == "i64" else f"(i64.extend_i32_{'u' if unsigned else 's'} {text})"
+            # check: fused range of integers
             with when(self._body, bad[0] if len(bad) == 1 else f"(i32.or {bad[0]} {bad[1]})"):
                 self._body.line(self._library.fault(Fault.RANGE, wide))
         if width == core_type(target):

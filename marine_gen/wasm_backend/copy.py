@@ -15,7 +15,7 @@ from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.passes.model import STAGING
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import (
     BYTES_TAG,
@@ -41,7 +41,7 @@ _WORDS = (("i64", 8, "load", "store"), ("i32", 4, "load", "store"), ("i32", 2, "
 class Copiers:
     """The copy functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary, validators: Validators) -> None:
+    def __init__(self, imports: GlueImports, library: Library, validators: Validators) -> None:
         self._imports = imports
         self._library = library
         self._validators = validators
@@ -102,7 +102,7 @@ class Copiers:
         size, tag, ptr = get("size"), get("tag"), get("ptr")
         with writer.block(f"func ${name} (param $size i64) (param $tag i32) (result i32)"):
             writer.line("(local $ptr i32)")
-            with when(writer, f"(i64.gt_u {size} {const(0xFFFFFFFF, 'i64')})"):
+            with when(writer, f"(i64.gt_u {size} {const(0xFFFFFFFF, 'i64')})"):  # check: fused block of 4 GiB
                 writer.line(self._library.fault(Fault.TOO_LARGE, size))
             writer.line(f"(local.set $ptr {self._allocate(target, f'(i32.wrap_i64 {size})', tag)})")
             if target != STAGING:
@@ -117,8 +117,9 @@ class Copiers:
 
     def _refuse_bad_block(self, writer: Writer, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
-        with when(writer, f"(i32.eqz {ptr})"):
+        with when(writer, f"(i32.eqz {ptr})"):  # check: fused failed allocation
             writer.line(self._library.fault(Fault.ALLOCATE, size))
+        # check: fused block inside the memory
         with when(writer, f"(i32.eqz (call {self._validators.inside(target)} {ptr} {size}))"):
             bytes_now = f"(i64.shl (i64.extend_i32_u (memory.size {self._imports.memory(target)})) {const(16, 'i64')})"
             writer.line(self._library.fault(Fault.BOUNDS, f"(i64.extend_i32_u {ptr})", size, bytes_now))
@@ -127,7 +128,7 @@ class Copiers:
         writer = Writer(WAT, 1)
         block, size = get("block"), f"(i64.extend_i32_u {get('size')})"
         with writer.block(f"func ${name} (param $block i32) (param $ptr i32) (param $size i32)"):
-            with when(writer, f"(i32.eqz {get('size')})"):
+            with when(writer, f"(i32.eqz {get('size')})"):  # check: fused empty bytes need no block
                 writer.line("(return)")
             self._refuse_bad_block(writer, target, block, size)
             writer.line(self._move(source, target, block, get("ptr"), get("size")))

@@ -33,19 +33,22 @@ USES: Mapping[str, Sequence[str]] = {"stage": ("free", "fault"), "pay": ("left",
 
 _MEMORY = "MEMORY"
 _NAME = re.compile(r"^  \((?:func|global) \$(\w+)", re.MULTILINE)
+_MARK = re.compile(r"\n?[ \t]*;; check:[^\n]*")
+"""Comments that tell tests which check a line is. Generated code has none of them."""
+
 _WORD = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b")
 
 
 @cache
 def definitions() -> Mapping[str, str]:
     """The text of every definition with its comment, by name, in the order of the file."""
-    text = (files("marine_gen.wasm_backend") / "library.wat").read_text("utf-8")
+    text = _MARK.sub("", (files("marine_gen.wasm_backend") / "library.wat").read_text("utf-8"))
     blocks = (block.rstrip("\n") for block in text.removesuffix(")\n").split("\n\n")[1:])
     named = ((_NAME.search(block), block) for block in blocks)
     return {found[1]: _WORD.sub(lambda word: str(NUMBERS[word[0]]), block) for found, block in named if found}
 
 
-class WasmLibrary:
+class Library:
     """The requests of one glue module.
 
     Attributes:

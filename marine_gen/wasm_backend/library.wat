@@ -29,7 +29,7 @@
         (if (i64.gt_u (local.get $end) (i64.const 0xffff0000))
           (then (call $fault (i32.const FAULT_STAGING) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0)))
         )
-        (if (i32.eq (i32.const -1)
+        (if (i32.eq (i32.const -1)  ;; check: fused staging that does not grow
               (memory.grow $staging
                 (i32.wrap_i64 (i64.shr_u
                   (i64.add (i64.sub (local.get $end) (local.get $have)) (i64.const 0xffff))
@@ -48,7 +48,7 @@
   ;; Count a part. Is it within the limit?
   (func $pay (param $cost i64) (result i32)
     (global.set $left (i64.sub (global.get $left) (local.get $cost)))
-    (i64.ge_s (global.get $left) (i64.const 0))
+    (i64.ge_s (global.get $left) (i64.const 0))  ;; check: fused limit of shared parts
   )
 
   ;; A value in this memory is checked: its parts may add up to METER_FACTOR times the memory, or a fixed amount.
@@ -61,7 +61,7 @@
 
   ;; Is a range inside the memory? One that ends exactly at its end is.
   (func $inside.MEMORY (param $ptr i32) (param $size i64) (result i32)
-    (i64.le_u
+    (i64.le_u  ;; check: fused bounds
       (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
       (i64.shl (i64.extend_i32_u (memory.size $MEMORY)) (i64.const 16))
     )
@@ -76,21 +76,29 @@
         (block $slow
           (block $narrow
             (loop $wide
+              ;; check: fused UTF-8: 128 bytes at a time
               (br_if $narrow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 128)))
-              (br_if $narrow (i8x16.bitmask
+              (br_if $narrow (i8x16.bitmask  ;; check: fused UTF-8: 128 bytes of ASCII
                 (v128.or
                   (v128.or
+                    ;; check: fused UTF-8: the 32 bytes at 0
                     (v128.or (v128.load $MEMORY offset=0 align=1 (local.get $ptr)) (v128.load $MEMORY offset=16 align=1 (local.get $ptr)))
+                    ;; check: fused UTF-8: the 32 bytes at 32
                     (v128.or (v128.load $MEMORY offset=32 align=1 (local.get $ptr)) (v128.load $MEMORY offset=48 align=1 (local.get $ptr))))
                   (v128.or
+                    ;; check: fused UTF-8: the 32 bytes at 64
                     (v128.or (v128.load $MEMORY offset=64 align=1 (local.get $ptr)) (v128.load $MEMORY offset=80 align=1 (local.get $ptr)))
+                    ;; check: fused UTF-8: the 32 bytes at 96
                     (v128.or (v128.load $MEMORY offset=96 align=1 (local.get $ptr)) (v128.load $MEMORY offset=112 align=1 (local.get $ptr)))))))
+              ;; check: fused UTF-8: from 128 bytes to the next
               (local.set $ptr (i32.add (local.get $ptr) (i32.const 128)))
               (br $wide)
             )
           )
           (loop $ascii
+            ;; check: fused UTF-8: 16 bytes at a time
             (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+            ;; check: fused UTF-8: 16 bytes of ASCII
             (br_if $slow (i8x16.bitmask (v128.load $MEMORY align=1 (local.get $ptr))))
             (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
             (br $ascii)
@@ -107,6 +115,7 @@
               (br $next)
             )
           )
+          ;; check: fused UTF-8: first bytes
           (if (i32.or (i32.lt_u (local.get $a) (i32.const 0xc2)) (i32.gt_u (local.get $a) (i32.const 0xf4)))
             (then (return (i32.const 0)))
           )
@@ -114,19 +123,22 @@
             (i32.add
               (i32.const 1)
               (i32.add (i32.ge_u (local.get $a) (i32.const 0xe0)) (i32.ge_u (local.get $a) (i32.const 0xf0)))))
+          ;; check: fused UTF-8: end of the string
           (if (i32.gt_u (local.get $more) (i32.sub (local.get $end) (local.get $ptr)))
             (then (return (i32.const 0)))
           )
           ;; The second byte excludes overlong forms, surrogates and what lies beyond U+10FFFF.
           (local.set $b (i32.load8_u $MEMORY (local.get $ptr)))
           (if (i32.lt_u (local.get $b)
-                (select (i32.const 0xa0)
+                (select (i32.const 0xa0)  ;; check: fused UTF-8: overlong forms of three bytes
+                  ;; check: fused UTF-8: smallest second bytes
                   (select (i32.const 0x90) (i32.const 0x80) (i32.eq (local.get $a) (i32.const 0xf0)))
                   (i32.eq (local.get $a) (i32.const 0xe0))))
             (then (return (i32.const 0)))
           )
           (if (i32.gt_u (local.get $b)
-                (select (i32.const 0x9f)
+                (select (i32.const 0x9f)  ;; check: fused UTF-8: surrogates
+                  ;; check: fused UTF-8: largest second bytes
                   (select (i32.const 0x8f) (i32.const 0xbf) (i32.eq (local.get $a) (i32.const 0xf4)))
                   (i32.eq (local.get $a) (i32.const 0xed))))
             (then (return (i32.const 0)))
@@ -137,6 +149,7 @@
             (if (local.get $more)
               (then
                 (if (i32.ne
+                      ;; check: fused UTF-8: continuation bytes
                       (i32.and (i32.load8_u $MEMORY (local.get $ptr)) (i32.const 0xc0))
                       (i32.const 0x80))
                   (then (return (i32.const 0)))

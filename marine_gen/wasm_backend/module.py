@@ -19,7 +19,7 @@ from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wa
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
 from marine_runtime.types import CoreSignature, FunctionType
@@ -60,7 +60,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         digest: sha256 of its Wasm file.
     """
     imports = GlueImports(modules)
-    library = WasmLibrary()
+    library = Library()
     validators = Validators(imports, library)
     copiers = Copiers(imports, library, validators)
     sites = SiteTable(ordinal)
@@ -132,7 +132,7 @@ def _signature(params: Sequence[str], results: Sequence[str], names: Sequence[st
     return text + "".join(f" (result {ty})" for ty in results)
 
 
-def _define_entry(library: WasmLibrary, index: int, symbol: str, adapter: FusedAdapter) -> Definition:
+def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter) -> Definition:
     """The host's way into an export adapter: one call, and many calls in one."""
     params, results = wasm_params(adapter), wasm_results(adapter)
     names = [f"p{position}" for position in range(len(params))]

@@ -12,7 +12,7 @@ from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import WasmLibrary
+from marine_gen.wasm_backend.library import Library
 from marine_runtime.abi import (
     MAX_RECORD_DEPTH,
     Bytes,
@@ -36,7 +36,7 @@ from marine_runtime.types import IType
 class Validators:
     """The check functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: WasmLibrary) -> None:
+    def __init__(self, imports: GlueImports, library: Library) -> None:
         self._imports = imports
         self._library = library
 
@@ -79,18 +79,19 @@ class Validators:
     def _list(self, name: str, module: str, part: Text | Bytes | List) -> list[str]:
         """Strings, byte arrays and arrays."""
         writer = Writer(WAT, 1)
-        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"
+        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(part.unit, 'i64')})"  # check: fused bytes of a list
         with writer.block(f"func ${name} (param $ptr i32) (param $count i32) (param $depth i32) (result i32)"):
             element = _checked(part.element) if isinstance(part, List) else None
             if element is not None:
                 writer.line("(local $at i32) (local $end i32)")
-            with when(writer, f"(i32.eqz {get('count')})"):
+            with when(writer, f"(i32.eqz {get('count')})"):  # check: fused empty lists have no address
                 writer.line(f"(return {const(1)})")
+            # check: fused list inside the memory
             with when(writer, f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
             if isinstance(part, Text):
                 valid = self._library.symbol("utf8", self._imports.symbol(module))
-                writer.line(f"(call {valid} {get('ptr')} {get('count')})")
+                writer.line(f"(call {valid} {get('ptr')} {get('count')})")  # check: fused UTF-8
             elif element is None:
                 writer.line(const(1))
             else:
@@ -108,9 +109,10 @@ class Validators:
         body = record_body(self._imports.owner(module).records[part.id])
         writer = Writer(WAT, 1)
         with writer.block(f"func ${name} (param $ptr i32) (param $depth i32) (result i32)"):
-            with when(writer, f"(i32.ge_u {get('depth')} {const(MAX_RECORD_DEPTH)})"):
+            with when(writer, f"(i32.ge_u {get('depth')} {const(MAX_RECORD_DEPTH)})"):  # check: fused depth of records
                 writer.line(f"(return {const(0)})")
             size = const(body.size, "i64")
+            # check: fused record inside the memory
             with when(writer, f"(i32.eqz (call {self.inside(module)} {get('ptr')} {size}))"):
                 writer.line(f"(return {const(0)})")
             deeper = f"(i32.add {get('depth')} {const(1)})"
@@ -126,13 +128,14 @@ class Validators:
         ptr = f"(i32.load {memory} offset={offset} align=1 {get(base)})"
         length = f"(i32.load {memory} offset={offset + 4} align=1 {get(base)})"
         fixed, each = cost(part, self._imports.owner(module).records)
-        paid = const(fixed, "i64")
+        paid = const(fixed, "i64")  # check: fused bytes of records are counted
         if each:
+            # check: fused bytes of lists are counted
             paid = f"(i64.add {paid} (i64.mul {const(each, 'i64')} (i64.extend_i32_u {length})))"
         # Counted first: a value whose parts are shared without end is not looked at without end.
         for passed in (
-            f"(call {self._library.symbol('pay')} {paid})",
-            self.call(module, part.type, ptr, length, depth),
+            f"(call {self._library.symbol('pay')} {paid})",  # check: fused parts are counted
+            self.call(module, part.type, ptr, length, depth),  # check: fused parts of values
         ):
             with when(writer, f"(i32.eqz {passed})"):
                 writer.line(f"(return {const(0)})")

@@ -12,7 +12,7 @@ import pytest
 
 from marine_gen import HostFunction
 from marine_runtime import CallError, CallParameters, ModuleConfig, Service, ServiceConfig, TrapError
-from marine_runtime.host.call_parameters import ParticleParameters, SecurityTetraplet
+from marine_runtime.calls.parameters import ParticleParameters, SecurityTetraplet
 from marine_runtime.types import Array, Prim
 from tests.guests.kit_guests import kit_guest
 from tests.support.engines import CONFIGURATIONS, Configuration, guest, outcome, shown

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_runtime.artifact.code_cache import FOLDER
+from marine_runtime.artifact.code_cache import CODE_FOLDER
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.environments import Environment, new_environment
 from tests.support.packages import mypy
@@ -117,10 +117,10 @@ def test_the_wheel_runs_where_the_compiler_is_not(
     monkeypatch.setenv("MARINE_GEN_CACHE", str(cache))
     runtime_only.pip("install", "--no-deps", "--force-reinstall", wheel)
     assert runtime_only.must(*CALL) == ANSWER
-    kept = {path.name: path.stat().st_mtime_ns for path in (cache / FOLDER).iterdir()}
+    kept = {path.name: path.stat().st_mtime_ns for path in (cache / CODE_FOLDER).iterdir()}
     assert len(kept) == 5
     assert runtime_only.must(*CALL) == ANSWER
-    assert {path.name: path.stat().st_mtime_ns for path in (cache / FOLDER).iterdir()} == kept
+    assert {path.name: path.stat().st_mtime_ns for path in (cache / CODE_FOLDER).iterdir()} == kept
 
     for folder in (project / "right", project / "wrong"):
         folder.mkdir()

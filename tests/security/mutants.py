@@ -62,15 +62,14 @@ def problems(items: list[Mutation], marked: list[Tag]) -> list[str]:
     """What is wrong with the list: checks that are not there once, marks without a check, odd replacements."""
     times = Counter(tag.name for tag in marked)
     places = {tag.name: tag for tag in marked}
-    wanted = {item.tag for item in items if not item.file}
+    wanted = {item.tag for item in items}
     unused = [tag for tag in marked if tag.name not in wanted]
     found = [f"{tag.file}:{tag.mark + 1}: no list has the check `{tag.name}`" for tag in unused]
     if len(set(map(str, items))) != len(items):
         found.append("two mutations have one title")
     for item in items:
-        here = (ROOT / item.file).read_text("utf-8").count(item.old) if item.file else times[item.tag]
-        if here != 1:
-            found.append(f"{item}: the check is there {here} times")
+        if times[item.tag] != 1:
+            found.append(f"{item}: the check is there {times[item.tag]} times")
         elif problem := _unusable(item, places):
             found.append(f"{item}: {problem}")
     return found
@@ -79,7 +78,7 @@ def problems(items: list[Mutation], marked: list[Tag]) -> list[str]:
 def _unusable(item: Mutation, places: Mapping[str, Tag]) -> str:
     """Why a replacement proves nothing: tests would fail of it whatever they check, or never."""
     file, source, made = mutant(ROOT, item, places)
-    same = item.old if item.file else "\n".join(text_of(source, places[item.tag]))
+    same = "\n".join(text_of(source, places[item.tag]))
     if made == mutant(ROOT, replace(item, new=same), places)[2]:
         return "nothing is changed"
     if file.endswith(".py"):
@@ -87,8 +86,6 @@ def _unusable(item: Mutation, places: Mapping[str, Tag]) -> str:
             compile(made, file, "exec", dont_inherit=True)
         except SyntaxError as error:
             return f"without it, the file does not compile: {error}"
-    if item.file:
-        return ""
     if strange := sorted(set(_WORD.findall(item.new)) - _words()):
         return f"the replacement has words that occur nowhere in the source: {', '.join(strange)}"
     return ""
@@ -102,11 +99,9 @@ def _words() -> frozenset[str]:
 
 def mutant(root: Path, item: Mutation, places: Mapping[str, Tag]) -> tuple[str, str, str]:
     """The file that a mutant is in, its text, and that of the mutant."""
-    file = item.file or places[item.tag].file
-    source = (root / file).read_text("utf-8")
-    if item.file:
-        return file, source, source.replace(item.old, item.new)
-    return file, source, replaced(source, places[item.tag], item.new)
+    tag = places[item.tag]
+    source = (root / tag.file).read_text("utf-8")
+    return tag.file, source, replaced(source, tag, item.new)
 
 
 def copy_tree(target: Path) -> None:
@@ -225,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(found), file=sys.stderr)
         return 2
     files = {tag.name: tag.file for tag in marked}
-    chosen = [item for item in known if options.only in f"{item} {item.file or files[item.tag]}"][:: options.every]
+    chosen = [item for item in known if options.only in f"{item} {files[item.tag]}"][:: options.every]
     if not chosen:
         parser.error(f"no mutant has `{options.only}` in its title or file")
     if sick := healthy(chosen):

@@ -13,10 +13,8 @@
 `tests` names an entry of `TESTS` and holds until the next one. In the list `codec.txt`, the check `depth of records` is
 marked `check: codec depth of records` in the source, see `tags`; words behind a comma tell mutants of one mark from
 each other. The lines behind `+` take the place of what the mark stands for; `...` is all of it but its first line.
-Without any, it goes. Code that moves takes its mark along. Running the mutants is done in `mutants`.
-
-Lists that are not marked yet have `file PATH` above `tests`, and quote the source behind `-`, where it occurs once. A
-sign alone is an empty line, and as the last one a line break at the end.
+Without any, it goes; a `+` alone is an empty line. Code that moves takes its mark along. Running the mutants is done in
+`mutants`.
 """
 
 from __future__ import annotations
@@ -70,15 +68,11 @@ class Mutation:
         title: what is missing, behind the name of the list.
         new: what stands there without the check.
         tests: arguments of pytest: tests of which one has to fail.
-        file: below the root of the repository, when the source is quoted.
-        old: the source that is quoted.
     """
 
     title: str
     new: str
     tests: tuple[str, ...]
-    file: str = ""
-    old: str = ""
 
     @property
     def tag(self) -> str:
@@ -86,7 +80,7 @@ class Mutation:
         return self.title.partition(", ")[0]
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.title}" if self.file else self.title
+        return self.title
 
 
 def mutations() -> list[Mutation]:
@@ -100,21 +94,15 @@ def read(text: str, name: str) -> Iterator[Mutation]:
     Raises:
         ValueError: a paragraph is none of the list's.
     """
-    file = ""
     tests: tuple[str, ...] = ()
     for paragraph in re.split(r"\n{2,}", text.strip("\n")):
         lines = paragraph.splitlines()
         match lines[0].split(" ", 1):
             case ["#", _]:
                 continue
-            case ["file", str(file)] if len(lines) == 2 and lines[1].removeprefix("tests ") in TESTS:
-                tests = TESTS[lines[1].removeprefix("tests ")]
             case ["tests", chosen] if len(lines) == 1 and chosen in TESTS:
-                file, tests = "", TESTS[chosen]
-            case ["check", title] if tests and {line[:2] for line in lines[1:]} <= {"- ", "+ ", "-", "+"}:
-                old, new = ("\n".join(line[2:] for line in lines[1:] if line[0] == sign) for sign in "-+")
-                if bool(old) != bool(file):
-                    raise ValueError(f"{name}.txt: a check is quoted below `file`, and nowhere else: {title}")
-                yield Mutation(f"{name} {title}", new, tests, file, old)
+                tests = TESTS[chosen]
+            case ["check", title] if tests and {line[:2] for line in lines[1:]} <= {"+ ", "+"}:
+                yield Mutation(f"{name} {title}", "\n".join(line[2:] for line in lines[1:]), tests)
             case _:
                 raise ValueError(f"{name}.txt: no paragraph of such a list: {paragraph!r:.200}")

@@ -25,7 +25,7 @@ from unittest.mock import patch
 from marine_runtime import Service
 from marine_runtime.adapters.staging import BATCH_DONE, FAULT_KIND, KEPT, STACK, STACK_TOP, Staging
 from marine_runtime.errors import MarineError
-from marine_runtime.linking import linker
+from marine_runtime.linking import context
 from tests.security.cases import SOON, Case, family, modules
 from tests.security.liar import host_functions
 from tests.support.echo import PAGE
@@ -122,7 +122,7 @@ class Bench:
         self.watch = Watch()
         functions = host_functions(self._call_back) if case.group == "liar" else {}
         timeout = case.timeout if case.timeout == SOON and case.group != "liar" else LOADING
-        with patch.object(linker, "Staging", self.watch.make):
+        with patch.object(context, "Staging", self.watch.make):
             self.service = load(modules(case.group), self._engine, self._call_layer, functions, timeout=timeout)
         self._group = case.group
 

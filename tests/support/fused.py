@@ -23,7 +23,7 @@ from marine_gen.passes import fuse_service
 from marine_runtime import Service
 from marine_runtime.adapters.staging import STACK_TOP, Staging
 from marine_runtime.host.resolve import HostFunctions
-from marine_runtime.linking import linker
+from marine_runtime.linking import context
 from tests.support.echo import TAKE_LOG, Memory, echo_wat
 from tests.support.engines import Modules, assemble, load
 
@@ -98,7 +98,7 @@ def staged(
         made.append(Staging(*parts, **options))
         return made[0]
 
-    with patch.object(linker, "Staging", make):
+    with patch.object(context, "Staging", make):
         service = load(modules, "fused", call_layer, host_functions)
     with service:
         yield service, made[0]

@@ -88,7 +88,7 @@ class Codec:
         """`count` elements; a list, or bytes for elements of type u8."""
         if element is Prim.U8:
             return self.lift_bytes(ptr, count, path)
-        self._meter.start()
+        self._meter.start()  # check: codec a new value is counted from zero
         return self._list(shape(element), ptr, count, path, 0, part=False)
 
     def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
@@ -114,7 +114,7 @@ class Codec:
     @staticmethod
     def _text(data: bytes, path: str) -> str:
         try:
-            return data.decode()
+            return data.decode()  # check: codec UTF-8
         except UnicodeDecodeError as error:
             raise invalid_utf8(error, path) from None
 
@@ -123,24 +123,24 @@ class Codec:
 
     def _bytes(self, ptr: int, size: int, path: str) -> bytes:
         data = self.lift_bytes(ptr, size, path)
-        self._meter.pay(size)
+        self._meter.pay(size)  # check: codec bytes are counted
         return data
 
     def _list(self, element: Shape, ptr: int, count: int, path: str, depth: int, *, part: bool = True) -> list[Any]:
         slot = element.layout
-        body = self._read(ptr, slot.size * count, path) if count else b""
-        if part:
+        body = self._read(ptr, slot.size * count, path) if count else b""  # check: codec bytes of an array
+        if part:  # check: codec arrays are counted
             self._meter.pay(len(body))
         if isinstance(element, Flat):
             return _unpacked(element, body)
         return [self._lift_slot(element, body, index * slot.size, f"{path}[{index}]", depth) for index in range(count)]
 
     def _record(self, identifier: int, ptr: int, path: str, depth: int, *, part: bool = True) -> tuple[Any, ...]:
-        if depth >= MAX_RECORD_DEPTH:
+        if depth >= MAX_RECORD_DEPTH:  # check: codec depth of records
             raise too_deep()
         record = self._body(identifier)
-        body = self._read(ptr, record.size, path)
-        if part:
+        body = self._read(ptr, record.size, path)  # check: codec whole body of a record
+        if part:  # check: codec records are counted
             self._meter.pay(len(body))
         values = []
         for cell in record.cells:
@@ -186,7 +186,7 @@ class Codec:
     def store_bytes(self, ptr: int, data: bytes) -> tuple[int, int]:
         """Write `data` to the block at `ptr`; gives (ptr, size)."""
         if data:
-            if not ptr:
+            if not ptr:  # check: codec failed allocation of bytes
                 raise failed_allocation(len(data))
             self._memory.write(ptr, data)
         return ptr, len(data)
@@ -249,12 +249,12 @@ class Codec:
                 assert_never(part)
 
     def _new_block(self, size: int, tag: int) -> int:
-        if size > _MAX_BLOCK:
+        if size > _MAX_BLOCK:  # check: codec block of 4 GiB
             raise too_large(size)
         ptr = self._allocate(size, tag)
-        if not ptr:
+        if not ptr:  # check: codec failed allocation of a block
             raise failed_allocation(size)
-        self._memory.require(ptr, size)
+        self._memory.require(ptr, size)  # check: codec block inside the memory
         return ptr
 
 

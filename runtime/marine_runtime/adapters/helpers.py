@@ -54,7 +54,7 @@ __all__ = [
 
 def out_of_range(value: int, target: str) -> NoReturn:
     """A guest's or caller's number does not fit the type it is converted to."""
-    raise CallError(f"{value} is out of range for {target}")
+    raise CallError(f"{value} is out of range for {target}")  # check: closures range of integers
 
 
 def bytes_lifter(memory: Memory) -> Callable[[int, int], bytes]:
@@ -64,7 +64,7 @@ def bytes_lifter(memory: Memory) -> Callable[[int, int], bytes]:
         if not size:
             return b""
         data = bytes(memory.view[ptr : ptr + size])
-        if len(data) != size:
+        if len(data) != size:  # check: closures length of bytes
             data = bytes(memory.claim(ptr, size))
         return data
 
@@ -78,10 +78,10 @@ def string_lifter(memory: Memory) -> Callable[[int, int], str]:
         if not size:
             return ""
         data = memory.view[ptr : ptr + size]
-        if len(data) != size:
+        if len(data) != size:  # check: closures length of a string
             data = memory.claim(ptr, size)
         try:
-            return str(data, "utf-8")
+            return str(data, "utf-8")  # check: closures UTF-8
         except UnicodeDecodeError as error:
             raise invalid_utf8(error) from None
 
@@ -94,10 +94,10 @@ def bytes_storer(memory: Memory) -> Callable[[int, bytes], None]:
     def store_bytes(ptr: int, data: bytes) -> None:
         size = len(data)
         if size:
-            if not ptr:
+            if not ptr:  # check: closures failed allocation of bytes
                 raise failed_allocation(size)
             target = memory.view[ptr : ptr + size]
-            if len(target) != size:
+            if len(target) != size:  # check: closures room for bytes
                 target = memory.claim(ptr, size)
             target[:] = data
 
@@ -108,12 +108,12 @@ def block_allocator(memory: Memory, allocate: Allocate) -> Callable[[int, int], 
     """(size in bytes, tag) -> address of a new block that is not empty and lies inside the memory."""
 
     def new_block(size: int, tag: int) -> int:
-        if size >= 2**32:
+        if size >= 2**32:  # check: closures block of 4 GiB
             raise too_large(size)
         ptr = allocate(size, tag)
-        if not ptr:
+        if not ptr:  # check: closures failed allocation of a block
             raise failed_allocation(size)
-        if ptr + size > len(memory.view):
+        if ptr + size > len(memory.view):  # check: closures block inside the memory
             memory.require(ptr, size)
         return ptr
 
@@ -155,7 +155,7 @@ def flat_lifter(memory: Memory, code: Any, size: int) -> Callable[[int, int], li
             return []
         length = count * size
         data = memory.view[ptr : ptr + length]
-        if len(data) != length:
+        if len(data) != length:  # check: closures length of numbers
             data = memory.claim(ptr, length)
         return data.cast(code).tolist()
 
@@ -183,7 +183,7 @@ def flat_lowerer(
         if not count:
             return 0, 0
         length = count * size
-        if length >= 2**32:
+        if length >= 2**32:  # check: closures array of 4 GiB
             raise too_large(length)
         ptr = allocate(length, tag)
         store(ptr, bytes(values) if code == "?" else array(code, values).tobytes())

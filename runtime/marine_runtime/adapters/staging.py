@@ -143,7 +143,7 @@ class Staging:
     def stage(self, at: int, data: bytes) -> int:
         """Copy `data` to `at`; gives the byte after it."""
         end = at + len(data)
-        if end > len(self.memory.view):
+        if end > len(self.memory.view):  # check: staging room for a chunk
             self.reserve(end)
         self.memory.view[at:end] = data
         return end
@@ -152,17 +152,17 @@ class Staging:
         """Room for `size` bytes, as a guest's `allocate`; the tag means nothing here."""
         at = self.cursor
         self.cursor = end = at + size
-        if end > len(self.memory.view):
+        if end > len(self.memory.view):  # check: staging room for a block
             self.reserve(end)
         return at
 
     def reserve(self, end: int) -> None:
         """Make the memory at least `end` bytes long."""
-        if end >= 2**32:
+        if end >= 2**32:  # check: staging arguments of 4 GiB
             raise CallError(f"the arguments take {end - DATA} bytes, more than a 32-bit memory")
         self.memory.refresh()
         missing = end - len(self.memory.view)
-        if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):
+        if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
             raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
         self.memory.refresh()
 
@@ -251,7 +251,7 @@ class Staging:
         """See `explain`, for the adapters whose positions stand at `base` and above."""
         kind, *numbers = _FAULT.unpack_from(self.memory.view, FAULT_KIND)
         (top,) = _WORD.unpack_from(self.memory.view, STACK_TOP)
-        rows = [self._row(at) for at in range(base, min(top, DATA), 4)]
+        rows = [self._row(at) for at in range(base, min(top, DATA), 4)]  # check: staging positions beyond their stack
         self._reset(base)
         if not isinstance(error, CallError):
             return error
@@ -265,7 +265,7 @@ class Staging:
     def _settle(self) -> None:
         """After a call that may have grown the memory unseen."""
         self.memory.refresh()
-        if len(self.memory.view) > KEPT:
+        if len(self.memory.view) > KEPT:  # check: staging room is given back
             self.shrink()
 
     def _row(self, at: int) -> StepInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from marine_runtime.errors import TrapError
 
-_FREE = 4
+_FREE = 4  # check: linking calls inside each other: first look
 """Calls inside each other that are not looked at; services with longer ways through Python are rare."""
 
 _ROOM = 240
@@ -41,12 +41,12 @@ class RecursionLimit:
         """
         self.depth = depth = self.depth + 1
         if depth == 1:
-            self.checked = _FREE
+            self.checked = _FREE  # check: linking calls inside each other: looked at in the next call
         elif depth >= self.checked:
-            if not _descend(_ROOM):
-                self.depth -= 1
+            if not _descend(_ROOM):  # check: linking room for calls inside each other
+                self.depth -= 1  # check: linking a call that is refused has not begun
                 raise TrapError("wasm trap: call stack exhausted")
-            self.checked = depth + _ROOM // _LEVELS - 1
+            self.checked = depth + _ROOM // _LEVELS - 1  # check: linking calls inside each other: next look
         return depth
 
 
@@ -55,4 +55,4 @@ def _descend(levels: int) -> bool:
     try:
         return levels == 0 or _descend(levels - 1)
     except RecursionError:
-        return False
+        return False  # check: linking the end of Python's recursion

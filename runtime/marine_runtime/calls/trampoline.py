@@ -27,7 +27,7 @@ def trampoline(run: CoreFunction, recursion: RecursionLimit, site: Site | None =
     """
 
     def call(*raw: Any) -> Any:
-        depth = recursion.begin()
+        depth = recursion.begin()  # check: linking calls inside each other are counted
         try:
             return run(*raw)
         except CallError as error:
@@ -41,7 +41,7 @@ def trampoline(run: CoreFunction, recursion: RecursionLimit, site: Site | None =
                 raise located from located.__cause__
             raise
         finally:
-            recursion.depth = depth - 1
+            recursion.depth = depth - 1  # check: linking calls inside each other end
 
     return call
 

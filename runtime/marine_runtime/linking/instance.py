@@ -125,6 +125,7 @@ class ModuleLink:
 
     def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
         assert self._instance is not None
+        # check: linking signature of a helper
         if self._instance.module.exports.get(helper.export) != signature_of(*helper.codes):
             return missing_helper(helper.export)
         return self.core_function(helper.export, *helper.codes)

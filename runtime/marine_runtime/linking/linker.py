@@ -102,7 +102,7 @@ def _link_wasm_module(module: LinkableModule, ordinal: int, context: LinkContext
 def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Adapter]:
     """Step 1: the export adapters that the module imports from other modules."""
     plan = module.plan
-    if module.wasm.wide:
+    if module.wasm.wide:  # check: linking wide memories
         raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
     return [_provider(plan, callee, context.linked, context.names) for callee in plan.callees]
 
@@ -118,6 +118,7 @@ def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModul
     offered = provider.plan.exports.get(callee.name)
     if offered is None:
         raise LinkError(f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`")
+    # check: linking signatures of modules
     if not same_signature(callee.type, plan.records, offered, provider.plan.records):
         raise LinkError(
             f"{wanted} as {callee.type}, but module `{callee.namespace}` exports `{callee.name}` as {offered}"
@@ -158,12 +159,12 @@ def _host_import(
         hint = " without an adapter for it" if namespace in context.names else ""
         raise LinkError(f"{where}{hint}, and nothing provides it (no adapter, no host function, not WASI)")
     params, results = host.codes()
-    if signature_of(params, results) != signature:
+    if signature_of(params, results) != signature:  # check: linking signature of a host function
         raise LinkError(
             f"{where} with the Wasm signature {signature}, but the host function is {host.type}, "
             f"which needs {signature_of(params, results)}"
         )
-    if host.uses_memory and not link.has_memory:
+    if host.uses_memory and not link.has_memory:  # check: linking memory for a host function
         raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
     if context.instrumentation is None:

@@ -165,7 +165,7 @@ def _check(module_name: str, module: Module, namespace: str, name: str) -> None:
     function = FUNCTIONS[namespace].get(name)
     if function is None:
         raise LinkError(f"{where}, which WASI {'preview 1' if namespace == PREVIEW1 else 'unstable'} does not have")
-    if imported != function.signature:
+    if imported != function.signature:  # check: linking signature of a WASI function
         raise LinkError(f"{where} with the Wasm signature {imported}, but WASI has it as {function.signature}")
 
 
