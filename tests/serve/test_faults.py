@@ -104,7 +104,8 @@ def resources(process: int | str = "self") -> tuple[int, int, int]:
 
 
 def test_each_request_is_answered_once_and_nothing_leaks() -> None:
-    limits = {"threads": 2, "timeout": 10, "queue": 64}
+    # No connection is closed for being idle: a client may be about to use it, and HTTP has no answer to that race.
+    limits = {"threads": 2, "timeout": 10, "queue": 64, "idle_time": 3600}
     with served(lab(), limits=limits) as server:
         share = 0.05 if REQUESTS < 10_000 else 0.01
         asyncio.run(_warm(server.url))

@@ -77,6 +77,7 @@ def served(target: Any = None, **settings: Any) -> Iterator[Served]:
         lifespan="on",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=int(max(1, application.settings.limits.idle_time)),
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
