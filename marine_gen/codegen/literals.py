@@ -30,12 +30,16 @@ def python_tuple(items: Sequence[str]) -> str:
 
 def docstring(text: str) -> str:
     """`text` as a one-line Python docstring."""
+    return f'"""{docstring_line(text)}"""'
+
+
+def docstring_line(text: str) -> str:
+    """`text` as a line of a Python docstring."""
     plain = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for character in shortened(text, _MAX_DOCSTRING)
     )
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"""{escaped}"""'
+    return plain.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def wat_comment(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import assert_never
 from marine_gen.artifact import GENERATOR, AdapterForm
 from marine_gen.artifact.fuse import FusedOutput, fuse_module
 from marine_gen.codegen.definitions import Definition, Definitions
-from marine_gen.inspect.paths import Path, paths
+from marine_gen.inspect.paths import Path, export_paths, import_path
 from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
 from marine_gen.ir.model import Side
 from marine_gen.passes import print_fused
@@ -85,13 +85,13 @@ def _closures(subject: Subject, written: Written) -> Iterator[View]:
 
 
 def _python(adapter: AdapterIR, generated: Generated) -> Iterator[View]:
-    """The ways that a call takes, and the Python that it may run."""
-    if adapter.side is Side.IMPORT:
-        yield View("Python", _text(generated.definitions, [generated.imports[adapter.key]]), "python")
-        return
-    found = paths(adapter.function, generated)
+    """The paths of calls, and the Python that they may run."""
+    if adapter.side is Side.EXPORT:
+        found = export_paths(adapter.function, generated)
+    else:
+        found = [import_path(generated.imports[adapter.key], fused=False)]
     yield View("Paths", _table(found))
-    yield View("Python", _text(generated.definitions, [path.function for path in found]), "python")
+    yield View("Python", _text(generated.definitions, [path.function for path in found if path.function]), "python")
 
 
 def _fused(subject: Subject, written: Written) -> Iterator[View]:
@@ -110,6 +110,7 @@ def _fused(subject: Subject, written: Written) -> Iterator[View]:
         fused, symbol = module.exports[adapter.function], f"entry.{list(module.exports).index(adapter.function)}"
     else:
         fused, symbol = module.imports[adapter.key], f"import.{list(module.imports).index(adapter.key)}"
+        yield View("Paths", _table([import_path(symbol, fused=True)]))
     yield View("Fused IR", print_fused(fused).rstrip("\n"))
     yield View("Wasm", _text(output.code.definitions, [symbol]), "wat")
 
@@ -121,16 +122,11 @@ def _table(found: Sequence[Path]) -> str:
 
 
 def _text(definitions: Definitions, names: Sequence[str]) -> str:
-    """The definitions `names` and all that they request, each once: bindings of one line first, then functions."""
-    reached: dict[str, Definition] = {}
-    for name in names:
-        reached |= {item.name: item for item in definitions.reached(name)}
-    bindings = [item for item in reached.values() if len(item.lines) == 1]
-    functions = [item for item in reached.values() if len(item.lines) > 1]
-    blocks = [_code(item) for item in functions]
-    if bindings:
-        blocks.insert(len(blocks), "\n".join(_code(item) for item in bindings))
-    return "\n\n".join(blocks)
+    """The definitions `names` and all that they request, each once: functions, then bindings of one line."""
+    reached = {item.name: item for name in names for item in definitions.reached(name)}
+    functions = [_code(item) for item in reached.values() if len(item.lines) > 1]
+    bindings = [_code(item) for item in reached.values() if len(item.lines) == 1]
+    return "\n\n".join([*functions, *(["\n".join(bindings)] if bindings else [])])
 
 
 def _code(definition: Definition) -> str:

@@ -1,4 +1,4 @@
-"""Which records of which modules are one class: those of one name and one structure, names of fields included."""
+"""Records of several modules that are one class: those of one name and one structure, names of fields included."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _kinds(places: Mapping[Place, ModulePlan]) -> dict[Place, int]:
 
 
 def _element(ty: IType) -> tuple[int, IType]:
-    """How many arrays are around what is no array, and that."""
+    """The number of arrays around the innermost element, and its type."""
     part, levels = shape(ty), 0
     while isinstance(part, List):
         part, levels = part.element, levels + 1

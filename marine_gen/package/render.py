@@ -12,10 +12,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from marine_gen.codegen.literals import docstring, python_string
+from marine_gen.codegen.literals import docstring, docstring_line, python_string, python_tuple
 from marine_gen.codegen.templating import render
+from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.package.records import SharedRecord, shared_records
-from marine_gen.python_backend import Aliases, Annotations
 from marine_runtime.abi import FORMAT, ModulePlan
 from marine_runtime.artifact import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.names import identifier, identifiers
@@ -84,6 +84,7 @@ class _Package:
 
     def render(self) -> Package:
         attributes = identifiers([plan.name for plan in self._plans], MODULES_MEMBERS)
+        spell = self._aliases.within(attributes)
         pairs = list(zip(self._plans, self._handles, strict=True))
         public = ["load", self._service, self._modules, *self._record_names, *self._handles]
         context = {
@@ -104,8 +105,7 @@ class _Package:
                 {"name": handle, "module": plan.name, "methods": self._methods(plan)} for plan, handle in pairs
             ],
             "attributes": [
-                (attribute, self._aliases.spell(handle, attributes))
-                for attribute, handle in zip(attributes, self._handles, strict=True)
+                (attribute, spell(handle)) for attribute, handle in zip(attributes, self._handles, strict=True)
             ],
             "declared": [(plan.name, handle, sorted(self._classes[plan.name].items())) for plan, handle in pairs],
         }
@@ -120,12 +120,12 @@ class _Package:
         fields = record.type.fields
         attributes = identifiers([item.name for item in fields])
         annotations = self._annotations[record.plan.name]
-        types = [self._aliases.spell(annotations.of(item.type), attributes) for item in fields]
-        names = "".join(f"{python_string(item.name)}, " for item in fields)
+        spell = self._aliases.within(attributes)
+        types = [annotations.of(item.type, spell) for item in fields]
         return {
             "name": spelled,
             "doc": docstring(f"Record `{record.type.name}` of {_listed([module for module, _ in record.places])}."),
-            "names": f"({names.removesuffix(' ') if len(fields) == 1 else names.removesuffix(', ')})",
+            "names": python_tuple([python_string(item.name) for item in fields]),
             "fields": list(zip(attributes, types, strict=True)),
         }
 
@@ -140,20 +140,19 @@ class _Package:
     def _method(
         self, plan: ModulePlan, function: str, signature: FunctionType, name: str, members: set[str]
     ) -> dict[str, str]:
-        annotations = self._annotations[plan.name]
+        annotations, spell = self._annotations[plan.name], self._aliases.within(members)
         params = identifiers([param.name for param in signature.params])
         receiver = identifier("self", params)  # a parameter may be called so, and keeps its name
         declared = [
-            f"{param}: {self._aliases.spell(annotations.of(item.type), members)}"
-            for param, item in zip(params, signature.params, strict=True)
+            f"{param}: {annotations.of(item.type, spell)}" for param, item in zip(params, signature.params, strict=True)
         ]
         call = f"{receiver}._call({', '.join([python_string(function), *params])})"
         return {
             "name": name,
             "params": ", ".join([receiver, *declared]),
-            "returns": self._aliases.spell(annotations.results(signature), members),
-            "listing": docstring(annotations.listing(function, signature))[3:-3].rstrip(),
-            "place": docstring(f"Export adapter of `{function}` in the Wasm module `{plan.name}`.")[3:-3],
+            "returns": annotations.results(signature, spell),
+            "listing": docstring_line(annotations.listing(function, signature)).rstrip(),
+            "place": docstring_line(f"Export adapter of `{function}` in the Wasm module `{plan.name}`."),
             "body": f"return {call}" if signature.results else call,
         }
 

@@ -4,13 +4,11 @@ For the closures engine that is all there is. For the fused engine, exported fun
 (`fused_calls`) beside their closures, and fused imports have no Python at all.
 
 `signedness` chooses how integers are held, `adapters` writes adapter bodies, `lift_lower` the lifting and lowering of
-nested types, `entries` the functions that users call, `aliases` second names of types. `needs` records what all of them
-request, `module` puts everything into the Jinja2 frame and makes the line table.
+nested types, `entries` the functions that users call. `needs` records what all of them request, `module` puts it into
+the Jinja2 frame and makes the line table.
 """
 
-from marine_gen.python_backend.aliases import Aliases
-from marine_gen.python_backend.entries import Annotations
 from marine_gen.python_backend.fused_calls import FusedSide
 from marine_gen.python_backend.module import Generated, Paths, generate
 
-__all__ = ["Aliases", "Annotations", "FusedSide", "Generated", "Paths", "generate"]
+__all__ = ["FusedSide", "Generated", "Paths", "generate"]

@@ -228,7 +228,7 @@ class AdapterBody:
 
 
 def _nested(ty: IType) -> bool:
-    """Whether a fault can lie inside the value rather than be the value's own."""
+    """True if a fault can lie inside the value rather than be the value's own."""
     part = shape(ty)
     match part:
         case Flat() | Text() | Bytes() | List(element=Flat()):

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from marine_gen.codegen.literals import docstring, python_string
+from marine_gen.codegen.type_names import Annotations
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import ENTRIES, Needs, own
-from marine_runtime import ModuleInterface
 from marine_runtime.abi import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
 from marine_runtime.adapters import INLINE_CALL
 from marine_runtime.names import identifiers
-from marine_runtime.types import FunctionType, IType, Records
-from marine_runtime.values import scalar_class
+from marine_runtime.types import FunctionType, IType
 
 
 def write_entry(
@@ -112,39 +111,3 @@ def _rejects(name: str, ty: IType, needs: Needs) -> str:
             return ""
         case _:
             assert_never(part)
-
-
-class Annotations:
-    """Python annotations of public values; `classes` names the record dataclasses by type index."""
-
-    def __init__(self, records: Records, classes: dict[int, str]) -> None:
-        self._records = records
-        self._classes = classes
-
-    def of(self, ty: IType) -> str:
-        """The annotation of one value."""
-        part = shape(ty)
-        match part:
-            case Flat(kind=kind):
-                return scalar_class(kind).__name__
-            case Text():
-                return "str"
-            case Bytes():
-                return "bytes"
-            case List(element=element):
-                return f"list[{self.of(element.type)}]"
-            case Struct(id=index):
-                return self._classes[index]
-            case _:
-                assert_never(part)
-
-    def listing(self, function: str, signature: FunctionType) -> str:
-        """The function as listings show it."""
-        return ModuleInterface({function: signature}, self._records).signature(function)
-
-    def results(self, signature: FunctionType) -> str:
-        """The annotation of what a function returns."""
-        if not signature.results:
-            return "None"
-        parts = [self.of(result) for result in signature.results]
-        return parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"

@@ -32,7 +32,7 @@ SiteRow = tuple[tuple[Frame, ...], tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FusedSide:
-    """What the generated Python has to know of the module's fused glue.
+    """The part of the module's fused glue that its generated Python refers to.
 
     Attributes:
         exports: fused exported functions; their entries are numbered in this order.
@@ -48,7 +48,7 @@ class FusedSide:
 
     @property
     def exists(self) -> bool:
-        """Whether the module has fused glue. It may need nothing: adapters can do without calls and memory."""
+        """True if the module has fused glue. It may need nothing: adapters can do without calls and memory."""
         return bool(self.exports or self.imports)
 
 
@@ -95,7 +95,11 @@ class StagedCall:
             SizeEstimate.of("result", signature.results[0], records) if one else SizeEstimate("", whole=False)
         )
         self._staging = self._needs.frame("staging")
-        self._memory = self._needs.frame("staging_memory")
+
+    @property
+    def _memory(self) -> str:
+        """The staging memory, requested."""
+        return self._needs.frame("staging_memory")
 
     @property
     def params(self) -> Sequence[str]:
@@ -190,8 +194,8 @@ class StagedCall:
         known = all(size.whole for size in self._sizes) and (self._result.whole or scalars)
         if self._result.text:
             # The number that came with a string or an array is nearer than its length.
-            size = self._result.text.replace("len(result)", "n0")
-            with writer.block(f"if {size} > {self._needs.frame('direct')}:"):
+            size = SizeEstimate.of("result", self.signature.results[0], self._helpers.records, length="n0")
+            with writer.block(f"if {size.text} > {self._needs.frame('direct')}:"):
                 writer.line(f"{self._large} = {self._staging}.foresees")
                 if known:
                     self._shrink(writer)
@@ -249,7 +253,6 @@ class StagedCall:
             writer.line("return cells, chunks, end, bad")
 
     def _write_decode(self, writer: Writer, codes: str) -> None:
-        unpack = self._cells("out", codes)
         with writer.block(f"def decode(data: bytes) -> list[{self._needs.standard('Any')}]:"):
             names = self._result_names()
             decoded = self._decode()
@@ -263,7 +266,8 @@ class StagedCall:
                 decoded = ['str(view[p0 : p0 + n0], "utf-8")']
             if decoded:
                 value = decoded[0] if len(decoded) == 1 else f"({', '.join(decoded)})"
-                writer.line(f"return [{value} for {python_tuple(names)} in {unpack}.iter_unpack(data)]")
+                rows = f"{self._cells('out', codes)}.iter_unpack(data)"
+                writer.line(f"return [{value} for {python_tuple(names)} in {rows}]")
             else:
                 writer.line("return []")
 

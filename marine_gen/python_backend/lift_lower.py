@@ -124,7 +124,7 @@ class Helpers:
         return self._ready("store_bytes", "bytes_storer", self.memory)
 
     def counts_depth(self, ty: IType) -> bool:
-        """Whether the lift function of `ty` takes a depth: a record that contains itself is within reach."""
+        """True if the lift function of `ty` takes a depth: a record that contains itself is within reach."""
         return any(self._reaches(index, index) for index in self._records_within(ty))
 
     def _ready(self, name: str, maker: str, arguments: str) -> str:
@@ -154,7 +154,7 @@ class Helpers:
         return f"{meter}.left = {meter}.granted = {STEP}"
 
     def shares(self, ty: IType) -> bool:
-        """Whether values of `ty` have parts, which may be shared."""
+        """True if values of `ty` have parts, which may be shared."""
         return has_parts(shape(ty), self.records)
 
     def _pay(self, writer: Writer, cost: str) -> None:
@@ -212,7 +212,7 @@ class Helpers:
         return writer.lines
 
     def _fields_cost(self, body: Body) -> str:
-        """What the parts of a record cost, once their lengths `n0`, … are known."""
+        """The cost of the parts of a record, once their lengths `n0`, … are known."""
         total, lengths = 0, []
         for index, cell in enumerate(body.cells):
             fixed, each = cost(cell.shape, self.records)

@@ -13,11 +13,11 @@ from typing import assert_never
 from marine_gen.codegen.definitions import Definitions
 from marine_gen.codegen.literals import docstring, python_string
 from marine_gen.codegen.templating import render
+from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.codegen.writer import MARK, PYTHON, Writer
 from marine_gen.ir.model import AdapterIR, ModuleIR, Side
 from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
-from marine_gen.python_backend.aliases import Aliases
-from marine_gen.python_backend.entries import Annotations, write_entry
+from marine_gen.python_backend.entries import write_entry
 from marine_gen.python_backend.fused_calls import FusedSide, StagedCall, site_expression
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import (
@@ -255,7 +255,8 @@ class _Module:
         for index, name in self._classes.items():
             record = self._module.records[index]
             attributes = identifiers([item.name for item in record.fields])
-            spelled = [self._aliases.spell(self._annotations.of(item.type), attributes) for item in record.fields]
+            spell = self._aliases.within(attributes)
+            spelled = [self._annotations.of(item.type, spell) for item in record.fields]
             declared.append(
                 {
                     "name": name,
@@ -268,18 +269,18 @@ class _Module:
 
     def _stub(self) -> str:
         methods = []
-        names = list(self._exports.values())
+        spell = self._aliases.within(self._exports.values())
         for function, adapter in self._module.exports.items():
             params = identifiers([param.name for param in adapter.signature.params], {"self"})
             declared = [
-                f"{param}: {self._aliases.spell(self._annotations.of(item.type), names)}"
+                f"{param}: {self._annotations.of(item.type, spell)}"
                 for param, item in zip(params, adapter.signature.params, strict=True)
             ]
             methods.append(
                 {
                     "name": self._exports[function],
                     "params": ", ".join(["self", *declared]),
-                    "returns": self._aliases.spell(self._annotations.results(adapter.signature), names),
+                    "returns": self._annotations.results(adapter.signature, spell),
                 }
             )
         context = {

@@ -1,4 +1,4 @@
-"""What a generated Python module imports and binds, recorded when the code that says it is written.
+"""Imports and bindings of a generated Python module, requested by the code that uses them while it is written.
 
 Names that generated code uses itself begin with two underscores, which no name made of a module's names does
 (`marine_runtime.names`). So a function, record or parameter can be called anything.
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from marine_gen.codegen.definitions import Definition, Definitions
 
-_STANDARD: Mapping[str, tuple[str, str]] = {
+STANDARD: Mapping[str, tuple[str, str]] = {
     "array": ("array", "array"),
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
@@ -21,9 +21,9 @@ _STANDARD: Mapping[str, tuple[str, str]] = {
     "get_ident": ("threading", "get_ident"),
     **{name: ("builtins", name) for name in ("bytes", "float", "int", "str", "type")},
 }
-"""What generated code takes from the standard library: module and name there, by the name that code uses."""
+"""Names of the standard library that generated code may request: module and name there, by own name."""
 
-_FRAME: Mapping[str, tuple[str, str]] = {
+FRAME: Mapping[str, tuple[str, str]] = {
     "memory": ("link", "memory"),
     "guard": ("link", "guard"),
     "coerce": ("link", "coerce"),
@@ -32,7 +32,7 @@ _FRAME: Mapping[str, tuple[str, str]] = {
     "direct": ("staging", "direct"),
     "explain": ("staging", "explain"),
 }
-"""What `bind` takes out of the link, in this order: owner and attribute, by name."""
+"""Attributes of the link that `bind` may bind, in this order: owner and attribute, by own name."""
 
 
 def own(name: str) -> str:
@@ -71,7 +71,7 @@ class Needs:
 
     def frame(self, name: str) -> str:
         """A part of the link, bound."""
-        owner, _ = _FRAME[name]
+        owner, _ = FRAME[name]
         if owner != "link":
             self.frame(owner)
         self._frame.add(name)
@@ -106,12 +106,12 @@ class Needs:
         """The requested names of the standard library: (name there, own name) by module, sorted."""
         modules: dict[str, list[tuple[str, str]]] = {}
         for name in self._standard:
-            module, there = _STANDARD[name]
+            module, there = STANDARD[name]
             modules.setdefault(module, []).append((there, own(name)))
         return [(module, sorted(modules[module])) for module in sorted(modules)]
 
     @property
     def bindings(self) -> Sequence[str]:
         """The statements that bind the requested parts of the link."""
-        found = ((name, *_FRAME[name]) for name in _FRAME if name in self._frame)
+        found = ((name, *FRAME[name]) for name in FRAME if name in self._frame)
         return [f"{own(name)} = {own(owner)}.{attribute}" for name, owner, attribute in found]

@@ -68,7 +68,7 @@ class Representation:
                 self._unsigned.add(value)
 
     def is_unsigned(self, value: Value) -> bool:
-        """Whether `value` is held unsigned."""
+        """True if `value` is held unsigned."""
         return value in self._unsigned
 
     def unsigned(self, value: Value, text: str) -> str:
@@ -93,7 +93,7 @@ class Representation:
 
 
 def _reinterprets(convert: Convert) -> bool:
-    """Whether the bits stay as they are, between a core integer and an unsigned one."""
+    """True if the bits stay as they are, between a core integer and an unsigned one."""
     (operand,), (result,) = convert.operands, convert.results
     return conversion(operand.type, result.type) is Conversion.REINTERPRET
 
@@ -113,7 +113,7 @@ def _wants_unsigned(operation: AnyOperation, operand: Value) -> bool:
 
 
 def _must_be_signed(value: Value, adapter: AdapterIR) -> bool:
-    """Whether a use of `value` needs the signed number; being passed to core Wasm does not."""
+    """True if a use of `value` needs the signed number; being passed to core Wasm does not."""
     for operation in adapter.operations:
         if value not in operation.operands:
             continue

@@ -1,4 +1,4 @@
-"""How large a value is, as generated code can say without looking at all of it."""
+"""Estimates of the size of a value, as expressions that do not look at all of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_PARTS = 16
 
 @dataclass(frozen=True, slots=True)
 class SizeEstimate:
-    """How large a value is, as far as that can be said at once.
+    """The size of a value, as far as it is at hand.
 
     Attributes:
         text: an expression over its variable for the bytes of what has its size at hand; empty when nothing has.
@@ -27,14 +27,21 @@ class SizeEstimate:
     whole: bool
 
     @classmethod
-    def of(cls, name: str, ty: IType, records: Records) -> SizeEstimate:
-        """That of a value of type `ty` in the variable `name`."""
-        found = list(islice(_sizes(name, ty, records), _MAX_PARTS + 1))
+    def of(cls, name: str, ty: IType, records: Records, *, length: str = "") -> SizeEstimate:
+        """The estimate for a value of type `ty`.
+
+        Args:
+            name: the variable that holds the value.
+            ty: its type.
+            records: the record types of its module.
+            length: an expression for the length of a string or array; by default, the variable is asked.
+        """
+        found = list(islice(_sizes(name, ty, records, length or f"len({name})"), _MAX_PARTS + 1))
         known = " + ".join(size for size in found[:_MAX_PARTS] if size)
         return cls(known, None not in found and len(found) <= _MAX_PARTS)
 
 
-def _sizes(name: str, ty: IType, records: Records) -> Iterator[str | None]:
+def _sizes(name: str, ty: IType, records: Records, length: str) -> Iterator[str | None]:
     """About how many bytes each part of the value `name` takes, as expressions.
 
     That of a record itself is empty, as its body is small; None stands for an array whose elements have to be counted.
@@ -44,9 +51,10 @@ def _sizes(name: str, ty: IType, records: Records) -> Iterator[str | None]:
         case Struct(id=index):
             yield ""
             for position, item in enumerate(records[index].fields):
-                yield from _sizes(f"{name}[{position}]", item.type, records)
+                field = f"{name}[{position}]"
+                yield from _sizes(field, item.type, records, f"len({field})")
         case Text() | Bytes() | List(element=Flat()):
-            yield f"len({name})" if part.unit == 1 else f"{part.unit} * len({name})"
+            yield length if part.unit == 1 else f"{part.unit} * {length}"
         case List():
             yield None
         case Flat():

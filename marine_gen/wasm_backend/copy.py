@@ -199,7 +199,7 @@ class Copiers:
         writer.line(f"(i32.store8 {there}{at} {get(to)} {truth})")
 
     def _record(self, name: str, part: Struct, records: Records, source: str, target: str) -> list[str]:
-        """What the fields refer to comes first, then the body."""
+        """Out-of-line fields are copied first, then the body."""
         body = record_body(records[part.id])
         here, there = self._imports.memory(source), self._imports.memory(target)
         inner = [(index, cell) for index, cell in enumerate(body.cells) if not isinstance(cell.shape, Flat)]
@@ -249,7 +249,7 @@ class Copiers:
 
 
 def _moves_as_bytes(slot: Shape) -> bool:
-    """Whether a slot is copied as it is. Booleans are not: any byte but 0 becomes 1."""
+    """True if a slot is copied as it is. Booleans are not: any byte but 0 becomes 1."""
     if not isinstance(slot, Flat):
         return False
     match slot.kind:

@@ -45,7 +45,12 @@ def definitions() -> Mapping[str, str]:
     text = _MARK.sub("", (files("marine_gen.wasm_backend") / "library.wat").read_text("utf-8"))
     blocks = (block.rstrip("\n") for block in text.removesuffix(")\n").split("\n\n")[1:])
     named = ((_NAME.search(block), block) for block in blocks)
-    return {found[1]: _WORD.sub(lambda word: str(NUMBERS[word[0]]), block) for found, block in named if found}
+    return {found[1]: with_numbers(block) for found, block in named if found}
+
+
+def with_numbers(text: str) -> str:
+    """`text` of the library with its words in capital letters replaced."""
+    return _WORD.sub(lambda word: str(NUMBERS[word[0]]), text)
 
 
 class Library:

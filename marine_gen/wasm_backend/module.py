@@ -27,7 +27,7 @@ from marine_runtime.types import CoreSignature, FunctionType
 
 @dataclass(frozen=True, slots=True)
 class FusedCode:
-    """What the fused backend makes of one module.
+    """The output of the Wasm backend for one module.
 
     Attributes:
         glue: the glue module as Wasm text.
@@ -154,6 +154,7 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
         "out_size": 8 * len(results),
     }
     with library.definitions.definition(f"entry.{index}") as made:
+        library.symbol("free")
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
     return made
@@ -167,7 +168,7 @@ def _stub(module: FusedModule, generator: str) -> str:
         functions.append(
             {
                 "index": index,
-                "title": _title(adapter.function),
+                "title": wat_comment(adapter.function),
                 "signature": _signature(params, results, names),
                 "type": _signature(params, results),
                 "arguments": "".join(f" {get(name)}" for name in names),
@@ -175,7 +176,3 @@ def _stub(module: FusedModule, generator: str) -> str:
         )
     context = {"generator": generator, "functions": functions}
     return render("marine_gen.wasm_backend", "stub.wat.j2", context)
-
-
-def _title(text: str) -> str:
-    return wat_comment(text).removeprefix(";; ")

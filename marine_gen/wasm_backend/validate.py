@@ -59,7 +59,7 @@ class Validators:
         return f"(call {self.of(module, ty)} {ptr}{' ' + length if layout_of(ty).form is Form.PAIR else ''} {depth})"
 
     def start_meter(self, module: str, ty: IType) -> str:
-        """What has to run before a value is checked; nothing when it has no parts."""
+        """The statements that run before a value is checked; none when it has no parts."""
         parts = has_parts(shape(ty), self._imports.owner(module).records)
         if not parts:
             return ""

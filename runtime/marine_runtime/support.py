@@ -80,7 +80,7 @@ _OF_PACKAGES = {
     "ServicePool": "marine_runtime.pool",
     "load": "marine_runtime.artifact.load",
 }
-"""What typed packages import beside adapters: the module behind each name, imported when it is asked for."""
+"""Names that only typed packages import: the module behind each, imported when the name is asked for."""
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Callable
@@ -11,13 +12,21 @@ import pytest
 from click.testing import Result
 
 from marine_gen.artifact import BACKENDS, ENGINES, AdapterForm
+from marine_gen.artifact.fuse import fuse_module
 from marine_gen.console.inputs import read_inputs
 from marine_gen.inspect.check import compile_input
-from marine_gen.inspect.views import Subject, views
+from marine_gen.inspect.views import Subject, Written, views
+from marine_gen.python_backend.needs import FRAME, STANDARD, own
+from marine_runtime import support
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.golden import GOLDEN, Case, load_cases
 
 Run = Callable[..., Result]
+
+SERVICES = (
+    *(("donkey", "shrek"), ("shrek",), ("failing",), ("records_passing_effector", "records_passing_pure")),
+    *(("arrays_passing_effector", "arrays_passing_pure"), ("arguments_passing_effector", "arguments_passing_pure")),
+)
 
 
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "cli" / "explain.golden"), ids=str)
@@ -28,16 +37,43 @@ def test_explain_prints(run: Run, case: Case, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_shows_something(engine: str) -> None:
-    for name in ("shrek", "records_pure", "arrays_passing_effector"):
-        service = [compile_input(part) for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")]
-        for adapter in service[0][0].adapters:
-            parts = list(views(Subject(service, 0, adapter), BACKENDS[engine].form))
+@pytest.mark.parametrize("names", SERVICES, ids=" ".join)
+def test_everything_that_runs_is_shown_once(names: tuple[str, ...], engine: str) -> None:
+    service = [compile_input(part) for name in names for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")]
+    written = Written()
+    for position, (module, _) in enumerate(service):
+        output, _ = fuse_module(service[: position + 1])
+        glue = output.code.glue if output else ""
+        imported = set(re.findall(r"^  \(import .* \(func (\$[\w.]+)", glue, re.MULTILINE))
+        for adapter in module.adapters:
+            parts = list(views(Subject(service, position, adapter), BACKENDS[engine].form, written))
             assert [part.title for part in parts[:2]] == ["Instructions", "IR"]
             assert all(part.text for part in parts)
             for part in parts:
-                if part.title == "Python":  # functions of `bind`, whose variables they may change
-                    compile(f"def bind():\n{textwrap.indent(part.text, '    ')}", name, "exec")
+                if part.title == "Python":
+                    check_python(part.text)
+                if part.title == "Wasm":
+                    check_wasm(part.text, imported)
+
+
+def check_python(text: str) -> None:
+    """Valid in `bind`, whose variables functions may change; every own name is defined here, or imported or given."""
+    tree = ast.parse(f"def bind():\n{textwrap.indent(text, '    ')}")
+    compile(tree, "shown", "exec")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name[:2] == "__"]
+    assert len(functions) == len(set(functions))
+    defined = {*functions, *(node.id for node in names if isinstance(node.ctx, ast.Store)), own("error")}
+    given = {own(name) for name in ("link", *STANDARD, *FRAME, *support.__all__)}
+    assert {node.id for node in names if node.id.startswith("__")} <= {*defined, *given}
+
+
+def check_wasm(text: str, imported: set[str]) -> None:
+    """Every function and every global is defined here, or a function of a module."""
+    defined = re.findall(r"^\((?:func|global) (\$[\w.]+)", text, re.MULTILINE)
+    assert len(defined) == len(set(defined))
+    used = set(re.findall(r"\((?:call|global\.[gs]et) (\$[\w.]+)", text))
+    assert used <= {*defined, *imported}
 
 
 def test_fused_adapters_show_the_other_module() -> None:
@@ -46,12 +82,12 @@ def test_fused_adapters_show_the_other_module() -> None:
     ]
     adapter = service[1][0].imports["donkey", "greeting"]
     parts = {part.title: part.text for part in views(Subject(service, 1, adapter), AdapterForm.WASM)}
-    assert list(parts) == ["Instructions", "IR", "Fused IR", "Wasm"]
+    assert list(parts) == ["Instructions", "IR", "Paths", "Fused IR", "Wasm"]
     assert "\n(func $import.0 " in parts["Wasm"]
     assert parts["Wasm"].endswith("\n)")
     assert "$donkey.greeting" in parts["Wasm"]
     alone = [part.title for part in views(Subject(service[1:], 0, adapter), AdapterForm.WASM)]
-    assert alone == ["Instructions", "IR", "Not fused", "Python"]
+    assert alone == ["Instructions", "IR", "Not fused", "Paths", "Python"]
 
 
 def test_words_of_an_adapter_may_be_one_argument(run: Run) -> None:

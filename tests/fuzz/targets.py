@@ -168,7 +168,7 @@ def _compile_adapters(data: bytes) -> None:
     _check_code(module)
     for output in fuse([module]):
         if output is not None:
-            compile(output.python, "generated", "exec")
+            compile(output.python.source, "generated", "exec")
             for wat in filter(None, (output.code.glue, output.code.stub)):
                 assemble(wat)
 

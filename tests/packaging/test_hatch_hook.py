@@ -104,6 +104,7 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_where_the_compiler_is_not(
     builder: Environment, runtime_only: Environment, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,7 @@ def test_ctrl_c_stops_a_guest_that_spins(start: Start, module: Callable[[str], P
         child.sendline("call endless spin []")
         child.expect_exact("\x1b[?2004l")  # the line is being run
         with pytest.raises(pexpect.TIMEOUT):
-            child.expect_exact("call interrupted", timeout=1)
+            child.expect_exact("call interrupted", timeout=0.3)
         child.sendcontrol("c")
         child.expect_exact("call interrupted: Ctrl-C")
         if number == 1:
@@ -189,7 +189,7 @@ def test_ctrl_c_stops_an_initialiser(start: Start, tmp_path: Path) -> None:
     child.sendline(f"load spin {tmp_path / 'spin.wasm'}")
     child.expect_exact("\x1b[?2004l")
     with pytest.raises(pexpect.TIMEOUT):
-        child.expect_exact("loading", timeout=1)
+        child.expect_exact("loading", timeout=0.3)
     child.sendcontrol("c")
     child.expect_exact("loading interrupted: Ctrl-C")
     ready(child, 2)

@@ -138,7 +138,7 @@ def _lies(full: bool) -> Iterator[Case]:
                 costly = act_name in ("loop", "descend")  # such calls take as long as all others together
                 if costly and not full and way not in (("through", "host") if helper % 2 else ("direct", "pass")):
                     continue
-                chosen = types[:2] if costly else types if full else (types[turn % len(types)],)
+                chosen = types[: 2 if full else 1] if costly else types if full else (types[turn % len(types)],)
                 calls: list[Call] = []
                 for position, name in enumerate(chosen):
                     for number in NUMBERS.get(act_name, (0,)):

@@ -157,7 +157,7 @@ def test_a_death_is_attributed_to_its_case() -> None:
         "write to staging": "the bytes of the staging memory from 44 on have changed",
         "write to a neighbour": "an honest module's memory was written to",
     }
-    found = run(CONFIGURATIONS[0], [f"drill: {name}" for name in ("calm", *wanted, "calm again")], full=False, hang=5)
+    found = run(CONFIGURATIONS[0], [f"drill: {name}" for name in ("calm", *wanted, "calm again")], full=False, hang=3)
     assert found.problems.keys() == {f"drill: {name}" for name in wanted}
     for name, words in wanted.items():
         assert words in found.problems[f"drill: {name}"]

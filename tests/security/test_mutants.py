@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import wasmtime
 
+from marine_gen.wasm_backend.library import with_numbers
 from tests.security import mutants
 from tests.security.mutants import Verdict, copy_tree, main, problems
 from tests.security.mutations import CHECKS, TESTS, Mutation, mutations, read
@@ -116,6 +118,25 @@ def test_marks_and_checks_that_do_not_match(tmp_path: Path, monkeypatch: pytest.
         "list broken: without it, the file does not compile: invalid syntax (a.py, line 11)",
         "list strange: the replacement has words that occur nowhere in the source: width",
     ]
+
+
+def test_a_replacement_that_is_no_wasm() -> None:
+    items = mutations()
+    broken = [
+        replace(item, new="(i32.const 1") if item.title == "fused limit of shared parts" else item for item in items
+    ]
+    (problem,) = problems(broken, list(tags()))
+    assert problem.startswith("fused limit of shared parts: without it, the file is no text of Wasm: ")
+
+
+def test_mutants_of_the_library_are_valid_wasm() -> None:
+    places = {tag.name: tag for tag in tags()}
+    items = [item for item in mutations() if places[item.tag].file.endswith(".wat")]
+    assert len(items) > 30
+    engine = wasmtime.Engine()
+    for item in items:
+        made = mutants.mutant(mutants.ROOT, item, places)[2]
+        wasmtime.Module.validate(engine, wasmtime.wat2wasm(with_numbers(made)))
 
 
 def test_checks_that_have_moved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

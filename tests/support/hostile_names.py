@@ -6,7 +6,7 @@ from marine_gen.generate import Description, ExternModule, ImportedFunction, Mem
 from marine_runtime.types import Prim
 
 SPOKEN = (
-    # What generated code says itself.
+    # Variables, parameters and attributes of generated code, and what its own names are without underscores.
     *("memory", "guard", "check", "len", "type", "allocate", "lift_string", "lower_string", "link", "codec", "locate"),
     *("core_f", "callee_f", "export_f", "import_f", "entry_f", "publish_f", "body_6", "lift_record_6", "class_of"),
     *("Bound", "Sites", "Link", "RECORDS", "IMPORTS", "bind", "array", "Any", "dataclass", "Struct", "Prim", "Record"),
@@ -16,7 +16,24 @@ SPOKEN = (
     *("batch_f", "fused_f", "in_0", "out_0", "many_f", "call_f", "explain", "MAX_RECORD_DEPTH", "True_", "records"),
     *("meter", "staged_meter", "cells", "pairs", "slots", "watched", "direct", "large_f"),
 )
-"""Names that are identifiers."""
+"""Identifiers that generated code uses, or used, without two leading underscores."""
+
+OWN = (
+    *("__memory", "__guard", "__link", "__bind", "__type", "__str", "__Any", "__CallError", "__error", "__records"),
+    *(
+        "__core_f",
+        "__entry_f",
+        "__call_f",
+        "__large_f",
+        "__export_f",
+        "__in_0",
+        "__value_0",
+        "_memory",
+        "_core_f",
+        "_str",
+    ),
+)
+"""What generated code calls its own things, and what identifiers for such names begin with."""
 
 KEYWORDS = ("class", "def", "None", "lambda", "import", "True", "async", "match", "type", "_")
 DUNDERS = ("__init__", "__class__", "__dict__", "__marine_record__", "__marine_sites__", "__slots__", "__mangled", "__")
@@ -28,7 +45,7 @@ QUOTES = (
 )
 LOOKALIKES = ("a", "а", "ａ", "ª", "é", "e\u0301", "имя", "名前", "K", "ſ", "ﬁ", "fi", "𝐟")
 LONG = ("x" * 200, "x" * 199 + "y", "é" * 100)
-NAMES = (*SPOKEN, *KEYWORDS, *DUNDERS, *QUOTES, *LOOKALIKES, *LONG)
+NAMES = (*SPOKEN, *OWN, *KEYWORDS, *DUNDERS, *QUOTES, *LOOKALIKES, *LONG)
 ENDLESS = ("n" * 10_240, "n" * 10_239 + "m", "\n" * 10_240)
 """Longer than the binary form allows; adapter texts and module names can be."""
 

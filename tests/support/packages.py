@@ -28,11 +28,15 @@ def imported(directory: Path) -> Iterator[Any]:
             del sys.modules[module]
 
 
+CACHE = str(ROOT / ".mypy_cache" / "tests")
+"""Shared by all runs: the standard library and the runtime are read once."""
+
+
 def mypy(folder: Path, *arguments: str, paths: Sequence[Path] = ()) -> tuple[int, str]:
     """Exit code and output of mypy, in strict mode and with no configuration, run in `folder`."""
     searched = ":".join(map(str, (ROOT / "runtime", *paths)))
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(folder / ".cache"), *arguments],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", CACHE, *arguments],
         cwd=folder,
         env={"MYPYPATH": searched},
         capture_output=True,

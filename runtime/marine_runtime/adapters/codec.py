@@ -88,7 +88,7 @@ class Codec:
         """`count` elements; a list, or bytes for elements of type u8."""
         if element is Prim.U8:
             return self.lift_bytes(ptr, count, path)
-        self._meter.start()  # check: codec a new value is counted from zero
+        self._meter.start()  # check: codec a new array is counted from zero
         return self._list(shape(element), ptr, count, path, 0, part=False)
 
     def lift_record(self, identifier: int, ptr: int, path: str = "$") -> tuple[Any, ...]:
@@ -104,7 +104,7 @@ class Codec:
             case Bytes():
                 return self.lift_bytes(cells[0], cells[1], path)
             case List(element=element):
-                self._meter.start()
+                self._meter.start()  # check: codec a new array for the host is counted from zero
                 return self._list(element, cells[0], cells[1], path, 0, part=False)
             case Struct(id=identifier):
                 return self.lift_record(identifier, cells[0], path)

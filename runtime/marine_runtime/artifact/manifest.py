@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +31,10 @@ class WrongFormatError(LoadError):
 
 def other_format(directory: Path | str, found: object) -> str:
     """The message about a built directory of format `found`, with the command that mends it."""
+    place = shlex.quote(str(directory))
     return (
-        f"`{directory}` was built in format {found}, this version reads format {FORMAT}: build it again with "
-        f"`marine-gen build SOURCE -o {directory}`, where SOURCE is the .toml or .wasm file of the service"
+        f"`{directory}` was built in format {found!r}, this version reads format {FORMAT}: build it again with "
+        f"`marine-gen build SOURCE -o {place}`, where SOURCE is the .toml or .wasm file of the service"
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -24,17 +27,22 @@ from marine_gen.python_backend import generate as generate_python
 from marine_runtime import LoadError, support
 from marine_runtime.abi.plan import FORMAT
 from marine_runtime.artifact.manifest import MANIFEST
+from marine_runtime.pool import ServicePool
+from tests.support.golden import GOLDEN, check_file
 from tests.support.hostile_names import NAMES, description
 from tests.support.paths import ROOT, TESTS
 
 GUESTS = TESTS / "guests"
+
+PUBLIC = ("Link", "ModuleHandle", "Modules", "Service", "ServicePool", "load")
+"""Interfaces of users, and what the runtime passes in: generated code inherits, annotates or hands them on."""
 
 OLD = f"built in format 1, this version reads format {FORMAT}: build it again with `marine-gen build SOURCE -o "
 
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    directory = tmp_path / "old_service"
+    directory = tmp_path / "builds of greeting" / "old_service"
     marine_gen.build({"greeting": GUESTS / "greeting.wasm"}, directory)
     return directory
 
@@ -53,7 +61,20 @@ def test_an_older_directory_is_refused(old: Path, load: Callable[[Path], object]
         load(old)
 
 
-@pytest.mark.parametrize("command", ["run {} greeting.greeting", "check {}", "explain {}", "graph {}", "repl {}"])
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_a_pool_refuses_it(old: Path, kind: Literal["processes", "threads"]) -> None:
+    with pytest.raises(LoadError, match=re.escape(OLD)):
+        ServicePool(old, kind=kind, workers=1)
+
+
+COMMANDS = (
+    *("run {} greeting.greeting", "bench {} greeting.greeting", "repl {}", "check {}", "explain {}", "graph {}"),
+    *("interface {}", "aqua {}"),
+)
+"""All commands that take built directories."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_refuses_it(old: Path, command: str) -> None:
     words = shlex.split(command.format(shlex.quote(str(old))))
     done = subprocess.run(
@@ -61,7 +82,7 @@ def test_every_command_refuses_it(old: Path, command: str) -> None:
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode != 0
-    assert f"{OLD}{old}`" in done.stderr.replace("\n", "")
+    assert f"{OLD}{shlex.quote(str(old))}`" in done.stderr.replace("\n", "")
     assert "Traceback" not in done.stderr
 
 
@@ -83,7 +104,7 @@ def test_a_package_of_another_format_is_refused_when_it_is_imported(
     init = built / "__init__.py"
     init.write_text(init.read_text("utf-8").replace(f"__require_format({FORMAT},", "__require_format(1,"), "utf-8")
     monkeypatch.syspath_prepend(str(built.parent))
-    with pytest.raises(LoadError, match=re.escape(f"`{built}` was {OLD}{built}`")):
+    with pytest.raises(LoadError, match=re.escape(f"`{built}` was {OLD}{shlex.quote(str(built))}`")):
         importlib.import_module(built.name)
 
 
@@ -108,10 +129,28 @@ def test_the_cache_compiles_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         manifest.write_text(json.dumps(content | {"format": 1}), "utf-8")
 
 
-def _requested(source: str) -> set[str]:
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> list[ast.Module]:
+    """Generated Python of every kind: of packages, of both engines, for all guests and for types that no guest has."""
+    directory = tmp_path_factory.mktemp("package") / "greeting"
+    marine_gen.build({"greeting": GUESTS / "greeting.wasm"}, directory)
+    found = [path.read_text("utf-8") for path in sorted(directory.glob("*.py*"))]
+    for path in sorted(GUESTS.glob("*.wasm")):
+        module = compile_module(path.stem, path.read_bytes())
+        closures = module.generate()
+        (fused,) = fuse([module])
+        found += [closures.source, closures.stub, *([fused.python.source, fused.python.stub] if fused else [])]
+    node = RecordDeclaration("Node", (Member("children", Vector(Named("Node"))),))
+    recursive = Description((node,), (Signature("f", (Member("tree", Named("Node")),), Named("Node")),))
+    for described in (description(NAMES), recursive):
+        found.append(generate_python(build_module("m", generate(described)), generator="test", digest="0").source)
+    return [ast.parse(source) for source in found]
+
+
+def _requested(tree: ast.Module) -> set[str]:
     """The names that a generated file takes from the runtime; it takes them from one module."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         assert not (isinstance(node, ast.Import) and "marine" in node.names[0].name)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("marine_"):
             assert node.module == "marine_runtime.support"
@@ -119,19 +158,31 @@ def _requested(source: str) -> set[str]:
     return found
 
 
-def test_generated_files_import_from_one_module(built: Path) -> None:
+def test_generated_files_import_from_one_module(generated: list[ast.Module]) -> None:
     """Everything that any of them asks for is offered, and nothing else is."""
-    requested = {name for path in built.glob("*.py*") for name in _requested(path.read_text("utf-8"))}
-    for path in sorted(GUESTS.glob("*.wasm")):
-        module = compile_module(path.stem, path.read_bytes())
-        closures = module.generate()
-        (fused,) = fuse([module])
-        requested |= _requested(closures.source) | _requested(closures.stub)
-        requested |= _requested(fused.python.source) if fused else set()
-    node = RecordDeclaration("Node", (Member("children", Vector(Named("Node"))),))
-    recursive = Description((node,), (Signature("f", (Member("tree", Named("Node")),), Named("Node")),))
-    for described in (description(NAMES), recursive):
-        module_ir = build_module("m", generate(described))
-        requested |= _requested(generate_python(module_ir, generator="test", digest="0").source)
+    requested = {name for tree in generated for name in _requested(tree)}
     assert requested == set(support.__all__)
     assert all(hasattr(support, name) for name in support.__all__)
+
+
+def test_what_generated_code_may_ask_for_has_a_number(generated: list[ast.Module]) -> None:
+    """The file has the number of the format in its name: where its content has to change, the number changes too.
+
+    A build of the number before would find something else than it was made for, and is refused instead.
+    """
+    attributes = {node.attr for tree in generated for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    lines = [_offered(name) for name in sorted(support.__all__)]
+    shown = [*lines, "", "attributes and methods:", *sorted(attributes)]
+    check_file(GOLDEN / "generated" / f"support_{FORMAT}.txt", "\n".join(shown) + "\n")
+
+
+def _offered(name: str) -> str:
+    """A name of `support` with the parameters of what it stands for, where generated code calls that itself."""
+    offered = getattr(support, name)
+    if name in PUBLIC or not callable(offered):
+        return name
+    if isinstance(offered, type) and issubclass(offered, (Exception, Enum)):
+        return name
+    parameters = inspect.signature(offered).parameters.values()
+    shown = [item.name if item.default is item.empty else f"{item.name}=…" for item in parameters]
+    return f"{name}({', '.join(shown)})"

@@ -134,6 +134,9 @@ def test_pools_take_one(configuration: Configuration) -> None:
         seen.append(number)
 
     @host.function
+    def hold(number: U32) -> None: ...
+
+    @host.function
     def die(number: U32) -> None: ...
 
     @host.function

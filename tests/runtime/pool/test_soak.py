@@ -117,8 +117,8 @@ def run(configuration: Configuration, kind: str, total: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_5000_calls(kind: str) -> None:
-    run(CONFIGURATIONS[0], kind, 5_000)
+def test_2000_calls(kind: str) -> None:
+    run(CONFIGURATIONS[0], kind, 2_000)
 
 
 @pytest.mark.host_side

@@ -8,7 +8,6 @@ import pytest
 
 from marine_gen.artifact import compile_module
 from marine_gen.package import Package, generate_package
-from marine_gen.python_backend import Aliases
 from tests.support.engines import guest
 from tests.support.golden import GOLDEN, check_file
 
@@ -43,13 +42,3 @@ def test_classes_are_named_after_the_service(service: str, classes: list[str]) -
         item.name for text in (package.init, package.pool) for item in ast.parse(text).body if hasattr(item, "name")
     ]
     assert found == ["DonkeyModule", *classes[1::-1], classes[2]]
-
-
-def test_every_class_that_hides_a_type_has_another_name_for_it() -> None:
-    aliases = Aliases(["Point"])
-    assert aliases.spell("list[str]", ["x"]) == "list[str]"
-    assert aliases.spell("list[str]", ["str"]) == "list[_str]"
-    assert aliases.spell("list[str]", ["str", "_str"]) == "list[_str_2]"
-    assert aliases.spell("list[Point]", ["list", "Point"]) == "_list[_Point]"
-    assert aliases.spell("str", ["str"]) == "_str"
-    assert aliases.items() == [("Point", "_Point"), ("list", "_list"), ("str", "_str"), ("str", "_str_2")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from marine_gen.wasm_backend.library import NUMBERS, definitions
+from marine_gen.wasm_backend.library import definitions, with_numbers
 
 SOURCE = (files("marine_gen.wasm_backend") / "library.wat").read_text("utf-8")
 
@@ -18,7 +18,5 @@ def test_definitions_have_no_marks_of_checks() -> None:
     assert behind
     plain = [line.partition("  ;; check: ")[0] for line in lines if line not in alone]
     start = plain.index("  ;; The first free byte of staging.")
-    wanted = "\n".join(line for line in plain[start:-1] if line)
-    for word, number in NUMBERS.items():
-        wanted = wanted.replace(word, str(number))
+    wanted = with_numbers("\n".join(line for line in plain[start:-1] if line))
     assert "\n".join(definitions().values()) == wanted

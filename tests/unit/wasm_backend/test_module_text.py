@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def test_text_is_tidy() -> None:
             lines = text.split("\n")
             assert not [line for line in lines if line != line.rstrip() or (len(line) - len(line.lstrip())) % 2]
             assert "\n\n\n" not in text
+
+
+def test_nothing_is_defined_in_vain() -> None:
+    for name, found in code(EVERYTHING).items():
+        defined = set(re.findall(r"^  \((?:func|global) (\$[\w.]+)", found.glue, re.MULTILINE))
+        used = set(re.findall(r"\((?:call|global\.[gs]et) (\$[\w.]+)", found.glue))
+        table = set(re.findall(r"\$[\w.]+", found.glue.partition("(elem (table $stub)")[2]))
+        assert defined - used - table == set(), name
 
 
 def test_builds_are_equal(tmp_path: Path) -> None:
