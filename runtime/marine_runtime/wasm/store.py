@@ -6,7 +6,7 @@ One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from threading import local
 from time import monotonic
@@ -19,7 +19,7 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
+from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
@@ -173,15 +173,9 @@ class Store:
         left = self.parking.deadline - monotonic() + _CERTAIN
         return int(min(max(left, 0), _LONGEST) * 1e9)
 
-    @contextmanager
-    def watching(self, timeout: float) -> Iterator[None]:
+    def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        self.parking.timeout, self.parking.deadline = timeout, monotonic() + timeout
-        try:
-            with self._watchdog.watching(self.native, timeout):
-                yield
-        finally:
-            self.parking.timeout = self.parking.deadline = None
+        return Watch(self._watchdog, self.native, self.parking, timeout)
 
     @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
