@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marine_gen.wire.problems import CLASSES
-from marine_runtime.errors import (
+from marine_runtime import (
     ArgumentError,
     CallError,
     ExitError,

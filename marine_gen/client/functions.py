@@ -11,9 +11,7 @@ from urllib.parse import quote
 
 from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.wire.forms import FormReader, FormWriter, JsonForm
-from marine_runtime import CallParameters
-from marine_runtime.artifact import ModuleInterface
-from marine_runtime.errors import ArgumentError, ResultError
+from marine_runtime import ArgumentError, CallParameters, ModuleInterface, ResultError
 from marine_runtime.pool import FunctionMarshaller
 from marine_runtime.types import is_bytes
 from marine_runtime.values import Mismatch, coercion

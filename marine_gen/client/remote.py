@@ -13,9 +13,8 @@ import httpx
 from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, option_headers
 from marine_gen.wire.interface import from_document
-from marine_runtime import CallParameters
-from marine_runtime.artifact import UNDECLARED, Declared, Interface, ModuleHandle, Modules
-from marine_runtime.errors import ArgumentError, LoadError
+from marine_runtime import ArgumentError, CallParameters, Interface, LoadError
+from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, Modules
 from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]

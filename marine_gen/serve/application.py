@@ -81,7 +81,7 @@ class Application:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self.instances.sweep())]
             if self.settings.reload:
-                self._tasks.append(loop.create_task(watch(self)))
+                self._tasks.append(loop.create_task(watch(self.settings, self.backend, self.figures)))
             self._started = True
 
     async def close(self) -> None:

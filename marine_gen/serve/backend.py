@@ -15,8 +15,7 @@ from marine_gen.serve.functions import Function, functions_of
 from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallParameters
-from marine_runtime.artifact import Interface
+from marine_runtime import CallParameters, Interface
 from marine_runtime.pool import ServicePool
 
 PATIENCE = 0.05

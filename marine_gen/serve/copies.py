@@ -15,8 +15,7 @@ from typing import Any, cast
 from marine_gen.artifact import load
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.serve.settings import Settings
-from marine_runtime import Service
-from marine_runtime.errors import ArgumentError, MarineError, ResultError
+from marine_runtime import ArgumentError, MarineError, ResultError, Service
 from marine_runtime.pool import ServicePool
 
 _EVERY = 1.0

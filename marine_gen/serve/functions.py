@@ -7,8 +7,7 @@ from typing import Any
 
 from marine_gen.wire.forms import PLAIN, Convert, FormReader, FormWriter, JsonForm, Write
 from marine_gen.wire.problems import ProblemError
-from marine_runtime.artifact import Interface
-from marine_runtime.errors import ArgumentError
+from marine_runtime import ArgumentError, Interface
 from marine_runtime.types import FunctionType, Records, is_bytes
 from marine_runtime.values import Coercers, JsonCodec, Mismatch, parse
 

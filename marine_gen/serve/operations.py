@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from marine_gen.serve import metrics
 from marine_gen.serve.assets import HEADERS, assets
+from marine_gen.serve.backend import Backend
 from marine_gen.serve.exchange import Exchange
-from marine_gen.serve.figures import added
+from marine_gen.serve.figures import Figures, added
+from marine_gen.serve.instances import Instances
 from marine_gen.serve.openapi import describe
-from marine_gen.serve.peers import PEER
+from marine_gen.serve.peers import PEER, Peers
 from marine_gen.serve.picture import draw
+from marine_gen.serve.settings import Settings
 from marine_gen.wire.forms import JsonForm
 from marine_gen.wire.interface import to_document
 from marine_gen.wire.problems import ProblemError
-
-if TYPE_CHECKING:
-    from marine_gen.serve.application import Application
 
 PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", "docs.js", "health", "ready"})
 """Paths that can be read without a token: they tell nothing about the service."""
@@ -28,10 +28,22 @@ PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", 
 _READ = ("GET", "HEAD")
 
 
+class Parts(Protocol):
+    """The parts of an application that resources tell about; see `Application`."""
+
+    settings: Settings
+    backend: Backend
+    figures: Figures
+    instances: Instances
+    peers: Peers
+    connections: Callable[[], int]
+    draining: bool
+
+
 class Resources:
     """Answers requests that are no calls."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Parts) -> None:
         self._app = app
         self._documents: dict[tuple[int, JsonForm], bytes] = {}
         self._picture: tuple[int, bytes] = (0, b"")

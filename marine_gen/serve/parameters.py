@@ -11,8 +11,7 @@ from typing import Any
 from marine_gen.serve.backend import Options
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallParameters, ParticleParameters, SecurityTetraplet
-from marine_runtime.errors import ArgumentError
+from marine_runtime import ArgumentError, CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.host import checked_parameters
 
 TIMEOUT = b"x-marine-timeout"

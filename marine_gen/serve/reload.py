@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marine_gen.console.inputs import InputKind, kind_of
-from marine_runtime import read_config
-from marine_runtime.errors import MarineError
-
-if TYPE_CHECKING:
-    from marine_gen.serve.application import Application
+from marine_gen.serve.backend import Backend
+from marine_gen.serve.figures import Figures
+from marine_gen.serve.settings import Settings
+from marine_runtime import MarineError, read_config
 
 logger = logging.getLogger("marine_gen.serve")
 
@@ -53,9 +52,8 @@ def state(files: list[Path]) -> State:
     return seen
 
 
-async def watch(app: Application) -> None:
-    """Reload the service of `app` when a file changes and has then been left alone for a moment, for ever."""
-    settings = app.settings
+async def watch(settings: Settings, backend: Backend, figures: Figures) -> None:
+    """Reload the service when a file changes and has then been left alone for a moment; never returns."""
 
     async def look() -> State:
         return await asyncio.to_thread(lambda: state(watched(settings.target, settings.host_file)))
@@ -71,11 +69,11 @@ async def watch(app: Application) -> None:
             continue  # somebody is still writing
         known = found
         try:
-            await app.backend.load()
+            await backend.load()
         except Exception as error:
             outcome = "failed"
             logger.error("the changed service can't be loaded, the one before goes on: %s", error)
         else:
             outcome = "ok"
             logger.info("the changed service was loaded")
-        app.figures.reloads[outcome] = app.figures.reloads.get(outcome, 0) + 1
+        figures.reloads[outcome] = figures.reloads.get(outcome, 0) + 1

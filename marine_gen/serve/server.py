@@ -22,7 +22,7 @@ from marine_gen.serve import logs
 from marine_gen.serve.application import Application
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
-from marine_runtime.errors import ConfigError
+from marine_runtime import ConfigError
 
 _START = 60
 """Seconds that a worker has to start, and to answer its supervisor."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from marine_runtime.errors import ConfigError
+from marine_runtime import ConfigError
 
 Inline = Literal["auto"] | frozenset[str]
 """Functions that run on the event loop, as `module.function`; `auto` takes those that were measured to be short."""
@@ -18,7 +18,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class ServeLimits:
-    """ServeLimits on what clients may ask for.
+    """Limits on what clients may ask for.
 
     Attributes:
         body: bytes of a request body.

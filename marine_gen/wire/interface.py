@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marine_runtime.artifact import Interface, ModuleInterface
-from marine_runtime.errors import LoadError
+from marine_runtime import Interface, LoadError, ModuleInterface
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, reachable_records, to_json
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marine_runtime.errors import (
+from marine_runtime import (
     ArgumentError,
     CallError,
     CallTimeoutError,

@@ -80,7 +80,7 @@ def command(
     TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. A call is
     `POST /MODULE/FUNCTION`; `--timeout` is 30 seconds by default. SIGTERM lets running calls end.
     """
-    from marine_runtime.errors import ConfigError
+    from marine_runtime import ConfigError
 
     try:
         from marine_gen.serve.server import Address, check_exposure, run
@@ -122,7 +122,7 @@ def command(
 
 def _token(file: Path | None) -> str | None:
     """The token out of a file, or of the environment."""
-    from marine_runtime.errors import LoadError
+    from marine_runtime import LoadError
 
     if file is None:
         return os.environ.get(TOKEN) or None

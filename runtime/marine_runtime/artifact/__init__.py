@@ -18,7 +18,6 @@ from marine_runtime.service.handles import (
     ModuleHandle,
     Modules,
 )
-from marine_runtime.service.interface import Interface, ModuleInterface
 
 __all__ = [
     "CLOSURES",
@@ -33,12 +32,10 @@ __all__ = [
     "Declared",
     "Engine",
     "FileEntry",
-    "Interface",
     "LinkableModule",
     "Manifest",
     "ModuleEntry",
     "ModuleHandle",
-    "ModuleInterface",
     "Modules",
     "cache_directory",
     "load_with",
