@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 import secrets
 from collections.abc import Callable
 from time import perf_counter
@@ -16,7 +15,8 @@ from typing import Any, Self
 from marine_gen.serve import logs
 from marine_gen.serve.backend import Backend, ClientGoneError
 from marine_gen.serve.calls import Calls, Runner
-from marine_gen.serve.exchange import Exchange, Receive, Scope, Send
+from marine_gen.serve.direct import DirectCalls
+from marine_gen.serve.exchange import Exchange, Receive, Scope, Send, failure, identifier_of
 from marine_gen.serve.figures import Figures
 from marine_gen.serve.functions import Function
 from marine_gen.serve.guards import RequestGuard
@@ -26,11 +26,10 @@ from marine_gen.serve.paths import raw_path, segments
 from marine_gen.serve.peers import NAME, PEER, PeerGoneError, Peers
 from marine_gen.serve.reload import watch
 from marine_gen.serve.settings import Settings
-from marine_gen.wire.problems import ProblemError, problem_of
+from marine_gen.wire.problems import ProblemError
 
 logger = logging.getLogger("marine_gen.serve")
 
-_IDENTIFIER = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _FORWARDED = (b"content-type", b"accept", b"x-marine-timeout", b"x-marine-call-parameters", b"x-request-id")
 
 
@@ -43,7 +42,10 @@ class Application:
     Attributes:
         settings: its settings.
         backend: the service.
+        calls: answers requests for calls.
+        direct: answers those that nothing has to be waited for.
         figures: what it counts.
+        guard: refuses what must not come in.
         instances: copies of clients.
         connections: tells how many connections are open; the server sets it.
         draining: whether the server ends.
@@ -58,7 +60,8 @@ class Application:
         self.peers = Peers(settings.peers, self._worker, self)
         self.connections: Callable[[], int] = lambda: 0
         self.draining = self.guarded = False
-        self._guard, self._calls = RequestGuard(settings.access), Calls(settings, self.figures)
+        self.guard, self.calls = RequestGuard(settings.access), Calls(settings, self.figures)
+        self.direct = DirectCalls(self, access_log=settings.access_log)
         self._operations = Resources(self)
         self._starting = asyncio.Lock()
         self._started = False
@@ -111,9 +114,8 @@ class Application:
             return
         if not self._started:
             await self.start()
-        self._requests += 1
-        identifier = f"{self._worker}-{self._requests:x}"
-        exchange = Exchange(scope, receive, send, identifier, self.settings.limits.body_time, guarded=self.guarded)
+        time = self.settings.limits.body_time
+        exchange = Exchange(scope, receive, send, self.next_identifier(), time, guarded=self.guarded)
         started = perf_counter()
         try:
             await self._answer(exchange)
@@ -128,6 +130,11 @@ class Application:
                     seconds = perf_counter() - started
                     logs.log_access(client[0], exchange.method, path, exchange.status, seconds, exchange.identifier)
 
+    def next_identifier(self) -> str:
+        """What one more request is called in the log."""
+        self._requests += 1
+        return f"{self._worker}-{self._requests:x}"
+
     async def _answer(self, exchange: Exchange) -> None:
         try:
             await self._dispatch(exchange)
@@ -137,11 +144,7 @@ class Application:
             if exchange.status:
                 logger.exception("the response of %s was broken off", exchange.identifier)
                 raise ConnectionError from error
-            problem = problem_of(error)
-            if not isinstance(error, ProblemError) and problem.kind.status == 500:
-                problem = ProblemError("internal", "the request failed; the log of the server says why")
-                logger.exception("request %s failed", exchange.identifier)
-            await exchange.fail(problem)
+            await exchange.fail(failure(error, exchange.identifier))
         except asyncio.CancelledError:
             # The server ends, and the time that calls get for that is over.
             if not exchange.status:
@@ -151,31 +154,29 @@ class Application:
 
     async def _dispatch(self, exchange: Exchange) -> None:
         exchange.read_headers()
-        given = exchange.headers.get(b"x-request-id")
-        if given is not None and _IDENTIFIER.fullmatch(given):
-            exchange.identifier = given.decode("ascii")
+        exchange.identifier = identifier_of(exchange.headers, exchange.identifier)
         raw, method = raw_path(exchange.scope), exchange.method
         trusted = PEER in exchange.scope
         if not trusted:
-            self._guard.check(method, exchange.headers)
+            self.guard.check(method, exchange.headers)
         if method == "POST":
-            function = self._known(raw)
+            function = self.known(raw)
             if function is not None:
                 if not trusted:
-                    self._guard.authenticate(exchange.headers)
-                await self._calls.call(exchange, function, self.backend)
+                    self.guard.authenticate(exchange.headers)
+                await self.calls.call(exchange, function, self.backend)
                 return
         parts = segments(raw)
         if not trusted and not (len(parts) == 1 and parts[0] in PUBLIC and method in ("GET", "HEAD")):
-            self._guard.authenticate(exchange.headers)
+            self.guard.authenticate(exchange.headers)
         await self._route(exchange, method, parts)
 
     async def _route(self, exchange: Exchange, method: str, parts: list[str]) -> None:
         if method == "POST" and len(parts) == 2:
-            await self._calls.call(exchange, self._learn(exchange, parts), self.backend)
+            await self.calls.call(exchange, self._learn(exchange, parts), self.backend)
         elif parts == ["batch"]:
             _only(method, "POST")
-            await self._calls.batch(exchange, self.function, self.backend)
+            await self.calls.batch(exchange, self.function, self.backend)
         elif parts == ["instances"]:
             await self._operations.instances(exchange)
         elif len(parts) in (2, 4) and parts[0] == "instances":
@@ -198,7 +199,7 @@ class Application:
             return
         _only(method, "POST")
         runner: Runner = InstanceRunner(self.instances.find(parts[1]))
-        await self._calls.call(exchange, self.function(parts[2], parts[3]), runner)
+        await self.calls.call(exchange, self.function(parts[2], parts[3]), runner)
 
     async def _forward(self, exchange: Exchange, worker: str) -> None:
         """Let the process answer that has the instance."""
@@ -241,7 +242,7 @@ class Application:
             raise ProblemError("not-found", f"there is no {what}")
         return found
 
-    def _known(self, raw: bytes) -> Function | None:
+    def known(self, raw: bytes) -> Function | None:
         """A function by a path that has been asked for before."""
         if self._paths_version != self.backend.version:
             self._paths.clear()

@@ -15,7 +15,7 @@ from marine_gen.serve.functions import Function, functions_of
 from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallParameters, Interface
+from marine_runtime import CallOptions, CallParameters, Interface
 from marine_runtime.pool import ServicePool
 
 PATIENCE = 0.05
@@ -240,26 +240,39 @@ class Backend:
         Raises:
             As `CallRunner.call`.
         """
-        if self._runner is None or self._inline is None:
+        if self._runner is None:
             raise ProblemError("closing", "the service is not loaded")
-        if self._choice.inline(function.key):
-            started = perf_counter()
-            try:
-                return self._inline.call(
-                    function.module,
-                    function.name,
-                    args,
-                    timeout=min(options.timeout, INLINE_TIME),
-                    call_parameters=options.call_parameters,
-                )
-            finally:
-                self._choice.measured(function.key, perf_counter() - started)
+        if self.runs_inline(function):
+            return self.call_inline(function, args, options)
         if not self._choice.measures:
             return await self._runner.call(function, args, options, gone)
         started = perf_counter()
         result = await self._runner.call(function, args, options, gone)
         self._choice.measured(function.key, perf_counter() - started)
         return result
+
+    def runs_inline(self, function: Function) -> bool:
+        """Whether the next call of a function runs on the event loop."""
+        return self._inline is not None and self._choice.inline(function.key)
+
+    def call_inline(self, function: Function, args: list[Any], options: Options) -> Any:
+        """Run a call on the event loop.
+
+        Raises:
+            As `Service.call`. ProblemError: the service is not loaded.
+        """
+        if self._inline is None:
+            raise ProblemError("closing", "the service is not loaded")
+        given: CallOptions = {"timeout": min(options.timeout, INLINE_TIME)}
+        if options.call_parameters is not None:
+            given["call_parameters"] = options.call_parameters
+        if not self._choice.measures:
+            return self._inline.call(function.module, function.name, args, given)
+        started = perf_counter()
+        try:
+            return self._inline.call(function.module, function.name, args, given)
+        finally:
+            self._choice.measured(function.key, perf_counter() - started)
 
     async def close(self) -> None:
         """Free everything; calls that run get the time of `ServeLimits.drain`."""

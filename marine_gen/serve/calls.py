@@ -6,25 +6,28 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
 
 from marine_gen.serve.backend import ClientGoneError, Gone, Options
-from marine_gen.serve.exchange import Exchange
+from marine_gen.serve.exchange import Exchange, too_large
 from marine_gen.serve.figures import OK, Figures
 from marine_gen.serve.functions import Function, read_json
-from marine_gen.serve.negotiation import JSON, OCTETS, Wanted, body_form, wanted
+from marine_gen.serve.negotiation import JSON, OCTETS, Agreement, Wanted, agree, body_form, wanted
 from marine_gen.serve.parameters import OptionsReader
 from marine_gen.serve.settings import Settings
 from marine_gen.serve.spans import Spans
-from marine_gen.wire.forms import PLAIN, JsonForm
+from marine_gen.wire.forms import JsonForm
 from marine_gen.wire.problems import ProblemError, problem_of
 
 logger = logging.getLogger("marine_gen.serve")
 
 _AT_ONCE = 64
 """Calls of one batch that wait for a thread at a time: others want room in the queue too."""
+
+
+_OCTETS = OCTETS.encode("ascii")
 
 
 class Runner(Protocol):
@@ -50,39 +53,65 @@ class Calls:
             ClientGoneError, ConnectionError: there is nobody to answer.
         """
         headers = exchange.headers
-        options = self._options.read(headers)
-        content_type = headers.get(b"content-type")
-        form, accept = _negotiated(content_type, headers.get(b"accept", b""))
-        octets = accept.octets and function.octets_out
-        if not octets and not accept.json:
-            raise ProblemError("not-acceptable", f"`{function.key}` gives no byte array, so no {OCTETS}")
-        body = await exchange.body(self._limits.body)
-        if content_type is None and body:
-            body_form("")
-        args = self._arguments(function, body, form)
-        value = await self._run(exchange.headers, function, runner, args, options, exchange.gone)
-        if octets:
-            await exchange.respond(200, value, b"application/octet-stream")
-            return
-        text: str = self._counted(function, function.result, value, accept.form)
-        await exchange.respond(200, text.encode(), _media_type(accept.form))
+        options, agreed = self._options.read(headers), _agreed(function, headers)
+        args = self._arguments(function, await exchange.body(self._limits.body), agreed)
+        value = await self._run(headers, function, runner, args, options, exchange.gone)
+        await exchange.respond(200, *self._result(function, value, agreed))
 
-    def _arguments(self, function: Function, body: bytes, form: JsonForm | None) -> list[Any]:
-        if form is not None:
-            args: list[Any] = self._counted(function, function.arguments, body, form, self._limits.depth)
-            return args
-        if not function.octets_in:
-            raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")
-        return [body]
+    def call_inline(
+        self,
+        headers: Mapping[bytes, bytes],
+        function: Function,
+        body: bytes,
+        run: Callable[[Function, list[Any], Options], Any],
+    ) -> tuple[bytes, bytes]:
+        """The same on the event loop, without waiting for anything: the body of the response, and its media type.
 
-    def _counted(self, function: Function, convert: Callable[..., Any], *given: Any) -> Any:
-        """The result of `convert`; a failure counts as a call that failed."""
+        Raises:
+            ProblemError: the call was not made, or failed.
+        """
+        options, agreed = self._options.read(headers), _agreed(function, headers)
+        if len(body) > self._limits.body:
+            raise too_large(self._limits.body)
+        args = self._arguments(function, body, agreed)
+        started = perf_counter()
         try:
-            return convert(*given)
-        except Exception as error:
-            problem = problem_of(error)
-            self._figures.call(function.module, function.name, problem.kind.code, 0.0)
+            with self._spans.call(function, headers):
+                value = run(function, args, options)
+        except BaseException as error:  # of a host function, perhaps: it must not end the server
+            problem = _told(function, error)
+            self._figures.call(function.module, function.name, problem.kind.code, perf_counter() - started)
             raise problem from error
+        self._figures.call(function.module, function.name, OK, perf_counter() - started)
+        return self._result(function, value, agreed)
+
+    def _arguments(self, function: Function, body: bytes, agreed: Agreement) -> list[Any]:
+        """The arguments that a body stands for; what does not fit counts as a call that failed."""
+        if agreed.form is None:
+            if not function.octets_in:
+                raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")
+            return [body]
+        if body and not agreed.declared:
+            body_form("")  # says what is wrong
+        try:
+            return function.arguments(body, agreed.form, self._limits.depth)
+        except Exception as error:
+            raise self._refused(function, error) from error
+
+    def _result(self, function: Function, value: Any, agreed: Agreement) -> tuple[bytes, bytes]:
+        """The body that a result becomes, and its media type."""
+        if agreed.octets:
+            return value, _OCTETS
+        try:
+            return function.result(value, agreed.accepted).encode(), _media_type(agreed.accepted)
+        except Exception as error:
+            raise self._refused(function, error) from error
+
+    def _refused(self, function: Function, error: Exception) -> ProblemError:
+        """Count a call whose arguments or result can't be converted."""
+        problem = problem_of(error)
+        self._figures.call(function.module, function.name, problem.kind.code, 0.0)
+        return problem
 
     async def _run(
         self,
@@ -108,12 +137,8 @@ class Calls:
             figures.cancelled += 1
             raise
         except BaseException as error:
-            problem = problem_of(error)
+            problem = _told(function, error)
             code = problem.kind.code
-            if problem.kind.status >= 500:
-                logger.warning(
-                    "call of %s failed: %s", function.key, error, exc_info=code in ("internal", "host-function")
-                )
             raise problem from error
         finally:
             figures.running -= 1
@@ -164,22 +189,30 @@ class Calls:
             if not isinstance(names[0], str) or not isinstance(names[1], str):
                 raise ProblemError("request", "`module` and `function` are strings")
             function = find(names[0], names[1])
-            args = self._counted(function, function.arguments_of, item.get("arguments"), form)
+            try:
+                args = function.arguments_of(item.get("arguments"), form)
+            except ProblemError as problem:
+                raise self._refused(function, problem) from problem
             value = await self._run(headers, function, runner, args, options, None)
-            return f'{{"result":{self._counted(function, function.result, value, accept.form)}}}'
+            try:
+                return f'{{"result":{function.result(value, accept.form)}}}'
+            except Exception as error:
+                raise self._refused(function, error) from error
         except ProblemError as problem:
             return json.dumps({"problem": problem.document()})
 
 
-@lru_cache(256)
-def _negotiated(content_type: bytes | None, accept: bytes) -> tuple[JsonForm | None, Wanted]:
-    """The form of the body, None for octets, and what the response is to be.
+def _told(function: Function, error: BaseException) -> ProblemError:
+    """What a client is told of the failure of a call; the log of the server says more."""
+    problem = problem_of(error)
+    if problem.kind.status >= 500:
+        unexpected = problem.kind.code in ("internal", "host-function")
+        logger.warning("call of %s failed: %s", function.key, error, exc_info=error if unexpected else None)
+    return problem
 
-    Raises:
-        ProblemError: as `body_form` and `wanted`.
-    """
-    form = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
-    return form, wanted(accept.decode("latin-1"), form or PLAIN)
+
+def _agreed(function: Function, headers: Mapping[bytes, bytes]) -> Agreement:
+    return agree(headers.get(b"content-type"), headers.get(b"accept", b""), function.octets_out)
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any, cast
 from marine_gen.artifact import load
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.serve.settings import Settings
-from marine_runtime import ArgumentError, MarineError, ResultError, Service
+from marine_runtime import ArgumentError, CallOptions, MarineError, ResultError, Service
 from marine_runtime.pool import ServicePool
 
 _EVERY = 1.0
@@ -130,7 +130,7 @@ class InlineCopy:
         self._source = source
         self._service: Service | None = None
 
-    def call(self, module: str, function: str, args: Any, **options: Any) -> Any:
+    def call(self, module: str, function: str, args: Any, options: CallOptions) -> Any:
         """See `Service.call`. A copy whose guest was cut off is replaced before the next call."""
         if self._service is None:
             self._service = self._source()

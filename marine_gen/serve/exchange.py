@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
-from marine_gen.wire.problems import MEDIA_TYPE, RETRY, ProblemError
+from marine_gen.wire.problems import MEDIA_TYPE, RETRY, ProblemError, problem_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+logger = logging.getLogger("marine_gen.serve")
+
+PROBLEM = MEDIA_TYPE.encode("ascii")
+_IDENTIFIER = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LARGE = 64 << 10
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-length", b"content-type"})
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -47,14 +53,7 @@ class Exchange:
         Raises:
             ProblemError: there are several where one is allowed.
         """
-        found = self.headers
-        for name, value in self.scope["headers"]:
-            if name not in found:
-                found[name] = value
-            elif name in _SINGLE:
-                raise ProblemError("request", f"the header field `{name.decode('latin-1')}` is there twice")
-            else:
-                found[name] += b"," + value
+        self.headers = header_fields(self.scope["headers"])
 
     def header(self, name: bytes) -> str:
         """One header field, or an empty text."""
@@ -70,7 +69,7 @@ class Exchange:
         """
         announced = self.headers.get(b"content-length")
         if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if self._guarded:  # the server closes connections whose bodies don't arrive
             return await self._read(limit)
         try:
@@ -93,7 +92,7 @@ class Exchange:
                 return part
             size += len(part)
             if size > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             parts.append(part)
             if not more:
                 return b"".join(parts)
@@ -116,19 +115,7 @@ class Exchange:
             ConnectionError: it did.
         """
         self.status = status
-        fields = [
-            (b"content-type", content_type),
-            (b"content-length", str(len(body)).encode("ascii")),
-            (b"x-request-id", self.identifier.encode("ascii")),
-        ]
-        if headers:
-            own = {name.lower().encode("ascii"): value.encode("latin-1") for name, value in headers.items()}
-            fields += own.items()
-            fields += [item for item in _OF_PAGES if item[0] not in own]
-        elif self.method == "POST":
-            fields.append(_NOSNIFF)
-        else:
-            fields += _OF_PAGES
+        fields = response_fields(self.method, self.identifier, body, content_type, headers)
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
         content = {"type": "http.response.body", "body": b"" if self.method == "HEAD" else body}
         if self._guarded or len(body) < _LARGE:
@@ -142,13 +129,71 @@ class Exchange:
 
     async def fail(self, problem: ProblemError) -> None:
         """Answer by a problem document."""
-        headers = dict(problem.headers)
-        if problem.kind.code in RETRY:
-            headers.setdefault("Retry-After", "1")
-        text = json.dumps(problem.document(self.identifier))
-        await self.respond(problem.kind.status, text.encode("ascii"), MEDIA_TYPE.encode("ascii"), headers or None)
+        body, headers = problem_response(problem, self.identifier)
+        await self.respond(problem.kind.status, body, PROBLEM, headers)
 
 
-def _too_large(limit: int) -> ProblemError:
+def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Header fields by their names, which are in lower case; those that may be repeated are joined.
+
+    Raises:
+        ProblemError: there are several where one is allowed.
+    """
+    found: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        if name not in found:
+            found[name] = value
+        elif name in _SINGLE:
+            raise ProblemError("request", f"the header field `{name.decode('latin-1')}` is there twice")
+        else:
+            found[name] += b"," + value
+    return found
+
+
+def identifier_of(headers: Mapping[bytes, bytes], own: str) -> str:
+    """What a request is called in the log: the name that its client gave it, if that is harmless, or our own."""
+    given = headers.get(b"x-request-id")
+    return own if given is None or not _IDENTIFIER.fullmatch(given) else given.decode("ascii")
+
+
+def response_fields(
+    method: str, identifier: str, body: bytes, content_type: bytes, headers: Mapping[str, str] | None = None
+) -> list[tuple[bytes, bytes]]:
+    """The header fields of a response."""
+    fields = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", identifier.encode("ascii")),
+    ]
+    if headers:
+        own = {name.lower().encode("ascii"): value.encode("latin-1") for name, value in headers.items()}
+        fields += own.items()
+        fields += [item for item in _OF_PAGES if item[0] not in own]
+    elif method == "POST":
+        fields.append(_NOSNIFF)
+    else:
+        fields += _OF_PAGES
+    return fields
+
+
+def problem_response(problem: ProblemError, identifier: str) -> tuple[bytes, Mapping[str, str]]:
+    """Body and further header fields of the response that tells a problem."""
+    headers = dict(problem.headers)
+    if problem.kind.code in RETRY:
+        headers.setdefault("Retry-After", "1")
+    return json.dumps(problem.document(identifier)).encode("ascii"), headers
+
+
+def failure(error: Exception, identifier: str) -> ProblemError:
+    """The problem that a client is told of; what it must not be told goes to the log."""
+    problem = problem_of(error)
+    if isinstance(error, ProblemError) or problem.kind.status != 500:
+        return problem
+    logger.error("request %s failed", identifier, exc_info=error)
+    return ProblemError("internal", "the request failed; the log of the server says why")
+
+
+def too_large(limit: int) -> ProblemError:
+    """The problem of a body that has more than `limit` bytes."""
     # What is left of the body would be taken for the next request's.
     return ProblemError("body-size", f"the body has more than {limit} bytes", headers={"Connection": "close"})

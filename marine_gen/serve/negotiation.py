@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from marine_gen.wire.forms import JsonForm
+from marine_gen.wire.forms import PLAIN, JsonForm
 from marine_gen.wire.problems import ProblemError
 
 OCTETS = "application/octet-stream"
@@ -41,6 +42,38 @@ class Wanted:
     form: JsonForm
     octets: bool
     json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the bodies of a call and of its response are.
+
+    Attributes:
+        form: the form of a JSON body; None for one of octets.
+        accepted: the form of a JSON response.
+        octets: whether the response is a byte array as it is.
+        declared: whether the client said what its body is.
+    """
+
+    form: JsonForm | None
+    accepted: JsonForm
+    octets: bool
+    declared: bool
+
+
+@lru_cache(256)
+def agree(content_type: bytes | None, accept: bytes, octets_out: bool) -> Agreement:
+    """What `Content-Type` and `Accept` agree on, for a function whose result may be sent as octets.
+
+    Raises:
+        ProblemError: as `body_form` and `wanted`.
+    """
+    form = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
+    found = wanted(accept.decode("latin-1"), form or PLAIN)
+    octets = found.octets and octets_out
+    if not octets and not found.json:
+        raise ProblemError("not-acceptable", f"the result is not one byte array, so it can't be {OCTETS}")
+    return Agreement(form, found.form, octets, content_type is not None)
 
 
 def _parse(text: str) -> MediaType:

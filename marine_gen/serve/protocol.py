@@ -11,8 +11,10 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from marine_gen.serve.application import Application
+from marine_gen.serve.functions import Function
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 
@@ -49,7 +51,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._owner = owner
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._head = self._unsent = 0
+        self._head = self._heads = self._unsent = 0
+        self._calls = self.app.direct if isinstance(self.app, Application) else None
+        self._function: Function | None = None
+        self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
@@ -68,12 +73,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
-        before = self.cycle
+        before = self._heads
         super().data_received(data)
-        if self.cycle is not before:
+        if self._function is not None:
+            self._hand_over()
+        if self._heads != before:
             self._head = 0
-            self._owner.idle.pop(self, None)
             self._disarm()
+            if self._reads_head:
+                return  # the calls of all requests have been answered already
+            self._owner.idle.pop(self, None)
         elif self._reads_head:
             self._head += len(data)
             if self._timer is None:  # between two requests uvicorn's own time limit holds
@@ -85,6 +94,57 @@ class LimitedProtocol(HttpToolsProtocol):
             self._disarm()
         elif self._timer is None and not self.cycle.response_complete:
             self._timer = self.loop.call_later(self._owner.limits.body_time, self._late)
+
+    def on_headers_complete(self) -> None:
+        """The head of a request has arrived. Whether its call is answered directly is known when its body has, too."""
+        self._heads += 1
+        self._function = self._direct()
+        if self._function is None:
+            super().on_headers_complete()
+
+    def _direct(self) -> Function | None:
+        """The function that a request calls, if it can be answered without a task."""
+        parser = self.parser
+        if (
+            self._calls is None
+            or not self._reads_head  # an earlier request waits for its response
+            or self.flow.write_paused  # responses would pile up
+            or self.expect_100_continue
+            or parser.get_method() != b"POST"
+            or not parser.should_keep_alive()
+            or parser.should_upgrade()
+        ):
+            return None
+        return self._calls.function(self.url)
+
+    def _hand_over(self) -> None:
+        """Let a task wait for the rest of a body."""
+        body, self._body, self._function = b"".join(self._body), [], None
+        super().on_headers_complete()
+        if body:
+            super().on_body(body)
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body has arrived."""
+        if self._function is None:
+            super().on_body(body)
+        else:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request has arrived as a whole."""
+        if self._function is None or self._calls is None:
+            super().on_message_complete()
+            return
+        function, body = self._function, b"".join(self._body)
+        self._function, self._body = None, []
+        client = self.client[0] if self.client else "-"
+        status, fields, content = self._calls.answer(function, self.url, self.headers, body, client)
+        lines = [b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)]
+        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", content)))
+        if any(name == b"connection" for name, _ in fields):
+            self.transport.close()
+        self.on_response_complete()
 
     def on_response_complete(self) -> None:
         """A response was sent."""

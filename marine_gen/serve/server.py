@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import resource
 import signal
@@ -164,6 +165,17 @@ def _config(settings: Settings, workers: int) -> uvicorn.Config:
     )
 
 
+class _Application(Application):
+    """The application of a process that does nothing else."""
+
+    async def start(self) -> None:
+        """See `Application.start`. What was loaded stays, so the garbage collector need not look at it any more."""
+        await super().start()
+        if not self.settings.reload:
+            gc.collect()
+            gc.freeze()
+
+
 _connections: list[Connections] = []
 """Those of this process; uvicorn makes the protocols and the application apart from each other."""
 
@@ -171,7 +183,7 @@ _connections: list[Connections] = []
 def make(settings: Settings) -> Application:
     """The application of a process."""
     logs.configure(as_json=settings.json_log)
-    application = Application(settings)
+    application = _Application(settings)
     application.guarded = True
     application.connections = lambda: sum(item.open for item in _connections)
     return application
