@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -46,54 +47,47 @@ class ClientGoneError(Exception):
     """The client has closed its connection, so there is nobody to answer."""
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-class _Watch:
-    """Gives a call up when its client has gone, or when it does not begin in time. Short calls end before it begins.
+class _Call:
+    """A call that runs on a thread, and the task that looks after it once it takes long.
 
     Attributes:
-        reason: why the call was given up.
+        future: its result.
+        arrived: is done when the result is there, or cancelled when the call is given up.
+        begun: when it was made, by the clock of the event loop.
+        reason: why it was given up.
     """
 
-    __slots__ = ("_future", "_gone", "_loop", "_task", "_timeout", "_timer", "_waiter", "reason")
+    __slots__ = ("_gone", "_task", "_timeout", "arrived", "begun", "future", "reason")
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        future: Future[Any],
-        waiter: asyncio.Future[None],
-        timeout: float,
-        gone: Gone | None,
-    ) -> None:
-        self._loop, self._future, self._waiter, self._timeout, self._gone = loop, future, waiter, timeout, gone
+    def __init__(self, loop: asyncio.AbstractEventLoop, future: Future[Any], timeout: float, gone: Gone | None) -> None:
+        self.future, self._timeout, self._gone = future, timeout, gone
+        self.arrived: asyncio.Future[None] = loop.create_future()
+        self.begun = loop.time()
         self.reason: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer = loop.call_later(PATIENCE, self._begin)
 
-    def _begin(self) -> None:
-        self._task = self._loop.create_task(self._look())
+    def attend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the call up when its client has gone, or when it does not begin in time."""
+        if self._task is None:
+            self._task = loop.create_task(self._look(loop))
 
-    async def _look(self) -> None:
-        leaving = asyncio.ensure_future(self._gone()) if self._gone else self._loop.create_future()
+    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        leaving = asyncio.ensure_future(self._gone()) if self._gone else loop.create_future()
         try:
             # A call that runs has a limit of its own.
             done, _ = await asyncio.wait([leaving], timeout=self._timeout)
-            if not done and not self._future.running():
+            if not done and not self.future.running():
                 self.reason = ProblemError("busy", f"the call did not begin within {self._timeout:g} s")
             elif not done:
                 await leaving
             if leaving.done():
                 self.reason = ClientGoneError()
-            self._waiter.cancel()
+            self.arrived.cancel()
         finally:
             leaving.cancel()
 
     def end(self) -> None:
         """The call is over."""
-        self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
 
@@ -108,6 +102,10 @@ class CallRunner:
     def __init__(self, pool: ServicePool) -> None:
         self.pool = pool
         self._ending: set[asyncio.Task[None]] = set()
+        self._calls: dict[_Call, None] = {}  # the oldest one first
+        self._results: deque[_Call] = deque()
+        self._waking = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
         """Run a call on a copy of the pool.
@@ -125,24 +123,48 @@ class CallRunner:
             wait=0,
         )
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
+        call = _Call(loop, future, options.timeout, gone)
+        self._calls[call] = None
+        if self._timer is None:
+            self._timer = loop.call_later(PATIENCE, self._attend, loop)
 
         def arrived(_: Future[Any]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(_wake, waiter)
+            self._results.append(call)
+            if not self._waking:  # otherwise the loop has been woken, and takes this one along
+                self._waking = True
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(self._wake)
 
         future.add_done_callback(arrived)
-        watch = _Watch(loop, future, waiter, options.timeout, gone)
         try:
-            await waiter
+            await call.arrived
         except asyncio.CancelledError:
             self._stop(future)
-            if watch.reason is not None:
-                raise watch.reason from None
+            if call.reason is not None:
+                raise call.reason from None
             raise
         finally:
-            watch.end()
+            del self._calls[call]
+            call.end()
         return future.result()
+
+    def _wake(self) -> None:
+        """Wake everybody whose result has arrived."""
+        self._waking = False  # first: what arrives from now on may be seen below, or wakes the loop once more
+        results = self._results
+        while results:
+            arrived = results.popleft().arrived
+            if not arrived.done():
+                arrived.set_result(None)
+
+    def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look after calls that take long. Short ones cost no timer of their own."""
+        limit = loop.time() - PATIENCE
+        for call in self._calls:
+            if call.begun > limit:
+                break
+            call.attend(loop)
+        self._timer = loop.call_later(PATIENCE, self._attend, loop) if self._calls else None
 
     def _stop(self, future: Future[Any]) -> None:
         """Drop or interrupt a call, without waiting for it."""

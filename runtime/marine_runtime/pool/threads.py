@@ -125,7 +125,8 @@ class CallWatchdog:
     """One thread that enforces the time limits of all workers; started with the first limit."""
 
     def __init__(self) -> None:
-        self._condition = Condition()
+        self._lock = Lock()  # entered directly, as a condition's own methods are Python
+        self._condition = Condition(self._lock)
         self._armed: dict[ThreadWorker, tuple[float, Job]] = {}
         self._next = float("inf")
         self._thread: Thread | None = None
@@ -133,7 +134,7 @@ class CallWatchdog:
 
     def arm(self, worker: ThreadWorker, job: Job, deadline: float) -> None:
         """Watch the job that `worker` runs."""
-        with self._condition:
+        with self._lock:
             self._armed[worker] = deadline, job
             if self._thread is None and not self._stopped:
                 self._thread = Thread(target=self._watch, name="marine-pool-watchdog", daemon=True)
@@ -143,12 +144,12 @@ class CallWatchdog:
 
     def disarm(self, worker: ThreadWorker) -> None:
         """Stop watching the job of `worker`."""
-        with self._condition:
+        with self._lock:
             self._armed.pop(worker, None)
 
     def stop(self) -> None:
         """End the thread."""
-        with self._condition:
+        with self._lock:
             self._stopped = True
             self._armed.clear()
             self._condition.notify()
@@ -157,7 +158,7 @@ class CallWatchdog:
 
     def _watch(self) -> None:
         while True:
-            with self._condition:
+            with self._lock:
                 if self._stopped:
                     return
                 now = monotonic()
