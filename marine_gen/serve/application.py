@@ -16,7 +16,7 @@ from marine_gen.serve import logs
 from marine_gen.serve.backend import Backend, ClientGoneError
 from marine_gen.serve.calls import Calls, Runner
 from marine_gen.serve.direct import DirectCalls
-from marine_gen.serve.exchange import Exchange, Receive, Scope, Send, failure, identifier_of
+from marine_gen.serve.exchange import Exchange, Receive, Room, Scope, Send, failure, identifier_of
 from marine_gen.serve.figures import Figures
 from marine_gen.serve.functions import Function
 from marine_gen.serve.guards import RequestGuard
@@ -69,6 +69,7 @@ class Application:
         self._paths: dict[bytes, Function] = {}
         self._paths_version = 0
         self._requests = 0
+        self._room = Room(settings.limits.bodies)
 
     async def start(self) -> None:
         """Load the service, unless that was done.
@@ -95,6 +96,7 @@ class Application:
         await self.peers.close()
         await self.instances.close()
         await self.backend.close()
+        self.calls.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -115,13 +117,14 @@ class Application:
         if not self._started:
             await self.start()
         time = self.settings.limits.body_time
-        exchange = Exchange(scope, receive, send, self.next_identifier(), time, guarded=self.guarded)
+        exchange = Exchange(scope, receive, send, self.next_identifier(), time, self._room, guarded=self.guarded)
         started = perf_counter()
         try:
             await self._answer(exchange)
         except (ClientGoneError, ConnectionError):
             exchange.status = exchange.status or 499
         finally:
+            exchange.end()
             if PEER not in scope:
                 self.figures.response(exchange.status)
                 if self.settings.access_log:

@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from marine_gen.serve.backend import ClientGoneError, Gone, Options
 from marine_gen.serve.exchange import Exchange, too_large
@@ -27,6 +28,11 @@ _AT_ONCE = 64
 """Calls of one batch that wait for a thread at a time: others want room in the queue too."""
 
 
+_LARGE = 32 << 10
+"""Bytes of a body, or elements of a result, whose conversion would keep the event loop from everything else."""
+
+T = TypeVar("T")
+
 _OCTETS = OCTETS.encode("ascii")
 
 
@@ -44,6 +50,12 @@ class Calls:
         self._limits, self._figures = settings.limits, figures
         self._options = OptionsReader(settings)
         self._spans = Spans()
+        # One thread: large documents take turns, as each takes many times its size of memory.
+        self._converter = ThreadPoolExecutor(1, "serve-convert")
+
+    def close(self) -> None:
+        """End the thread that converts large bodies."""
+        self._converter.shutdown(wait=False, cancel_futures=True)
 
     async def call(self, exchange: Exchange, function: Function, runner: Runner) -> None:
         """Run the call that a request asks for, and answer it.
@@ -54,9 +66,11 @@ class Calls:
         """
         headers = exchange.headers
         options, agreed = self._options.read(headers), _agreed(function, headers)
-        args = self._arguments(function, await exchange.body(self._limits.body), agreed)
+        body = await exchange.body(self._limits.body)
+        args = await self._converted(function, len(body), self._arguments, function, body, agreed)
         value = await self._run(headers, function, runner, args, options, exchange.gone)
-        await exchange.respond(200, *self._result(function, value, agreed))
+        response = await self._converted(function, _extent(value), _result, function, value, agreed)
+        await exchange.respond(200, *response)
 
     def call_inline(
         self,
@@ -73,7 +87,10 @@ class Calls:
         options, agreed = self._options.read(headers), _agreed(function, headers)
         if len(body) > self._limits.body:
             raise too_large(self._limits.body)
-        args = self._arguments(function, body, agreed)
+        try:
+            args = self._arguments(function, body, agreed)
+        except Exception as error:
+            raise self._refused(function, error) from error
         started = perf_counter()
         try:
             with self._spans.call(function, headers):
@@ -83,27 +100,31 @@ class Calls:
             self._figures.call(function.module, function.name, problem.kind.code, perf_counter() - started)
             raise problem from error
         self._figures.call(function.module, function.name, OK, perf_counter() - started)
-        return self._result(function, value, agreed)
+        try:
+            return _result(function, value, agreed)
+        except Exception as error:
+            raise self._refused(function, error) from error
 
     def _arguments(self, function: Function, body: bytes, agreed: Agreement) -> list[Any]:
-        """The arguments that a body stands for; what does not fit counts as a call that failed."""
+        """The arguments that a body stands for."""
         if agreed.form is None:
             if not function.octets_in:
                 raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")
             return [body]
         if body and not agreed.declared:
             body_form("")  # says what is wrong
-        try:
-            return function.arguments(body, agreed.form, self._limits.depth)
-        except Exception as error:
-            raise self._refused(function, error) from error
+        return function.arguments(body, agreed.form, self._limits)
 
-    def _result(self, function: Function, value: Any, agreed: Agreement) -> tuple[bytes, bytes]:
-        """The body that a result becomes, and its media type."""
-        if agreed.octets:
-            return value, _OCTETS
+    async def _off_loop(self, size: int, convert: Callable[..., T], *given: Any) -> T:
+        """What `convert` makes of something of some size: on a thread of its own, when that may take long."""
+        if size < _LARGE:
+            return convert(*given)
+        return await asyncio.get_running_loop().run_in_executor(self._converter, partial(convert, *given))
+
+    async def _converted(self, function: Function, size: int, convert: Callable[..., T], *given: Any) -> T:
+        """The same for arguments and results, whose failures are counted."""
         try:
-            return function.result(value, agreed.accepted).encode(), _media_type(agreed.accepted)
+            return await self._off_loop(size, convert, *given)
         except Exception as error:
             raise self._refused(function, error) from error
 
@@ -157,7 +178,9 @@ class Calls:
         accept = wanted(exchange.header(b"accept"), form)
         if not accept.json:
             raise ProblemError("not-acceptable", f"the results of a batch are {JSON}")
-        document = read_json(await exchange.body(self._limits.body), self._limits.depth)
+        body = await exchange.body(self._limits.body)
+        size = len(body)
+        document = await self._off_loop(size, read_json, body, self._limits)
         if not isinstance(document, list):
             raise ProblemError("request", "a batch is an array of objects with `module`, `function` and `arguments`")
         if len(document) > self._limits.batch:
@@ -166,7 +189,7 @@ class Calls:
 
         async def one(item: Any) -> str:
             async with turns:
-                return await self._item(item, form, accept, find, runner, options, exchange.headers)
+                return await self._item(item, size, form, accept, find, runner, options, exchange.headers)
 
         texts = await _unless_gone([asyncio.ensure_future(one(item)) for item in document], exchange.gone)
         await exchange.respond(200, f"[{','.join(texts)}]".encode(), _media_type(accept.form))
@@ -174,6 +197,7 @@ class Calls:
     async def _item(
         self,
         item: Any,
+        size: int,
         form: JsonForm,
         accept: Wanted,
         find: Callable[[str, str], Function],
@@ -181,7 +205,7 @@ class Calls:
         options: Options,
         headers: Mapping[bytes, bytes],
     ) -> str:
-        """The outcome of one call of a batch, as JSON."""
+        """The outcome of one call of a batch of some size, as JSON."""
         try:
             if not isinstance(item, dict) or not item.keys() <= {"module", "function", "arguments"}:
                 raise ProblemError("request", "a call is an object with `module`, `function` and `arguments`")
@@ -189,15 +213,11 @@ class Calls:
             if not isinstance(names[0], str) or not isinstance(names[1], str):
                 raise ProblemError("request", "`module` and `function` are strings")
             function = find(names[0], names[1])
-            try:
-                args = function.arguments_of(item.get("arguments"), form)
-            except ProblemError as problem:
-                raise self._refused(function, problem) from problem
+            given = item.get("arguments")
+            args = await self._converted(function, size, function.arguments_of, given, form)
             value = await self._run(headers, function, runner, args, options, None)
-            try:
-                return f'{{"result":{function.result(value, accept.form)}}}'
-            except Exception as error:
-                raise self._refused(function, error) from error
+            text = await self._converted(function, _extent(value), function.result, value, accept.form)
+            return f'{{"result":{text}}}'
         except ProblemError as problem:
             return json.dumps({"problem": problem.document()})
 
@@ -213,6 +233,18 @@ def _told(function: Function, error: BaseException) -> ProblemError:
 
 def _agreed(function: Function, headers: Mapping[bytes, bytes]) -> Agreement:
     return agree(headers.get(b"content-type"), headers.get(b"accept", b""), function.octets_out)
+
+
+def _result(function: Function, value: Any, agreed: Agreement) -> tuple[bytes, bytes]:
+    """The body that a result becomes, and its media type."""
+    if agreed.octets:
+        return value, _OCTETS
+    return function.result(value, agreed.accepted).encode(), _media_type(agreed.accepted)
+
+
+def _extent(value: Any) -> int:
+    """About how much there is to write of a result."""
+    return len(value) if isinstance(value, (bytes, str, list, tuple)) else 0
 
 
 @cache

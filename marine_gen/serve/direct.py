@@ -27,7 +27,7 @@ from marine_gen.serve.guards import RequestGuard
 Fields = list[tuple[bytes, bytes]]
 
 
-class Parts(Protocol):
+class CallParts(Protocol):
     """The parts of an application that a call needs; see `Application`."""
 
     backend: Backend
@@ -50,7 +50,7 @@ class DirectCalls:
         access_log: whether to log every request.
     """
 
-    def __init__(self, app: Parts, *, access_log: bool) -> None:
+    def __init__(self, app: CallParts, *, access_log: bool) -> None:
         self._app, self._access_log = app, access_log
 
     def function(self, raw: bytes) -> Function | None:

@@ -27,6 +27,19 @@ _OF_PAGES = (_NOSNIFF, (b"cache-control", b"no-store"), (b"cross-origin-resource
 """What answers have that a page could ask for; it can't ask for others by POST."""
 
 
+class Room:
+    """What is left of the memory for request bodies; bodies take it as they arrive.
+
+    Attributes:
+        left: its bytes.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+
 class Exchange:
     """A request that waits for its response.
 
@@ -37,15 +50,32 @@ class Exchange:
         status: the status of the response; 0 while there is none.
     """
 
-    __slots__ = ("_guarded", "_receive", "_send", "_time", "headers", "identifier", "method", "scope", "status")
+    __slots__ = (
+        *("_guarded", "_held", "_receive", "_room", "_send", "_time"),
+        *("headers", "identifier", "method", "scope", "status"),
+    )
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, identifier: str, time: float, *, guarded: bool = False
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        identifier: str,
+        time: float,
+        room: Room,
+        *,
+        guarded: bool = False,
     ) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = {}
         self.identifier, self._time, self._guarded, self.status = identifier, time, guarded, 0
+        self._room, self._held = room, 0
+
+    def end(self) -> None:
+        """Give the room for the body back."""
+        self._room.left += self._held
+        self._held = 0
 
     def read_headers(self) -> None:
         """Take the header fields.
@@ -88,14 +118,24 @@ class Exchange:
                 raise ConnectionError
             part: bytes = message.get("body", b"")
             more = message.get("more_body", False)
-            if not parts and not more and len(part) <= limit:
-                return part
             size += len(part)
             if size > limit:
                 raise too_large(limit)
+            if size > _LARGE:
+                self._hold(size)
+            if not parts and not more:
+                return part
             parts.append(part)
             if not more:
                 return b"".join(parts)
+
+    def _hold(self, size: int) -> None:
+        """Take room for a body that has this size by now."""
+        if size - self._held > self._room.left:
+            text = "the server holds as many large bodies as it may; try again"
+            raise ProblemError("busy", text, headers={"Connection": "close"})
+        self._room.left -= size - self._held
+        self._held = size
 
     async def gone(self) -> None:
         """Wait until the client goes away; call it when the body has been read."""

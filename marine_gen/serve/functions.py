@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.forms import PLAIN, Convert, FormReader, FormWriter, JsonForm, Write
 from marine_gen.wire.problems import ProblemError
 from marine_runtime import ArgumentError, Interface
@@ -32,13 +33,13 @@ class Function:
         self._readers: dict[JsonForm, Convert | None] = {}
         self._writers: dict[JsonForm, Callable[[Any], str]] = {PLAIN: self._plain}
 
-    def arguments(self, body: bytes, form: JsonForm, depth: int) -> list[Any]:
+    def arguments(self, body: bytes, form: JsonForm, limits: ServeLimits) -> list[Any]:
         """The arguments that a JSON body stands for.
 
         Raises:
-            ProblemError: it is not JSON, is nested too deeply, or does not fit the signature.
+            ProblemError: it is not JSON, nests too deeply or too often, or does not fit the signature.
         """
-        return self.arguments_of(read_json(body, depth), form)
+        return self.arguments_of(read_json(body, limits), form)
 
     def arguments_of(self, document: Any, form: JsonForm) -> list[Any]:
         """The arguments that a parsed document stands for.
@@ -89,14 +90,17 @@ class Function:
         return write
 
 
-def read_json(body: bytes, depth: int) -> Any:
+def read_json(body: bytes, limits: ServeLimits) -> Any:
     """The document that a body is; that of an empty one is None.
 
     Raises:
-        ProblemError: it is not JSON in UTF-8, or nests more than `depth` levels.
+        ProblemError: it is not JSON in UTF-8, or nests too deeply or too often.
     """
     if not body:
         return None
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > limits.arrays:  # each takes much more memory than its two bytes
+        raise ProblemError("body-size", f"the body has more than {limits.arrays} arrays and objects")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -105,8 +109,8 @@ def read_json(body: bytes, depth: int) -> Any:
         document = parse(text)
     except ArgumentError as error:
         raise ProblemError("json", str(error)) from None
-    if body.count(b"[") + body.count(b"{") > depth and _depth(document, depth) > depth:
-        raise ProblemError("json", f"the body is nested more than {depth} levels deep")
+    if brackets > limits.depth and _depth(document, limits.depth) > limits.depth:
+        raise ProblemError("json", f"the body is nested more than {limits.depth} levels deep")
     return document
 
 

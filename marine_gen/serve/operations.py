@@ -28,7 +28,7 @@ PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", 
 _READ = ("GET", "HEAD")
 
 
-class Parts(Protocol):
+class ResourceParts(Protocol):
     """The parts of an application that resources tell about; see `Application`."""
 
     settings: Settings
@@ -43,7 +43,7 @@ class Parts(Protocol):
 class Resources:
     """Answers requests that are no calls."""
 
-    def __init__(self, app: Parts) -> None:
+    def __init__(self, app: ResourceParts) -> None:
         self._app = app
         self._documents: dict[tuple[int, JsonForm], bytes] = {}
         self._picture: tuple[int, bytes] = (0, b"")

@@ -18,6 +18,12 @@ from marine_gen.serve.functions import Function
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 
+_SOON = 0.02
+"""Seconds in which the body of a direct call follows its head; after that a task waits for it."""
+
+_LARGE = 64 << 10
+"""Bytes of a body that no longer make a direct call."""
+
 
 class Connections:
     """The open connections of a process, and the limits of each.
@@ -25,22 +31,30 @@ class Connections:
     Attributes:
         limits: see `ServeLimits`.
         idle: those without a request, the one that has been idle longest first.
+        unfinished: those whose request has not arrived as a whole, the one that has been waited for longest first.
     """
 
     def __init__(self, limits: ServeLimits) -> None:
         self.limits = limits
         self.idle: OrderedDict[LimitedProtocol, None] = OrderedDict()
+        self.unfinished: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.open = 0
 
     def make(self, **options: Any) -> LimitedProtocol:
         """A protocol for a new connection; uvicorn calls it."""
         return LimitedProtocol(self, **options)
 
-    def crowded(self) -> None:
-        """There are too many: close the one that has been idle longest."""
-        if self.open > self.limits.connections and self.idle:
-            oldest, _ = self.idle.popitem(last=False)
-            oldest.abort()
+    def crowded(self, newest: LimitedProtocol) -> None:
+        """Close a connection if there are too many: one that is idle, or that has sent part of a request only."""
+        if self.open <= self.limits.connections:
+            return
+        for others in (self.idle, self.unfinished):
+            oldest = next((item for item in others if item is not newest), None)
+            if oldest is not None:
+                del others[oldest]
+                oldest.abort()
+                return
+        newest.abort()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -51,7 +65,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._owner = owner
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._head = self._heads = self._unsent = 0
+        self._head = self._heads = self._answered = self._unsent = 0
         self._calls = self.app.direct if isinstance(self.app, Application) else None
         self._function: Function | None = None
         self._body: list[bytes] = []
@@ -61,28 +75,35 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._owner.open += 1
         self._expect_head()
-        self._owner.crowded()
+        self._owner.crowded(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed."""
         self._owner.open -= 1
         self._owner.idle.pop(self, None)
+        self._function = None
         self._disarm()
         self._end_stall()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
-        before = self._heads
+        before = self._heads, self._answered
         super().data_received(data)
-        if self._function is not None:
-            self._hand_over()
-        if self._heads != before:
+        if (self._heads, self._answered) != before:
             self._head = 0
             self._disarm()
+            if self._function is not None:  # many clients send head and body apart, one right after the other
+                self._owner.idle.pop(self, None)
+                self._timer = self.loop.call_later(_SOON, self._hand_over)
+                return
             if self._reads_head:
-                return  # the calls of all requests have been answered already
+                return
             self._owner.idle.pop(self, None)
+        elif self._function is not None:
+            if sum(map(len, self._body)) > _LARGE:
+                self._hand_over()
+            return
         elif self._reads_head:
             self._head += len(data)
             if self._timer is None:  # between two requests uvicorn's own time limit holds
@@ -93,7 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self.cycle.more_body:
             self._disarm()
         elif self._timer is None and not self.cycle.response_complete:
-            self._timer = self.loop.call_later(self._owner.limits.body_time, self._late)
+            self._expect_body()
 
     def on_headers_complete(self) -> None:
         """The head of a request has arrived. Whether its call is answered directly is known when its body has, too."""
@@ -119,10 +140,22 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _hand_over(self) -> None:
         """Let a task wait for the rest of a body."""
+        self._disarm()
         body, self._body, self._function = b"".join(self._body), [], None
         super().on_headers_complete()
         if body:
             super().on_body(body)
+        self._expect_body()
+
+    def _expect_body(self) -> None:
+        self._owner.unfinished[self] = None
+        self._timer = self.loop.call_later(self._owner.limits.body_time, self._late)
+
+    def shutdown(self) -> None:
+        """The server ends; a request that has begun to arrive gets its answer."""
+        if self._function is not None:
+            self._hand_over()
+        super().shutdown()
 
     def on_body(self, body: bytes) -> None:
         """Part of a body has arrived."""
@@ -136,6 +169,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._function is None or self._calls is None:
             super().on_message_complete()
             return
+        self._answered += 1
         function, body = self._function, b"".join(self._body)
         self._function, self._body = None, []
         client = self.client[0] if self.client else "-"
@@ -165,6 +199,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._owner.unfinished.pop(self, None)
 
     def pause_writing(self) -> None:
         """The client does not take its response as fast as it is sent."""
@@ -201,6 +236,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def abort_soon(self) -> None:
         """Close the connection, after a moment for what is to be sent."""
         self.loop.call_later(1.0, self.abort)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a request that wants another protocol is answered as if it did not, and clients fill no log."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, as everything else, by a problem document."""

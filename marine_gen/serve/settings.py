@@ -22,7 +22,9 @@ class ServeLimits:
 
     Attributes:
         body: bytes of a request body.
-        depth: arrays and objects that a JSON body may nest, at most 128.
+        bodies: bytes of all larger request bodies that a process holds at a time; at least `body`.
+        depth: levels of arrays and objects that a JSON body may nest, at most 128.
+        arrays: arrays and objects in a JSON body, and brackets in its strings.
         batch: calls in one batch.
         timeout: seconds that a call may run, unless the client asks for less or, up to `longest`, for more.
         longest: seconds that a client may ask for.
@@ -39,7 +41,9 @@ class ServeLimits:
     """
 
     body: int = 8 << 20
+    bodies: int = 64 << 20
     depth: int = 64
+    arrays: int = 250_000
     batch: int = 1000
     timeout: float = 30.0
     longest: float = 300.0
@@ -67,6 +71,8 @@ class ServeLimits:
                 raise ConfigError(f"the limit `{name}` must be a number of at least {least}, got {value!r}")
         if self.depth > 128:
             raise ConfigError(f"the limit `depth` must be at most 128, got {self.depth}")
+        if self.body > self.bodies:
+            object.__setattr__(self, "bodies", self.body)
         if self.timeout > self.longest:
             object.__setattr__(self, "longest", self.timeout)
 

@@ -131,6 +131,16 @@ def test_more_connections_than_are_allowed(impatient: Served) -> None:
         still_serves(impatient)
 
 
+def test_bodies_that_do_not_come_keep_nobody_out(impatient: Served) -> None:
+    with ExitStack() as stack:
+        for _ in range(70):
+            sock = stack.enter_context(connect(impatient))
+            with suppress(ConnectionError):
+                sock.sendall(HEAD + b"Content-Length: 100\r\n\r\n[")
+        still_serves(impatient)
+        assert impatient.connections.open <= 51
+
+
 def test_as_many_idle_connections_as_descriptors_allow() -> None:
     """The server may have 256 descriptors, and gets more connections than that."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
