@@ -22,7 +22,7 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """What is sent for a call."""
+    """The request of a call."""
 
     path: str
     headers: Mapping[str, str]
@@ -100,7 +100,7 @@ class RemoteFunction:
     def request(
         self, args: Sequence[Any], timeout: float | None = None, parameters: CallParameters | None = None
     ) -> CallRequest:
-        """What is sent for a call with internal arguments."""
+        """The request of a call with internal arguments."""
         body = args[0] if self._octets_in else self.text(args).encode()
         return CallRequest(self._path, {**self._headers, **option_headers(timeout, parameters)}, body)
 

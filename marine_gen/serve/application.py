@@ -134,7 +134,7 @@ class Application:
                     logs.log_access(client[0], exchange.method, path, exchange.status, seconds, exchange.identifier)
 
     def next_identifier(self) -> str:
-        """What one more request is called in the log."""
+        """A new name for a request, for the log."""
         self._requests += 1
         return f"{self._worker}-{self._requests:x}"
 

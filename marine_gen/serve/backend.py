@@ -1,4 +1,4 @@
-"""Running calls for the event loop: on threads or inline, until nobody waits any more; swapped at a reload."""
+"""Calls of the event loop, on threads or inline; each is stopped when its client goes away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from marine_runtime import CallOptions, CallParameters, Interface
 from marine_runtime.pool import ServicePool
 
 PATIENCE = 0.05
-"""Seconds after which somebody looks whether the client of a call is still there."""
+"""Seconds after which a task begins to watch for the client of a call going away."""
 
 _AGAIN = 0.02
 INLINE_TIME = 1.0
@@ -32,7 +32,7 @@ Gone = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a client asked for.
+    """The options of a call.
 
     Attributes:
         timeout: seconds that the call may run, and may wait before.
@@ -44,7 +44,7 @@ class Options:
 
 
 class ClientGoneError(Exception):
-    """The client has closed its connection, so there is nobody to answer."""
+    """The client has closed its connection, so there is no one to answer."""
 
 
 class _Call:
@@ -149,7 +149,7 @@ class CallRunner:
         return future.result()
 
     def _wake(self) -> None:
-        """Wake everybody whose result has arrived."""
+        """Wake the calls whose results have arrived."""
         self._waking = False  # first: what arrives from now on may be seen below, or wakes the loop once more
         results = self._results
         while results:
@@ -158,7 +158,7 @@ class CallRunner:
                 arrived.set_result(None)
 
     def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look after calls that take long. Short ones cost no timer of their own."""
+        """Watch the calls that take long. Short ones need no timer of their own."""
         limit = loop.time() - PATIENCE
         for call in self._calls:
             if call.begun > limit:
@@ -229,12 +229,12 @@ class Backend:
 
     @property
     def name(self) -> str:
-        """What the service is called."""
+        """The name of the service."""
         return self._source.name if self._source else ""
 
     @property
     def ready(self) -> bool:
-        """Whether calls can be made."""
+        """True while calls can be made."""
         return self._runner is not None and not self._runner.pool.closed and not self._exhausted
 
     @property
@@ -243,12 +243,12 @@ class Backend:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a thread."""
+        """The number of calls that wait for a thread."""
         return self._runner.pool.waiting if self._runner else 0
 
     @property
     def replaced(self) -> int:
-        """How many copies were replaced since the last reload."""
+        """The number of copies that were replaced since the last reload."""
         return self._runner.pool.statistics.replaced if self._runner else 0
 
     def sticky(self, name: str) -> CallRunner:
@@ -274,7 +274,7 @@ class Backend:
         return result
 
     def runs_inline(self, function: Function) -> bool:
-        """Whether the next call of a function runs on the event loop."""
+        """True if the next call of a function runs on the event loop."""
         return self._inline is not None and self._choice.inline(function.key)
 
     def call_inline(self, function: Function, args: list[Any], options: Options) -> Any:

@@ -29,7 +29,7 @@ _AT_ONCE = 64
 
 
 _LARGE = 32 << 10
-"""Bytes of a body, or elements of a result, whose conversion would keep the event loop from everything else."""
+"""Bytes of a body, or elements of a result, whose conversion would block the event loop for too long."""
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ _OCTETS = OCTETS.encode("ascii")
 
 
 class Runner(Protocol):
-    """What runs calls: all copies of the service, or one instance."""
+    """Runs calls: all copies of the service, or one instance."""
 
     async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
         """See `Backend.call`."""
@@ -62,7 +62,7 @@ class Calls:
 
         Raises:
             ProblemError: the call was not made, or failed.
-            ClientGoneError, ConnectionError: there is nobody to answer.
+            ClientGoneError, ConnectionError: there is no one to answer.
         """
         headers = exchange.headers
         options, agreed = self._options.read(headers), _agreed(function, headers)
@@ -116,7 +116,7 @@ class Calls:
         return function.arguments(body, agreed.form, self._limits)
 
     async def _off_loop(self, size: int, convert: Callable[..., T], *given: Any) -> T:
-        """What `convert` makes of something of some size: on a thread of its own, when that may take long."""
+        """The result of `convert`, which runs on a thread of its own when its input is large."""
         if size < _LARGE:
             return convert(*given)
         return await asyncio.get_running_loop().run_in_executor(self._converter, partial(convert, *given))
@@ -146,7 +146,7 @@ class Calls:
         """The result of a call, counted and logged.
 
         Raises:
-            ProblemError: it failed. ClientGoneError: nobody waits for it any more.
+            ProblemError: it failed. ClientGoneError: its client has gone.
         """
         figures, started, code = self._figures, perf_counter(), OK
         figures.running += 1
@@ -169,7 +169,7 @@ class Calls:
         """Run many calls, and answer with an array of results and problems in their order.
 
         Raises:
-            ProblemError: the body is not a batch. ClientGoneError, ConnectionError: there is nobody to answer.
+            ProblemError: the body is not a batch. ClientGoneError, ConnectionError: there is no one to answer.
         """
         options = self._options.read(exchange.headers)
         form = body_form(exchange.header(b"content-type"))
@@ -223,7 +223,7 @@ class Calls:
 
 
 def _told(function: Function, error: BaseException) -> ProblemError:
-    """What a client is told of the failure of a call; the log of the server says more."""
+    """The problem that a client is told when a call fails; the log of the server says more."""
     problem = problem_of(error)
     if problem.kind.status >= 500:
         unexpected = problem.kind.code in ("internal", "host-function")

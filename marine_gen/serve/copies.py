@@ -23,7 +23,7 @@ _EVERY = 1.0
 
 @dataclass(slots=True)
 class Usage:
-    """What the modules of all copies of a process use.
+    """The resources that the modules of all copies of a process use.
 
     Attributes:
         memory: bytes by copy and module.

@@ -24,11 +24,11 @@ _LARGE = 64 << 10
 _SINGLE = frozenset({b"host", b"origin", b"authorization", b"content-length", b"content-type"})
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _OF_PAGES = (_NOSNIFF, (b"cache-control", b"no-store"), (b"cross-origin-resource-policy", b"same-origin"))
-"""What answers have that a page could ask for; it can't ask for others by POST."""
+"""Header fields of responses to GET, which pages of other origins could embed."""
 
 
 class Room:
-    """What is left of the memory for request bodies; bodies take it as they arrive.
+    """The memory that is left for request bodies, which take it as they arrive.
 
     Attributes:
         left: its bytes.
@@ -191,7 +191,7 @@ def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def identifier_of(headers: Mapping[bytes, bytes], own: str) -> str:
-    """What a request is called in the log: the name that its client gave it, if that is harmless, or our own."""
+    """The name of a request in the log: the one that its client gave it, if that is harmless, or our own."""
     given = headers.get(b"x-request-id")
     return own if given is None or not _IDENTIFIER.fullmatch(given) else given.decode("ascii")
 

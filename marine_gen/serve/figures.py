@@ -1,4 +1,4 @@
-"""What a server process counts, as plain data that processes of one server can send each other and add up."""
+"""Counters of a server process, as plain data that processes of one server can send each other and add up."""
 
 from __future__ import annotations
 

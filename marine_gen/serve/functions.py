@@ -115,7 +115,7 @@ def read_json(body: bytes, limits: ServeLimits) -> Any:
 
 
 def _depth(document: Any, limit: int) -> int:
-    """How many levels a document nests; at most one more than `limit` are looked at."""
+    """The number of levels that a document nests; at most one more than `limit` are looked at."""
     level, depth = [document], 0
     while level and depth <= limit:
         inner: list[Any] = []

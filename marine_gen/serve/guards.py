@@ -79,7 +79,7 @@ class RequestGuard:
 
 
 def _same(origin: str, host: str) -> bool:
-    """Whether an origin is the one that a request is addressed to. Behind a proxy the scheme may be another one."""
+    """True if an origin is the one that a request is addressed to. Behind a proxy the scheme may be another one."""
     scheme, separator, authority = origin.partition("://")
     if not separator or scheme not in ("http", "https"):
         return False

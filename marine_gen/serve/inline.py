@@ -30,7 +30,7 @@ class InlineChoice:
         self._never: set[str] = set()
 
     def inline(self, key: str) -> bool:
-        """Whether the next call of a function runs on the loop."""
+        """True if the next call of a function runs on the loop."""
         return key in self._inline
 
     def measured(self, key: str, seconds: float) -> None:
@@ -42,7 +42,7 @@ class InlineChoice:
             if streak >= ENOUGH:
                 self._inline.add(key)
         elif key in self._inline:
-            self._inline.discard(key)  # it has blocked everybody once; not again
+            self._inline.discard(key)  # it has blocked the loop once; not again
             self._never.add(key)
         else:
             self._streaks[key] = 0

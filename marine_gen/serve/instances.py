@@ -117,7 +117,7 @@ class Instances:
         task.add_done_callback(self._closing.discard)
 
     async def sweep(self) -> None:
-        """Delete, for ever, instances that have not been used for long."""
+        """Delete instances that have not been used for long, until it is cancelled."""
         while True:
             await asyncio.sleep(min(self._limits.instance_time / 4, 5.0))
             limit = monotonic() - self._limits.instance_time

@@ -43,7 +43,7 @@ class _Collector(Collector):
         for name, text in (
             ("calls_cancelled", "Calls whose client went away."),
             ("growths_refused", "Growths that the memory limit refused."),
-            ("copies_replaced", "Copies that were loaded anew after a failure."),
+            ("copies_replaced", "Copies that were loaded again after a failure."),
         ):
             yield CounterMetricFamily(f"marine_{name}", text, value=figures[name.removeprefix("calls_")])
         for name, text in (

@@ -22,7 +22,7 @@ class MediaType:
 
     @property
     def quality(self) -> float:
-        """How much it is liked, from 0 to 1."""
+        """The weight that the client gave it, from 0 to 1."""
         try:
             return min(max(float(self.parameters.get("q", "1")), 0.0), 1.0)
         except ValueError:
@@ -31,7 +31,7 @@ class MediaType:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the response is to be.
+    """The response that a client wants.
 
     Attributes:
         form: the form of JSON.
@@ -46,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the bodies of a call and of its response are.
+    """The forms of the body of a call and of its response.
 
     Attributes:
         form: the form of a JSON body; None for one of octets.
@@ -63,7 +63,7 @@ class Agreement:
 
 @lru_cache(256)
 def agree(content_type: bytes | None, accept: bytes, octets_out: bool) -> Agreement:
-    """What `Content-Type` and `Accept` agree on, for a function whose result may be sent as octets.
+    """The forms that `Content-Type` and `Accept` ask for, of a function whose result may be sent as octets.
 
     Raises:
         ProblemError: as `body_form` and `wanted`.
@@ -117,7 +117,7 @@ def body_form(content_type: str) -> JsonForm | None:
 
 
 def wanted(accept: str, form: JsonForm) -> Wanted:
-    """What a client accepts; without a word about the form of JSON it gets that of its own body, `form`.
+    """The response that a client wants; unless it says which form of JSON, that of its own body, `form`.
 
     Raises:
         ProblemError: nothing that it accepts can be made.

@@ -83,7 +83,7 @@ def _headers(settings: Settings) -> list[dict[str, Any]]:
         }
     ]
     if settings.call_parameters:
-        text = "What `get_call_parameters` gives to modules, as a JSON object"
+        text = "The call parameters that modules see, as a JSON object"
         headers.append(
             {"name": "X-Marine-Call-Parameters", "in": "header", "description": text, "schema": {"type": "string"}}
         )

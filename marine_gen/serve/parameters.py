@@ -1,4 +1,4 @@
-"""What header fields say about a call: its time, and call parameters where they are allowed."""
+"""Options of calls from header fields: the time limit, and call parameters where they are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests between the processes of one server, over Unix sockets in a directory that nobody else can enter.
+"""Requests between the processes of one server, over Unix sockets in a directory that only their user can enter.
 
 Processes share the port, so a request comes to any of them. One for an instance has to go where that instance is, and
 figures are those of all. A request travels as one frame each way: what is in its head as JSON, then the body.
@@ -18,7 +18,7 @@ from typing import Any
 from marine_gen.serve.exchange import Message, Receive, Scope, Send
 
 NAME = re.compile(r"[0-9a-f]{8}", re.ASCII)
-"""What processes are called."""
+"""The names of processes."""
 
 PEER = "marine_gen.peer"
 """The key in the scope of a request that came from another process, which has checked it."""

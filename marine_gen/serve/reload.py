@@ -41,7 +41,7 @@ def watched(target: Any, host_file: Path | None) -> list[Path]:
 
 
 def state(files: list[Path]) -> State:
-    """What tells a file from what it was before."""
+    """The time and size of each file, by which a change is noticed."""
     seen: State = {}
     for file in files:
         try:
@@ -66,7 +66,7 @@ async def watch(settings: Settings, backend: Backend, figures: Figures) -> None:
             continue
         await asyncio.sleep(EVERY / 5)
         if await look() != found:
-            continue  # somebody is still writing
+            continue  # it is still being written
         known = found
         try:
             await backend.load()

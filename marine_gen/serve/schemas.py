@@ -52,7 +52,9 @@ class Schemas:
             if place == len(distinct):
                 distinct.append((index, records))
             places.append(place)
-        chosen = identifiers([records[index].name for index, records in distinct], {"Problem", "Outcome", "Call"})
+        wanted = [records[index].name for index, records in distinct]
+        reserved = {"Problem", "Outcome", "Call", "Instance", *(f"{name}Input" for name in wanted)}
+        chosen = identifiers(wanted, reserved)
         for (module, index, _), place in zip(found, places, strict=True):
             self._names[module, index] = chosen[place]
         self._found = found
@@ -120,7 +122,7 @@ class Schemas:
 
 
 def _same(left: int, left_records: Records, right: int, right_records: Records) -> bool:
-    """Whether two records have the same name, structure and names of fields."""
+    """True if two records have the same name, structure and names of fields."""
     a, b = left_records[left], right_records[right]
     if a.name != b.name or [item.name for item in a.fields] != [item.name for item in b.fields]:
         return False

@@ -34,7 +34,7 @@ _SPARE = 64
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens.
+    """The address that a server listens on.
 
     Attributes:
         host: an address or name of this machine.
@@ -46,7 +46,7 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """True if only this machine can reach it."""
         if self.host in LOOPBACK:
             return True
         try:
@@ -59,13 +59,13 @@ def check_exposure(address: Address, settings: Settings, *, no_auth: bool) -> No
     """Refuse to serve other machines without a token, unless that was asked for.
 
     Raises:
-        ConfigError: nobody did.
+        ConfigError: it was not.
     """
     if address.loopback or settings.access.token is not None or no_auth:
         return
     raise ConfigError(
         f"other machines can reach `{address.host}`: give a token (--token-file, or MARINE_GEN_TOKEN), "
-        "or say --no-auth to let everybody call the service"
+        "or say --no-auth to let anyone call the service"
     )
 
 

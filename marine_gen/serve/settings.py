@@ -79,7 +79,7 @@ class ServeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call the server.
+    """Rules for the clients that may call the server.
 
     Attributes:
         token: what clients send as `Authorization: Bearer …`; None when no token is asked for.

@@ -28,7 +28,7 @@ from marine_runtime.pool import PoolClosedError, PoolError, PoolFullError, Worke
 MEDIA_TYPE = "application/problem+json"
 
 TYPE = "urn:marine-gen:problem:"
-"""What the `type` of a document begins with; the code is the rest."""
+"""The beginning of the `type` of a document; the code is the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +149,15 @@ class ProblemError(MarineError):
 
 
 def problem_of(error: BaseException) -> ProblemError:
-    """What a client is told of an exception of a call: never a traceback, nor the text of a stranger's exception."""
+    """The problem that stands for an exception: without a traceback, or the text of a host function's exception."""
     if isinstance(error, ProblemError):
         return error
     code = next((code for kind, code in _ORDER if isinstance(error, kind)), None)
-    stranger = error if code is None else _stranger(error)
-    if stranger is not None:
-        if isinstance(stranger, MarineError):
+    foreign = error if code is None else _foreign(error)
+    if foreign is not None:
+        if isinstance(foreign, MarineError):
             return ProblemError("internal", "the request failed; the log of the server says why")
-        name = type(stranger).__name__
+        name = type(foreign).__name__
         return ProblemError("host-function", f"a host function raised {name}; the log of the server says more")
     assert code is not None
     members: dict[str, Any] = {}
@@ -184,7 +184,7 @@ def problem_of(error: BaseException) -> ProblemError:
     return ProblemError(code, str(error), members)
 
 
-def _stranger(error: BaseException) -> BaseException | None:
+def _foreign(error: BaseException) -> BaseException | None:
     """The exception of a host function that `console.host_file` has turned into a failure of the call, if it is one."""
     while type(error) is CallError and isinstance(error.__cause__, Exception):
         if not isinstance(error.__cause__, MarineError):

@@ -1,4 +1,4 @@
-"""What the server is measured beside: a Starlette application that does nothing, under the same uvicorn.
+"""A Starlette application that does nothing, under the same uvicorn: the server is measured beside it.
 
 `python -m tests.serve.baseline PORT WORKERS`
 """

@@ -34,7 +34,7 @@ BARS = {
     "1 MiB, 1 worker": 0.7,
     "1 MiB, 2 workers": 0.7,
 }
-"""What the ratios of requests per second have to reach."""
+"""The ratios of requests per second that have to be reached."""
 
 ADDED = 0.15
 """Milliseconds of latency that a call may add to a plain endpoint's, at the median."""
@@ -42,7 +42,7 @@ ADDED = 0.15
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent: a request, as bytes, and how many at a time."""
+    """A request, as bytes, and the number of connections that send it."""
 
     request: bytes
     connections: int

@@ -1,4 +1,4 @@
-"""What belongs to the extras `serve` and `client` is imported by nothing else, and missing it is told."""
+"""Packages of the extras `serve` and `client`: imported by nothing else, and named when they are missing."""
 
 from __future__ import annotations
 

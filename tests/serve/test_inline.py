@@ -99,7 +99,7 @@ def test_requests_in_parts_and_in_a_row(inline: Served, direct: list[str]) -> No
 
 
 def raw_first(server: Served, data: bytes) -> bytes:
-    """What comes back first."""
+    """The first bytes that come back."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as sock:
         sock.sendall(data)
@@ -140,6 +140,6 @@ def test_short_functions_are_found_by_measurement() -> None:
         assert not server.application.backend._choice.inline("lab.nap")
 
 
-def test_inline_functions_that_do_not_exist_hurt_nobody() -> None:
+def test_inline_functions_that_do_not_exist_are_ignored() -> None:
     with served(guests("greeting"), inline=frozenset({"no.such"})) as server:
         assert httpx.post(f"{server.url}/greeting/greeting", json=["x"]).json() == "Hi, x"

@@ -1,4 +1,4 @@
-"""Who may call: hosts, origins, content types, tokens, addresses; and that nothing but the service can be reached."""
+"""Access: hosts, origins, content types, tokens, addresses; and nothing but the service can be reached."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_other_machines_need_a_token_or_consent() -> None:
 
 
 def raw(server: Served, data: bytes) -> bytes:
-    """What the server answers to bytes that no well-behaved client sends."""
+    """The answer to bytes that no well-behaved client sends."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as sock:
         sock.sendall(data)

@@ -107,7 +107,7 @@ class DeadlineClock:
 
 
 class TimeLimit(Protocol):
-    """Where the limit of the running call is kept for those that have to know it.
+    """The limit of the running call, for everything that has to know it.
 
     Attributes:
         timeout: seconds that the call may take; None without a limit.
