@@ -178,7 +178,10 @@ def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
         "properties": {"instances": {"type": "array", "items": instance}},
         "required": ["instances"],
     }
-    identifier = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
+    identifier, *names = (
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in ("id", "module", "function")
+    )
     batch_codes = ("json", "not-acceptable", "body-size", "media-type", "busy")
     return {
         "/batch": {
@@ -201,8 +204,22 @@ def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
             "get": _own("list_instances", "The copies with a state of their own", many),
         },
         "/instances/{id}": {
-            "get": {**_own("get_instance", "One such copy", instance, "not-found"), "parameters": identifier},
-            "delete": {**_own("delete_instance", "Free it", anything, "not-found"), "parameters": identifier},
+            "get": {**_own("get_instance", "One such copy", instance, "not-found"), "parameters": [identifier]},
+            "delete": {**_own("delete_instance", "Free it", anything, "not-found"), "parameters": [identifier]},
+        },
+        "/instances/{id}/{module}/{function}": {
+            "post": {
+                **_own(
+                    "call_instance",
+                    "Call a function of such a copy, as without it",
+                    {},
+                    "not-found",
+                    *_CALL,
+                    media=form.media_type,
+                ),
+                "parameters": [identifier, *names, *_headers(settings)],
+                "requestBody": {"required": False, "content": {form.media_type: {"schema": {}}}},
+            }
         },
         "/interface": {"get": _own("interface", "Modules, functions and records", anything)},
         "/figures": {"get": _own("figures", "What the server counts", anything)},

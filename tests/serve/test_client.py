@@ -173,6 +173,7 @@ print("fine")
 """
 
 
+@pytest.mark.slow
 def test_a_typed_package_connects(tmp_path: Path) -> None:
     modules = guests("greeting", "greeting_record")
     config = tmp_path / "swamp.toml"

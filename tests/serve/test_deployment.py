@@ -46,6 +46,7 @@ def arguments(line: str) -> list[str]:
     return [item for item in re.findall(r"--log-format json|--workers \d", line) for item in item.split()]
 
 
+@pytest.mark.slow
 def test_the_unit_is_one_and_its_command_runs(portable: Path, tmp_path: Path) -> None:
     program = tool("systemd-analyze")
     text = (FOLDER / "marine-greeting.service").read_text("utf-8")
@@ -61,6 +62,7 @@ def test_the_unit_is_one_and_its_command_runs(portable: Path, tmp_path: Path) ->
         assert client.post("/greeting/greeting", json=["x"], headers=headers).json() == "Hi, x"
 
 
+@pytest.mark.slow
 def test_the_image_starts_what_the_tests_start() -> None:
     text = (FOLDER / "Dockerfile").read_text("utf-8")
     help_text = subprocess.run(
@@ -96,6 +98,7 @@ def prometheus(config: Path, folder: Path) -> Iterator[str]:
         process.wait(30)
 
 
+@pytest.mark.slow
 def test_prometheus_scrapes_a_server(portable: Path, tmp_path: Path) -> None:
     check = tool("promtool")
     token = portable / "token"

@@ -70,6 +70,7 @@ def test_running_calls_end_and_new_ones_are_refused(laboratory: tuple[Path, Path
         assert server.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_calls_that_do_not_end_are_broken_off(laboratory: tuple[Path, Path]) -> None:
     module, host = laboratory
     environment = {"PYTHONPATH": os.getcwd()}
@@ -91,6 +92,7 @@ def test_calls_that_do_not_end_are_broken_off(laboratory: tuple[Path, Path]) -> 
         assert answers[0].json()["code"] == "closing"
 
 
+@pytest.mark.slow
 def test_workers_share_instances_and_figures(laboratory: tuple[Path, Path]) -> None:
     module, host = laboratory
     environment = {"PYTHONPATH": os.getcwd()}
@@ -109,6 +111,7 @@ def test_workers_share_instances_and_figures(laboratory: tuple[Path, Path]) -> N
             assert httpx.get(f"{server.url}/instances/{identifier}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced() -> None:
     with serving(GREETING, "--workers", "2") as server:
         patiently(lambda: fresh(server.url, "/figures")["processes"] == 2)
@@ -153,6 +156,7 @@ def test_wrong_usage_is_told() -> None:
     assert "nothing.wasm" in missing.stderr
 
 
+@pytest.mark.slow
 def test_a_token_opens_it_to_other_machines(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("0123456789abcdef-token\n")

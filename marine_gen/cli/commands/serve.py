@@ -75,7 +75,7 @@ def command(
     memory_limit: float | None,
     host_file: Path | None,
 ) -> None:
-    """Serve a service over HTTP: calls as JSON, a page to look at, OpenAPI, metrics.
+    """Serve a service over HTTP: calls as JSON, a page to try them, OpenAPI, metrics.
 
     TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. A call is
     `POST /MODULE/FUNCTION`; `--timeout` is 30 seconds by default. SIGTERM lets running calls end.
