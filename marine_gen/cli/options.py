@@ -20,6 +20,40 @@ FILE = click.Path(path_type=Path)
 """Any path. Whether it can be read is found when it is read: a missing file is a failure, not wrong usage."""
 
 
+class PassingCommand(click.Command):
+    """A command that keeps the arguments behind `--` apart, for the program that it runs."""
+
+    passed = "ARGS"
+    """Their name on the help page."""
+
+    receiver = "the program"
+    """The program that they go to, in messages."""
+
+    _KEY = "marine_gen.passed"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments of the other program away."""
+        if "--" in args:
+            position = args.index("--")
+            ctx.meta[self._KEY] = args[position + 1 :]
+            args = args[:position]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            message = f"{error.message} Options of {self.receiver} stand behind `--`."
+            raise click.NoSuchOption(error.option_name, message, error.possibilities, error.ctx) from None
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show that there may be arguments of the other program."""
+        return [*super().collect_usage_pieces(ctx), f"[-- {self.passed}...]"]
+
+    @classmethod
+    def passed_arguments(cls, ctx: click.Context) -> Sequence[str]:
+        """The arguments behind `--`."""
+        found: Sequence[str] = ctx.meta.get(cls._KEY, ())
+        return found
+
+
 class EngineType(TextType):
     """The name of an engine; the engines there are get asked for only when the name is looked at."""
 

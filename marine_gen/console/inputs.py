@@ -191,6 +191,35 @@ def write_file(path: Path, data: bytes) -> None:
         raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a folder that `make_folder` could not make, before work whose results are to go there.
+
+    Raises:
+        LoadError: a file is in the way, or the rights are missing.
+    """
+    from marine_runtime import LoadError
+
+    there = next(folder for folder in (path, *path.absolute().parents) if os.path.exists(folder))
+    if not there.is_dir():
+        raise LoadError(f"the folder `{path}` can't be made, as `{there}` is a file")
+    if there != path and not os.access(there, os.W_OK | os.X_OK):
+        raise LoadError(f"the folder `{path}` can't be made, as nothing can be written to `{there}`")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        LoadError: it can't be made.
+    """
+    from marine_runtime import LoadError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
+
+
 def choose_function(service: Service, wanted: str) -> tuple[str, str]:
     """`MODULE.FUNCTION` as module and function; both may contain dots, so the last one behind a known module counts.
 

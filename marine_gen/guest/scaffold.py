@@ -19,10 +19,19 @@ def new_guest(name: str) -> Mapping[str, str]:
     Raises:
         ArgumentError: `name` can't be the name of a module and of its files.
     """
-    if not _NAME.fullmatch(name) or len(name) > 64:
-        raise ArgumentError(f"{quoted(name)} can't name a module: write a letter, then letters, digits, `_` or `-`")
+    check_name(name)
     context = {"name": name, "header": f"{identifier(name)}_glue.h"}
     return {
         f"{name}.idl": render("marine_gen.guest", "new.idl.j2", context),
         f"{name}.c": render("marine_gen.guest", "new.c.j2", context),
     }
+
+
+def check_name(name: str) -> None:
+    """Refuse what can't be the name of a module and of its files.
+
+    Raises:
+        ArgumentError: `name` has other characters, or too many.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 64:
+        raise ArgumentError(f"{quoted(name)} can't name a module: write a letter, then letters, digits, `_` or `-`")

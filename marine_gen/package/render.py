@@ -27,8 +27,8 @@ RESERVED_FILES = frozenset({"client", "manifest", "pool"})
 _RESERVED = frozenset((*dir(builtins), "annotations", "load", "open_pool", "pool"))
 """Names that no class gets: what Python means by them, and what users find in every package."""
 
-_IMPORTS = ("Declared", "DeclaredModule", "ModuleHandle", "Modules", "Service", "load", "loader", "require_format")
-"""The names of `marine_runtime.support` that the package imports."""
+_IMPORTS = ("Declared", "Modules", "Service", "load", "loader", "require_format")
+"""The names of `marine_runtime.support` that every package imports."""
 
 _MAX_PLACES = 4
 _MAX_NAME = 60  # a service without a name of its own has that of all its modules, joined
@@ -93,7 +93,7 @@ class _Package:
             "doc": docstring,
             "public": sorted(public),
             "format": FORMAT,
-            "imports": [name for name in _IMPORTS if self._plans or name not in ("DeclaredModule", "ModuleHandle")],
+            "imports": self._imports(),
             "service": self._service,
             "modules": self._modules,
             "pool": self._pool,
@@ -116,6 +116,10 @@ class _Package:
         ]
         return Package(*filled)
 
+    def _imports(self) -> list[str]:
+        of_modules = ("DeclaredModule", "ModuleHandle") if self._plans else ()
+        return sorted((*_IMPORTS, *of_modules, *(("RecordBase",) if self._records else ())))
+
     def _record(self, record: SharedRecord, spelled: str) -> dict[str, object]:
         fields = record.type.fields
         attributes = identifiers([item.name for item in fields])
@@ -125,6 +129,7 @@ class _Package:
         return {
             "name": spelled,
             "doc": docstring(f"Record `{record.type.name}` of {_listed([module for module, _ in record.places])}."),
+            "slots": python_tuple([python_string(attribute) for attribute in attributes]),
             "names": python_tuple([python_string(item.name) for item in fields]),
             "fields": list(zip(attributes, types, strict=True)),
         }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from marine_gen.codegen.definitions import Definitions
-from marine_gen.codegen.literals import docstring, python_string
+from marine_gen.codegen.literals import docstring, python_string, python_tuple
 from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.codegen.writer import MARK, PYTHON, Writer
@@ -211,6 +211,7 @@ class _Module:
             bound["ImportAdapter"] = needs.support("ImportAdapter")
         if self._classes:
             bound["dataclass"] = needs.standard("dataclass")
+            bound["RecordBase"] = needs.support("RecordBase")
         if self._fused.exists:
             bound["Any"] = needs.standard("Any")
         imports = self._import_functions()
@@ -262,6 +263,7 @@ class _Module:
                     "name": name,
                     "index": index,
                     "doc": docstring(f"Record `{record.name}` of module `{self._module.name}`."),
+                    "slots": python_tuple([python_string(attribute) for attribute in attributes]),
                     "fields": list(zip(attributes, spelled, strict=True)),
                 }
             )

@@ -28,6 +28,7 @@ from marine_runtime.adapters.staging import BatchCode
 from marine_runtime.calls.sites import Sites
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Prim, Record
+from marine_runtime.values.instances import RecordBase
 from marine_runtime.values.scalars import to_f32
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ __all__ = [
     "Modules",
     "Prim",
     "Record",
+    "RecordBase",
     "Service",
     "ServicePool",
     "Sites",

@@ -80,8 +80,8 @@ def test_bash_completes_options_and_their_values(complete: Callable[..., list[st
 @pytest.mark.parametrize(
     ("shell", "words", "last", "offered"),
     [
-        ("zsh", "marine-gen gu", "1", "plain\nguest\nMake modules from C.\n"),
-        ("fish", "marine-gen gu", "gu", "plain,guest\tMake modules from C.\n"),
+        ("zsh", "marine-gen gu", "1", "plain\nguest\nMake modules from C and Rust.\n"),
+        ("fish", "marine-gen gu", "gu", "plain,guest\tMake modules from C and Rust.\n"),
         ("zsh", "marine-gen run --engine fu", "3", "plain\nfused\n_\n"),
         ("fish", "marine-gen run --engine fu", "fu", "plain,fused\n"),
     ],

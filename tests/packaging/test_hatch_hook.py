@@ -133,6 +133,7 @@ def test_the_wheel_runs_where_the_compiler_is_not(
     assert (code, output.count("error:"), "[arg-type]" in output) == (1, 1, True), output
 
 
+@pytest.mark.slow
 def test_native_wheels_are_for_one_platform(builder: Environment, project: Path) -> None:
     (project / "pyproject.toml").write_text(PROJECT + "native = true\n")
     wheel = built(builder, project)

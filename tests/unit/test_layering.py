@@ -23,7 +23,21 @@ ORDER = (
 """Stages, earliest first; each may import itself and those before it."""
 
 ROOMS = (
-    *("errors", "types", "names", "messages", "abi", "config", "values", "wasm", "calls", "wasi", "adapters", "host"),
+    *(
+        "errors",
+        "types",
+        "names",
+        "messages",
+        "native",
+        "abi",
+        "config",
+        "values",
+        "wasm",
+        "calls",
+        "wasi",
+        "adapters",
+        "host",
+    ),
     *("tracing", "linking", "service", "artifact", "pool", "support", "packages"),
 )
 """Rooms of the runtime, from the ground up; each may import itself and those before it."""

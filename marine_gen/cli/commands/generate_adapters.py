@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -63,7 +62,9 @@ def command(file: Path, output: Path | None, described: Path | None, sdk_version
         return
     if sdk_version is None:
         sdk_version = str(_under(file, lambda: find_sdk_version(wasm)) or SDK_VERSION)
-    embedded = _under(file, lambda: _embed(file.stem, wasm, interfaces, sdk_version))
+    from marine_gen.artifact import embed_adapters
+
+    embedded = _under(file, lambda: embed_adapters(file.stem, wasm, interfaces, sdk_version))
     write_file(output or file, embedded)
     imports = len(interfaces.imports) // 2
     functions = len(interfaces.implementations) - imports
@@ -76,29 +77,6 @@ def _description(wasm: bytes, described: Path | None) -> Description:
     from marine_gen.idl import parse_description
 
     return read_description(wasm) if described is None else parse_description(read_text(described), str(described))
-
-
-def _embed(name: str, wasm: bytes, interfaces: Interfaces, sdk_version: str) -> bytes:
-    """The module with its adapters, which have been checked against it.
-
-    Raises:
-        DiagnosticError: `wasm` is not a module, or the adapters do not fit it.
-    """
-    from marine_gen.artifact import compile_module
-    from marine_gen.binary import embed
-    from marine_gen.diagnostics import DiagnosticError
-    from marine_gen.reflect.exports import check_exports
-    from marine_gen.wasm import embed_sdk_version, read_signatures
-
-    if findings := check_exports(interfaces, read_signatures(wasm)):
-        raise DiagnosticError(findings)
-    embedded = embed_sdk_version(embed(wasm, interfaces), sdk_version)
-    try:
-        compile_module(name, embedded)
-    except DiagnosticError as error:
-        # Places would be in a section that is written nowhere.
-        raise DiagnosticError([replace(item, source="", span=None) for item in error.diagnostics]) from None
-    return embedded
 
 
 def _under(source: Path, make: Callable[[], _T]) -> _T:

@@ -1,4 +1,7 @@
-"""`marine-gen guest`: modules from C. `new` starts one, `build` compiles it, `header` writes the glue to look at."""
+"""`marine-gen guest`: modules from C and from Rust.
+
+`new` starts one, `build` compiles C, `header` writes the glue for C. `build-rust` is in `guest_rust`.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, examples
-from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.cli.commands.guest_rust import build_rust
+from marine_gen.cli.options import FILE, PassingCommand, examples
+from marine_gen.console.inputs import make_folder, read_bytes, read_text, write_file
 from marine_gen.console.report import clean, wants_colour
 
 if TYPE_CHECKING:
     from marine_gen.generate import Description
-
-_FLAGS = "marine_gen.guest.flags"
 
 _FOLDER = click.option(
     "-o",
@@ -28,34 +30,29 @@ _FOLDER = click.option(
 )
 
 
-class _FlagsBehindDashes(click.Command):
-    """A command that keeps what stands behind `--` apart, for the compiler."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take the options of the compiler away."""
-        if "--" in args:
-            position = args.index("--")
-            ctx.meta[_FLAGS] = args[position + 1 :]
-            args = args[:position]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Show that there may be options of the compiler."""
-        return [*super().collect_usage_pieces(ctx), "[-- CFLAGS...]"]
+class _CompilerCommand(PassingCommand):
+    passed = "CFLAGS"
+    receiver = "the compiler"
 
 
 @click.group(
     "guest",
-    short_help="Make modules from C.",
-    epilog=examples("marine-gen guest new greeter", "marine-gen guest build greeter.c"),
+    short_help="Make modules from C and Rust.",
+    epilog=examples(
+        *("marine-gen guest new greeter", "marine-gen guest build greeter.c"),
+        *("marine-gen guest new --rust greeter", "marine-gen guest build-rust greeter"),
+    ),
 )
 def command() -> None:
-    """Make Wasm modules from plain C functions and a description of their interface."""
+    """Make Wasm modules: from C functions and a description of their interface, or from crates of the Marine SDK."""
+
+
+command.add_command(build_rust)
 
 
 @command.command(
     "build",
-    cls=_FlagsBehindDashes,
+    cls=_CompilerCommand,
     short_help="Compile C sources to a module.",
     epilog=examples(
         "marine-gen guest build greeter.c",
@@ -96,7 +93,7 @@ def build(
             chosen.stem,
             generator=GENERATOR,
             compiler=cc,
-            options=ctx.meta.get(_FLAGS, ()),
+            options=_CompilerCommand.passed_arguments(ctx),
             colour=wants_colour(sys.stderr),
         )
     except CompilerError as error:
@@ -128,37 +125,37 @@ def header(interface: Path, output: Path) -> None:
         glue = write_glue(_description(interface), interface.stem, generator=GENERATOR)
     except DiagnosticError as error:
         raise error.with_source(str(interface)) from None
-    _make_folder(output)
+    make_folder(output)
     for name, content in glue_files(glue).items():
         write_file(output / name, content)
         click.echo(f"wrote {clean(str(output / name))}")
 
 
-@command.command("new", short_help="Start a module.", epilog=examples("marine-gen guest new greeter"))
+@command.command(
+    "new",
+    short_help="Start a module.",
+    epilog=examples("marine-gen guest new greeter", "marine-gen guest new --rust greeter"),
+)
 @click.argument("name", metavar="NAME")
+@click.option("--rust", is_flag=True, help="Write a crate in the folder NAME, with a configuration and tests.")
 @_FOLDER
-def new(name: str, output: Path) -> None:
-    """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten."""
+def new(name: str, rust: bool, output: Path) -> None:
+    """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten.
+
+    With --rust, write a folder NAME with a crate of the Marine SDK instead.
+    """
     from marine_gen.guest import new_guest
+    from marine_gen.guest.rust import new_rust_guest
     from marine_runtime import LoadError
 
-    files = new_guest(name)
+    files = new_rust_guest(name) if rust else new_guest(name)
     for file in files:
         if (output / file).exists():
             raise LoadError(f"`{output / file}` is there already, and is not overwritten")
-    _make_folder(output)
     for file, text in files.items():
+        make_folder((output / file).parent)
         write_file(output / file, text.encode())
         click.echo(f"wrote {clean(str(output / file))}")
-
-
-def _make_folder(path: Path) -> None:
-    from marine_runtime import LoadError
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
 
 
 def _description(path: Path) -> Description:

@@ -11,7 +11,7 @@ from typing import Any
 
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
 
-FORMAT = 2
+FORMAT = 3
 """Version of built directories: of the manifest, of plans, and of what generated Python imports and defines.
 
 Any change of these raises it. A directory of another format is refused, and built again in the cache.

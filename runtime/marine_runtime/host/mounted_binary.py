@@ -3,26 +3,24 @@
 The program gets the strings of the module as its arguments, without a shell and with nothing to read; the module gets
 its exit code and everything that it wrote. While it runs, the service waits. Both outputs are read at the same time, so
 a program never waits for the other pipe to be emptied. A program that must be stopped goes with its process group.
+Whatever the host does with signals, descriptors, threads and children, the result is right or an error.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
-import subprocess
-import threading
-import time
-from contextlib import suppress
-from typing import IO, NamedTuple
+from time import monotonic
+from typing import NamedTuple, assert_never
 
 from marine_runtime.config.model import MountedBinary
 from marine_runtime.host.function import HostFunction
+from marine_runtime.host.program import Captured, Ended, Event, Program, Reaped, Refused, Unreadable
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 
 KILLED = 100000
-"""Ended by a signal. Also the code of a program that was stopped at its time or output limit; `error` says so."""
+"""Ended by a signal. Also the code of a program that was stopped, and of one whose end is unknown; `error` says so."""
 NOT_STARTED = 100001
 """Could not be started; `error` has the system's text."""
 # The reference has 100002 to 100004 for arguments that are not one array of strings. Here such an import does not link,
@@ -38,9 +36,11 @@ RESULT = RecordType(
     ),
 )
 
-_POSIX = os.name == "posix"
-_CHUNK = 1 << 16
 _GRACE = 1.0  # seconds for the pipes to run dry after a kill; a process that left the group may keep them open
+_UNKNOWN = (
+    "the exit code of the program is unknown: this process ignores SIGCHLD, or waits for all of its children; "
+    "let it wait for those alone that it started"
+)
 
 _log = logging.getLogger("marine_runtime")
 
@@ -70,105 +70,82 @@ def run(name: str, binary: MountedBinary, args: list[str]) -> Outcome:
     """Run a program to its end, or to one of its limits."""
     # With a separator in it, a path is not looked for in PATH.
     path = binary.path if os.path.dirname(binary.path) else os.path.join(os.curdir, binary.path)
-    try:
-        process = subprocess.Popen(  # noqa: S603 - running what the configuration names is the purpose
-            [path, *(arg.encode() if _POSIX else arg for arg in args)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=None if binary.env is None else dict(binary.env),
-            start_new_session=_POSIX,
-        )
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in an argument
-        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        _log.error("mounted binary %s: %r can't be started with arguments %r: %s", name, path, args, text)
-        return Outcome(NOT_STARTED, text, b"", b"")
-    return _Run(process, binary).finish()
+    command = [path, *(arg.encode() if os.name == "posix" else arg for arg in args)]
+    outcome = _Run(Program(command, binary.env, binary.output_limit), binary).finish()
+    if outcome.ret_code == NOT_STARTED:
+        _log.error("mounted binary %s: %r can't be started with arguments %r: %s", name, path, args, outcome.error)
+    return outcome
 
 
 class _Run:
-    """One running program, its two outputs and its limits."""
+    """What is known of one running program."""
 
-    def __init__(self, process: subprocess.Popen[bytes], binary: MountedBinary) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._process = process
+    def __init__(self, program: Program, binary: MountedBinary) -> None:
+        self._program = program
         self._binary = binary
-        self._deadline = None if binary.timeout is None else time.monotonic() + binary.timeout
-        self._change = threading.Condition()
-        self._open = 2
-        self._left = binary.output_limit
-        self._overflow = False
-        self._outputs: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self._readers = [
-            threading.Thread(target=self._read, args=item, daemon=True)
-            for item in zip((process.stdout, process.stderr), self._outputs, strict=True)
-        ]
+        self._outputs = (bytearray(), bytearray())
+        self._open = {0, 1}
+        self._ended: Ended | None = None
+        self._fault = ""
 
     def finish(self) -> Outcome:
-        """Wait for the end."""
+        """Run it to its end; whatever is raised meanwhile, as by a signal handler, it does not outlive the call."""
         try:
-            for reader in self._readers:
-                reader.start()
-            error = self._wait()
-        except BaseException:  # such as KeyboardInterrupt: the program does not outlive the call
-            self._kill()
-            raise
-        with self._change:
-            stdout, stderr = map(bytes, self._outputs)
-        if error:
-            return Outcome(KILLED, error, stdout, stderr)
-        code = self._process.returncode
+            self._program.start()
+            return self._finish()
+        finally:
+            self._program.leave(ended=self._ended is not None)
+
+    def __del__(self) -> None:
+        # A second exception of a signal handler may have kept `leave` from being called.
+        self._program.abandon()
+
+    def _finish(self) -> Outcome:
+        timeout = self._binary.timeout
+        deadline = None if timeout is None else monotonic() + timeout
+        while self._open or self._ended is None:
+            event = self._program.next(deadline)
+            if isinstance(event, Refused):
+                return Outcome(NOT_STARTED, event.reason, b"", b"")
+            if event is None:
+                return self._stop(f"the program did not end in {timeout:g} s", "it")
+            self._note(event)
+            if self._fault:
+                return self._stop(self._fault, "the program")
+        return self._outcome()
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case Captured(number, b""):
+                self._open.discard(number)
+            case Captured(number, data):
+                limit = self._binary.output_limit
+                left = len(data) if limit is None else limit - sum(map(len, self._outputs))
+                self._outputs[number].extend(data[:left])
+                if len(data) > left:
+                    self._fault = f"the output has more than {counted(limit or 0, 'byte')}"
+            case Unreadable(reason):
+                self._fault = f"the output of the program can't be read: {reason}"
+            case Ended():
+                self._ended = event
+            case Refused() | Reaped():
+                pass
+            case _:
+                assert_never(event)
+
+    def _stop(self, why: str, it: str) -> Outcome:
+        """End the program, and keep what it wrote before."""
+        problem = self._program.kill()
+        deadline = monotonic() + _GRACE
+        while (self._open or self._ended is None) and (event := self._program.next(deadline)):
+            self._note(event)
+        how = f"can't be stopped: {problem}" if problem else "was stopped"
+        return Outcome(KILLED, f"{why}; {it} {how}", *map(bytes, self._outputs))
+
+    def _outcome(self) -> Outcome:
+        assert self._ended is not None
+        code, stdout, stderr = self._ended.code, *map(bytes, self._outputs)
+        if code is None:
+            return Outcome(KILLED, _UNKNOWN, stdout, stderr)
         # Windows has unsigned exit codes of 32 bits.
         return Outcome(KILLED if code < 0 else (code + 2**31) % 2**32 - 2**31, "", stdout, stderr)
-
-    def _wait(self) -> str:
-        """Until the program has ended; why it was stopped, or nothing."""
-        with self._change:
-            self._change.wait_for(lambda: not self._open or self._overflow, self._remaining())
-            overflow, still_open = self._overflow, self._open
-        if overflow:
-            self._kill()
-            limit = counted(self._binary.output_limit or 0, "byte")
-            return f"the output has more than {limit}; the program was stopped"
-        try:
-            if still_open:
-                raise subprocess.TimeoutExpired(self._binary.path, 0)
-            self._process.wait(self._remaining())
-        except subprocess.TimeoutExpired:
-            self._kill()
-            return f"the program did not end in {self._binary.timeout:g} s; it was stopped"
-        return ""
-
-    def _remaining(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    def _kill(self) -> None:
-        if self._process.returncode is not None:
-            return  # its number may be another process's by now
-        with suppress(ProcessLookupError, PermissionError):
-            if _POSIX:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
-        self._process.wait()
-        end = time.monotonic() + _GRACE
-        for reader in self._readers:
-            if reader.ident is not None:
-                reader.join(max(0.0, end - time.monotonic()))
-
-    def _read(self, pipe: IO[bytes], output: bytearray) -> None:
-        """The thread of one pipe: keep what fits the limit, throw the rest away."""
-        with pipe:
-            while chunk := os.read(pipe.fileno(), _CHUNK):
-                with self._change:
-                    if self._left is not None:
-                        self._overflow = self._overflow or len(chunk) > self._left
-                        chunk = chunk[: self._left]
-                        self._left -= len(chunk)
-                    output += chunk
-                    if self._overflow:
-                        self._change.notify()
-        with self._change:
-            self._open -= 1
-            self._change.notify()

@@ -14,8 +14,7 @@ from __future__ import annotations
 import dataclasses
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
@@ -234,9 +233,12 @@ class Coercers:
                 raise self.too_deep()
             values: Sequence[Any] | None = None
             if id(type(value)) in ours or belongs(type(value)):
-                # Without an attribute that someone deleted, the general way says which.
-                with suppress(KeyError):
-                    values = attributes(value.__dict__)
+                try:
+                    values = attributes(value)
+                except AttributeError:
+                    pass  # one that someone deleted: the general way says which
+                except Exception as error:
+                    raise self.unreadable(expected, value, error) from error
             if values is None:
                 values = self.fields(value, members, expected)
             result: list[Any] = []
@@ -253,10 +255,10 @@ class Coercers:
         return coerce_record
 
 
-def _attributes(names: list[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
-    if len(names) < 2:  # `itemgetter` gives a bare value then
-        return lambda attributes: [attributes[name] for name in names]
-    return itemgetter(*names)
+def _attributes(names: list[str]) -> Callable[[Any], Sequence[Any]]:
+    if len(names) < 2:  # `attrgetter` returns a bare value then
+        return lambda instance: [getattr(instance, name) for name in names]
+    return attrgetter(*names)
 
 
 def _each(items: list[Any], element: Coercer, depth: int) -> list[Any]:

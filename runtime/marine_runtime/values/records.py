@@ -16,6 +16,7 @@ from marine_runtime.errors import ResultError
 from marine_runtime.messages import printable
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import IType, Records, describe
+from marine_runtime.values.instances import RecordBase, instance_maker
 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""
@@ -68,8 +69,8 @@ def make_record_classes(records: Records, module: str) -> dict[int, type]:
     """A frozen dataclass for every record of `module`, by type index.
 
     Attributes are named by `names.identifiers`; `__marine_record__` is the `RecordType` with the original names, in
-    the same order. Instances can be compared, replaced, copied and matched, but not pickled: their class can't be
-    imported. A pool sends tuples between processes instead.
+    the same order. Instances have slots and no `__dict__`. They can be compared, replaced, copied and matched, but not
+    pickled: their class can't be imported. A pool sends tuples between processes instead.
     """
     classes: dict[int, type] = {}
     for index, name in class_names(records).items():
@@ -81,9 +82,11 @@ def make_record_classes(records: Records, module: str) -> dict[int, type]:
             "__doc__": f"Record {printable(record.name)} of module {printable(module)}.",
             "__module__": __name__,
             "__marine_record__": record,
+            "__slots__": tuple(attributes),
         }
         fields = [(attribute, Any) for attribute in attributes]
-        classes[index] = dataclasses.make_dataclass(name, fields, namespace=namespace, frozen=True)
+        bases = (RecordBase,)
+        classes[index] = dataclasses.make_dataclass(name, fields, bases=bases, namespace=namespace, frozen=True)
     for index, cls in classes.items():
         fields_of = dataclasses.fields(cls)
         hints = {
@@ -157,31 +160,9 @@ class _Builder:
             self._open.add(index)
             parts = [self.of(field.type) for field in self._records[index].fields]
             self._open.remove(index)
-            done[index] = _instance_of(self._classes[index], parts)
+            done[index] = instance_maker(self._classes[index], parts)
         return done[index]
 
 
 def _list_of(convert: ToPublic) -> ToPublic:
     return lambda values: [convert(value) for value in values]
-
-
-def _instance_of(cls: type, parts: list[ToPublic | None]) -> ToPublic:
-    names = tuple(field.name for field in dataclasses.fields(cls))
-    nested = [(name, convert) for name, convert in zip(names, parts, strict=True) if convert is not None]
-    new = object.__new__
-
-    def flat(value: Any) -> Any:
-        # A frozen dataclass refuses plain assignment; going through `__dict__` is also several times faster.
-        instance: Any = new(cls)
-        instance.__dict__.update(zip(names, value, strict=False))  # the strict one takes half as long again
-        return instance
-
-    def deep(value: Any) -> Any:
-        instance: Any = new(cls)
-        attributes = instance.__dict__
-        attributes.update(zip(names, value, strict=False))
-        for name, convert in nested:
-            attributes[name] = convert(attributes[name])
-        return instance
-
-    return deep if nested else flat

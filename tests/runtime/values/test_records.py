@@ -197,9 +197,9 @@ def test_hostile_names_make_working_classes() -> None:
             assert public is not None
             instance = public(value)
             assert instance == classes[index](*value)
-            assert tuple(vars(instance).values()) == value
+            assert dataclasses.astuple(instance) == value
             assert coerce(instance, Record(index), records) == value
-            assert coerce(vars(instance), Record(index), records) == value
+            assert coerce(dataclasses.asdict(instance), Record(index), records) == value
 
 
 @pytest.mark.parametrize("ty", [Prim.U8, Prim.STRING, Prim.BYTE_ARRAY, Array(Array(Prim.STRING)), Record(99)])

@@ -20,6 +20,7 @@ from marine_runtime.names import identifier, identifiers
 from tests.support.echo import TAKE_LOG, Memory, echo_module
 from tests.support.engines import Modules, guests, normalised
 from tests.support.hostile_names import ENDLESS, NAMES, TAKEN, description
+from tests.support.packages import CACHE
 from tests.support.paths import ROOT
 
 RUFF = ("ruff", "check", "--isolated", "--no-cache", "--target-version", "py311", "--select", "E,F,W,I,B,UP,C4,PIE,PGH")
@@ -109,7 +110,7 @@ def test_generated_code_is_clean(tmp_path: Path, hostile: Modules) -> None:
     assert len(files) >= 20
     for suffix in ("py", "pyi"):
         run(*RUFF, suffix, cwd=tmp_path)
-        run("mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache"), suffix, cwd=tmp_path)
+        run("mypy", "--strict", "--config-file=", "--cache-dir", CACHE, suffix, cwd=tmp_path)
 
 
 def test_echoing_modules_have_no_log_of_their_own(hostile: Modules) -> None:

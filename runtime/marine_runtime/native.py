@@ -1,0 +1,36 @@
+"""Threads of the operating system, whatever a program put in the place of the standard library's.
+
+`gevent.monkey.patch_all()` makes `threading` start greenlets and its locks switch between them. What has to go on
+while a guest runs, or must not switch while one is on the stack, needs the real things.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import LockType
+from collections.abc import Callable
+from typing import Any
+
+
+def start_thread(target: Callable[..., object], *args: Any) -> None:
+    """Run `target` in a thread of the operating system that no program waits for at its end.
+
+    Raises:
+        RuntimeError: the system has no thread left, or the interpreter is about to end.
+    """
+    _original("_thread", "start_new_thread")(target, args)
+
+
+def new_lock() -> LockType:
+    """A lock between such threads."""
+    made: LockType = _original("_thread", "allocate_lock")()
+    return made
+
+
+def _original(module: str, name: str) -> Any:
+    """`module.name` as it was before gevent patched it."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None:
+        return monkey.get_original(module, name)
+    __import__(module)
+    return getattr(sys.modules[module], name)
