@@ -19,11 +19,11 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "program",
     [
-        f"import marine_gen; marine_gen.load({str(GUESTS_FOLDER / 'greeting.wasm')!r}).close()",
-        "import marine_runtime, marine_runtime.pool",
-        "from click.testing import CliRunner as R; import marine_gen.cli as m; R().invoke(m.cli, ['serve', '-h'])",
-        "import marine_gen.serve, marine_gen.wire.problems",
+        f"import marine_gen, marine_runtime.pool; marine_gen.load({str(GUESTS_FOLDER / 'greeting.wasm')!r}).close()",
+        "import marine_gen.serve, marine_gen.wire.problems, marine_gen.cli as m; "
+        "from click.testing import CliRunner as R; R().invoke(m.cli, ['serve', '-h'])",
     ],
+    ids=["core", "serve"],
 )
 def test_nobody_else_imports_them(program: str) -> None:
     done = python(f"{program}\nimport sys\nprint(sorted({set(PACKAGES)!r} & sys.modules.keys()))")

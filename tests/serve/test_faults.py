@@ -69,7 +69,7 @@ class Load:
         if text != str(number):
             self.wrong.append(f"{number}: {status} {text}")
 
-    async def _expect(self, client: Client, path: str, arguments: Any, *codes: str, timeout: float = 10) -> None:
+    async def _expect(self, client: Client, path: str, arguments: Any, *codes: str, timeout: float = 60) -> None:
         status, text = await client.post(path, arguments, timeout)
         if json.loads(text).get("code") not in codes:
             self.wrong.append(f"{path}: {status} {text}")
@@ -110,7 +110,7 @@ class Client:
         await writer.drain()
         return reader
 
-    async def post(self, path: str, arguments: Any, timeout: float = 10) -> tuple[int, str]:
+    async def post(self, path: str, arguments: Any, timeout: float = 60) -> tuple[int, str]:
         """Call: status and body of the response."""
         reader = await self.send(path, arguments, timeout)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
@@ -133,7 +133,7 @@ def resources(process: int | str = "self") -> tuple[int, int, int]:
 
 
 def test_each_request_is_answered_once_and_nothing_leaks() -> None:
-    limits = {"threads": 2, "timeout": 10, "queue": 64}
+    limits = {"threads": 2, "timeout": 60, "queue": 64}
     with served(lab(), limits=limits) as server:
         share = 0.05 if REQUESTS < 10_000 else 0.01
         asyncio.run(_warm(server.url))
