@@ -227,7 +227,8 @@ def _told(function: Function, error: BaseException) -> ProblemError:
     problem = problem_of(error)
     if problem.kind.status >= 500:
         unexpected = problem.kind.code in ("internal", "host-function")
-        logger.warning("call of %s failed: %s", function.key, error, exc_info=error if unexpected else None)
+        # The text, not the error: a handler that keeps records would keep the instance behind its traceback, too.
+        logger.warning("call of %s failed: %s", function.key, str(error), exc_info=error if unexpected else None)
     return problem
 
 
