@@ -229,9 +229,9 @@ def _write_module(
 
 
 def _write_package(directory: Path, name: str, compiled: Sequence[CompiledModule]) -> tuple[FileEntry, ...]:
-    """What makes the directory a typed Python package."""
+    """The files that make the directory a typed Python package."""
     package = generate_package(name, [module.plan for module in compiled], generator=GENERATOR)
-    contents = {"__init__.py": package.init, "pool.py": package.pool, "py.typed": ""}
+    contents = {"__init__.py": package.init, "pool.py": package.pool, "client.py": package.client, "py.typed": ""}
     return tuple(_write(directory, file, text.encode()) for file, text in contents.items())
 
 

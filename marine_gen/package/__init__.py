@@ -1,4 +1,4 @@
-"""A built directory as a Python package: `__init__.py` with its classes, and `pool.py`.
+"""A built directory as a Python package: `__init__.py` with its classes, `pool.py` and `client.py`.
 
 `records` finds the records that modules share, `render` names and writes everything. At run time the functions of a
 service are the entries of the generated glue; the classes only declare their types.

@@ -1,4 +1,4 @@
-"""Names and text of the two files. The output depends on the service's name and the plans of its modules alone.
+"""Names and text of the files. The output depends on the service's name and the plans of its modules alone.
 
 Names that come from Wasm files go through `marine_runtime.names`, in the same way as at run time, and are literals and
 docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
@@ -21,7 +21,7 @@ from marine_runtime.artifact import MODULE_MEMBERS, MODULES_MEMBERS
 from marine_runtime.names import identifier, identifiers
 from marine_runtime.types import FunctionType
 
-RESERVED_FILES = frozenset({"manifest", "pool"})
+RESERVED_FILES = frozenset({"client", "manifest", "pool"})
 """Stems of files of the package; those of modules are other ones."""
 
 _RESERVED = frozenset((*dir(builtins), "annotations", "load", "open_pool", "pool"))
@@ -41,10 +41,12 @@ class Package:
     Attributes:
         init: `__init__.py`, with all classes and `load`.
         pool: `pool.py`, which a program without a pool does not import.
+        client: `client.py`, for a service that is served elsewhere; it needs the extra `client`.
     """
 
     init: str
     pool: str
+    client: str
 
 
 def generate_package(name: str, plans: Sequence[ModulePlan], *, generator: str) -> Package:
@@ -65,6 +67,9 @@ class _Package:
         self._service = identifier(spelled if len(spelled) <= _MAX_NAME else "MarineService", _RESERVED)
         self._modules = identifier(f"{self._service}Modules", {*_RESERVED, self._service})
         self._pool = identifier(f"{self._service}Pool", {*_RESERVED, self._service, self._modules})
+        self._client = identifier(
+            f"{self._service}Client", {*_RESERVED, self._service, self._modules, self._pool, "RemoteService"}
+        )
         self._records = shared_records(plans)
         wanted = [item.type.name for item in self._records] + [_capitals(plan.name, "Module") for plan in plans]
         chosen = identifiers(wanted, {*_RESERVED, self._service, self._modules, self._pool})
@@ -92,6 +97,7 @@ class _Package:
             "service": self._service,
             "modules": self._modules,
             "pool": self._pool,
+            "client": self._client,
             "records": [
                 self._record(item, spelled) for item, spelled in zip(self._records, self._record_names, strict=True)
             ],
@@ -106,7 +112,7 @@ class _Package:
         context["aliases"] = self._aliases.items()
         filled = [
             render("marine_gen.package", template, context, {"literal": python_string})
-            for template in ("package.py.j2", "pool.py.j2")
+            for template in ("package.py.j2", "pool.py.j2", "client.py.j2")
         ]
         return Package(*filled)
 

@@ -80,7 +80,7 @@ def test_a_damaged_build_is_repeated(run: Run, tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert run("build", GREETING, "-o", output).exit_code == 0
     whole = {path.name: path.read_bytes() for path in output.iterdir()}
-    assert {"__init__.py", "pool.py", "py.typed", "manifest.json", "greeting_fused.py"} <= whole.keys()
+    assert {"__init__.py", "pool.py", "client.py", "py.typed", "manifest.json", "greeting_fused.py"} <= whole.keys()
     for name, content in whole.items():
         for damage in (content[:-1] if content else b"x", content.replace(b"greeting", b"greetinG", 1) + b" ", None):
             if damage is not None:

@@ -18,7 +18,7 @@ from tests.support.scripts import load_script
 DOCS = ROOT / "docs"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / name / "README.md" for name in ("grammar", "build", "examples/curl_service")),
+    *(ROOT / name / "README.md" for name in ("grammar", "build", "examples/curl_service", "examples/serve")),
     *sorted(DOCS.glob("*.md")),
 ]
 

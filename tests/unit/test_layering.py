@@ -18,7 +18,7 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 ORDER = (
     *("diagnostics", "codegen", "parsing", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir"),
     *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "package", "links", "guest", "artifact"),
-    *("hatch", "bench", "graph", "console", "inspect", "repl", "cli"),
+    *("hatch", "bench", "graph", "console", "inspect", "wire", "client", "serve", "repl", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""
 
@@ -62,6 +62,8 @@ THIRD_PARTY = {
     "console": {"click", "rich"},
     "inspect": {"click", "rich"},
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
+    "client": {"httpx"},
+    "serve": {"uvicorn", "prometheus_client", "opentelemetry"},
     "repl": {"click", "prompt_toolkit", "platformdirs"},
 }
 """What a stage may import beyond the standard library."""

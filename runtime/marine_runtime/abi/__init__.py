@@ -8,6 +8,7 @@ from marine_runtime.abi.host_api import HOST_NAMESPACES, RESERVED_PREFIX
 from marine_runtime.abi.layout import (
     CORE_CODES,
     CORE_TYPES,
+    FLOATS,
     INTEGER_RANGES,
     MAX_RECORD_DEPTH,
     Body,
@@ -37,6 +38,7 @@ __all__ = [
     "BY_EXPORT",
     "CORE_CODES",
     "CORE_TYPES",
+    "FLOATS",
     "FORMAT",
     "HOST_NAMESPACES",
     "INTEGER_RANGES",

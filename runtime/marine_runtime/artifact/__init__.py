@@ -21,7 +21,14 @@ from marine_runtime.artifact.manifest import (
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.errors import warn
 from marine_runtime.linking.context import LinkableModule
-from marine_runtime.service.handles import MODULE_MEMBERS, MODULES_MEMBERS
+from marine_runtime.service.handles import (
+    MODULE_MEMBERS,
+    MODULES_MEMBERS,
+    UNDECLARED,
+    Declared,
+    ModuleHandle,
+    Modules,
+)
 from marine_runtime.service.options import check_options
 
 __all__ = [
@@ -34,12 +41,16 @@ __all__ = [
     "MANIFEST",
     "MODULES_MEMBERS",
     "MODULE_MEMBERS",
+    "UNDECLARED",
     "BuiltModule",
+    "Declared",
     "Engine",
     "FileEntry",
     "LinkableModule",
     "Manifest",
     "ModuleEntry",
+    "ModuleHandle",
+    "Modules",
     "cache_directory",
     "check_options",
     "compiled_python",

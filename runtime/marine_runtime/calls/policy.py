@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -53,8 +53,9 @@ class Operations:
 
         return call
 
-    @contextmanager
-    def around(self, module: str, function: str, options: CallOptions = _NONE, *, calls: int = 1) -> Iterator[None]:
+    def around(
+        self, module: str, function: str, options: CallOptions = _NONE, *, calls: int = 1
+    ) -> AbstractContextManager[None]:
         """Limit and count what is done inside, as `calls` calls of a function; `options` override the service's own.
 
         Raises:
@@ -66,36 +67,40 @@ class Operations:
         fuel = self._fuel if fuel is None else self._override(fuel)
         if timeout is not None or fuel is not None:
             self._guard.require_idle()  # deadline and fuel belong to a call that is running, and to its thread
+        limited = self._limited(timeout, fuel)
+        return self._counted(limited, (module, function), calls) if self._collect else limited
+
+    @contextmanager
+    def _counted(self, limited: AbstractContextManager[None], key: tuple[str, str], calls: int) -> Iterator[None]:
+        """Count what is done inside `limited`, as `calls` calls of a function."""
         used = self._store.fuel_used
         start = perf_counter()
         failed = 0
         try:
-            with self._limited(timeout, fuel):
+            with limited:
                 yield
         except BaseException:
             failed = 1
             raise
         finally:
-            if self._collect:
-                counted = self.functions.setdefault((module, function), FunctionStatistics())
-                counted.calls += calls
-                counted.failures += failed
-                counted.seconds += perf_counter() - start
-                counted.fuel += self._store.fuel_used - used
+            counted = self.functions.setdefault(key, FunctionStatistics())
+            counted.calls += calls
+            counted.failures += failed
+            counted.seconds += perf_counter() - start
+            counted.fuel += self._store.fuel_used - used
 
-    @contextmanager
-    def loading(self, timeout: float | None = None) -> Iterator[None]:
+    def loading(self, timeout: float | None = None) -> AbstractContextManager[None]:
         """Limit what modules do while they are loaded; `timeout` overrides the service's own."""
-        with self._limited(self._timeout if timeout is None else check_timeout(timeout), self._fuel):
-            yield
+        return self._limited(self._timeout if timeout is None else check_timeout(timeout), self._fuel)
+
+    def _limited(self, timeout: float | None, fuel: int | None) -> AbstractContextManager[None]:
+        """Limits on what is done inside. A time limit alone, which is what most calls have, costs little."""
+        watched = nullcontext() if timeout is None else self._store.watching(timeout)
+        return watched if fuel is None else self._fuelled(watched, fuel)
 
     @contextmanager
-    def _limited(self, timeout: float | None, fuel: int | None) -> Iterator[None]:
-        with ExitStack() as stack:
-            if fuel is not None:
-                stack.enter_context(self._store.fuelled(fuel))
-            if timeout is not None:
-                stack.enter_context(self._store.watching(timeout))
+    def _fuelled(self, watched: AbstractContextManager[None], fuel: int) -> Iterator[None]:
+        with self._store.fuelled(fuel), watched:
             yield
 
     def _override(self, fuel: int) -> int:

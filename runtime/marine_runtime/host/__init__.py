@@ -4,6 +4,7 @@ What is listed here is the interface for the compiler; files of the runtime impo
 """
 
 from marine_runtime.host.built_in import BUILT_IN
+from marine_runtime.host.call_parameters import checked as checked_parameters
 from marine_runtime.host.host_check import check_programs
 from marine_runtime.host.python_module import check_python_modules, in_order
 from marine_runtime.host.resolve import host_functions
@@ -14,6 +15,7 @@ __all__ = [
     "WASI_NAMESPACES",
     "check_programs",
     "check_python_modules",
+    "checked_parameters",
     "host_functions",
     "in_order",
 ]

@@ -14,16 +14,19 @@ program without a pool imports nothing of this.
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.asynchronous import AsyncServicePool
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
+from marine_runtime.pool.marshal import FunctionMarshaller, ServiceMarshaller
 from marine_runtime.pool.pool import ServicePool
 from marine_runtime.pool.worker import PoolStatistics
 
 __all__ = [
     "AsyncServicePool",
     "CallTimeoutError",
+    "FunctionMarshaller",
     "PoolClosedError",
     "PoolError",
     "PoolFullError",
     "PoolStatistics",
+    "ServiceMarshaller",
     "ServicePool",
     "WorkerDiedError",
 ]

@@ -21,6 +21,8 @@ from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
+from marine_runtime.wasm import WasmRuntime
+from marine_runtime.wasm.store import RuntimeKey, own_runtimes
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
 """Host functions, or a function that makes them; it is called once per instance, in the instance's thread."""
@@ -45,13 +47,13 @@ class Setup:
     options: Mapping[str, Any] | None = None
     replace_poisoned: bool = True
 
-    def load(self) -> Service:
-        """A new instance. Raises whatever loading raises."""
+    def load(self, runtimes: dict[RuntimeKey, WasmRuntime]) -> Service:
+        """A new instance, which runs on `runtimes`. Raises whatever loading raises."""
         functions = self.host_functions
         given: dict[str, Any] = dict(self.options or {})
         if functions is not None:
             given["host_functions"] = functions() if callable(functions) else functions
-        with _loading:
+        with _loading, own_runtimes(runtimes):
             if callable(self.source):
                 return self.source(**given)
             return load(self.source, **given)
@@ -62,7 +64,8 @@ class PoolInstance:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._service = setup.load()
+        self._runtimes: dict[RuntimeKey, WasmRuntime] = {}
+        self._service = setup.load(self._runtimes)
         self._flatteners: dict[tuple[str, str], Flattener] = {}
 
     @property
@@ -94,6 +97,11 @@ class PoolInstance:
                     errors[position] = ResultError(f"the result can't be sent to the caller: {problem}")
         return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())))
 
+    def interrupt(self) -> None:
+        """Interrupt the running call, if it has a time limit. Callable from any thread."""
+        for runtime in list(self._runtimes.values()):
+            runtime.interrupt()
+
     def _poisons(self, error: BaseException) -> bool:
         """Whether guest code was interrupted, or memory has run out, which no later call would get either."""
         known = not isinstance(error, _POISON) and isinstance(error, MarineError)
@@ -112,7 +120,7 @@ class PoolInstance:
         Raises whatever loading raises.
         """
         self.close()
-        self._service = self._setup.load()
+        self._service = self._setup.load(self._runtimes)
         self._flatteners.clear()
         return self
 

@@ -249,6 +249,20 @@ class ServicePool:
                 job.future.cancel()
         return results
 
+    def interrupt(self, future: Future[Any]) -> bool:
+        """Drop a submitted call while it waits, or interrupt its guest while it runs.
+
+        An interrupted call fails with `CallTimeoutError`. Only guests on worker threads can be interrupted, and only in
+        calls with a time limit. A host function runs to its end, and the guest is not interrupted afterwards unless
+        this is called again; so repeat it until the future is done.
+
+        Returns:
+            Whether the call was dropped or its guest interrupted.
+        """
+        if future.cancel():
+            return True
+        return any(isinstance(worker, ThreadWorker) and worker.interrupt(future) for worker in self._others())
+
     @with_keywords(CallOptions)
     async def call_async(
         self,

@@ -8,7 +8,8 @@ and starts another one. The old thread ends when its call does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Condition, Event, Thread
+from concurrent.futures import Future
+from threading import Condition, Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
@@ -32,6 +33,8 @@ class ThreadWorker(Worker):
         self._pauses = (0.0,) if first else RETRIES
         self._watchdog = watchdog
         self._wake = Event()
+        self._instance: PoolInstance | None = None
+        self._ending = Lock()  # held while the job may still be interrupted
         self.abandoned = False
 
     def work(self) -> None:
@@ -39,6 +42,7 @@ class ThreadWorker(Worker):
         instance = self._load(lambda: PoolInstance(self.workers.setup), self._pauses)
         if instance is None:
             return
+        self._instance = instance
         self.started.set_result(instance.interface)
         try:
             while not self.abandoned and (job := self.workers.jobs.take()) is not None:
@@ -57,8 +61,9 @@ class ThreadWorker(Worker):
         reply = instance.run(job.request)
         if deadline is not None:
             self._watchdog.disarm(self)
+        with self._ending:
+            self.job = None
         settled = self._settle(job, reply, deadline)
-        self.job = None
         del job
         if not settled:
             return False  # it was given up: another worker is there already
@@ -66,6 +71,14 @@ class ThreadWorker(Worker):
             return True
         self.workers.count("replaced")
         return self._load(instance.replace, RETRIES) is not None
+
+    def interrupt(self, future: Future[Any]) -> bool:
+        """Interrupt the guest of the call behind `future`; False when this worker does not run it."""
+        with self._ending:
+            if self.job is None or self.job.future is not future or self._instance is None:
+                return False
+            self._instance.interrupt()
+        return True
 
     def _load(self, make: Callable[[], PoolInstance], pauses: tuple[float, ...]) -> PoolInstance | None:
         """An instance, after some attempts; None when all failed, which is then counted."""
@@ -112,7 +125,8 @@ class CallWatchdog:
     """One thread that enforces the time limits of all workers; started with the first limit."""
 
     def __init__(self) -> None:
-        self._condition = Condition()
+        self._lock = Lock()  # entered directly, as a condition's own methods are Python
+        self._condition = Condition(self._lock)
         self._armed: dict[ThreadWorker, tuple[float, Job]] = {}
         self._next = float("inf")
         self._thread: Thread | None = None
@@ -120,7 +134,7 @@ class CallWatchdog:
 
     def arm(self, worker: ThreadWorker, job: Job, deadline: float) -> None:
         """Watch the job that `worker` runs."""
-        with self._condition:
+        with self._lock:
             self._armed[worker] = deadline, job
             if self._thread is None and not self._stopped:
                 self._thread = Thread(target=self._watch, name="marine-pool-watchdog", daemon=True)
@@ -130,12 +144,12 @@ class CallWatchdog:
 
     def disarm(self, worker: ThreadWorker) -> None:
         """Stop watching the job of `worker`."""
-        with self._condition:
+        with self._lock:
             self._armed.pop(worker, None)
 
     def stop(self) -> None:
         """End the thread."""
-        with self._condition:
+        with self._lock:
             self._stopped = True
             self._armed.clear()
             self._condition.notify()
@@ -144,7 +158,7 @@ class CallWatchdog:
 
     def _watch(self) -> None:
         while True:
-            with self._condition:
+            with self._lock:
                 if self._stopped:
                     return
                 now = monotonic()

@@ -3,17 +3,24 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.values.json import arguments_from_json
+from marine_runtime.values.coerce import Coercers, coercion
+from marine_runtime.values.json import JsonCodec, arguments_from_json
+from marine_runtime.values.json_spelling import spell_float
 from marine_runtime.values.json_text import parse
 from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
-from marine_runtime.values.scalars import MAX_LENGTH
+from marine_runtime.values.scalars import MAX_LENGTH, Mismatch
 
 __all__ = [
     "MAX_LENGTH",
+    "Coercers",
+    "JsonCodec",
+    "Mismatch",
     "arguments_from_json",
     "class_names",
+    "coercion",
     "make_record_classes",
     "parse",
     "scalar_class",
+    "spell_float",
     "to_public",
 ]

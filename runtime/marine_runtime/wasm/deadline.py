@@ -8,11 +8,10 @@ their order. The thread sleeps until the earliest deadline, and ends when it has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Condition, Thread
+from collections.abc import Callable
+from threading import Condition, RLock, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store without a time limit."""
@@ -28,41 +27,45 @@ class DeadlineClock:
     def __init__(self, advance: Callable[[], None]) -> None:
         """`advance` adds one to its epoch."""
         self._advance = advance
-        self._changed = Condition()
+        self._lock = RLock()  # entered directly, as a condition's own methods are Python
+        self._changed = Condition(self._lock)
         self._deadlines: dict[object, float] = {}
         self._origin = 0.0
         self._ticks = 0  # made since `_origin`
         self._thread: Thread | None = None
         self._wakes_at = 0.0
 
-    @contextmanager
-    def watching(self, store: Any, timeout: float) -> Iterator[None]:
-        """Interrupt `store`, a Wasmtime store, when this lasts longer than `timeout` seconds."""
-        key = object()
-        try:
-            with self._changed:
-                now = monotonic()
-                if not self._deadlines:
-                    self._origin, self._ticks = now, 0
-                deadline = now + timeout
-                # One tick more than the time takes, as the current tick has partly passed.
-                due = int(min((deadline - self._origin) / TICK, FAR)) + 1
-                store.set_epoch_deadline(max(due - self._ticks, 1))
-                self._deadlines[key] = deadline
-                if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
-                    self._thread = Thread(target=self._run, name="marine-watchdog", daemon=True)
-                    self._thread.start()
-                elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
-                    self._changed.notify()
-            yield
-        finally:
-            with self._changed:
-                self._deadlines.pop(key, None)
-            store.set_epoch_deadline(FAR)
+    def arm(self, key: object, store: Any, timeout: float) -> float:
+        """Interrupt `store`, a Wasmtime store, in `timeout` seconds, unless `disarm` is called before with `key`.
+
+        Returns:
+            That time, by the monotonic clock.
+        """
+        with self._lock:
+            now = monotonic()
+            if not self._deadlines:
+                self._origin, self._ticks = now, 0
+            deadline = now + timeout
+            # One tick more than the time takes, as the current tick has partly passed.
+            due = int(min((deadline - self._origin) / TICK, FAR)) + 1
+            store.set_epoch_deadline(max(due - self._ticks, 1))
+            self._deadlines[key] = deadline
+            if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
+                self._thread = Thread(target=self._run, name="marine-watchdog", daemon=True)
+                self._thread.start()
+            elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
+                self._changed.notify()
+        return deadline
+
+    def disarm(self, key: object, store: Any) -> None:
+        """Let `store` run as long as it takes again."""
+        with self._lock:
+            self._deadlines.pop(key, None)
+        store.set_epoch_deadline(FAR)
 
     def interrupt(self) -> None:
         """Let the time of every call that is being watched be up now. Any thread may ask for it."""
-        with self._changed:
+        with self._lock:
             if not self._deadlines:
                 return
             due = int(min((max(self._deadlines.values()) - self._origin) / TICK, FAR)) + 1
@@ -101,3 +104,43 @@ class DeadlineClock:
         while self._ticks < due:
             self._advance()
             self._ticks += 1
+
+
+class TimeLimit(Protocol):
+    """The limit of the running call, for everything that has to know it.
+
+    Attributes:
+        timeout: seconds that the call may take; None without a limit.
+        deadline: when they are over, by the monotonic clock.
+    """
+
+    timeout: float | None
+    deadline: float | None
+
+
+class Watch:
+    """The time limit of one call of a store, as a context.
+
+    It is no generator, as entering and leaving one costs more than the call of a guest.
+    """
+
+    __slots__ = ("_clock", "_limit", "_store", "_timeout")
+
+    def __init__(self, clock: DeadlineClock, store: Any, limit: TimeLimit, timeout: float) -> None:
+        self._clock, self._store, self._limit, self._timeout = clock, store, limit, timeout
+
+    def __enter__(self) -> None:
+        """Begin."""
+        limit = self._limit
+        try:
+            limit.timeout, limit.deadline = self._timeout, self._clock.arm(self, self._store, self._timeout)
+        except BaseException:  # Ctrl-C, for one
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """End, whatever happened."""
+        try:
+            self._clock.disarm(self, self._store)
+        finally:
+            self._limit.timeout = self._limit.deadline = None

@@ -6,8 +6,9 @@ One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from threading import local
 from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -18,7 +19,7 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock
+from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
@@ -174,15 +175,9 @@ class Store:
         left = self.parking.deadline - monotonic() + _CERTAIN
         return int(min(max(left, 0), _LONGEST) * 1e9)
 
-    @contextmanager
-    def watching(self, timeout: float) -> Iterator[None]:
+    def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        self.parking.timeout, self.parking.deadline = timeout, monotonic() + timeout
-        try:
-            with self._watchdog.watching(self.native, timeout):
-                yield
-        finally:
-            self.parking.timeout = self.parking.deadline = None
+        return Watch(self._watchdog, self.native, self.parking, timeout)
 
     @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
@@ -354,8 +349,36 @@ def assemble(text: str) -> bytes:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
 
 
+RuntimeKey = tuple[str, int, bool]
+"""Call layer, bytes of stack, and whether it is metered."""
+
+
+class _OwnRuntimes(local):
+    """The runtimes that this thread opens now instead of the process-wide ones; None for those."""
+
+    runtimes: dict[RuntimeKey, WasmRuntime] | None = None
+
+
+_own = _OwnRuntimes()
+
+
+@contextmanager
+def own_runtimes(runtimes: dict[RuntimeKey, WasmRuntime]) -> Iterator[None]:
+    """Let services that this thread loads meanwhile run on `runtimes`, so that `interrupt` stops nobody else.
+
+    What is missing in there is made and added.
+    """
+    before, _own.runtimes = _own.runtimes, runtimes
+    try:
+        yield
+    finally:
+        _own.runtimes = before
+
+
 def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> WasmRuntime:
     """The process-wide Wasm runtime with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
+
+    Inside `own_runtimes` it is one of those.
 
     By default the stack is what suits the current thread; services of that runtime then belong on this thread.
 
@@ -367,11 +390,20 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     Raises:
         ValueError: `name` is neither.
     """
-    return _open_runtime(name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    if _own.runtimes is None:
+        return _shared_runtime(*key)
+    if key not in _own.runtimes:
+        _own.runtimes[key] = _new_runtime(*key)
+    return _own.runtimes[key]
 
 
 @cache
-def _open_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+    return _new_runtime(name, max_wasm_stack, metered)
+
+
+def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
         return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     if name != "fast":

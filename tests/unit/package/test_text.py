@@ -22,6 +22,7 @@ def test_a_whole_package() -> None:
     package = generated("records", "records_effector", "records_pure", "records_passing_pure")
     check_file(FOLDER / "package.py.txt", package.init)
     check_file(FOLDER / "package_pool.py.txt", package.pool)
+    check_file(FOLDER / "package_client.py.txt", package.client)
 
 
 @pytest.mark.parametrize(

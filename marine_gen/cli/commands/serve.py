@@ -1,0 +1,132 @@
+"""`marine-gen serve`: a service behind HTTP."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from marine_gen.cli.limits import Limits, limit_options
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.console.report import say
+
+TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
+
+
+@click.command(
+    "serve",
+    short_help="Serve a service over HTTP.",
+    epilog=examples(
+        "marine-gen serve greeting.wasm",
+        "marine-gen serve Config.toml --port 9000 --workers 4 --memory-limit '64 MiB'",
+        "marine-gen serve build/service --host 0.0.0.0 --token-file /run/secrets/token --log-format json",
+    ),
+)
+@click.argument("target", type=FILE)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Server processes.")
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Copies in each process.")
+@click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Calls that may wait for a copy.")
+@click.option("--inline", multiple=True, metavar="MODULE.FUNCTION", help="Run it on the event loop; `auto` measures.")
+@click.option("--max-body", type=click.IntRange(1), default=8 << 20, show_default=True, help="Bytes of a request body.")
+@click.option("--max-connections", type=click.IntRange(1), default=1000, show_default=True, help="In each process.")
+@click.option("--max-instances", type=click.IntRange(0), default=16, show_default=True, help="In each process.")
+@click.option("--instance-time", type=click.FloatRange(1), default=600, show_default=True, help="Seconds kept unused.")
+@click.option("--drain", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for calls at the end.")
+@click.option("--token-file", type=FILE, metavar="FILE", help=f"File with the bearer token; or the variable {TOKEN}.")
+@click.option("--no-auth", is_flag=True, help="Let other machines call the service without a token.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may be addressed to.")
+@click.option("--allow-call-parameters", is_flag=True, help="Let clients give call parameters.")
+@click.option("--no-page", is_flag=True, help="Offer no page.")
+@click.option("--reload", is_flag=True, help="Load the service again when its files change.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of all logs."
+)
+@click.option("--access-log/--no-access-log", default=True, show_default=True, help="Log every request.")
+@engine_option
+@limit_options
+@host_file_option
+def command(
+    target: Path,
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    queue: int,
+    inline: tuple[str, ...],
+    max_body: int,
+    max_connections: int,
+    max_instances: int,
+    instance_time: float,
+    drain: float,
+    token_file: Path | None,
+    no_auth: bool,
+    allow_host: tuple[str, ...],
+    allow_call_parameters: bool,
+    no_page: bool,
+    reload: bool,
+    log_format: str,
+    access_log: bool,
+    engine: str | None,
+    timeout: float | None,
+    fuel: int | None,
+    memory_limit: float | None,
+    host_file: Path | None,
+) -> None:
+    """Serve a service over HTTP: calls as JSON, a page to try them, OpenAPI, metrics.
+
+    TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. A call is
+    `POST /MODULE/FUNCTION`; `--timeout` is 30 seconds by default. SIGTERM lets running calls end.
+    """
+    from marine_runtime import ConfigError
+
+    try:
+        from marine_gen.serve.server import Address, check_exposure, run
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"`{error.name}` is not installed: install `marine-gen[serve]`") from None
+    from marine_gen.serve.settings import Access, ServeLimits, Settings
+
+    options = Limits(timeout, fuel, memory_limit).options(target)
+    del options["timeout"]  # that of calls; loading has its own
+    defaults = ServeLimits()
+    settings = Settings(
+        target=target,
+        options={**options, "engine": engine or default_engine()},
+        host_file=host_file,
+        limits=ServeLimits(
+            body=max_body,
+            timeout=timeout or defaults.timeout,
+            connections=max_connections,
+            threads=threads,
+            queue=queue,
+            instances=max_instances,
+            instance_time=instance_time,
+            drain=drain,
+        ),
+        access=Access(_token(token_file), frozenset(allow_host)),
+        inline="auto" if "auto" in inline else frozenset(inline),
+        call_parameters=allow_call_parameters,
+        page=not no_page,
+        access_log=access_log,
+        json_log=log_format == "json",
+        reload=reload,
+    )
+    address = Address(host, port)
+    check_exposure(address, settings, no_auth=no_auth)
+    code = run(settings, address, workers=workers, announce=lambda url: say(f"serving {target.name} at {url}"))
+    if code:
+        click.get_current_context().exit(code)
+
+
+def _token(file: Path | None) -> str | None:
+    """The token out of a file, or of the environment."""
+    from marine_runtime import LoadError
+
+    if file is None:
+        return os.environ.get(TOKEN) or None
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoadError(f"`{file}` can't be read: {getattr(error, 'strerror', None) or error}") from None

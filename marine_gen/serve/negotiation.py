@@ -1,0 +1,150 @@
+"""Media types: what a body is, and what the client accepts (RFC 9110)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from marine_gen.wire.forms import PLAIN, JsonForm
+from marine_gen.wire.problems import ProblemError
+
+OCTETS = "application/octet-stream"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """One media type, in lower case."""
+
+    name: str
+    parameters: Mapping[str, str]
+
+    @property
+    def quality(self) -> float:
+        """The weight that the client gave it, from 0 to 1."""
+        try:
+            return min(max(float(self.parameters.get("q", "1")), 0.0), 1.0)
+        except ValueError:
+            return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The response that a client wants.
+
+    Attributes:
+        form: the form of JSON.
+        octets: whether a byte array is to be sent as it is.
+        json: whether JSON will do.
+    """
+
+    form: JsonForm
+    octets: bool
+    json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The forms of the body of a call and of its response.
+
+    Attributes:
+        form: the form of a JSON body; None for one of octets.
+        accepted: the form of a JSON response.
+        octets: whether the response is a byte array as it is.
+        declared: whether the client said what its body is.
+    """
+
+    form: JsonForm | None
+    accepted: JsonForm
+    octets: bool
+    declared: bool
+
+
+@lru_cache(256)
+def agree(content_type: bytes | None, accept: bytes, octets_out: bool) -> Agreement:
+    """The forms that `Content-Type` and `Accept` ask for, of a function whose result may be sent as octets.
+
+    Raises:
+        ProblemError: as `body_form` and `wanted`.
+    """
+    form = PLAIN if content_type is None else body_form(content_type.decode("latin-1"))
+    found = wanted(accept.decode("latin-1"), form or PLAIN)
+    octets = found.octets and octets_out
+    if not octets and not found.json:
+        raise ProblemError("not-acceptable", f"the result is not one byte array, so it can't be {OCTETS}")
+    return Agreement(form, found.form, octets, content_type is not None)
+
+
+def _parse(text: str) -> MediaType:
+    name, *rest = text.split(";")
+    parameters = {}
+    for item in rest:
+        key, _, value = item.partition("=")
+        parameters[key.strip().lower()] = value.strip().strip('"').lower()
+    return MediaType(name.strip().lower(), parameters)
+
+
+def _form(media: MediaType) -> JsonForm:
+    """The form of JSON that parameters ask for.
+
+    Raises:
+        ProblemError: one has a value that is not known.
+    """
+    for key, known in (("bytes", "base64"), ("int64", "string")):
+        value = media.parameters.get(key)
+        if value is not None and value not in (known, "array" if key == "bytes" else "number"):
+            raise ProblemError("media-type", f"the parameter `{key}` of {JSON} can't be `{value}`")
+    return JsonForm(media.parameters.get("bytes") == "base64", media.parameters.get("int64") == "string")
+
+
+def body_form(content_type: str) -> JsonForm | None:
+    """The form of a JSON body; None for a body of octets.
+
+    Raises:
+        ProblemError: it is something else.
+    """
+    media = _parse(content_type)
+    if media.name == OCTETS:
+        return None
+    if media.name != JSON:
+        shown = f"`{media.name}`" if media.name else "a body without Content-Type"
+        raise ProblemError("media-type", f"the body must be {JSON} or {OCTETS}, got {shown}")
+    charset = media.parameters.get("charset", "utf-8")
+    if charset not in ("utf-8", "utf8"):
+        raise ProblemError("media-type", f"JSON must be encoded in UTF-8, got `{charset}`")
+    return _form(media)
+
+
+def wanted(accept: str, form: JsonForm) -> Wanted:
+    """The response that a client wants; unless it says which form of JSON, that of its own body, `form`.
+
+    Raises:
+        ProblemError: nothing that it accepts can be made.
+    """
+    if not accept.strip():
+        return Wanted(form, False, True)
+    qualities = {JSON: 0.0, OCTETS: 0.0}
+    precise = dict.fromkeys(qualities, -1)
+    chosen, best = form, -1.0
+    for item in accept.split(","):
+        media = _parse(item)
+        for name in qualities:
+            if media.name == name:
+                rank = 2
+            elif media.name == "*/*" or (media.name.endswith("/*") and name.startswith(media.name[:-1])):
+                rank = 1
+            else:
+                continue
+            if rank > precise[name]:
+                qualities[name], precise[name] = media.quality, rank
+            elif rank == precise[name]:
+                qualities[name] = max(qualities[name], media.quality)
+        if media.name == JSON and media.quality > best:
+            asked = {"bytes", "int64"} & media.parameters.keys()
+            chosen, best = (_form(media) if asked else form), media.quality
+    if not any(qualities.values()):
+        raise ProblemError("not-acceptable", f"responses are {JSON} or, for byte arrays, {OCTETS}")
+    named = precise[OCTETS] == 2 and qualities[OCTETS] >= qualities[JSON]
+    octets = qualities[OCTETS] > 0 and (named or not qualities[JSON])
+    return Wanted(chosen, octets, qualities[JSON] > 0)

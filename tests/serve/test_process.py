@@ -1,0 +1,181 @@
+"""`marine-gen serve` as a process: start, workers, instances across workers, a killed worker, the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.guests.descriptions import GUESTS_FOLDER
+from tests.support.pools import lab
+from tests.support.served import patiently, serving
+
+GREETING = GUESTS_FOLDER / "greeting.wasm"
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A module file and a host file for it."""
+    folder = tmp_path_factory.mktemp("lab")
+    module, host = folder / "lab.wasm", folder / "host.py"
+    module.write_bytes(lab()["lab"])
+    host.write_text("from tests.support.pools import host_functions as make\nhost_functions = make()\n")
+    return module, host
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started, but for helpers of multiprocessing."""
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in text.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_it_serves_and_ends() -> None:
+    with serving(GREETING, "--log-format", "json") as server:
+        with server.client() as client:
+            assert client.post("/greeting/greeting", json=["x"]).json() == "Hi, x"
+            assert client.get("/").status_code == 200
+        assert server.terminate() == 0
+    lines = [json.loads(line) for line in server.lines if line.startswith("{")]
+    assert any(line.get("path") == "/greeting/greeting" and line["status"] == 200 for line in lines)
+
+
+def test_running_calls_end_and_new_ones_are_refused(laboratory: tuple[Path, Path]) -> None:
+    module, host = laboratory
+    environment = {"PYTHONPATH": os.getcwd()}
+    with serving(module, "--host-file", str(host), environment=environment) as server:
+        answers: list[httpx.Response] = []
+
+        def nap() -> None:
+            with server.client() as client:
+                answers.append(client.post("/lab/nap", json=[1500]))
+
+        thread = threading.Thread(target=nap)
+        thread.start()
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        with pytest.raises(httpx.TransportError), server.client() as client:
+            client.get("/health")
+        thread.join()
+        assert answers[0].json() == 1500
+        assert server.process.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_calls_that_do_not_end_are_broken_off(laboratory: tuple[Path, Path]) -> None:
+    module, host = laboratory
+    environment = {"PYTHONPATH": os.getcwd()}
+    with serving(module, "--host-file", str(host), "--drain", "1", environment=environment) as server:
+        answers: list[Any] = []
+
+        def nap() -> None:
+            with server.client() as client:
+                answers.append(client.post("/lab/nap", json=[8000]))
+
+        thread = threading.Thread(target=nap)
+        thread.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert server.terminate() == 0
+        assert time.monotonic() - started < 7
+        thread.join()
+        assert answers[0].status_code == 503
+        assert answers[0].json()["code"] == "closing"
+
+
+@pytest.mark.slow
+def test_workers_share_instances_and_figures(laboratory: tuple[Path, Path]) -> None:
+    module, host = laboratory
+    environment = {"PYTHONPATH": os.getcwd()}
+    with serving(module, "--workers", "2", "--host-file", str(host), environment=environment) as server:
+        patiently(lambda: fresh(server.url, "/figures")["processes"] == 2)
+        made = [post(server.url, "/instances")["id"] for _ in range(8)]
+        for turn in range(1, 4):
+            for identifier in made:
+                assert post(server.url, f"/instances/{identifier}/lab/count", [0]) == turn
+        assert {item["id"] for item in fresh(server.url, "/instances")["instances"]} == set(made)
+        assert fresh(server.url, "/figures")["instances"] == 8
+        found = [fresh(server.url, "/figures")["functions"] for _ in range(4)]
+        assert {item["codes"]["ok"] for functions in found for item in functions} == {24}
+        for identifier in made:
+            assert httpx.delete(f"{server.url}/instances/{identifier}").status_code == 200
+            assert httpx.get(f"{server.url}/instances/{identifier}").status_code == 404
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced() -> None:
+    with serving(GREETING, "--workers", "2") as server:
+        patiently(lambda: fresh(server.url, "/figures")["processes"] == 2)
+        made = [post(server.url, "/instances")["id"] for _ in range(6)]
+        victim = children(server.process.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        patiently(lambda: victim not in children(server.process.pid) and len(children(server.process.pid)) == 2)
+
+        def answers() -> bool:
+            try:
+                return bool(fresh(server.url, "/figures")["processes"] == 2)
+            except httpx.TransportError:
+                return False
+
+        patiently(answers)
+        for _ in range(20):
+            assert post(server.url, "/greeting/greeting", ["x"]) == "Hi, x"
+        statuses = {httpx.get(f"{server.url}/instances/{identifier}").status_code for identifier in made}
+        assert statuses == {200, 404}
+        assert server.terminate() == 0
+
+
+def test_wrong_usage_is_told() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "marine_gen", "serve", *arguments, "--port", "0"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    exposed = run(str(GREETING), "--host", "0.0.0.0")
+    assert exposed.returncode == 1
+    assert "--no-auth" in exposed.stderr
+    missing = run("nothing.wasm")
+    assert missing.returncode == 1
+    assert "Traceback" not in missing.stderr
+    assert "nothing.wasm" in missing.stderr
+
+
+def test_a_token_that_is_too_short_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from marine_gen.cli import cli
+
+    monkeypatch.setenv("MARINE_GEN_TOKEN", "short")
+    done = CliRunner().invoke(cli, ["serve", str(GREETING)])
+    assert done.exit_code == 1
+    assert "16 printable" in done.output + str(done.exception)
+
+
+@pytest.mark.slow
+def test_a_token_opens_it_to_other_machines(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef-token\n")
+    with serving(GREETING, "--host", "0.0.0.0", "--token-file", str(token)) as server, server.client() as client:
+        assert client.post("/greeting/greeting", json=["x"]).status_code == 401
+        right = {"Authorization": "Bearer 0123456789abcdef-token"}
+        assert client.post("/greeting/greeting", json=["x"], headers=right).json() == "Hi, x"
+
+
+def fresh(url: str, path: str) -> Any:
+    """A document, over a connection of its own, so that any worker may answer."""
+    return httpx.get(f"{url}{path}", timeout=20).json()
+
+
+def post(url: str, path: str, arguments: Any = None) -> Any:
+    """A call, over a connection of its own."""
+    response = httpx.post(f"{url}{path}", timeout=20, **({} if arguments is None else {"json": arguments}))
+    assert response.is_success, response.text
+    return response.json()
