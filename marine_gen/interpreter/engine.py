@@ -68,15 +68,24 @@ class _Machine:
     def __init__(self, module: ModuleIR, link: Link) -> None:
         self._name = module.name
         self._link = link
-        self._callees: list[tuple[int, Callable[..., Any], int]] = []
+        self._callees: dict[int, tuple[int, Callable[..., Any], int]] = {}
+        # What only adapters call that are left out may be missing.
+        called = {
+            instruction.immediate
+            for adapter in module.adapters
+            for instruction in adapter.source
+            if instruction.operator.kind is InstructionKind.CALL
+        }
         callees: list[CoreCallee | ImportedCallee] = [*module.core, *module.callees]
         for callee in callees:
+            if callee.index not in called:
+                continue
             params, results = callee.type.params, callee.type.results
             if isinstance(callee, CoreCallee):
                 core = link.core(callee.index, signed_codes(item.type for item in params), signed_codes(results))
-                self._callees.append((len(params), core, len(results)))
+                self._callees[callee.index] = (len(params), core, len(results))
             else:
-                self._callees.append((len(params), link.callee(callee.index), len(results)))
+                self._callees[callee.index] = (len(params), link.callee(callee.index), len(results))
 
     @property
     def _codec(self) -> Codec:

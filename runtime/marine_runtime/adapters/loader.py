@@ -45,6 +45,7 @@ class GeneratedGlue:
         self._bind = content[_BIND]
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
         self.record_classes: Mapping[int, type] = content[_RECORDS]
+        self._exports = plan.exports.keys()
         self._place = f"the generated glue of module `{plan.name}`"
         if missing := self.record_classes.keys() - plan.records.keys():
             raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
@@ -96,6 +97,8 @@ class GeneratedGlue:
         """
         try:
             bound: BoundAdapters = self._bind(link)
+            for function in bound.exports.keys() - self._exports:
+                raise KeyError(function)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
