@@ -28,6 +28,8 @@ def dropping_hook(text: str, deepest: int) -> Callable[[Pairs], dict[str, Any]] 
         text: the JSON text.
         deepest: how many levels arrays and objects may nest.
     """
+    if "{" not in text:  # without an object there is no key to repeat
+        return None
     if _SUSPECT.search(text) is None and sum(map(text.count, _BRACKETS)) <= deepest:
         return None
 
