@@ -173,7 +173,7 @@ def test_closed_services_take_no_modules(bench: Bench) -> None:
 
 def test_reopened_without_the_fast_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that had to do without it has the same machine code in every new one."""
-    monkeypatch.setattr(wasm_store, "_open_runtime", cache(wasm_store._open_runtime.__wrapped__))
+    monkeypatch.setattr(wasm_store, "_shared_runtime", cache(wasm_store._shared_runtime.__wrapped__))
     monkeypatch.setattr(wasm_store.ffi, "problem", lambda: "not as expected")
     with ExitStack() as stack:
         first = open_workbench()
