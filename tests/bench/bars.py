@@ -112,7 +112,7 @@ BARS = (
     ),
     Bar(
         "call parameters, `fused`: times a callback of `ctypes`",
-        *("call parameters", OURS, "ctypes callback", "at most", 10, 60),
+        *("call parameters", OURS, "ctypes callback", "at most", 10, 70),
     ),
 )
 
