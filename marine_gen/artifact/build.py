@@ -65,7 +65,7 @@ class BuildResult:
 
     @property
     def warnings(self) -> list[str]:
-        """What was left out of the modules, what the engine could not fuse, and a directory that can't be imported."""
+        """Warnings about adapters left out, adapters not fused, and a directory that can't be imported."""
         name = self.directory.resolve().name
         sentences = [] if is_importable(name) else [unimportable(name)]
         for entry in self.manifest.modules:
@@ -75,12 +75,12 @@ class BuildResult:
 
 
 def is_importable(name: str) -> bool:
-    """Whether Python's `import` takes a directory of this name."""
+    """Return whether Python's `import` takes a directory of this name."""
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def unimportable(name: str) -> str:
-    """What a directory `name` can't do, and what to do instead."""
+    """The warning that a directory `name` can't be imported, with a name that can."""
     return (
         f"the directory {quoted(name)} can't be imported as a Python package, only loaded by its path; "
         f"a name such as {quoted(identifiers([name])[0])} can be imported"

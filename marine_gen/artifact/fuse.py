@@ -39,7 +39,7 @@ class FusedOutput:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """What became of one module.
+    """The outcome for one module.
 
     Attributes:
         output: None when nothing is fused.

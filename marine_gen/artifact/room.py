@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 def with_room(work: Callable[[], _T]) -> _T:
-    """What `work` returns or raises. When it has no room left here, it is done again in a thread, which has all of it.
+    """Run `work`; where the stack has too little room left, run it again in a thread, which has all of it.
 
     It must be something that can be done again, and that belongs to no thread.
 

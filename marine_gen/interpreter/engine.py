@@ -69,7 +69,7 @@ class _Machine:
         self._name = module.name
         self._link = link
         self._callees: dict[int, tuple[int, Callable[..., Any], int]] = {}
-        # What only adapters call that are left out may be missing.
+        # Functions that only left-out adapters call may be missing.
         called = {
             instruction.immediate
             for adapter in module.adapters

@@ -1,4 +1,4 @@
-"""What the generated Python of a module refers to in its fused glue."""
+"""The parts of its fused glue that the generated Python of a module refers to."""
 
 from __future__ import annotations
 

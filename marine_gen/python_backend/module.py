@@ -93,7 +93,7 @@ def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide 
 
 
 def _passes_on(adapter: AdapterIR) -> bool:
-    """Whether an adapter calls functions of other modules, which get its values as they are."""
+    """Return whether an adapter calls functions of other modules, which get its values as they are."""
     return any(isinstance(item, Call) and not isinstance(item.callee, CoreCallee) for item in adapter.operations)
 
 

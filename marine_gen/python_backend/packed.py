@@ -25,7 +25,7 @@ from marine_runtime.values import scalar_class
 from marine_runtime.wasm import MANY
 
 UNUSUAL = ("AttributeError", "OverflowError", "StructError", "TypeError", "ValueError")
-"""What packing a public value raises when it is none that can be packed as it is."""
+"""The errors of packing a public value that can't be packed as it is."""
 
 _NO_TEXT = f'b"\\x{NO_TEXT:02x}"'
 
@@ -51,7 +51,7 @@ class PackedValues:
         return packing(ty, self.records)
 
     def checks(self, ty: IType) -> bool:
-        """Whether `check` has a function for `ty`: it is an array or a record, and not recursive."""
+        """Return whether `check` has a function for `ty`: it is an array or a record, and not recursive."""
         return _numbers(ty) is not None or self.packing(ty) is not None
 
     def check(self, ty: IType) -> str:
@@ -63,7 +63,7 @@ class PackedValues:
         return self.needs.binding(READY, f"check_{type_key(ty)}", f'{checker}({cls}, "{element.layout.format}")')
 
     def internal(self, ty: IType, value: str) -> str:
-        """What the call takes for an internal value."""
+        """The argument of the call for an internal value."""
         return value if _numbers(ty) is not None else f"{self.pack(ty, public=False)}({value})"
 
     def pack(self, ty: IType, *, public: bool) -> str:
@@ -114,7 +114,7 @@ def _numbers(ty: IType) -> Flat | None:
 
 
 class _Function:
-    """What writing either kind of function has in common."""
+    """The common part of writing either kind of function."""
 
     def __init__(self, values: PackedValues, packed: Packing, key: str, *, public: bool) -> None:
         self._values = values

@@ -42,12 +42,12 @@ class Packers(Walk):
         return f"(call {self._defined(name, lambda: self._root(name, packed, records, source))} {ptr}{count})"
 
     def _extent(self, column: int) -> str:
-        """What a column will take. Parts may overlap, so that it can be more than a memory has."""
+        """The bytes that a column will take; more than a memory has, where parts overlap."""
         return self._global(f"extent.{column}", "i64")
 
     @property
     def _length(self) -> str:
-        """What the row's text will take."""
+        """The bytes that the text of the row will take."""
         return self._global("length", "i64")
 
     def _root(self, name: str, packed: Packing, records: Records, source: str) -> list[str]:

@@ -18,13 +18,13 @@ from marine_runtime.abi import (
 
 MOVES = {1: ("i32", "load8_u", "store8"), 2: ("i32", "load16_u", "store16"), 4: ("i32", "load", "store")}
 MOVES[8] = ("i64", "load", "store")
-"""How a slot moves as it is, by size."""
+"""Load and store instructions for a slot that moves as it is, by size."""
 
 STAGED = "$staging"
 
 
 class Walk:
-    """What the walks over packed values share."""
+    """The common part of walks over packed values."""
 
     def __init__(self, imports: GlueImports, library: Library, copiers: Copiers) -> None:
         self._imports = imports

@@ -29,7 +29,7 @@ def printable(text: str) -> str:
 
 
 NEEDS_ROOM = ": more of Python's recursion limit is needed here, see `sys.setrecursionlimit`"
-"""What follows when types nest deeper than the caller left room on Python's stack."""
+"""The advice where types nest deeper than the caller left room on Python's stack."""
 
 
 def quoted(name: str) -> str:

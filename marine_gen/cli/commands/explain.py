@@ -69,7 +69,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
 
 
 def _left_out(module: ModuleIR) -> dict[str, str]:
-    """What became of the adapters that are invalid, by the names that they would have."""
+    """The outcomes of invalid adapters, by the names that they would have."""
     from marine_gen.artifact.compile import left_out
 
     items = [left_out(item) for item in module.left_out]

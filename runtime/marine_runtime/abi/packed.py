@@ -177,17 +177,17 @@ class Packing:
 
     @property
     def extents(self) -> int:
-        """Where the extents begin."""
+        """The offset of the extents."""
         return calcsize(f"<{self.row}")
 
     @property
     def separators(self) -> int:
-        """Where the separators begin."""
+        """The offset of the separators."""
         return self.extents + _COUNT_SIZE * len(self.columns)
 
     @property
     def size(self) -> int:
-        """Where the columns begin."""
+        """The offset of the columns."""
         return calcsize(f"<{self.header}")
 
 

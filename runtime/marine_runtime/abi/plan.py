@@ -51,12 +51,12 @@ class LeftOut:
     details: str
 
     def error(self, module: str) -> LeftOutError:
-        """What calling the function of `module` raises."""
+        """The error of calling the function of `module`."""
         what = f"the import `{self.namespace}.{self.name}` of module" if self.namespace else f"`{self.name}` of module"
         return LeftOutError.of(f"{what} `{module}`", self.reason, self.details)
 
     def sentence(self, module: str) -> str:
-        """What became of the function of `module`."""
+        """The sentence that the function of `module` was left out."""
         if self.namespace:
             return (
                 f"module `{module}`: the import `{self.namespace}.{self.name}` has an invalid adapter, and fails "

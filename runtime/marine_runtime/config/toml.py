@@ -338,7 +338,7 @@ _HOMES = {
     **dict.fromkeys(_SETTINGS, "in a [[module]] table, or in [default]"),
     **dict.fromkeys(_WASI, "in a table `wasi` of a module"),
 }
-"""Where keys belong."""
+"""The tables that keys belong to."""
 
 
 def _refuse_key(key: str, known: Sequence[str], place: _Place) -> None:

@@ -78,7 +78,7 @@ def run(name: str, binary: MountedBinary, args: list[str]) -> Outcome:
 
 
 class _Run:
-    """What is known of one running program."""
+    """The state of one running program."""
 
     def __init__(self, program: Program, binary: MountedBinary) -> None:
         self._program = program

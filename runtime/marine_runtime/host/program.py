@@ -33,7 +33,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What it wrote to output 0 or 1; empty at the end."""
+    """The next bytes of output 0 or 1; empty at the end."""
 
     number: int
     data: bytes

@@ -22,7 +22,7 @@ from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
 from marine_runtime.wasm import WasmRuntime
-from marine_runtime.wasm.store import RuntimeKey, own_runtimes
+from marine_runtime.wasm.runtimes import RuntimeKey, own_runtimes
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
 """Host functions, or a function that makes them; it is called once per instance, in the instance's thread."""

@@ -11,7 +11,7 @@ from marine_runtime.types import FunctionType, Records, describe, reachable_reco
 
 @dataclass(frozen=True, slots=True)
 class ModuleInterface:
-    """What one module exports: signatures by function name, and the records that they mention by type index.
+    """The exports of one module: signatures by function name, and the records that they mention by type index.
 
     Attributes:
         left_out: functions that can't be called, as their adapters are invalid.

@@ -293,7 +293,7 @@ class Service:
             return codec.results_of(result)
 
     def _json_codec(self, module: str, function: str) -> tuple[JsonCodec, Adapter]:
-        """What converts the arguments and results of a function, and what runs it; made once."""
+        """The JSON converters of a function, and the adapter that runs it; made once."""
         found = self._json_codecs.get((module, function))
         if found is None:
             linked = self._find(module, function)

@@ -1,4 +1,4 @@
-"""What objects hold whose memory other code may read: `array.array`, `memoryview`, NumPy's arrays, `mmap`, `ctypes`.
+"""Values out of buffers: `array.array`, `memoryview`, NumPy's arrays, `mmap`, `ctypes`.
 
 The buffer protocol says how large items are, what they are, and in which order their bytes come. Nobody needs to be
 imported for that.
@@ -27,7 +27,7 @@ def view_of(value: Any) -> memoryview | None:
 
 
 def holds_octets(view: memoryview) -> bool:
-    """Whether it is a row of single bytes without a sign."""
+    """Return whether it is a row of single bytes without a sign."""
     return view.ndim == 1 and view.format.lstrip(_ORDERS) in _OCTETS
 
 

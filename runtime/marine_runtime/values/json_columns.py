@@ -21,7 +21,7 @@ from marine_runtime.values.json_spelling import write_bytes, write_float
 from marine_runtime.values.scalars import BULK, all_of
 
 UNUSUAL = (ValueError, TypeError, LookupError)
-"""What converters raise for a value that is not theirs."""
+"""The errors of converters for a value that is not theirs."""
 
 _MAX_HEIGHT = 100
 """Arrays and records that a type may nest; fewer than documents and values may."""
@@ -56,7 +56,7 @@ _NOTHING = _singly(_refuse_unless)
 
 
 class _Compiler:
-    """What reading and writing have in common: the walk over a type."""
+    """The walk over a type, common to reading and writing."""
 
     def __init__(self, records: Records) -> None:
         self.records = records

@@ -1,4 +1,4 @@
-"""What JSON text holds and no value shows: of equal keys the last one counts, and what the others held is dropped.
+"""Checks of JSON values that repeated keys drop: of equal keys the last one counts.
 
 The text is checked all the same. Python's parser drops such values before anybody has looked at them, and a hook costs
 a call per object, so it is there only for texts that have something to find.

@@ -88,7 +88,7 @@ def _place(text: str, position: int) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value of a document is, for a message."""
+    """The kind of a value of a document, for a message."""
     match value:
         case None:
             return "null"

@@ -81,7 +81,7 @@ def truth_of(value: object) -> bool | None:
 
 
 def _is_number(value: object, method: str) -> bool:
-    """Whether `value` is a scalar that says by `method` which number it stands for."""
+    """Return whether `value` is a scalar that says by `method` which number it stands for."""
     if not hasattr(type(value), method) or isinstance(value, (str, bytes, bytearray)) or truth_of(value) is not None:
         return False
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
@@ -211,7 +211,7 @@ SCALARS = scalars(kind)
 
 
 def all_of(items: list[Any], wanted: type) -> bool:
-    """Whether all items are of exactly that class; for items whose classes do not redefine what equal classes are."""
+    """Return whether all items are of exactly that class, for classes that do not redefine equality of classes."""
     return list(map(type, items)).count(wanted) == len(items)
 
 

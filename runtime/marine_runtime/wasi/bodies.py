@@ -21,7 +21,7 @@ _MAX_PIECES = 1024
 """Pieces of captured output that are taken at once; a guest continues behind them, as after any short write."""
 
 FILE_TYPE = {"fd_fdstat_get": 0, "fd_filestat_get": 16}
-"""Where functions write the type of a file."""
+"""The offset at which functions write the type of a file."""
 
 _NEW_STAT, _OLD_STAT = 64, 56
 

@@ -158,7 +158,7 @@ class Connection:
             raise LinkError(f"its memory can't be used by WASI: {error}") from None
 
     def _memory(self, guest: Instance) -> tuple[Memory, Any]:
-        """What WASI takes for the guest's memory: as by the book that named `memory`, else the first one."""
+        """The memory that WASI uses: the one named `memory`, as by the book, else the first."""
         if _MEMORY in guest.module.memories:
             native = guest.export(_MEMORY)
             return self._store.look_into(native), native

@@ -11,7 +11,8 @@ What is listed here is the interface for the compiler too.
 from marine_runtime.wasm.api import Codes, signed_codes
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
-from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble, open_runtime
+from marine_runtime.wasm.runtimes import open_runtime
+from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK, initial_table_elements
 
 __all__ = [

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
-from threading import local
 from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -16,16 +14,12 @@ from weakref import WeakKeyDictionary
 import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
-from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock, Watch
-from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
-from marine_runtime.wasm.public import PublicLayer
-from marine_runtime.wasm.stack import default_stack
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Parking
 
@@ -347,69 +341,6 @@ def assemble(text: str) -> bytes:
         return bytes(wasmtime.wat2wasm(text))
     except wasmtime.WasmtimeError as error:
         raise LoadError(f"the Wasm text can't be assembled: {error}") from None
-
-
-RuntimeKey = tuple[str, int, bool]
-"""Call layer, bytes of stack, and whether it is metered."""
-
-
-class _OwnRuntimes(local):
-    """The runtimes that this thread opens now instead of the process-wide ones; None for those."""
-
-    runtimes: dict[RuntimeKey, WasmRuntime] | None = None
-
-
-_own = _OwnRuntimes()
-
-
-@contextmanager
-def own_runtimes(runtimes: dict[RuntimeKey, WasmRuntime]) -> Iterator[None]:
-    """Let services that this thread loads meanwhile run on `runtimes`, so that `interrupt` stops nobody else.
-
-    What is missing in there is made and added.
-    """
-    before, _own.runtimes = _own.runtimes, runtimes
-    try:
-        yield
-    finally:
-        _own.runtimes = before
-
-
-def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> WasmRuntime:
-    """The process-wide Wasm runtime with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
-
-    Inside `own_runtimes` it is one of those.
-
-    By default the stack is what suits the current thread; services of that runtime then belong on this thread.
-
-    What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
-
-    The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
-    then says why.
-
-    Raises:
-        ValueError: `name` is neither.
-    """
-    key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
-    if _own.runtimes is None:
-        return _shared_runtime(*key)
-    if key not in _own.runtimes:
-        _own.runtimes[key] = _new_runtime(*key)
-    return _own.runtimes[key]
-
-
-@cache
-def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
-    return _new_runtime(name, max_wasm_stack, metered)
-
-
-def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
-    if name == "public":
-        return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
-    if name != "fast":
-        raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
-    reason = ffi.problem()
-    return WasmRuntime(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
 
 
 def _first_line(error: Exception) -> str:

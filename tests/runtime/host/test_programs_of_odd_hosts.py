@@ -264,6 +264,5 @@ print(run("program", MountedBinary("/bin/sh", timeout=0.2), ["-c", "sleep 60"]).
 
 @pytest.mark.parametrize("early", ["", "import marine_runtime.host.mounted_binary"], ids=["before", "after"])
 def test_gevent_with_everything_patched(early: str) -> None:
-    pytest.importorskip("gevent")
     found = host(GEVENT.format(early=early)).splitlines()
     assert found == ["(3, '', b'out', b'err')", "the program did not end in 0.2 s; it was stopped"]

@@ -16,8 +16,7 @@ from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, LinkError, LoadError, MemoryLimitError, StateError
 from marine_runtime.host.python_module import PythonModule
-from marine_runtime.wasm import open_runtime
-from marine_runtime.wasm import store as wasm_store
+from marine_runtime.wasm import open_runtime, runtimes
 from tests.support.engines import Configuration, assemble, guest, guests
 from tests.support.greedy import PAGE, greedy, growing_table
 from tests.support.wasi import wasi_guest
@@ -173,8 +172,8 @@ def test_closed_services_take_no_modules(bench: Bench) -> None:
 
 def test_reopened_without_the_fast_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that had to do without it has the same machine code in every new one."""
-    monkeypatch.setattr(wasm_store, "_shared_runtime", cache(wasm_store._shared_runtime.__wrapped__))
-    monkeypatch.setattr(wasm_store.ffi, "problem", lambda: "not as expected")
+    monkeypatch.setattr(runtimes, "_shared_runtime", cache(runtimes._shared_runtime.__wrapped__))
+    monkeypatch.setattr(runtimes.ffi, "problem", lambda: "not as expected")
     with ExitStack() as stack:
         first = open_workbench()
         stack.callback(first.service.close)
