@@ -1,4 +1,4 @@
-"""What a user may name as a service: a Wasm file, a mapping of modules, a configuration file, a built directory.
+"""The targets that users name: a Wasm file, a mapping of modules, a configuration file, a built directory.
 
 Configuration files are read by the runtime's `config_file`; this adds the modules' bytes. The directory form is
 handled by `load`, which needs no sources.
@@ -43,7 +43,7 @@ class Source:
 
 
 def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
-    """The sources of a service; `working_dir` goes before the `service_working_dir` of a configuration.
+    """The sources of a service; `working_dir` overrides the `service_working_dir` of a configuration.
 
     Raises:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.

@@ -116,7 +116,7 @@ Modules = Mapping[str, ModuleIR]
 
 
 def homes(adapter: FusedAdapter) -> dict[Value, str]:
-    """Where each remote value lies: the module whose memory holds it, or `STAGING`."""
+    """The place of each remote value: the module whose memory holds it, or `STAGING`."""
     found = {value: STAGING for value in adapter.params if not is_flat(value.type)}
     for step in adapter.steps:
         if isinstance(step.operation, Validate):

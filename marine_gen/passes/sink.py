@@ -52,7 +52,7 @@ def sink_release(adapter: FusedAdapter) -> FusedAdapter:
 
 
 def is_release(step: Step) -> bool:
-    """Whether `step` calls `release_objects` of its module."""
+    """True if `step` calls `release_objects` of its module."""
     operation = step.operation
     return (
         isinstance(operation, Call)
@@ -64,7 +64,7 @@ def is_release(step: Step) -> bool:
 
 
 def runs_code_of(module: str, step: Step, reach: Mapping[str, frozenset[str]]) -> bool:
-    """Whether `step` may run code of `module`.
+    """True if `step` may run code of `module`.
 
     It does when it allocates in that module's memory, or calls a core function of it or of a module whose guest can
     call it; see `FusedAdapter.reach`.

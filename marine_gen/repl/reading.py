@@ -61,7 +61,7 @@ def take_function(text: str) -> tuple[str, str, str]:
 
 
 def unfinished(text: str) -> bool:
-    """Whether a bracket of the JSON in `text` is still open, so that the value goes on in the next line."""
+    """True if a bracket of the JSON in `text` is still open, so that the value goes on in the next line."""
     depth = 0
     position = 0
     while position < len(text):

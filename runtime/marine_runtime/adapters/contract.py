@@ -1,4 +1,4 @@
-"""What adapters get at link time (`Link`) and what they give back (`BoundAdapters`), for every engine."""
+"""The contract of engines: adapters are given a `Link` and give back `BoundAdapters`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Link(Protocol):
         ...
 
     def refusal(self, function: str, row: Any) -> Exception:
-        """Why `row` can't be the arguments of `function`."""
+        """The reason why `row` can't be the arguments of `function`."""
         ...
 
     def publisher(self, function: str) -> Callable[[Any], Any] | None:

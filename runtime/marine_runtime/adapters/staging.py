@@ -52,8 +52,8 @@ BATCH_ROWS = 4096
 
 BATCH_ARGUMENTS = 1 << 24
 BATCH_RESIDENT = 1 << 26
-"""Where staged arguments of a batch go beyond the first, no more are staged; where results go beyond the second, Wasm
-is left to read them."""
+"""Bounds of a batch in bytes: no more arguments are staged beyond the first; beyond the second, Wasm is left to read
+results."""
 
 _PAGE = 1 << 16
 _FAULT = Struct("<i4xqqq")
@@ -61,7 +61,7 @@ _WORD = Struct("<I")
 
 
 class Fault(IntEnum):
-    """Why the glue trapped, with the meaning of the fault's numbers."""
+    """The cause of a trap in the glue, with the meaning of the fault's numbers."""
 
     LIFT = 1  # ptr, length: the value there is not valid
     BOUNDS = 2  # ptr, size, memory size
@@ -91,7 +91,7 @@ class StepInfo:
 
 @dataclass(frozen=True, slots=True)
 class BatchCode:
-    """How the calls of one function are staged.
+    """The staging of calls of one function.
 
     Attributes:
         entry: the glue's batch function: (arguments, results, count, first free byte).
@@ -224,7 +224,7 @@ class Staging:
         return results
 
     def explain(self, error: BaseException) -> BaseException:
-        """What a call through the glue raises instead of `error`, which came out of it; forgets the call.
+        """The error that a call through the glue raises instead of `error`, which came out of it; forgets the call.
 
         A fault of the glue becomes the error that the interpreter would raise. Any CallError gets the places of the
         fused adapters that were running. Anything else is a host function's own and stays as it is.

@@ -1,4 +1,4 @@
-"""Where a guest calls Python: an adapter of its imports, or a function of the host.
+"""Trampolines from a guest to Python: an adapter of its imports, or a function of the host.
 
 Failures get their places here, before the call layer parks them for the outer call, and calls inside each other are
 counted (`recursion`).

@@ -117,7 +117,7 @@ class HostFunction:
 
     @property
     def uses_memory(self) -> bool:
-        """Whether a parameter or the result lives in the guest's memory."""
+        """True if a parameter or the result lives in the guest's memory."""
         return not all(map(is_flat, (*(param.type for param in self.type.params), *self.type.results)))
 
     def codes(self) -> tuple[Codes, Codes]:
@@ -188,7 +188,7 @@ def as_host_function(item: Any, where: str) -> HostFunction:
 
 @dataclass(slots=True)
 class GuestSide:
-    """What a host import needs of its caller. The codec has the host function's records, not the caller's."""
+    """The part of its caller that a host import needs. The codec has the host function's records, not the caller's."""
 
     codec: Codec
     set_result_ptr: Callable[[int], None]

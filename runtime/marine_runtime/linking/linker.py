@@ -45,7 +45,7 @@ _ImportKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Imports:
-    """What provides the imports of a module.
+    """The providers of the imports of a module.
 
     Attributes:
         functions: all of them by (namespace, name).

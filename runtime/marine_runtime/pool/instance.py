@@ -103,7 +103,7 @@ class PoolInstance:
             runtime.interrupt()
 
     def _poisons(self, error: BaseException) -> bool:
-        """Whether guest code was interrupted, or memory has run out, which no later call would get either."""
+        """True if guest code was interrupted, or memory has run out, which no later call would get either."""
         known = not isinstance(error, _POISON) and isinstance(error, MarineError)
         return self._setup.replace_poisoned and not known
 

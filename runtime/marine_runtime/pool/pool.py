@@ -136,7 +136,7 @@ class ServicePool:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True if `close` was called."""
         return self._closing
 
     @with_keywords(CallOptions)

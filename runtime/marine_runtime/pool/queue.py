@@ -72,7 +72,7 @@ class Job:
             return self._live
 
     def _claim(self) -> bool:
-        """Whether the caller is the one to settle it."""
+        """True if it is the caller's to settle it."""
         with self._lock:
             first, self._settled = not self._settled, True
             if first and self._live is None:

@@ -100,8 +100,8 @@ def test_map_keeps_the_order_and_the_failures(shared: tuple[Configuration, Servi
 def test_bad_arguments_are_refused_before_they_wait(shared: tuple[Configuration, ServicePool]) -> None:
     _, made = shared
     for call, text in (
-        (("nope", "f"), "there is no module `nope`; there is: `lab`, "),
-        (("lab", "nope"), "there is no function `nope` in module `lab`; there is: `nap`, "),
+        (("nope", "f"), "there is no module `nope`; available: `lab`, "),
+        (("lab", "nope"), "there is no function `nope` in module `lab`; available: `nap`, "),
         (("lab", "echo", []), "`lab.echo` takes 1 argument, got 0"),
         (("lab", "echo", ["x"]), "$.p0: expected u32, got str"),
     ):
