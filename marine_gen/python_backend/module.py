@@ -17,6 +17,7 @@ from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.codegen.writer import MARK, PYTHON, Writer
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee, ModuleIR, Side
 from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
+from marine_gen.python_backend.batches import StagedBatch
 from marine_gen.python_backend.entries import write_entry
 from marine_gen.python_backend.fused_calls import StagedCall
 from marine_gen.python_backend.fused_side import FusedSide, site_expression
@@ -186,7 +187,8 @@ class _Module:
             name = self._exports[function]
             closure = own(f"export_{name}")
             call = staged.get(function)
-            batch = call.write_batch() if call else ""
+            publish = "" if call and call.publishes else self._publisher(function, adapter)
+            batch = StagedBatch(call, packed).write(publish) if call else ""
             entry = write_entry(
                 self._needs,
                 name,
@@ -194,7 +196,7 @@ class _Module:
                 adapter.signature,
                 self._annotations,
                 runs=call.entered if call else closure,
-                publish="" if call and call.publishes else self._publisher(function, adapter),
+                publish=publish,
                 packed=packed if call and (call.is_packed or not _passes_on(adapter)) else None,
             )
             self._paths[function] = Paths(

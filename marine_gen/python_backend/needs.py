@@ -16,6 +16,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     **{name: ("itertools", name) for name in ("accumulate", "chain", "islice")},
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
+    "Sequence": ("collections.abc", "Sequence"),
     "dataclass": ("dataclasses", "dataclass"),
     "Struct": ("struct", "Struct"),
     "StructError": ("struct", "error"),

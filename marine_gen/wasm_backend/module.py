@@ -16,6 +16,7 @@ from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
+from marine_gen.wasm_backend.batches import Batch
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import get
 from marine_gen.wasm_backend.imports import GlueImports
@@ -23,8 +24,8 @@ from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
-from marine_runtime.types import CoreSignature, FunctionType
+from marine_runtime.adapters import DATA
+from marine_runtime.types import CoreSignature, FunctionType, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         symbol = f"export.{index}"
         function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, packed, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
-        entries.append(_define_entry(library, index, symbol, adapter))
+        entries.append(_define_entry(library, index, symbol, adapter, modules[adapter.module].records))
     for index, adapter in enumerate(module.imports.values()):
         function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, packed, sites)
         table.append(function.write(f"import {adapter.function}{adapter.signature}"))
@@ -135,31 +136,22 @@ def _signature(params: Sequence[str], results: Sequence[str], names: Sequence[st
     return text + "".join(f" (result {ty})" for ty in results)
 
 
-def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter) -> Definition:
+def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter, records: Records) -> Definition:
     """The host's way into an export adapter: one call, and many calls in one."""
     params, results = wasm_params(adapter), wasm_results(adapter)
     names = [f"p{position}" for position in range(len(params))]
-    stores = []
-    for position in reversed(range(len(results))):
-        ty = results[position]
-        stores.append(f"(local.set $r{position})")
-        stores.append(f"({ty}.store $staging offset={8 * position} {get('out')} {get(f'r{position}')})")
     context = {
         "index": index,
         "symbol": symbol,
-        "layout": {"done": BATCH_DONE, "resident": BATCH_RESIDENT, "data": DATA},
+        "data": DATA,
         "signature": _signature(params, results, names),
         "arguments": "".join(f" {get(name)}" for name in names),
-        "batch_locals": " ".join(f"(local $r{position} {ty})" for position, ty in enumerate(results)),
-        "batch_loads": "".join(f" ({ty}.load $staging offset={8 * i} {get('in')})" for i, ty in enumerate(params)),
-        "batch_stores": stores,
-        "in_size": 8 * len(params),
-        "out_size": 8 * len(results),
     }
     with library.definitions.definition(f"entry.{index}") as made:
         library.symbol("free")
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
+        made.lines += ["", *Batch(adapter, records, library).write(f"batch.{index}", symbol)]
     return made
 
 

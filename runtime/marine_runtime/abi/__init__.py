@@ -30,7 +30,7 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
-from marine_runtime.abi.packed import NO_TEXT, NUL, Column, Packing, Place, packing
+from marine_runtime.abi.packed import NO_TEXT, NUL, Column, Packing, Place, is_numbers, packing, packing_of_rows
 from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
 
 __all__ = [
@@ -67,8 +67,10 @@ __all__ = [
     "element_of",
     "has_parts",
     "is_flat",
+    "is_numbers",
     "layout_of",
     "packing",
+    "packing_of_rows",
     "raw_codes",
     "record_body",
     "shape",

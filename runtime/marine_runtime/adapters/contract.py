@@ -82,7 +82,7 @@ class BoundAdapters:
         imports: import adapters by (namespace, name).
         entries: guarded functions over public values; users call these.
         calls: what entries run, over internal values, where that is not the export adapter itself.
-        batches: many calls in one entry into Wasm: argument rows in, results (internal values) or exceptions out.
+        batches: many calls in one entry into Wasm: argument rows in, public results or exceptions out.
     """
 
     exports: Mapping[str, Adapter] = field(default_factory=dict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from marine_runtime.adapters.entry import publisher
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.policy import Operations
@@ -37,9 +36,6 @@ class Batch:
         name = self._linked.plan.name
         with self._operations.around(name, self._function, options, calls=len(arranged)), self._guard.call():
             results = batch(arranged)
-        publish = publisher(self._signature, self._linked.plan.records, self._linked.glue.record_classes)
-        if publish:
-            results = [item if isinstance(item, Exception) else publish(item) for item in results]
         if refused:
             others = iter(results)
             total = len(results) + len(refused)
