@@ -122,13 +122,12 @@ class _PackRows(Pack):
         any_type, bytes_type = needs.standard("Any"), needs.standard("bytes")
         with self._writer.block(f"def {name}(rows: {needs.standard('Sequence')}[{any_type}]) -> {bytes_type} | None:"):
             line("count = len(rows)")
-            if self._public:
-                line("kinds = list(map(type, rows))")
-                self._refuse("kinds.count(tuple) + kinds.count(list) != count")
-            if names:
-                line(f"{python_tuple(names)} = zip(*rows, strict=True)")
+            if names:  # the first column looks at the length of every row
+                line(f"{names[0]} = [value for {python_tuple(['value', *'_' * (len(names) - 1)])} in rows]")
             else:
                 self._refuse("any(rows)")
+            for position, values in enumerate(names[1:], 1):
+                line(f"{values} = [row[{position}] for row in rows]")
             self._measure(row.parts, names)
             for place, values in zip(row.parts, names, strict=True):
                 self._column(place, values, "count")

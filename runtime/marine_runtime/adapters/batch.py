@@ -21,7 +21,7 @@ BATCH_ROWS = 4096
 CHECKED_ROWS = 64
 """Rows that are checked one by one before any of them runs, where some row is unusual."""
 
-_UNUSUAL = (AttributeError, OverflowError, struct.error, TypeError, ValueError)
+_UNUSUAL = (AttributeError, IndexError, OverflowError, struct.error, TypeError, ValueError)
 _WORD = struct.Struct("<I")
 
 Rows = Sequence[Any]
@@ -34,8 +34,8 @@ class BatchCode:
     Attributes:
         entry: the glue's batch function: (block of arguments, results, count, first free byte).
         out_size: bytes of the results of one call, in cells of 8.
-        pack: from rows of public values to their block; None when it would be too large. It raises one of the errors of
-            packing for a row that is unusual.
+        pack: from rows of public values, each a list or a tuple, to their block; None when it would be too large. It
+            raises one of the errors of packing for a row that is unusual.
         pack_checked: the same for rows of internal values.
         check: from one row to its internal values.
         refusal: why a row does not fit.

@@ -57,7 +57,10 @@ class Batch:
 
     def _arrange(self, rows: list[Row]) -> tuple[list[Any], dict[int, ArgumentError]]:
         """The rows as sequences, and the errors of those that can't be, by position."""
-        if {list, tuple}.issuperset(map(type, rows)):  # of a wrong length, perhaps: that is noticed by `encode`
+        kinds = list(map(type, rows))
+        if kinds.count(list) + kinds.count(tuple) == len(
+            rows
+        ):  # of a wrong length, perhaps: that is noticed by the batch
             return rows, {}
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}
