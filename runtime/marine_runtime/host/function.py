@@ -10,10 +10,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, assert_never
 
-from marine_runtime.abi.layout import Flat, Form, Shape, is_flat, raw_codes, shape
+from marine_runtime.abi.layout import Bytes, Flat, Form, OutOfLine, Shape, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
+from marine_runtime.adapters.images import Imaging, Placer
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
@@ -39,6 +41,7 @@ class HostFunction:
         type: its signature, with one result at most; record ids refer to `records`.
         records: declarations of the records it uses.
         classes: the class of each record that the function wants to get; without, classes are made.
+        settled: whether results are internal values, each of them an object that never changes.
         raw: for functions that look at their arguments before they lift them: the function over raw values.
     """
 
@@ -46,6 +49,7 @@ class HostFunction:
     type: FunctionType
     records: Records = field(default_factory=dict)
     classes: Classes = field(default_factory=dict)
+    settled: bool = False
     raw: Callable[[Callable[[Records], GuestSide]], Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:
@@ -120,6 +124,11 @@ class HostFunction:
         """True if a parameter or the result lives in the guest's memory."""
         return not all(map(is_flat, (*(param.type for param in self.type.params), *self.type.results)))
 
+    @property
+    def gives_memory(self) -> bool:
+        """Whether the result lives in the guest's memory."""
+        return not all(map(is_flat, self.type.results))
+
     def codes(self) -> tuple[Codes, Codes]:
         """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
         params = "".join(raw_codes(param.type) for param in self.type.params)
@@ -193,6 +202,7 @@ class GuestSide:
     codec: Codec
     set_result_ptr: Callable[[int], None]
     set_result_size: Callable[[int], None]
+    placer: Placer | None = None
 
 
 def adapt(
@@ -214,14 +224,15 @@ def adapt(
     params = [(shape(param.type), f"$.{param.name}") for param in host.type.params]
     result_shape = shape(host.type.results[0]) if host.type.results else None
     side: GuestSide | None = None
+    give: Callable[[Any], Any] | None = None
 
     def call(*raw: Any) -> Any:
-        nonlocal side
-        if side is None and host.uses_memory:
-            side = guest(host.records)
+        nonlocal side, give
+        if give is None:
+            side = guest(host.records) if host.uses_memory else None
+            give = _giver(host, result_shape, side)
         values = iter(raw)
-        result = run(*[_lift(side, param, values, path) for param, path in params])
-        return None if result_shape is None else _lower(side, result_shape, result)
+        return give(run(*[_lift(side, param, values, path) for param, path in params]))
 
     return call
 
@@ -236,14 +247,14 @@ def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
         publish = [to_public(param.type, host.records, classes) for param in host.type.params]
     plain = not any(publish)
     function = host.function
-    accept = coercion(host.type.results[0], host.records) if host.type.results else None
+    accept = coercion(host.type.results[0], host.records) if host.type.results and not host.settled else None
 
     def run(*values: Any) -> Any:
         if not plain:
             values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
         result = function(*values)
         if accept is None:
-            return None
+            return result if host.settled else None
         try:
             return accept(result)
         except ArgumentError as error:
@@ -259,15 +270,43 @@ def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str
     return side.codec.lift(param, [next(values) for _ in param.layout.carrier], path)
 
 
-def _lower(side: GuestSide | None, result: Shape, value: Any) -> Any:
+def _giver(host: HostFunction, result: Shape | None, side: GuestSide | None) -> Callable[[Any], Any]:
+    """From an internal value to the raw result; what lives in memory is lowered and made the result of the guest."""
+    if result is None:
+        return lambda _: None
     if isinstance(result, Flat):
-        return to_carrier(result, value)
+        return partial(to_carrier, result)
     assert side is not None
+    lower, placer = partial(_lower, side, result), side.placer
+    if placer is None:
+        return lower
+    if isinstance(result, Text):
+        return lambda value: None if placer.place_bytes(value.encode()) else lower(value)
+    if isinstance(result, Bytes):
+        return lambda value: None if placer.place_bytes(value) else lower(value)
+    imaging, settled = Imaging(host.records), host.settled
+    last: Any = None
+    image: bytes | None = None
+
+    def give(value: Any) -> None:
+        nonlocal last, image
+        if value is not last:
+            made = imaging.image(result, value)
+            if settled:
+                last, image = value, made
+        else:
+            made = image
+        if made is None or not placer.place(made):
+            lower(value)
+
+    return give
+
+
+def _lower(side: GuestSide, result: OutOfLine, value: Any) -> None:
     cells = side.codec.lower(result, value)
     side.set_result_ptr(cells[0])
     if result.layout.form is Form.PAIR:
         side.set_result_size(cells[1])
-    return None
 
 
 def missing_helper(name: str) -> Callable[..., Any]:

@@ -189,6 +189,7 @@ def _host_import(
         )
     if host.uses_memory and not link.has_memory:  # check: linking memory for a host function
         raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
+    link.places_results |= host.gives_memory
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
     if context.instrumentation is None:
         run = adapt(host, name, link.guest_side)
@@ -214,6 +215,8 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
         raise located from located.__cause__
     staging = context.staging[1] if module.glue.fused else None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None)
+    if link.places_results:
+        link.attach_placer(store, context.images)
     return instance
 
 
