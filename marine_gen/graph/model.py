@@ -27,7 +27,7 @@ from marine_gen.ir.model import (
     Size,
     StoreBlock,
 )
-from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
+from marine_gen.passes import Copy, HostCall, ServiceIR, Validate, Write, fuse_service
 from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime import ServiceConfig
@@ -351,7 +351,7 @@ def _step(operation: AnyStep, records: Records) -> str:
             return f"lower {of(operation.operands[1].type)}"
         case Call(callee=CoreCallee(name=name)):
             return "release" if name == _RELEASE else "" if name in BY_EXPORT else "call"
-        case Call(callee=callee):
+        case Call(callee=callee) | HostCall(callee=callee):
             return printable(f"call {callee.name}")
         case Validate() | Constant() | Convert() | Size():
             return ""

@@ -60,6 +60,11 @@ class StagedCall:
         self._staging = self._needs.frame("staging")
 
     @property
+    def _staged(self) -> bool:
+        """Whether a parameter is staged; the entry then gets the end of what is."""
+        return any(not is_flat(item.type) for item in self.signature.params)
+
+    @property
     def _memory(self) -> str:
         """The staging memory, requested."""
         return self._needs.frame("staging_memory")
@@ -115,16 +120,19 @@ class StagedCall:
     def _write_call(self, writer: Writer, *, public: bool) -> None:
         explain = self._needs.frame("explain")
         params, codes = wire_codes(self.signature)
+        entry_codes = f"{params}I" if self._staged else params
         entry = self._needs.binding(
             CALLS,
             f"fused_{self.name}",
-            f'{own("link")}.fused("entry.{self.index}", {python_string(params)}, {python_string(codes)})',
+            f'{own("link")}.fused("entry.{self.index}", {python_string(entry_codes)}, {python_string(codes)})',
         )
         self._write_direct(writer)
         with writer.block("try:"):
             values = self._params if public else self._write_packs(writer, self._params)
             arguments = self._encode(writer, values)
             results = self.result_names
+            if self._staged:
+                arguments.append("end")
             call = f"{entry}({', '.join(arguments)})"
             target = ", ".join(results)
             if len(results) == 1:
@@ -203,10 +211,9 @@ class StagedCall:
             writer.line(f"{self._helpers.meter()}.left = {1 << 62}")
 
     def _encode(self, writer: Writer, values: Sequence[str]) -> list[str]:
-        """Write the encoding of all parameters; gives the raw arguments."""
+        """Write the encoding of all parameters, which ends at `end`; gives the raw arguments."""
         at = str(DATA)
         arguments: list[str] = []
-        staged = [index for index, item in enumerate(self.signature.params) if not is_flat(item.type)]
         for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
             part = shape(item.type)
             match part:
@@ -226,8 +233,7 @@ class StagedCall:
                     writer.line(f"{self._staging}.cursor = {at}")
                     cells = [f"p{index}", f"n{index}"][: len(part.layout.carrier)]
                     writer.line(f"{', '.join(cells)} = {self._helpers.lower(item.type)}({name})")
-                    if index not in staged[-1:]:  # the next value begins where this one ends
-                        writer.line(f"end = {self._staging}.cursor")
+                    writer.line(f"end = {self._staging}.cursor")
                     arguments += cells
                 case _:
                     assert_never(part)

@@ -44,7 +44,7 @@ def own(name: str) -> str:
 
 
 CONSTANTS, CORE, CALLEES, CALLS, READY, PUBLISHERS = "constants", "core", "callees", "calls", "ready", "publishers"
-HELPERS, ADAPTERS, STAGED, ENTRIES = "helpers", "adapters", "staged", "entries"
+HELPERS, ADAPTERS, HOSTS, STAGED, ENTRIES = "helpers", "adapters", "hosts", "staged", "entries"
 """Sections of a generated module: bindings of one line, and functions."""
 
 

@@ -17,7 +17,7 @@ from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.packed import STAGED, scaled
 from marine_runtime.abi import Bytes, Flat, Kind, List, Packing, Place, Struct, Text, packing_of_rows
-from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT
+from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, FREE
 from marine_runtime.types import Prim, Records
 
 _COUNT = 4
@@ -56,7 +56,7 @@ class Batch:
     def _write_start(self, packed: Packing) -> None:
         """Turn extents into addresses; the number of rows becomes 0 and says that they are."""
         line = self._writer.line
-        line(f"(global.set $free {get('free')})")
+        line(f"(i32.store {STAGED} {const(FREE)} {get('free')})")
         if not packed.columns:
             return
         self._locals.append("$end i32")
@@ -89,7 +89,7 @@ class Batch:
         line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
         done = const(BATCH_DONE)
         line(f"(i32.store {STAGED} {done} (i32.add (i32.load {STAGED} {done}) {const(1)}))")
-        line(f"(br_if $next (i32.le_u (global.get $free) {const(BATCH_RESIDENT)}))")
+        line(f"(br_if $next (i32.le_u (i32.load {STAGED} {const(FREE)}) {const(BATCH_RESIDENT)}))")
 
     def _argument(self, number: int, place: Place, packed: Packing) -> Sequence[str]:
         """Write what takes the next argument out of its columns; gives its value, or its address and length."""

@@ -207,6 +207,12 @@ def is_numbers(part: Shape) -> bool:
     return isinstance(part, List) and isinstance(part.element, Flat)
 
 
+def crosses(ty: IType, records: Records) -> bool:
+    """Return whether a value crosses between Python and Wasm without code for its parts in Python."""
+    part = shape(ty)
+    return not isinstance(part, (List, Struct)) or is_numbers(part) or packing(ty, records) is not None
+
+
 def packing_of_rows(params: Sequence[IType], records: Records) -> Packing | None:
     """The packed form of the arguments of many calls: an array of records with a field for each parameter.
 
@@ -214,11 +220,9 @@ def packing_of_rows(params: Sequence[IType], records: Records) -> Packing | None
     """
     fields = []
     for number, ty in enumerate(params):
-        part = shape(ty)
-        packed = packing(ty, records)
-        if packed is None and isinstance(part, (List, Struct)) and not is_numbers(part):
+        if not crosses(ty, records):
             return None
-        fields.append(Field(f"p{number}", Array(Prim.U8) if packed else ty))
+        fields.append(Field(f"p{number}", Array(Prim.U8) if packing(ty, records) else ty))
     row = Record(max(records, default=-1) + 1)
     return _planned(shape(Array(row)), {**records, row.id: RecordType("row", tuple(fields))})
 

@@ -18,7 +18,7 @@ from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
 
 _BIND, _RECORDS, _IMPORTS = "__bind", "__records", "__imports"
-_FUSED_SITES, _FUSED_NEEDS, _FUSED_IMPORTS = "__fused_sites", "__fused_needs", "__fused_imports"
+_FUSED_SITES = "__fused_sites"
 """The globals of a generated module that are read here."""
 
 
@@ -122,7 +122,8 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> Fuse
     try:
         content = vars(module)
         sites = tuple(step_info(row) for row in content[_FUSED_SITES])
-        return replace(fused, needs=content[_FUSED_NEEDS], imports=content[_FUSED_IMPORTS], sites=sites)
+        tables = {name: content[f"__fused_{name}"] for name in ("needs", "imports", "hosts")}
+        return replace(fused, **tables, sites=sites)
     except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
 

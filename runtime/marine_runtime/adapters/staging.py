@@ -6,6 +6,7 @@ Layout, by byte offset:
     8    its numbers: three i64
     32   top of the stack of positions (i32, an address)
     40   batch: number of finished calls (i32)
+    44   first free byte, from where on the glue of every module takes room (i32)
     64   the stack of positions: one i32 per fused adapter that is running, innermost last
     4096 data: values in Marine's layout, addresses absolute
 
@@ -30,7 +31,7 @@ from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction
 from marine_runtime.wasm.memory import Memory, out_of_bounds
 
-FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
+FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, FREE, STACK, DATA = 0, 8, 32, 40, 44, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
 """More modules than this are not fused: the stack of positions must hold a chain through all of them."""
 
@@ -112,6 +113,7 @@ class Staging:
         self.cursor = DATA
         self._sites: dict[int, Sequence[StepInfo]] = {}
         self._codecs: dict[str, Callable[[], Codec]] = {}
+        _WORD.pack_into(memory.view, FREE, DATA)
         self._reset()
 
     def add_module(self, ordinal: int, name: str, sites: Sequence[StepInfo], codec: Callable[[], Codec]) -> None:

@@ -16,13 +16,14 @@ from typing import Any, assert_never
 from marine_runtime.abi.layout import Bytes, Flat, Form, OutOfLine, Shape, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
 from marine_runtime.adapters.images import Imaging, Placer
-from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.calls.sites import attach
+from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
-from marine_runtime.values.scalars import kind
+from marine_runtime.values.scalars import MAX_LENGTH, kind
 from marine_runtime.wasm.api import Codes
 
 HostType = IType | RecordType
@@ -237,8 +238,8 @@ def adapt(
     return call
 
 
-def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
-    """`host` as a function over internal values."""
+def over_values(host: HostFunction, name: str, site: Site | None = None) -> Callable[..., Any]:
+    """`host` as a function over internal values; its errors are at `site`."""
     if host.classes:
         make = maker_of(host.records, host.classes)
         publish = [make(param.type) for param in host.type.params]
@@ -249,18 +250,37 @@ def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
     function = host.function
     accept = coercion(host.type.results[0], host.records) if host.type.results and not host.settled else None
 
+    exact = _exact(host.type.results)
+    settled = host.settled
+
     def run(*values: Any) -> Any:
-        if not plain:
-            values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
-        result = function(*values)
-        if accept is None:
-            return result if host.settled else None
         try:
-            return accept(result)
-        except ArgumentError as error:
-            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+            if not plain:
+                values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
+            result = function(*values)
+            if (cls := type(result)) is exact and len(result) <= MAX_LENGTH and (cls is bytes or result.isascii()):
+                return result  # as `accept` would give it back
+            if accept is None:
+                return result if settled else None
+            try:
+                return accept(result)
+            except ArgumentError as error:
+                raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+        except CallError as error:
+            if site is None or error.site is not None:  # of another service, which the function has called
+                raise
+            located = attach(error, site)
+            raise located from located.__cause__
 
     return run
+
+
+def _exact(results: Sequence[IType]) -> type | None:
+    """The class of the results that only their length and their characters can speak against."""
+    if not results:
+        return None
+    part = shape(results[0])
+    return str if isinstance(part, Text) else bytes if isinstance(part, Bytes) else None
 
 
 def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str) -> Any:

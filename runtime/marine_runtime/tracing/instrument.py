@@ -54,6 +54,7 @@ class Instrumentation:
         return BoundAdapters(
             exports={name: inner(name, run) for name, run in bound.exports.items()},
             imports={key: self._import(plan.name, key, engine, item) for key, item in bound.imports.items()},
+            hosts={index: self._host_call(plan, index, engine, run) for index, run in bound.hosts.items()},
             entries={name: self._entry(plan, name, engine, run) for name, run in bound.entries.items()},
             calls={name: inner(name, run) for name, run in bound.calls.items()},
         )
@@ -94,6 +95,10 @@ class Instrumentation:
 
     def _import(self, module: str, key: tuple[str, str], engine: str, adapter: ImportAdapter) -> ImportAdapter:
         return replace(adapter, run=self.crossing("import", ".".join(key), module, engine, adapter.run))
+
+    def _host_call(self, plan: ModulePlan, index: int, engine: str, run: Run) -> Run:
+        callee = plan.callee(index)
+        return self.crossing("import", f"{callee.namespace}.{callee.name}", plan.name, engine, run)
 
     def _over_values(self, name: str, engine: str, signature: FunctionType, records: Records, run: Run) -> Run:
         """An export adapter: it weighs the values of the import that calls it, or is an event of its own."""
