@@ -70,7 +70,6 @@ class StagedBatch:
 
     def _write_decode(self, codes: str, publish: str) -> None:
         needs, line, call = self._needs, self._writer.line, self._call
-        memory = needs.frame("staging_memory")
         with self._writer.block(f"def decode(cells: bytes, count: int) -> list[{needs.standard('Any')}]:"):
             types = self._signature.results
             if not types:
@@ -86,6 +85,7 @@ class StagedBatch:
             if types == (Prim.STRING,):
                 # What the lifter does, without a call for each: Wasm checked every string and left it in staging,
                 # one behind the other.
+                memory = needs.frame("staging_memory")
                 line(f"{memory}.refresh()")
                 line(f"view = {memory}.view")
                 with self._writer.block("if count:"):

@@ -23,7 +23,7 @@ from marine_runtime.types import Prim, Records
 _COUNT = 4
 
 
-class Batch:
+class BatchFunction:
     """Writes the batch of one export adapter."""
 
     def __init__(self, adapter: FusedAdapter, records: Records, library: Library) -> None:

@@ -17,7 +17,7 @@ from marine_gen.passes.host_calls import host_call_codes
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
-from marine_gen.wasm_backend.batches import Batch
+from marine_gen.wasm_backend.batches import BatchFunction
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.imports import GlueImports
@@ -163,7 +163,7 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
     with library.definitions.definition(f"entry.{index}") as made:
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
-        made.lines += ["", *Batch(adapter, records, library).write(f"batch.{index}", symbol)]
+        made.lines += ["", *BatchFunction(adapter, records, library).write(f"batch.{index}", symbol)]
     return made
 
 
