@@ -1,7 +1,7 @@
 """A Python object in the place of a module: others import its functions through their adapters, as from any module.
 
 It is linked by the same names and signatures as a compiled module, but there is nothing to compile: importers call it
-with interface values, on the fused engine too, where such imports stay closures.
+with interface values. The fused engine calls it from the glue, see `marine_gen.passes.host_calls`.
 """
 
 from __future__ import annotations
