@@ -61,7 +61,7 @@ class StagedCall:
 
     @property
     def _staged(self) -> bool:
-        """Whether a parameter is staged; the entry then gets the end of what is."""
+        """True if a parameter is staged; the entry then gets the end of what is."""
         return any(not is_flat(item.type) for item in self.signature.params)
 
     @property

@@ -29,7 +29,7 @@ Rows = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class BatchCode:
-    """How the calls of one function are staged.
+    """The staging of calls of one function.
 
     Attributes:
         entry: the glue's batch function: (block of arguments, results, count, first free byte).

@@ -154,7 +154,7 @@ class Staging:
         # is how the next large call is noticed.
 
     def explain_call(self, error: BaseException) -> BaseException:
-        """What one call of a batch raises instead of `error`, see `explain`."""
+        """The error that one call of a batch raises instead of `error`, see `explain`."""
         return self._explain(error, STACK)
 
     def explain(self, error: BaseException) -> BaseException:

@@ -127,7 +127,7 @@ class HostFunction:
 
     @property
     def gives_memory(self) -> bool:
-        """Whether the result lives in the guest's memory."""
+        """True if the result lives in the guest's memory."""
         return not all(map(is_flat, self.type.results))
 
     def codes(self) -> tuple[Codes, Codes]:
