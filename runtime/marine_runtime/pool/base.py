@@ -108,7 +108,7 @@ class BasePool:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True if `close` was called."""
         return self._closing
 
     @with_keywords(CallOptions)

@@ -51,7 +51,7 @@ class SentCall(Protocol):
         """Take the call back; False when it has begun, or was taken back already. From any thread."""
 
     def begun(self) -> bool:
-        """Whether the call is known to have begun."""
+        """True if the call is known to have begun."""
 
 
 class CallFuture(Future[Any]):
@@ -127,7 +127,7 @@ class Job:
         return f"`{self.request.module}.{self.request.function}`"
 
     def joins(self, other: Job) -> bool:
-        """Whether both may travel in one message: single calls of one function with the same options."""
+        """True if both may travel in one message: single calls of one function with the same options."""
         mine, its = self.request, other.request
         return (
             not self.many
@@ -151,7 +151,7 @@ class Job:
             return self._live
 
     def _claim(self) -> bool:
-        """Whether the caller is the one to settle it."""
+        """True if it is the caller's to settle it."""
         with self._lock:
             first, self._settled = not self._settled, True
             if first and self._live is None:

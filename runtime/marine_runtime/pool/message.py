@@ -31,7 +31,7 @@ class BegunCalls(Protocol):
         """Take a call back; False when it has begun or was taken back already. From any thread."""
 
     def begun(self, position: int) -> bool:
-        """Whether a call is known to have begun."""
+        """True if a call is known to have begun."""
 
 
 class _Sent:
@@ -115,7 +115,7 @@ class Message:
 
 
 class Pace:
-    """How many calls of a function go into a message of a worker: so many that it takes a few milliseconds.
+    """The number of calls of a function that go into one message: as many as take a few milliseconds.
 
     Args:
         target: seconds that a message should take.

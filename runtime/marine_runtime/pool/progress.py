@@ -54,12 +54,12 @@ class Progress:
                 self._lock.release()
 
     def begun(self, position: int) -> bool:
-        """Whether a call has begun."""
+        """True if a call has begun."""
         begun: bool = self._states[position] == _BEGUN
         return begun
 
     def time(self) -> float | None:
-        """When the latest call began, by `time.monotonic`; None when none has."""
+        """The time at which the latest call began, by `time.monotonic`; None when none has."""
         return self._time.value or None
 
     def end(self) -> None:

@@ -56,7 +56,7 @@ def test_await_waits_for_room_and_leaves_the_loop_alone(kind: str) -> None:
         more[10].cancel()  # some of those that wait for room go away
         more[49].cancel()
         assert await calls[0] == 200
-        assert ticks >= 5, "the loop stood still"  # 200 on an idle machine
+        assert ticks, "the loop stood still"  # 200 on an idle machine, one on a busy one
         assert await calls[1] == 200
         found = await asyncio.gather(*more, return_exceptions=True)
         assert [item for item in found if not isinstance(item, asyncio.CancelledError)] == [
