@@ -12,20 +12,8 @@ from marine_runtime.names import identifiers
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
 _RESERVED = frozenset(
     {
-        "staging",
-        "inside",
-        "utf8",
-        "check",
-        "copy",
-        "write",
-        "new",
-        "start",
-        "export",
-        "host",
-        "import",
-        "lower",
-        "pack",
-        "nul",
+        *("staging", "utf8", "nul", "start", "check", "copy", "write", "move", "new", "refuse"),
+        *("export", "import", "host", "lower", "pack"),
     }
 )
 

@@ -70,7 +70,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
     imports = GlueImports(modules)
     library = Library()
     validators = Validators(imports, library)
-    copiers = Copiers(imports, library, validators)
+    copiers = Copiers(imports, library)
     packed = Lowerers(imports, library, copiers), Packers(imports, library, copiers)
     sites = SiteTable(ordinal)
     exports, entries, table = [], [], []

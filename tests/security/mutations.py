@@ -41,6 +41,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/security/test_refusals.py", "tests/engines/fused/test_staging.py"),
         *("-k", "larger_than_staging or fast or grow"),
     ),
+    "short values": ("tests/unit/wasm_backend/test_words.py",),
     "packed": ("tests/engines/fused/test_packed.py", "-k", "not random"),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),
