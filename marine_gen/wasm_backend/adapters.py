@@ -21,6 +21,7 @@ from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, HostCall
 from marine_gen.wasm_backend.code import ROOM, Code
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
+from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
@@ -86,6 +87,10 @@ def parts(value: Value) -> list[str]:
             assert_never(form)
 
 
+Writers = tuple[Guests, Validators, Copiers, tuple[Lowerers, Packers]]
+"""What the adapters of a glue module share: calls of guests, checks, copies, and packed values in either direction."""
+
+
 class AdapterFunction:
     """Writes one adapter."""
 
@@ -95,18 +100,14 @@ class AdapterFunction:
         symbol: str,
         imports: GlueImports,
         library: Library,
-        validators: Validators,
-        copiers: Copiers,
-        packed: tuple[Lowerers, Packers],
+        writers: Writers,
         sites: SiteTable,
     ) -> None:
         self._adapter = adapter
         self._symbol = symbol
         self._imports = imports
         self._library = library
-        self._validators = validators
-        self._copiers = copiers
-        self._lowerers, self._packers = packed
+        self._guests, self._validators, self._copiers, (self._lowerers, self._packers) = writers
         self._sites = sites
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
@@ -149,7 +150,8 @@ class AdapterFunction:
                 self._body.declare(name)
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
-            out.line(" ".join([f"(local ${_HERE} i32)", *self._body.locals]))
+            out.line(f"(local ${_HERE} i32)")
+            self._body.declare_all(out)
             top = const(STACK_TOP)
             out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
             with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
@@ -256,9 +258,12 @@ class AdapterFunction:
     def _call(self, step: Step, call: Call) -> None:
         assert isinstance(call.callee, CoreCallee)
         self._mark(step)
-        arguments = " ".join(self._text[operand] for operand in call.operands)
-        text = f"(call {self._imports.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
-        self._define_all(call.results, text)
+        for value in call.results:
+            self._body.declare(value.name, core_type(value.type))
+        arguments = [self._text[operand] for operand in call.operands]
+        names = [value.name for value in call.results]
+        self._guests.call(self._body, step.module, call.callee, arguments, names)
+        self._text |= {value: get(value.name) for value in call.results}
 
     def _host_call(self, step: Step, call: HostCall) -> None:
         """Call the host, see `marine_gen.passes.host_calls`."""

@@ -14,11 +14,11 @@ from marine_gen.wasm_backend.expressions import get
 from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, record_body
 from marine_runtime.types import Records
 
-ROOM = 32
-"""The parts that an adapter checks and copies in place."""
+ROOM = 64
+"""The parts that an adapter checks, copies or allocates in place."""
 
-SHARED_ROOM = 8
-"""The parts that the shared function of a type checks or copies in place: an element of an array, say."""
+SHARED_ROOM = 12
+"""The same for the shared function of a type, which may be that of an element of an array."""
 
 
 class Code(Writer):
@@ -44,6 +44,11 @@ class Code(Writer):
         """Declare a local of that name."""
         self.locals.append(f"(local ${name} {ty})")
 
+    def declare_all(self, out: Writer) -> None:
+        """Write the declarations of the locals, several in a line."""
+        for start in range(0, len(self.locals), _DECLARED):
+            out.line(" ".join(self.locals[start : start + _DECLARED]))
+
     def label(self, hint: str) -> str:
         """A label that nothing else in the body has, with the sigil."""
         return f"${self._numbered(hint)}"
@@ -58,16 +63,15 @@ class Code(Writer):
         """True if the whole of a part may be handled in place."""
         return self.room > 0 and _weight(part, records, self.room) <= self.room
 
-    def spend(self) -> None:
-        """Take the room of one part."""
-        self.room -= 1
+    def spend(self, parts: int = 1) -> None:
+        """Take the room of so many parts."""
+        self.room -= parts
 
     def function(self, name: str, signature: str = "") -> list[str]:
         """The lines of the function with this body."""
         out = Writer(WAT, 1)
         with out.block(f"func ${name}{signature}"):
-            for start in range(0, len(self.locals), _DECLARED):
-                out.line(" ".join(self.locals[start : start + _DECLARED]))
+            self.declare_all(out)
             out.lines += self.lines
         return out.lines
 

@@ -15,6 +15,7 @@ from marine_gen.codegen.type_names import type_key
 from marine_gen.passes.model import STAGING
 from marine_gen.wasm_backend.code import Code, is_walked
 from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, when
+from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.words import move_function, move_in_words
@@ -59,8 +60,9 @@ class _Way:
 class Copiers:
     """The copy functions of one glue module. Asking for one requests it."""
 
-    def __init__(self, imports: GlueImports, library: Library) -> None:
+    def __init__(self, imports: GlueImports, library: Library, guests: Guests) -> None:
         self._imports = imports
+        self._guests = guests
         self._library = library
 
     def emit(self, code: Code, ty: IType, records: Records, source: str, target: str, ptr: str, length: str) -> str:
@@ -157,15 +159,15 @@ class Copiers:
 
     def _block(self, code: Code, target: str, size: str, size64: str, tag: str) -> str:
         """Allocate a block that is not empty; the expression for its address."""
-        block = code.keep("block", self._allocate(target, size, tag))
+        block = self._allocate(code, target, size, tag)
         if target != STAGING:
             self._refuse_bad_block(code, target, block, size64)
         return block
 
-    def _allocate(self, target: str, size: str, tag: str) -> str:
+    def _allocate(self, code: Code, target: str, size: str, tag: str) -> str:
         if target == STAGING:
-            return f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))"
-        return f"(call {self._imports.allocate(target)} {size} {tag})"
+            return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
+        return self._guests.allocate(code, target, size, tag)
 
     def _refuse_bad_block(self, code: Code, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
@@ -213,7 +215,7 @@ class Copiers:
 
     def _bytes(self, way: _Way, ptr: str, size: str) -> str:
         """Strings and byte arrays: an empty one allocates 0 bytes, as lowering does."""
-        block = way.code.keep("block", self._allocate(way.target, size, const(BYTES_TAG)))
+        block = self._allocate(way.code, way.target, size, const(BYTES_TAG))
         self._fill(way.code, way.source, way.target, block, ptr, size)
         return block
 

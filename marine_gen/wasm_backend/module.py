@@ -20,6 +20,7 @@ from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wa
 from marine_gen.wasm_backend.batches import BatchFunction
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get
+from marine_gen.wasm_backend.guests import Guests, LiftedFunctions
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
@@ -57,33 +58,38 @@ class FusedCode:
     definitions: Definitions = field(compare=False)
 
 
-def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, generator: str, digest: str) -> FusedCode:
+def generate_glue(
+    module: FusedModule, modules: Modules, ordinal: int, lifted: LiftedFunctions, *, generator: str, digest: str
+) -> FusedCode:
     """The Wasm text for the fused adapters of `module`.
 
     Args:
         module: the module after all passes.
         modules: it and the modules before it.
         ordinal: its position in the service, which marks its positions.
+        lifted: the functions of guests that may stand in place of calls.
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
     """
     imports = GlueImports(modules)
     library = Library()
     validators = Validators(imports, library)
-    copiers = Copiers(imports, library)
+    guests = Guests(imports, lifted)
+    copiers = Copiers(imports, library, guests)
     packed = Lowerers(imports, library, copiers), Packers(imports, library, copiers)
+    writers = guests, validators, copiers, packed
     sites = SiteTable(ordinal)
     exports, entries, table = [], [], []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"
-        function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, packed, sites)
+        function = AdapterFunction(adapter, symbol, imports, library, writers, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
         entries.append(_define_entry(library, index, symbol, adapter, modules[adapter.module].records))
     for index, adapter in enumerate(module.imports.values()):
-        function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, packed, sites)
+        function = AdapterFunction(
+            adapter, f"import.{index}", imports, library, (guests, validators, copiers, packed), sites
+        )
         table.append(function.write(f"import {adapter.function}{adapter.signature}"))
-    needs: list[tuple[str, str | None]] = [(name, None) for name in imports.memories if name != STAGING]
-    needs += [(owner, modules[owner].core[index].name) for owner, index in imports.functions]
     requested, written = list(library.requested()), [*exports, *table, *entries]
     others = {item.name for item in (*requested, *written)}
     helpers = [item for item in library.definitions if item.name not in others]
@@ -103,7 +109,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         },
         imports=tuple(module.imports),
         hosts=tuple(imports.hosts),
-        needs=tuple(needs),
+        needs=tuple(imports.needs()),
         sites=tuple(sites.rows),
         definitions=library.definitions,
     )
@@ -125,6 +131,10 @@ def _imports(imports: GlueImports, modules: Modules, module: str, table_size: in
             f'(import "1" "{number}" (func ${symbol}{_signature(_core_params(callee), _core_results(callee.type))}))'
             f"  {wat_comment(f'{owner}: {callee.name}')}"
         )
+        number += 1
+    for (owner, need), symbol in imports.items.items():
+        said = f'(import "1" "{number}" ({need.word} ${symbol} {need.type}))'
+        yield f"{said}  {wat_comment(f'{owner}: {need.name}')}"
         number += 1
     for number, item in enumerate(imports.hosts.values()):
         core = signature_of(*host_call_codes(item.type, imports.owner(module).records))

@@ -114,7 +114,7 @@ class Clock:
         """See `Peer`."""
         work = case.work.longer(5000)
         took = self.enter + self.each * work.arguments[0]
-        return Contender(lambda calls: calls * took, work.expected, work.per)
+        return Contender(lambda calls: calls * took, case.work.expected, work.per)
 
 
 def test_calls_between_modules_are_measured_by_slope() -> None:

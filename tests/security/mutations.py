@@ -42,6 +42,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("-k", "larger_than_staging or fast or grow"),
     ),
     "short values": ("tests/unit/wasm_backend/test_words.py",),
+    "lifting": ("tests/unit/wasm_backend/test_verify.py",),
+    "lifted": ("tests/unit/wasm/test_lifting.py",),
     "packed": ("tests/engines/fused/test_packed.py", "-k", "not random"),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),

@@ -12,13 +12,11 @@
   (import "1" "4" (func $shrek.get_result_ptr (result i32)))  ;; shrek: get_result_ptr
   (import "1" "5" (func $shrek.get_result_size (result i32)))  ;; shrek: get_result_size
   (import "1" "6" (func $shrek.release_objects))  ;; shrek: release_objects
-  (import "1" "7" (func $donkey.allocate (param i32) (param i32) (result i32)))  ;; donkey: allocate
-  (import "1" "8" (func $donkey.greeting (param i32) (param i32)))  ;; donkey: greeting
-  (import "1" "9" (func $donkey.get_result_ptr (result i32)))  ;; donkey: get_result_ptr
-  (import "1" "10" (func $donkey.get_result_size (result i32)))  ;; donkey: get_result_size
-  (import "1" "11" (func $donkey.release_objects))  ;; donkey: release_objects
-  (import "1" "12" (func $shrek.set_result_size (param i32)))  ;; shrek: set_result_size
-  (import "1" "13" (func $shrek.set_result_ptr (param i32)))  ;; shrek: set_result_ptr
+  (import "1" "7" (func $donkey.greeting (param i32) (param i32)))  ;; donkey: greeting
+  (import "1" "8" (func $donkey.f3 (param i32) (param i32) (result i32)))  ;; donkey: marine-gen:lifted f3
+  (import "1" "9" (table $shrek.t0 0 funcref))  ;; shrek: marine-gen:lifted t0
+  (import "1" "10" (func $shrek.f4 (param i32) (param i32) (result i32)))  ;; shrek: marine-gen:lifted f4
+  (import "1" "11" (table $donkey.t0 0 funcref))  ;; donkey: marine-gen:lifted t0
 
   ;; Leave a fault for the runtime and stop.
   (func $fault (param $kind i32) (param $a i64) (param $b i64) (param $c i64)
@@ -630,7 +628,8 @@
 
   ;; export greeting(name: string) -> array (string)
   (func $export.0 (param $name.ptr i32) (param $name.len i32) (result i32) (result i32)
-    (local $here.at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
+    (local $here.at i32)
+    (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
     (local.set $here.at (i32.load $staging (i32.const 32)))
     (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
@@ -676,7 +675,12 @@
 
   ;; import donkey.greeting(name_ptr: i32, name_ptr: i32)
   (func $import.0 (param $name_ptr i32) (param $name_ptr_2 i32)
-    (local $here.at i32) (local $limit.1 i64) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $limit.2 i64) (local $allocate0_2 i32)
+    (local $here.at i32)
+    (local $limit.1 i64) (local $allocate0 i32) (local $lifted.1 i32) (local $lifted.2 i32) (local $lifted.3 i32) (local $lifted.4 i64)
+    (local $lifted.5 i32) (local $lifted.6 i32) (local $lifted.11 i32) (local $lifted.12 i32) (local $lifted.13 i32) (local $result_ptr0 i32)
+    (local $result_size0 i32) (local $limit.2 i64) (local $allocate0_2 i32) (local $lifted.19 i32) (local $lifted.20 i32) (local $lifted.21 i32)
+    (local $lifted.22 i64) (local $lifted.23 i32) (local $lifted.24 i32) (local $lifted.29 i32) (local $lifted.30 i32) (local $lifted.31 i32)
+    (local $lifted.35 i32) (local $lifted.37 i32)
     (local.set $here.at (i32.load $staging (i32.const 32)))
     (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
@@ -717,7 +721,78 @@
     ;; donkey, export adapter of greeting, #2 i32.push 1
     ;; donkey, export adapter of greeting, #3 call-core 0
     (i32.store $staging (local.get $here.at) (i32.const 1048584))
-    (local.set $allocate0 (call $donkey.allocate (local.get $name_ptr_2) (i32.const 1)))
+    (local.set $lifted.1 (local.get $name_ptr_2))
+    (local.set $lifted.2 (i32.const 1))
+    (local.set $allocate0
+      (block $lifted.7 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        local.set $lifted.3
+        i64.const 0
+        local.set $lifted.4
+        i32.const 0
+        local.set $lifted.3
+        block $lifted.8
+        local.get $lifted.1
+        i32.eqz
+        br_if $lifted.8
+        local.get $lifted.2
+        i32.const 10
+        i32.gt_u
+        br_if $lifted.8
+        local.get $lifted.1
+        i64.extend_i32_u
+        local.get $lifted.2
+        i64.load8_u $donkey offset=65536 align=1
+        i64.mul
+        local.tee $lifted.4
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        br_if $lifted.8
+        local.get $lifted.4
+        i32.wrap_i64
+        local.tee $lifted.1
+        i32.const 0
+        i32.lt_s
+        br_if $lifted.8
+        local.get $lifted.1
+        local.set $lifted.5
+        block $lifted.9 (result i32)
+        i32.const 0
+        local.set $lifted.6
+        block $lifted.10
+        local.get $lifted.5
+        i32.const 16
+        i32.add
+        i32.const 4
+        call $donkey.f3
+        local.tee $lifted.6
+        i32.eqz
+        br_if $lifted.10
+        local.get $lifted.6
+        local.get $lifted.5
+        i64.extend_i32_u
+        i64.const 5
+        i64.shl
+        i64.const 4
+        i64.or
+        i64.store $donkey offset=8 align=8
+        local.get $lifted.6
+        i32.const 16
+        i32.add
+        br $lifted.9
+        end
+        i32.const 0
+        i32.const 48
+        i32.store $donkey offset=65564 align=4
+        i32.const 0
+        end
+        local.set $lifted.3
+        end
+        local.get $lifted.3
+      )
+    )
     ;; donkey, export adapter of greeting, #5 string.lower_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048585))
     (if (local.get $name_ptr_2)
@@ -748,16 +823,74 @@
     )
     ;; shrek, import adapter of donkey.greeting, #3 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048586))
-    (call $shrek.release_objects)
+    (block $lifted.14
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.set $lifted.11
+      i32.const 0
+      local.set $lifted.12
+      i32.const 0
+      local.set $lifted.13
+      block $lifted.15
+      i32.const 0
+      i32.load $shrek offset=65740 align=4
+      i32.eqz
+      br_if $lifted.15
+      i32.const 4
+      local.set $lifted.11
+      i32.const 0
+      local.set $lifted.12
+      loop $lifted.16
+      i32.const 0
+      i32.load $shrek offset=65744 align=4
+      local.get $lifted.11
+      i32.add
+      local.tee $lifted.13
+      i32.load $shrek offset=0 align=4
+      local.get $lifted.13
+      i32.const -4
+      i32.add
+      i32.load $shrek offset=0 align=4
+      call_indirect $shrek.t0 (param i32)
+      local.get $lifted.11
+      i32.const 8
+      i32.add
+      local.set $lifted.11
+      local.get $lifted.12
+      i32.const 1
+      i32.add
+      local.tee $lifted.12
+      i32.const 0
+      i32.load $shrek offset=65740 align=4
+      i32.lt_u
+      br_if $lifted.16
+      end
+      end
+      i32.const 0
+      i32.const 0
+      i32.store $shrek offset=65740 align=4
+    )
     ;; donkey, export adapter of greeting, #6 call-core 6
     (i32.store $staging (local.get $here.at) (i32.const 1048587))
     (call $donkey.greeting (local.get $allocate0) (local.get $name_ptr_2))
     ;; donkey, export adapter of greeting, #7 call-core 3
     (i32.store $staging (local.get $here.at) (i32.const 1048588))
-    (local.set $result_ptr0 (call $donkey.get_result_ptr))
+    (local.set $result_ptr0
+      (block $lifted.17 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        i32.load $donkey offset=65752 align=4
+      )
+    )
     ;; donkey, export adapter of greeting, #8 call-core 2
     (i32.store $staging (local.get $here.at) (i32.const 1048589))
-    (local.set $result_size0 (call $donkey.get_result_size))
+    (local.set $result_size0
+      (block $lifted.18 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        i32.load $donkey offset=65748 align=4
+      )
+    )
     ;; donkey, export adapter of greeting, #9 string.lift_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048590))
     (block $valid.2
@@ -791,7 +924,78 @@
     ;; shrek, import adapter of donkey.greeting, #7 i32.push 1
     ;; shrek, import adapter of donkey.greeting, #8 call-core 0
     (i32.store $staging (local.get $here.at) (i32.const 1048591))
-    (local.set $allocate0_2 (call $shrek.allocate (local.get $result_size0) (i32.const 1)))
+    (local.set $lifted.19 (local.get $result_size0))
+    (local.set $lifted.20 (i32.const 1))
+    (local.set $allocate0_2
+      (block $lifted.25 (result i32)
+        (drop (i32.const 1835466753))
+        i32.const 0
+        local.set $lifted.21
+        i64.const 0
+        local.set $lifted.22
+        i32.const 0
+        local.set $lifted.21
+        block $lifted.26
+        local.get $lifted.19
+        i32.eqz
+        br_if $lifted.26
+        local.get $lifted.20
+        i32.const 10
+        i32.gt_u
+        br_if $lifted.26
+        local.get $lifted.19
+        i64.extend_i32_u
+        local.get $lifted.20
+        i64.load8_u $shrek offset=65536 align=1
+        i64.mul
+        local.tee $lifted.22
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        br_if $lifted.26
+        local.get $lifted.22
+        i32.wrap_i64
+        local.tee $lifted.19
+        i32.const 0
+        i32.lt_s
+        br_if $lifted.26
+        local.get $lifted.19
+        local.set $lifted.23
+        block $lifted.27 (result i32)
+        i32.const 0
+        local.set $lifted.24
+        block $lifted.28
+        local.get $lifted.23
+        i32.const 16
+        i32.add
+        i32.const 4
+        call $shrek.f4
+        local.tee $lifted.24
+        i32.eqz
+        br_if $lifted.28
+        local.get $lifted.24
+        local.get $lifted.23
+        i64.extend_i32_u
+        i64.const 5
+        i64.shl
+        i64.const 4
+        i64.or
+        i64.store $shrek offset=8 align=8
+        local.get $lifted.24
+        i32.const 16
+        i32.add
+        br $lifted.27
+        end
+        i32.const 0
+        i32.const 48
+        i32.store $shrek offset=65564 align=4
+        i32.const 0
+        end
+        local.set $lifted.21
+        end
+        local.get $lifted.21
+      )
+    )
     ;; shrek, import adapter of donkey.greeting, #10 string.lower_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048592))
     (if (local.get $result_size0)
@@ -822,13 +1026,71 @@
     )
     ;; donkey, export adapter of greeting, #10 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048593))
-    (call $donkey.release_objects)
+    (block $lifted.32
+      (drop (i32.const 1835466754))
+      i32.const 0
+      local.set $lifted.29
+      i32.const 0
+      local.set $lifted.30
+      i32.const 0
+      local.set $lifted.31
+      block $lifted.33
+      i32.const 0
+      i32.load $donkey offset=65740 align=4
+      i32.eqz
+      br_if $lifted.33
+      i32.const 4
+      local.set $lifted.29
+      i32.const 0
+      local.set $lifted.30
+      loop $lifted.34
+      i32.const 0
+      i32.load $donkey offset=65744 align=4
+      local.get $lifted.29
+      i32.add
+      local.tee $lifted.31
+      i32.load $donkey offset=0 align=4
+      local.get $lifted.31
+      i32.const -4
+      i32.add
+      i32.load $donkey offset=0 align=4
+      call_indirect $donkey.t0 (param i32)
+      local.get $lifted.29
+      i32.const 8
+      i32.add
+      local.set $lifted.29
+      local.get $lifted.30
+      i32.const 1
+      i32.add
+      local.tee $lifted.30
+      i32.const 0
+      i32.load $donkey offset=65740 align=4
+      i32.lt_u
+      br_if $lifted.34
+      end
+      end
+      i32.const 0
+      i32.const 0
+      i32.store $donkey offset=65740 align=4
+    )
     ;; shrek, import adapter of donkey.greeting, #11 call-core 4
     (i32.store $staging (local.get $here.at) (i32.const 1048594))
-    (call $shrek.set_result_size (local.get $result_size0))
+    (local.set $lifted.35 (local.get $result_size0))
+    (block $lifted.36
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.get $lifted.35
+      i32.store $shrek offset=65748 align=4
+    )
     ;; shrek, import adapter of donkey.greeting, #12 call-core 5
     (i32.store $staging (local.get $here.at) (i32.const 1048595))
-    (call $shrek.set_result_ptr (local.get $allocate0_2))
+    (local.set $lifted.37 (local.get $allocate0_2))
+    (block $lifted.38
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.get $lifted.37
+      i32.store $shrek offset=65752 align=4
+    )
     (i32.store $staging (i32.const 32) (local.get $here.at))
   )
 

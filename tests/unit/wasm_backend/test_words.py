@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import wasmtime
 from marine_gen.wasm_backend.code import Code
 from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.library import definitions
-from marine_gen.wasm_backend.words import ascii_in_words, move_function
+from marine_gen.wasm_backend.words import ascii_in_words, move_function, move_in_words
 
 PAGE = 1 << 16
 LENGTHS = (*range(41), *range(110, 146))
@@ -30,6 +30,15 @@ def checked() -> list[str]:
     return code.function("valid", ' (export "valid") (param $ptr i32) (param $size i32) (result i32)')
 
 
+def copied() -> list[str]:
+    """The function (to, ptr, size) that copies short values in place and leaves others to `$move`."""
+    code = Code()
+    operands = get("to"), get("ptr"), get("size")
+    with move_in_words(code, "$there", "$here", *operands):
+        code.line(f"(call $move {' '.join(operands)})")
+    return code.function("copy", ' (export "copy") (param $to i32) (param $ptr i32) (param $size i32)')
+
+
 @dataclass(frozen=True)
 class Words:
     """The code of short values between two memories of one page."""
@@ -38,7 +47,7 @@ class Words:
     here: wasmtime.Memory
     there: wasmtime.Memory
     valid: Callable[..., Any]
-    move: Callable[..., Any]
+    copies: Sequence[Callable[..., Any]]
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +57,15 @@ def words() -> Iterator[Words]:
         definitions()["utf8"].replace("MEMORY", "here"),
         *checked(),
         *move_function("move", "$there", "$here"),
+        *copied(),
         '(export "move" (func $move)))',
     ]
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
     module = wasmtime.Module(engine, wasmtime.wat2wasm("\n".join(lines)))
     exports: Any = wasmtime.Instance(store, module, []).exports(store)
-    yield Words(store, *(exports[name] for name in ("here", "there", "valid", "move")))
+    here, there, valid, *copies = (exports[name] for name in ("here", "there", "valid", "move", "copy"))
+    yield Words(store, here, there, valid, copies)
     store.close()
 
 
@@ -92,8 +103,9 @@ def test_copies_of_every_length(words: Words, ptr_end: int, to_end: int) -> None
     for length in filter(None, (*LENGTHS, 500, 4096)):
         ptr, to = min(ptr_end, PAGE) - length, to_end - length
         content, before = rng.randbytes(PAGE), rng.randbytes(PAGE)
-        words.here.write(words.store, content, 0)
-        words.there.write(words.store, before, 0)
-        words.move(words.store, to, ptr, length)
-        assert words.there.read(words.store) == before[:to] + content[ptr : ptr + length] + before[to + length :]
-        assert words.here.read(words.store) == content
+        for copy in words.copies:
+            words.here.write(words.store, content, 0)
+            words.there.write(words.store, before, 0)
+            copy(words.store, to, ptr, length)
+            assert words.there.read(words.store) == before[:to] + content[ptr : ptr + length] + before[to + length :]
+            assert words.here.read(words.store) == content
