@@ -129,7 +129,9 @@ def _attempt(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tup
         for binary in wasm.values():
             open_runtime().validate(binary)
         verify_glue(wasm["glue"], code.needs)
-        side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.sites)
+        if "stub" in wasm:
+            verify_glue(wasm["stub"], code.stub_needs)
+        side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.stub_needs, code.sites)
         python = generate(module.ir, generator=GENERATOR, digest=digest, fused=side)
     except RecursionError:
         return "its types or its code nest too deeply", None

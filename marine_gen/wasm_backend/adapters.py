@@ -102,6 +102,7 @@ class AdapterFunction:
         library: Library,
         writers: Writers,
         sites: SiteTable,
+        opening: Sequence[str] = (),
     ) -> None:
         self._adapter = adapter
         self._symbol = symbol
@@ -118,6 +119,7 @@ class AdapterFunction:
         self._position = -1
         self._host_calls = 0
         self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk
+        self._opening = opening
 
     def write(self, title: str) -> Definition:
         """Define the function, under a comment."""
@@ -152,6 +154,8 @@ class AdapterFunction:
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
             out.line(f"(local ${_HERE} i32)")
             self._body.declare_all(out)
+            for text in self._opening:
+                out.line(text)
             top = const(STACK_TOP)
             out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
             with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters

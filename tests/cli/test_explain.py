@@ -17,6 +17,7 @@ from marine_gen.console.inputs import read_inputs
 from marine_gen.inspect.check import compile_input
 from marine_gen.inspect.views import Subject, Written, views
 from marine_gen.python_backend.needs import FRAME, STANDARD, own
+from marine_gen.wasm_backend.stub import LINKED
 from marine_runtime import support
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.golden import GOLDEN, Case, load_cases
@@ -43,7 +44,7 @@ def test_everything_that_runs_is_shown_once(names: tuple[str, ...], engine: str)
     written = Written()
     for position, module in enumerate(part.ir for part in service):
         output, _ = fuse_module(service[: position + 1])
-        glue = output.code.glue if output else ""
+        glue = output.code.glue + output.code.stub if output else ""
         imported = set(re.findall(r"^  \(import .* \(func (\$[\w.]+)", glue, re.MULTILINE))
         for adapter in module.adapters:
             parts = list(views(Subject(service, position, adapter), BACKENDS[engine].form, written))
@@ -73,7 +74,7 @@ def check_wasm(text: str, imported: set[str]) -> None:
     defined = re.findall(r"^\((?:func|global) (\$[\w.]+)", text, re.MULTILINE)
     assert len(defined) == len(set(defined))
     used = set(re.findall(r"\((?:call|global\.[gs]et) (\$[\w.]+)", text))
-    assert used <= {*defined, *imported}
+    assert used <= {*defined, *imported, f"${LINKED}"}
 
 
 def test_fused_adapters_show_the_other_module() -> None:
