@@ -18,7 +18,7 @@ from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Side, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, HostCall, Step, Validate, Write, homes
-from marine_gen.wasm_backend.code import ROOM, Code
+from marine_gen.wasm_backend.code import ROOM, FunctionCode
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.guests import Guests
@@ -115,7 +115,7 @@ class AdapterFunction:
         self._remote: dict[Value, tuple[str, str]] = {}  # remote values: expressions for pointer and length
         # What a call from or to the host costs anyway is much more than what a check in place saves.
         host = adapter.side is Side.EXPORT or any(isinstance(step.operation, HostCall) for step in adapter.steps)
-        self._body = Code(room=0 if host else ROOM)
+        self._body = FunctionCode(room=0 if host else ROOM)
         self._position = -1
         self._host_calls = 0
         self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk

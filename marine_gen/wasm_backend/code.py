@@ -21,7 +21,7 @@ SHARED_ROOM = 12
 """The same for the shared function of a type, which may be that of an element of an array."""
 
 
-class Code(Writer):
+class FunctionCode(Writer):
     """The body of one function."""
 
     def __init__(self, room: int = SHARED_ROOM, level: int = 2) -> None:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from marine_gen.codegen.type_names import type_key
 from marine_gen.passes.model import STAGING
-from marine_gen.wasm_backend.code import Code, is_walked
+from marine_gen.wasm_backend.code import FunctionCode, is_walked
 from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, when
 from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
@@ -51,7 +51,7 @@ class _Way:
         target: the module whose memory is written, or `STAGING`.
     """
 
-    code: Code
+    code: FunctionCode
     records: Records
     source: str
     target: str
@@ -65,7 +65,9 @@ class Copiers:
         self._guests = guests
         self._library = library
 
-    def emit(self, code: Code, ty: IType, records: Records, source: str, target: str, ptr: str, length: str) -> str:
+    def emit(
+        self, code: FunctionCode, ty: IType, records: Records, source: str, target: str, ptr: str, length: str
+    ) -> str:
         """Copy a `ty` from `source` to `target`; the expression for its new address.
 
         `records` resolves the record ids in `ty`; they are those of a module, which gives functions their names.
@@ -80,7 +82,7 @@ class Copiers:
         name = self._of(ty, records, source, target)
         return f"(call {name} {ptr}{' ' + length if shape(ty).layout.form is Form.PAIR else ''})"
 
-    def write(self, code: Code, source: str, target: str, block: str, ptr: str, size: str) -> None:
+    def write(self, code: FunctionCode, source: str, target: str, block: str, ptr: str, size: str) -> None:
         """Copy bytes from `source` to an allocated block in `target`."""
         if not code.room:
             name = f"write.{self._pair(source, target)}"
@@ -102,14 +104,14 @@ class Copiers:
         name = f"move.{self._pair(source, target)}"
         return f"(call {self._defined(name, lambda: move_function(name, there, here))} {to} {ptr} {size})"
 
-    def _fill(self, code: Code, source: str, target: str, block: str, ptr: str, size: str) -> None:
+    def _fill(self, code: FunctionCode, source: str, target: str, block: str, ptr: str, size: str) -> None:
         """Copy bytes to a block, which is looked at first; the pointer of what is empty means nothing."""
         with when(code, size):  # check: fused empty bytes need no block
             if target != STAGING:
                 self._refuse_bad_block(code, target, block, f"(i64.extend_i32_u {size})")
             self._short_move(code, source, target, block, ptr, size)
 
-    def _short_move(self, code: Code, source: str, target: str, to: str, ptr: str, size: str) -> None:
+    def _short_move(self, code: FunctionCode, source: str, target: str, to: str, ptr: str, size: str) -> None:
         """The same where most values are short."""
         if source == target:
             code.line(self.move(source, target, to, ptr, size))
@@ -137,7 +139,7 @@ class Copiers:
 
     def _function(self, name: str, part: Shape, records: Records, source: str, target: str) -> list[str]:
         assert not isinstance(part, Flat), "what is flat is not copied alone"
-        way = _Way(Code(), records, source, target)
+        way = _Way(FunctionCode(), records, source, target)
         if isinstance(part, List) and is_walked(part):
             block = self._list(way, part)
         else:
@@ -149,7 +151,7 @@ class Copiers:
     # Blocks
 
     def _new_block(self, name: str, target: str) -> list[str]:
-        code = Code()
+        code = FunctionCode()
         size, tag = get("size"), get("tag")
         with when(code, f"(i64.gt_u {size} {const(0xFFFFFFFF, 'i64')})"):  # check: fused block of 4 GiB
             code.line(self._library.fault(Fault.TOO_LARGE, size))
@@ -157,19 +159,19 @@ class Copiers:
         code.line(block)
         return code.function(name, " (param $size i64) (param $tag i32) (result i32)")
 
-    def _block(self, code: Code, target: str, size: str, size64: str, tag: str) -> str:
+    def _block(self, code: FunctionCode, target: str, size: str, size64: str, tag: str) -> str:
         """Allocate a block that is not empty; the expression for its address."""
         block = self._allocate(code, target, size, tag)
         if target != STAGING:
             self._refuse_bad_block(code, target, block, size64)
         return block
 
-    def _allocate(self, code: Code, target: str, size: str, tag: str) -> str:
+    def _allocate(self, code: FunctionCode, target: str, size: str, tag: str) -> str:
         if target == STAGING:
             return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
         return self._guests.allocate(code, target, size, tag)
 
-    def _refuse_bad_block(self, code: Code, target: str, ptr: str, size: str) -> None:
+    def _refuse_bad_block(self, code: FunctionCode, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
         name = f"refuse.{self._imports.symbol(target)}"
         refuse = self._defined(name, lambda: self._refuse(name, target))
@@ -180,7 +182,7 @@ class Copiers:
 
     def _refuse(self, name: str, target: str) -> list[str]:
         """The function (ptr, size: i64) that reports a block which is none."""
-        code = Code()
+        code = FunctionCode()
         with when(code, f"(i32.eqz {get('ptr')})"):
             code.line(self._library.fault(Fault.ALLOCATE, get("size")))
         bytes_now = bytes_of(self._imports.memory(target))
@@ -188,7 +190,7 @@ class Copiers:
         return code.function(name, " (param $ptr i32) (param $size i64)")
 
     def _write(self, name: str, source: str, target: str) -> list[str]:
-        code = Code()
+        code = FunctionCode()
         self.write(code, source, target, get("block"), get("ptr"), get("size"))
         return code.function(name, " (param $block i32) (param $ptr i32) (param $size i32)")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from marine_gen.ir.model import CoreCallee
 from marine_gen.wasm.lifting import Lifted
-from marine_gen.wasm_backend.code import Code
+from marine_gen.wasm_backend.code import FunctionCode
 from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_runtime.abi import AbiHelper
@@ -36,7 +36,7 @@ class Guests:
         self._functions = functions
 
     def call(
-        self, code: Code, module: str, callee: CoreCallee, arguments: Sequence[str], results: Sequence[str] = ()
+        self, code: FunctionCode, module: str, callee: CoreCallee, arguments: Sequence[str], results: Sequence[str] = ()
     ) -> None:
         """Call a function with the values of expressions, and put its results into the locals `results`."""
         found = self._functions.get(module, {}).get(callee.name)
@@ -52,14 +52,14 @@ class Guests:
         for name in reversed(results):
             code.line(f"(local.set ${name})")
 
-    def allocate(self, code: Code, module: str, size: str, tag: str) -> str:
+    def allocate(self, code: FunctionCode, module: str, size: str, tag: str) -> str:
         """Call the `allocate` of a module; the expression for what it gave."""
         block = code.local("block")
         self.call(code, module, self._imports.owner(module).core[AbiHelper.ALLOCATE], [size, tag], [block])
         return get(block)
 
     def _region(
-        self, code: Code, module: str, function: Lifted, arguments: Sequence[str], results: Sequence[str]
+        self, code: FunctionCode, module: str, function: Lifted, arguments: Sequence[str], results: Sequence[str]
     ) -> None:
         """The function's own code, in a block of its own."""
         memory = self._imports.memory(module)

@@ -24,7 +24,7 @@ from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
-from marine_gen.wasm_backend.stub import LINKED, Stub, guest_imports, is_direct, opening, signature_text
+from marine_gen.wasm_backend.stub import LINKED, StubModule, guest_imports, is_direct, opening, signature_text
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import is_flat
 from marine_runtime.adapters import DATA, FREE
@@ -83,7 +83,7 @@ def generate_glue(
         function = AdapterFunction(adapter, symbol, imports, library, writers, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
         entries.append(_define_entry(library, index, symbol, adapter, modules[adapter.module].records))
-    stub = Stub(GlueImports(modules))
+    stub = StubModule(GlueImports(modules))
     direct = _writers(stub.imports, library, lifted)
     for index, adapter in enumerate(module.imports.values()):
         title = f"import {adapter.function}{adapter.signature}"

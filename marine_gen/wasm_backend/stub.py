@@ -23,7 +23,7 @@ LINKED = "linked"
 
 
 @dataclass(frozen=True, slots=True)
-class Stub:
+class StubModule:
     """The stub while its module's adapters are written.
 
     Attributes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from marine_gen.codegen.type_names import type_key
-from marine_gen.wasm_backend.code import Code, is_walked
+from marine_gen.wasm_backend.code import FunctionCode, is_walked
 from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, when
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
@@ -48,7 +48,7 @@ class _Check:
         depth: the expression for the depth of the value; None for the outermost.
     """
 
-    code: Code
+    code: FunctionCode
     module: str
     limit: str
     bad: str
@@ -77,7 +77,7 @@ class Validators:
                 made.lines = self._function(name, module, shape(ty))
         return f"${definitions.use(name)}"
 
-    def emit(self, code: Code, module: str, ty: IType, ptr: str, length: str, bad: str) -> None:
+    def emit(self, code: FunctionCode, module: str, ty: IType, ptr: str, length: str, bad: str) -> None:
         """Check a value and branch to `bad` if it is none. `ptr` and `length` are read more than once."""
         part = shape(ty)
         assert not isinstance(part, Flat)
@@ -95,7 +95,7 @@ class Validators:
 
     def _function(self, name: str, module: str, part: Shape) -> list[str]:
         assert not isinstance(part, Flat), "what is flat is not lifted from memory"
-        code = Code()
+        code = FunctionCode()
         with code.block("block $bad"):
             limit = code.keep("limit", bytes_of(self._imports.memory(module)), "i64")
             check = _Check(code, module, limit, "$bad", get("depth"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marine_gen.wasm_backend.code import Code
+from marine_gen.wasm_backend.code import FunctionCode
 from marine_gen.wasm_backend.expressions import const, get, when
 
 _BYTES_BEYOND_ASCII = {"i64": 0x8080808080808080, "i32": 0x80808080}
@@ -21,7 +21,7 @@ def _last(ty: str, memory: str, ptr: str, size: str) -> str:
     return f"({ty}.load {memory} align=1 (i32.sub (i32.add {ptr} {size}) {const(word)}))"
 
 
-def ascii_in_words(code: Code, found: str, memory: str, ptr: str, size: str) -> None:
+def ascii_in_words(code: FunctionCode, found: str, memory: str, ptr: str, size: str) -> None:
     """Branch to the label `found` if a string has 4 to 16 bytes and all of them are ASCII."""
 
     def test(ty: str) -> None:
@@ -40,7 +40,7 @@ def ascii_in_words(code: Code, found: str, memory: str, ptr: str, size: str) -> 
 
 
 @contextmanager
-def move_in_words(code: Code, there: str, here: str, to: str, ptr: str, size: str) -> Iterator[None]:
+def move_in_words(code: FunctionCode, there: str, here: str, to: str, ptr: str, size: str) -> Iterator[None]:
     """Copy 4 to 16 bytes from the memory `here` to another, `there`; any other number by what is written inside."""
 
     def copy(ty: str) -> None:
@@ -66,7 +66,7 @@ def move_function(name: str, there: str, here: str) -> list[str]:
 
     Up to 128 bytes it is cheaper than `memory.copy`, which calls the host's code when the size is not constant.
     """
-    code = Code()
+    code = FunctionCode()
     to, ptr, size = get("to"), get("ptr"), get("size")
     whole = f"(memory.copy {there} {here} {to} {ptr} {size})"
     with when(code, f"(i32.gt_u {size} {const(128)})"):
@@ -89,7 +89,7 @@ def move_function(name: str, there: str, here: str) -> list[str]:
     return code.function(name, " (param $to i32) (param $ptr i32) (param $size i32)")
 
 
-def _few(code: Code, there: str, here: str, to: str, ptr: str, size: str) -> None:
+def _few(code: FunctionCode, there: str, here: str, to: str, ptr: str, size: str) -> None:
     """Copy 1 to 3 bytes: the first, the one in the middle and the last."""
     # check: fused copies of 1 to 3 bytes
     for at in (const(0), f"(i32.shr_u {size} {const(1)})", f"(i32.sub {size} {const(1)})"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import wasmtime
 
-from marine_gen.wasm_backend.code import Code
+from marine_gen.wasm_backend.code import FunctionCode
 from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.library import definitions
 from marine_gen.wasm_backend.words import ascii_in_words, move_function, move_in_words
@@ -22,7 +22,7 @@ LENGTHS = (*range(41), *range(110, 146))
 
 def checked() -> list[str]:
     """The function (ptr, size) -> i32: is a string that is not empty UTF-8?"""
-    code = Code()
+    code = FunctionCode()
     with code.block("block $ascii"):
         ascii_in_words(code, "$ascii", "$here", get("ptr"), get("size"))
         code.line(f"(return (call $utf8.here {get('ptr')} {get('size')}))")
@@ -32,7 +32,7 @@ def checked() -> list[str]:
 
 def copied() -> list[str]:
     """The function (to, ptr, size) that copies short values in place and leaves others to `$move`."""
-    code = Code()
+    code = FunctionCode()
     operands = get("to"), get("ptr"), get("size")
     with move_in_words(code, "$there", "$here", *operands):
         code.line(f"(call $move {' '.join(operands)})")
