@@ -99,15 +99,53 @@ def _fusion(module: FusedModule, known: Sequence[Fusible], ordinal: int, modules
         return _nothing(module, failed, f"the service has more than {MAX_MODULES} modules")
     problem, output = _attempt(module, known, ordinal)
     if problem:
-        for part in _parts(module):
-            reason, _ = _attempt(part, known, ordinal)
-            if reason:
-                failed |= dict.fromkeys(_names(part), reason)
+        failed |= _failing(module, known, ordinal)
         module = _without(module, failed)
         problem, output = _attempt(module, known, ordinal)
     if problem:
-        return _nothing(module, failed, problem)
+        names = _names(module)
+        count, output = _most(module, known, ordinal)
+        failed |= dict.fromkeys(names[count:], f"together with others, {problem}")
     return Fusion(output, {**module.unfused, **failed}, failed)
+
+
+def _failing(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> dict[str, str]:
+    """The adapters of a module that can't be generated as a whole which can't be generated alone, with the reason."""
+    found: dict[str, str] = {}
+    for part in _halves(module):
+        reason, _ = _attempt(part, known, ordinal)
+        names = _names(part)
+        if reason:
+            found |= {names[0]: reason} if len(names) == 1 else _failing(part, known, ordinal)
+    return found
+
+
+def _halves(module: FusedModule) -> list[FusedModule]:
+    """The module with each half of its fused adapters; one that has a single adapter is all there is."""
+    count = len(_names(module))
+    if count < 2:
+        return [module]
+    first = _first(module, count // 2)
+    return [first, _without(module, dict.fromkeys(_names(first), ""))]
+
+
+def _most(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tuple[int, FusedOutput | None]:
+    """As many adapters as one glue module can have, exports first, when each of them would do alone."""
+    fitting, output = 0, None
+    beyond = len(_names(module))
+    while beyond - fitting > 1:
+        count = (fitting + beyond) // 2
+        problem, made = _attempt(_first(module, count), known, ordinal)
+        if problem:
+            beyond = count
+        else:
+            fitting, output = count, made
+    return fitting, output
+
+
+def _first(module: FusedModule, count: int) -> FusedModule:
+    exports = dict(list(module.exports.items())[:count])
+    return replace(module, exports=exports, imports=dict(list(module.imports.items())[: count - len(exports)]))
 
 
 def _nothing(module: FusedModule, failed: dict[str, str], reason: str) -> Fusion:
@@ -140,12 +178,6 @@ def _attempt(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tup
     except GlueError as error:
         return f"the code of guests in its glue breaks a rule: {error}", None
     return "", FusedOutput(module, code, python, wasm)
-
-
-def _parts(module: FusedModule) -> list[FusedModule]:
-    """The module with each of its fused adapters alone."""
-    exports = [replace(module, exports={name: item}, imports={}) for name, item in module.exports.items()]
-    return exports + [replace(module, exports={}, imports={key: item}) for key, item in module.imports.items()]
 
 
 def _names(module: FusedModule) -> list[str]:
