@@ -1,0 +1,211 @@
+"""Functions of the host and batches: values arrive, and guests are treated as by the interpreter.
+
+What is compared: results, the whole memory of each guest, and the order of its allocations.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marine_gen import HostFunction
+from marine_gen.artifact import compile_module
+from marine_gen.generate import (
+    Description,
+    ExternModule,
+    ImportedFunction,
+    Member,
+    Named,
+    RecordDeclaration,
+    Signature,
+    Vector,
+    generate,
+)
+from marine_runtime import CallError, PythonModule, Service
+from marine_runtime.adapters import images
+from marine_runtime.types import FunctionType, Prim
+from tests.support.echo import TAKE_LOG, Memory, chain, echo_module, echo_wat, function, raw_wat, take_logs
+from tests.support.engines import assemble, load, outcome, shown
+from tests.support.values import signatures, values
+
+COUNT = int(os.environ.get("MARINE_GEN_SIGNATURES", "1500"))
+
+Drawn = tuple[tuple[RecordDeclaration, ...], Signature]
+
+
+def memory(service: Service, name: str) -> bytes:
+    instance = service._linked[name].instance
+    assert instance is not None
+    assert instance.memory is not None
+    instance.memory.refresh()
+    return bytes(instance.memory.view)
+
+
+def echoing(wasm: bytes, name: str, answer: Callable[..., Any]) -> HostFunction:
+    """A Python function of the type of an exported one."""
+    plan = compile_module("echo", wasm).plan
+    return HostFunction(answer, plan.exports[name], plan.records)
+
+
+def first(*values: Any) -> Any:
+    return values[0]
+
+
+def with_raw_import(
+    records: Sequence[RecordDeclaration], signature: Signature, ty: FunctionType, limits: Memory | None = None
+) -> bytes:
+    """A module whose function calls `host.f`, which has no adapter."""
+    arguments = " ".join(f"(local.get {index})" for index in range(raw_wat(ty).partition(")")[0].count(" ")))
+    return echo_module(
+        Description(tuple(records), (signature, TAKE_LOG)),
+        limits or Memory(),
+        {"f": f"(call $host {arguments})"},
+        head=f'(import "host" "f" (func $host {raw_wat(ty)}))',
+    )
+
+
+def seen(service: Service, module: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
+    found: list[Any] = []
+    for args in calls:
+        found += [shown(service.call(module, "f", args)), memory(service, module)]
+    found += [shown(service.call_batch(module, "f", [*calls, ["wrong"] * 9, *calls])), memory(service, module)]
+    return found
+
+
+def check(drawn: Drawn, data: st.DataObject) -> None:
+    records, signature = drawn
+    by_name = {record.name: record for record in records}
+    calls = [[data.draw(values(param.type, by_name)) for param in signature.params] for _ in range(3)]
+    modules = chain([signature], records)
+    host = echoing(modules["inner"], "f", first)
+    raw = with_raw_import(records, signature, host.type)
+    everything = []
+    for engine in ("interpreter", "closures", "fused"):
+        found: list[Any] = []
+        with load(modules, engine, "fast") as service:
+            found += [*seen(service, "outer", calls), *seen(service, "inner", calls), take_logs(service)]
+        with load({"inner": PythonModule("inner", {"f": host}), "outer": modules["outer"]}, engine, "fast") as service:
+            found += [*seen(service, "outer", calls), service.call("outer", "take_log")]
+        with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
+            found += [*seen(service, "raw", calls), service.call("raw", "take_log")]
+        everything.append(found)
+    assert everything[0] == everything[1] == everything[2]
+
+
+_SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@settings(_SETTINGS, max_examples=15, derandomize=True)
+@given(signatures(), st.data())
+def test_random_values(drawn: Drawn, data: st.DataObject) -> None:
+    check(drawn, data)
+
+
+@pytest.mark.slow
+@settings(_SETTINGS, max_examples=COUNT)
+@given(signatures(), st.data())
+def test_many_random_values(drawn: Drawn, data: st.DataObject) -> None:
+    check(drawn, data)
+
+
+PAIR = RecordDeclaration("Pair", (Member("key", Prim.STRING), Member("values", Vector(Prim.U64))))
+PAIRS = Vector(Named("Pair"))
+VALUES = [[("k", [1, 2, 3]), ("a\0b", []), ("é", [2**64 - 1])] * 3]
+
+
+@pytest.mark.parametrize("limit", [0, images._SIZE], ids=["part by part", "at once"])
+def test_large_results_are_lowered_part_by_part(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a value fits the memory of images is nothing that a guest sees."""
+    monkeypatch.setattr(images, "_SIZE", limit)
+    signature = function("f", PAIRS)
+    host = echoing(chain([signature], [PAIR])["inner"], "f", first)
+    found = []
+    for engine in ("interpreter", "fused"):
+        with load(
+            {"raw": with_raw_import([PAIR], signature, host.type)}, engine, "fast", host_functions={"f": host}
+        ) as service:
+            found.append([*seen(service, "raw", [VALUES]), service.call("raw", "take_log")])
+    assert found[0] == found[1]
+
+
+def restless(calls: str, nested: Signature) -> bytes:
+    """A module that calls its import `nested` each time it allocates, but for the allocations of that call."""
+    description = Description(
+        (PAIR,), (function("f", PAIRS), TAKE_LOG), imports=(ExternModule("python", (ImportedFunction(nested),)),)
+    )
+    interfaces = generate(description)
+    text = echo_wat(interfaces, Memory(), {}, '(data (i32.const 16) "hello")', "")
+    logged = "(call $log (i32.const 0) (local.get $size) (local.get $tag))"
+    assert logged in text
+    once = f"(global.set $busy (i32.const 1)) {calls} (global.set $busy (i32.const 0))"
+    again = f"(if (i32.eqz (global.get $busy)) (then {once}))"
+    reset = f"(global.set $next (i64.const {Memory().base}))"
+    assert reset in text
+    text = text.replace(logged, f"{logged} {again}", 1)
+    text = text.replace(reset, f"(if (i32.eqz (global.get $busy)) (then {reset}))", 1)
+    text = text.replace("(global $next", "(global $busy (mut i32) (i32.const 0)) (global $next", 1)
+    return assemble(text, interfaces)
+
+
+NESTED = function("nested", Prim.STRING, result=PAIRS)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_guest_that_calls_the_host_while_it_allocates(batch: bool) -> None:
+    """The call inside has its own cursors and its own place in staging."""
+    heard: list[str] = []
+
+    def nested(text: str) -> list[Any]:
+        heard.append(text)
+        return [(text, [len(heard)]), ("x" * 40, [])]
+
+    wasm = restless("(call $import0 (i32.const 16) (i32.const 5))", NESTED)
+    plan = compile_module("m", wasm).plan
+    typed = HostFunction(nested, plan.callees[0].type, plan.records)
+    found = []
+    for engine in ("interpreter", "closures", "fused"):
+        heard.clear()
+        with load({"python": PythonModule("python", {"nested": typed}), "m": wasm}, engine, "fast") as service:
+            results = service.call_batch("m", "f", [VALUES, VALUES]) if batch else [service.call("m", "f", VALUES)]
+            found.append((shown(results), memory(service, "m"), service.call("m", "take_log"), list(heard)))
+    assert len(found[0][3]) >= 10
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_batch_goes_on_behind_host_functions_that_fail() -> None:
+    """Each row stands alone, and staging is where it was."""
+    signature = function("f", PAIRS)
+    modules = chain([signature], [PAIR])
+    turns = iter(range(1000))
+
+    def sometimes(pairs: list[Any]) -> list[Any]:
+        if next(turns) % 3 == 1:
+            raise CallError("not now")
+        return pairs
+
+    host = echoing(modules["inner"], "f", sometimes)
+    with load({"inner": PythonModule("inner", {"f": host}), "outer": modules["outer"]}, "fused", "fast") as service:
+        found = service.call_batch("outer", "f", [VALUES] * 10)
+        assert [isinstance(item, CallError) for item in found] == [number % 3 == 1 for number in range(10)]
+        turns = iter([0] * 100)
+        expected = shown(service.call("outer", "f", VALUES))
+        assert {shown(item) for item in found if not isinstance(item, CallError)} == {expected}
+
+
+def test_faults_while_a_result_is_placed() -> None:
+    """A guest without room for a result: the same error at the same place, on every engine."""
+    signature = function("f", Vector(Prim.STRING))
+    host = echoing(chain([signature])["inner"], "f", lambda texts: [*texts, "x" * 200_000])
+    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2))
+    found = []
+    for engine in ("interpreter", "closures", "fused"):
+        with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
+            found.append(outcome(lambda: service.call("raw", "f", [["a"]])))  # called at once
+    assert found[0].error
+    assert "`allocate` returned 0 for 200000 bytes" in found[0].error[-1]
+    assert found[0] == found[1] == found[2]
