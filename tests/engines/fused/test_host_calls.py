@@ -133,11 +133,15 @@ def test_large_results_are_lowered_part_by_part(limit: int, monkeypatch: pytest.
     assert found[0] == found[1]
 
 
-def restless(calls: str, nested: Signature) -> bytes:
-    """A module that calls its import `nested` each time it allocates, but for the allocations of that call."""
-    description = Description(
-        (PAIR,), (function("f", PAIRS), TAKE_LOG), imports=(ExternModule("python", (ImportedFunction(nested),)),)
-    )
+NESTED = function("nested", Prim.STRING, result=PAIRS)
+ECHO = function("f", PAIRS)
+
+
+def restless(imports: Sequence[Signature]) -> bytes:
+    """A module that calls its first import each time it allocates, but for the allocations of that call."""
+    calls = "(call $import0 (i32.const 16) (i32.const 5))"
+    python = ExternModule("python", tuple(map(ImportedFunction, imports)))
+    description = Description((PAIR,), (ECHO, TAKE_LOG), imports=(python,))
     interfaces = generate(description)
     text = echo_wat(interfaces, Memory(), {}, '(data (i32.const 16) "hello")', "")
     logged = "(call $log (i32.const 0) (local.get $size) (local.get $tag))"
@@ -152,11 +156,9 @@ def restless(calls: str, nested: Signature) -> bytes:
     return assemble(text, interfaces)
 
 
-NESTED = function("nested", Prim.STRING, result=PAIRS)
-
-
+@pytest.mark.parametrize("imports", [[NESTED], [NESTED, ECHO]], ids=["for an argument", "for a result of the host"])
 @pytest.mark.parametrize("batch", [False, True])
-def test_a_guest_that_calls_the_host_while_it_allocates(batch: bool) -> None:
+def test_a_guest_that_calls_the_host_while_it_allocates(imports: Sequence[Signature], batch: bool) -> None:
     """The call inside has its own cursors and its own place in staging."""
     heard: list[str] = []
 
@@ -164,13 +166,16 @@ def test_a_guest_that_calls_the_host_while_it_allocates(batch: bool) -> None:
         heard.append(text)
         return [(text, [len(heard)]), ("x" * 40, [])]
 
-    wasm = restless("(call $import0 (i32.const 16) (i32.const 5))", NESTED)
+    wasm = restless(imports)
     plan = compile_module("m", wasm).plan
-    typed = HostFunction(nested, plan.callees[0].type, plan.records)
+    functions = {
+        item.name: HostFunction(run, item.type, plan.records)
+        for item, run in zip(plan.callees, (nested, first), strict=False)
+    }
     found = []
     for engine in ("interpreter", "closures", "fused"):
         heard.clear()
-        with load({"python": PythonModule("python", {"nested": typed}), "m": wasm}, engine, "fast") as service:
+        with load({"python": PythonModule("python", functions), "m": wasm}, engine, "fast") as service:
             results = service.call_batch("m", "f", [VALUES, VALUES]) if batch else [service.call("m", "f", VALUES)]
             found.append((shown(results), memory(service, "m"), service.call("m", "take_log"), list(heard)))
     assert len(found[0][3]) >= 10
