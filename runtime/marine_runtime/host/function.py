@@ -8,7 +8,7 @@ stands for which import is decided in `host_imports`; annotations become types i
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
@@ -222,18 +222,16 @@ def adapt(
     run = over_values(host, name)
     if observe is not None:
         run = observe(run)
-    params = [(shape(param.type), f"$.{param.name}") for param in host.type.params]
-    result_shape = shape(host.type.results[0]) if host.type.results else None
-    side: GuestSide | None = None
+    reads: list[Callable[[Sequence[Any]], Any]] = []
     give: Callable[[Any], Any] | None = None
 
     def call(*raw: Any) -> Any:
-        nonlocal side, give
+        nonlocal reads, give
         if give is None:
             side = guest(host.records) if host.uses_memory else None
-            give = _giver(host, result_shape, side)
-        values = iter(raw)
-        return give(run(*[_lift(side, param, values, path) for param, path in params]))
+            reads = _readers(host, side)
+            give = _giver(host, side)
+        return give(run(*[read(raw) for read in reads]) if raw else run())
 
     return call
 
@@ -250,8 +248,9 @@ def over_values(host: HostFunction, name: str, site: Site | None = None) -> Call
     function = host.function
     accept = coercion(host.type.results[0], host.records) if host.type.results and not host.settled else None
 
+    if host.settled and plain:
+        return function
     exact = _exact(host.type.results)
-    settled = host.settled
 
     def run(*values: Any) -> Any:
         try:
@@ -261,7 +260,7 @@ def over_values(host: HostFunction, name: str, site: Site | None = None) -> Call
             if (cls := type(result)) is exact and len(result) <= MAX_LENGTH and (cls is bytes or result.isascii()):
                 return result  # as `accept` would give it back
             if accept is None:
-                return result if settled else None
+                return None
             try:
                 return accept(result)
             except ArgumentError as error:
@@ -283,17 +282,31 @@ def _exact(results: Sequence[IType]) -> type | None:
     return str if isinstance(part, Text) else bytes if isinstance(part, Bytes) else None
 
 
-def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str) -> Any:
-    if isinstance(param, Flat):
-        return from_carrier(param, next(values))
+def _readers(host: HostFunction, side: GuestSide | None) -> list[Callable[[Sequence[Any]], Any]]:
+    """From the raw arguments to each of the internal ones."""
+    readers: list[Callable[[Sequence[Any]], Any]] = []
+    at = 0
+    for param in host.type.params:
+        part = shape(param.type)
+        count = len(part.layout.carrier)
+        readers.append(_reader(part, slice(at, at + count), f"$.{param.name}", side))
+        at += count
+    return readers
+
+
+def _reader(part: Shape, cells: slice, path: str, side: GuestSide | None) -> Callable[[Sequence[Any]], Any]:
+    if isinstance(part, Flat):
+        return lambda raw: from_carrier(part, raw[cells.start])
     assert side is not None
-    return side.codec.lift(param, [next(values) for _ in param.layout.carrier], path)
+    lift = side.codec.lift
+    return lambda raw: lift(part, raw[cells], path)
 
 
-def _giver(host: HostFunction, result: Shape | None, side: GuestSide | None) -> Callable[[Any], Any]:
+def _giver(host: HostFunction, side: GuestSide | None) -> Callable[[Any], Any]:
     """From an internal value to the raw result; what lives in memory is lowered and made the result of the guest."""
-    if result is None:
+    if not host.type.results:
         return lambda _: None
+    result = shape(host.type.results[0])
     if isinstance(result, Flat):
         return partial(to_carrier, result)
     assert side is not None
