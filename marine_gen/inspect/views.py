@@ -17,7 +17,7 @@ from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.inspect.paths import Path, export_paths, import_path
 from marine_gen.ir import AdapterIR, ModuleIR, print_adapter
 from marine_gen.ir.model import Side
-from marine_gen.passes import print_fused
+from marine_gen.passes import HostCall, print_fused
 from marine_gen.python_backend import Generated, generate
 
 
@@ -112,6 +112,10 @@ def _fused(subject: Subject, written: Written) -> Iterator[View]:
     else:
         fused, symbol = module.imports[adapter.key], f"import.{list(module.imports).index(adapter.key)}"
         yield View("Paths", _table([import_path(symbol, fused=True)]))
+        calls = [step.operation.callee for step in fused.steps if isinstance(step.operation, HostCall)]
+        if calls:
+            functions = [output.python.hosts[callee.index] for callee in calls]
+            yield View("Python", _text(output.python.definitions, functions), "python")
     yield View("Fused IR", print_fused(fused).rstrip("\n"))
     yield View("Wasm", _text(output.code.definitions, [symbol]), "wat")
 

@@ -42,8 +42,8 @@ class StagedBatch:
         call, needs, writer = self._call, self._needs, self._writer
         batch, any_type = own(f"batch_{call.name}"), needs.standard("Any")
         _, results = wire_codes(self._signature)
-        many = needs.binding(CALLS, f"many_{call.name}", f'{own("link")}.fused("batch.{call.index}", "IIII", "")')
         with needs.definition(STAGED, batch) as definition:
+            many = needs.binding(CALLS, f"many_{call.name}", f'{own("link")}.fused("batch.{call.index}", "IIII", "")')
             with writer.block(f"def {batch}(rows: list[{any_type}]) -> list[{any_type}]:"):
                 for name, public in (("pack", True), ("pack_checked", False)):
                     writer.lines += _PackRows(self._packed, rows, call, public=public).function(name)

@@ -74,6 +74,7 @@ class Generated:
         stub: its `.pyi`.
         exports: the functions behind every exported function.
         imports: the function of every import adapter that is not fused.
+        hosts: the functions that fused import adapters call, by call-core index.
         definitions: what `bind` defines, with what each definition requests; marks in their lines are comments already.
     """
 
@@ -81,6 +82,7 @@ class Generated:
     stub: str
     exports: Mapping[str, Paths]
     imports: Mapping[tuple[str, str], str]
+    hosts: Mapping[int, str]
     definitions: Definitions = field(compare=False)
 
 
@@ -129,7 +131,8 @@ class _Module:
         self._write_exports()
         self._write_hosts()
         source = self._with_sites(_render("glue.py.j2", self._context()))
-        return Generated(source, self._stub(), self._paths, self._import_functions(), self._needs.definitions)
+        hosts = {index: name for index, _, name in self._hosts}
+        return Generated(source, self._stub(), self._paths, self._import_functions(), hosts, self._needs.definitions)
 
     # Functions
 

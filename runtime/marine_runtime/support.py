@@ -27,10 +27,9 @@ from marine_runtime.adapters.helpers import (
     string_lowerer,
 )
 from marine_runtime.calls.sites import Sites
-from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.errors import CallError
 from marine_runtime.types import Array, Prim, Record
 from marine_runtime.values.instances import RecordBase, stand_in
-from marine_runtime.values.scalars import to_f32
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.load import load
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_RECORD_DEPTH",
-    "ArgumentError",
     "Array",
     "BatchCode",
     "BoundAdapters",
@@ -76,7 +74,6 @@ __all__ = [
     "stand_in",
     "string_lifter",
     "string_lowerer",
-    "to_f32",
     "too_deep",
 ]
 

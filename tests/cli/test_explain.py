@@ -88,7 +88,7 @@ def test_fused_adapters_show_the_other_module() -> None:
     assert parts["Wasm"].endswith("\n)")
     assert "$donkey.greeting" in parts["Wasm"]
     alone = [part.title for part in views(Subject(service[1:], 0, adapter), AdapterForm.WASM)]
-    assert alone == ["Instructions", "IR", "Not fused", "Paths", "Python"]
+    assert alone == ["Instructions", "IR", "Paths", "Python", "Fused IR", "Wasm"]
 
 
 def test_words_of_an_adapter_may_be_one_argument(run: Run) -> None:

@@ -17,13 +17,11 @@ from marine_runtime.adapters.codec import Allocate, failed_allocation, invalid_u
 from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import Sites, locate
-from marine_runtime.errors import ArgumentError, CallError
-from marine_runtime.values.scalars import to_f32
+from marine_runtime.errors import CallError
 from marine_runtime.wasm.memory import Memory
 
 __all__ = [
     "MAX_RECORD_DEPTH",
-    "ArgumentError",
     "BoundAdapters",
     "CallError",
     "Guard",
@@ -45,7 +43,6 @@ __all__ = [
     "out_of_range",
     "string_lifter",
     "string_lowerer",
-    "to_f32",
     "too_deep",
     "too_large",
 ]
