@@ -92,6 +92,7 @@ class StagedBatch:
                     line(f"start, _ = {self._cells(codes)}.unpack_from(cells)")
                     line(f"p0, n0 = {self._cells(codes)}.unpack_from(cells, {8 * len(codes)} * (count - 1))")
                     line('texts = str(view[start : p0 + n0], "utf-8").split("\\0")')
+                    # check: fused strings with NUL among results
                     with self._writer.block("if len(texts) == count:"):
                         line("return texts")
                 decoded = ['str(view[p0 : p0 + n0], "utf-8")']

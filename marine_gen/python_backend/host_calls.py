@@ -109,6 +109,7 @@ class HostCalls:
         memory = self._needs.frame("staging_memory")
         writer.line(f"data = {data}")
         writer.line("end = at + len(data)")
+        # check: staging room for what the host gives
         with writer.block(f"if end > len({memory}.view) - {SLACK}:"):
             writer.line(f"{self._needs.frame('staging')}.reserve(end)")
         writer.line(f"{memory}.view[at:end] = data")

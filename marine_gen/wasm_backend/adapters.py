@@ -295,7 +295,7 @@ class AdapterFunction:
             return
         size = self._local(f"host.{number}.size", text)
         end = f"(i32.add (i32.add {at} {size}) {const(SLACK)})"
-        self._body.line(f"(i32.store $staging {const(FREE)} {end})")
+        self._body.line(f"(i32.store $staging {const(FREE)} {end})")  # check: fused room of what the host gave
         self._remote[result] = at, _staged_length(result.type, records, at, size)
 
     def _local(self, name: str, text: str) -> str:
@@ -313,6 +313,7 @@ class AdapterFunction:
             out.line(f"(local.set $before.{number} (global.get {name}))")
         yield
         for number, name in enumerate(self._walked):
+            # check: fused cursors after calls of the host
             out.line(f"(global.set {name} {get(f'before.{number}')})")
         out.line(f"(i32.store $staging {free} {get('free.before')})")
 

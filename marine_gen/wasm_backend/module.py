@@ -159,7 +159,7 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
         "index": index,
         "symbol": symbol,
         "word": FREE,
-        "free": get("free") if staged else const(DATA),
+        "free": get("free") if staged else const(DATA),  # check: fused room behind arguments
         "signature": signature_text([*params, *more[0]], results, [*names, *more[1]]),
         "arguments": "".join(f" {get(name)}" for name in names),
     }

@@ -32,7 +32,7 @@ SIGNATURES = [
     function("nothing"),
 ]
 ROWS: dict[str, Sequence[Any]] = {
-    "text": [["a"], ("é😀",), {"p0": "named"}, [""], ["x" * 5000]],
+    "text": [["a"], ("é😀",), {"p0": "named"}, [""], ["a\0b"], ["x" * 5000]],
     "data": [[b"\0\xff", "t"], {"p1": "u", "p0": b""}, [bytearray(b"ab"), ""], [[1, 2], ""]],
     "point": [[(1, "a", 0.5)], [{"x": 2, "name": "", "w": 1}], [(-(2**31), "é", float("inf"))]],
     "points": [[[(1, "a", 0.5)] * 3, 2**64 - 1, "t"], [[], 0, ""], [[{"x": 1, "name": "n", "w": 2.5}], 7, "é"]],

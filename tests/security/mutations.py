@@ -44,6 +44,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "short values": ("tests/unit/wasm_backend/test_words.py",),
     "lifting": ("tests/unit/wasm_backend/test_verify.py",),
     "lifted": ("tests/unit/wasm/test_lifting.py",),
+    "batches": ("tests/engines/test_batch.py", "-k", "equal_to_single_calls and text"),
+    "host calls": ("tests/engines/fused/test_host_calls.py", "-k", "not random"),
     "packed": ("tests/engines/fused/test_packed.py", "-k", "not random"),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),
     "ranges": ("tests/engines/test_failures.py", "-k", "fused-fast or closures-fast or interpreter-fast"),

@@ -57,14 +57,14 @@ _TEXT = f"""\
         (i32.store (local.get $row) (local.get $ptr))
         (if (local.get $size)
           (then
-            (if (i32.or
-                  (i32.eqz (local.get $ptr))
-                  (i64.gt_u
-                    (i64.add (i64.extend_i32_u (local.get $ptr)) (i64.extend_i32_u (local.get $size)))
-                    (i64.shl (i64.extend_i32_u (memory.size $guest)) (i64.const 16))))
-              (then
-                (return (i32.add (i32.const 1)
-                  (i32.div_u (i32.sub (local.get $row) (local.get $first)) (i32.const {_BLOCK.size})))))
+            (if (i32.eqz (local.get $ptr))  ;; check: staging failed allocation for an image
+              (then (return (call $number (local.get $first) (local.get $row))))
+            )
+            ;; check: staging block of an image inside the memory
+            (if (i64.gt_u
+                  (i64.add (i64.extend_i32_u (local.get $ptr)) (i64.extend_i32_u (local.get $size)))
+                  (i64.shl (i64.extend_i32_u (memory.size $guest)) (i64.const 16)))
+              (then (return (call $number (local.get $first) (local.get $row))))
             )
             (memory.copy $guest $images (local.get $ptr) (local.get $data) (local.get $size))
             (local.set $data (i32.add (local.get $data) (local.get $size)))
@@ -99,6 +99,13 @@ _TEXT = f"""\
       (then (call $set_result_size (i32.load offset=8 (local.get $image))))
     )
     (i32.const 0)
+  )
+
+  ;; The number of a block, from 1.
+  (func $number (param $first i32) (param $row i32) (result i32)
+    (i32.add
+      (i32.const 1)
+      (i32.div_u (i32.sub (local.get $row) (local.get $first)) (i32.const {_BLOCK.size})))
   )
 
   ;; Where a block was allocated.
@@ -155,7 +162,7 @@ class Placer:
         at = images.free
         end = at + len(image)
         view = images.memory.view
-        if end > len(view):
+        if end > len(view):  # check: staging image that fits its memory
             return False
         view[at:end] = image
         images.free = end + 3 & ~3

@@ -29,11 +29,14 @@ from marine_gen.generate import (
 from marine_runtime import CallError, PythonModule, Service
 from marine_runtime.adapters import images
 from marine_runtime.types import FunctionType, Prim
-from tests.support.echo import TAKE_LOG, Memory, chain, echo_module, echo_wat, function, raw_wat, take_logs
+from tests.support.echo import TAKE_LOG, Memory, chain, echo_wat, function, raw_wat, take_logs
 from tests.support.engines import assemble, load, outcome, shown
 from tests.support.values import signatures, values
 
 COUNT = int(os.environ.get("MARINE_GEN_SIGNATURES", "1500"))
+
+LOGGED = "(call $log (i32.const 0) (local.get $size) (local.get $tag))"
+"""The first instruction of `allocate`."""
 
 Drawn = tuple[tuple[RecordDeclaration, ...], Signature]
 
@@ -57,16 +60,19 @@ def first(*values: Any) -> Any:
 
 
 def with_raw_import(
-    records: Sequence[RecordDeclaration], signature: Signature, ty: FunctionType, limits: Memory | None = None
+    records: Sequence[RecordDeclaration],
+    signature: Signature,
+    ty: FunctionType,
+    limits: Memory | None = None,
+    allocate: str = "",
 ) -> bytes:
-    """A module whose function calls `host.f`, which has no adapter."""
+    """A module whose function calls `host.f`, which has no adapter; `allocate` begins with these instructions."""
     arguments = " ".join(f"(local.get {index})" for index in range(raw_wat(ty).partition(")")[0].count(" ")))
-    return echo_module(
-        Description(tuple(records), (signature, TAKE_LOG)),
-        limits or Memory(),
-        {"f": f"(call $host {arguments})"},
-        head=f'(import "host" "f" (func $host {raw_wat(ty)}))',
-    )
+    interfaces = generate(Description(tuple(records), (signature, TAKE_LOG)))
+    head = f'(import "host" "f" (func $host {raw_wat(ty)}))'
+    text = echo_wat(interfaces, limits or Memory(), {"f": f"(call $host {arguments})"}, "", head)
+    assert LOGGED in text
+    return assemble(text.replace(LOGGED, f"{LOGGED} {allocate}", 1), interfaces)
 
 
 def seen(service: Service, module: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
@@ -144,13 +150,12 @@ def restless(imports: Sequence[Signature]) -> bytes:
     description = Description((PAIR,), (ECHO, TAKE_LOG), imports=(python,))
     interfaces = generate(description)
     text = echo_wat(interfaces, Memory(), {}, '(data (i32.const 16) "hello")', "")
-    logged = "(call $log (i32.const 0) (local.get $size) (local.get $tag))"
-    assert logged in text
+    assert LOGGED in text
     once = f"(global.set $busy (i32.const 1)) {calls} (global.set $busy (i32.const 0))"
     again = f"(if (i32.eqz (global.get $busy)) (then {once}))"
     reset = f"(global.set $next (i64.const {Memory().base}))"
     assert reset in text
-    text = text.replace(logged, f"{logged} {again}", 1)
+    text = text.replace(LOGGED, f"{LOGGED} {again}", 1)
     text = text.replace(reset, f"(if (i32.eqz (global.get $busy)) (then {reset}))", 1)
     text = text.replace("(global $next", "(global $busy (mut i32) (i32.const 0)) (global $next", 1)
     return assemble(text, interfaces)
@@ -202,15 +207,38 @@ def test_a_batch_goes_on_behind_host_functions_that_fail() -> None:
         assert {shown(item) for item in found if not isinstance(item, CallError)} == {expected}
 
 
-def test_faults_while_a_result_is_placed() -> None:
+OUTSIDE = "(if (i32.eq (local.get $size) (i32.const 4000)) (then (return (i32.const -5000))))"
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (200_000, "`allocate` returned 0 for 200000 bytes"),
+        (4000, "4000 bytes at address 4294962296 are outside the memory"),
+    ],
+)
+def test_faults_while_a_result_is_placed(size: int, reason: str) -> None:
     """A guest without room for a result: the same error at the same place, on every engine."""
     signature = function("f", Vector(Prim.STRING))
-    host = echoing(chain([signature])["inner"], "f", lambda texts: [*texts, "x" * 200_000])
-    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2))
+    host = echoing(chain([signature])["inner"], "f", lambda texts: [*texts, "x" * size])
+    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2), OUTSIDE)
     found = []
     for engine in ("interpreter", "closures", "fused"):
         with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
-            found.append(outcome(lambda: service.call("raw", "f", [["a"]])))  # called at once
+            found.append(outcome(lambda: service.call("raw", "f", [[]])))
     assert found[0].error
-    assert "`allocate` returned 0 for 200000 bytes" in found[0].error[-1]
+    assert reason in found[0].error[-1]
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("size", [images._SIZE - 1, images._SIZE, 3 * images._SIZE])
+def test_large_strings_of_the_host(size: int) -> None:
+    """More than the memory of images holds, and more than staging begins with."""
+    signature = function("f", Prim.STRING)
+    modules = chain([signature])
+    host = echoing(modules["inner"], "f", lambda text: text * size)
+    raw = with_raw_import([], signature, host.type)
+    with load({"raw": raw}, "fused", "fast", host_functions={"f": host}) as service:
+        assert service.call("raw", "f", ["x"]) == "x" * size
+    with load({"inner": PythonModule("inner", {"f": host}), "outer": modules["outer"]}, "fused", "fast") as service:
+        assert service.call("outer", "f", ["x"]) == "x" * size
