@@ -207,13 +207,17 @@ def test_a_batch_goes_on_behind_host_functions_that_fail() -> None:
         assert {shown(item) for item in found if not isinstance(item, CallError)} == {expected}
 
 
-OUTSIDE = "(if (i32.eq (local.get $size) (i32.const 4000)) (then (return (i32.const -5000))))"
+BAD_BLOCKS = """
+  (if (i32.eq (local.get $size) (i32.const 3000)) (then (return (i32.const 0))))
+  (if (i32.eq (local.get $size) (i32.const 4000)) (then (return (i32.const -5000))))
+"""
 
 
 @pytest.mark.parametrize(
     ("size", "reason"),
     [
         (200_000, "`allocate` returned 0 for 200000 bytes"),
+        (3000, "`allocate` returned 0 for 3000 bytes"),
         (4000, "4000 bytes at address 4294962296 are outside the memory"),
     ],
 )
@@ -221,7 +225,7 @@ def test_faults_while_a_result_is_placed(size: int, reason: str) -> None:
     """A guest without room for a result: the same error at the same place, on every engine."""
     signature = function("f", Vector(Prim.STRING))
     host = echoing(chain([signature])["inner"], "f", lambda texts: [*texts, "x" * size])
-    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2), OUTSIDE)
+    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2), BAD_BLOCKS)
     found = []
     for engine in ("interpreter", "closures", "fused"):
         with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
