@@ -27,9 +27,6 @@
     unreachable
   )
 
-  ;; Where the results of a call go in staging, when its arguments are not needed any more; 0 for behind everything.
-  (global $results (mut i32) (i32.const 0))
-
   ;; Room in staging, which grows when it must.
   (func $stage (param $size i64) (result i32)
     (local $end i64) (local $have i64)
@@ -669,11 +666,6 @@
     )
     ;; shrek, export adapter of greeting, #10 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048582))
-    (if (global.get $results)
-      (then
-        (i32.store $staging (i32.const 44) (global.get $results))
-      )
-    )
     (local.set $items0_out (call $pack.shrek.array_string (local.get $result_ptr0) (local.get $result_size0)))
     (call $shrek.release_objects)
     (i32.store $staging (i32.const 32) (local.get $here.at))
@@ -1104,7 +1096,6 @@
 
   (func (export "entry.0") (param $p0 i32) (param $p1 i32) (param $free i32) (result i32) (result i32)
     (i32.store $staging (i32.const 44) (local.get $free))
-    (global.set $results (i32.const 4096))
     (call $export.0 (local.get $p0) (local.get $p1))
   )
 
@@ -1115,7 +1106,6 @@
     (local $r1 i32)
     (local $r0 i32)
     (i32.store $staging (i32.const 44) (local.get $free))
-    (global.set $results (i32.const 0))
     (if (i32.load $staging align=1 (local.get $block))
       (then
         (i32.store $staging align=1 (local.get $block) (i32.const 0))
