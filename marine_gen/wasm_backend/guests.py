@@ -79,7 +79,7 @@ class Guests:
                 return labels[number]
             return symbols[found[0]]
 
-        lines = [_NAME.sub(symbol, line) for line in function.lines]
+        lines = [_NAME.sub(symbol, line) if "@" in line else line for line in function.lines]
         result = "".join(f" (result {ty})" for ty in function.signature.results)
         heads = [f"local.set ${results[0]}"] if results else []
         with code.block(*heads, f"block {labels['0']}{result}"):

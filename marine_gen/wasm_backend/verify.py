@@ -143,6 +143,11 @@ class _Glue:
                 reader.position += 1
                 opened = False
                 continue
+            if data[start] in liftable.LOCAL:  # another third
+                reader.position += 1
+                self._local(data[start], reader.u32("a local"), region, local, start)
+                opened = False
+                continue
             opcode, sub = next_instruction(reader)
             operands = Reader(reader.data, start + 1, reader.position, reader.within, reader.code)
             if opened and opcode == liftable.I32 and (memory := self._marked(operands)) is not None:
@@ -150,9 +155,9 @@ class _Glue:
                     raise GlueError(f"a region inside a region, at byte {start}")
                 region = _Region(self._owner_of_memory(memory, start), memory, depth)
             elif region is None:
-                self._outside(opcode, sub, operands, local, start)
+                self._outside(opcode, sub, operands, start)
             else:
-                self._inside(opcode, sub, operands, region, depth, local, start)
+                self._inside(opcode, sub, operands, region, depth, start)
             opened = opcode in liftable.OPENING
             if opened:
                 depth += 1
@@ -174,32 +179,31 @@ class _Glue:
             raise GlueError(f"the region at byte {at} has the mark of memory {index}, which is no guest's")
         return found.owner
 
-    def _outside(self, opcode: int, sub: int, operands: Reader, local: _Locals, at: int) -> None:
-        """Code of the glue itself."""
-        if opcode in liftable.LOCAL:
+    def _local(self, opcode: int, index: int, region: _Region | None, local: _Locals, at: int) -> None:
+        """A use of a local."""
+        if region is None:
             if liftable.LOCAL[opcode] != "local.set":
-                local.read.add(operands.u32("a local"))
+                local.read.add(index)
             return
+        where = f"in the region of `{region.owner}`, at byte {at}"
+        if index < local.params:  # check: lifting parameters of adapters
+            raise GlueError(f"a parameter of the adapter is used {where}")
+        if local.inside.setdefault(index, region) is not region:  # check: lifting locals of one region
+            raise GlueError(f"local {index} of another region is used {where}")
+
+    def _outside(self, opcode: int, sub: int, operands: Reader, at: int) -> None:
+        """Code of the glue itself."""
         for kind, index in _named(opcode, sub, operands):
             found = self._items.get((kind, index))
             if found is not None and found.lent:  # check: lifting items that are lent to regions
                 raise GlueError(f"what `{found.owner}` exports for regions is used outside of them, at byte {at}")
 
-    def _inside(
-        self, opcode: int, sub: int, operands: Reader, region: _Region, depth: int, local: _Locals, at: int
-    ) -> None:
+    def _inside(self, opcode: int, sub: int, operands: Reader, region: _Region, depth: int, at: int) -> None:
         """Code of a guest."""
         where = f"in the region of `{region.owner}`, at byte {at}"
         # check: lifting instructions
         if opcode not in _ALLOWED or (opcode == liftable.BULK and sub not in (liftable.COPY, liftable.FILL)):
             raise GlueError(f"an instruction that is not lifted (0x{opcode:02x} {sub}) {where}")
-        if opcode in liftable.LOCAL:
-            index = operands.u32("a local")
-            if index < local.params:  # check: lifting parameters of adapters
-                raise GlueError(f"a parameter of the adapter is used {where}")
-            if local.inside.setdefault(index, region) is not region:  # check: lifting locals of one region
-                raise GlueError(f"local {index} of another region is used {where}")
-            return
         for target in _targets(opcode, operands):
             if target > depth - region.depth:  # check: lifting branches out of a region
                 raise GlueError(f"a branch out of the block {where}")
@@ -230,7 +234,6 @@ _ALLOWED = frozenset(
         *liftable.SIMPLE,
         *liftable.ACCESS,
         *liftable.SIZE,
-        *liftable.LOCAL,
         *liftable.GLOBAL_ACCESS,
         *liftable.OPENING,
         *_BRANCHES,
