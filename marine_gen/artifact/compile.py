@@ -88,7 +88,8 @@ class CompiledModule:
         """
         try:
             charged = charge_table_growth(self.binary)
-            return with_exports(defer_start(self.binary if charged is self.wasm else charged), self.lifted)
+            started = defer_start(self.binary if charged is self.wasm else charged)
+            return with_exports(self.binary if started is self.wasm else started, self.lifted)
         except DiagnosticError as error:
             raise error.with_source(self.name) from None
 

@@ -109,15 +109,15 @@ def lifted(binary: Binary, service: Iterable[str], others: Iterable[str] = ()) -
     return found
 
 
-def with_exports(binary: bytes, functions: Mapping[str, Lifted]) -> bytes:
+def with_exports(binary: Binary, functions: Mapping[str, Lifted]) -> bytes:
     """`binary` with the exports that `functions` of it need; the same bytes when there are none."""
     needs = sorted({need for item in functions.values() for need in item.needs})
-    if not needs:
-        return binary
     module = scanned(binary)
+    if not needs:
+        return module.data
     section = next((item for item in module.sections if item.id == _EXPORT), None)
     entries = [export_entry(need.name, need.kind, need.index) for need in needs]
-    return assembled(module, {_EXPORT: appended(binary, section, entries)})
+    return assembled(module, {_EXPORT: appended(module.data, section, entries)})
 
 
 class _Guest:
