@@ -9,19 +9,26 @@ with ServicePool("build/curl_service", workers=4) as pool:
 is a call with its future, `queue` has the jobs that wait, `event_loop` waits for it on asyncio. A `worker` runs them:
 `threads` and `processes` are the two kinds, `instance` loads and runs one service. Jobs go to a process as a `message`:
 `child` is its program, `progress` says which calls it has begun, `wire` takes messages and errors across. A program
-without a pool imports nothing of this.
+without a pool imports nothing of this. Each name is imported when it is first used, as worker
+processes need a few of these files only.
 """
 
-from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.asynchronous import AsyncPool, AsyncServicePool
-from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
-from marine_runtime.pool.marshal import FunctionMarshaller, ServiceMarshaller
-from marine_runtime.pool.pool import ServicePool
-from marine_runtime.pool.worker import PoolStatistics
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from marine_runtime.errors import CallTimeoutError
+    from marine_runtime.pool.asynchronous import AsyncPool, AsyncServicePool
+    from marine_runtime.pool.base import BasePool
+    from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
+    from marine_runtime.pool.marshal import FunctionMarshaller, ServiceMarshaller
+    from marine_runtime.pool.pool import ServicePool
+    from marine_runtime.pool.worker import PoolStatistics
 
 __all__ = [
     "AsyncPool",
     "AsyncServicePool",
+    "BasePool",
     "CallTimeoutError",
     "FunctionMarshaller",
     "PoolClosedError",
@@ -32,3 +39,24 @@ __all__ = [
     "ServicePool",
     "WorkerDiedError",
 ]
+
+_FILES = {
+    "asynchronous": ("AsyncPool", "AsyncServicePool"),
+    "base": ("BasePool",),
+    "errors": ("CallTimeoutError", "PoolClosedError", "PoolError", "PoolFullError", "WorkerDiedError"),
+    "marshal": ("FunctionMarshaller", "ServiceMarshaller"),
+    "pool": ("ServicePool",),
+    "worker": ("PoolStatistics",),
+}
+_HOMES = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,9 @@ The timeout is one of the latter: whether Wasmtime or the pool stops a call that
 
 from __future__ import annotations
 
-from marine_runtime.errors import MarineError, StateError
+from marine_runtime.errors import CallTimeoutError, MarineError, StateError
+
+__all__ = ["CallTimeoutError", "PoolClosedError", "PoolError", "PoolFullError", "WorkerDiedError"]
 
 
 class PoolError(MarineError):
@@ -22,4 +24,10 @@ class PoolFullError(PoolError):
 
 
 class WorkerDiedError(PoolError):
-    """The process that ran a call ended, by a crash or a signal; it was replaced."""
+    """The process or the actor that ran a call ended, by a crash or a signal; it was replaced.
+
+    Attributes:
+        begun: True when the call had begun, False when it had not, None when that is not known.
+    """
+
+    begun: bool | None = False

@@ -50,8 +50,8 @@ class SentCall(Protocol):
     def withdraw(self) -> bool:
         """Take the call back; False when it has begun, or was taken back already. From any thread."""
 
-    def begun(self) -> bool:
-        """True if the call is known to have begun."""
+    def begun(self) -> bool | None:
+        """True if the call has begun; None when that is not known."""
 
 
 class CallFuture(Future[Any]):
@@ -79,7 +79,7 @@ class CallFuture(Future[Any]):
         with self._guard:
             place = self._place
             if place is not None and not self._dropped:
-                return place.begun()
+                return place.begun() is not False
         return super().running()
 
     def begin(self) -> bool:

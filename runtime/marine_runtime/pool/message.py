@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from marine_runtime.pool.errors import PoolError
+from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import closed_too_early
 
 MOST = 64
 """Calls that a message may have."""
-
-HELD = 0.025
-"""Seconds after which a message returns the calls that have not begun."""
 
 LOSSES = 3
 """Workers that may die after they were given a job and before they began it; the job fails with the last one."""
@@ -30,8 +27,8 @@ class BegunCalls(Protocol):
     def withdraw(self, position: int) -> bool:
         """Take a call back; False when it has begun or was taken back already. From any thread."""
 
-    def begun(self, position: int) -> bool:
-        """True if a call is known to have begun."""
+    def begun(self, position: int) -> bool | None:
+        """True if a call has begun; None when that is not known."""
 
 
 class _Sent:
@@ -45,7 +42,7 @@ class _Sent:
     def withdraw(self) -> bool:
         return self._record.withdraw(self._position)
 
-    def begun(self) -> bool:
+    def begun(self) -> bool | None:
         return self._record.begun(self._position)
 
 
@@ -60,7 +57,7 @@ class Message:
     """
 
     def __init__(self, number: int, jobs: Sequence[Job], record: BegunCalls) -> None:
-        self.number = number
+        self.number, self._record = number, record
         self.jobs: list[Job] = []
         for job in jobs:
             if job.send(_Sent(record, len(self.jobs))):
@@ -75,9 +72,10 @@ class Message:
 
     def settle(self, replies: Sequence[tuple[int, Reply]], settle: Callable[[Job, Reply], object]) -> None:
         """Hand out the outcomes of some jobs."""
-        self.answered += len(replies)
         for position, reply in replies:
-            settle(self.left.pop(position), reply)
+            if (job := self.left.pop(position, None)) is not None:
+                self.answered += 1
+                settle(job, reply)
 
     def give_back(self, jobs: Jobs) -> None:
         """Return the jobs that have not begun to the queue, which another worker may take next."""
@@ -99,19 +97,25 @@ class Message:
             job.losses += 1
             if job.losses >= LOSSES:
                 taken.remove(job)
-                job.fail(reason(job))
-        for job in self.left.values():
-            job.fail(reason(job))
+                job.fail(_told(reason(job), begun=False))
+        for position, job in self.left.items():
+            job.fail(_told(reason(job), begun=self._record.begun(position)))
         self.left.clear()
         if taken and not jobs.put_back(taken):
             for job in taken:
-                job.fail(reason(job))
+                job.fail(_told(reason(job), begun=False))
 
     def _take_back(self) -> list[Job]:
         taken = {position: job for position, job in self.left.items() if job.future.take_back()}
         for position in taken:
             del self.left[position]
         return list(taken.values())
+
+
+def _told(error: BaseException, *, begun: bool | None) -> BaseException:
+    if isinstance(error, WorkerDiedError):
+        error.begun = begun
+    return error
 
 
 class Pace:

@@ -14,21 +14,18 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from threading import Event, Lock
+from threading import Lock
 from time import monotonic
 
-from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.child import serve
-from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
-from marine_runtime.pool.job import Job, Reason
-from marine_runtime.pool.message import HELD, Message, Pace
+from marine_runtime.pool.errors import PoolError, WorkerDiedError
+from marine_runtime.pool.job import Job
+from marine_runtime.pool.message import BegunCalls, Message
+from marine_runtime.pool.message_worker import BrokenError, MessageWorker
 from marine_runtime.pool.progress import Progress
-from marine_runtime.pool.wire import pack_message, unpack_answer, unpack_error
-from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers, closed_too_early
+from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack_error
+from marine_runtime.pool.worker import Workers, closed_too_early
 from marine_runtime.service.interface import Interface
-
-TARGET = 0.008
-"""Seconds of calls in a message. What a message costs beyond them is a twentieth of that."""
 
 _JOIN = 5.0
 
@@ -36,20 +33,17 @@ _JOIN = 5.0
 _family = Lock()
 
 
-class ProcessWorker(Worker):
+class ProcessWorker(MessageWorker):
     """A process with an instance of its own, and the thread that talks to it."""
 
-    killable = True
+    target, held = 0.008, 0.025
 
     def __init__(self, workers: Workers, number: int) -> None:
         super().__init__(workers, number)
-        self._wake = Event()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._questions: Connection | None = None
-        self._progress: Progress | None = None
-        self._pace = Pace(TARGET)
-        self._sent = 0
+        self._progress: Progress  # of the process
 
     @property
     def pid(self) -> int | None:
@@ -57,96 +51,43 @@ class ProcessWorker(Worker):
         process = self._process
         return process.pid if process else None
 
-    def work(self) -> None:
-        """See `Worker`."""
-        jobs = self.workers.jobs
-        try:
-            if not self._start((0.0,)):
-                return
-            while (job := jobs.take()) is not None:
-                size = self._pace.size(job)
-                more = jobs.take_more(job, size, self.workers.active) if size > 1 else []
-                self.running = (job, *more)
-                del job, more  # they keep arguments and results alive
-                if not self._run():
-                    return
-                self.running = ()
-        finally:
-            self._end()
+    def _calls(self) -> BegunCalls:
+        self._progress.reset()
+        return self._progress
 
-    def _run(self) -> bool:
-        """Run the jobs that were taken; False when the worker has to end."""
-        progress = self._progress
-        if progress is None:
-            return self._restart()
-        progress.reset()
-        self._sent += 1
-        message = Message(self._sent, self.running, progress)
-        if not message.jobs:
-            return True
-        self.running = message.jobs
-        start = monotonic()
+    def _send(self, message: Message) -> None:
         try:
-            poisoned = self._exchange(message, progress, start)
-        except _BrokenError as broken:
-            self._kill()
-            progress.end()
-            message.break_off(self.workers.jobs, broken.reason)
-            self.running = ()
-            return self._restart()
-        self._pace.took(message.jobs[0], message.answered, monotonic() - start)
-        message.end(self.workers.jobs)
-        if not poisoned or self.workers.closing:
-            return True
-        self.running = ()
-        self.workers.count("replaced")
-        return self._await_ready() is not None or self._restart()
+            self._pipe().send_bytes(pack_message(message.number, message.jobs))
+        except OSError:
+            raise BrokenError(self._died()) from None
 
-    def _exchange(self, message: Message, progress: Progress, start: float) -> bool:
-        """Send a message and settle its jobs with the answers; True when the instance is poisoned.
-
-        Raises:
-            _BrokenError: the process can't be used any more.
-        """
-        limit, held = message.timeout, len(message.jobs) > 1
+    def _receive(self, message: Message, wait: float | None) -> Answer | None:
         try:
-            connection = self._open()
-            connection.send_bytes(pack_message(message.number, message.jobs))
-            while True:
-                wait = self._wait(progress, start, limit)
-                if held and (wait is None or wait > HELD):
-                    wait = HELD
-                if wait is not None and not connection.poll(max(0.0, wait)):
-                    if held:
-                        held = False
-                        message.give_back(self.workers.jobs)
-                        self._ask(message)
-                    elif limit is not None and (self._wait(progress, start, limit) or 0.0) <= 0:
-                        raise _BrokenError(_out_of_time)
-                    continue
-                data = connection.recv_bytes()
-                try:
-                    answer = unpack_answer(data)
-                except Exception as error:
-                    raise _BrokenError(partial(_unreadable, error)) from None
-                message.settle(answer.replies, self._settle)
-                if answer.last:
-                    return answer.poisoned
+            connection = self._pipe()
+            if wait is not None and not connection.poll(wait):
+                return None
+            data = connection.recv_bytes()
         except (EOFError, OSError):
-            raise _BrokenError(self._died()) from None
+            raise BrokenError(self._died()) from None
+        try:
+            return unpack_answer(data)
+        except Exception as error:
+            raise BrokenError(partial(_unreadable, error)) from None
 
-    def _wait(self, progress: Progress, start: float, limit: float | None) -> float | None:
-        """Seconds until the call that runs is out of time; None without a limit."""
-        return None if limit is None else (progress.time() or start) + limit + GRACE - monotonic()
-
-    def _ask(self, message: Message) -> None:
-        """Ask for the outcomes so far: the call that runs may take long, or kill the process."""
+    def _hold(self, message: Message) -> None:
+        message.give_back(self.workers.jobs)
         if message.left and self._questions is not None:
-            self._questions.send_bytes(pickle.dumps(message.number))
+            try:
+                self._questions.send_bytes(pickle.dumps(message.number))
+            except OSError:
+                raise BrokenError(self._died()) from None
 
-    def _open(self) -> Connection:
+    def _begun_at(self) -> float | None:
+        return self._progress.time()
+
+    def _pipe(self) -> Connection:
         if self._connection is None:
-            raise EOFError
+            raise BrokenPipeError
         return self._connection
 
     def _died(self) -> Callable[[Job | None], BaseException]:
@@ -173,35 +114,16 @@ class ProcessWorker(Worker):
 
         return error
 
-    def _restart(self) -> bool:
-        """Another process in place of this one."""
-        if self.workers.closing:
-            return False
-        self.workers.count("restarted")
-        return self._start(RETRIES)
+    def _open(self) -> Interface:
+        self._spawn()
+        return self._ready()
 
-    def _start(self, pauses: tuple[float, ...]) -> bool:
-        """Start a process, after some attempts; False when all failed, which is then counted."""
-        problem: BaseException = PoolClosedError("the pool is closed")
-        for pause in pauses:
-            self._end()
-            if self._wake.wait(pause) or self.workers.closing:
-                break
-            try:
-                self._spawn()
-                interface = self._await_ready()
-            except BaseException as error:
-                problem = error
-                continue
-            if isinstance(interface, Interface):
-                if not self.started.done():
-                    self.started.set_result(interface)
-                return True
-            problem = self._problem
-        if not self.started.done():
-            self.started.set_exception(problem)
-        self.workers.lose(self, problem)
-        return False
+    def _replace(self) -> bool:
+        try:
+            self._ready()
+        except BaseException:
+            return False  # it ends, and another process may have more luck
+        return True
 
     def _spawn(self) -> None:
         context = get_context("spawn")
@@ -227,23 +149,23 @@ class ProcessWorker(Worker):
         with suppress(OSError):
             ours.send_bytes(self.workers.payload)
 
-    def _await_ready(self) -> Interface | None:
-        """Wait for the process to have an instance; None when it has none, and `_problem` says why."""
+    def _ready(self) -> Interface:
+        """Wait for the process to have an instance; raises why it has none."""
         limit = self.workers.start_timeout
         try:
-            connection = self._open()
+            connection = self._pipe()
             if not connection.poll(limit):
-                self._problem: BaseException = PoolError(f"an instance was not loaded within {limit:g} s")
-                return None
+                raise PoolError(f"an instance was not loaded within {limit:g} s")
             what, content = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own child
         except (EOFError, OSError):
-            self._problem = self._died()(None)
-            return None
+            raise self._died()(None) from None
         if what == "ready":
             interface: Interface = content
             return interface
-        self._problem = unpack_error(content)
-        return None
+        raise unpack_error(content)
+
+    def _release(self) -> None:
+        self._progress.end()
 
     def _kill(self) -> None:
         process = self._process
@@ -254,7 +176,7 @@ class ProcessWorker(Worker):
     def _end(self) -> None:
         """End the process and free what belongs to it. An idle process ends by itself when its pipe closes."""
         process, pipes = self._process, (self._connection, self._questions)
-        self._process = self._connection = self._questions = self._progress = None
+        self._process = self._connection = self._questions = None
         for pipe in pipes:
             if pipe is not None:
                 pipe.close()
@@ -270,30 +192,6 @@ class ProcessWorker(Worker):
             process.join(max(0.1, deadline - monotonic()))
             with suppress(ValueError):  # it is alive still, in an uninterruptible system call
                 process.close()
-
-    def stop(self, reason: Reason) -> None:
-        """See `Worker`."""
-        self._wake.set()
-        for job in self.running:
-            job.fail(reason(job))
-        self._kill()
-
-
-class _BrokenError(Exception):
-    """The process can't be used any more.
-
-    Attributes:
-        reason: the error of each call that it had begun.
-    """
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__()
-        self.reason = reason
-
-
-def _out_of_time(job: Job) -> BaseException:
-    limit = job.request.options.get("timeout")
-    return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed")
 
 
 def _unreadable(problem: Exception, job: Job) -> BaseException:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.errors import PoolClosedError, PoolError
+from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
@@ -133,10 +133,11 @@ class Workers:
             self._active -= 1
             last = self._active == 0
         if last and not self.closing:
+            kind = WorkerDiedError if isinstance(reason, WorkerDiedError) else PoolError
             text = f"the pool has no worker left: {reason}"
-            self.jobs.close(PoolError(text))
+            self.jobs.close(kind(text))
             for job in self.jobs.drain():
-                error = PoolError(text)
+                error = kind(text)
                 error.__cause__ = reason
                 job.fail(error)
 
