@@ -12,13 +12,15 @@ GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
 LOWEST := .venv-lowest
 BENCH  := .venv-bench
+RAY    := .venv-ray
 BENCHED := $(BENCH)/.installed
+RAYED  := $(RAY)/.installed
 NPM    := $(BENCH)/npm/.installed
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: mutants rust-toolchain clean
+.PHONY: cluster ray ray-bench mutants rust-toolchain clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -73,6 +75,19 @@ mutants: $(STAMP)
 fuzz: $(FUZZ)
 	$(BIN)/python -m tests.fuzz.bench $(ARGS)
 
+# The example of docs/cluster.md: a pool on a Ray cluster of this machine.
+cluster: $(RAYED)
+	$(RAY)/bin/python examples/cluster/demo.py $(ARGS)
+
+# The tests of pools on Ray, on clusters of this machine; MARINE_GEN_RAY_CALLS says how many calls meet faults. Has its
+# own environment, as Ray has 260 MB.
+ray: $(RAYED)
+	MARINE_GEN_RAY=1 $(RAY)/bin/python -m pytest tests/ray -m "" $(ARGS)
+
+# Measures pools on Ray: calls, scaling, start and memory of workers.
+ray-bench: $(RAYED)
+	$(RAY)/bin/python -m tests.ray.bench $(ARGS)
+
 # Source distribution and wheel, into dist/.
 wheel: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir dist
@@ -94,7 +109,7 @@ rust-toolchain: $(STAMP)
 	$(BIN)/python -m tests.rust.toolchain
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(LOWEST) .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
+	rm -rf $(VENV) $(BENCH) $(LOWEST) $(RAY) .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
 	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 
@@ -120,6 +135,11 @@ $(FUZZ): $(STAMP)
 $(BENCHED): pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[bench]'
+	touch $@
+
+$(RAYED): pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[ray,serve,client]' pytest hypothesis
 	touch $@
 
 # Without npm there is no such file, and the peers from there are missing.

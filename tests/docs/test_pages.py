@@ -18,7 +18,8 @@ from tests.support.scripts import load_script
 DOCS = ROOT / "docs"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / name / "README.md" for name in ("grammar", "build", "examples/curl_service", "examples/serve")),
+    *(ROOT / name / "README.md" for name in ("grammar", "build")),
+    *(ROOT / "examples" / name / "README.md" for name in ("cluster", "curl_service", "serve")),
     *sorted(DOCS.glob("*.md")),
 ]
 

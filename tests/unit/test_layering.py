@@ -38,14 +38,14 @@ ROOMS = (
         "adapters",
         "host",
     ),
-    *("tracing", "linking", "service", "artifact", "pool", "support", "packages"),
+    *("tracing", "linking", "service", "artifact", "pool", "ray", "support", "packages"),
 )
 """Rooms of the runtime, from the ground up; each may import itself and those before it."""
 
-INTERFACES = 12
+INTERFACES = 13
 """Modules of the runtime that the compiler may know at most."""
 
-ENTRIES = 22
+ENTRIES = 23
 """Files and folders of the runtime at most."""
 
 ENGINE_TABLES = (RUNTIME / "artifact" / "engines.py", COMPILER / "artifact" / "engines.py")
@@ -96,8 +96,18 @@ def test_every_stage_has_its_place() -> None:
 def test_the_runtime_stands_alone() -> None:
     allowed = {*sys.stdlib_module_names, "marine_runtime", "wasmtime"}
     for path in files(RUNTIME):
+        extra = {"ray"} if RUNTIME / "ray" in path.parents else set()
         for line, name in imported(path, "marine_runtime"):
-            assert name.split(".")[0] in allowed, f"{path}:{line}: {name}"
+            assert name.split(".")[0] in allowed | extra, f"{path}:{line}: {name}"
+
+
+def test_ray_is_imported_with_the_first_name_of_its_package() -> None:
+    for path in (RUNTIME / "ray").glob("*.py"):
+        if path.stem in ("__init__", "artifact", "options"):
+            assert "ray" not in {name.split(".")[0] for _, name in imported(path, "marine_runtime")}, path
+    for path in files(RUNTIME):
+        if RUNTIME / "ray" not in path.parents:
+            assert not [name for _, name in imported(path, "marine_runtime") if name.startswith("marine_runtime.ray")]
 
 
 def test_wasmtime_is_named_in_its_wrapper_only() -> None:

@@ -118,7 +118,7 @@ class MessageWorker(Worker):
         return (self._begun_at() or start) + limit + GRACE
 
     def _late(self, message: Message, start: float, limit: float) -> bool:
-        """Whether the call that runs is out of time."""
+        """True if the call that runs is out of time."""
         return self._age_limit(start, limit) <= monotonic()
 
     def _out_of_time(self, job: Job) -> BaseException:
@@ -193,7 +193,7 @@ class MessageWorker(Worker):
 
     @abstractmethod
     def _begun_at(self) -> float | None:
-        """When the call that runs began, by `time.monotonic`; None when it is not known."""
+        """The time at which the call that runs began, by `time.monotonic`; None when it is not known."""
 
     @abstractmethod
     def _replace(self) -> bool:

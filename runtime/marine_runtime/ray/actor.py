@@ -1,0 +1,168 @@
+"""The actor: one instance of the service in a process of the cluster, which runs messages.
+
+Ray runs methods of the default group one at a time on one thread, which is the thread of the instance; those of the
+group `control` beside them. Nothing is shared with callers but messages, so a caller hears what has begun by `report`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import replace
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Any
+
+import ray
+
+from marine_runtime.abi.plan import FORMAT
+from marine_runtime.errors import LoadError
+from marine_runtime.pool.instance import PoolInstance, Setup
+from marine_runtime.pool.job import Reply
+from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
+from marine_runtime.ray.artifact import PackedBuild, unpack
+
+VERSION = 1, FORMAT
+"""Of what callers and actors say to each other; it has to be equal."""
+
+GROUPS = {"control": 2, "watch": 1}
+"""Threads of the concurrency groups."""
+
+_REMEMBERED = 1024  # messages that have ended, and that were stopped before they arrived, at most
+
+
+class MessageState:
+    """The message that runs, as two threads see it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._name: tuple[str, int] | None = None
+        self._stopped: dict[tuple[str, int], None] = {}
+        self._ended: dict[tuple[str, int], list[int]] = {}  # with the calls that were left
+        self._replies: list[tuple[int, Reply]] = []
+        self._left: list[int] = []
+        self._since = 0.0
+        self.used = monotonic()
+
+    def start(self, name: tuple[str, int], count: int) -> None:
+        """Begin the message `name` of `count` jobs."""
+        with self._lock:
+            stopped = name in self._stopped
+            self._stopped.pop(name, None)
+            self._name, self._replies, self._left = name, [], [] if stopped else list(range(count))
+            self._since = monotonic()
+
+    def begin(self, position: int) -> bool:
+        """Begin a call; False when the message was stopped."""
+        with self._lock:
+            if not self._left:
+                return False
+            self._left.remove(position)
+            self._since = monotonic()
+            return True
+
+    def add(self, position: int, reply: Reply) -> None:
+        """Keep the outcome of a job."""
+        with self._lock:
+            self._replies.append((position, reply))
+
+    def end(self, *, poisoned: bool) -> bytes:
+        """The last answer to the message."""
+        with self._lock:
+            if self._name is not None:
+                self._ended[self._name] = self._left
+                _forget(self._ended)
+            self._name, self.used = None, monotonic()
+            replies, self._replies = self._replies, []
+            return pack_answer(Answer(replies, poisoned))
+
+    def stop(self, name: tuple[str, int], count: int) -> tuple[bytes, list[int], float | None]:
+        """Let no further call of a message begin: outcomes so far, the calls that were left, age of the running one."""
+        with self._lock:
+            if name in self._ended:  # the caller asks, and the last answer is on its way to it
+                return pack_answer(Answer([], last=False)), self._ended[name], None
+            if name != self._name:
+                self._stopped[name] = None
+                _forget(self._stopped)
+                return pack_answer(Answer([], last=False)), list(range(count)), None
+            left, self._left = self._left, []
+            return pack_answer(Answer(self._replies, last=False)), left, monotonic() - self._since
+
+    def idle(self, limit: float) -> bool:
+        """True if no message has run for `limit` seconds."""
+        with self._lock:
+            return self._name is None and monotonic() - self.used > limit
+
+
+def _forget(messages: dict[tuple[str, int], Any]) -> None:
+    """Keep the latest messages only."""
+    while len(messages) > _REMEMBERED:
+        del messages[next(iter(messages))]
+
+
+class InstanceActor:
+    """See the module."""
+
+    def __init__(self, time_to_live: float | None = None) -> None:
+        self._instance: PoolInstance | None = None
+        self._state = MessageState()
+        if time_to_live is not None:
+            Thread(target=self._expire, args=(time_to_live,), name="marine-time-to-live", daemon=True).start()
+
+    def start(self, version: tuple[int, ...], artifact: PackedBuild, archive: list[Any], payload: bytes) -> bytes:
+        """Load the instance, unless it is there; `("ready", interface)` or `("failed", error)`, pickled."""
+        message: tuple[str, Any]
+        try:
+            if version != VERSION:
+                raise LoadError(
+                    f"node {ray.get_runtime_context().get_node_id()[:8]} has another version of marine-gen than the "
+                    f"caller ({VERSION} instead of {version}): install the same one on both"
+                )
+            if self._instance is None:
+                setup: Setup = pickle.loads(payload)  # noqa: S301  # from the caller, who may run anything here
+                place = unpack(artifact, lambda: ray.get(archive[0]))
+                self._instance = PoolInstance(replace(setup, source=place))
+                self._state.used = monotonic()
+            message = "ready", self._instance.interface
+        except BaseException as error:
+            message = "failed", pack_error(error)
+        return pickle.dumps(message)
+
+    def run(self, name: tuple[str, int], data: bytes) -> bytes:
+        """Run a message; the last answer."""
+        assert self._instance
+        _, requests = unpack_message(data)
+        self._state.start(name, len(requests))
+        poisoned = self._instance.run_message(requests, self._state.begin, self._state.add)
+        return self._state.end(poisoned=poisoned)
+
+    def replace(self) -> bytes:
+        """Replace a poisoned instance; an answer as that of `start`."""
+        assert self._instance
+        message: tuple[str, Any]
+        try:
+            message = "ready", self._instance.replace().interface
+        except BaseException as error:
+            message = "failed", pack_error(error)
+        return pickle.dumps(message)
+
+    @ray.method(concurrency_group="control")
+    def report(self, name: tuple[str, int], count: int) -> tuple[bytes, list[int], float | None]:
+        """Stop a message; see `MessageState.stop`."""
+        return self._state.stop(name, count)
+
+    @ray.method(concurrency_group="control")
+    def about(self) -> dict[str, Any]:
+        """Process id and node."""
+        return {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id(), "version": VERSION}
+
+    @ray.method(concurrency_group="watch")
+    def watch(self) -> None:
+        """Wait for ever: that this fails tells the caller of the end of the actor."""
+        Event().wait()
+
+    def _expire(self, limit: float) -> None:
+        pause = Event()
+        while self._instance is None or not self._state.idle(limit):
+            pause.wait(min(limit / 4, 60.0))
+        ray.kill(ray.get_runtime_context().current_actor)
