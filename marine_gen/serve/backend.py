@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_gen.serve.copies import InlineCopy, InstanceSource, Usage
 from marine_gen.serve.functions import Function, functions_of
@@ -17,7 +17,10 @@ from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
 from marine_runtime import CallOptions, CallParameters, Interface
-from marine_runtime.pool import ServicePool
+from marine_runtime.pool import BasePool
+
+if TYPE_CHECKING:
+    from marine_gen.serve.cluster import ClusterSource
 
 PATIENCE = 0.05
 """Seconds after which a task begins to watch for the client of a call going away."""
@@ -99,7 +102,7 @@ class CallRunner:
         pool: the pool.
     """
 
-    def __init__(self, pool: ServicePool) -> None:
+    def __init__(self, pool: BasePool) -> None:
         self.pool = pool
         self._ending: set[asyncio.Task[None]] = set()
         self._calls: dict[_Call, None] = {}  # the oldest one first
@@ -202,7 +205,7 @@ class Backend:
         self.version = 0
         self._choice = InlineChoice(settings.inline)
         self._runner: CallRunner | None = None
-        self._source: InstanceSource | None = None
+        self._source: InstanceSource | ClusterSource | None = None
         self._inline: InlineCopy | None = None
         self._old: set[asyncio.Task[None]] = set()
 
@@ -213,7 +216,7 @@ class Backend:
             As `marine_gen.load`; the service that runs goes on then.
         """
         limits = self._settings.limits
-        source = await asyncio.to_thread(InstanceSource, self._settings, self.usage)
+        source = await asyncio.to_thread(self._open_source)
         pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
         functions = await asyncio.to_thread(functions_of, pool.interface)
         old, self._runner = self._runner, CallRunner(pool)
@@ -226,6 +229,13 @@ class Backend:
             task = asyncio.get_running_loop().create_task(old.close(limits.longest))
             self._old.add(task)
             task.add_done_callback(self._old.discard)
+
+    def _open_source(self) -> InstanceSource | ClusterSource:
+        if self._settings.ray is None:
+            return InstanceSource(self._settings, self.usage)
+        from marine_gen.serve.cluster import ClusterSource
+
+        return ClusterSource(self._settings)
 
     @property
     def name(self) -> str:

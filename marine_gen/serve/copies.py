@@ -6,7 +6,7 @@ thread of a copy may ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
@@ -126,7 +126,7 @@ class InstanceSource:
 class InlineCopy:
     """A copy that belongs to the event loop and runs calls that are known to be short. It blocks the loop meanwhile."""
 
-    def __init__(self, source: InstanceSource) -> None:
+    def __init__(self, source: Callable[[], Service]) -> None:
         self._source = source
         self._service: Service | None = None
 

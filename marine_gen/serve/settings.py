@@ -118,6 +118,7 @@ class Settings:
         page: whether to offer the page at `/` and `/docs`.
         access_log: whether to log every request.
         json_log: whether logs are JSON documents, a line each.
+        ray: the address of a Ray cluster whose nodes run the copies; None for threads of each process.
         reload: whether to watch the files of the target.
         peers: a directory for sockets between the processes of one server; None when there is one process.
     """
@@ -132,5 +133,6 @@ class Settings:
     page: bool = True
     access_log: bool = True
     json_log: bool = False
+    ray: str | None = None
     reload: bool = False
     peers: Path | None = None

@@ -29,7 +29,17 @@ def test_healthy(run: Run) -> None:
     assert found["calls"][1] == f"{open_runtime().name} layer"
     assert found["public layer"][1] == "calls, callbacks, memory, exceptions and traps work"
     assert found["engines"][1].startswith(", ".join(ENGINES))
+    assert "tried with 2." in found["ray"][1]
     assert "fast layer" in run("doctor").stdout
+
+
+def test_ray_of_another_version_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for installed, state in (("2.60.0", "ok"), ("2.99.0", "warning")):
+        monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: None)
+        monkeypatch.setattr("importlib.metadata.version", lambda name, found=installed: found)
+        result = run("doctor", "--json")
+        assert (result.exit_code, states(result)["ray"][0]) == (0, state)
+        assert states(result)["ray"][1].startswith(f"{installed}, tried with ")
 
 
 def test_unusable_cache_is_a_warning(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exit code 1 means that something is broken. A warning costs speed or precision, nothing else.
     """
-    checks = [check for look in (_versions, _layers, _engines, _cache) for check in _guarded(look)]
+    checks = [check for look in (_versions, _layers, _engines, _cache, _ray) for check in _guarded(look)]
     if as_json:
         write_json([asdict(check) for check in checks])
     else:
@@ -116,3 +116,17 @@ def _cache() -> Iterator[Finding]:
         yield Finding("cache", State.OK, f"{directory}, {len(entries)} services, {size}")
     else:
         yield Finding("cache", State.WARNING, f"{directory} is not writable; what is there is used ({size})")
+
+
+def _ray() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from marine_runtime.ray import TRIED
+
+    tried = f"tried with {', '.join(TRIED)}"
+    try:
+        found = version("ray")
+    except PackageNotFoundError:
+        yield Finding("ray", State.OK, f"not installed; pools on clusters need `marine-gen[ray]`, {tried}")
+        return
+    yield Finding("ray", State.OK if found in TRIED else State.WARNING, f"{found}, {tried}")

@@ -29,6 +29,7 @@ TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Server processes.")
 @click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Copies in each process.")
 @click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Calls that may wait for a copy.")
+@click.option("--ray", metavar="ADDRESS", help="Run the copies on a Ray cluster: `auto`, or HOST:PORT.")
 @click.option("--inline", multiple=True, metavar="MODULE.FUNCTION", help="Run it on the event loop; `auto` measures.")
 @click.option("--max-body", type=click.IntRange(1), default=8 << 20, show_default=True, help="Bytes of a request body.")
 @click.option("--max-connections", type=click.IntRange(1), default=1000, show_default=True, help="In each process.")
@@ -55,6 +56,7 @@ def command(
     workers: int,
     threads: int,
     queue: int,
+    ray: str | None,
     inline: tuple[str, ...],
     max_body: int,
     max_connections: int,
@@ -88,6 +90,10 @@ def command(
         raise ConfigError(f"`{error.name}` is not installed: install `marine-gen[serve]`") from None
     from marine_gen.serve.settings import Access, ServeLimits, Settings
 
+    if ray is not None:
+        from marine_gen.serve.cluster import check_address
+
+        check_address(ray)
     options = Limits(timeout, fuel, memory_limit).options(target)
     del options["timeout"]  # that of calls; loading has its own
     defaults = ServeLimits()
@@ -111,6 +117,7 @@ def command(
         page=not no_page,
         access_log=access_log,
         json_log=log_format == "json",
+        ray=ray,
         reload=reload,
     )
     address = Address(host, port)
