@@ -63,10 +63,10 @@ def together(made: RayServicePool, name: str, numbers: list[int], **options: Any
     """Calls that wait while the only worker sleeps, and then travel as one message."""
     (worker,) = made._workers.members
     worker._pace._sizes["lab", name] = MOST
-    nap = made.submit("lab", "nap", [300], timeout=LONG)
+    nap = made.submit("lab", "nap", [1_500], timeout=LONG)
     until(lambda: made.waiting == 0)
     futures = [made.submit("lab", name, [number], **options) for number in numbers]
-    assert nap.result(LONG) == 300
+    assert nap.result(LONG) == 1_500
     return futures
 
 

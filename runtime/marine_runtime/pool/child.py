@@ -26,7 +26,7 @@ from marine_runtime.pool.job import Reply
 from marine_runtime.pool.progress import Progress
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
 
-KEPT = 0.002
+KEPT = 0.005
 """Seconds of calls whose outcomes are kept to be sent together; they are lost when the process dies."""
 
 

@@ -36,7 +36,7 @@ _family = Lock()
 class ProcessWorker(MessageWorker):
     """A process with an instance of its own, and the thread that talks to it."""
 
-    target, held = 0.008, 0.025
+    target, held = 0.016, 0.04
 
     def __init__(self, workers: Workers, number: int) -> None:
         super().__init__(workers, number)

@@ -37,7 +37,7 @@ class Lab:
 
     def together(self, name: str, numbers: list[int], **options: Any) -> list[Future[Any]]:
         """Calls that wait while all workers sleep."""
-        naps = [self.made.submit("lab", "nap", [200], timeout=LONG + index) for index in range(self.made._count)]
+        naps = [self.made.submit("lab", "nap", [500], timeout=LONG + index) for index in range(self.made._count)]
         until(lambda: all(item.running() for item in naps))
         return [self.made.submit("lab", name, [number], **options) for number in numbers]
 
