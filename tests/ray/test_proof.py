@@ -139,6 +139,7 @@ def test_every_call_is_answered_once(cluster: Nodes, lab: Path) -> None:
 
     left = [item for item in ray.util.list_named_actors(all_namespaces=True) if item["name"].startswith("marine/")]
     assert left == []
+    until(lambda: sum(node["Alive"] for node in ray.nodes()) == 2)  # until then Ray may start actors on the dead node
     assert not [item for item in threading.enumerate() if item.name.startswith("pool-")]
 
 
