@@ -63,7 +63,8 @@ def build(
 
     An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built. A build that
     is not `native` holds no machine code: it is compiled into the user's cache when it is first loaded on a machine.
-    Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`.
+    Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`,
+    and so are configurations that warn.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
@@ -73,7 +74,7 @@ def build(
     from marine_gen import artifact
     from marine_runtime.artifact import warn
 
-    source = artifact.read_target(target)
+    source = artifact.read_target(target, strict=strict)
     chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
     result = artifact.build(source, Path(output), engine=chosen, force=force, native=native, strict=strict)
     for sentence in result.warnings:

@@ -42,8 +42,13 @@ class Source:
     order: tuple[str, ...] = ()
 
 
-def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
-    """The sources of a service; `working_dir` goes before the `service_working_dir` of a configuration.
+def read_target(target: Target, *, working_dir: Path | None = None, strict: bool = False) -> Source:
+    """The sources of a service.
+
+    Args:
+        target: what names it.
+        working_dir: what counts instead of the `service_working_dir` of a configuration.
+        strict: refuse configurations that are otherwise warned of.
 
     Raises:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.
@@ -54,7 +59,7 @@ def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
         raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
     path = Path(target)
     if path.suffix.lower() in CONFIG_SUFFIXES:
-        return _read_config(path, working_dir)
+        return _read_config(path, working_dir, strict=strict)
     return Source(path.stem, {path.stem: _read(path)})
 
 
@@ -110,9 +115,9 @@ def read_wasm_files(paths: Sequence[Path]) -> Source:
     return read_target({path.stem: path for path in paths} if len(paths) > 1 else paths[0])
 
 
-def _read_config(path: Path, working_dir: Path | None) -> Source:
+def _read_config(path: Path, working_dir: Path | None, *, strict: bool) -> Source:
     """The sources that a configuration file names, with its settings as options."""
-    found = read_config(path, working_dir=working_dir)
+    found = read_config(path, working_dir=working_dir, strict=strict)
     modules: dict[str, bytes] = {}
     for name, place in found.modules.items():
         try:

@@ -134,7 +134,7 @@ def open_workbench(
         call_layer: call layer, `fast` or `public`.
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
-        strict: refuse modules with invalid adapters, also those that are loaded later.
+        strict: refuse modules with invalid adapters, also those that are loaded later, and what configurations warn of.
         options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.
 
     Raises:
@@ -142,7 +142,7 @@ def open_workbench(
     """
     source = Source("service", {})
     if target is not None:
-        source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
+        source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir, strict=strict)
     refuse_unknown("open_workbench", options, RunOptions)
     config = options.get("config") or ServiceConfig.from_json(source.options)
     options["config"] = config if service_id is None else replace(config, service_id=service_id)

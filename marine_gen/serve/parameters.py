@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from marine_gen.console.numbers import number_in
 from marine_gen.serve.backend import Options
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
@@ -45,10 +45,7 @@ class OptionsReader:
 
 
 def _seconds(value: bytes, longest: float) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
+    seconds = number_in(value.decode("latin-1"))
     if not 0 < seconds <= longest:
         raise ProblemError("request", f"X-Marine-Timeout must be a number of seconds, more than 0, at most {longest:g}")
     return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,9 @@ class ServeLimits:
             object.__setattr__(self, "longest", self.timeout)
 
 
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Rules for the clients that may call the server.
@@ -94,12 +98,24 @@ class Access:
         """Refuse tokens that no header field can carry, or that are easily guessed.
 
         Raises:
-            ConfigError: the token is too short, or has characters that are not allowed in a header field.
+            ConfigError: the token is too short, or has characters that are not allowed in a header field; a
+                host is no name.
         """
+        for name in self.hosts:
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ConfigError(
+                    f"requests can't be addressed to {name!r}: allow a name of a machine alone, as in `example.org`"
+                )
         token = self.token
         if token is None:
             return
-        if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
+        if (
+            not isinstance(token, str)
+            or len(token) < 16
+            or not token.isascii()
+            or not token.isprintable()
+            or " " in token
+        ):
             raise ConfigError("the token must have at least 16 printable ASCII characters and no spaces")
 
 

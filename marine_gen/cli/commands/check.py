@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, examples, host_file_option
+from marine_gen.cli.parsing import Command
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.output import counted, write_json
 from marine_gen.console.report import clean, report_diagnostics, report_error, say
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "check",
+    cls=Command,
     short_help="Find what is wrong with adapters, modules and services.",
     epilog=examples("marine-gen check greeting.it", "marine-gen check donkey.wasm shrek.wasm"),
 )

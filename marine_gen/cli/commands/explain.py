@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
+from marine_gen.cli.parsing import Command
 from marine_gen.console.inputs import read_inputs
 from marine_gen.console.output import write_table
 from marine_gen.console.report import clean, warn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "explain",
+    cls=Command,
     short_help="Show what an adapter is compiled to.",
     epilog=examples(
         "marine-gen explain greeting.wasm",

@@ -68,12 +68,13 @@ class ConfigFile:
     modules: Mapping[str, Path]
 
 
-def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> ConfigFile:
+def read_config(path: str | Path, *, working_dir: str | Path | None = None, strict: bool = False) -> ConfigFile:
     """Read the configuration file of a service.
 
     Args:
         path: the file.
         working_dir: where relative `mapped_dirs` start, instead of what the file says.
+        strict: refuse what is otherwise warned of: keys that have no effect, a service without a memory limit.
 
     Raises:
         LoadError: the file can't be read.
@@ -93,7 +94,7 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> C
         raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
-    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir)
+    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir, strict=strict)
 
 
 _OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}
@@ -119,6 +120,7 @@ def parse_config(
     source: str = "the configuration",
     name: str = "service",
     working_dir: str | Path | None = None,
+    strict: bool = False,
 ) -> ConfigFile:
     """Read the text of a configuration.
 
@@ -128,6 +130,7 @@ def parse_config(
         source: what messages call the configuration.
         name: the service's name where the text gives none.
         working_dir: where relative `mapped_dirs` start, instead of what the text says.
+        strict: as for `read_config`.
 
     Raises:
         ConfigError: as for `read_config`.
@@ -140,7 +143,14 @@ def parse_config(
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
-    return _Reader(Path(base).absolute(), document, _Place(source)).read(name, working_dir)
+    reader = _Reader(Path(base).absolute(), document, _Place(source))
+    found = reader.read(name, working_dir)
+    sentences = reader.warnings()
+    if strict and sentences:
+        raise ConfigError(*sentences)
+    for sentence in sentences:
+        warn(sentence)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +192,17 @@ class _Reader:
     def read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
         """The whole document; `name` is the service's unless it has one itself, `working_dir` goes before its own."""
         try:
-            found = self._read(name, working_dir)
+            return self._read(name, working_dir)
         except _WrongError:
             raise ConfigError(*self.findings) from None
+
+    def warnings(self) -> list[str]:
+        """Sentences about what a document that was read says in vain, or leaves out."""
+        found = []
         if self.obsolete:
-            warn(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+            found.append(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
         if _LIMIT not in self.document:
-            warn(
+            found.append(
                 f"{self.place}: without `{_LIMIT}` the service may use any amount of memory; "
                 f'write for example `{_LIMIT} = "64 MiB"`, or "Infinity"'
             )
