@@ -23,7 +23,7 @@ class Command(click.Command):
                 _refuse_repeated(found[2], ctx)
             return found
 
-        parser.parse_args = parse_once
+        parser.parse_args = parse_once  # type: ignore[method-assign]  # the parser is of this call alone
         return parser
 
 
