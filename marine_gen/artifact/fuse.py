@@ -76,11 +76,11 @@ def fusions(service: Sequence[tuple[ModuleIR, str]]) -> list[Fusion]:
     return found
 
 
-def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> FusedOutput | None:
+def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
     """Fuse the last module of a service, whose others are there already, under a number of its own."""
     known = {item.name: item.ir for item in compiled}
     last = compiled[-1]
-    return _fusion(fuse_service(list(known.values())).modules[last.name], last.digest, known, ordinal).output
+    return _fusion(fuse_service(list(known.values())).modules[last.name], last.digest, known, ordinal)
 
 
 def fuse_module(service: Sequence[tuple[ModuleIR, str]]) -> tuple[FusedOutput | None, dict[str, str]]:

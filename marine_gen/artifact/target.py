@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
-from marine_runtime.artifact import read_manifest, read_wasm
+from marine_runtime.artifact import check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
@@ -57,7 +57,7 @@ def read_target(target: Target, *, working_dir: Path | None = None, strict: bool
         return _read_mapping(target)
     if not isinstance(target, (str, os.PathLike)):
         raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
-    path = Path(target)
+    path = check_path(target, "the path of a service")
     if path.suffix.lower() in CONFIG_SUFFIXES:
         return _read_config(path, working_dir, strict=strict)
     return Source(path.stem, {path.stem: _read(path)})
@@ -67,7 +67,7 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     modules: dict[str, bytes] = {}
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name:
             raise ArgumentError(f"a module has a name, not {name!r:.80}")
         if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
             raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")

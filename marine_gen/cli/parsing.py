@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 
-class Command(click.Command):
+class StrictCommand(click.Command):
     """A command that refuses an option that is given twice, as only one of its values could count."""
 
     def make_parser(self, ctx: click.Context) -> Any:
@@ -39,7 +39,7 @@ def _refuse_repeated(order: Sequence[click.Parameter], ctx: click.Context) -> No
             raise click.UsageError(f"{max(item.opts, key=len)} is given twice; leave one of them out", ctx)
 
 
-class PassingCommand(Command):
+class PassingCommand(StrictCommand):
     """A command that keeps the arguments behind `--` apart, for the program that it runs."""
 
     passed = "ARGS"
@@ -73,7 +73,7 @@ class PassingCommand(Command):
         return found
 
 
-class TakesNegativeNumbers(Command):
+class TakesNegativeNumbers(StrictCommand):
     """A command whose last argument may be a negative number, as JSON values are."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -68,6 +68,15 @@ class Report:
         """Whether nothing is wrong."""
         return not self.findings
 
+    def closures(self) -> list[str]:
+        """Sentences about adapters that are too large for the fused engine, so that they run as closures."""
+        found = fusions([(module.ir, "") for module in self.modules]) if self.ok else []
+        return [
+            f"module `{module.name}`: {sentence}"
+            for module, item in zip(self.modules, found, strict=False)
+            for sentence in item.sentences
+        ]
+
     def unfused(self) -> dict[str, list[str]]:
         """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
         if self.kind not in (InputKind.CONFIG, InputKind.DIRECTORY):
@@ -83,6 +92,7 @@ class Report:
         return {
             "file": str(self.path),
             "ok": self.ok,
+            "closures": self.closures(),
             "modules": [
                 {
                     "name": module.name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import interfaces_of, read_inputs
 from marine_gen.console.output import write_text
 from marine_gen.console.report import clean
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "aqua",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Print a module's interface in Aqua.",
     epilog=examples("marine-gen aqua greeting.wasm", "marine-gen aqua -s Storage -i storage-1 local_storage.wasm"),
 )

@@ -111,6 +111,10 @@ def command(
 
 
 def _warn(candidates: Sequence[Candidate]) -> None:
+    for item in candidates:
+        for sentence in item.warnings:
+            if " runs as a closure" in sentence:
+                warn(clean(f"{item.name}: {sentence}"))
     if any(item.result != candidates[0].result for item in candidates):
         warn("the first call did not give the same result everywhere: the function depends on more than its arguments")
     if any("fast" in item.name and item.call_layer != "fast" for item in candidates):

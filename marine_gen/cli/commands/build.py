@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, EngineType, examples, strict_option
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import counted, human_size, write_table
 from marine_gen.console.report import clean, warn
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "build",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Compile a service ahead of time.",
     epilog=examples(
         "marine-gen build Config.toml", "marine-gen build donkey.wasm shrek.wasm -o build/swamp --engine closures"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import read_bytes, read_description, write_file
 from marine_gen.console.output import counted, write_text
 from marine_gen.console.report import say
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 @click.command(
     "generate-adapters",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Make adapters from a description and embed them.",
     epilog=examples(
         "marine-gen generate-adapters target/wasm32-wasip1/release/greeting.wasm -o greeting.wasm",

@@ -14,7 +14,7 @@ import click
 
 from marine_gen.cli.commands.guest_rust import build_rust
 from marine_gen.cli.options import FILE, examples
-from marine_gen.cli.parsing import Command, PassingCommand
+from marine_gen.cli.parsing import PassingCommand, StrictCommand
 from marine_gen.console.inputs import make_folder, read_bytes, read_description, write_file
 from marine_gen.console.report import clean, wants_colour
 
@@ -110,7 +110,7 @@ def build(
 
 @command.command(
     "header",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Write the glue of an interface.",
     epilog=examples("marine-gen guest header f.idl"),
 )
@@ -137,7 +137,7 @@ def header(interface: Path, output: Path) -> None:
 
 @command.command(
     "new",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Start a module.",
     epilog=examples("marine-gen guest new greeter", "marine-gen guest new --rust greeter"),
 )

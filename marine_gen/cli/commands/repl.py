@@ -17,7 +17,7 @@ from marine_gen.cli.options import (
     strict_option,
     trace_option,
 )
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.logs import LEVELS, logging_to_stderr
@@ -31,7 +31,7 @@ def _default_level() -> str:
 
 @click.command(
     "repl",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Call and change a service interactively.",
     epilog=examples(
         "marine-gen repl Config.toml",

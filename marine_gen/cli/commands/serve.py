@@ -10,7 +10,7 @@ import click
 from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.numbers import Count, Seconds
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import check_exists
 from marine_gen.console.report import say
 
@@ -19,7 +19,7 @@ TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
 
 @click.command(
     "serve",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Serve a service over HTTP.",
     epilog=examples(
         "marine-gen serve greeting.wasm",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.cli.parsing import Command
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import read_adapters, read_bytes, write_file
 from marine_gen.console.report import clean, say
 
@@ -26,7 +26,7 @@ def command() -> None:
 
 @command.command(
     "it",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Embed an adapter text.",
     epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it -o out.wasm"),
 )
@@ -44,7 +44,7 @@ def set_it(source: Path, text: Path, output: Path | None) -> None:
 
 @command.command(
     "version",
-    cls=Command,
+    cls=StrictCommand,
     short_help="Embed the SDK version.",
     epilog=examples("marine-gen set version -i greeting.wasm -v 0.14.0"),
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from marine_runtime.config.checks import check_path
 from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
@@ -43,6 +44,14 @@ _SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
 _MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
 _PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
 _WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_directories}
+KEYS = (
+    *_TOP_KEYS,
+    *(f"default.{key}" for key in _SETTINGS),
+    *(f"module.{key}" for key in _MODULE_KEYS),
+    *(f"module.wasi.{key}" for key in _WASI),
+)
+"""Every key that has an effect, by its path; `module` is an array of tables."""
+
 _TABLES = ("mounted_binaries", "envs", "mapped_dirs")
 _LIMIT = "total_memory_limit"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -83,7 +92,7 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None, stri
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"a configuration file is given as a path, not {kind_of(path)}")
-    path = Path(path)
+    path = check_path(path, "a configuration file")
     refuse_other_formats(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -137,6 +146,14 @@ def parse_config(
     """
     import tomllib  # not needed to run what was built
 
+    check_text(source, "`source`")
+    check_text(name, "`name`")
+    check_flag(strict, "`strict`")
+    for what, place in (("`base`", base), ("`working_dir`", working_dir)):
+        if place is not None and not isinstance(place, (str, os.PathLike)):
+            raise ConfigError(f"{what} must be a path, not {kind_of(place)}")
+    if working_dir is not None and os.path.exists(working_dir) and not os.path.isdir(working_dir):
+        raise ConfigError(f"`working_dir` is `{working_dir}`, which is not a directory")
     if not isinstance(text, str):
         raise ConfigError(f"{source} must be a string, not {kind_of(text)}")
     try:

@@ -12,13 +12,23 @@ from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar, Unpack
 
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.marshal import ServiceMarshaller
-from marine_runtime.pool.options import PoolOptions, call_options, limited, number, pickled, processors, seconds
+from marine_runtime.pool.options import (
+    MOST_WORKERS,
+    PoolOptions,
+    call_options,
+    limited,
+    number,
+    pickled,
+    processors,
+    seconds,
+)
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.queue import Job, Jobs, Request
 from marine_runtime.pool.threads import CallWatchdog, ThreadWorker
@@ -66,16 +76,19 @@ class ServicePool:
         kind, workers = options.get("kind", "processes"), options.get("workers")
         if kind not in ("processes", "threads"):
             raise ArgumentError(f"unknown kind of workers `{kind}`: choose processes, threads")
-        count = number("workers", processors() if workers is None else workers)
+        count = number("workers", processors() if workers is None else workers, MOST_WORKERS)
         queue = number("queue", options.get("queue", 1024))
         self.name, self.kind = options.get("name", "pool"), kind
+        if not isinstance(self.name, str):
+            raise ArgumentError(f"the name of a pool is a text, not {type(self.name).__name__}")
         self._count, self._closing = count, False
         self._timeout = seconds("timeout", options.get("timeout"))
-        replace = options.get("replace_poisoned", True)
-        setup = Setup(source, options.get("host_functions"), dict(options.get("options") or {}), replace)
+        replace = check_boolean(options.get("replace_poisoned", True), "`replace_poisoned`")
+        further = check_mapping(options.get("options") or {}, "`options`")
+        place = source if callable(source) else str(check_path(source, "the source of a pool"))
+        setup = Setup(place, options.get("host_functions"), dict(further), replace)
         payload = pickled(setup) if kind == "processes" else b""
-        start = seconds("start_timeout", options.get("start_timeout", 60.0))
-        assert start is not None
+        start = check_seconds(options.get("start_timeout", 60.0), "start_timeout")
         self._jobs = Jobs(queue)
         self._workers = Workers(self.name, setup, self._jobs, payload, start)
         self._watchdog = CallWatchdog()
@@ -185,7 +198,7 @@ class ServicePool:
             PoolFullError: there was no room. PoolClosedError: the pool is closed.
         """
         job = self._job("ServicePool.submit", module, function, args, options)
-        self._jobs.put(job, wait)
+        self._jobs.put(job, None if wait is None else check_seconds(wait, "the time to wait for room", zero=True))
         return job.future
 
     @with_keywords(CallOptions)
@@ -223,7 +236,7 @@ class ServicePool:
             number("chunk", chunk)
         results: list[Any] = []
         good: list[tuple[int, Any]] = []
-        for position, row in enumerate(rows):
+        for position, row in enumerate(check_rows(rows)):
             results.append(None)
             try:
                 good.append((position, found.arguments(row)))
@@ -304,9 +317,9 @@ class ServicePool:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker
                 processes are killed, and worker threads are left to end when their calls do.
         """
+        limit = monotonic() + check_seconds(timeout, "the time to wait for calls", zero=True)
         self._closing = True
         self._jobs.close()
-        limit = monotonic() + max(0.0, timeout)
         try:
             for worker in self._others():
                 if not getattr(worker, "abandoned", False):

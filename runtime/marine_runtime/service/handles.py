@@ -48,8 +48,8 @@ class ModuleHandle:
     def __getitem__(self, function: str) -> Any:
         try:
             return self._functions[function]
-        except KeyError:
-            if function in self._left_out:
+        except (KeyError, TypeError):  # a TypeError is a name that is none, such as a list
+            if isinstance(function, str) and function in self._left_out:
                 return self._refusing(function)
             raise unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
 
@@ -100,7 +100,7 @@ class Modules:
     def __getitem__(self, module: str) -> ModuleHandle:
         try:
             return self._handles[module]
-        except KeyError:
+        except (KeyError, TypeError):
             raise unknown(f"module `{module}`", self._handles) from None
 
     if not TYPE_CHECKING:  # as above

@@ -79,7 +79,7 @@ def open_runtime_for(options: LoadOptions) -> WasmRuntime:
     """The Wasm runtime for a service with these options.
 
     Raises:
-        LoadError: the stack is too small or too large; ValueError: there is no such call layer.
+        LoadError: the stack is too small or too large; ArgumentError: there is no such call layer.
     """
     layer, stack = options.get("call_layer", "fast"), options.get("max_wasm_stack")
     return open_runtime(layer, check_stack(stack), metered=options.get("fuel") is not None)
