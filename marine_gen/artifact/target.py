@@ -67,7 +67,7 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     modules: dict[str, bytes] = {}
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str):
             raise ArgumentError(f"a module has a name, not {name!r:.80}")
         if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
             raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")

@@ -203,3 +203,31 @@ def test_bench_and_explain() -> None:
     assert done.returncode == 0
     assert "Fused IR" in done.stdout
     assert "interpreter (public calls)" in done.stdout
+
+
+def test_a_value_ends_where_it_is_wrong() -> None:
+    """Commands behind a bracket that was forgotten are run: one line is part of the failure, no more."""
+    commands = 'call greeting greeting ["x"\ncall greeting greeting ["y"]\ncall greeting greeting ["z"]\n'
+    done = repl(GREETING, commands=commands)
+    assert (done.returncode, done.stdout) == (1, '"Hi, z"\n')
+    assert done.stderr.startswith("invalid args: expecting ',' delimiter at line 2 column 1\n  call greeting")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"particle": {"ttl": 1e400, "ttl": 5}}', "the key 'ttl' is repeated, and a value that it had before has a"),
+        ('{"nothing": NaN}', "NaN is not a JSON number at line 1 column 13"),
+        ('{"service_id": 5}', "$.service_id: a string is expected"),
+    ],
+)
+def test_call_parameters_are_read_as_arguments_are(text: str, problem: str) -> None:
+    done = repl(GREETING, commands=f'call greeting greeting ["x"] {text}\n')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"invalid call parameters: {problem}")
+
+
+def test_a_quoted_word_is_json() -> None:
+    done = repl(GREETING, commands='call "gree\\x" greeting ["x"]\ncall "greeting" "greeting" ["x"]\n')
+    assert (done.returncode, done.stdout) == (1, '"Hi, x"\n')
+    assert done.stderr.startswith("the quoted word is not a JSON string: invalid \\escape")
