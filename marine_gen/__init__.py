@@ -70,10 +70,12 @@ def build(
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
     """
     from marine_gen import artifact
-    from marine_runtime import ConfigError
+    from marine_runtime import ArgumentError, ConfigError
     from marine_runtime.artifact import check_boolean, check_path, warn
 
     place = check_path(output, "the output of a build")
+    if "\0" in str(place):
+        raise ArgumentError("the output of a build must not contain a NUL character")
     for value, what in ((force, "`force`"), (native, "`native`"), (strict, "`strict`")):
         check_boolean(value, what)
     source = artifact.read_target(target, strict=strict)

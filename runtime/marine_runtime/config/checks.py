@@ -17,14 +17,12 @@ def check_path(value: Any, what: str) -> Path:
     """`value` as a path; `what` is what messages call it, here and below.
 
     Raises:
-        ArgumentError: it is no path, is empty, or has a NUL character.
+        ArgumentError: it is no path, or is empty.
     """
     if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
         raise ArgumentError(f"{what} must be a path, not {type(value).__name__}")
     if not os.fspath(value):
         raise ArgumentError(f"{what} is empty; `.` is the current directory")
-    if "\0" in os.fspath(value):
-        raise ArgumentError(f"{what} must not contain a NUL character")
     return Path(value)
 
 
