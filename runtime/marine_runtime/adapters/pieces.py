@@ -78,7 +78,7 @@ class Namespace:
     def __init__(self, pieces: Pieces, content: Mapping[str, Any], link: Any, path: str) -> None:
         self._definitions, self._path = pieces.definitions, path
         self._globals = {**content, LINK: link}
-        self._made: set[str] = set()
+        self._made: set[str] = set()  # those that were executed to their end
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
@@ -87,14 +87,15 @@ class Namespace:
 
     def _make(self, name: str) -> None:
         """Execute what `name` requests and has not been executed, then itself."""
-        pending = [(name, False)]
+        pending, seen = [(name, False)], set[str]()
         while pending:
             current, ready = pending.pop()
             if ready:
                 code = marshal.loads(self._definitions[current][1])  # noqa: S302  # a build is code
                 exec(placed(code, self._path), self._globals)  # noqa: S102
-            elif current not in self._made:
-                self._made.add(current)  # functions may request each other, which is fine until one is called
+                self._made.add(current)
+            elif current not in seen and current not in self._made:
+                seen.add(current)  # functions may request each other, which is fine until one is called
                 pending.append((current, True))
                 pending += [(other, False) for other in reversed(self._definitions[current][0])]
 
@@ -112,11 +113,9 @@ class Lazy(Mapping[K, V]):
         self._values: dict[K, V] = {}
 
     def __getitem__(self, key: K) -> V:
-        try:
-            return self._values[key]
-        except KeyError:
-            made = self._values[key] = self._make(key, self._sources[key])
-            return made
+        if key not in self._values:
+            self._values[key] = self._make(key, self._sources[key])
+        return self._values[key]
 
     def __contains__(self, key: object) -> bool:
         return key in self._sources

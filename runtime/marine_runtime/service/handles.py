@@ -55,12 +55,13 @@ class ModuleHandle:
         return sorted({*super().__dir__(), *self._attributes()})
 
     def __getitem__(self, function: str) -> Any:
-        try:
-            return self._functions[function]
-        except (KeyError, TypeError):  # a TypeError is a name that is none, such as a list
-            if isinstance(function, str) and function in self._left_out:
+        # A name that is none, such as a list, is not there either.
+        if isinstance(function, str):
+            if function in self._functions:
+                return self._functions[function]
+            if function in self._left_out:
                 return self._refusing(function)
-            raise unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
+        raise unknown(f"function `{function}` in module `{self._name}`", self._functions)
 
     if not TYPE_CHECKING:  # a declared class has the functions that it declares and no others
 
