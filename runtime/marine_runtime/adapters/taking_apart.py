@@ -11,10 +11,10 @@ import __future__
 import ast
 import marshal
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from types import CodeType
 from typing import Any
 
-from marine_runtime.adapters.pieces import BIND, Pieces
+from marine_runtime.adapters.pieces import BIND, Piece, Pieces
 
 _VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 _FLAGS = __future__.annotations.compiler_flag
@@ -44,10 +44,11 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     module.body.remove(bind)
     statements = [item for item in bind.body[:-1] if not isinstance(item, ast.Expr)]  # without the docstring
     defined = {_defined(item): item for item in statements}
-    definitions = {
-        name: (tuple(_requested(item, defined.keys() - {name})), _code(ast.Module([_plain(item)], []), filename))
-        for name, item in defined.items()
-    }
+    definitions: dict[str, Piece] = {}
+    for name, item in defined.items():
+        code = _compiled(ast.Module([_plain(item)], []), filename)
+        requested = tuple(other for other in dict.fromkeys(_names(code)) if other in defined and other != name)
+        definitions[name] = requested, marshal.dumps(code, _VERSION)
     results = {
         keyword.arg or "": {
             ast.literal_eval(_key(key)): _result(value)
@@ -56,11 +57,20 @@ def take_apart(source: str, filename: str) -> Pieces | None:
         for keyword in bind.body[-1].value.keywords
         if isinstance(keyword.value, ast.Dict)
     }
-    return Pieces(_code(module, filename), definitions, results)
+    return Pieces(marshal.dumps(_compiled(module, filename), _VERSION), definitions, results)
 
 
-def _code(module: ast.Module, filename: str) -> bytes:
-    return marshal.dumps(compile(module, filename, "exec", _FLAGS, dont_inherit=True), _VERSION)
+def _compiled(module: ast.Module, filename: str) -> CodeType:
+    code: CodeType = compile(module, filename, "exec", _FLAGS, dont_inherit=True)
+    return code
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The globals and attributes that code and the functions inside of it mention."""
+    yield from code.co_names
+    for item in code.co_consts:
+        if isinstance(item, CodeType):
+            yield from _names(item)
 
 
 def _defined(statement: ast.stmt) -> str:
@@ -74,27 +84,15 @@ def _defined(statement: ast.stmt) -> str:
             raise SyntaxError(f"`{BIND}` has a statement in line {statement.lineno} that defines nothing")
 
 
-def _requested(statement: ast.stmt, defined: AbstractSet[str]) -> Iterator[str]:
-    """The definitions that a statement mentions, each once."""
-    found: dict[str, None] = {}
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and node.id in defined:
-            found[node.id] = None
-        elif isinstance(node, ast.Nonlocal):
-            found |= dict.fromkeys(name for name in node.names if name in defined)
-    return iter(found)
-
-
 def _plain(statement: ast.stmt) -> ast.stmt:
     """The statement as one of a module: what was a variable of `__bind` is a global there."""
     if isinstance(statement, ast.AnnAssign) and statement.value is not None:
         return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
-    for node in ast.walk(statement):
-        if isinstance(node, ast.FunctionDef):
-            node.body = [
-                ast.copy_location(ast.Global(item.names), item) if isinstance(item, ast.Nonlocal) else item
-                for item in node.body
-            ]
+    if isinstance(statement, ast.FunctionDef):
+        statement.body = [
+            ast.copy_location(ast.Global(item.names), item) if isinstance(item, ast.Nonlocal) else item
+            for item in statement.body
+        ]
     return statement
 
 
