@@ -70,7 +70,7 @@ def build(
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
     """
     from marine_gen import artifact
-    from marine_runtime import ArgumentError, ConfigError
+    from marine_runtime import ArgumentError
     from marine_runtime.artifact import check_boolean, check_path, warn
 
     place = check_path(output, "the output of a build")
@@ -79,9 +79,6 @@ def build(
     for value, what in ((force, "`force`"), (native, "`native`"), (strict, "`strict`")):
         check_boolean(value, what)
     source = artifact.read_target(target, strict=strict)
-    if source.python:
-        names = ", ".join(f"`{name}`" for name in source.python)
-        raise ConfigError(f"Python modules can't be built: leave out {names}, and give `python_modules` to `load`")
     chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
     result = artifact.build(source, place, engine=chosen, force=force, native=native, strict=strict)
     for sentence in result.warnings:

@@ -192,7 +192,7 @@ class Runner:
                 absent = isinstance(error, AttributeError) and text.startswith("there is no ")
                 last = f"{'' if unknown or absent else RAW}{type(error).__name__}: {error}"
         lines = [f"MarineWarning: {item.message}" for item in told]
-        text = "\n".join([*lines, last]).replace(str(self._folder), "…")
+        text = "\n".join([*lines, last]).replace(str(self._folder), "…").replace("\0", "\\0")
         return re.sub(r"0x[0-9a-f]{6,}|(?<=from 65536 to )\d+", "…", text)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
-
-MAX_TIMEOUT = float(2**31)
-"""The longest time limit, in seconds: some decades."""
 
 
 def check_path(value: Any, what: str) -> Path:
@@ -60,15 +58,14 @@ def check_rows(value: Any) -> Iterable[Any]:
 
 
 def check_seconds(value: Any, what: str, *, zero: bool = False) -> float:
-    """`value` as seconds, when it is a number more than 0, or 0 where `zero` allows that, and at most `MAX_TIMEOUT`.
+    """`value` as seconds, when it is a finite number more than 0, or 0 where `zero` allows that.
 
     Raises:
         ArgumentError: it is something else.
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and (value >= 0 if zero else value > 0) and value <= MAX_TIMEOUT:
+    if number and (value >= 0 if zero else value > 0) and value <= sys.float_info.max:
         return float(value)
     wanted = "a number of seconds, 0 or more" if zero else "a positive number of seconds"
-    if number and value > MAX_TIMEOUT:
-        raise ArgumentError(f"{what} is {wanted}, and at most 2^31")
-    raise ArgumentError(f"{what} is {wanted}, not {value!r:.80}")
+    shown = repr(value)
+    raise ArgumentError(f"{what} is {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")

@@ -78,7 +78,8 @@ def number(what: str, value: Any, most: int = 1 << 30) -> int:
         ArgumentError: it is none, less than 1, or more than `most`.
     """
     if type(value) is not int or not 1 <= value <= most:
-        raise ArgumentError(f"{what} must be a number from 1 to {most}, got {value!r:.80}")
+        least = "of at least 1" if type(value) is not int or value < 1 else f"from 1 to {most}"
+        raise ArgumentError(f"{what} must be a number {least}, got {value!r:.80}")
     return value
 
 
@@ -96,7 +97,12 @@ def seconds(what: str, value: Any) -> float | None:
     Raises:
         ArgumentError: it is something else.
     """
-    return None if value is None else check_seconds(value, what)
+    if value is None:
+        return None
+    try:
+        return check_seconds(value, what)
+    except ArgumentError:
+        raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r:.80}") from None
 
 
 def pickled(setup: Setup) -> bytes:
