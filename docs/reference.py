@@ -132,12 +132,12 @@ def _code_rows(lines: Iterable[str]) -> Iterable[str]:
 
 
 def errors_page(current: str) -> str:
-    """`current`, the text of `errors.md`, with its table of codes made anew."""
+    """`current`, the text of `errors.md`, with its table of codes made from the code."""
     return _replaced(current, BEGIN, codes_table(), END)
 
 
 def security_page(current: str) -> str:
-    """`current`, the text of `security.md`, with the counts of the last long runs made anew."""
+    """`current`, the text of `security.md`, with the counts of the last long runs."""
     return _replaced(current, BEGIN_COUNTS, counts_table(), END_COUNTS)
 
 
@@ -175,7 +175,7 @@ def counts_table() -> str:
 
 
 def crossing_page(current: str) -> str:
-    """`current`, the text of `crossing.md`, with the generated steps and Wasm of its example made anew."""
+    """`current`, the text of `crossing.md`, with the generated steps and Wasm of its example."""
     facade = fuse(compile_service(read_target(EXAMPLE / "Config.toml")))[-1]
     assert facade is not None
     start = facade.code.glue.index("  ;; import curl.download")

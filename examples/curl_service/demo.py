@@ -140,7 +140,7 @@ def show_built_service(console: Console, url: str) -> Statistics:
     """Build ahead of time, load what was built, and run it once; gives the figures of the service at its end."""
     built, build_time = timed(lambda: marine_gen.build(CONFIG, BUILT, force=True))
     program = mounted_curl()
-    # A function of the host goes before a program: it is given where there is no program.
+    # A function of the host takes precedence over a program: it is given where there is no program.
     load = partial(marine_runtime.load, BUILT, host_functions={} if program else host)
     service, load_time = timed(load)
     with service:

@@ -1,7 +1,7 @@
 """The host's side of the curl service: a Python function in the place of the program `curl`.
 
-It goes before the program that `Config.toml` mounts, so the service runs where there is none. `demo.py` uses it, and
-so does the command line:
+It takes precedence over the program that `Config.toml` mounts, so the service runs where there is none. `demo.py` uses
+it, and so does the command line:
 
     marine-gen run Config.toml facade.get_n_save '["file:///etc/hosts", "hosts"]' --host-file host.py
 """

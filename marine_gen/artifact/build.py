@@ -52,7 +52,7 @@ _SOURCES = (".py", ".j2")
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build did.
+    """The record of a build.
 
     Attributes:
         directory: where the output is.

@@ -23,7 +23,7 @@ from marine_runtime.artifact import ENGINES as LOADABLE
 from marine_runtime.wasm import WasmRuntime
 
 Contents = Mapping[str, tuple[str, bytes]]
-"""What a file holds, by its kind in the manifest: the end of its name behind that of the module, and the bytes."""
+"""Files by their kind in the manifest: the end of the name behind that of the module, and the bytes."""
 
 
 class AdapterForm(Enum):
@@ -87,7 +87,7 @@ class EngineBackend:
 
     @property
     def fuses(self) -> bool:
-        """Whether calls between modules stay in Wasm."""
+        """True if calls between modules stay in Wasm."""
         return self.form is AdapterForm.WASM
 
 
@@ -175,7 +175,7 @@ BUILT_ENGINES = tuple(name for name, row in BACKENDS.items() if row.files is not
 """The names of those with something to build, the default one first."""
 
 LOADERS: Mapping[str, Engine] = {name: row.engine for name, row in BACKENDS.items()}
-"""How each is loaded out of a build."""
+"""The loader of each engine, out of a build."""
 
 
 def check_engine(name: object) -> None:

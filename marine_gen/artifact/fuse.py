@@ -135,7 +135,7 @@ def _attempt(
         wasm = {kind: assemble(text) for kind, text in (("glue", code.glue), ("stub", code.stub)) if text}
         for binary in wasm.values():
             open_runtime().validate(binary)
-        side = FusedSide(tuple(module.exports), code.imports, code.needs, code.sites)
+        side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.sites)
         python = generate(module.ir, generator=GENERATOR, digest=digest, fused=side)
     except RecursionError:
         return "its types or its code nest too deeply", None

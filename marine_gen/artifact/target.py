@@ -1,4 +1,4 @@
-"""What a user may name as a service: a Wasm file, a mapping of modules, a configuration file, a built directory.
+"""The targets that users name: a Wasm file, a mapping of modules, a configuration file, a built directory.
 
 Configuration files are read by the runtime's `config_file`; this adds the modules' bytes. The directory form is
 handled by `load`, which needs no sources.

@@ -1,4 +1,4 @@
-"""What a measurement ran on: processor, system, versions. Reads, never runs anything."""
+"""The machine of a measurement: processor, system, versions. Reads, never runs anything."""
 
 from __future__ import annotations
 

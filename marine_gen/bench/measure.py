@@ -25,7 +25,7 @@ Stopwatch = Callable[[int], int]
 
 
 class Sampled:
-    """What has samples, one number per round."""
+    """Samples, one number per round."""
 
     __slots__ = ()
     samples: tuple[float, ...]
@@ -43,7 +43,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Timing(Sampled):
-    """What was measured of one candidate.
+    """The measurements of one candidate.
 
     Attributes:
         samples: nanoseconds for one call.
@@ -55,7 +55,7 @@ class Timing(Sampled):
     calls: int
 
     def speedup_over(self, other: Timing) -> float:
-        """How many times faster this is than `other`, by medians."""
+        """The factor by which this is faster than `other`, by medians."""
         return other.median / self.median
 
     def __str__(self) -> str:
@@ -117,7 +117,7 @@ def take_turns(
 
 
 def _calibrate(watch: Stopwatch, min_time: float) -> int:
-    """How many calls take at least `min_time`; warms up what is timed on the way."""
+    """The number of calls that take at least `min_time`; warms up what is timed on the way."""
     wanted = min_time * 1e9
     calls = 1
     while True:

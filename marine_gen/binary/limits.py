@@ -1,4 +1,4 @@
-"""What the binary form can carry, and the one limit that is ours."""
+"""Limits of the binary form, and the one limit of this implementation."""
 
 MAX_NAME_BYTES = 255
 """A name has one raw length byte."""

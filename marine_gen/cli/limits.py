@@ -42,7 +42,7 @@ class _Size(NumberType):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What was asked for on the command line; None stands for nothing.
+    """Limits from the command line; None stands for no limit.
 
     Attributes:
         timeout: seconds for each call, and for loading.
@@ -77,7 +77,7 @@ def limit_options(function: _Decorated) -> _Decorated:
             "--memory-limit",
             type=_Size(),
             metavar="SIZE",
-            help='What all modules may take together, such as "10 MiB"; goes before that of the target.',
+            help='What all modules may take together, such as "10 MiB"; overrides that of the target.',
         ),
         click.option(
             "--fuel",

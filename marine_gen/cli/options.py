@@ -53,7 +53,7 @@ class EngineType(TextType):
         return ENGINES
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What help pages show."""
+        """The text of help pages."""
         return f"[{'|'.join(self.choices())}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

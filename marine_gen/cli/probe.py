@@ -28,7 +28,7 @@ class _SignalError(Exception):
 
 
 def problems(layer: str) -> Iterator[str]:
-    """What does not work in this process with the call layer `layer`."""
+    """The failures of the call layer `layer` in this process."""
     import wasmtime
 
     from marine_runtime import TrapError
@@ -75,7 +75,7 @@ def problems(layer: str) -> Iterator[str]:
 
 
 def probe(layer: str) -> str | None:
-    """What is wrong with a call layer, found in a new process; None when nothing is."""
+    """The failure of a call layer, found in a new process; None when it works."""
     code = f"from marine_gen.cli.probe import main; main({layer!r})"
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and code
@@ -92,7 +92,7 @@ def probe(layer: str) -> str | None:
 
 
 def main(layer: str) -> None:
-    """What the new process runs."""
+    """The program of the new process."""
     found = list(problems(layer))
     if found:
         sys.stdout.write("; ".join(found) + "\n")

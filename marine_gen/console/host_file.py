@@ -55,7 +55,7 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """Where in the file it was raised, as far as a traceback knows."""
+    """The place in the file at which it was raised, as far as a traceback knows."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return f", line {lines[-1]}," if lines else ""
 

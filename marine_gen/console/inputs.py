@@ -54,7 +54,7 @@ class Input:
 
 
 def kind_of(path: Path) -> InputKind:
-    """What `path` is, by its name, or by its first bytes when the name does not tell."""
+    """The kind of `path`, by its name, or by its first bytes when the name does not tell."""
     if path.is_dir():
         return InputKind.DIRECTORY
     by_suffix = {
@@ -300,7 +300,7 @@ def choose_function(service: Service, wanted: str) -> tuple[str, str]:
     if candidates:
         _ = service.modules[candidates[0][0]]  # says which modules there are
     raise ArgumentError(
-        f"`{wanted}` is not of the form MODULE.FUNCTION; there is: {_listed(service.interface.modules)}"
+        f"`{wanted}` is not of the form MODULE.FUNCTION; available: {_listed(service.interface.modules)}"
     )
 
 

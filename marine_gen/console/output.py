@@ -26,7 +26,7 @@ def write_json(document: Any) -> None:
 
 
 def is_terminal() -> bool:
-    """Whether a person is looking."""
+    """True if a person is looking."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 

@@ -29,7 +29,7 @@ def clean(text: str) -> str:
 
 
 def wants_colour(stream: Any) -> bool:
-    """Whether to colour what goes to `stream`."""
+    """True if output to `stream` is to be coloured."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(getattr(stream, "isatty", lambda: False)())
@@ -109,7 +109,7 @@ def _head(word: str) -> str:
 
 
 def _expected(error: BaseException) -> bool:
-    """Whether an error is about the input or the system, and not a fault of ours."""
+    """True if an error is about the input or the system, and not a fault of ours."""
     return _is_ours(error) or isinstance(error, (OSError, ImportError, MemoryError))
 
 

@@ -32,7 +32,7 @@ Type = Prim | Vector | Named
 
 
 def form(ty: Type) -> Form:
-    """What a slot of `ty` holds."""
+    """The content of a slot of `ty`."""
     match ty:
         case Prim():
             return layout_of(ty).form
@@ -87,19 +87,19 @@ class ImportedFunction:
 
 @dataclass(frozen=True, slots=True)
 class ExternModule:
-    """What is imported from the module `namespace`, or from the host when that is a host namespace."""
+    """The functions imported from the module `namespace`, or from the host when that is a host namespace."""
 
     namespace: str
     functions: tuple[ImportedFunction, ...]
 
     @property
     def is_host(self) -> bool:
-        """Whether the host itself provides these functions; it needs no adapters (spec marine-runtime §2.4)."""
+        """True if the host itself provides these functions; it needs no adapters (spec marine-runtime §2.4)."""
         return self.namespace in HOST_NAMESPACES
 
     @property
     def is_unknown_host(self) -> bool:
-        """Whether the namespace is one of a host that does not exist."""
+        """True for the namespace of a host that does not exist."""
         return self.namespace.startswith(RESERVED_PREFIX) and not self.is_host
 
 

@@ -28,7 +28,7 @@ from marine_runtime.messages import did_you_mean, shortened
 from marine_runtime.types import Prim
 
 PREFIXES = ("__m_generated_section__", "__fce_generated_section__")
-"""What the names of description sections start with; the second is that of older SDKs."""
+"""The prefixes of names of description sections; the second is that of older SDKs."""
 
 _T = TypeVar("_T")
 _Item = RecordDeclaration | Signature | ExternModule

@@ -1,4 +1,4 @@
-"""Where everything of a picture goes: cards in columns, edges through the gaps between them.
+"""The layout of a picture: cards in columns, edges through the gaps between them.
 
 A layered layout: the columns are given, edges lead to the right. An edge that passes a column gets a lane there,
 between the cards, so that no edge runs behind a card. In a column, cards and lanes are ordered by where their edges
@@ -65,7 +65,7 @@ class PlacedRow:
 
     @property
     def middle(self) -> float:
-        """Where edges begin or end."""
+        """The points at which edges begin or end."""
         return self.y + self.height / 2
 
 

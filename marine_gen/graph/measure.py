@@ -1,4 +1,4 @@
-"""What crossings cost: every adapter of a service timed over modules that do nothing (`stubs`).
+"""The cost of crossings: every adapter of a service timed over modules that do nothing (`stubs`).
 
 So a cost is that of the adapters, of the copies they make, and of entering and leaving Wasm where the engine does; what
 modules and host functions do is not in it. Values are small: see `stubs.sample`.
@@ -27,7 +27,7 @@ _INSIDE, _OUTSIDE = 1000, 10  # calls of an import in one entry, where its adapt
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was measured.
+    """The result of a measurement.
 
     Attributes:
         texts: for people, by adapter; `not measured: …` where there is no figure.

@@ -1,4 +1,4 @@
-"""What a picture of a service shows, as data: cards with rows, and edges between rows.
+"""The model of a picture of a service: cards with rows, and edges between rows.
 
 Nothing here knows about places or colours. Names are those of the Wasm files, made printable; texts may be of any
 length. Whether the host really provides an import is not looked at: the embedder decides that when it loads.
@@ -27,7 +27,7 @@ from marine_gen.ir.model import (
     Size,
     StoreBlock,
 )
-from marine_gen.passes import Copy, ServiceIR, Validate, Write, fuse_service
+from marine_gen.passes import Copy, HostCall, ServiceIR, Validate, Write, fuse_service
 from marine_gen.passes.model import AnyStep
 from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime import ServiceConfig
@@ -48,7 +48,7 @@ Key = tuple[str, Side, str]
 
 
 class NodeKind(Enum):
-    """What an edge stands for."""
+    """The meaning of an edge."""
 
     FUSED = "fused call"
     ADAPTED = "call through adapters in Python"
@@ -325,7 +325,7 @@ def _columns(plans: Sequence[ModulePlan]) -> dict[str, int]:
 
 
 def summary(operations: Sequence[tuple[AnyStep, Records]]) -> str:
-    """What an adapter does, in few words: values that move, calls and releases, without the bookkeeping between.
+    """A summary of an adapter: values that move, calls and releases, without the bookkeeping between.
 
     Checks, conversions of numbers, `allocate` and the result cells go without saying.
     """
@@ -351,7 +351,7 @@ def _step(operation: AnyStep, records: Records) -> str:
             return f"lower {of(operation.operands[1].type)}"
         case Call(callee=CoreCallee(name=name)):
             return "release" if name == _RELEASE else "" if name in BY_EXPORT else "call"
-        case Call(callee=callee):
+        case Call(callee=callee) | HostCall(callee=callee):
             return printable(f"call {callee.name}")
         case Validate() | Constant() | Convert() | Size():
             return ""

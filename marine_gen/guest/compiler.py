@@ -31,10 +31,10 @@ FLAGS = (
     # No names in the output, and a stack of 128 KiB instead of sixteen megabytes.
     *("-s", "-Wl,-z,stack-size=131072"),
 )
-"""What every module is compiled with, before the author's own options."""
+"""The options that every module is compiled with, before the author's own."""
 
 _UNWRITTEN = re.compile(r"undefined symbol: marine_function_(\w+)")
-"""What the linker says of an exported function that the author did not write (`MARINE_FUNCTION` in `marine.h`)."""
+"""The linker's message about an exported function that the author did not write (`MARINE_FUNCTION` in `marine.h`)."""
 
 
 class CompilerError(MarineError):

@@ -155,6 +155,6 @@ class Conversions:
 
 
 def is_truth(ty: Type) -> bool:
-    """Whether `ty` is flat, and any number but 0 is true."""
+    """True if `ty` is flat, and any number but 0 is true."""
     part = shape(ty) if isinstance(ty, Prim) else None
     return isinstance(part, Flat) and part.kind is Kind.BOOLEAN

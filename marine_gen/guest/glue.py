@@ -26,7 +26,7 @@ INCLUDE = Path(__file__).parent / "include"
 """The folder of `marine.h`."""
 
 _OWN_EXPORTS = ("memory", "_initialize", "_start")
-"""What the linker exports under names of its own."""
+"""The exports that the linker adds under names of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +237,12 @@ def _raw_parameters(
 
 
 def _is_pair(ty: Type) -> bool:
-    """Whether values are passed as pointer and count."""
+    """True if values are passed as pointer and count."""
     return form(ty) is Form.PAIR
 
 
 def _in_memory(ty: Type) -> bool:
-    """Whether a result is announced through the result cells."""
+    """True if a result is announced through the result cells."""
     return form(ty) is not Form.FLAT
 
 

@@ -1,4 +1,4 @@
-"""What the types and functions of a description are called in C.
+"""Names of the types and functions of a description in C.
 
 A record is a struct with natural alignment, a vector a struct of `data` and `count`. Functions that the author writes
 have the names of the interface, imported ones `NAMESPACE_NAME`, those of the host `host_NAME`. All names of one file
@@ -50,7 +50,7 @@ _RECORD_FUNCTIONS = ("keep", "free")
 _ARRAY_FUNCTIONS = (*_RECORD_FUNCTIONS, "new", "push", "copy", "keep_push")
 
 _LOCALS = frozenset({"array", "body", "copy", "count", "element", "i", "raw", "result", "slots", "source", "value"})
-"""What `marine.h` and glue call their own parameters and variables, which would hide a type of this name."""
+"""Names of parameters and variables of `marine.h` and glue, which would hide a type of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Spelling:
 
 
 def converts(ty: Type) -> bool:
-    """Whether values of `ty` look different in the ABI: those that hold records."""
+    """True if values of `ty` look different in the ABI: those that hold records."""
     while isinstance(ty, Vector):
         ty = ty.element
     return isinstance(ty, Named)

@@ -114,5 +114,5 @@ def _known(table: Mapping[str, Any], known: Iterable[str], where: str, listed: I
         if key not in known:
             choices = ", ".join(f"`{choice}`" for choice in listed or known)
             raise ConfigError(
-                f"{where} has an unknown key {quoted(str(key))}{suggestion(key, known)}; there is: {choices}"
+                f"{where} has an unknown key {quoted(str(key))}{suggestion(key, known)}; available: {choices}"
             )

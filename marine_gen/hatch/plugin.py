@@ -86,7 +86,7 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
 
 
 def _of_this_machine(manifest: Manifest) -> str:
-    """Which settings of a build are paths, if any are."""
+    """The settings of a build that are paths."""
     modules = manifest.config.modules.values()
     found = {
         "mapped directories": any(module.mapped_dirs for module in modules),
@@ -107,5 +107,5 @@ def _platform() -> str:
 
 @hookimpl
 def hatch_register_build_hook() -> type[MarineGenHook]:
-    """What hatchling asks plugins for."""
+    """The hook that hatchling calls in plugins."""
     return MarineGenHook

@@ -57,7 +57,7 @@ def _split(tokens: Sequence[Token]) -> Iterator[Line]:
 
 
 def _starts(tokens: Sequence[Token], index: int) -> bool:
-    """Whether the token, the first on its line of text, can't be a continuation."""
+    """True if the token, the first on its line of text, can't be a continuation."""
     first = tokens[index]
     if first.column == 1:
         return first.type != "RPAR"

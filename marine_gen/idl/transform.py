@@ -318,7 +318,7 @@ class DescriptionTransformer:
             self._report(Code.TEXT_VALUE, message, span, "leave it out", within=within)
 
     def _first(self, known: dict[_K, SourceSpan], name: _K, what: str, place: SourceSpan) -> bool:
-        """Whether `name` is new in `known`; if not, that is reported."""
+        """True if `name` is new in `known`; if not, that is reported."""
         if name in known:
             label = f"the first one is in line {known[name].line}"
             self._report(

@@ -56,7 +56,7 @@ class Checked:
 
 @dataclass(slots=True)
 class Report:
-    """What was found in one file or directory."""
+    """The findings in one file or directory."""
 
     path: Path
     kind: InputKind | None = None
@@ -65,7 +65,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.findings
 
     def closures(self) -> list[str]:

@@ -31,7 +31,7 @@ class InstructionKind(Enum):
 
 
 class Immediate(Enum):
-    """What follows the mnemonic or opcode."""
+    """The immediates behind the mnemonic or opcode."""
 
     NONE = ""
     ARGUMENT = "argument index"
@@ -93,7 +93,7 @@ class Operator:
 
 
 def _suits(row: Operator) -> bool:
-    """Whether the columns of `row` are those that stages expect of its kind."""
+    """True if the columns of `row` are those that stages expect of its kind."""
     kind = row.kind
     match kind:
         case InstructionKind.RENAME:

@@ -55,7 +55,7 @@ class InterpreterGlue:
             key: ImportAdapter(*self.import_codes[key], machine.adapter(adapter))
             for key, adapter in self._module.imports.items()
         }
-        return BoundAdapters(exports, imports, entries)
+        return BoundAdapters(exports, imports, entries=entries)
 
 
 def _raw_codes(signature: FunctionType) -> tuple[Codes, Codes]:

@@ -60,7 +60,7 @@ _OLD_ALLOCATE = (
 
 
 class AdapterContext:
-    """What all adapters of a module share."""
+    """The context that all adapters of a module share."""
 
     def __init__(self, records: Records, resolved: Resolved) -> None:
         self.records = records
@@ -304,7 +304,7 @@ class AdapterBuilder:
         return tuple(values)
 
     def _finish(self) -> tuple[Value, ...]:
-        """What is left must be exactly the declared results."""
+        """Check that exactly the declared results are left."""
         self._at = len(self._adapter.instructions)
         self._span = self._adapter.instructions[-1].span if self._adapter.instructions else self._adapter.span
         results = self._type.results
@@ -332,7 +332,7 @@ class AdapterBuilder:
         return tuple(self._stack)
 
     def _calls_old_allocate(self) -> bool:
-        """Whether the adapter calls an `allocate` that takes no tag, as modules had before IT 0.20."""
+        """True if the adapter calls an `allocate` that takes no tag, as modules had before IT 0.20."""
         return any(
             isinstance(item, Call)
             and item.callee.name == AbiHelper.ALLOCATE.export

@@ -60,7 +60,7 @@ class ImportedCallee:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What all operations have in common.
+    """The base of all operations.
 
     Attributes:
         results: the values this operation defines.
@@ -119,7 +119,7 @@ AnyOperation = Constant | Convert | Size | Lift | StoreBlock | Lower | Call
 
 
 class Side(Enum):
-    """Which way an adapter faces."""
+    """The direction that an adapter faces."""
 
     EXPORT = "export"
     IMPORT = "import"

@@ -232,7 +232,7 @@ class _Resolver:
         )
 
     def _conventional(self, position: int) -> CoreCallee:
-        """What the ABI says about an export when there is no module to look at."""
+        """The signature that the ABI gives an export when there is no module to look at."""
         export = self._interfaces.exports[position]
         if (helper := BY_EXPORT.get(export.name)) is not None:
             fields = tuple(Field(f"p{index}", item.type) for index, item in enumerate(helper.core.params))
@@ -373,6 +373,6 @@ def _by_type(items: Iterable[_Item]) -> dict[int, list[_Item]]:
 
 
 def _is_number(ty: IType) -> bool:
-    """Whether a guest can pass a `ty` as it is."""
+    """True if a guest can pass a `ty` as it is."""
     part = shape(ty)
     return isinstance(part, Flat) and part.kind is not Kind.BOOLEAN

@@ -40,7 +40,7 @@ class Findings:
 
     @property
     def full(self) -> bool:
-        """Whether further findings would be dropped."""
+        """True if further findings would be dropped."""
         return len(self._items) >= MAX_FINDINGS
 
     def add(

@@ -38,7 +38,7 @@ class LiteralError(ValueError):
 
 
 def is_closed(literal: str) -> bool:
-    """Whether a string or quoted name has its closing quote."""
+    """True if a string or quoted name has its closing quote."""
     return _CLOSED.fullmatch(literal) is not None
 
 

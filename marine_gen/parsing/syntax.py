@@ -51,7 +51,7 @@ def parse_form(parser: Lark, form: Sequence[Token], start: str) -> Tree[Token] |
 def lexical_errors(
     form: Sequence[Token], strings: Collection[str], findings: Findings, explain: ExplainIllegal
 ) -> bool:
-    """Whether tokens are among `form` that no grammar takes; each is reported.
+    """True if `form` has tokens that no grammar takes; each is reported.
 
     Args:
         form: the tokens.

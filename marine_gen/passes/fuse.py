@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from marine_gen.ir.model import Call, Constant, Convert, Lift, Lower, Side, Size, StoreBlock, Value
-from marine_gen.passes.model import STAGING, Copy, FusedAdapter, Step, UnfusableError, Validate, Write
+from marine_gen.passes.model import STAGING, Copy, FusedAdapter, HostCall, Step, UnfusableError, Validate, Write
 from marine_runtime.abi import is_flat, layout_of
 
 
@@ -32,7 +32,7 @@ def fuse(adapter: FusedAdapter) -> FusedAdapter:
                 fused = Copy(operation.results, operation.operands, operation.at, ty)
             case StoreBlock():
                 fused = Write(operation.results, operation.operands, operation.at)
-            case Constant() | Convert() | Size() | Call() | Validate() | Copy() | Write():
+            case Constant() | Convert() | Size() | Call() | Validate() | Copy() | Write() | HostCall():
                 steps.append(step)
                 continue
             case _:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
-from marine_gen.ir.model import AdapterIR, Call, ImportedCallee, Value
-from marine_gen.passes.model import Frame, FusedAdapter, Modules, Step, UnfusableError
+from marine_gen.ir.model import AdapterIR, Call, ImportedCallee, ModuleIR, Side, Value
+from marine_gen.passes.model import AnyStep, Frame, FusedAdapter, HostCall, Modules, Step, UnfusableError
+from marine_runtime.abi import crosses
+from marine_runtime.types import Records
 
 MAX_STEPS = 20_000
 """Adapters may call several functions, whose adapters call several again; beyond this they stay closures."""
@@ -20,7 +23,7 @@ def inline(modules: Modules, module: str, adapter: AdapterIR) -> FusedAdapter:
     """`adapter` of `module` with every function of other modules spliced in.
 
     Raises:
-        UnfusableError: a callee is not in `modules`, or the result would be too large.
+        UnfusableError: a callee is not in `modules` and can't be left to the host, or the result would be too large.
     """
     inliner = _Inliner(modules)
     params = tuple(inliner.fresh(value) for value in adapter.params)
@@ -70,17 +73,34 @@ class _Inliner:
             frame = Frame(module, adapter.side, adapter.function, operation.at, str(adapter.source[operation.at]))
             operands = tuple(known[value] for value in operation.operands)
             if isinstance(operation, Call) and isinstance(operation.callee, ImportedCallee):
-                results = self.splice(*self._export(operation.callee), operands, (*trail, frame))
-                known.update(zip(operation.results, results, strict=True))
-                continue
+                if provider := self._modules.get(operation.callee.callee.namespace):
+                    exporter = self._export(provider, operation.callee)
+                    results = self.splice(provider.name, exporter, operands, (*trail, frame))
+                    known.update(zip(operation.results, results, strict=True))
+                    continue
+                _require_host_call(adapter, operation.callee, self._modules[module].records, trail)
             made = tuple(self.fresh(value) for value in operation.results)
             known.update(zip(operation.results, made, strict=True))
-            moved = replace(operation, results=made, operands=operands)
+            moved: AnyStep = replace(operation, results=made, operands=operands)
+            if isinstance(operation, Call) and isinstance(operation.callee, ImportedCallee):
+                moved = HostCall(made, operands, operation.at, operation.callee)
             self.steps.append(Step(moved, module, (*trail, frame)))
         return tuple(known[value] for value in adapter.returns)
 
-    def _export(self, callee: ImportedCallee) -> tuple[str, AdapterIR]:
-        provider = self._modules.get(callee.callee.namespace)
-        if provider is None or callee.callee.name not in provider.exports:
+    def _export(self, provider: ModuleIR, callee: ImportedCallee) -> AdapterIR:
+        if callee.callee.name not in provider.exports:
             raise UnfusableError(f"`{callee.name}` is not a function of the service")
-        return provider.name, provider.exports[callee.callee.name]
+        return provider.exports[callee.callee.name]
+
+
+def _require_host_call(adapter: AdapterIR, callee: ImportedCallee, records: Records, trail: tuple[Frame, ...]) -> None:
+    """Refuse a call of a function outside of the service that the glue can't make.
+
+    Such a call belongs to an import adapter of the module itself: the host is called with values that no other memory
+    holds, and its result goes into a guest.
+    """
+    if adapter.side is not Side.IMPORT or trail:
+        raise UnfusableError(f"`{callee.name}` is not a function of the service")
+    types = [*(param.type for param in callee.type.params), *callee.type.results]
+    if len(callee.type.results) > 1 or not all(map(partial(crosses, records=records), types)):
+        raise UnfusableError(f"`{callee.name}` is not a function of the service, and its types have no packed form")

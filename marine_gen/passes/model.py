@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_gen.ir.model import AnyOperation, ModuleIR, Operation, Side, Value
+from marine_gen.ir.model import AnyOperation, ImportedCallee, ModuleIR, Operation, Side, Value
 from marine_runtime.abi import is_flat
 from marine_runtime.types import FunctionType, IType
 
@@ -83,7 +83,17 @@ class Write(Operation):
     """Was a store: copies a remote string or byte array to the block (first operand) in the memory of `step.module`."""
 
 
-AnyStep = AnyOperation | Validate | Copy | Write
+@dataclass(frozen=True, slots=True)
+class HostCall(Operation):
+    """Was a call of a function that no module of the service has: Python runs it.
+
+    Operands that are remote lie in the memory of `step.module`; a result that is remote lies in staging.
+    """
+
+    callee: ImportedCallee
+
+
+AnyStep = AnyOperation | Validate | Copy | Write | HostCall
 """Every operation before, between and after the passes."""
 
 
@@ -116,9 +126,11 @@ Modules = Mapping[str, ModuleIR]
 
 
 def homes(adapter: FusedAdapter) -> dict[Value, str]:
-    """Where each remote value lies: the module whose memory holds it, or `STAGING`."""
+    """The place of each remote value: the module whose memory holds it, or `STAGING`."""
     found = {value: STAGING for value in adapter.params if not is_flat(value.type)}
     for step in adapter.steps:
         if isinstance(step.operation, Validate):
             found[step.operation.results[0]] = step.module
+        elif isinstance(step.operation, HostCall):
+            found |= {value: STAGING for value in step.operation.results if not is_flat(value.type)}
     return found

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from marine_gen.ir.model import Call, Constant, Convert, Lift, Lower, Size, StoreBlock
 from marine_gen.ir.printer import print_operation
-from marine_gen.passes.model import STAGING, AnyStep, Copy, FusedAdapter, Validate, Write, homes
+from marine_gen.passes.model import STAGING, AnyStep, Copy, FusedAdapter, HostCall, Validate, Write, homes
 
 
 def print_fused(adapter: FusedAdapter) -> str:
@@ -41,6 +41,8 @@ def _describe(operation: AnyStep, home: dict[object, str]) -> str:
             return f"write {value} from {home.get(value, '?')} to {ptr}"
         case Call(callee=callee):
             return f"call {callee.name}({operands})"
+        case HostCall(callee=callee):
+            return f"call {callee.name}({operands}) of the host"
         case Constant() | Convert() | Size() | Lift() | StoreBlock() | Lower():
             return print_operation(operation)
         case _:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from marine_gen.ir.model import Call, CoreCallee
-from marine_gen.passes.model import Copy, FusedAdapter, Step, UnfusableError, homes
+from marine_gen.passes.model import Copy, FusedAdapter, HostCall, Step, UnfusableError, homes
 from marine_runtime.abi import AbiHelper
 
 
@@ -52,7 +52,7 @@ def sink_release(adapter: FusedAdapter) -> FusedAdapter:
 
 
 def is_release(step: Step) -> bool:
-    """Whether `step` calls `release_objects` of its module."""
+    """True if `step` calls `release_objects` of its module."""
     operation = step.operation
     return (
         isinstance(operation, Call)
@@ -64,12 +64,14 @@ def is_release(step: Step) -> bool:
 
 
 def runs_code_of(module: str, step: Step, reach: Mapping[str, frozenset[str]]) -> bool:
-    """Whether `step` may run code of `module`.
+    """True if `step` may run code of `module`.
 
     It does when it allocates in that module's memory, or calls a core function of it or of a module whose guest can
-    call it; see `FusedAdapter.reach`.
+    call it; see `FusedAdapter.reach`. Functions of the host can't call the service that calls them.
     """
     operation = step.operation
+    if isinstance(operation, HostCall):  # modules that come earlier may be behind it, its caller's own never
+        return step.module != module
     if not isinstance(operation, (Call, Copy)):
         return False
     if step.module == module:

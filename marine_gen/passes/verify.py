@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from marine_gen.ir.model import Call, CoreCallee, Lift, Lower, Side, StoreBlock, Value
 from marine_gen.ir.verify import IRError
-from marine_gen.passes.model import STAGING, Copy, FusedAdapter, UnfusableError, Validate, Write, homes
+from marine_gen.passes.model import STAGING, Copy, FusedAdapter, HostCall, Step, UnfusableError, Validate, Write, homes
 from marine_gen.passes.sink import runs_code_of
 from marine_runtime.abi import CORE_TYPES, is_flat, layout_of
 
@@ -45,6 +45,8 @@ def verify_fused(adapter: FusedAdapter) -> None:
             _expect(len(operation.results) == len(carrier), "a copy gives pointer and length", adapter)
         if isinstance(operation, Validate):
             _expect(step.module != STAGING, "nothing is checked in staging", adapter)
+        if isinstance(operation, HostCall):
+            _verify_host_call(adapter, step, home)
         if isinstance(operation, Call):
             _expect(isinstance(operation.callee, CoreCallee), "only core functions are called", adapter)
             _expect(all(v.type in CORE_TYPES for v in operation.operands), "core functions take numbers", adapter)
@@ -53,6 +55,13 @@ def verify_fused(adapter: FusedAdapter) -> None:
         if adapter.side is Side.IMPORT:
             _expect(value.type in CORE_TYPES, "core values are returned", adapter)
     _verify_views(adapter, home)
+
+
+def _verify_host_call(adapter: FusedAdapter, step: Step, home: dict[Value, str]) -> None:
+    _expect(adapter.side is Side.IMPORT and step.module == adapter.module, "imports call the host", adapter)
+    for value in step.operation.operands:
+        if value in home and home[value] != step.module:
+            raise UnfusableError(f"`{step.trail[-1].text}` passes on what the host gave")
 
 
 def _verify_views(adapter: FusedAdapter, home: dict[Value, str]) -> None:

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from marine_gen.codegen.literals import python_string, python_tuple
+from marine_gen.codegen.literals import python_string
 from marine_gen.codegen.writer import PYTHON, Writer
-from marine_gen.python_backend.entries import write_checks
 from marine_gen.python_backend.lift_lower import Helpers
-from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, own
+from marine_gen.python_backend.needs import CALLS, STAGED, own
 from marine_gen.python_backend.packed import PackedValues
 from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_runtime.abi import Bytes, Flat, Kind, List, Struct, Text, is_flat, raw_codes, shape
-from marine_runtime.adapters import BATCH_ARGUMENTS, DATA, KEPT, SLACK
+from marine_runtime.adapters import DATA, KEPT, SLACK
 from marine_runtime.names import identifiers
 from marine_runtime.types import FunctionType, Prim, reachable_records
 
@@ -38,8 +37,8 @@ class StagedCall:
         self, name: str, index: int, function: str, signature: FunctionType, helpers: Helpers, packed: PackedValues
     ) -> None:
         self.name = name
-        self._index = index
-        self._function = function
+        self.index = index
+        self.function = function
         self.signature = signature
         self._helpers = helpers
         self._packed = packed
@@ -59,6 +58,11 @@ class StagedCall:
             SizeEstimate.of("result", signature.results[0], records) if one else SizeEstimate("", whole=False)
         )
         self._staging = self._needs.frame("staging")
+
+    @property
+    def _staged(self) -> bool:
+        """True if a parameter is staged; the entry then gets the end of what is."""
+        return any(not is_flat(item.type) for item in self.signature.params)
 
     @property
     def _memory(self) -> str:
@@ -116,22 +120,25 @@ class StagedCall:
     def _write_call(self, writer: Writer, *, public: bool) -> None:
         explain = self._needs.frame("explain")
         params, codes = wire_codes(self.signature)
+        entry_codes = f"{params}I" if self._staged else params
         entry = self._needs.binding(
             CALLS,
             f"fused_{self.name}",
-            f'{own("link")}.fused("entry.{self._index}", {python_string(params)}, {python_string(codes)})',
+            f'{own("link")}.fused("entry.{self.index}", {python_string(entry_codes)}, {python_string(codes)})',
         )
         self._write_direct(writer)
         with writer.block("try:"):
             values = self._params if public else self._write_packs(writer, self._params)
-            arguments = self._encode(writer, values, str(DATA), chunked=False)
-            results = self._result_names()
+            arguments = self._encode(writer, values)
+            results = self.result_names
+            if self._staged:
+                arguments.append("end")
             call = f"{entry}({', '.join(arguments)})"
             target = ", ".join(results)
             if len(results) == 1:
                 target += f": {'float' if codes in ('f', 'd') else 'int'}"
             writer.line(f"{target} = {call}" if results else call)
-            decoded = self._decode(public=public and self.publishes)
+            decoded = self.decode(public=public and self.publishes)
             if any(self._helpers.shares(ty) and not self._packed.packing(ty) for ty in self.signature.results):
                 # What was staged shares nothing, so this is about the clock.
                 writer.line(self._helpers.start_meter())
@@ -197,143 +204,67 @@ class StagedCall:
         with writer.block(f"if len({self._memory}.view) > {KEPT}:"):
             writer.line(f"{self._staging}.shrink()")
 
-    def write_batch(self) -> str:
-        """Write the function `batch_NAME`: argument rows in, results or exceptions out; returns its name."""
-        batch = own(f"batch_{self.name}")
-        any_type = self._needs.standard("Any")
-        params, results = wire_codes(self.signature)
-        many = self._needs.binding(
-            CALLS, f"many_{self.name}", f'{own("link")}.fused("batch.{self._index}", "IIII", "")'
-        )
-        with self._needs.definition(STAGED, batch) as definition:
-            writer = Writer(PYTHON, 1)
-            with writer.block(f"def {batch}(rows: list[{any_type}]) -> list[{any_type}]:"):
-                self._write_encode(writer, params)
-                writer.line()
-                self._write_decode(writer, results)
-                writer.line()
-                sizes = f"{8 * len(params)}, {8 * len(results)}"
-                code = self._needs.support("BatchCode")
-                writer.line(f"batch = {code}({self._needs.definitions.use(many)}, {sizes}, encode, decode)")
-                writer.line(f"return {self._staging}.run_batch(rows, batch)")
-            definition.lines = writer.lines
-        return batch
+    def stop_meter(self, writer: Writer) -> None:
+        """Write what keeps the lifting of results from being interrupted."""
+        if any(self._helpers.shares(ty) for ty in self.signature.results):
+            # An interruption would take away the results of calls that ended in time.
+            writer.line(f"{self._helpers.meter()}.left = {1 << 62}")
 
-    def _write_encode(self, writer: Writer, codes: str) -> None:
-        types = [item.type for item in self.signature.params]
-        direct = any(isinstance(shape(ty), (List, Struct)) and not self._packed.packing(ty) for ty in types)
-        rows = f"rows: list[{self._needs.standard('Any')}], end: int"
-        pack = self._cells("in", codes)
-        with writer.block(f"def encode({rows}) -> tuple[list[bytes], list[bytes], int, dict[int, Exception]]:"):
-            writer.line("cells: list[bytes] = []")
-            writer.line("chunks: list[bytes] = []")
-            writer.line("bad: dict[int, Exception] = {}")
-            writer.line(f"pack = {pack}.pack")
-            with writer.block("for position, row in enumerate(rows):"):
-                with writer.block("try:"):
-                    writer.line(f"{python_tuple(self._params) if self._params else '()'} = row")
-                    checked = write_checks(writer, self._needs, self._function, self.signature, self._params)
-                refused = self._needs.support("ArgumentError")
-                with writer.block(f"except ({refused}, TypeError, ValueError):"):
-                    writer.line(f"bad[position] = {own('link')}.refusal({python_string(self._function)}, row)")
-                    writer.line("continue")
-                values = self._write_packs(writer, checked)
-                arguments = self._encode(writer, values, "end", chunked=not direct)
-                writer.line(f"cells.append(pack({', '.join(arguments)}))")
-                if any(not is_flat(item.type) for item in self.signature.params):
-                    with writer.block(f"if end > {BATCH_ARGUMENTS}:"):
-                        writer.line("break")
-            writer.line("return cells, chunks, end, bad")
-
-    def _write_decode(self, writer: Writer, codes: str) -> None:
-        with writer.block(f"def decode(data: bytes) -> list[{self._needs.standard('Any')}]:"):
-            names = self._result_names()
-            decoded = self._decode(public=False)
-            if any(self._helpers.shares(ty) for ty in self.signature.results):
-                # An interruption here would take away the results of rows that ended in time.
-                writer.line(f"{self._helpers.meter()}.left = {1 << 62}")
-            if self.signature.results == (Prim.STRING,):
-                # What the lifter does, without a call for each: Wasm checked every string and left it in staging.
-                writer.line(f"{self._memory}.refresh()")
-                writer.line(f"view = {self._memory}.view")
-                decoded = ['str(view[p0 : p0 + n0], "utf-8")']
-            if decoded:
-                value = decoded[0] if len(decoded) == 1 else f"({', '.join(decoded)})"
-                rows = f"{self._cells('out', codes)}.iter_unpack(data)"
-                writer.line(f"return [{value} for {python_tuple(names)} in {rows}]")
-            else:
-                writer.line("return []")
-
-    def _cells(self, way: str, codes: str) -> str:
-        """The name of the `struct` that packs one row of values, each in a cell of 8 bytes."""
-        cells = "".join(code if code in "qQd" else f"{code}4x" for code in codes)
-        return self._needs.binding(CONSTANTS, f"{way}_{self._index}", f'{self._needs.standard("Struct")}("<{cells}")')
-
-    def _encode(self, writer: Writer, values: Sequence[str], at: str, *, chunked: bool) -> list[str]:
-        """Write the encoding of all parameters from `at` on; gives the raw arguments.
-
-        With `chunked`, bytes are collected in `chunks` instead of being written one by one. When it starts at `end`,
-        `end` is the first free byte afterwards.
-        """
-        at_end = at == "end"
+    def _encode(self, writer: Writer, values: Sequence[str]) -> list[str]:
+        """Write the encoding of all parameters, which ends at `end`; gives the raw arguments."""
+        at = str(DATA)
         arguments: list[str] = []
-        staged = [index for index, item in enumerate(self.signature.params) if not is_flat(item.type)]
         for index, (name, item) in enumerate(zip(values, self.signature.params, strict=True)):
             part = shape(item.type)
-            # One call needs the end of a value for the next one; a batch goes on after the last value too.
-            ends = at_end or index not in staged[-1:]
             match part:
-                case Flat(prim=prim):
-                    # `struct` refuses what rounds to infinity; the call layer, which single calls go through, does not.
-                    rounds = at_end and prim is Prim.F32
-                    arguments.append(f"{self._needs.support('to_f32')}({name})" if rounds else name)
+                case Flat():
+                    arguments.append(name)
                     continue
                 case Text():
                     data = f"utf8_{index}"
                     writer.line(f"{data} = {name}.encode()")
-                    arguments += self._stage(writer, index, data, at, chunked=chunked)
+                    arguments += self._stage(writer, index, data, at)
                 case Bytes():
-                    arguments += self._stage(writer, index, name, at, chunked=chunked)
+                    arguments += self._stage(writer, index, name, at)
                 case List() | Struct() if self._packed.packing(item.type):
                     # In the place of its number of elements, which the block has, an array passes what is at hand.
-                    arguments += self._stage(writer, index, name, at, chunked=chunked)[: len(part.layout.carrier)]
+                    arguments += self._stage(writer, index, name, at)[: len(part.layout.carrier)]
                 case List() | Struct():
                     writer.line(f"{self._staging}.cursor = {at}")
                     cells = [f"p{index}", f"n{index}"][: len(part.layout.carrier)]
                     writer.line(f"{', '.join(cells)} = {self._helpers.lower(item.type)}({name})")
-                    if ends:
-                        writer.line(f"end = {self._staging}.cursor")
+                    writer.line(f"end = {self._staging}.cursor")
                     arguments += cells
                 case _:
                     assert_never(part)
             at = "end"
         return arguments
 
-    def _stage(self, writer: Writer, index: int, data: str, at: str, *, chunked: bool) -> list[str]:
+    def _stage(self, writer: Writer, index: int, data: str, at: str) -> list[str]:
         """Write the copy of bytes into staging; gives their address and size."""
         where = at
         if at == "end":
             where = f"p{index}"
             writer.line(f"{where} = end")
-        if chunked:
-            writer.line(f"chunks.append({data})")
-            writer.line(f"end += len({data})")
-        else:  # what `staging.stage` does, without the call
-            writer.line(f"end = {where} + len({data})")
-            with writer.block(f"if end > len({self._memory}.view) - {SLACK}:"):
-                writer.line(f"{self._staging}.reserve(end)")
-            writer.line(f"{self._memory}.view[{where}:end] = {data}")
+        # What `staging.stage` does, without the call.
+        writer.line(f"end = {where} + len({data})")
+        with writer.block(f"if end > len({self._memory}.view) - {SLACK}:"):
+            writer.line(f"{self._staging}.reserve(end)")
+        writer.line(f"{self._memory}.view[{where}:end] = {data}")
         return [where, f"len({data})"]
 
-    def _result_names(self) -> list[str]:
+    @property
+    def result_names(self) -> list[str]:
+        """The variables that hold the raw results."""
         names: list[str] = []
         for index, ty in enumerate(self.signature.results):
             names += [f"r{index}"] if len(raw_codes(ty)) == 1 else [f"p{index}", f"n{index}"]
         return names
 
-    def _decode(self, *, public: bool) -> list[str]:
+    def decode(self, *, public: bool) -> list[str]:
+        """The results as expressions over the raw ones."""
         decoded = []
-        names = iter(self._result_names())
+        names = iter(self.result_names)
         for ty in self.signature.results:
             part = shape(ty)
             cells = ", ".join(next(names) for _ in part.layout.carrier)

@@ -21,12 +21,14 @@ class FusedSide:
     Attributes:
         exports: fused exported functions; their entries are numbered in this order.
         imports: fused imports, in the order of the stub's exports.
+        hosts: the functions of the host that the glue imports, in order, by call-core index.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         sites: the site table.
     """
 
     exports: tuple[str, ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[int, ...] = ()
     needs: tuple[tuple[str, str | None], ...] = ()
     sites: tuple[SiteRow, ...] = ()
 

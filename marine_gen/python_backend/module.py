@@ -16,10 +16,13 @@ from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.codegen.writer import MARK, PYTHON, Writer
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee, ModuleIR, Side
+from marine_gen.passes.host_calls import host_call_codes
 from marine_gen.python_backend.adapters import AdapterBody, CoreFunctions
+from marine_gen.python_backend.batches import StagedBatch
 from marine_gen.python_backend.entries import write_entry
 from marine_gen.python_backend.fused_calls import StagedCall
 from marine_gen.python_backend.fused_side import FusedSide, site_expression
+from marine_gen.python_backend.host_calls import HostCalls
 from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import (
     ADAPTERS,
@@ -29,6 +32,7 @@ from marine_gen.python_backend.needs import (
     CORE,
     ENTRIES,
     HELPERS,
+    HOSTS,
     PUBLISHERS,
     READY,
     STAGED,
@@ -113,6 +117,8 @@ class _Module:
         self._classes = class_names(_used_records(module))
         self._annotations = Annotations(module.records, self._classes)
         self._aliases = Aliases(self._classes.values())
+        self._packed = PackedValues(module.records, self._classes, self._needs, (self._internal, self._annotations.of))
+        self._hosts: list[tuple[int, tuple[str, str], str]] = []
         self._codes: dict[tuple[str, str], tuple[str, str]] = {}
         self._paths: dict[str, Paths] = {}
 
@@ -121,6 +127,7 @@ class _Module:
             if adapter.side is Side.EXPORT or adapter.key not in self._fused.imports:  # those run inside Wasm
                 self._write_adapter(number, adapter)
         self._write_exports()
+        self._write_hosts()
         source = self._with_sites(_render("glue.py.j2", self._context()))
         return Generated(source, self._stub(), self._paths, self._import_functions(), self._needs.definitions)
 
@@ -173,7 +180,7 @@ class _Module:
         """Write the calls through the fused glue with their batches, then the entries."""
         staging = f"{own('staging')}.allocate"
         helpers = Helpers(self._module.records, self._needs, "staging_memory", lambda: staging, "staged_")
-        packed = PackedValues(self._module.records, self._classes, self._needs, (self._internal, self._annotations.of))
+        packed = self._packed
         staged: dict[str, StagedCall] = {}
         for index, function in enumerate(self._fused.exports):
             signature = self._module.exports[function].signature
@@ -186,7 +193,8 @@ class _Module:
             name = self._exports[function]
             closure = own(f"export_{name}")
             call = staged.get(function)
-            batch = call.write_batch() if call else ""
+            publish = "" if call and call.publishes else self._publisher(function, adapter)
+            batch = StagedBatch(call, packed).write(publish) if call else ""
             entry = write_entry(
                 self._needs,
                 name,
@@ -194,12 +202,21 @@ class _Module:
                 adapter.signature,
                 self._annotations,
                 runs=call.entered if call else closure,
-                publish="" if call and call.publishes else self._publisher(function, adapter),
+                publish=publish,
                 packed=packed if call and (call.is_packed or not _passes_on(adapter)) else None,
             )
             self._paths[function] = Paths(
                 entry, call.symbol if call else "", call.entered if call and call.is_packed else "", batch, closure
             )
+
+    def _write_hosts(self) -> None:
+        """Write the functions through which the glue calls the host."""
+        calls = HostCalls(self._helpers, self._packed)
+        callees = {item.index: item for item in self._module.callees}
+        for index in self._fused.hosts:
+            target = self._needs.binding(CALLEES, self._callees[index], f"{own('link')}.callee({index})")
+            codes = host_call_codes(callees[index].type, self._module.records)
+            self._hosts.append((index, codes, calls.write(callees[index], target)))
 
     def _publisher(self, function: str, adapter: AdapterIR) -> str:
         """The function that makes public values of the results, bound; empty when nothing has to be made."""
@@ -240,6 +257,7 @@ class _Module:
             "type_aliases": self._aliases.items(),
             "codes": self._codes,
             "fused": self._fused,
+            "hosts": self._hosts,
             "sites": [site_expression(row, needs) for row in self._fused.sites],
             "support_imports": needs.support_imports,
             "standard_imports": needs.standard_imports,
@@ -250,7 +268,7 @@ class _Module:
             ],
             "functions": [
                 *sorted(needs.section(HELPERS), key=lambda item: item.name),
-                *(item for section in (ADAPTERS, STAGED, ENTRIES) for item in needs.section(section)),
+                *(item for section in (ADAPTERS, HOSTS, STAGED, ENTRIES) for item in needs.section(section)),
             ],
             "exports": {function: paths.closure for function, paths in self._paths.items()},
             "imports": [(key, *self._codes[key], name) for key, name in imports.items()],

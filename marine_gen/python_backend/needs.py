@@ -16,6 +16,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     **{name: ("itertools", name) for name in ("accumulate", "chain", "islice")},
     "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
+    "Sequence": ("collections.abc", "Sequence"),
     "dataclass": ("dataclasses", "dataclass"),
     "Struct": ("struct", "Struct"),
     "StructError": ("struct", "error"),
@@ -43,7 +44,7 @@ def own(name: str) -> str:
 
 
 CONSTANTS, CORE, CALLEES, CALLS, READY, PUBLISHERS = "constants", "core", "callees", "calls", "ready", "publishers"
-HELPERS, ADAPTERS, STAGED, ENTRIES = "helpers", "adapters", "staged", "entries"
+HELPERS, ADAPTERS, HOSTS, STAGED, ENTRIES = "helpers", "adapters", "hosts", "staged", "entries"
 """Sections of a generated module: bindings of one line, and functions."""
 
 

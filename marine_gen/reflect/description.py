@@ -1,4 +1,4 @@
-"""What an interface section says about a module to others: its interface, and a description to generate it from again.
+"""The public side of an interface section: its interface, and a description from which it can be generated.
 
 Only index spaces are resolved; adapters are neither typed nor compared with the Wasm module, so this also works for
 modules that are too old to run.

@@ -15,7 +15,7 @@ from marine_runtime.types import CoreSignature
 
 
 def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagnostic]:
-    """What generated `interfaces` call in a module that it does not export, or exports with other types.
+    """Functions that generated `interfaces` call, and that the module does not export, or exports with other types.
 
     The signatures of service functions are left to the typing of adapters, which knows older ones too.
     """

@@ -158,14 +158,14 @@ def _scan(text: str) -> tuple[list[_Level], str, str]:
 
 
 def _begun(piece: str) -> bool:
-    """Whether a piece may go on: a word, or a string without its end."""
+    """True if a piece may go on: a word, or a string without its end."""
     if piece.startswith('"'):
         return len(piece) == 1 or not piece.endswith('"') or piece.endswith('\\"')
     return piece not in "[]{},:"
 
 
 def _members(params: Sequence[Field], module: ModuleInterface, levels: Sequence[_Level]) -> Sequence[Field]:
-    """What the innermost bracket holds: parameters, or fields of a record."""
+    """The content of the innermost bracket: parameters, or fields of a record."""
     if len(levels) == 1:
         return params
     ty = _type_at(params, module, levels[:-1])

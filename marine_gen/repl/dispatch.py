@@ -25,7 +25,7 @@ def execute(session: Session, line: str) -> None:
 
 
 def goes_on(text: str) -> bool:
-    """Whether `text` is the beginning of a command: a JSON value is open, and no empty line ends it."""
+    """True if `text` is the beginning of a command: a JSON value is open, and no empty line ends it."""
     words = text.split(None, 1)
     if len(words) < 2 or text.endswith("\n\n"):
         return False
@@ -72,5 +72,5 @@ def _fail(session: Session, error: CommandError) -> None:
     if session.newly_broken():
         session.output.warn(
             "a call was broken off and nothing was undone: modules can be called, with the state that it left them in; "
-            f"`engine {session.engine}` loads them anew"
+            f"`engine {session.engine}` reloads them"
         )

@@ -13,7 +13,7 @@ VARIABLE = "MARINE_GEN_HISTORY"
 
 
 def history_file() -> Path:
-    """Where the lines are kept."""
+    """The file that keeps the lines."""
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen)

@@ -88,7 +88,7 @@ def interruptible(stop_guests: Callable[[], None]) -> Iterator[Interrupt]:
 
 
 def _in_host_function(frame: FrameType | None) -> bool:
-    """Whether `frame` is code that a guest called, and not a part of the runtime itself."""
+    """True if `frame` is code that a guest called, and not a part of the runtime itself."""
     if frame is None or _of_runtime(frame):
         return False
     while frame is not None:

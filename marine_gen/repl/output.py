@@ -12,7 +12,7 @@ from marine_gen.console.report import clean, say
 
 
 class Output:
-    """What commands write to.
+    """The output of commands.
 
     Attributes:
         interactive: whether a person reads it.

@@ -60,13 +60,13 @@ NO_RESULT = "-nr"
 
 
 def take_flag(text: str) -> tuple[bool, str]:
-    """Whether `text` begins with `NO_RESULT`, and what follows."""
+    """True if `text` begins with `NO_RESULT`; and the rest of it."""
     word = text.split(None, 1)[:1]
     return (True, text.lstrip()[len(NO_RESULT) :]) if word == [NO_RESULT] else (False, text)
 
 
 def take_values(text: str) -> str:
-    """What follows module, function and flag of a call.
+    """The rest of a call behind module, function and flag.
 
     Raises:
         CommandError: a quoted word is not a JSON string.
@@ -77,7 +77,7 @@ def take_values(text: str) -> str:
 
 
 def unfinished(text: str) -> bool:
-    """Whether the last of the JSON values in `text` is still open, so that it may go on in the next line."""
+    """True if the last of the JSON values in `text` is still open, so that it may go on in the next line."""
     rest = text.strip()
     while rest:
         try:

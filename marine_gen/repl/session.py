@@ -90,7 +90,7 @@ class Session:
 
     @property
     def _is_open(self) -> bool:
-        """Whether there is a service; there is none before the first one was made."""
+        """True if there is a service; there is none before the first one was made."""
         return hasattr(self, "work")
 
     def open(self, target: Path | None) -> None:
@@ -175,7 +175,7 @@ class Session:
         self.stop_recording()
 
     def newly_broken(self) -> bool:
-        """Whether a call was broken off in the middle since the service was loaded; True once."""
+        """True if a call was broken off in the middle since the service was loaded; True once."""
         from marine_runtime import ServiceState
 
         if self._told_state or not self._is_open or self.service.state is not ServiceState.FAILED:

@@ -83,7 +83,7 @@ def _depth() -> ColorDepth | None:
 
 
 class _Completer(Completer):
-    """What `complete` finds, for the terminal."""
+    """The findings of `complete`, for the terminal."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -23,14 +23,15 @@ _CALL = ("json", "not-acceptable", "body-size", "media-type", "argument", "trap"
 def describe(functions: Iterable[Function], name: str, form: JsonForm, settings: Settings) -> dict[str, Any]:
     """The document; its requests and responses are in a form of JSON."""
     functions = list(functions)
-    schemas = Schemas(functions, form)
+    own = _own_schemas()
+    schemas = Schemas(functions, form, own)
     paths: dict[str, Any] = {}
     for function in functions:
         paths[path_of(function.module, function.name)] = {"post": _operation(function, schemas, form, settings)}
     for path, item in _own_paths(form, settings).items():
         paths.setdefault(path, {}).update(item)
     components: dict[str, Any] = {
-        "schemas": {**schemas.components(), **_own_schemas()},
+        "schemas": {**schemas.components(), **own},
         "responses": {code: _problem(code) for code in KINDS},
     }
     document: dict[str, Any] = {

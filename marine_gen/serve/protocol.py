@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from marine_gen.serve.application import Application
 from marine_gen.serve.functions import Function
 from marine_gen.serve.settings import ServeLimits
+from marine_gen.serve.transport import JoiningTransport
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 
 _SOON = 0.02
@@ -73,6 +74,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
         super().connection_made(transport)
+        self.transport = JoiningTransport(transport, self.loop)  # type: ignore[assignment]
         self._owner.open += 1
         self._expect_head()
         self._owner.crowded(self)
@@ -175,7 +177,7 @@ class LimitedProtocol(HttpToolsProtocol):
         client = self.client[0] if self.client else "-"
         status, fields, content = self._calls.answer(function, self.url, self.headers, body, client)
         lines = [b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)]
-        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", content)))
+        self.transport.writelines([b"".join((STATUS_LINE[status], *lines, b"\r\n", content))])
         if any(name == b"connection" for name, _ in fields):
             self.transport.close()
         self.on_response_complete()

@@ -33,9 +33,10 @@ class Schemas:
     Args:
         functions: all functions of the service.
         form: the form of JSON.
+        reserved: names of other schemas of the document.
     """
 
-    def __init__(self, functions: Iterable[Function], form: JsonForm) -> None:
+    def __init__(self, functions: Iterable[Function], form: JsonForm, reserved: Iterable[str] = ()) -> None:
         self._form = form
         self._names: dict[tuple[str, int], str] = {}
         found: list[tuple[str, int, Records]] = []
@@ -53,8 +54,7 @@ class Schemas:
                 distinct.append((index, records))
             places.append(place)
         wanted = [records[index].name for index, records in distinct]
-        reserved = {"Problem", "Outcome", "Call", "Instance", *(f"{name}Input" for name in wanted)}
-        chosen = identifiers(wanted, reserved)
+        chosen = identifiers(wanted, {*reserved, *(f"{name}Input" for name in wanted)})
         for (module, index, _), place in zip(found, places, strict=True):
             self._names[module, index] = chosen[place]
         self._found = found

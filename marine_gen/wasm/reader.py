@@ -31,7 +31,7 @@ class Reader:
 
     @property
     def exhausted(self) -> bool:
-        """Whether everything was read."""
+        """True if everything was read."""
         return self.position >= self.end
 
     def fail(self, message: str, offset: int | None = None) -> NoReturn:

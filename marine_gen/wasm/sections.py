@@ -30,7 +30,7 @@ SECTION_NAMES = (
     "data count",
     "tag",
 )
-"""What the Wasm specification calls section 0, 1, 2, …"""
+"""The names that the Wasm specification gives sections 0, 1, 2, …"""
 
 _MAGIC = b"\0asm"
 _CORE_VERSION = b"\x01\0\0\0"

@@ -95,7 +95,7 @@ def charge_table_growth(binary: Binary) -> bytes:
 
 
 def _imported_functions(wasm: bytes, sections: Mapping[int, Section]) -> int | None:
-    """How many functions are imported; None when something else is."""
+    """The number of imported functions; None when something else is imported."""
     if _IMPORT not in sections:
         return 0
     reader = section_reader(wasm, sections[_IMPORT])

@@ -7,7 +7,8 @@ positions tell the runtime which adapters were running.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -16,7 +17,7 @@ from marine_gen.codegen.literals import wat_comment
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Size, StoreBlock, Value
-from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, Step, Validate, Write, homes
+from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, HostCall, Step, Validate, Write, homes
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.imports import GlueImports
@@ -24,9 +25,22 @@ from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.abi import INTEGER_RANGES, Form, is_flat, layout_of, packing, raw_codes
-from marine_runtime.adapters import DATA, ORDINAL_SHIFT, STACK_TOP, Fault
-from marine_runtime.types import IType, Prim
+from marine_runtime.abi import (
+    INTEGER_RANGES,
+    Bytes,
+    Flat,
+    Form,
+    List,
+    Struct,
+    Text,
+    is_flat,
+    layout_of,
+    packing,
+    raw_codes,
+    shape,
+)
+from marine_runtime.adapters import DATA, FREE, ORDINAL_SHIFT, SLACK, STACK_TOP, Fault
+from marine_runtime.types import IType, Prim, Records
 
 _HERE = "here.at"
 """The local with the address of the adapter's own position; the dot keeps it apart from all values."""
@@ -99,6 +113,8 @@ class AdapterFunction:
         self._locals: list[str] = []
         self._body = Writer(WAT, 2)
         self._position = -1
+        self._host_calls = 0
+        self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk
 
     def write(self, title: str) -> Definition:
         """Define the function, under a comment."""
@@ -126,6 +142,8 @@ class AdapterFunction:
         returns = [self._text[value] for value in self._adapter.returns]
         results = "".join(f" (result {core_type(value.type)})" for value in self._adapter.returns)
         out = Writer(WAT, 1)
+        if self._host_calls:
+            self._locals += ["$free.before i32", *(f"$before.{number} i32" for number in range(len(self._walked)))]
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
             out.line(f"(local ${_HERE} i32){''.join(f' (local {name})' for name in self._locals)}")
@@ -134,7 +152,8 @@ class AdapterFunction:
             with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
                 out.line(self._library.fault(Fault.DEPTH))
             out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
-            out.lines += self._body.lines
+            with self._restoring(out) if self._host_calls else nullcontext():
+                out.lines += self._body.lines
             out.line(f"(i32.store $staging {top} {get(_HERE)})")
             for text in returns:
                 out.line(text)
@@ -167,6 +186,8 @@ class AdapterFunction:
                 self._copy(step, operation)
             case Call():
                 self._call(step, operation)
+            case HostCall():
+                self._host_call(step, operation)
             case Lift() | StoreBlock() | Lower():
                 raise AssertionError("`fuse` leaves no lift, store or lower")
             case _:
@@ -217,6 +238,7 @@ class AdapterFunction:
         self._mark(step)
         if STAGING in (source, step.module) and packing(copy.type, records):
             if source == STAGING:
+                self._walked |= dict.fromkeys(self._lowerers.globals_of(copy.type, records))
                 self._define_all(copy.results, self._lowerers.call(copy.type, records, step.module, ptr))
                 return
             copied = self._packers.call(copy.type, records, source, ptr, length)
@@ -232,6 +254,53 @@ class AdapterFunction:
         arguments = " ".join(self._text[operand] for operand in call.operands)
         text = f"(call {self._imports.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
         self._define_all(call.results, text)
+
+    def _host_call(self, step: Step, call: HostCall) -> None:
+        """Call the host, see `marine_gen.passes.host_calls`."""
+        records, number = self._imports.owner(step.module).records, self._host_calls
+        self._host_calls += 1
+        self._mark(step)
+        arguments: list[str] = []
+        for position, operand in enumerate(call.operands):
+            if is_flat(operand.type):
+                arguments.append(self._text[operand])
+            elif packing(operand.type, records):
+                self._walked |= dict.fromkeys(self._packers.globals_of(operand.type, records))
+                packed = self._packers.call(operand.type, records, step.module, *self._remote[operand])
+                arguments.append(self._local(f"host.{number}.{position}", packed))
+            else:
+                arguments += self._remote[operand]
+        at = self._local(f"host.{number}.at", f"(i32.load $staging {const(FREE)})")
+        text = f"(call {self._imports.host(call.callee)}{''.join(f' {item}' for item in arguments)} {at})"
+        if not call.results:
+            self._body.line(text)
+            return
+        (result,) = call.results
+        if is_flat(result.type):
+            self._define(result, text)
+            return
+        size = self._local(f"host.{number}.size", text)
+        end = f"(i32.add (i32.add {at} {size}) {const(SLACK)})"
+        self._body.line(f"(i32.store $staging {const(FREE)} {end})")
+        self._remote[result] = at, _staged_length(result.type, records, at, size)
+
+    def _local(self, name: str, text: str) -> str:
+        """A new local, set to an i32."""
+        self._locals.append(f"${name} i32")
+        self._body.line(f"(local.set ${name} {text})")
+        return get(name)
+
+    @contextmanager
+    def _restoring(self, out: Writer) -> Iterator[None]:
+        """Write, around a body, what gives walks and staging back as they were."""
+        free = const(FREE)
+        out.line(f"(local.set $free.before (i32.load $staging {free}))")
+        for number, name in enumerate(self._walked):
+            out.line(f"(local.set $before.{number} (global.get {name}))")
+        yield
+        for number, name in enumerate(self._walked):
+            out.line(f"(global.set {name} {get(f'before.{number}')})")
+        out.line(f"(i32.store $staging {free} {get('free.before')})")
 
     def _convert(self, step: Step, result: Value, operand: Value) -> None:
         source, target = operand.type, result.type
@@ -270,6 +339,23 @@ class AdapterFunction:
             self._define(result, f"(i32.wrap_i64 {text})")
         else:
             self._define(result, f"(i64.extend_i32_{'u' if unsigned else 's'} {text})")
+
+
+def _staged_length(ty: IType, records: Records, at: str, size: str) -> str:
+    """The length or count of a value that the host left at `at`, in `size` bytes."""
+    part = shape(ty)
+    match part:
+        case Text() | Bytes() | Struct():
+            return size
+        case List(element=element):
+            packed = packing(ty, records)
+            if packed is None:
+                return f"(i32.div_u {size} {const(element.layout.size)})"
+            return f"(i32.load $staging offset={packed.root.offset} align=1 {at})"
+        case Flat():
+            raise AssertionError(f"a {part.prim} is not staged")
+        case _:
+            assert_never(part)
 
 
 def wasm_params(adapter: FusedAdapter) -> list[str]:

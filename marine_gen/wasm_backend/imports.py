@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from marine_gen.ir.model import CoreCallee, ModuleIR
+from marine_gen.ir.model import CoreCallee, ImportedCallee, ModuleIR
 from marine_gen.passes.model import STAGING, Modules
 from marine_runtime.abi import AbiHelper
 from marine_runtime.names import identifiers
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
 _RESERVED = frozenset(
-    {"staging", "inside", "utf8", "check", "copy", "write", "new", "start", "export", "import", "lower", "pack", "nul"}
+    {
+        "staging",
+        "inside",
+        "utf8",
+        "check",
+        "copy",
+        "write",
+        "new",
+        "start",
+        "export",
+        "host",
+        "import",
+        "lower",
+        "pack",
+        "nul",
+    }
 )
 
 
@@ -21,12 +36,14 @@ class GlueImports:
 
     Attributes:
         functions: requested core functions: (module, export index) to symbol.
+        hosts: requested functions of the host by call-core index of the glue's module, in order of request.
         memories: names of modules whose memory is used, in order of request; `STAGING` is always there.
     """
 
     modules: Modules
     functions: dict[tuple[str, int], str] = field(default_factory=dict)
     memories: dict[str, None] = field(default_factory=lambda: {STAGING: None})
+    hosts: dict[int, ImportedCallee] = field(default_factory=dict)
     _symbols: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,6 +73,11 @@ class GlueImports:
     def allocate(self, module: str) -> str:
         """The `allocate` of `module`."""
         return self.function(module, self.modules[module].core[AbiHelper.ALLOCATE])
+
+    def host(self, callee: ImportedCallee) -> str:
+        """A function of the host, with the sigil."""
+        self.hosts[callee.index] = callee
+        return f"$host.{list(self.hosts).index(callee.index)}"
 
     def owner(self, module: str) -> ModuleIR:
         """The module by name."""

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.wasm_backend.expressions import const
-from marine_runtime.adapters import DATA, FAULT_KIND, FAULT_VALUES, Fault
+from marine_runtime.adapters import FAULT_KIND, FAULT_VALUES, FREE, Fault
 from marine_runtime.wasm import FACTOR, FLOOR
 
 NUMBERS: Mapping[str, int] = {
@@ -21,14 +21,14 @@ NUMBERS: Mapping[str, int] = {
     "FAULT_VALUE_1": FAULT_VALUES + 8,
     "FAULT_VALUE_2": FAULT_VALUES + 16,
     "FAULT_STAGING": Fault.STAGING,
-    "DATA": DATA,
+    "FREE": FREE,
     "METER_FACTOR": FACTOR,
     "METER_PAGE": FACTOR << 16,
     "METER_FLOOR": FLOOR,
 }
 """The words in capital letters of the library."""
 
-USES: Mapping[str, Sequence[str]] = {"stage": ("free", "fault"), "pay": ("left",), "start": ("left",)}
+USES: Mapping[str, Sequence[str]] = {"stage": ("fault",), "pay": ("left",), "start": ("left",)}
 """Definitions that need others."""
 
 _MEMORY = "MEMORY"
@@ -63,7 +63,6 @@ class Library:
     def __init__(self) -> None:
         self.definitions = Definitions()
         self._requested: dict[str, set[str]] = {}
-        self.symbol("free")
         self.symbol("fault")  # every adapter checks how deep calls are nested
 
     def symbol(self, name: str, memory: str = "") -> str:

@@ -7,9 +7,6 @@
   (memory $staging 1)
   (memory $MEMORY 1)
 
-  ;; The first free byte of staging.
-  (global $free (mut i32) (i32.const DATA))
-
   ;; Leave a fault for the runtime and stop.
   (func $fault (param $kind i32) (param $a i64) (param $b i64) (param $c i64)
     (i32.store $staging (i32.const FAULT_KIND) (local.get $kind))
@@ -22,7 +19,7 @@
   ;; Room in staging, which grows when it must.
   (func $stage (param $size i64) (result i32)
     (local $end i64) (local $have i64)
-    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (local.get $size)))
+    (local.set $end (i64.add (i64.load32_u $staging (i32.const FREE)) (local.get $size)))
     (local.set $have (i64.shl (i64.extend_i32_u (memory.size $staging)) (i64.const 16)))
     (if (i64.gt_u (local.get $end) (local.get $have))
       (then
@@ -38,8 +35,8 @@
         )
       )
     )
-    (global.get $free)
-    (global.set $free (i32.wrap_i64 (local.get $end)))
+    (i32.load $staging (i32.const FREE))
+    (i64.store32 $staging (i32.const FREE) (local.get $end))
   )
 
   ;; Bytes from here to the next byte that is the separator. Staging goes on for 16 bytes behind a packed value.

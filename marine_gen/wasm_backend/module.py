@@ -13,18 +13,22 @@ from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.codegen.literals import wat_comment
 from marine_gen.codegen.templating import render
 from marine_gen.ir.model import CoreCallee
+from marine_gen.passes.host_calls import host_call_codes
 from marine_gen.passes.model import STAGING, FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
+from marine_gen.wasm_backend.batches import BatchFunction
 from marine_gen.wasm_backend.copy import Copiers
-from marine_gen.wasm_backend.expressions import get
+from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
-from marine_runtime.adapters import BATCH_DONE, BATCH_RESIDENT, DATA
-from marine_runtime.types import CoreSignature, FunctionType
+from marine_runtime.abi import is_flat
+from marine_runtime.adapters import DATA, FREE
+from marine_runtime.types import CoreSignature, FunctionType, Records
+from marine_runtime.wasm import signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class FusedCode:
         stub: the stub module as Wasm text; empty when the module has no fused imports.
         entries: Wasm signature by exported function, numbered in this order: `entry.0`, `batch.0`, …
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
+        hosts: the functions of the host that the glue imports, in order, by call-core index.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         sites: the site table.
         definitions: what the glue module defines, with what each definition requests: `entry.0`, `export.0`, …,
@@ -46,6 +51,7 @@ class FusedCode:
     stub: str
     entries: Mapping[str, CoreSignature]
     imports: tuple[tuple[str, str], ...]
+    hosts: tuple[int, ...]
     needs: tuple[tuple[str, str | None], ...]
     sites: tuple[Row, ...]
     definitions: Definitions = field(compare=False)
@@ -72,7 +78,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
         symbol = f"export.{index}"
         function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, packed, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
-        entries.append(_define_entry(library, index, symbol, adapter))
+        entries.append(_define_entry(library, index, symbol, adapter, modules[adapter.module].records))
     for index, adapter in enumerate(module.imports.values()):
         function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, packed, sites)
         table.append(function.write(f"import {adapter.function}{adapter.signature}"))
@@ -84,7 +90,7 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
     context = {
         "generator": generator,
         "digest": digest,
-        "imports": list(_imports(imports, modules, len(table))),
+        "imports": list(_imports(imports, modules, module.ir.name, len(table))),
         "definitions": [*requested, *sorted(helpers, key=lambda item: item.name), *written],
         "table": [f"${item.name}" for item in table],
     }
@@ -96,13 +102,14 @@ def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, genera
             for name, adapter in module.exports.items()
         },
         imports=tuple(module.imports),
+        hosts=tuple(imports.hosts),
         needs=tuple(needs),
         sites=tuple(sites.rows),
         definitions=library.definitions,
     )
 
 
-def _imports(imports: GlueImports, modules: Modules, table_size: int) -> Iterator[str]:
+def _imports(imports: GlueImports, modules: Modules, module: str, table_size: int) -> Iterator[str]:
     """Imports are numbered: the runtime gives them in the order of `FusedCode.needs`."""
     yield '(import "0" "staging" (memory $staging 1))'
     if table_size:
@@ -119,6 +126,10 @@ def _imports(imports: GlueImports, modules: Modules, table_size: int) -> Iterato
             f"  {wat_comment(f'{owner}: {callee.name}')}"
         )
         number += 1
+    for number, item in enumerate(imports.hosts.values()):
+        core = signature_of(*host_call_codes(item.type, imports.owner(module).records))
+        declared = _signature(core.params, core.results)
+        yield f'(import "2" "{number}" (func $host.{number}{declared}))  {wat_comment(item.name)}'
 
 
 def _core_params(callee: CoreCallee) -> list[str]:
@@ -135,31 +146,24 @@ def _signature(params: Sequence[str], results: Sequence[str], names: Sequence[st
     return text + "".join(f" (result {ty})" for ty in results)
 
 
-def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter) -> Definition:
+def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter, records: Records) -> Definition:
     """The host's way into an export adapter: one call, and many calls in one."""
     params, results = wasm_params(adapter), wasm_results(adapter)
     names = [f"p{position}" for position in range(len(params))]
-    stores = []
-    for position in reversed(range(len(results))):
-        ty = results[position]
-        stores.append(f"(local.set $r{position})")
-        stores.append(f"({ty}.store $staging offset={8 * position} {get('out')} {get(f'r{position}')})")
+    staged = any(not is_flat(value.type) for value in adapter.params)  # the host says where what it staged ends
+    more = (["i32"], ["free"]) if staged else ([], [])
     context = {
         "index": index,
         "symbol": symbol,
-        "layout": {"done": BATCH_DONE, "resident": BATCH_RESIDENT, "data": DATA},
-        "signature": _signature(params, results, names),
+        "word": FREE,
+        "free": get("free") if staged else const(DATA),
+        "signature": _signature([*params, *more[0]], results, [*names, *more[1]]),
         "arguments": "".join(f" {get(name)}" for name in names),
-        "batch_locals": " ".join(f"(local $r{position} {ty})" for position, ty in enumerate(results)),
-        "batch_loads": "".join(f" ({ty}.load $staging offset={8 * i} {get('in')})" for i, ty in enumerate(params)),
-        "batch_stores": stores,
-        "in_size": 8 * len(params),
-        "out_size": 8 * len(results),
     }
     with library.definitions.definition(f"entry.{index}") as made:
-        library.symbol("free")
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
+        made.lines += ["", *BatchFunction(adapter, records, library).write(f"batch.{index}", symbol)]
     return made
 
 

@@ -1,7 +1,8 @@
 """Packed values (`marine_runtime.abi.packed`) in Wasm: what walking them in either direction shares.
 
 A function per place of a type, guest and direction. Cursors are globals, one for each column; only one value is walked
-at a time.
+at a time. A guest whose `allocate` calls the host begins another walk: the adapter of that call gives the globals their
+values back.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
-from marine_runtime.abi import (
-    Place,
-)
+from marine_runtime.abi import Place, packing
+from marine_runtime.types import IType, Records
 
 MOVES = {1: ("i32", "load8_u", "store8"), 2: ("i32", "load16_u", "store16"), 4: ("i32", "load", "store")}
 MOVES[8] = ("i64", "load", "store")
@@ -37,6 +37,13 @@ class Walk:
             with self._library.definitions.definition(name) as made:
                 made.lines = [f"  (global ${name} (mut {ty}) {const(0, ty)})"]
         return f"${self._library.definitions.use(name)}"
+
+    def globals_of(self, ty: IType, records: Records) -> list[str]:
+        """The globals that say how far a walk over a packed `ty` has got."""
+        packed = packing(ty, records)
+        assert packed is not None
+        names = [self._row, *map(self._cursor, range(len(packed.columns))), *map(self._separator, packed.separated)]
+        return [*names, self._text] if packed.texts else names
 
     def _cursor(self, column: int) -> str:
         return self._global(f"cursor.{column}")

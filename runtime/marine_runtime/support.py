@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+from marine_runtime.adapters.batch import BatchCode, pack_all, run_batch
 from marine_runtime.adapters.codec import too_deep
 from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
 from marine_runtime.adapters.helpers import (
@@ -25,7 +26,6 @@ from marine_runtime.adapters.helpers import (
     string_lifter,
     string_lowerer,
 )
-from marine_runtime.adapters.staging import BatchCode
 from marine_runtime.calls.sites import Sites
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.types import Array, Prim, Record
@@ -70,7 +70,9 @@ __all__ = [
     "loader",
     "opener",
     "out_of_range",
+    "pack_all",
     "require_format",
+    "run_batch",
     "stand_in",
     "string_lifter",
     "string_lowerer",

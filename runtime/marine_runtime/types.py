@@ -111,7 +111,7 @@ Records = Mapping[int, RecordType]
 
 
 def is_bytes(ty: IType) -> bool:
-    """Whether values of `ty` are `bytes`: a byte array, under either spelling."""
+    """True if values of `ty` are `bytes`: a byte array, under either spelling."""
     return ty is Prim.BYTE_ARRAY or ty == Array(Prim.U8)
 
 
@@ -130,7 +130,7 @@ def record_in(ty: IType) -> int | None:
 
 
 def equivalent(left: IType, left_records: Records, right: IType, right_records: Records) -> bool:
-    """Whether two types of two modules have the same structure (spec marine-runtime §1.5).
+    """True if two types of two modules have the same structure (spec marine-runtime §1.5).
 
     Records match by position and field type, never by name or id; a byte array equals an array of u8. Recursion
     through arrays is taken coinductively: a pair already under comparison counts as equal.
@@ -158,7 +158,7 @@ def equivalent(left: IType, left_records: Records, right: IType, right_records: 
 
 
 def same_signature(left: FunctionType, left_records: Records, right: FunctionType, right_records: Records) -> bool:
-    """Whether two signatures of two modules have `equivalent` parameters and results; names do not count."""
+    """True if two signatures of two modules have `equivalent` parameters and results; names do not count."""
     if len(left.params) != len(right.params) or len(left.results) != len(right.results):
         return False
     pairs = [(a.type, b.type) for a, b in zip(left.params, right.params, strict=True)]

@@ -81,7 +81,7 @@ BLOCKS: Mapping[str, Callable[[Run], str]] = {"comparison": comparison, "engines
 
 
 def readme_page(current: str, run: Run) -> str:
-    """`current`, the text of the README, with its blocks made anew.
+    """`current`, the text of the README, with its blocks made from the samples.
 
     Raises:
         ValueError: the markers of a block are not there once.

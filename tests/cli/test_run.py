@@ -218,7 +218,7 @@ def test_module_names_may_contain_dots() -> None:
     assert choose_function(service, "a.b.h") == ("a.b", "h")  # the call says what is wrong
     with pytest.raises(ArgumentError, match="there is no module `x`"):
         choose_function(service, "x.f")
-    with pytest.raises(ArgumentError, match=r"not of the form MODULE.FUNCTION; there is: `a.f`, `a.b.f`, `a.b.f`, "):
+    with pytest.raises(ArgumentError, match=r"not of the form MODULE.FUNCTION; available: `a.f`, `a.b.f`, `a.b.f`, "):
         choose_function(service, "f")
 
 

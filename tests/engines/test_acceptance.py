@@ -46,9 +46,9 @@ def test_greeting(serve: Serve) -> None:
 def test_unknown_names(serve: Serve) -> None:
     service = serve(guests("greeting"))
     for module, function, text in (
-        ("_", "greeting", "there is no module `_`; there is: `greeting`"),
-        ("greeting", "_", "there is no function `_` in module `greeting`; there is: `greeting`"),
-        ("_", "_", "there is no module `_`; there is: `greeting`"),
+        ("_", "greeting", "there is no module `_`; available: `greeting`"),
+        ("greeting", "_", "there is no function `_` in module `greeting`; available: `greeting`"),
+        ("_", "_", "there is no module `_`; available: `greeting`"),
     ):
         for call in (service.call, lambda module, function: service.call_json(module, function, "[]")):
             with pytest.raises(ArgumentError, match="^" + text) as caught:

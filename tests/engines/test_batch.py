@@ -11,7 +11,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
 from marine_runtime import ArgumentError, CallError, Service, StateError
-from marine_runtime.adapters.staging import BATCH_ROWS
+from marine_runtime.adapters.batch import BATCH_ROWS
 from marine_runtime.types import Prim
 from tests.runtime.service.test_lifecycle import in_thread
 from tests.support.echo import TAKE_LOG, Memory, chain, echo_module, function, take_logs

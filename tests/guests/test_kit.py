@@ -62,7 +62,7 @@ def test_difficult_names_compile_without_a_warning(tmp_path: Path) -> None:
 
 @pytest.mark.guests
 @needs_compiler
-@settings(max_examples=15, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(signatures(), st.data())
 def test_random_signatures_cross_two_modules(
     drawn: tuple[tuple[RecordDeclaration, ...], Signature], data: st.DataObject

@@ -11,7 +11,7 @@ import pytest
 from marine_runtime import CallError, TrapError
 from marine_runtime.calls import recursion as nesting
 from marine_runtime.calls.recursion import RecursionLimit
-from marine_runtime.calls.trampoline import trampoline
+from marine_runtime.calls.trampoline import Trampoline
 from tests.support.engines import CONFIGURATIONS, Configuration
 from tests.support.paths import ROOT
 
@@ -52,9 +52,9 @@ def refused() -> NoReturn:
 def test_only_calls_inside_each_other_count() -> None:
     """Those that are over do not, whatever they ended with."""
     calls = RecursionLimit()
-    inner = trampoline(lambda: calls.depth, calls)
-    outer = trampoline(lambda: (calls.depth, inner(), inner(), calls.depth), calls)
-    failing = trampoline(refused, calls)
+    inner = Trampoline(lambda: calls.depth, calls).call
+    outer = Trampoline(lambda: (calls.depth, inner(), inner(), calls.depth), calls).call
+    failing = Trampoline(refused, calls).call
     for _ in range(3):
         assert outer() == (1, 2, 2, 1)
         with pytest.raises(CallError, match="not today"):

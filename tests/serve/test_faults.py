@@ -1,4 +1,4 @@
-"""Many requests, of which some fail in every way there is: each is answered exactly once, and nothing leaks.
+"""Many requests, of which some fail in every way available: each is answered exactly once, and nothing leaks.
 
 `MARINE_GEN_FAULTS` says how many requests: a few hundred by default, so that it is part of the suite.
 """

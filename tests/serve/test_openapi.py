@@ -20,7 +20,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.engines import guests
+from marine_gen.serve import app
+from marine_gen.serve.functions import Function
+from marine_gen.serve.openapi import describe
+from marine_gen.serve.schemas import Schemas
+from marine_gen.wire.forms import PLAIN
+from marine_runtime.types import Field, FunctionType, Prim, Record, RecordType
+from tests.support.engines import guest, guests
 from tests.support.served import Served, served
 
 CHECKS = [
@@ -98,15 +104,25 @@ def test_types_are_stated_exactly(client: httpx.Client) -> None:
     assert set(content) == {"application/json; bytes=base64; int64=string", "application/octet-stream"}
 
 
+def function_of_record(module: str, name: str, ty: Prim = Prim.U8) -> Function:
+    """A function that takes and gives back a record."""
+    records = {0: RecordType(name, (Field("x", ty),))}
+    return Function(module, "f", FunctionType((Field("p", Record(0)),), (Record(0),)), records)
+
+
 def test_records_of_one_name_get_names_of_their_own() -> None:
-    from marine_gen.serve.functions import Function
-    from marine_gen.serve.schemas import Schemas
-    from marine_gen.wire.forms import PLAIN
-    from marine_runtime.types import Field, FunctionType, Prim, Record, RecordType
-
-    def one(module: str, ty: Prim) -> Function:
-        records = {0: RecordType("Point", (Field("x", ty),))}
-        return Function(module, "f", FunctionType((Field("p", Record(0)),), (Record(0),)), records)
-
-    found = Schemas([one("a", Prim.U8), one("b", Prim.U8), one("c", Prim.STRING)], PLAIN).components()
+    functions = [function_of_record(*item) for item in (("a", "Point"), ("b", "Point"), ("c", "Point", Prim.STRING))]
+    found = Schemas(functions, PLAIN).components()
     assert set(found) == {"Point", "PointInput", "Point_2", "Point_2Input"}
+
+
+def test_records_do_not_take_the_names_of_the_document() -> None:
+    served_settings = app({"m": guest("greeting")}).settings
+    own = describe([], "s", PLAIN, served_settings)["components"]["schemas"]
+    assert {"Problem", "Call", "Outcome", "Instance"} <= own.keys()
+    for name in own:
+        document = describe([function_of_record("m", name)], "s", PLAIN, served_settings)
+        schemas = document["components"]["schemas"]
+        assert {key: schemas[key] for key in own} == own
+        used = document["paths"]["/m/f"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        assert schemas[used.rpartition("/")[2]]["properties"].keys() == {"x"}

@@ -31,7 +31,7 @@ def peak() -> int:
 
 
 def forget_peak() -> bool:
-    """`peak` begins anew; False where the system can't do that."""
+    """`peak` starts over; False where the system can't do that."""
     try:
         (_PROCESS / "clear_refs").write_text("5", "ascii")
     except OSError:

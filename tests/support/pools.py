@@ -17,7 +17,7 @@ import marine_gen
 from marine_gen import HostFunction
 from marine_gen.generate import Description
 from marine_runtime.errors import LoadError
-from marine_runtime.pool import ServicePool
+from marine_runtime.pool import AsyncPool, ServicePool
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
@@ -29,6 +29,7 @@ ANY_ENGINE = CONFIGURATIONS[0]
 SHORT, LONG = 0.3, 60.0
 """Seconds: a limit that is reached, and one that never should be."""
 GATE = "MARINE_GEN_TESTS_GATE"
+LOG = "MARINE_GEN_TESTS_LOG"
 
 
 class StubbornError(Exception):
@@ -43,14 +44,27 @@ def nap(milliseconds: int) -> None:
     time.sleep(milliseconds / 1000)
 
 
-def hold(_: int) -> None:
-    """Wait until there is the file that the environment variable GATE names."""
-    until(Path(os.environ[GATE]).exists)
+def hold(number: int) -> None:
+    """With 0, wait until there is the file that the environment variable GATE names."""
+    note(number)
+    if number == 0:
+        until(Path(os.environ[GATE]).exists)
 
 
-def die(_: int) -> None:
-    """Kill this process, as the system does when memory is short."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(number: int) -> None:
+    """With 0, kill this process, as the system does when memory is short; raise with 1."""
+    note(number)
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 1:
+        raise ValueError("one")
+
+
+def note(number: int) -> None:
+    """Add a line to the file that the environment variable LOG names, if any."""
+    if place := os.environ.get(LOG):
+        with open(place, "a") as file:
+            file.write(f"{number}\n")
 
 
 def blow(number: int) -> None:
@@ -121,6 +135,13 @@ def pool(configuration: Configuration, kind: str, **options: Any) -> ServicePool
     """A pool over `lab`."""
     options.setdefault("workers", 1)
     return ServicePool(factory(configuration), kind=kind, host_functions=host_functions, **options)
+
+
+async def call_async(made: ServicePool, *call: Any, **options: Any) -> Any:
+    """A call of a pool that is there already, from asyncio."""
+    asynchronous = AsyncPool(lambda: made)
+    asynchronous._pool = made
+    return await asynchronous.call(*call, **options)
 
 
 def until(condition: Callable[[], bool]) -> None:

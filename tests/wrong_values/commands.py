@@ -82,7 +82,7 @@ class _Told:
 
 
 def outcome(line: str) -> str:
-    """What a command line says on stderr, or else on stdout, and its exit code."""
+    """The text of a command line on stderr, or else on stdout, and its exit code."""
     result = CliRunner().invoke(cli, shlex.split(line), input="")
     assert result.exception is None or isinstance(result.exception, SystemExit), (line, result.exception)
     assert "Traceback" not in result.output, result.output

@@ -16,7 +16,7 @@ def parameters() -> set[str]:
 
 
 def outcome(lines: str, folder: Path) -> str:
-    """What a session over one module says to `lines`."""
+    """The answer of a session over one module to `lines`."""
     result = CliRunner().invoke(cli, ["repl", "-q", "--timeout", "30", "greeting.wasm"], input=f"{lines}\n")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     said = (result.stderr or result.stdout or "accepted").strip("\n")

@@ -11,7 +11,7 @@ from marine_gen.console.output import write_text
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "marine-gen"
 VARIABLE = "_MARINE_GEN_COMPLETE"
-"""Where click looks for a request to complete; it follows from the name of the program."""
+"""The variable in which click finds a request to complete; it follows from the name of the program."""
 
 
 @click.command(

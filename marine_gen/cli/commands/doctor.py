@@ -15,7 +15,7 @@ from marine_gen.console.output import human_size, write_json, write_table
 
 
 class State(StrEnum):
-    """How a check came out."""
+    """The outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -54,7 +54,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 def _guarded(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What `look` finds; that it fails is a finding too."""
+    """The findings of `look`; its failure is a finding too."""
     try:
         yield from look()
     except Exception as error:

@@ -104,7 +104,7 @@ def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Su
     ]
     if not found:
         names = ", ".join(f"`{_name(subject.adapter)}`" for subject in subjects) or "none"
-        raise ArgumentError(f"`{target}` has no adapter `{wanted}`; there is: {names}")
+        raise ArgumentError(f"`{target}` has no adapter `{wanted}`; available: {names}")
     return found
 
 

@@ -81,7 +81,7 @@ def _description(wasm: bytes, described: Path | None) -> Description:
 
 
 def _under(source: Path, make: Callable[[], _T]) -> _T:
-    """What `make` gives; its findings are about `source`."""
+    """The result of `make`; its findings are about `source`."""
     from marine_gen.diagnostics import DiagnosticError
 
     try:

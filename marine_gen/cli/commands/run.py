@@ -40,7 +40,7 @@ from marine_gen.console.output import write_text
 @click.argument("arguments", metavar="[JSON]", default="[]")
 @engine_option
 @click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
-@click.option("--no-cache", is_flag=True, help="Compile anew and keep nothing.")
+@click.option("--no-cache", is_flag=True, help="Compile without the cache and keep nothing.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
 @trace_option
 @limit_options

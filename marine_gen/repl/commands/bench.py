@@ -20,7 +20,7 @@ def _bench(session: Session, rest: str) -> None:
     arguments, rest = take_json(rest, "args")
     refuse_rest(rest, BENCH.usage)
     session.check_function(module, function)
-    session.output.note("the service is loaded anew for each engine; this one is left alone")
+    session.output.note("the service is reloaded for each engine; this one is left alone")
     try:
         with open_candidates(
             dict(session.work.sources),

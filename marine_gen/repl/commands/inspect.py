@@ -39,7 +39,7 @@ def _fs(session: Session, rest: str) -> None:
 
 
 def _content(path: str) -> str:
-    """What is in a directory, in short."""
+    """A short listing of a directory."""
     try:
         count = len(os.listdir(path))
     except OSError as error:

@@ -21,12 +21,12 @@ def _engine(session: Session, rest: str) -> None:
         session.output.data(f"{session.engine}, {session.service.call_layer} calls", "engine: ")
         return
     if name not in ENGINES:
-        raise CommandError(f"there is no engine `{name}`{suggestion(name, ENGINES)}; there is: {', '.join(ENGINES)}")
+        raise CommandError(f"there is no engine `{name}`{suggestion(name, ENGINES)}; available: {', '.join(ENGINES)}")
     try:
         elapsed = session.reload(name)
     except MarineError as error:
         raise session.interrupted("loading") or because("loading failed with", error) from None
-    session.output.note(f"modules were loaded anew with engine {name}, their state is lost\nelapsed time: {elapsed}")
+    session.output.note(f"modules were reloaded with engine {name}, their state is lost\nelapsed time: {elapsed}")
 
 
 def _timeout(session: Session, rest: str) -> None:
@@ -44,7 +44,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-ENGINE = Command(("engine",), "[engine]", "print the engine, or load modules anew with one", _engine, (Word.ENGINE,))
+ENGINE = Command(("engine",), "[engine]", "print the engine, or reload modules with one", _engine, (Word.ENGINE,))
 TIMEOUT = Command(("timeout",), "[seconds]", "print or set the time that a call may take", _timeout, (Word.FREE,))
 
 COMMANDS = (ENGINE, TIMEOUT)

@@ -27,9 +27,7 @@ def _start(session: Session, path: Path) -> None:
         session.record(path)
     except MarineError as error:
         raise session.interrupted("loading") or because("recording failed with", error) from None
-    session.output.note(
-        "modules were loaded anew, their state is lost; calls are recorded until `trace` writes the file"
-    )
+    session.output.note("modules were reloaded, their state is lost; calls are recorded until `trace` writes the file")
 
 
 def _stop(session: Session) -> None:
@@ -42,7 +40,7 @@ def _stop(session: Session) -> None:
         raise because("recording failed with", error) from None
     crossings = [event for event in tracer.document()["traceEvents"] if event["ph"] == "X"]
     session.output.note(
-        f"{len(crossings)} crossings were written; `engine {session.engine}` loads the modules anew without it"
+        f"{len(crossings)} crossings were written; `engine {session.engine}` reloads the modules without it"
     )
 
 

@@ -30,7 +30,17 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
-from marine_runtime.abi.packed import NO_TEXT, NUL, Column, Packing, Place, packing
+from marine_runtime.abi.packed import (
+    NO_TEXT,
+    NUL,
+    Column,
+    Packing,
+    Place,
+    crosses,
+    is_numbers,
+    packing,
+    packing_of_rows,
+)
 from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
 
 __all__ = [
@@ -64,11 +74,14 @@ __all__ = [
     "Struct",
     "Text",
     "cost",
+    "crosses",
     "element_of",
     "has_parts",
     "is_flat",
+    "is_numbers",
     "layout_of",
     "packing",
+    "packing_of_rows",
     "raw_codes",
     "record_body",
     "shape",

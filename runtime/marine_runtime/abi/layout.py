@@ -22,7 +22,7 @@ PART = 16
 
 
 class Form(Enum):
-    """What a slot holds."""
+    """The content of a slot."""
 
     FLAT = "the value itself"
     POINTER = "a pointer"
@@ -30,7 +30,7 @@ class Form(Enum):
 
 
 class Kind(Enum):
-    """What the number in a flat slot stands for."""
+    """The meaning of the number in a flat slot."""
 
     BOOLEAN = "a truth value: any number but 0 is true"
     SIGNED = "an integer in two's complement"
@@ -215,7 +215,7 @@ def layout_of(ty: IType) -> Layout:
 
 
 def is_flat(ty: IType) -> bool:
-    """Whether values of `ty` lie in the slot itself, and cross as one core value."""
+    """True if values of `ty` lie in the slot itself, and cross as one core value."""
     return layout_of(ty).form is Form.FLAT
 
 
@@ -267,7 +267,7 @@ def record_body(record: RecordType) -> Body:
 
 
 class Cost(NamedTuple):
-    """What a part of a value adds to what `wasm.meter` counts: `fixed`, and `each` for every unit of its length."""
+    """The cost that a part of a value adds to `wasm.meter`: `fixed`, and `each` for every unit of its length."""
 
     fixed: int
     each: int
@@ -287,7 +287,7 @@ def cost(part: Shape, records: Records) -> Cost:
 
 
 def has_parts(value: Shape, records: Records) -> bool:
-    """Whether values have parts behind pointers, which several pointers may share."""
+    """True if values have parts behind pointers, which several pointers may share."""
     match value:
         case Flat() | Text() | Bytes():
             return False

@@ -18,14 +18,14 @@ have in a guest's memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from struct import calcsize
 from typing import assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
-from marine_runtime.types import IType, Records
+from marine_runtime.types import Array, Field, IType, Prim, Record, Records, RecordType
 
 MAX_PLACES = 100
 """Places of the largest type that is packed: code is made for each of them."""
@@ -194,11 +194,40 @@ class Packing:
 def packing(ty: IType, records: Records) -> Packing | None:
     """The packed form of `ty`; None for recursive and very large types, and for what is neither record nor array.
 
-    An array of numbers has none either: its layout in memory is a column already.
+    An array of numbers has none either, see `is_numbers`.
     """
     part = shape(ty)
-    if not isinstance(part, (List, Struct)) or (isinstance(part, List) and isinstance(part.element, Flat)):
+    if not isinstance(part, (List, Struct)) or is_numbers(part):
         return None
+    return _planned(part, records)
+
+
+def is_numbers(part: Shape) -> bool:
+    """Return whether a shape is an array of flat values, whose layout in memory is a column already."""
+    return isinstance(part, List) and isinstance(part.element, Flat)
+
+
+def crosses(ty: IType, records: Records) -> bool:
+    """Return whether a value crosses between Python and Wasm without code for its parts in Python."""
+    part = shape(ty)
+    return not isinstance(part, (List, Struct)) or is_numbers(part) or packing(ty, records) is not None
+
+
+def packing_of_rows(params: Sequence[IType], records: Records) -> Packing | None:
+    """The packed form of the arguments of many calls: an array of records with a field for each parameter.
+
+    Values that have a packed form of their own are byte arrays in it. None when a parameter has no form here.
+    """
+    fields = []
+    for number, ty in enumerate(params):
+        if not crosses(ty, records):
+            return None
+        fields.append(Field(f"p{number}", Array(Prim.U8) if packing(ty, records) else ty))
+    row = Record(max(records, default=-1) + 1)
+    return _planned(shape(Array(row)), {**records, row.id: RecordType("row", tuple(fields))})
+
+
+def _planned(part: Shape, records: Records) -> Packing | None:
     planner = _Planner(records)
     try:
         root = planner.place(part, "", in_row=True)

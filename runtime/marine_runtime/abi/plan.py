@@ -89,6 +89,10 @@ class ModulePlan:
     it_version: str = ""
     left_out: tuple[LeftOut, ...] = ()
 
+    def callee(self, index: int) -> Callee:
+        """The imported function with a call-core index."""
+        return self.callees[index - len(self.core)]
+
     def unusable_export(self, name: str) -> LeftOut | None:
         """The exported function `name`, if it was left out."""
         return next((item for item in self.left_out if not item.namespace and item.name == name), None)

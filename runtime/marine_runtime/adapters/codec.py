@@ -223,7 +223,7 @@ class Codec:
         slot = element.layout
         ptr = self._new_block(slot.size * len(values), slot.tag)
         if isinstance(element, Flat):
-            body = struct.pack(f"<{len(values)}{slot.format}", *_rounded(element, values))
+            body = struct.pack(f"<{len(values)}{slot.format}", *rounded(element, values))
         else:
             cells: list[int] = []
             for value in values:
@@ -236,7 +236,7 @@ class Codec:
         """Allocate and write what is out of line; gives what the value's slot holds."""
         match part:
             case Flat():
-                return _rounded(part, [value])
+                return rounded(part, [value])
             case Struct(id=identifier):
                 return (self.lower_record(identifier, value),)
             case Text():
@@ -296,6 +296,6 @@ def _unpacked(flat: Flat, body: bytes) -> list[Any]:
             assert_never(flat.kind)
 
 
-def _rounded(flat: Flat, values: list[Any]) -> Sequence[Any]:
+def rounded(flat: Flat, values: list[Any]) -> Sequence[Any]:
     """F32 values that `struct` can pack: it refuses what rounds to infinity, which interface types do not."""
     return array("f", values) if flat.prim is Prim.F32 else values

@@ -1,4 +1,4 @@
-"""What adapters get at link time (`Link`) and what they give back (`BoundAdapters`), for every engine."""
+"""The contract of engines: adapters are given a `Link` and give back `BoundAdapters`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Link(Protocol):
         ...
 
     def refusal(self, function: str, row: Any) -> Exception:
-        """Why `row` can't be the arguments of `function`."""
+        """The reason why `row` can't be the arguments of `function`."""
         ...
 
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
@@ -80,13 +80,15 @@ class BoundAdapters:
     Attributes:
         exports: export adapters over internal values; other modules call these.
         imports: import adapters by (namespace, name).
+        hosts: what the fused glue calls of the host, by call-core index, in the order of `FusedModules.hosts`.
         entries: guarded functions over public values; users call these.
         calls: what entries run, over internal values, where that is not the export adapter itself.
-        batches: many calls in one entry into Wasm: argument rows in, results (internal values) or exceptions out.
+        batches: many calls in one entry into Wasm: argument rows in, public results or exceptions out.
     """
 
     exports: Mapping[str, Adapter] = field(default_factory=dict)
     imports: Mapping[tuple[str, str], ImportAdapter] = field(default_factory=dict)
+    hosts: Mapping[int, CoreFunction] = field(default_factory=dict)
     entries: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     calls: Mapping[str, Adapter] = field(default_factory=dict)
     batches: Mapping[str, Callable[[list[Any]], list[Any]]] = field(default_factory=dict)
@@ -101,6 +103,8 @@ class FusedModules:
         stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
+        hosts: the functions of the host that the glue imports, in order: call-core index, and the codes of parameters
+            and results.
         sites: the site table.
     """
 
@@ -108,6 +112,7 @@ class FusedModules:
     stub: Module | None = None
     needs: tuple[tuple[str, str | None], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[tuple[int, Codes, Codes], ...] = ()
     sites: tuple[StepInfo, ...] = ()
 
 

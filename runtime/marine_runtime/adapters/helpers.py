@@ -15,7 +15,6 @@ from marine_runtime.abi.helpers import BYTES_TAG
 from marine_runtime.abi.layout import MAX_RECORD_DEPTH
 from marine_runtime.adapters.codec import Allocate, failed_allocation, invalid_utf8, too_deep, too_large
 from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
-from marine_runtime.adapters.staging import BatchCode
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.sites import Sites, locate
 from marine_runtime.errors import ArgumentError, CallError
@@ -25,7 +24,6 @@ from marine_runtime.wasm.memory import Memory
 __all__ = [
     "MAX_RECORD_DEPTH",
     "ArgumentError",
-    "BatchCode",
     "BoundAdapters",
     "CallError",
     "Guard",

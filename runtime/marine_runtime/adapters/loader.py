@@ -21,7 +21,7 @@ from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
 
 _RECORDS, _IMPORTS = "__records", "__imports"
-_FUSED_SITES, _FUSED_NEEDS, _FUSED_IMPORTS = "__fused_sites", "__fused_needs", "__fused_imports"
+_FUSED_SITES = "__fused_sites"
 """The globals of a generated module that are read here."""
 
 
@@ -78,9 +78,8 @@ class GeneratedGlue:
         """Glue from a file of a built service, whose text is `source`.
 
         It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it,
-        unless it is so large that it is taken apart. The
-        lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the time a
-        traceback wants them.
+        unless it is so large that it is taken apart. The lines are registered with `linecache` as long as the glue
+        lives: a build that is not kept is gone by the time a traceback wants them.
 
         Raises:
             LoadError: the file can't be read or executed.
@@ -121,14 +120,14 @@ class GeneratedGlue:
         made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__))
         results = self._pieces.results
 
-        def functions(part: str) -> Lazy[str, Callable[..., Any]]:
+        def functions(part: str) -> Lazy[Any, Callable[..., Any]]:
             return Lazy(results.get(part, {}), lambda _, name: made[name])
 
         imports: Lazy[tuple[str, str], ImportAdapter] = Lazy(
             results.get("imports", {}), lambda _, item: ImportAdapter(item[0], item[1], made[item[2]])
         )
-        exports, entries = functions("exports"), functions("entries")
-        return BoundAdapters(exports, imports, entries, functions("calls"), functions("batches"))
+        parts = {part: functions(part) for part in ("exports", "hosts", "entries", "calls", "batches")}
+        return BoundAdapters(imports=imports, **parts)
 
 
 def _taken_apart(path: Path, source: str) -> Pieces | None:
@@ -155,7 +154,8 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> Fuse
     try:
         content = vars(module)
         sites = tuple(step_info(row) for row in content[_FUSED_SITES])
-        return replace(fused, needs=content[_FUSED_NEEDS], imports=content[_FUSED_IMPORTS], sites=sites)
+        tables = {name: content[f"__fused_{name}"] for name in ("needs", "imports", "hosts")}
+        return replace(fused, **tables, sites=sites)
     except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
 

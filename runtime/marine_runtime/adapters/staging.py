@@ -6,6 +6,7 @@ Layout, by byte offset:
     8    its numbers: three i64
     32   top of the stack of positions (i32, an address)
     40   batch: number of finished calls (i32)
+    44   first free byte, from where on the glue of every module takes room (i32)
     64   the stack of positions: one i32 per fused adapter that is running, innermost last
     4096 data: values in Marine's layout, addresses absolute
 
@@ -30,7 +31,7 @@ from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction
 from marine_runtime.wasm.memory import Memory, out_of_bounds
 
-FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, STACK, DATA = 0, 8, 32, 40, 64, 4096
+FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, FREE, STACK, DATA = 0, 8, 32, 40, 44, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
 """More modules than this are not fused: the stack of positions must hold a chain through all of them."""
 
@@ -47,13 +48,9 @@ DIRECT = {"fast": 1 << 16, "public": 1 << 21}
 """Bytes of arguments, or of the last result, beyond which a call goes around staging, by call layer: two copies then
 take longer than the calls into Wasm that staging saves."""
 
-BATCH_ROWS = 4096
-"""Calls that one entry into Wasm runs at most."""
-
 BATCH_ARGUMENTS = 1 << 24
 BATCH_RESIDENT = 1 << 26
-"""Where staged arguments of a batch go beyond the first, no more are staged; where results go beyond the second, Wasm
-is left to read them."""
+"""Bytes of the arguments that a batch stages at once; beyond the second, Wasm is left to read the results."""
 
 _PAGE = 1 << 16
 _FAULT = Struct("<i4xqqq")
@@ -61,7 +58,7 @@ _WORD = Struct("<I")
 
 
 class Fault(IntEnum):
-    """Why the glue trapped, with the meaning of the fault's numbers."""
+    """The cause of a trap in the glue, with the meaning of the fault's numbers."""
 
     LIFT = 1  # ptr, length: the value there is not valid
     BOUNDS = 2  # ptr, size, memory size
@@ -87,26 +84,6 @@ class StepInfo:
     module: str = ""
     type: IType | None = None
     unsigned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCode:
-    """How the calls of one function are staged.
-
-    Attributes:
-        entry: the glue's batch function: (arguments, results, count, first free byte).
-        in_size: bytes of the arguments of one call, in cells of 8.
-        out_size: bytes of its results.
-        encode: from rows and the first free byte to: argument cells, the data they point at, the byte after the data,
-            and the rows that do not fit the signature with the reason. It may stop after some of the rows.
-        decode: from the cells of finished calls to results.
-    """
-
-    entry: CoreFunction
-    in_size: int
-    out_size: int
-    encode: Callable[[list[Any], int], tuple[list[bytes], list[bytes], int, dict[int, Exception]]]
-    decode: Callable[[bytes], list[Any]]
 
 
 class Staging:
@@ -136,6 +113,7 @@ class Staging:
         self.cursor = DATA
         self._sites: dict[int, Sequence[StepInfo]] = {}
         self._codecs: dict[str, Callable[[], Codec]] = {}
+        _WORD.pack_into(memory.view, FREE, DATA)
         self._reset()
 
     def add_module(self, ordinal: int, name: str, sites: Sequence[StepInfo], codec: Callable[[], Codec]) -> None:
@@ -175,62 +153,18 @@ class Staging:
         # A short view: a value beyond it has to come through `reserve` or `claim`, which make it long again, and that
         # is how the next large call is noticed.
 
-    def run_batch(self, rows: list[Any], batch: BatchCode) -> list[Any]:
-        """Run many calls with one entry into Wasm for thousands of them.
-
-        Returns:
-            A result or an exception for every row, in order. A failing call does not stop the others.
-        """
-        results: list[Any] = []
-        try:
-            while len(results) < len(rows):
-                results += self._run_slice(rows[len(results) : len(results) + BATCH_ROWS], batch)
-        finally:
-            self._settle()
-        return results
-
-    def _run_slice(self, rows: list[Any], batch: BatchCode) -> list[Any]:
-        """The results of the first rows: of as many as `encode` stages at once."""
-        out_at = DATA + len(rows) * batch.in_size
-        data_at = out_at + len(rows) * batch.out_size
-        try:
-            cells, chunks, free, bad = batch.encode(rows, data_at)
-            self.stage(DATA, b"".join(cells))
-            self.stage(data_at, b"".join(chunks))
-        except CallError as error:  # no room; nothing has run yet
-            return [error] if len(rows) == 1 else self._run_slice(rows[: len(rows) // 2], batch)
-        results = self._run_staged(batch, len(cells), out_at, free)
-        for position, reason in sorted(bad.items()):
-            results.insert(position, reason)
-        return results
-
-    def _run_staged(self, batch: BatchCode, count: int, out_at: int, free: int) -> list[Any]:
-        """Run the staged calls. Wasm is left after a failure, and when the results so far take much room."""
-        results: list[Any] = []
-        while (done := len(results)) < count:
-            _WORD.pack_into(self.memory.view, BATCH_DONE, 0)
-            failure: BaseException | None = None
-            try:
-                batch.entry(DATA + done * batch.in_size, out_at + done * batch.out_size, count - done, free)
-            except BaseException as error:
-                failure = self.judge(self._explain(error, STACK))
-                if not isinstance(failure, Exception):
-                    raise
-            (finished,) = _WORD.unpack_from(self.memory.view, BATCH_DONE)
-            cells = self.memory.read(out_at + done * batch.out_size, finished * batch.out_size)
-            results += batch.decode(cells) if batch.out_size else [None] * finished
-            if failure is not None:
-                results.append(failure)
-        return results
+    def explain_call(self, error: BaseException) -> BaseException:
+        """The error that one call of a batch raises instead of `error`, see `explain`."""
+        return self._explain(error, STACK)
 
     def explain(self, error: BaseException) -> BaseException:
-        """What a call through the glue raises instead of `error`, which came out of it; forgets the call.
+        """The error that a call through the glue raises instead of `error`, which came out of it; forgets the call.
 
         A fault of the glue becomes the error that the interpreter would raise. Any CallError gets the places of the
         fused adapters that were running. Anything else is a host function's own and stays as it is.
         """
         found = self._explain(error, STACK)
-        self._settle()
+        self.settle()
         return found
 
     def explaining(self, run: CoreFunction) -> CoreFunction:
@@ -265,7 +199,7 @@ class Staging:
                 error = attach(error, site)
         return error
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """After a call that may have grown the memory unseen."""
         self.memory.refresh()
         if len(self.memory.view) > KEPT:  # check: staging room is given back

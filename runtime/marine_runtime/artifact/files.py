@@ -62,7 +62,7 @@ class BuiltModule:
         return self.entry.plan
 
     def has(self, kind: str) -> bool:
-        """Whether the build has a file of this kind."""
+        """True if the build has a file of this kind."""
         return kind in self.entry.files
 
     def wasm(self) -> bytes:
@@ -84,7 +84,7 @@ class BuiltModule:
         return self._compiled(f"{what}_code", f"{what}_wasm")
 
     def table_elements(self, config: ServiceConfig) -> int:
-        """How many elements its tables start with, when a limit makes that worth reading its Wasm file."""
+        """The number of elements with which its tables start, when a limit makes that worth reading its Wasm file."""
         return 0 if config.total_memory_limit is None else initial_table_elements(self.wasm())
 
     def glue(self, engine: str, kind: str, fused: FusedModules | None = None) -> GeneratedGlue:

@@ -1,4 +1,4 @@
-"""What a generated package imports: the bases of its classes, and how it opens its own directory."""
+"""Support of generated packages: the bases of their classes, and how they open their own directory."""
 
 from __future__ import annotations
 

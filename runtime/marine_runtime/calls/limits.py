@@ -1,4 +1,4 @@
-"""What a service may use, and how it is said that it wanted more.
+"""Limits of a service, and the errors of exceeding them.
 
 A refused growth does not fail by itself: the guest sees -1. Only when the operation during which it happened fails is
 the limit named, so that a refusal which a guest survives is never blamed for something else (spec marine-runtime §6.3).

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SecurityTetraplet:
-    """Where an argument of the call comes from.
+    """The origin of an argument of the call.
 
     Attributes:
         peer_pk: public key of the peer that produced the value.

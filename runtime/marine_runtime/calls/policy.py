@@ -23,7 +23,7 @@ _NONE = CallOptions()
 
 
 class Operations:
-    """How calls of one service are run.
+    """The policy by which calls of one service are run.
 
     Attributes:
         functions: what was counted, by (module, function); empty when nothing is.

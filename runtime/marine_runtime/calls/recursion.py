@@ -51,7 +51,7 @@ class RecursionLimit:
 
 
 def _descend(levels: int) -> bool:
-    """Whether Python can recurse so far."""
+    """True if Python can recurse so far."""
     try:
         return levels == 0 or _descend(levels - 1)
     except RecursionError:

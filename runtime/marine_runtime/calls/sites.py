@@ -51,7 +51,7 @@ def attach(error: CallError, site: Site) -> CallError:
 
 
 class Sites:
-    """Where lines of a generated file come from.
+    """The origin of lines of a generated file.
 
     A row is the first line of an instruction's code, with side, function, index and text of the instruction; a row of
     a line alone ends the code of an adapter.

@@ -1,4 +1,4 @@
-"""What a service says about itself: whether it can be called, and whether a call left it in an unknown state."""
+"""The state of a service: ready for calls, closed, or unknown since a call was broken off."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 @dataclass(slots=True)
 class FunctionStatistics:
-    """What was counted of one function, as called from Python.
+    """Counters of one function, as called from Python.
 
     Attributes:
         calls: all calls, those that failed included.

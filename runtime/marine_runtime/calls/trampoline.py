@@ -1,4 +1,4 @@
-"""Where a guest calls Python: an adapter of its imports, or a function of the host.
+"""Trampolines from a guest to Python: an adapter of its imports, or a function of the host.
 
 Failures get their places here, before the call layer parks them for the outer call, and calls inside each other are
 counted (`recursion`).
@@ -20,42 +20,45 @@ def not_linked(key: tuple[str, str]) -> CallError:
     return CallError(f"`{key[0]}.{key[1]}` was called before linking is complete")
 
 
-def trampoline(run: CoreFunction, recursion: RecursionLimit, site: Site | None = None) -> CoreFunction:
-    """`run` as a guest calls it: what it raises gets its places before it is parked for the outer call.
+class Trampoline:
+    """A function as a guest calls it: what it raises gets its places before it is parked for the outer call.
 
     A function of the host has a `site`; what else it raises is its own affair.
+
+    Attributes:
+        run: the function; an import adapter exists before its instance does, and takes its place later.
     """
 
-    def call(*raw: Any) -> Any:
-        depth = recursion.begin()  # check: linking calls inside each other are counted
+    __slots__ = ("_recursion", "_site", "run")
+
+    def __init__(self, run: CoreFunction, recursion: RecursionLimit, site: Site | None = None) -> None:
+        self.run = run
+        self._recursion = recursion
+        self._site = site
+
+    @classmethod
+    def late(cls, key: tuple[str, str], recursion: RecursionLimit) -> Trampoline:
+        """One whose function is still to come."""
+
+        def unbound(*_: Any) -> Any:
+            raise not_linked(key)
+
+        return cls(unbound, recursion)
+
+    def call(self, *raw: Any) -> Any:
+        """Run the function."""
+        depth = self._recursion.begin()  # check: linking calls inside each other are counted
         try:
-            return run(*raw)
+            return self.run(*raw)
         except CallError as error:
-            located = attach(error, site) if site and error.site is None else locate(error)
+            located = attach(error, self._site) if self._site and error.site is None else locate(error)
             raise located from located.__cause__
         except OUT_OF_STACK as error:
-            if site:
+            if self._site:
                 error.of_host = True  # type: ignore[union-attr]  # for the adapters that it passes
             elif not hasattr(error, "of_host") and (trap := out_of_stack(error)):
                 located = locate(trap)
                 raise located from located.__cause__
             raise
         finally:
-            recursion.depth = depth - 1  # check: linking calls inside each other end
-
-    return call
-
-
-class LateBound:
-    """An import adapter that exists before its instance does."""
-
-    __slots__ = ("target",)
-
-    def __init__(self, key: tuple[str, str]) -> None:
-        def unbound(*_: Any) -> Any:
-            raise not_linked(key)
-
-        self.target: CoreFunction = unbound
-
-    def call(self, *raw: Any) -> Any:
-        return self.target(*raw)
+            self._recursion.depth = depth - 1  # check: linking calls inside each other end

@@ -22,7 +22,7 @@ ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""
 
 Output = Callable[[bytes], object] | IO[bytes]
-"""Where captured output goes: a callable, or a file open for bytes."""
+"""The receiver of captured output: a callable, or a file open for bytes."""
 
 SERVICE_ID = "service_id"
 """The environment variable that tells modules which service they belong to."""
@@ -77,7 +77,7 @@ def _number(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ModuleConfig:
-    """What one module may use.
+    """The permissions of one module.
 
     Attributes:
         logger_enabled: whether `log_utf8_string` is provided.
@@ -132,7 +132,7 @@ class ServiceConfig:
     Attributes:
         total_memory_limit: bytes that all memories and tables of the service may take together; None for no limit.
         modules: settings by module name; a module that is not named has the defaults.
-        envs: environment of all modules; goes before that of a single module.
+        envs: environment of all modules; overrides that of a single module.
         service_id: value of the environment variable `service_id` of all modules; None for no such variable.
     """
 

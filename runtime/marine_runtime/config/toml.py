@@ -64,7 +64,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """What a configuration file says.
+    """The content of a configuration file.
 
     Attributes:
         name: what the service is called.
@@ -172,7 +172,7 @@ def parse_config(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in the file a value is; as text, the beginning of messages about it."""
+    """The place of a value in the file; as text, the beginning of messages about it."""
 
     source: str
     path: str = ""
@@ -207,7 +207,7 @@ class _Reader:
     findings: list[str] = field(default_factory=list)
 
     def read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
-        """The whole document; `name` is the service's unless it has one itself, `working_dir` goes before its own."""
+        """The whole document; `name` is the service's unless it has one itself, `working_dir` overrides its own."""
         try:
             return self._read(name, working_dir)
         except _WrongError:
@@ -226,7 +226,7 @@ class _Reader:
         return found
 
     def _read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
-        """What the document says.
+        """The content of the document.
 
         Raises:
             _WrongError: something is wrong with it; the findings say what.
@@ -262,7 +262,7 @@ class _Reader:
         return ConfigFile(own_name or name, ServiceConfig(limit, modules), files)
 
     def _try(self, step: Callable[..., _T], *args: Any) -> _T | None:
-        """What `step` gives for `args`; None when something is wrong there, which is kept while reading goes on."""
+        """The result of `step` for `args`; None when something is wrong there, which is kept while reading goes on."""
         try:
             return step(*args)
         except ConfigError as error:

@@ -10,17 +10,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, assert_never
 
-from marine_runtime.abi.layout import Flat, Form, Shape, is_flat, raw_codes, shape
+from marine_runtime.abi.layout import Bytes, Flat, Form, OutOfLine, Shape, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
-from marine_runtime.errors import ArgumentError, CallError
+from marine_runtime.adapters.images import Imaging, Placer
+from marine_runtime.calls.sites import attach
+from marine_runtime.config.checks import check_boolean
+from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
 from marine_runtime.values.records import make_record_classes, to_public
-from marine_runtime.values.scalars import kind
+from marine_runtime.values.scalars import MAX_LENGTH, kind
 from marine_runtime.wasm.api import Codes
 
 HostType = IType | RecordType
@@ -39,6 +43,7 @@ class HostFunction:
         type: its signature, with one result at most; record ids refer to `records`.
         records: declarations of the records it uses.
         classes: the class of each record that the function wants to get; without, classes are made.
+        settled: whether results are internal values, each of them an object that never changes.
         raw: for functions that look at their arguments before they lift them: the function over raw values.
     """
 
@@ -46,6 +51,7 @@ class HostFunction:
     type: FunctionType
     records: Records = field(default_factory=dict)
     classes: Classes = field(default_factory=dict)
+    settled: bool = False
     raw: Callable[[Callable[[Records], GuestSide]], Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:
@@ -57,6 +63,7 @@ class HostFunction:
         for value, what in ((self.records, "`records`"), (self.classes, "`classes`")):
             if not isinstance(value, Mapping):
                 raise ArgumentError(f"{what} of a host function is a mapping by number, not {kind(value)}")
+        check_boolean(self.settled, "`settled` of a host function")
         if self.raw is not None and not callable(self.raw):
             raise ArgumentError(f"`raw` of a host function must be a function, not {kind(self.raw)}")
         check_callable(self.function, len(self.type.params))
@@ -133,8 +140,13 @@ class HostFunction:
 
     @property
     def uses_memory(self) -> bool:
-        """Whether a parameter or the result lives in the guest's memory."""
+        """True if a parameter or the result lives in the guest's memory."""
         return not all(map(is_flat, (*(param.type for param in self.type.params), *self.type.results)))
+
+    @property
+    def gives_memory(self) -> bool:
+        """True if the result lives in the guest's memory."""
+        return not all(map(is_flat, self.type.results))
 
     def codes(self) -> tuple[Codes, Codes]:
         """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
@@ -204,11 +216,12 @@ def as_host_function(item: Any, where: str) -> HostFunction:
 
 @dataclass(slots=True)
 class GuestSide:
-    """What a host import needs of its caller. The codec has the host function's records, not the caller's."""
+    """The part of its caller that a host import needs. The codec has the host function's records, not the caller's."""
 
     codec: Codec
     set_result_ptr: Callable[[int], None]
     set_result_size: Callable[[int], None]
+    placer: Placer | None = None
 
 
 def adapt(
@@ -230,20 +243,21 @@ def adapt(
     params = [(shape(param.type), f"$.{param.name}") for param in host.type.params]
     result_shape = shape(host.type.results[0]) if host.type.results else None
     side: GuestSide | None = None
+    give: Callable[[Any], Any] | None = None
 
     def call(*raw: Any) -> Any:
-        nonlocal side
-        if side is None and host.uses_memory:
-            side = guest(host.records)
+        nonlocal side, give
+        if give is None:
+            side = guest(host.records) if host.uses_memory else None
+            give = _giver(host, result_shape, side)
         values = iter(raw)
-        result = run(*[_lift(side, param, values, path) for param, path in params])
-        return None if result_shape is None else _lower(side, result_shape, result)
+        return give(run(*[_lift(side, param, values, path) for param, path in params]))
 
     return call
 
 
-def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
-    """`host` as a function over internal values."""
+def over_values(host: HostFunction, name: str, site: Site | None = None) -> Callable[..., Any]:
+    """`host` as a function over internal values; its errors are at `site`."""
     if host.classes:
         make = maker_of(host.records, host.classes)
         publish = [make(param.type) for param in host.type.params]
@@ -252,20 +266,39 @@ def over_values(host: HostFunction, name: str) -> Callable[..., Any]:
         publish = [to_public(param.type, host.records, classes) for param in host.type.params]
     plain = not any(publish)
     function = host.function
-    accept = coercion(host.type.results[0], host.records) if host.type.results else None
+    accept = coercion(host.type.results[0], host.records) if host.type.results and not host.settled else None
+
+    exact = _exact(host.type.results)
+    settled = host.settled
 
     def run(*values: Any) -> Any:
-        if not plain:
-            values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
-        result = function(*values)
-        if accept is None:
-            return None
         try:
-            return accept(result)
-        except ArgumentError as error:
-            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+            if not plain:
+                values = tuple(to(value) if to else value for to, value in zip(publish, values, strict=True))
+            result = function(*values)
+            if (cls := type(result)) is exact and len(result) <= MAX_LENGTH and (cls is bytes or result.isascii()):
+                return result  # as `accept` would give it back
+            if accept is None:
+                return result if settled else None
+            try:
+                return accept(result)
+            except ArgumentError as error:
+                raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+        except CallError as error:
+            if site is None or error.site is not None:  # of another service, which the function has called
+                raise
+            located = attach(error, site)
+            raise located from located.__cause__
 
     return run
+
+
+def _exact(results: Sequence[IType]) -> type | None:
+    """The class of the results that only their length and their characters can speak against."""
+    if not results:
+        return None
+    part = shape(results[0])
+    return str if isinstance(part, Text) else bytes if isinstance(part, Bytes) else None
 
 
 def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str) -> Any:
@@ -275,15 +308,43 @@ def _lift(side: GuestSide | None, param: Shape, values: Iterator[Any], path: str
     return side.codec.lift(param, [next(values) for _ in param.layout.carrier], path)
 
 
-def _lower(side: GuestSide | None, result: Shape, value: Any) -> Any:
+def _giver(host: HostFunction, result: Shape | None, side: GuestSide | None) -> Callable[[Any], Any]:
+    """From an internal value to the raw result; what lives in memory is lowered and made the result of the guest."""
+    if result is None:
+        return lambda _: None
     if isinstance(result, Flat):
-        return to_carrier(result, value)
+        return partial(to_carrier, result)
     assert side is not None
+    lower, placer = partial(_lower, side, result), side.placer
+    if placer is None:
+        return lower
+    if isinstance(result, Text):
+        return lambda value: None if placer.place_bytes(value.encode()) else lower(value)
+    if isinstance(result, Bytes):
+        return lambda value: None if placer.place_bytes(value) else lower(value)
+    imaging, settled = Imaging(host.records), host.settled
+    last: Any = None
+    image: bytes | None = None
+
+    def give(value: Any) -> None:
+        nonlocal last, image
+        if value is not last:
+            made = imaging.image(result, value)
+            if settled:
+                last, image = value, made
+        else:
+            made = image
+        if made is None or not placer.place(made):
+            lower(value)
+
+    return give
+
+
+def _lower(side: GuestSide, result: OutOfLine, value: Any) -> None:
     cells = side.codec.lower(result, value)
     side.set_result_ptr(cells[0])
     if result.layout.form is Form.PAIR:
         side.set_result_size(cells[1])
-    return None
 
 
 def missing_helper(name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What a configuration asks of the host's file system before a service is linked (spec marine-runtime §5.3).
+"""Checks of the host's file system that a configuration needs before a service is linked (spec marine-runtime §5.3).
 
 Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
 it, so a service loads on machines without it; `check_programs` is for tools that want to know before.
@@ -40,8 +40,8 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
 def check_programs(config: ServiceConfig, functions: Collection[str | tuple[str, str]] = ()) -> None:
     """Look whether all mounted programs are there.
 
-    A host function goes before a program of its name, which then need not exist. `functions` has the embedder's, by
-    name; one that stands for a single namespace replaces no program.
+    A host function takes precedence over a program of its name, which then need not exist. `functions` has the
+    embedder's, by name; one that stands for a single namespace replaces no program.
 
     Raises:
         ConfigError: one does not exist.

@@ -46,7 +46,7 @@ _log = logging.getLogger("marine_runtime")
 
 
 class Outcome(NamedTuple):
-    """What a module gets: the fields of `RESULT`."""
+    """The outcome that a module gets: the fields of `RESULT`."""
 
     ret_code: int
     error: str
@@ -62,7 +62,7 @@ def host_function(name: str, binary: MountedBinary | str) -> HostFunction:
 
 
 def is_mounted(host: HostFunction) -> bool:
-    """Whether `host` runs a program."""
+    """True if `host` runs a program."""
     return host.records.get(0) is RESULT
 
 

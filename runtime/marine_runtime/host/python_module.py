@@ -1,7 +1,7 @@
 """A Python object in the place of a module: others import its functions through their adapters, as from any module.
 
 It is linked by the same names and signatures as a compiled module, but there is nothing to compile: importers call it
-with interface values, on the fused engine too, where such imports stay closures.
+with interface values. The fused engine calls it from the glue, see `marine_gen.passes.host_calls`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, Link
 from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.guard import Guard
-from marine_runtime.calls.sites import attach
-from marine_runtime.errors import ArgumentError, CallError, Site
+from marine_runtime.errors import ArgumentError, Site
 from marine_runtime.host.function import HostFunction, as_host_function, over_values
 from marine_runtime.messages import listed, quoted, suggestion
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
@@ -144,19 +143,7 @@ class PythonGlue:
 
 
 def _adapter(module: str, name: str, host: HostFunction) -> Adapter:
-    run = over_values(host, name)
-    site = Site(module, name, "export", 0, _CALL)
-
-    def call(*values: Any) -> Any:
-        try:
-            return run(*values)
-        except CallError as error:
-            if error.site is not None:  # of another service, which the function has called
-                raise
-            located = attach(error, site)
-            raise located from located.__cause__
-
-    return call
+    return over_values(host, name, Site(module, name, "export", 0, _CALL))
 
 
 class _Numbering:

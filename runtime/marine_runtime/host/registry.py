@@ -18,7 +18,7 @@ Decorator = Callable[[Callable[..., Any]], HostFunction]
 
 
 class ServiceHost:
-    """What the host provides to the modules of services. It goes where a mapping of host functions does.
+    """Functions of the host for the modules of services. It is accepted where a mapping of host functions is.
 
     host = ServiceHost()
 

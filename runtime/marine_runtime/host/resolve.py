@@ -74,7 +74,7 @@ class HostSide:
 
 
 def host_functions(given: HostFunctions) -> dict[str | tuple[str, str], HostFunction]:
-    """What an embedder gave, all as host functions.
+    """Everything that an embedder gave, as host functions.
 
     Raises:
         ArgumentError: something in it is neither a host function nor an annotated one, or has a wrong name.

@@ -10,6 +10,7 @@ from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, Glue
+from marine_runtime.adapters.images import Images
 from marine_runtime.adapters.staging import DIRECT, Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.recursion import RecursionLimit
@@ -107,6 +108,11 @@ class LinkContext:
         native, memory = self.store.new_memory(1)
         direct = DIRECT[self.store.layer.name]
         return native, Staging(memory, self.guard.judge, direct=direct, foresees=not self.store.metered)
+
+    @cached_property
+    def images(self) -> Images:
+        """The memory of results of host functions; made when a host function gives one."""
+        return Images(self.store)
 
     def instrumented(self, plan: ModulePlan, engine: str, bound: BoundAdapters) -> BoundAdapters:
         """The adapters of a module as the service uses them: recorded, when it is traced."""

@@ -41,5 +41,5 @@ def remove_module(name: str, context: LinkContext) -> None:
         ArgumentError: there is no such module.
     """
     if name not in context.linked:
-        raise ArgumentError(f"there is no module `{name}`; there is: {listed(context.linked)}")
+        raise ArgumentError(f"there is no module `{name}`; available: {listed(context.linked)}")
     context.remove(name)

@@ -9,6 +9,7 @@ from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.adapters.entry import publisher
+from marine_runtime.adapters.images import Images, Placer
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError, CallError, LinkError
@@ -17,13 +18,17 @@ from marine_runtime.linking.context import LinkableModule
 from marine_runtime.types import Records
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers
-from marine_runtime.wasm import Instance
+from marine_runtime.wasm import Instance, Store
 from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
 from marine_runtime.wasm.memory import Memory
 
 
 class ModuleLink:
-    """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked."""
+    """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked.
+
+    Attributes:
+        places_results: whether a host function has results in the guest's memory.
+    """
 
     def __init__(self, module: LinkableModule, guard: Guard, callees: Sequence[Adapter]) -> None:
         self.plan = module.plan
@@ -40,6 +45,8 @@ class ModuleLink:
         self._callees = callees
         self._codec: Codec | None = None
         self._helpers: tuple[Callable[..., Any], ...] = ()
+        self._placer: Placer | None = None
+        self.places_results = False
 
     @property
     def memory(self) -> Memory:
@@ -58,7 +65,17 @@ class ModuleLink:
         if not self._helpers:
             raise CallError("a host function was called before linking is complete")
         allocate, set_result_ptr, set_result_size = self._helpers
-        return GuestSide(Codec(self.memory, records, allocate), set_result_ptr, set_result_size)
+        return GuestSide(Codec(self.memory, records, allocate), set_result_ptr, set_result_size, self._placer)
+
+    def attach_placer(self, store: Store, images: Images) -> None:
+        """Place results of host functions by Wasm, if the instance exports what that needs."""
+        helpers = (AbiHelper.ALLOCATE, AbiHelper.SET_RESULT_PTR, AbiHelper.SET_RESULT_SIZE)
+        if self._instance is None or not self.has_memory or not all(map(self._has, helpers)):
+            return
+        run = Placer.module(store, images, self._instance).function("place", "I", "I")
+        if self._calls_fused:
+            run = self.staging.explaining(run)
+        self._placer = Placer(images, self.memory, run)
 
     @property
     def staging(self) -> Staging:
@@ -125,7 +142,11 @@ class ModuleLink:
 
     def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
         assert self._instance is not None
-        # check: linking signature of a helper
-        if self._instance.module.exports.get(helper.export) != signature_of(*helper.codes):
+        if not self._has(helper):
             return missing_helper(helper.export)
         return self.core_function(helper.export, *helper.codes)
+
+    def _has(self, helper: AbiHelper) -> bool:
+        assert self._instance is not None
+        # check: linking signature of a helper
+        return self._instance.module.exports.get(helper.export) == signature_of(*helper.codes)

@@ -24,7 +24,7 @@ from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
 from marine_runtime.calls.limits import blaming
 from marine_runtime.calls.sites import attach
-from marine_runtime.calls.trampoline import LateBound, trampoline
+from marine_runtime.calls.trampoline import Trampoline
 from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, Site
 from marine_runtime.host.function import adapt
 from marine_runtime.host.python_module import PythonGlue, PythonModule
@@ -45,7 +45,7 @@ _ImportKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Imports:
-    """What provides the imports of a module.
+    """The providers of the imports of a module.
 
     Attributes:
         functions: all of them by (namespace, name).
@@ -55,7 +55,7 @@ class _Imports:
     """
 
     functions: Mapping[_ImportKey, Any]
-    late: Mapping[_ImportKey, LateBound]
+    late: Mapping[_ImportKey, Trampoline]
     stub: ImportStub | None
     wasi: Connection | None
 
@@ -93,8 +93,8 @@ def _link_wasm_module(module: LinkableModule, ordinal: int, context: LinkContext
     link = ModuleLink(module, context.guard, _resolve_callees(module, context))
     imports = _provide_imports(module, link, context)
     instance = _instantiate(module, imports, link, context)
-    _instantiate_glue(module, ordinal, instance, imports.stub, link, context)
-    bound = _bind(module, imports, link, context)
+    hosts = _instantiate_glue(module, ordinal, instance, imports.stub, link, context)
+    bound = _bind(module, imports, hosts, link, context)
     _initialise(module, instance, link, context)
     return LinkedModule(module.plan, module.glue, instance, bound)
 
@@ -152,18 +152,18 @@ def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkCont
     stub = ImportStub(store, fused.stub, fused.imports) if fused and fused.stub else None
     wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
-    late: dict[_ImportKey, LateBound] = {}
+    late: dict[_ImportKey, Trampoline] = {}
     for key, signature in module.wasm.imports.items():
         if key in functions:
             continue
         if stub and key in stub.functions:
             functions[key] = stub.functions[key]
         elif key in codes:
-            late[key] = LateBound(key)
+            late[key] = Trampoline.late(key, context.recursion)
             functions[key] = store.host_function(*codes[key], late[key].call)
         elif signature is not None and (left_out := module.plan.unusable_import(*key)):
-            run = trampoline(_refusing(name, left_out), context.recursion)
-            functions[key] = store.host_function(*codes_of(signature), run)
+            run = Trampoline(_refusing(name, left_out), context.recursion)
+            functions[key] = store.host_function(*codes_of(signature), run.call)
         else:
             functions[key] = _host_import(name, key, signature, context, link)
     return _Imports(functions, late, stub, wasi)
@@ -189,13 +189,14 @@ def _host_import(
         )
     if host.uses_memory and not link.has_memory:  # check: linking memory for a host function
         raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
+    link.places_results |= host.gives_memory
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
     if context.instrumentation is None:
         run = adapt(host, name, link.guest_side)
     else:
         around, observe = context.instrumentation.host(module, key, link.engine, host)
         run = around(adapt(host, name, link.guest_side, observe))
-    return context.store.host_function(params, results, trampoline(run, context.recursion, site))
+    return context.store.host_function(params, results, Trampoline(run, context.recursion, site).call)
 
 
 def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, context: LinkContext) -> Instance:
@@ -214,6 +215,8 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
         raise located from located.__cause__
     staging = context.staging[1] if module.glue.fused else None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None)
+    if link.places_results:
+        link.attach_placer(store, context.images)
     return instance
 
 
@@ -224,22 +227,28 @@ def _instantiate_glue(
     stub: ImportStub | None,
     link: ModuleLink,
     context: LinkContext,
-) -> None:
-    """Step 4: the glue of the fused engine, if it is that."""
+) -> Sequence[Trampoline]:
+    """Step 4: the glue of the fused engine, if it is that; gives what it calls of the host, which has no target yet."""
     fused = module.glue.fused
     if fused is None:
-        return
+        return ()
     native, staging = context.staging
     imports: dict[_ImportKey, Any] = {("0", "staging"): native}
     if stub:
         imports["0", "table"] = stub.table
+    hosts: list[Trampoline] = []
     try:
         imports |= _needs_of_glue(module.plan.name, fused, instance, context)
+        for number, (index, params, results) in enumerate(fused.hosts):
+            callee = module.plan.callee(index)
+            hosts.append(Trampoline.late((callee.namespace, callee.name), context.recursion))
+            imports["2", str(number)] = context.store.host_function(params, results, hosts[-1].call)
         glue = context.store.instantiate(fused.glue, imports)
-    except (LinkError, KeyError) as error:
+    except (LinkError, LookupError) as error:
         raise LinkError(f"the fused glue of module `{module.plan.name}` does not fit: {error}; build again") from None
     link.attach_glue(glue)
     staging.add_module(ordinal, module.plan.name, fused.sites, lambda: link.codec)
+    return hosts
 
 
 def _needs_of_glue(
@@ -249,16 +258,20 @@ def _needs_of_glue(
     found: dict[_ImportKey, Any] = {}
     for number, (module, export) in enumerate(fused.needs):
         owner = instance if module == name else context.linked[module].instance
-        assert owner is not None  # adapters that call Python are not fused
+        assert owner is not None  # what is written in Python is called as a function of the host
         found["1", str(number)] = owner.export((owner.module.memory or "") if export is None else export)
     return found
 
 
-def _bind(module: LinkableModule, imports: _Imports, link: ModuleLink, context: LinkContext) -> BoundAdapters:
+def _bind(
+    module: LinkableModule, imports: _Imports, hosts: Sequence[Trampoline], link: ModuleLink, context: LinkContext
+) -> BoundAdapters:
     """Step 5: the adapters, over the instance; imports that waited for them get their targets."""
     bound = context.instrumented(module.plan, module.glue.engine, module.glue.bind(link))
     for key, late in imports.late.items():
-        late.target = trampoline(bound.imports[key].run, context.recursion)
+        late.run = bound.imports[key].run
+    for late, run in zip(hosts, bound.hosts.values(), strict=True):
+        late.run = run
     return bound
 
 

@@ -4,21 +4,23 @@ from marine_runtime.pool import ServicePool
 with ServicePool("build/curl_service", workers=4) as pool:
     pool.call("facade", "get_n_save", [url, name])
 
-`pool` and `asynchronous` are the public classes, `options` checks their arguments, `functions` are the members of
-`pool.modules`. `marshal` converts arguments and results in the caller's process, `queue` has the calls that wait,
-`event_loop` waits for it on asyncio. A `worker` runs them: `threads` and `processes` are the two kinds, `instance`
-loads and runs one service, `child` is the program of a worker process, `wire` takes requests and errors across. A
-program without a pool imports nothing of this.
+`pool` and `asynchronous` are the public classes, `base` the face of every pool, `options` checks their arguments,
+`functions` are the members of `pool.modules`. `marshal` converts arguments and results in the caller's process, `job`
+is a call with its future, `queue` has the jobs that wait, `event_loop` waits for it on asyncio. A `worker` runs them:
+`threads` and `processes` are the two kinds, `instance` loads and runs one service. Jobs go to a process as a `message`:
+`child` is its program, `progress` says which calls it has begun, `wire` takes messages and errors across. A program
+without a pool imports nothing of this.
 """
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.asynchronous import AsyncServicePool
+from marine_runtime.pool.asynchronous import AsyncPool, AsyncServicePool
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError, WorkerDiedError
 from marine_runtime.pool.marshal import FunctionMarshaller, ServiceMarshaller
 from marine_runtime.pool.pool import ServicePool
 from marine_runtime.pool.worker import PoolStatistics
 
 __all__ = [
+    "AsyncPool",
     "AsyncServicePool",
     "CallTimeoutError",
     "FunctionMarshaller",

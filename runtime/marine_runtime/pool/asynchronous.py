@@ -5,28 +5,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
-from marine_runtime.errors import StateError
+from marine_runtime.errors import ArgumentError, StateError
+from marine_runtime.pool.base import Arguments, BasePool
+from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.options import PoolOptions
-from marine_runtime.pool.pool import Arguments, ServicePool
+from marine_runtime.pool.pool import ServicePool
 from marine_runtime.service.handles import ModuleHandle, Modules
 from marine_runtime.service.service import Service
 
+Pool = TypeVar("Pool", bound=BasePool)
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+T = TypeVar("T")
 
-class AsyncServicePool:
-    """A `ServicePool` of which nothing blocks the event loop: not loading, not calls, not closing.
+
+class AsyncPool(Generic[Pool]):
+    """A pool of which nothing blocks the event loop: not loading, not calls, not closing.
 
     Use it with `async with`; then `await pool.call("greeting", "greeting", ["John"])`, or
     `await pool.modules.greeting.greeting("John")`.
 
     Args:
-        source: as `ServicePool` takes it.
-        options: as `ServicePool` takes them; what it raises is raised when the pool is entered.
+        make: makes the pool when it is entered, such as `open_pool` of a typed package.
+        args: positional arguments of `make`.
+        kwargs: keyword arguments of `make`.
 
     Attributes:
         modules: the functions of all modules, to be awaited; there once the pool was entered.
@@ -34,14 +43,13 @@ class AsyncServicePool:
 
     modules: Any  # `Modules`, whose attributes type checkers can't know
 
-    @with_keywords(PoolOptions)
-    def __init__(self, source: str | Path | Callable[..., Service], **options: Unpack[PoolOptions]) -> None:
-        refuse_unknown("AsyncServicePool", options, PoolOptions)
-        self._source, self._options, self._entered = source, options, False
-        self._pool: ServicePool | None = None
+    def __init__(self, make: Callable[P, Pool], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self._make = partial(make, *args, **kwargs)
+        self._entered = False
+        self._pool: Pool | None = None
 
     @property
-    def pool(self) -> ServicePool:
+    def pool(self) -> Pool:
         """The pool itself, for what needs no waiting, such as `interface` and `statistics`.
 
         Raises:
@@ -59,8 +67,29 @@ class AsyncServicePool:
         args: Arguments = (),
         **options: Unpack[CallOptions],
     ) -> Any:
-        """`ServicePool.call_async`."""
-        return await self.pool.call_async(module, function, args, **options)
+        """Call a function, as `ServicePool.call` does. The event loop waits for room in the queue and for the result.
+
+        When the task is cancelled, a call that waits is dropped; one that runs goes on, and nobody gets its result.
+
+        Raises:
+            As `ServicePool.call`.
+        """
+        pool = self.pool
+        return await result_of(pool._jobs, pool._job("call", module, function, args, options))
+
+    async def run(self, function: Callable[Q, T], /, *args: Q.args, **kwargs: Q.kwargs) -> T:
+        """The same for a function of `pool.modules`, whose types a typed package declares.
+
+        `await pool.run(pool.pool.modules.greeting.greeting, "John")`.
+
+        Raises:
+            ArgumentError: `function` is not one of this pool. Others: as `call`.
+        """
+        pool = self.pool
+        if not isinstance(function, PoolFunction) or function.run != pool._wait:
+            raise ArgumentError(f"run takes a function of `modules` of the pool itself, got {function!r}")
+        result: T = await result_of(pool._jobs, function.job(args, kwargs))
+        return result
 
     @with_keywords(CallOptions)
     async def map(
@@ -80,7 +109,7 @@ class AsyncServicePool:
             raise StateError("the pool was entered before: make another one")
         self._entered = True
         executor = ThreadPoolExecutor(1, "marine-pool-loading")
-        loading = executor.submit(ServicePool, self._source, **self._options)
+        loading = executor.submit(self._make)
         executor.shutdown(wait=False)
         try:
             pool = self._pool = await asyncio.wrap_future(loading)
@@ -96,24 +125,39 @@ class AsyncServicePool:
         await asyncio.to_thread(self.pool.__exit__, kind, value, traceback)
 
     def __repr__(self) -> str:
-        return f"<AsyncServicePool of {self._pool}>" if self._pool else "<AsyncServicePool: not there yet>"
+        name = type(self).__name__
+        return f"<{name} of {self._pool}>" if self._pool else f"<{name}: not there yet>"
 
 
-def _drop(loading: Future[ServicePool]) -> None:
+class AsyncServicePool(AsyncPool[ServicePool]):
+    """A `ServicePool` for programs that run on asyncio; see `AsyncPool`.
+
+    Args:
+        source: as `ServicePool` takes it.
+        options: as `ServicePool` takes them; what it raises is raised when the pool is entered.
+    """
+
+    @with_keywords(PoolOptions)
+    def __init__(self, source: str | Path | Callable[..., Service], **options: Unpack[PoolOptions]) -> None:
+        refuse_unknown("AsyncServicePool", options, PoolOptions)
+        super().__init__(ServicePool, source, **options)
+
+
+def _drop(loading: Future[Any]) -> None:
     """Close a pool that nobody waits for any more."""
     if not loading.cancelled() and loading.exception() is None:
         loading.result().close(timeout=0)
 
 
-def _awaited(pool: ServicePool, handle: ModuleHandle) -> ModuleHandle:
+def _awaited(pool: BasePool, handle: ModuleHandle) -> ModuleHandle:
     """The functions of a module, to be awaited."""
     functions = {name: _function(pool, handle[name]) for name in handle}
     return ModuleHandle(handle._name, functions, handle.records)
 
 
-def _function(pool: ServicePool, function: PoolFunction) -> Callable[..., Any]:
+def _function(pool: BasePool, function: PoolFunction) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
-        return await pool.run_async(function, *args, **kwargs)
+        return await result_of(pool._jobs, function.job(args, kwargs))
 
     call.__name__, call.__qualname__, call.__doc__ = function.__name__, function.__qualname__, function.__doc__
     return call

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from marine_runtime.pool.errors import PoolFullError
-from marine_runtime.pool.queue import Job, Jobs
+from marine_runtime.pool.job import Job
+from marine_runtime.pool.queue import Jobs
 
 
 async def result_of(jobs: Jobs, job: Job) -> Any:

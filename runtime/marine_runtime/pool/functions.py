@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.pool.job import Job, Request
 from marine_runtime.pool.marshal import FunctionMarshaller
-from marine_runtime.pool.queue import Job, Request
 
 
 class PoolFunction:
-    """One exported function; a call waits for its result. `ServicePool.run_async` takes it too.
+    """One exported function; a call waits for its result. `AsyncServicePool.run` takes it too.
 
     Args:
         module: import name of the module.

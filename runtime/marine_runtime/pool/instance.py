@@ -7,17 +7,18 @@ well when a call failed for want of memory, as memory is never given back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from marine_runtime.artifact.load import load
 from marine_runtime.errors import FuelLimitError, LoadError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.pool.job import Reply, Request
 from marine_runtime.pool.marshal import Flattener
-from marine_runtime.pool.queue import Reply, Request
 from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
@@ -80,6 +81,8 @@ class PoolInstance:
         """Run the calls of a request; whatever they raise is in the reply."""
         module, function, results = request.module, request.function, list[Any]()
         errors: dict[int, BaseException] = {}
+        limited = "timeout" in request.options
+        start = monotonic() if limited else 0.0
         try:
             if len(request.rows) == 1:
                 results = [self._service.call(module, function, request.rows[0], **request.options)]
@@ -88,6 +91,7 @@ class PoolInstance:
         except BaseException as error:  # of a host function, perhaps: its caller gets it, the worker lives on
             errors = dict.fromkeys(range(len(request.rows)), error)
             results = [None] * len(request.rows)
+        seconds = monotonic() - start if limited else 0.0
         flatten = self._flattener(module, function)
         for position, item in enumerate(results):
             if isinstance(item, Exception):
@@ -98,7 +102,22 @@ class PoolInstance:
                 except (Mismatch, RecursionError) as problem:
                     results[position] = None
                     errors[position] = ResultError(f"the result can't be sent to the caller: {problem}")
-        return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())))
+        return Reply(results, errors, bool(errors) and any(map(self._poisons, errors.values())), seconds)
+
+    def run_message(
+        self, requests: Sequence[Request], begin: Callable[[int], bool], add: Callable[[int, Reply], None]
+    ) -> bool:
+        """Run the requests of a message that `begin` allows, and `add` their replies; give True when poisoned.
+
+        The requests behind the one that poisoned the instance are left.
+        """
+        for position, request in enumerate(requests):
+            if begin(position):
+                reply = self.run(request)
+                add(position, reply)
+                if reply.poisoned:
+                    return True
+        return False
 
     def interrupt(self) -> None:
         """Interrupt the running call, if it has a time limit. Callable from any thread."""
@@ -106,7 +125,7 @@ class PoolInstance:
             runtime.interrupt()
 
     def _poisons(self, error: BaseException) -> bool:
-        """Whether guest code was interrupted, or memory has run out, which no later call would get either."""
+        """True if guest code was interrupted, or memory has run out, which no later call would get either."""
         known = not isinstance(error, _POISON) and isinstance(error, MarineError)
         return self._setup.replace_poisoned and not known
 

@@ -67,7 +67,7 @@ def call_options(given: CallOptions, timeout: float | None) -> CallOptions:
 
 
 def limited(options: CallOptions) -> bool:
-    """Whether each call has a limit of its own, so that several can't be run as one batch."""
+    """True if each call has a limit of its own, so that several can't be run as one batch."""
     return "timeout" in options or "fuel" in options
 
 

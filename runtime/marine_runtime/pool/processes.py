@@ -10,23 +10,27 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Event, Lock
 from time import monotonic
-from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
-from marine_runtime.pool.queue import Job
-from marine_runtime.pool.wire import pack_request, unpack_error, unpack_reply
-from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
+from marine_runtime.pool.job import Job, Reason
+from marine_runtime.pool.message import HELD, Message, Pace
+from marine_runtime.pool.progress import Progress
+from marine_runtime.pool.wire import pack_message, unpack_answer, unpack_error
+from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers, closed_too_early
 from marine_runtime.service.interface import Interface
 
+TARGET = 0.008
+"""Seconds of calls in a message. What a message costs beyond them is a twentieth of that."""
+
 _JOIN = 5.0
-_SENDS = 3
 
 # `multiprocessing` looks after the children of all threads whenever one of them starts another.
 _family = Lock()
@@ -35,11 +39,17 @@ _family = Lock()
 class ProcessWorker(Worker):
     """A process with an instance of its own, and the thread that talks to it."""
 
+    killable = True
+
     def __init__(self, workers: Workers, number: int) -> None:
         super().__init__(workers, number)
         self._wake = Event()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._questions: Connection | None = None
+        self._progress: Progress | None = None
+        self._pace = Pace(TARGET)
+        self._sent = 0
 
     @property
     def pid(self) -> int | None:
@@ -49,72 +59,100 @@ class ProcessWorker(Worker):
 
     def work(self) -> None:
         """See `Worker`."""
+        jobs = self.workers.jobs
         try:
             if not self._start((0.0,)):
                 return
-            while (job := self.workers.jobs.take()) is not None:
-                self.job = job
-                if job.begin() and not self._run(job):
+            while (job := jobs.take()) is not None:
+                size = self._pace.size(job)
+                more = jobs.take_more(job, size, self.workers.active) if size > 1 else []
+                self.running = (job, *more)
+                del job, more  # they keep arguments and results alive
+                if not self._run():
                     return
-                self.job = None
-                del job  # it keeps arguments and result alive
+                self.running = ()
         finally:
             self._end()
 
-    def _run(self, job: Job) -> bool:
-        """Run a job; False when the worker has to end."""
-        problem, poisoned = self._exchange(job)
-        if problem is None:
-            if not poisoned or self.workers.closing:
-                return True
-            self.workers.count("replaced")
-            if self._await_ready() is not None:
-                return True
-        else:
-            job.fail(problem)
-        return self._restart()
+    def _run(self) -> bool:
+        """Run the jobs that were taken; False when the worker has to end."""
+        progress = self._progress
+        if progress is None:
+            return self._restart()
+        progress.reset()
+        self._sent += 1
+        message = Message(self._sent, self.running, progress)
+        if not message.jobs:
+            return True
+        self.running = message.jobs
+        start = monotonic()
+        try:
+            poisoned = self._exchange(message, progress, start)
+        except _BrokenError as broken:
+            self._kill()
+            progress.end()
+            message.break_off(self.workers.jobs, broken.reason)
+            self.running = ()
+            return self._restart()
+        self._pace.took(message.jobs[0], message.answered, monotonic() - start)
+        message.end(self.workers.jobs)
+        if not poisoned or self.workers.closing:
+            return True
+        self.running = ()
+        self.workers.count("replaced")
+        return self._await_ready() is not None or self._restart()
 
-    def _exchange(self, job: Job) -> tuple[BaseException | None, bool]:
-        """Send a request and settle the job with the reply: what went wrong with the process, and `poisoned`."""
-        data = pack_request(job.request)
-        for _ in range(_SENDS):
-            if self._sent(data):
-                break
-            # It died before it could have begun the call, so another process may run it.
-            if not self._restart(lose=False):
-                return self._died(job), False
+    def _exchange(self, message: Message, progress: Progress, start: float) -> bool:
+        """Send a message and settle its jobs with the answers; True when the instance is poisoned.
+
+        Raises:
+            _BrokenError: the process can't be used any more.
+        """
+        limit, held = message.timeout, len(message.jobs) > 1
         try:
             connection = self._open()
-            limit = job.request.options.get("timeout")
-            deadline = None if limit is None else monotonic() + limit + GRACE
-            if limit is not None and not connection.poll(limit + GRACE):
-                return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed"), False
-            answer = connection.recv_bytes()
+            connection.send_bytes(pack_message(message.number, message.jobs))
+            while True:
+                wait = self._wait(progress, start, limit)
+                if held and (wait is None or wait > HELD):
+                    wait = HELD
+                if wait is not None and not connection.poll(max(0.0, wait)):
+                    if held:
+                        held = False
+                        message.give_back(self.workers.jobs)
+                        self._ask(message)
+                    elif limit is not None and (self._wait(progress, start, limit) or 0.0) <= 0:
+                        raise _BrokenError(_out_of_time)
+                    continue
+                data = connection.recv_bytes()
+                try:
+                    answer = unpack_answer(data)
+                except Exception as error:
+                    raise _BrokenError(partial(_unreadable, error)) from None
+                message.settle(answer.replies, self._settle)
+                if answer.last:
+                    return answer.poisoned
         except (EOFError, OSError):
-            return self._died(job), False
-        try:
-            reply = unpack_reply(answer)
-        except Exception as error:
-            return PoolError(f"the reply of {job} can't be read ({type(error).__name__}: {error})"), False
-        self._settle(job, reply, deadline)
-        return None, reply.poisoned
+            raise _BrokenError(self._died()) from None
 
-    def _sent(self, data: bytes) -> bool:
-        try:
-            self._open().send_bytes(data)
-        except OSError:
-            return False
-        return True
+    def _wait(self, progress: Progress, start: float, limit: float | None) -> float | None:
+        """Seconds until the call that runs is out of time; None without a limit."""
+        return None if limit is None else (progress.time() or start) + limit + GRACE - monotonic()
+
+    def _ask(self, message: Message) -> None:
+        """Ask for the outcomes so far: the call that runs may take long, or kill the process."""
+        if message.left and self._questions is not None:
+            self._questions.send_bytes(pickle.dumps(message.number))
 
     def _open(self) -> Connection:
         if self._connection is None:
             raise EOFError
         return self._connection
 
-    def _died(self, job: Job | None) -> BaseException:
-        """The error that says how the process ended."""
+    def _died(self) -> Callable[[Job | None], BaseException]:
+        """The error that says how the process ended, for each job."""
         if self.workers.closing:
-            return PoolClosedError("the pool was closed before the call ended")
+            return closed_too_early
         process = self._process
         code = None
         if process is not None:
@@ -125,17 +163,24 @@ class ProcessWorker(Worker):
             how = "ended"
         else:
             how = f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
-        when = f"while it ran {job}" if job else "while it was started (a script needs `if __name__ == '__main__':`)"
-        return WorkerDiedError(f"worker process {self.pid} {how} {when}")
+        number = process.pid if process else None
 
-    def _restart(self, *, lose: bool = True) -> bool:
+        def error(job: Job | None) -> BaseException:
+            when = (
+                f"while it ran {job}" if job else "while it was started (a script needs `if __name__ == '__main__':`)"
+            )
+            return WorkerDiedError(f"worker process {number} {how} {when}")
+
+        return error
+
+    def _restart(self) -> bool:
         """Another process in place of this one."""
         if self.workers.closing:
             return False
         self.workers.count("restarted")
-        return self._start(RETRIES, lose=lose)
+        return self._start(RETRIES)
 
-    def _start(self, pauses: tuple[float, ...], *, lose: bool = True) -> bool:
+    def _start(self, pauses: tuple[float, ...]) -> bool:
         """Start a process, after some attempts; False when all failed, which is then counted."""
         problem: BaseException = PoolClosedError("the pool is closed")
         for pause in pauses:
@@ -155,23 +200,28 @@ class ProcessWorker(Worker):
             problem = self._problem
         if not self.started.done():
             self.started.set_exception(problem)
-        if lose:
-            self.workers.lose(self, problem)
+        self.workers.lose(self, problem)
         return False
 
     def _spawn(self) -> None:
         context = get_context("spawn")
+        progress = Progress(context)
         ours, theirs = context.Pipe()
+        receiver, sender = context.Pipe(duplex=False)
         try:
-            process = context.Process(target=serve, args=(theirs,), name=self.thread.name, daemon=True)
+            process = context.Process(
+                target=serve, args=(theirs, receiver, progress), name=self.thread.name, daemon=True
+            )
             with _family:
                 process.start()
         except BaseException:
             ours.close()
+            sender.close()
             raise
         finally:
             theirs.close()
-        self._process, self._connection = process, ours
+            receiver.close()
+        self._process, self._connection, self._questions, self._progress = process, ours, sender, progress
         if self.workers.closing:  # `stop` may have come too early to see the process
             process.kill()
         with suppress(OSError):
@@ -187,7 +237,7 @@ class ProcessWorker(Worker):
                 return None
             what, content = pickle.loads(connection.recv_bytes())  # noqa: S301  # from our own child
         except (EOFError, OSError):
-            self._problem = self._died(None)
+            self._problem = self._died()(None)
             return None
         if what == "ready":
             interface: Interface = content
@@ -195,15 +245,22 @@ class ProcessWorker(Worker):
         self._problem = unpack_error(content)
         return None
 
+    def _kill(self) -> None:
+        process = self._process
+        if process is not None:
+            with suppress(ValueError, OSError):
+                process.kill()
+
     def _end(self) -> None:
         """End the process and free what belongs to it. An idle process ends by itself when its pipe closes."""
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
-        if connection is not None:
-            connection.close()
+        process, pipes = self._process, (self._connection, self._questions)
+        self._process = self._connection = self._questions = self._progress = None
+        for pipe in pipes:
+            if pipe is not None:
+                pipe.close()
         if process is None:
             return
-        if self.job is not None:  # it runs a call that nobody waits for
+        if self.running:  # calls that nobody waits for
             process.kill()
         deadline = monotonic() + _JOIN
         process.join(1)
@@ -214,12 +271,30 @@ class ProcessWorker(Worker):
             with suppress(ValueError):  # it is alive still, in an uninterruptible system call
                 process.close()
 
-    def stop(self, reason: Callable[[Job], Any]) -> None:
+    def stop(self, reason: Reason) -> None:
         """See `Worker`."""
         self._wake.set()
-        job, process = self.job, self._process
-        if job is not None:
+        for job in self.running:
             job.fail(reason(job))
-        if process is not None:
-            with suppress(ValueError, OSError):
-                process.kill()
+        self._kill()
+
+
+class _BrokenError(Exception):
+    """The process can't be used any more.
+
+    Attributes:
+        reason: the error of each call that it had begun.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+def _out_of_time(job: Job) -> BaseException:
+    limit = job.request.options.get("timeout")
+    return CallTimeoutError(f"{job} ran longer than {limit:g} s; its worker process was killed")
+
+
+def _unreadable(problem: Exception, job: Job) -> BaseException:
+    return PoolError(f"the reply of {job} can't be read ({type(problem).__name__}: {problem})")

@@ -1,120 +1,17 @@
-"""The bounded queue between callers and workers, and the jobs in it: a request and the future of its result.
+"""The bounded queue between callers and workers.
 
-The queue knows nothing of workers. It wakes threads that wait for room or for work, and event loops by a callback.
+It knows nothing of workers. It wakes threads that wait for room or for work, and event loops by a callback.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from threading import Condition, Lock
 from time import monotonic
-from typing import Any
 
-from marine_runtime.calls.options import CallOptions
 from marine_runtime.pool.errors import PoolClosedError, PoolFullError
-from marine_runtime.values.records import ToPublic
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Calls for an instance; it can be pickled.
-
-    Attributes:
-        rows: internal arguments, one sequence per call. Calls with limits come one by one.
-        options: those of each call, without any that are None.
-    """
-
-    module: str
-    function: str
-    rows: list[Any]
-    options: CallOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The outcome of a request.
-
-    Attributes:
-        results: internal results, one per row; None where the call failed.
-        errors: exceptions of the failed calls, by row.
-        poisoned: whether the instance must not run another call.
-    """
-
-    results: list[Any]
-    errors: dict[int, BaseException]
-    poisoned: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A request with the future that waits for it. Whoever settles it first wins."""
-
-    request: Request
-    publish: ToPublic | None
-    many: bool = False
-    future: Future[Any] = field(default_factory=Future)
-    _lock: Lock = field(default_factory=Lock)
-    _settled: bool = False
-    _live: bool | None = None  # whether the future runs; False when its caller has cancelled it
-
-    def __str__(self) -> str:
-        return f"`{self.request.module}.{self.request.function}`"
-
-    def begin(self) -> bool:
-        """Start it; False when its caller has cancelled it, or it has failed already."""
-        with self._lock:
-            if self._settled:
-                return False
-            self._live = self.future.set_running_or_notify_cancel()
-            return self._live
-
-    def _claim(self) -> bool:
-        """Whether the caller is the one to settle it."""
-        with self._lock:
-            first, self._settled = not self._settled, True
-            if first and self._live is None:
-                self._live = self.future.set_running_or_notify_cancel()
-        return first
-
-    def finish(self, reply: Reply) -> bool:
-        """Hand results over; False when the job was settled already."""
-        if not self._claim():
-            return False
-        try:
-            publish = self.publish
-            results = [publish(item) if publish and item is not None else item for item in reply.results]
-        except Exception as error:  # a result that is nested too deeply
-            self.future.set_exception(error)
-            return True
-        for position, problem in reply.errors.items():
-            results[position] = problem
-        if self.many:
-            self.future.set_result(results)
-        elif reply.errors:
-            self.future.set_exception(_bearable(reply.errors[0]))
-        else:
-            self.future.set_result(results[0])
-        return True
-
-    def fail(self, error: BaseException) -> bool:
-        """Fail all its calls; False when the job was settled already."""
-        if not self._claim():
-            return False
-        if self._live:
-            self.future.set_exception(error)
-        return True
-
-
-def _bearable(error: BaseException) -> BaseException:
-    """A future of asyncio refuses StopIteration, and its caller would wait for ever."""
-    if not isinstance(error, StopIteration):
-        return error
-    other = RuntimeError("a host function raised StopIteration")
-    other.__cause__ = error
-    return other
+from marine_runtime.pool.job import Job
 
 
 class Jobs:
@@ -127,6 +24,7 @@ class Jobs:
         self._lock = Lock()
         self._work, self._room = Condition(self._lock), Condition(self._lock)
         self._closed: Exception | None = None
+        self._drained = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -163,6 +61,29 @@ class Jobs:
             callback()
         return job
 
+    def take_more(self, like: Job, size: int, workers: int) -> list[Job]:
+        """Jobs from the front that travel with `like`: up to `size` with it, and no more than the share of a worker."""
+        with self._lock:
+            items = self._items
+            count = min(size - 1, len(items) // max(1, workers))
+            found: list[Job] = []
+            while len(found) < count and items[0].joins(like):
+                found.append(items.popleft())
+            if found:
+                self._room.notify(len(found))
+            callbacks = [self._callbacks.popleft() for _ in found[: len(self._callbacks)]]
+        for callback in callbacks:
+            callback()
+        return found
+
+    def put_back(self, jobs: Sequence[Job]) -> bool:
+        """Put jobs that were taken and have not begun in front of all others; False when nothing is run any more."""
+        with self._lock:
+            if not self._drained:
+                self._items.extendleft(reversed(jobs))
+                self._work.notify(len(jobs))
+            return not self._drained
+
     def when_room(self, callback: Callable[[], None]) -> None:
         """Call `callback` once when there may be room, or no more use in waiting: perhaps at once, from any thread."""
         with self._lock:
@@ -190,8 +111,9 @@ class Jobs:
             callback()
 
     def drain(self) -> list[Job]:
-        """Take out everything that waits."""
+        """Take out everything that waits, for good."""
         with self._lock:
+            self._drained = True
             items, self._items = list(self._items), deque()
             self._work.notify_all()
         return items

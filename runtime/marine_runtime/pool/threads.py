@@ -16,7 +16,7 @@ from typing import Any
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.instance import PoolInstance
-from marine_runtime.pool.queue import Job
+from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 
 MAX_ABANDONED = 32
@@ -35,7 +35,6 @@ class ThreadWorker(Worker):
         self._wake = Event()
         self._instance: PoolInstance | None = None
         self._ending = Lock()  # held while the job may still be interrupted
-        self.abandoned = False
 
     def work(self) -> None:
         """See `Worker`."""
@@ -53,7 +52,7 @@ class ThreadWorker(Worker):
 
     def _run(self, instance: PoolInstance, job: Job) -> bool:
         """Run a job; False when the worker has to end."""
-        self.job = job
+        self.running = (job,)
         limit = job.request.options.get("timeout")
         deadline = None if limit is None else monotonic() + limit + GRACE
         if deadline is not None:
@@ -62,8 +61,8 @@ class ThreadWorker(Worker):
         if deadline is not None:
             self._watchdog.disarm(self)
         with self._ending:
-            self.job = None
-        settled = self._settle(job, reply, deadline)
+            self.running = ()
+        settled = self._settle(job, reply)
         del job
         if not settled:
             return False  # it was given up: another worker is there already
@@ -73,9 +72,9 @@ class ThreadWorker(Worker):
         return self._load(instance.replace, RETRIES) is not None
 
     def interrupt(self, future: Future[Any]) -> bool:
-        """Interrupt the guest of the call behind `future`; False when this worker does not run it."""
+        """See `Worker`."""
         with self._ending:
-            if self.job is None or self.job.future is not future or self._instance is None:
+            if self._instance is None or not any(job.future is future for job in self.running):
                 return False
             self._instance.interrupt()
         return True
@@ -103,7 +102,7 @@ class ThreadWorker(Worker):
         self.abandoned = True
         self.workers.count("abandoned")
         with self.workers.lock:
-            hanging = sum(isinstance(item, ThreadWorker) and item.abandoned for item in self.workers.members)
+            hanging = sum(item.abandoned for item in self.workers.members)
         if self.workers.closing:
             return
         if hanging > MAX_ABANDONED:
@@ -112,12 +111,11 @@ class ThreadWorker(Worker):
         self.workers.retire(self)
         self.workers.enlist(lambda: ThreadWorker(self.workers, self.number, self._watchdog, first=False))
 
-    def stop(self, reason: Callable[[Job], Any]) -> None:
+    def stop(self, reason: Reason) -> None:
         """See `Worker`."""
         self.abandoned = True
         self._wake.set()
-        job = self.job
-        if job is not None:
+        for job in self.running:
             job.fail(reason(job))
 
 

@@ -1,4 +1,4 @@
-"""Requests and replies as bytes; errors with class, text, attributes and the chain of their causes.
+"""Messages and answers as bytes; errors with class, text, attributes and the chain of their causes.
 
 Pickle drops causes, and some errors can't be pickled or come back as something else. An error that does not survive
 is replaced by one that says what it was. Tracebacks stay behind; for errors of host functions their text is a note.
@@ -8,44 +8,81 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from marine_runtime.errors import MarineError
 from marine_runtime.pool.errors import PoolError
-from marine_runtime.pool.queue import Reply, Request
+from marine_runtime.pool.job import Job, Reply, Request
 
 _MAX_CHAIN = 64
 
 
-def pack_request(request: Request) -> bytes:
-    """A request as bytes."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Outcomes of some calls of a message.
+
+    Attributes:
+        replies: the outcome of each job, by its position in the message.
+        poisoned: whether the instance must not run another call; the jobs that are left have not begun then.
+        last: whether no other answer follows.
+    """
+
+    replies: list[tuple[int, Reply]]
+    poisoned: bool = False
+    last: bool = True
+
+
+def pack_message(number: int, jobs: Sequence[Job]) -> bytes:
+    """The message `number`, of jobs that may travel together, as bytes."""
+    request = jobs[0].request
     # As a tuple it is pickled faster than as an instance.
-    fields = (request.module, request.function, request.rows, request.options)
+    fields = (number, request.module, request.function, request.options, [job.request.rows for job in jobs])
     return pickle.dumps(fields, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def unpack_request(data: bytes) -> Request:
-    """The inverse of `pack_request`."""
-    return Request(*pickle.loads(data))  # noqa: S301  # from our own parent
+def unpack_message(data: bytes) -> tuple[int, list[Request]]:
+    """The number of a message, and a request for each of its jobs."""
+    number, module, function, options, parts = pickle.loads(data)  # noqa: S301  # from our own parent
+    return number, [Request(module, function, rows, options) for rows in parts]
 
 
-def pack_reply(reply: Reply) -> bytes:
-    """A reply as bytes; a result that can't be written becomes an error."""
-    errors = {position: pack_error(error) for position, error in reply.errors.items()}
+def pack_answer(answer: Answer) -> bytes:
+    """An answer as bytes; a result that can't be written becomes an error."""
+    fields = [(position, *_fields(reply)) for position, reply in answer.replies]
     try:
-        return pickle.dumps((reply.results, errors, reply.poisoned), protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as problem:  # nested too deeply, or no memory
+        return pickle.dumps((fields, answer.poisoned, answer.last), protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception:  # nested too deeply, or no memory
+        fields = [(position, *_writable(results, errors, seconds)) for position, results, errors, seconds in fields]
+        return pickle.dumps((fields, answer.poisoned, answer.last), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _fields(reply: Reply) -> tuple[list[Any], dict[int, list[bytes]], float]:
+    errors = {position: pack_error(error) for position, error in reply.errors.items()}
+    return reply.results, errors, reply.seconds
+
+
+def _writable(results: list[Any], errors: dict[int, list[bytes]], seconds: float) -> tuple[Any, Any, float]:
+    """The same, with errors in place of results that can't be written."""
+    try:
+        pickle.dumps(results, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as problem:
         text = f"the result can't be sent to the caller ({type(problem).__name__}: {problem})"
-        none = [None] * len(reply.results)
-        errors = {position: pack_error(PoolError(text)) for position in range(len(none))}
-        return pickle.dumps((none, errors, reply.poisoned), protocol=pickle.HIGHEST_PROTOCOL)
+        results = [None] * len(results)
+        errors = {position: pack_error(PoolError(text)) for position in range(len(results))}
+    return results, errors, seconds
 
 
-def unpack_reply(data: bytes) -> Reply:
-    """The inverse of `pack_reply`."""
-    results, errors, poisoned = pickle.loads(data)  # noqa: S301  # from our own child
-    return Reply(results, {position: unpack_error(links) for position, links in errors.items()}, poisoned)
+def unpack_answer(data: bytes) -> Answer:
+    """The inverse of `pack_answer`."""
+    fields, poisoned, last = pickle.loads(data)  # noqa: S301  # from our own child
+    replies = [
+        (position, Reply(results, {row: unpack_error(links) for row, links in errors.items()}, seconds=seconds))
+        for position, results, errors, seconds in fields
+    ]
+    return Answer(replies, poisoned, last)
 
 
 def pack_error(error: BaseException) -> list[bytes]:

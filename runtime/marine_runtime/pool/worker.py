@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.errors import PoolClosedError, PoolError
 from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.queue import Job, Jobs, Reply
+from marine_runtime.pool.job import Job, Reason, Reply
+from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""
 
+_LAST_JOIN = 7.0
+
 RETRIES = (0.0, 0.2, 1.0)
 """Seconds to wait before each attempt to replace an instance or a process."""
+
+
+def closed_too_early(job: Job | None) -> BaseException:
+    """The error of a job that the closing of its pool has ended."""
+    return PoolClosedError("the pool was closed before the call ended")
 
 
 @dataclass(slots=True)
@@ -49,6 +57,7 @@ class Workers:
         closing: set when no worker is to be replaced any more.
         payload: the pickled setup, for processes.
         start_timeout: seconds that loading an instance may take.
+        at_end: is called when all workers were told to end.
         members: those that take jobs, and those that were given up and have not ended yet.
     """
 
@@ -58,8 +67,14 @@ class Workers:
         self.closing = False
         self.statistics = PoolStatistics()
         self.members: list[Worker] = []
+        self.at_end: list[Callable[[], None]] = []
         self.lock = Lock()
         self._active = 0
+
+    @property
+    def active(self) -> int:
+        """The number of workers that take jobs."""
+        return self._active
 
     def enlist(self, make: Callable[[], Worker]) -> Worker:
         """Start a new worker."""
@@ -85,6 +100,32 @@ class Workers:
         with self.lock, suppress(ValueError):
             self.members.remove(worker)
 
+    def close(self, timeout: float) -> None:
+        """Take no more jobs, wait `timeout` seconds for those that were taken, and end all workers."""
+        self.jobs.close()
+        limit = monotonic() + max(0.0, timeout)
+        try:
+            for worker in self.others():
+                if not worker.abandoned:
+                    worker.thread.join(max(0.0, limit - monotonic()))
+        finally:  # also when the wait is interrupted
+            self.closing = True
+            for job in self.jobs.drain():
+                job.fail(closed_too_early(job))
+            for worker in self.others():
+                worker.stop(closed_too_early)
+            for end in self.at_end:
+                end()
+            limit = monotonic() + _LAST_JOIN
+            for worker in self.others():
+                if worker.killable or not worker.running:
+                    worker.thread.join(max(0.0, limit - monotonic()))
+
+    def others(self) -> list[Worker]:
+        """All workers but that of the current thread."""
+        with self.lock:
+            return [worker for worker in self.members if worker.thread is not current_thread()]
+
     def lose(self, worker: Worker, reason: BaseException) -> None:
         """Count a worker that can't be replaced. Without any worker, nothing that waits can ever run."""
         self.count("lost")
@@ -106,21 +147,25 @@ class Worker(ABC):
     Attributes:
         workers: all workers of the pool.
         started: the interface of its instance, or the reason why there is none.
-        job: the job that it runs.
+        running: the jobs that it was given and that have not ended.
+        killable: whether `stop` ends it in the middle of a call.
+        abandoned: whether it was given up in a call that did not end in time.
     """
+
+    killable: ClassVar[bool] = False
 
     def __init__(self, workers: Workers, number: int) -> None:
         self.workers, self.number = workers, number
         self.started: Future[Interface] = Future()
-        self.job: Job | None = None
+        self.running: Sequence[Job] = ()
+        self.abandoned = False
         self.thread = Thread(target=self._main, name=f"{workers.name}-{number}", daemon=True)
 
     def _main(self) -> None:
         try:
             self.work()
         except BaseException as error:  # a bug of ours: callers must not wait for ever
-            job = self.job
-            if job is not None:
+            for job in self.running:
                 job.fail(PoolError(f"worker {self.number} failed: {type(error).__name__}: {error}"))
             self.workers.lose(self, error)
         finally:
@@ -128,19 +173,24 @@ class Worker(ABC):
                 self.started.set_exception(PoolClosedError("the pool is closed"))
             self.workers.left(self)
 
-    def _settle(self, job: Job, reply: Reply, deadline: float | None) -> bool:
+    def _settle(self, job: Job, reply: Reply) -> bool:
         """Hand the reply over; False when the job was settled already.
 
-        Results that come after `deadline` are too late, even when a busy machine let nobody notice it passing.
+        Results that come after the limit are too late, even when a busy machine let nobody notice it passing.
         """
-        if deadline is None or reply.errors or monotonic() <= deadline:
+        limit = job.request.options.get("timeout")
+        if limit is None or reply.errors or reply.seconds <= limit + GRACE:
             return job.finish(reply)
-        return job.fail(CallTimeoutError(f"{job} ran longer than {job.request.options['timeout']:g} s"))
+        return job.fail(CallTimeoutError(f"{job} ran longer than {limit:g} s"))
 
     @abstractmethod
     def work(self) -> None:
         """Load an instance, then run jobs until there are none."""
 
     @abstractmethod
-    def stop(self, reason: Callable[[Job], Any]) -> None:
-        """End at once, as far as possible; `reason` makes the error of the job it runs. From any thread."""
+    def stop(self, reason: Reason) -> None:
+        """End at once, as far as possible; `reason` makes the error of each job it runs. From any thread."""
+
+    def interrupt(self, future: Future[Any]) -> bool:
+        """Interrupt the guest of the call behind `future`; False when this worker does not run it, or can't."""
+        return False

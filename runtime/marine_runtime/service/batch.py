@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from marine_runtime.adapters.entry import publisher
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.policy import Operations
@@ -38,9 +37,6 @@ class Batch:
         name = self._linked.plan.name
         with self._operations.around(name, self._function, options, calls=len(arranged)), self._guard.call():
             results = batch(arranged)
-        publish = publisher(self._signature, self._linked.plan.records, self._linked.glue.record_classes)
-        if publish:
-            results = [item if isinstance(item, Exception) else publish(item) for item in results]
         if refused:
             others = iter(results)
             total = len(results) + len(refused)
@@ -62,7 +58,10 @@ class Batch:
 
     def _arrange(self, rows: list[Row]) -> tuple[list[Any], dict[int, ArgumentError]]:
         """The rows as sequences, and the errors of those that can't be, by position."""
-        if {list, tuple}.issuperset(map(type, rows)):  # of a wrong length, perhaps: that is noticed by `encode`
+        kinds = list(map(type, rows))
+        if kinds.count(list) + kinds.count(tuple) == len(
+            rows
+        ):  # of a wrong length, perhaps: that is noticed by the batch
             return rows, {}
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}

@@ -94,7 +94,7 @@ class ModuleHandle:
         return f"<module {self._name}: {', '.join(self._functions)}>"
 
     def _call(self, function: str, *args: Any) -> T:  # type: ignore[type-var]  # whatever the caller declares
-        """What the methods of declared classes do. On instances the function itself hides its method."""
+        """The body of methods of declared classes. On instances the function itself hides its method."""
         result: T = self._functions[function](*args)
         return result
 
@@ -184,4 +184,4 @@ UNDECLARED = Declared()
 
 def unknown(what: str, known: Mapping[str, Any]) -> ArgumentError:
     """The error of a module or function that is not there; `known` has those that are."""
-    return ArgumentError(f"there is no {what}; there is: {listed(known)}")
+    return ArgumentError(f"there is no {what}; available: {listed(known)}")

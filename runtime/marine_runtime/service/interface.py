@@ -37,7 +37,7 @@ class ModuleInterface:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a service exports, by module name in load order. `str()` gives the listing."""
+    """The exports of a service, by module name in load order. `str()` gives the listing."""
 
     modules: Mapping[str, ModuleInterface]
 

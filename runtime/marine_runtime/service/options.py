@@ -16,7 +16,7 @@ from marine_runtime.wasm import WasmRuntime, open_runtime
 
 
 class RunOptions(TypedDict, total=False):
-    """What may be said about how a service runs; None is the same as nothing.
+    """Options of running a service; None is the same as nothing.
 
     Attributes:
         host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
@@ -36,7 +36,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class LoadOptions(RunOptions, total=False):
-    """What may be said about loading a service, beside how it runs.
+    """Options of loading a service, beside those of running it.
 
     Attributes:
         call_layer: `fast` or `public`; how Python and Wasm call each other.

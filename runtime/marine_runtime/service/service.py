@@ -192,7 +192,7 @@ class Service:
         return cls._declared.records(module)
 
     def _handle(self, name: str, linked: LinkedModule) -> ModuleHandle:
-        """What users see of a module."""
+        """The public side of a module."""
         entries = linked.bound.entries
         functions: Mapping[str, Callable[..., Any]] = Lazy(
             entries, lambda function, entry: self._operations.wrap(name, function, entry)
@@ -325,7 +325,7 @@ class Service:
 
     @property
     def state(self) -> ServiceState:
-        """Whether the service can be called, and whether a call was broken off; see `ServiceState`."""
+        """The state of the service: open, closed, or with a call that was broken off; see `ServiceState`."""
         return self._guard.state
 
     def statistics(self) -> Statistics:
@@ -349,7 +349,7 @@ class Service:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True if `close` was called."""
         return self._guard.closed
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a traced service records: its adapters and host functions, each with a clock and a scale around it.
+"""Recording of a traced service: its adapters and host functions, each with a clock and a scale around it.
 
 An event is a call that crosses a boundary: from Python into a module, from a module into another one, from a module
 into a host function or a mounted binary, and the initialisers of a module. WASI functions are native and not seen.
@@ -30,7 +30,7 @@ from marine_runtime.values.coerce import Binder
 Run = Callable[..., Any]
 
 PYTHON = "Python"
-"""Who makes the calls that no module makes."""
+"""The caller of calls that no module makes."""
 
 SENT, RECEIVED = "arg_bytes", "result_bytes"
 
@@ -54,6 +54,7 @@ class Instrumentation:
         return BoundAdapters(
             exports={name: inner(name, run) for name, run in bound.exports.items()},
             imports={key: self._import(plan.name, key, engine, item) for key, item in bound.imports.items()},
+            hosts={index: self._host_call(plan, index, engine, run) for index, run in bound.hosts.items()},
             entries={name: self._entry(plan, name, engine, run) for name, run in bound.entries.items()},
             calls={name: inner(name, run) for name, run in bound.calls.items()},
         )
@@ -61,7 +62,7 @@ class Instrumentation:
     def host(
         self, module: str, key: tuple[str, str], engine: str, host: HostFunction
     ) -> tuple[Callable[[Run], Run], Callable[[Run], Run]]:
-        """How to record a host function: what goes around it over raw values, and what over internal values."""
+        """The recorders of a host function: the one over raw values, and the one over internal values."""
         kind = "binary" if is_mounted(host) else "host"
         name = ".".join(key)
 
@@ -78,7 +79,7 @@ class Instrumentation:
         return (lambda run: self.crossing(kind, name, module, engine, run)), observe
 
     def initialiser(self, name: str, engine: str, run: Run) -> Run:
-        """What a module runs when it is loaded, as an event."""
+        """The event of the code that a module runs when it is loaded."""
         return self.crossing("init", name, PYTHON, engine, run)
 
     def crossing(self, kind: str, name: str, caller: str, engine: str, run: Run) -> Run:
@@ -94,6 +95,10 @@ class Instrumentation:
 
     def _import(self, module: str, key: tuple[str, str], engine: str, adapter: ImportAdapter) -> ImportAdapter:
         return replace(adapter, run=self.crossing("import", ".".join(key), module, engine, adapter.run))
+
+    def _host_call(self, plan: ModulePlan, index: int, engine: str, run: Run) -> Run:
+        callee = plan.callee(index)
+        return self.crossing("import", f"{callee.namespace}.{callee.name}", plan.name, engine, run)
 
     def _over_values(self, name: str, engine: str, signature: FunctionType, records: Records, run: Run) -> Run:
         """An export adapter: it weighs the values of the import that calls it, or is an event of its own."""

@@ -110,7 +110,7 @@ class Tracer:
         return document
 
     def document(self) -> dict[str, Any]:
-        """What was recorded, as a trace-event document (times in µs since `start`)."""
+        """The recording as a trace-event document (times in µs since `start`)."""
         now = perf_counter_ns()
         with self._lock:
             spans, names = list(self._spans), list(self._services)

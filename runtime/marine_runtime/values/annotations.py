@@ -81,7 +81,7 @@ def declared(function: Callable[..., Any]) -> tuple[FunctionType, dict[int, Reco
 
 
 def _annotated(function: Any) -> Any:
-    """What carries the annotations of a callable."""
+    """The object that carries the annotations of a callable."""
     while isinstance(function, functools.partial):
         function = function.func
     return function if inspect.isroutine(function) else type(function).__call__

@@ -125,7 +125,7 @@ class Coercers:
                 assert_never(unknown)
 
     def kind(self, value: object) -> str:
-        """What `value` is, for a message."""
+        """The description of `value`, for a message."""
         return kind(value)
 
     def wrong(self, expected: str, value: object) -> Mismatch:
@@ -245,7 +245,7 @@ class Coercers:
         ours: dict[int, type] = {}  # classes that belong here, by `id`: a class need not be hashable
 
         def belongs(declared: type) -> bool:
-            """Whether it is a class of this module, or one that several modules and services share."""
+            """True if it is a class of this module, or one that several modules and services share."""
             if (
                 getattr(declared, "__marine_record__", None) is not record
                 and getattr(declared, "__marine_fields__", None) != names

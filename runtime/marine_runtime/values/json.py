@@ -250,7 +250,7 @@ class JsonCodec:
         raise Mismatch(f"expected an object or an array with the arguments of {self._shown}, got {kind(document)}")
 
     def _failure(self, message: str, path: str) -> ArgumentError:
-        # The prefix goes before the path, so the path can't be left to the error's own text.
+        # The prefix precedes the path, so the path can't be left to the error's own text.
         error = ArgumentError(f"{self._arguments_failed}{message if path == '$' else f'{path}: {message}'}")
         error.path = path
         return error

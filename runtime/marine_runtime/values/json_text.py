@@ -97,7 +97,7 @@ def end_of_value(text: str, start: int = 0) -> int:
 
 
 def _read(read: Callable[[], Any], text: str) -> Any:
-    """What `read` gives, with every fault of `text` as one error."""
+    """The outcome of `read`, with every fault of `text` as one error."""
     try:
         return read()
     except DroppedValueError as error:

@@ -40,7 +40,7 @@ class Mismatch(Exception):  # noqa: N818 - internal; never leaves the runtime
         self.steps: list[str] = []
 
     def path(self, start: str = "$") -> str:
-        """Where the value is, seen from `start`. The middle of a very long way is left out."""
+        """The path to the value from `start`. The middle of a very long path is left out."""
         steps = self.steps[::-1]
         if len(steps) > _MAX_STEPS:
             steps[_MAX_STEPS // 2 : -(_MAX_STEPS // 2)] = ["…"]
@@ -64,7 +64,7 @@ def abbreviated(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """What a Python value is, for a message."""
+    """The description of a Python value, for a message."""
     if value is None:
         return "None"
     cls = type(value)

@@ -1,4 +1,4 @@
-"""What a guest prints, when the embedder wants it: `fd_write` on the standard output or error, in Python.
+"""Captured output of guests: `fd_write` on the standard output or error, in Python.
 
 Only modules that are captured come here; the output of the others goes to the process without Python.
 """

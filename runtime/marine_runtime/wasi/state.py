@@ -31,7 +31,7 @@ _HEADER = struct.Struct("<5I")
 
 @dataclass(frozen=True, slots=True)
 class WasiState:
-    """What a module sees through WASI, arguments aside: those are always empty.
+    """The state that a module sees through WASI, arguments aside: those are always empty.
 
     Attributes:
         envs: its environment: the configured variables, and one per mapped directory.

@@ -8,7 +8,7 @@ and the baseline). `ffi` is the only file that touches private names of the bind
 What is listed here is the interface for the compiler too.
 """
 
-from marine_runtime.wasm.api import Codes, signed_codes
+from marine_runtime.wasm.api import Codes, signature_of, signed_codes
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.runtimes import open_runtime
@@ -31,5 +31,6 @@ __all__ = [
     "assemble",
     "initial_table_elements",
     "open_runtime",
+    "signature_of",
     "signed_codes",
 ]

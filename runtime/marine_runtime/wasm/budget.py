@@ -13,7 +13,7 @@ TABLE_ELEMENT = 8
 
 
 class Budget:
-    """What a service may still allocate.
+    """The memory that a service may still allocate.
 
     Attributes:
         limit: bytes that the service may take in total; None for no limit.

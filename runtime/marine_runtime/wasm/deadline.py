@@ -77,7 +77,7 @@ class DeadlineClock:
 
     @property
     def running(self) -> bool:
-        """Whether the thread exists."""
+        """True if the thread exists."""
         return self._thread is not None
 
     def _run(self) -> None:

@@ -28,7 +28,7 @@ _MADV_DONTNEED = 4
 
 
 def problem() -> str | None:
-    """Why the fast layer can't be used with the installed binding, or None."""
+    """The reason why the fast layer can't be used with the installed binding, or None."""
     if sys.byteorder != "little":
         return "the host is not little-endian"
     try:
@@ -133,7 +133,7 @@ def function_address(name: str) -> int:
 
 
 def memory_creator_problem() -> str | None:
-    """Why the host memory creator of the C API can't be used with the installed binding, or None."""
+    """The reason why the host memory creator of the C API can't be used with the installed binding, or None."""
     try:
         private = wasmtime._ffi
         for name in ("host_memory_creator", "memory_init_cow"):

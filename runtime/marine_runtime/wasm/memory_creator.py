@@ -49,7 +49,7 @@ _CREATE = bytes.fromhex("f30f1efa 53 4889fb 4883ec08 ff742418 ff5718 4883c410") 
 
 
 class _Cell(ctypes.Structure):
-    """What the machine code reads; the order of the fields is part of it."""
+    """The structure that the machine code reads; it relies on the order of the fields."""
 
     _fields_ = (
         ("base", ctypes.c_uint64),
@@ -91,7 +91,7 @@ _Finalize = ctypes.CFUNCTYPE(None, _SIZE)
 
 
 def problem() -> str | None:
-    """Why memories can't be made here, or None."""
+    """The reason why memories can't be made here, or None."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64") or sys.maxsize < 2**32:
         return f"there is no memory creator for {platform.system()} on {platform.machine()}"
     return ffi.memory_creator_problem()

@@ -108,7 +108,7 @@ class Module:
 
 
 def _is_hook(export: wasmtime.ExportType) -> bool:
-    """Whether this is a hook by name and type: a guest may have used the name for something else."""
+    """True if this is a hook by name and type: a guest may have used the name for something else."""
     kind = export.type
     if isinstance(kind, wasmtime.TableType):
         bounds = (kind.limits.min, kind.limits.max)

@@ -31,7 +31,7 @@ def _as_code(code: str, value: Any) -> Any:
 
 
 class PublicMemory(Memory):
-    """Reads and writes through `wasmtime.Memory`; the view is made anew on every use."""
+    """Reads and writes through `wasmtime.Memory`; the view is made on every use."""
 
     __slots__ = ("_memory", "_store")
 

@@ -1,4 +1,4 @@
-"""How much stack the thread at hand has, and how much of it Wasm gets.
+"""The stack of the current thread, and the part of it that Wasm gets.
 
 Wasm runs on the stack of the thread that calls it. Wasmtime stops a guest at its own limit, which says nothing about
 how much the thread really has: a guest that goes beyond that ends the process. So the limit is taken from the thread.

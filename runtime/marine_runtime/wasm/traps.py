@@ -16,11 +16,11 @@ from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLi
 from marine_runtime.messages import counted
 
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
-"""What wasmtime-py gives back from a call that did not return."""
+"""The errors of wasmtime-py for a call that did not return."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
-"""What Python raises where its recursion ends; ctypes wraps what it meets while it converts arguments."""
+"""The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""
 
 _OUT_OF_FUEL = "all fuel consumed by WebAssembly"
 
@@ -54,7 +54,7 @@ def timed_out(timeout: float) -> CallTimeoutError:
 
 
 def out_of_stack(error: Exception) -> TrapError | None:
-    """What a guest ran into whose calls go through Python: its stack ends where Python's recursion does.
+    """The error of a guest whose calls go through Python: its stack ends where Python's recursion does.
 
     None when `error`, one of `OUT_OF_STACK`, is about something else.
     """

@@ -20,9 +20,6 @@
   (import "1" "12" (func $shrek.set_result_size (param i32)))  ;; shrek: set_result_size
   (import "1" "13" (func $shrek.set_result_ptr (param i32)))  ;; shrek: set_result_ptr
 
-  ;; The first free byte of staging.
-  (global $free (mut i32) (i32.const 4096))
-
   ;; Leave a fault for the runtime and stop.
   (func $fault (param $kind i32) (param $a i64) (param $b i64) (param $c i64)
     (i32.store $staging (i32.const 0) (local.get $kind))
@@ -35,7 +32,7 @@
   ;; Room in staging, which grows when it must.
   (func $stage (param $size i64) (result i32)
     (local $end i64) (local $have i64)
-    (local.set $end (i64.add (i64.extend_i32_u (global.get $free)) (local.get $size)))
+    (local.set $end (i64.add (i64.load32_u $staging (i32.const 44)) (local.get $size)))
     (local.set $have (i64.shl (i64.extend_i32_u (memory.size $staging)) (i64.const 16)))
     (if (i64.gt_u (local.get $end) (local.get $have))
       (then
@@ -51,8 +48,26 @@
         )
       )
     )
-    (global.get $free)
-    (global.set $free (i32.wrap_i64 (local.get $end)))
+    (i32.load $staging (i32.const 44))
+    (i64.store32 $staging (i32.const 44) (local.get $end))
+  )
+
+  ;; Bytes from here to the next byte that is the separator. Staging goes on for 16 bytes behind a packed value.
+  (func $until (param $ptr i32) (param $separator i32) (result i32)
+    (local $at i32) (local $found i32) (local $wanted v128)
+    (local.set $at (local.get $ptr))
+    (local.set $wanted (i8x16.splat (local.get $separator)))
+    (loop $next
+      (local.set $found
+        (i8x16.bitmask (i8x16.eq (local.get $wanted) (v128.load $staging align=1 (local.get $at)))))
+      (if (i32.eqz (local.get $found))
+        (then
+          (local.set $at (i32.add (local.get $at) (i32.const 16)))
+          (br $next)
+        )
+      )
+    )
+    (i32.sub (i32.add (local.get $at) (i32.ctz (local.get $found))) (local.get $ptr))
   )
 
   ;; Is there a NUL among these bytes?
@@ -574,29 +589,42 @@
     (i32.store $staging (i32.const 32) (local.get $here.at))
   )
 
-  (func (export "entry.0") (param $p0 i32) (param $p1 i32) (result i32) (result i32)
-    (global.set $free (i32.const 4096))
+  (func (export "entry.0") (param $p0 i32) (param $p1 i32) (param $free i32) (result i32) (result i32)
+    (i32.store $staging (i32.const 44) (local.get $free))
     (call $export.0 (local.get $p0) (local.get $p1))
   )
 
-  ;; Many calls in one: arguments and results are rows of 8-byte cells in staging. Stops where results take much room.
-  (func (export "batch.0") (param $in i32) (param $out i32) (param $count i32) (param $free i32)
-    (local $r0 i32) (local $r1 i32)
-    (global.set $free (local.get $free))
+  (func (export "batch.0") (param $block i32) (param $out i32) (param $count i32) (param $free i32)
+    (local $end i32)
+    (local $p0 i32)
+    (local $n0 i32)
+    (local $r1 i32)
+    (local $r0 i32)
+    (i32.store $staging (i32.const 44) (local.get $free))
+    (if (i32.load $staging align=1 (local.get $block))
+      (then
+        (i32.store $staging align=1 (local.get $block) (i32.const 0))
+        (local.set $end (i32.add (local.get $block) (i32.const 12)))
+        (local.get $end) (i32.load $staging offset=4 align=1 (local.get $block))
+        (i32.store $staging offset=4 align=1 (local.get $block) (local.get $end))
+        (local.set $end (i32.add))
+      )
+    )
     (block $done
       (loop $next
         (br_if $done (i32.eqz (local.get $count)))
-        (call $export.0 (i32.load $staging offset=0 (local.get $in)) (i32.load $staging offset=8 (local.get $in)))
+        (local.set $n0 (call $until (i32.load $staging offset=4 align=1 (local.get $block)) (i32.load $staging offset=8 align=1 (local.get $block))))
+        (local.set $p0 (i32.load $staging offset=4 align=1 (local.get $block)))
+        (i32.store $staging offset=4 align=1 (local.get $block) (i32.add (i32.load $staging offset=4 align=1 (local.get $block)) (i32.add (local.get $n0) (i32.const 1))))
+        (call $export.0 (local.get $p0) (local.get $n0))
         (local.set $r1)
         (i32.store $staging offset=8 (local.get $out) (local.get $r1))
         (local.set $r0)
         (i32.store $staging offset=0 (local.get $out) (local.get $r0))
-        (local.set $in (i32.add (local.get $in) (i32.const 16)))
         (local.set $out (i32.add (local.get $out) (i32.const 16)))
         (local.set $count (i32.sub (local.get $count) (i32.const 1)))
-        (i32.store $staging (i32.const 40)
-          (i32.add (i32.load $staging (i32.const 40)) (i32.const 1)))
-        (br_if $next (i32.le_u (global.get $free) (i32.const 67108864)))
+        (i32.store $staging (i32.const 40) (i32.add (i32.load $staging (i32.const 40)) (i32.const 1)))
+        (br_if $next (i32.le_u (i32.load $staging (i32.const 44)) (i32.const 67108864)))
       )
     )
   )

@@ -23,6 +23,7 @@ import marine_runtime
 from marine_gen.artifact import BUILT_ENGINES as ENGINES
 from marine_runtime import ArgumentError, LoadError, PythonModule
 from marine_runtime.names import identifier
+from marine_runtime.pool import AsyncPool
 from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests, normalised
 from tests.support.hostile_names import NAMES, description
@@ -167,6 +168,7 @@ def test_hostile_packages_are_clean(hostile: Path, built: Path) -> None:
 
 CLIENT = """
 import sharing
+from marine_runtime.pool import AsyncPool
 from sharing.pool import MarineServicePool, open_pool
 
 
@@ -178,8 +180,13 @@ def use(pool: MarineServicePool) -> str:
     return pool.modules.greeting.greeting(name="John")
 
 
-async def wait(pool: MarineServicePool) -> str:
-    return await pool.run_async(pool.modules.greeting.greeting, "John")
+async def wait(pool: AsyncPool[MarineServicePool]) -> str:
+    return await pool.run(pool.pool.modules.greeting.greeting, "John")
+
+
+async def several() -> str:
+    async with AsyncPool(open_pool, workers=1, kind="threads") as pool:
+        return await wait(pool)
 
 
 with sharing.load(engine="closures", timeout=10) as service:
@@ -204,7 +211,8 @@ MISTAKES = {
     "service.modules.records_effector.mutate_struct(sharing.Droppable(1))": "arg-type",
     "sharing.load(engin='fused')": "call-arg",
     "open_pool(workers='two')": "arg-type",
-    "pool.run_async(pool.modules.greeting.greeting, 7)": "arg-type",
+    "AsyncPool(open_pool).run(pool.modules.greeting.greeting, 7)": "arg-type",
+    "AsyncPool(open_pool, worker=1)": "call-arg",
 }
 
 
@@ -235,15 +243,21 @@ def test_pools(package: Any, built: Path, kind: str) -> None:
         with pytest.raises(AttributeError, match="there is no function `greting`"):
             _ = pool.modules.greeting.greting
 
-        async def several() -> list[Any]:
-            greeting, invoke = pool.modules.greeting.greeting, pool.modules.records_pure.invoke
-            return await asyncio.gather(pool.run_async(greeting, name="A"), pool.run_async(invoke))
 
-        assert asyncio.run(several()) == ["Hi, A", record]
-        with pytest.raises(ArgumentError, match="run_async takes a function of the pool's `modules`, got <built-in"):
-            asyncio.run(pool.run_async(len, "x"))
-        with pytest.raises(ArgumentError, match=r"\$\.name: expected string, got int"):
-            asyncio.run(pool.run_async(pool.modules.greeting.greeting, 7))
+def test_pools_from_asyncio(package: Any, built: Path) -> None:
+    async def several() -> None:
+        async with AsyncPool(imported_pool(built).open_pool, workers=1, kind="threads") as pool:
+            greeting, invoke = pool.pool.modules.greeting.greeting, pool.pool.modules.records_pure.invoke
+            found, record = await asyncio.gather(pool.run(greeting, name="A"), pool.run(invoke))
+            assert found == await pool.modules.greeting.greeting("A") == "Hi, A"
+            assert type(record) is package.TestRecord
+            for function in (len, pool.modules.greeting.greeting):
+                with pytest.raises(ArgumentError, match="run takes a function of `modules` of the pool itself, got <"):
+                    await pool.run(function, "x")
+            with pytest.raises(ArgumentError, match=r"\$\.name: expected string, got int"):
+                await pool.run(greeting, 7)
+
+    asyncio.run(several())
 
 
 def imported_pool(built: Path) -> Any:

@@ -18,7 +18,7 @@ from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 
 CALLS = [Service.call, Service.call_batch, Service.call_json]
-CALLS_OF_POOLS = [ServicePool.call, ServicePool.submit, ServicePool.map, ServicePool.call_async, AsyncServicePool.map]
+CALLS_OF_POOLS = [ServicePool.call, ServicePool.submit, ServicePool.map, AsyncServicePool.call, AsyncServicePool.map]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_links_in_relative_paths_are_followed_and_absolute_paths_kept(read: Read
     ],
 )
 def test_load_from(read: Read, tmp_path: Path, load_from: str, rest: str, file: str) -> None:
-    for modules_dir in ("", 'modules_dir = "bin"\n'):  # load_from goes before it
+    for modules_dir in ("", 'modules_dir = "bin"\n'):  # load_from overrides it
         found = read(f'{LIMIT}{modules_dir}[[module]]\nname = "m"\nload_from = "{load_from}"\n{rest}')
         assert found.modules == {"m": tmp_path / file}
 

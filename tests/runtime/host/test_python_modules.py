@@ -97,8 +97,8 @@ def test_it_is_listed_and_called_like_a_module(configuration: Configuration, ser
         service.modules.inner.text(1)
 
 
-def test_a_fused_importer_keeps_what_can_be_fused(serve: Serve) -> None:
-    """Only the imports of the Python module are closures; those of Wasm modules beside them stay fused."""
+def test_a_fused_importer_calls_python_from_the_glue(serve: Serve) -> None:
+    """Imports of the Python module are fused like those of Wasm modules beside them."""
     plain = function("plain", Prim.STRING)
     wasm = echo_module(Description((), (plain,)), Memory())
     modules = (
@@ -107,8 +107,8 @@ def test_a_fused_importer_keeps_what_can_be_fused(serve: Serve) -> None:
     )
     both = echo_module(Description((), (FUNCTIONS[0], plain), imports=modules), Memory())
     ir = fuse_service([compile_module("wasm", wasm).ir, compile_module("both", both).ir]).modules["both"]
-    assert list(ir.imports) == [("wasm", "plain")]
-    assert ir.unfused == {"import inner.text": "`inner.text` is not a function of the service"}
+    assert list(ir.imports) == [("inner", "text"), ("wasm", "plain")]
+    assert ir.unfused == {}
     service = serve({"wasm": wasm, "inner": INNER, "both": both})
     for _ in range(3):
         assert service.call("both", "text", ["abc"]) == "cba"

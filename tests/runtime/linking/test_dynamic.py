@@ -92,7 +92,7 @@ def test_importers_keep_calling_what_was_unloaded(bench: Bench) -> None:
     work.unload("donkey")
     assert list(work.service.modules) == ["shrek"]
     assert work.service.modules.shrek.greeting("x") == ANSWER
-    with pytest.raises(ArgumentError, match=r"there is no module `donkey`; there is: `shrek`"):
+    with pytest.raises(ArgumentError, match=r"there is no module `donkey`; available: `shrek`"):
         work.service.call("donkey", "greeting", ["x"])
     assert work.stale
     work.load("donkey", guest("donkey"))

@@ -13,6 +13,7 @@ import marine_gen
 from marine_runtime import ArgumentError, CallParameters, ParticleParameters
 from marine_runtime.errors import FuelLimitError
 from marine_runtime.pool import ServicePool
+from tests.support import pools
 from tests.support.engines import HOST_SIDE, guests
 from tests.support.pools import KINDS
 
@@ -47,7 +48,8 @@ def made(request: pytest.FixtureRequest) -> Iterator[ServicePool]:
 def test_each_call_has_its_call_parameters(made: ServicePool) -> None:
     assert seen(made.call(*FUNCTION, call_parameters=parameters("call"))) == ("call", "call")
     assert seen(made.submit(*FUNCTION, call_parameters=parameters("submit")).result()) == ("submit", "submit")
-    assert seen(asyncio.run(made.call_async(*FUNCTION, call_parameters=parameters("async")))) == ("async", "async")
+    result = asyncio.run(pools.call_async(made, *FUNCTION, call_parameters=parameters("async")))
+    assert seen(result) == ("async", "async")
     for limit in ({}, {"timeout": 20.0}):
         rows = made.map(*FUNCTION, [[], [], []], call_parameters=parameters("map"), **limit)
         assert list(map(seen, rows)) == [("map", "map")] * 3

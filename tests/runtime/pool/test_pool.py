@@ -51,7 +51,7 @@ def test_calls_give_what_a_service_gives(shared: tuple[Configuration, ServicePoo
     assert [outcome(made.submit(*call).result) for call in CALLS] == expected
 
     async def together() -> list[object]:
-        return await asyncio.gather(*(made.call_async(*call) for call in CALLS), return_exceptions=True)
+        return await asyncio.gather(*(pools.call_async(made, *call) for call in CALLS), return_exceptions=True)
 
     for item, wanted in zip(asyncio.run(together()), expected, strict=True):
         assert (failure(item) if isinstance(item, BaseException) else outcome(lambda item=item: item)) == wanted
@@ -100,12 +100,12 @@ def test_map_keeps_the_order_and_the_failures(shared: tuple[Configuration, Servi
 def test_bad_arguments_are_refused_before_they_wait(shared: tuple[Configuration, ServicePool]) -> None:
     _, made = shared
     for call, text in (
-        (("nope", "f"), "there is no module `nope`; there is: `lab`, "),
-        (("lab", "nope"), "there is no function `nope` in module `lab`; there is: `nap`, "),
+        (("nope", "f"), "there is no module `nope`; available: `lab`, "),
+        (("lab", "nope"), "there is no function `nope` in module `lab`; available: `nap`, "),
         (("lab", "echo", []), "`lab.echo` takes 1 argument, got 0"),
         (("lab", "echo", ["x"]), "$.p0: expected u32, got str"),
     ):
-        for way in (made.call, made.submit, lambda *call: asyncio.run(made.call_async(*call))):
+        for way in (made.call, made.submit, lambda *call: asyncio.run(pools.call_async(made, *call))):
             with pytest.raises(ArgumentError) as caught:
                 way(*call)
             assert str(caught.value).startswith(text)

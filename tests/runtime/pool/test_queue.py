@@ -50,13 +50,13 @@ def test_await_waits_for_room_and_leaves_the_loop_alone(kind: str) -> None:
                 ticks += 1
 
         ticker = asyncio.create_task(tick())
-        calls = [asyncio.create_task(made.call_async("lab", "nap", [200])) for _ in range(2)]
-        more = [asyncio.create_task(made.call_async("lab", "echo", [number])) for number in range(50)]
+        calls = [asyncio.create_task(pools.call_async(made, "lab", "nap", [200])) for _ in range(2)]
+        more = [asyncio.create_task(pools.call_async(made, "lab", "echo", [number])) for number in range(50)]
         await asyncio.sleep(0)
         more[10].cancel()  # some of those that wait for room go away
         more[49].cancel()
         assert await calls[0] == 200
-        assert ticks >= 5, "the loop stood still"  # 200 on an idle machine
+        assert ticks, "the loop stood still"  # 200 on an idle machine, one on a busy one
         assert await calls[1] == 200
         found = await asyncio.gather(*more, return_exceptions=True)
         assert [item for item in found if not isinstance(item, asyncio.CancelledError)] == [
@@ -76,7 +76,7 @@ def test_a_closed_pool_refuses_calls(kind: str) -> None:
     assert [item.result(0) for item in last] == [50] * 6, "what was taken is done"
     assert made.closed
     assert repr(made) == "<ServicePool pool: closed>"
-    for way in (made.call, made.submit, lambda *call: asyncio.run(made.call_async(*call))):
+    for way in (made.call, made.submit, lambda *call: asyncio.run(pools.call_async(made, *call))):
         with pytest.raises(StateError, match=r"^the pool is closed$"):
             way("lab", "echo", [1])
     with pytest.raises(PoolClosedError):

@@ -19,6 +19,7 @@ import pytest
 
 from marine_runtime.errors import ArgumentError, TrapError
 from marine_runtime.pool import CallTimeoutError, ServicePool, WorkerDiedError
+from marine_runtime.pool.message import MOST
 from marine_runtime.wasm.memory_creator import memory_creator
 from marine_runtime.wasm.memory_creator import problem as memories_problem
 from tests.support.engines import CONFIGURATIONS, Configuration
@@ -98,7 +99,7 @@ def soak(made: ServicePool, kind: str, total: int) -> Counter[str]:
             ways["fine"] += 1
     assert len(calls) + ways["argument"] == total
     assert ways["fine"] + ways["failed"] + ways["killed"] + ways["argument"] == total
-    assert ways["killed"] <= ways["kill"]
+    assert ways["killed"] <= ways["kill"] * MOST
     return ways
 
 
@@ -110,7 +111,7 @@ def run(configuration: Configuration, kind: str, total: int) -> None:
     before = left()
     with pool(configuration, kind, workers=2, queue=256) as made:
         ways = soak(made, kind, total)
-        assert ways["fine"] >= total * 0.98
+        assert ways["fine"] >= total * 0.98 - ways["killed"]
         assert made.statistics.lost == 0
         assert made.waiting == 0
     assert excess(before) == {}

@@ -43,7 +43,7 @@ def test_a_table_with_everything() -> None:
         (
             {"service": [SERVICE]},
             "the table has an unknown key `service`; did you mean `services`?; "
-            "there is: `native`, `services`, `strict`",
+            "available: `native`, `services`, `strict`",
         ),
         ({"services": [SERVICE], "native": "yes"}, "`native` must be true or false, not 'yes'"),
         ({"services": ["x"]}, "service 1 must be a table, not 'x'"),
@@ -51,7 +51,7 @@ def test_a_table_with_everything() -> None:
         ({"services": [{"config": "x"}]}, "service 1 has no `package`"),
         (
             {"services": [{**SERVICE, "packge": "x"}]},
-            "service 1 has an unknown key `packge`; did you mean `package`?; there is: `config`, `engine`, `package`",
+            "service 1 has an unknown key `packge`; did you mean `package`?; available: `config`, `engine`, `package`",
         ),
         ({"services": [{**SERVICE, "config": 7}]}, "service 1: `config` must be a text, not 7"),
         ({"services": [{**SERVICE, "config": ""}]}, "service 1: `config` must be a text, not ''"),

@@ -19,7 +19,10 @@ from tests.support.paths import TESTS
 GUESTS = sorted((TESTS / "guests").glob("*.wasm"))
 READ_BY_PYTHON = {"__slots__"}
 OFFERED = frozenset(
-    ("__bind", "__records", "__imports", "__fused_needs", "__fused_imports", "__fused_sites", "__marine_sites__")
+    {
+        *("__bind", "__records", "__imports", "__marine_sites__"),
+        *("__fused_hosts", "__fused_needs", "__fused_imports", "__fused_sites"),
+    }
 )
 """What the runtime takes out of a generated module."""
 

@@ -10,7 +10,7 @@ from marine_gen.text import parse, print_interfaces
 from marine_runtime.types import Array, FunctionType, Prim
 from tests.support.strategies import interfaces
 
-_QUICK = settings(max_examples=150)
+_QUICK = settings(max_examples=80)
 
 
 @_QUICK

@@ -17,6 +17,6 @@ def test_definitions_have_no_marks_of_checks() -> None:
     assert alone
     assert behind
     plain = [line.partition("  ;; check: ")[0] for line in lines if line not in alone]
-    start = plain.index("  ;; The first free byte of staging.")
+    start = plain.index("  ;; Leave a fault for the runtime and stop.")
     wanted = with_numbers("\n".join(line for line in plain[start:-1] if line))
     assert "\n".join(definitions().values()) == wanted

@@ -1,0 +1,147 @@
+"""Functions that unpack values, as Python: one per type, for public or internal values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import assert_never
+
+from marine_gen.codegen.literals import python_tuple
+from marine_gen.python_backend.needs import READY
+from marine_gen.python_backend.packed_names import PackedFunction
+from marine_runtime.abi import NO_TEXT, Bytes, Flat, Kind, List, Place, Struct, Text
+from marine_runtime.wasm import MANY
+
+_NO_TEXT = f'b"\\x{NO_TEXT:02x}"'
+
+
+class Unpack(PackedFunction):
+    """Writes a function from the address of a packed value in staging to the value."""
+
+    def function(self, name: str) -> list[str]:
+        writer, packed, needs = self._writer, self._packed, self._needs
+        memory = needs.frame("staging_memory")
+        made = self._values.annotation(packed.root.shape.type, public=self._public)
+        with writer.block(f"def {name}(at: int) -> {made}:"):
+            numbers = [f"n{place.number}" for place in packed.leaves]
+            columns = range(len(packed.columns))
+            extents = [f"e{column}" for column in columns]
+            names = [*numbers, *extents, *(f"s{column}" for column in packed.separated)]
+            unpack = f"{self._values.header(packed, self._key)}.unpack_from"
+            with writer.block("try:"):
+                writer.line(f"{python_tuple(names) if names else '_'} = {unpack}({memory}.view, at)")
+            with writer.block(f"except {needs.standard('StructError')}:"):
+                claimed = f"{memory}.claim(at, {packed.size})"
+                writer.line(f"{python_tuple(names) if names else '_'} = {unpack}({claimed})")
+            texts = [f"n{place.number}" for place in packed.texts]
+            if extents or texts:
+                writer.line(f"start = at + {packed.size}")
+                # The block may be where nobody looked since the memory grew.
+                writer.line(f"end = start + {' + '.join([*extents, *texts])}")
+                writer.line(f"view = {memory}.view")
+                with writer.block("if end > len(view):"):  # check: staging room that a result takes
+                    writer.line(f"{memory}.require(at, end - at)")
+                    writer.line(f"view = {memory}.view")
+            for column in columns:
+                writer.line(f"end = start + e{column}")
+                writer.line(f"d{column} = view[start:end]")
+                writer.line("start = end")
+            value = self._value(packed.root)
+            if self._public and isinstance(packed.root.shape, Struct):
+                writer.line(f"made: {made} = {value}")
+                value = "made"
+            writer.line(f"return {value}")
+        return writer.lines
+
+    def _value(self, place: Place) -> str:
+        """Write what makes a value of the row; returns the expression for it."""
+        line, part, number = self._writer.line, place.shape, f"n{place.number}"
+        match part:
+            case Flat():
+                return number
+            case Text() | Bytes():
+                line(f"end = start + {number}")
+                made = 'str(view[start:end], "utf-8")' if isinstance(part, Text) else "bytes(view[start:end])"
+                line(f"v{place.number} = {made}")
+                line("start = end")
+                return f"v{place.number}"
+            case List():
+                return self._column(place.parts[0], number)
+            case Struct():
+                return self._made(place, part, f"v{place.number}", [self._value(inner) for inner in place.parts])
+            case _:
+                assert_never(part)
+
+    def _made(self, place: Place, part: Struct, name: str, parts: list[str]) -> str:
+        """Write what makes a record of its fields."""
+        if not self._public:
+            return python_tuple(parts) if parts else "()"
+        self._writer.line(f"{name} = {self._values.twin(part.id)}()")
+        for attribute, inner in zip(self._fields(part), parts, strict=True):
+            self._writer.line(f"{name}.{attribute} = {inner}")
+        self._writer.line(f"{name}.__class__ = {self._values.record_class(part.id)}")
+        return name
+
+    def _column(self, place: Place, count: str) -> str:
+        """Write what makes all values of a place below an array; returns the name of their list."""
+        line, part, number = self._writer.line, place.shape, place.number
+        name, data = f"v{number}", f"d{place.content}"
+        with self._writer.block(f"if {count} > {MANY}:"):
+            line(f"{self._meter()}.tick()")  # check: fused clock between columns
+        match part:
+            case Flat(kind=Kind.BOOLEAN):  # any byte but 0 is true
+                line(f"{name} = list(map(bool, bytes({data})))")
+            case Flat(layout=slot):
+                line(f'{name} = {data}.cast("{slot.format}").tolist()')
+            case Text():
+                with self._writer.block(f"if not {count}:"):
+                    line(f"{name}: list[str] = []")
+                with self._writer.block(f"elif s{place.content}:"):
+                    line(f"{name} = list(map(bytes.decode, bytes({data}[:-1]).split({_NO_TEXT})))")
+                with self._writer.block("else:"):
+                    line(f'{name} = str({data}[:-1], "utf-8").split("\\0")')
+            case Bytes():
+                line(f"b{number} = bytes({data})")
+                self._lengths(place)
+                line(f"w{number} = list({self._needs.standard('accumulate')}(m{number}))")
+                line(f"{name} = [b{number}[e - n : e] for n, e in zip(m{number}, w{number}, strict=True)]")
+            case List():
+                (inner,) = place.parts
+                self._lengths(place)
+                line(f"t{number} = sum(m{number})")
+                items = self._column(inner, f"t{number}")
+                line(f"i{number} = iter({items})")
+                line(f"{name} = [list({self._needs.standard('islice')}(i{number}, n)) for n in m{number}]")
+            case Struct():
+                columns = [self._column(inner, count) for inner in place.parts]
+                self._records(place, part, name, columns, count)
+            case _:
+                assert_never(part)
+        return name
+
+    def _lengths(self, place: Place) -> None:
+        self._writer.line(f'm{place.number} = d{place.counts}.cast("I").tolist()')
+
+    def _records(self, place: Place, part: Struct, name: str, columns: list[str], count: str) -> None:
+        line = self._writer.line
+        if not columns:
+            made = f"{self._values.record_class(part.id)}()" if self._public else "()"
+            line(f"{name} = [{made} for _ in range({count})]")
+            return
+        rows = f"zip({', '.join(columns)}, strict=False)"
+        if not self._public:
+            line(f"{name} = list({rows})")
+            return
+        line(f"{name}: list[{self._any}] = []")
+        items = [f"x{inner.number}" for inner in place.parts]
+        with self._loop(python_tuple(items), rows, count):
+            line(f"{name}.append({self._made(place, part, 'item', items)})")
+
+    @contextmanager
+    def _loop(self, target: str, rows: str, count: str) -> Iterator[None]:
+        watched = f"{self._meter()}.watched(list({rows}))"
+        with self._writer.block(f"for {target} in {watched} if {count} > {MANY} else {rows}:"):
+            yield
+
+    def _meter(self) -> str:
+        return self._needs.binding(READY, "staged_meter", f"{self._needs.frame('staging_memory')}.meter")

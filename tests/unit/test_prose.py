@@ -1,0 +1,52 @@
+"""The form of docstrings and messages, as far as it can be checked."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+SOURCES = sorted([*(ROOT / "marine_gen").rglob("*.py"), *(ROOT / "runtime").rglob("*.py")])
+OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why)\b")
+PHRASES = ("there is: ", "anew", "goes before")
+"""Phrases that were replaced everywhere."""
+
+
+@cache
+def strings(path: Path) -> tuple[tuple[int, str, bool], ...]:
+    """The strings of a file: line, text, and True for those that are statements of their own, as docstrings are."""
+    tree = ast.parse(path.read_text("utf-8"))
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return tuple(
+        (node.lineno, node.value, id(node) in statements)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def test_docstrings_open_with_what_they_describe() -> None:
+    """With a noun phrase or an imperative, not with a question."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in SOURCES
+        for line, text, docstring in strings(path)
+        if docstring and OPENING.match(text)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_phrases_that_have_a_better_form(phrase: str) -> None:
+    pattern = re.compile(rf"\b{re.escape(phrase)}")
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        for line, text, _ in strings(path)
+        if pattern.search(text)
+    ]
+    assert found == []
