@@ -10,13 +10,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
+LOWEST := .venv-lowest
 BENCH  := .venv-bench
 BENCHED := $(BENCH)/.installed
 NPM    := $(BENCH)/npm/.installed
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
+.PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
 .PHONY: mutants rust-toolchain clean
 
 demo: $(STAMP)
@@ -25,6 +26,10 @@ demo: $(STAMP)
 # One process per processor; `JOBS=0` runs everything in one.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# The same with the lowest versions of all dependencies that pyproject.toml allows, in an environment of its own.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -90,13 +95,19 @@ rust-toolchain: $(STAMP)
 	$(BIN)/python -m tests.rust.toolchain
 
 clean:
-	rm -rf $(VENV) $(BENCH) .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
+	rm -rf $(VENV) $(BENCH) $(LOWEST) .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
 	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet -e '.[dev]'
+	touch $@
+
+$(LOWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tests/support/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[dev]' -c $(LOWEST)/constraints.txt
 	touch $@
 
 $(GUESTS): $(STAMP)

@@ -181,13 +181,25 @@ def crossing_page(current: str) -> str:
     start = facade.code.glue.index("  ;; import curl.download")
     blocks = {
         "text": print_fused(facade.module.imports["curl", "download"]),
-        "wat": facade.code.glue[start : facade.code.glue.index("\n\n", start)] + "\n",
+        "wat": _without_lifted(facade.code.glue[start : facade.code.glue.index("\n\n", start)]),
     }
     for kind, block in blocks.items():
         before, _, rest = current.partition(f"```{kind}\n")
         _, _, after = rest.partition("```\n")
         current = f"{before}```{kind}\n{block}```\n{after}"
     return current
+
+
+def _without_lifted(function: str) -> str:
+    """The text of a function without the code of guests that it has in place of calls: one instruction in each line."""
+    lines: list[str] = []
+    for line in function.splitlines():
+        code = line.lstrip()
+        if code[:1] in ("(", ")", ";"):
+            lines.append(line)
+        elif not lines[-1].endswith("…"):
+            lines.append(line.replace(code, "…"))
+    return "\n".join(lines) + "\n"
 
 
 def idl_page(current: str) -> str:

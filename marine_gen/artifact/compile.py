@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from marine_gen._version import __version__
 from marine_gen.binary import extract
@@ -13,12 +14,13 @@ from marine_gen.ir import LeftOutAdapter, ModuleIR, build_module, verify_module
 from marine_gen.python_backend import Generated, generate
 from marine_gen.text import print_interfaces
 from marine_gen.wasm.late_start import defer_start
+from marine_gen.wasm.lifting import Lifted, lifted, with_exports
 from marine_gen.wasm.metadata import read_sdk_version
 from marine_gen.wasm.sections import Binary, WasmModule, scanned
 from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
 from marine_gen.wasm.table_growth import charge_table_growth
-from marine_runtime.abi import LeftOut, ModulePlan
+from marine_runtime.abi import AbiHelper, LeftOut, ModulePlan
 
 GENERATOR = f"marine-gen {__version__}"
 
@@ -28,12 +30,27 @@ MIN_IT = parse_version("0.20.0")
 
 
 @dataclass(frozen=True, slots=True)
+class Fusible:
+    """A module as the generators need it.
+
+    Attributes:
+        digest: the sha256 of its source, hexadecimal.
+        lifted: the functions that fused glue may have in place of a call, by the names of their exports.
+    """
+
+    ir: ModuleIR
+    digest: str = ""
+    lifted: Mapping[str, Lifted] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModule:
     """Everything known about one module before it is instantiated.
 
     Attributes:
         binary: the module with its sections.
         digest: the sha256 of its bytes, hexadecimal.
+        lifted: as `Fusible.lifted`.
     """
 
     name: str
@@ -42,11 +59,17 @@ class CompiledModule:
     interfaces: Interfaces
     ir: ModuleIR
     plan: ModulePlan
+    lifted: Mapping[str, Lifted]
 
     @property
     def wasm(self) -> bytes:
         """The module's bytes."""
         return self.binary.data
+
+    @property
+    def fusible(self) -> Fusible:
+        """What the generators need of it."""
+        return Fusible(self.ir, self.digest, self.lifted)
 
     def generate(self) -> Generated:
         """The Python glue of the closures engine."""
@@ -57,14 +80,15 @@ class CompiledModule:
         return print_interfaces(self.interfaces) + "\n"
 
     def charged(self) -> bytes:
-        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow and a late start.
+        """The bytes to compile to machine code: `wasm` itself, or with guards where its tables grow, a late start, and
+        exports of what lifted functions need. They depend on the module alone, so its code can be shared.
 
         Raises:
             DiagnosticError: the code of the module can't be read.
         """
         try:
             charged = charge_table_growth(self.binary)
-            return defer_start(self.binary if charged is self.wasm else charged)
+            return with_exports(defer_start(self.binary if charged is self.wasm else charged), self.lifted)
         except DiagnosticError as error:
             raise error.with_source(self.name) from None
 
@@ -112,7 +136,14 @@ def compile_module(name: str, wasm: Binary, *, strict: bool = True) -> CompiledM
         it_version=interfaces.version,
         left_out=tuple(map(left_out, ir.left_out)),
     )
-    return CompiledModule(name, binary, hashlib.sha256(binary.data).hexdigest(), interfaces, ir, plan)
+    digest = hashlib.sha256(binary.data).hexdigest()
+    return CompiledModule(name, binary, digest, interfaces, ir, plan, lifted_functions(binary, ir))
+
+
+def lifted_functions(binary: Binary, ir: ModuleIR) -> dict[str, Lifted]:
+    """The functions of a module that fused glue may have in place of a call, by the names of their exports."""
+    names = [item.name for item in ir.core]
+    return lifted(binary, names[: len(AbiHelper)], names[len(AbiHelper) :])
 
 
 def left_out(adapter: LeftOutAdapter) -> LeftOut:

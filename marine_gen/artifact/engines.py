@@ -102,7 +102,7 @@ def _closure_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
 
 def _fused_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
     """Those of closures, which run where nothing can be fused, and more where something is."""
-    found = fusions([(item.ir, item.digest) for item in modules])
+    found = fusions([item.fusible for item in modules])
     return [
         replace(closures if item.output is None else _with_glue(closures, item.output), unfused=item.sentences)
         for closures, item in zip(_closure_files(modules), found, strict=True)

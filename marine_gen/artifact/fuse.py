@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from marine_gen.artifact.compile import GENERATOR, CompiledModule
-from marine_gen.ir.model import ModuleIR
+from marine_gen.artifact.compile import GENERATOR, CompiledModule, Fusible
 from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, Generated, generate
-from marine_gen.wasm_backend import FusedCode, generate_glue
+from marine_gen.wasm_backend import FusedCode, GlueError, generate_glue, verify_glue
 from marine_runtime import LoadError
 from marine_runtime.adapters import MAX_MODULES, MAX_SITES
 from marine_runtime.wasm import assemble, open_runtime
@@ -62,59 +61,91 @@ class Fusion:
 
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
     """Fuse a service, modules in load order; None for a module with nothing to fuse."""
-    return [item.output for item in fusions([(item.ir, item.digest) for item in compiled])]
+    return [item.output for item in fusions([item.fusible for item in compiled])]
 
 
-def fusions(service: Sequence[tuple[ModuleIR, str]]) -> list[Fusion]:
-    """Fuse a service, given as IR and digest of every module in load order."""
-    fused = fuse_service([ir for ir, _ in service])
-    known: dict[str, ModuleIR] = {}
-    found: list[Fusion] = []
-    for ordinal, (ir, digest) in enumerate(service):
-        known[ir.name] = ir
-        found.append(_fusion(fused.modules[ir.name], digest, dict(known), ordinal, len(service)))
-    return found
+def fusions(service: Sequence[Fusible]) -> list[Fusion]:
+    """Fuse a service, given as its modules in load order."""
+    fused = fuse_service([module.ir for module in service])
+    return [
+        _fusion(fused.modules[module.ir.name], service[: ordinal + 1], ordinal, len(service))
+        for ordinal, module in enumerate(service)
+    ]
 
 
 def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
     """Fuse the last module of a service, whose others are there already, under a number of its own."""
-    known = {item.name: item.ir for item in compiled}
-    last = compiled[-1]
-    return _fusion(fuse_service(list(known.values())).modules[last.name], last.digest, known, ordinal)
+    known = {item.name: item.fusible for item in compiled}
+    module = fuse_service([item.ir for item in known.values()]).modules[compiled[-1].name]
+    return _fusion(module, list(known.values()), ordinal)
 
 
-def fuse_module(service: Sequence[tuple[ModuleIR, str]]) -> tuple[FusedOutput | None, dict[str, str]]:
-    """Fuse the last module of a service, given as IR and digest of every module in load order.
+def fuse_module(service: Sequence[Fusible]) -> tuple[FusedOutput | None, dict[str, str]]:
+    """Fuse the last module of a service, given as its modules in load order.
 
     Returns:
         The output, None when there is nothing to fuse; and the reason of every adapter that is not fused, by side and
         function, as in `export greeting`.
     """
-    known = {ir.name: ir for ir, _ in service}
-    last, digest = service[-1]
-    module = fuse_service(list(known.values())).modules[last.name]
-    found = _fusion(module, digest, known, len(service) - 1)
+    module = fuse_service([item.ir for item in service]).modules[service[-1].ir.name]
+    found = _fusion(module, service, len(service) - 1)
     return found.output, dict(found.unfused)
 
 
-def _fusion(
-    module: FusedModule, digest: str, known: dict[str, ModuleIR], ordinal: int, modules: int | None = None
-) -> Fusion:
-    """One module, without the adapters that can't be generated; `modules` is their number in the service."""
+def _fusion(module: FusedModule, known: Sequence[Fusible], ordinal: int, modules: int | None = None) -> Fusion:
+    """The last of `known`, without the adapters that can't be generated; `modules` is their number in the service."""
     failed = dict(module.exceeding)
     if (ordinal + 1 if modules is None else modules) > MAX_MODULES:
         return _nothing(module, failed, f"the service has more than {MAX_MODULES} modules")
-    problem, output = _attempt(module, digest, known, ordinal)
+    problem, output = _attempt(module, known, ordinal)
     if problem:
-        for part in _parts(module):
-            reason, _ = _attempt(part, digest, known, ordinal)
-            if reason:
-                failed |= dict.fromkeys(_names(part), reason)
+        failed |= _failing(module, known, ordinal)
         module = _without(module, failed)
-        problem, output = _attempt(module, digest, known, ordinal)
+        problem, output = _attempt(module, known, ordinal)
     if problem:
-        return _nothing(module, failed, problem)
+        names = _names(module)
+        count, output = _most(module, known, ordinal)
+        failed |= dict.fromkeys(names[count:], f"together with others, {problem}")
     return Fusion(output, {**module.unfused, **failed}, failed)
+
+
+def _failing(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> dict[str, str]:
+    """The adapters of a module that can't be generated as a whole which can't be generated alone, with the reason."""
+    found: dict[str, str] = {}
+    for part in _halves(module):
+        reason, _ = _attempt(part, known, ordinal)
+        names = _names(part)
+        if reason:
+            found |= {names[0]: reason} if len(names) == 1 else _failing(part, known, ordinal)
+    return found
+
+
+def _halves(module: FusedModule) -> list[FusedModule]:
+    """The module with each half of its fused adapters; one that has a single adapter is all there is."""
+    count = len(_names(module))
+    if count < 2:
+        return [module]
+    first = _first(module, count // 2)
+    return [first, _without(module, dict.fromkeys(_names(first), ""))]
+
+
+def _most(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tuple[int, FusedOutput | None]:
+    """As many adapters as one glue module can have, exports first, when each of them would do alone."""
+    fitting, output = 0, None
+    beyond = len(_names(module))
+    while beyond - fitting > 1:
+        count = (fitting + beyond) // 2
+        problem, made = _attempt(_first(module, count), known, ordinal)
+        if problem:
+            beyond = count
+        else:
+            fitting, output = count, made
+    return fitting, output
+
+
+def _first(module: FusedModule, count: int) -> FusedModule:
+    exports = dict(list(module.exports.items())[:count])
+    return replace(module, exports=exports, imports=dict(list(module.imports.items())[: count - len(exports)]))
 
 
 def _nothing(module: FusedModule, failed: dict[str, str], reason: str) -> Fusion:
@@ -122,32 +153,31 @@ def _nothing(module: FusedModule, failed: dict[str, str], reason: str) -> Fusion
     return Fusion(None, {**module.unfused, **failed}, failed)
 
 
-def _attempt(
-    module: FusedModule, digest: str, known: dict[str, ModuleIR], ordinal: int
-) -> tuple[str, FusedOutput | None]:
+def _attempt(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tuple[str, FusedOutput | None]:
     """The code of a module that Wasm takes, or what stands against it."""
     if not module.exports and not module.imports:
         return "", None
+    digest = known[-1].digest
+    modules, lifted = {item.ir.name: item.ir for item in known}, {item.ir.name: item.lifted for item in known}
     try:
-        code = generate_glue(module, known, ordinal, generator=GENERATOR, digest=digest)
+        code = generate_glue(module, modules, ordinal, lifted, generator=GENERATOR, digest=digest)
         if len(code.sites) > MAX_SITES:
             return f"the glue of the module has more than {MAX_SITES} sites", None
         wasm = {kind: assemble(text) for kind, text in (("glue", code.glue), ("stub", code.stub)) if text}
         for binary in wasm.values():
             open_runtime().validate(binary)
-        side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.sites)
+        verify_glue(wasm["glue"], code.needs)
+        if "stub" in wasm:
+            verify_glue(wasm["stub"], code.stub_needs)
+        side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.stub_needs, code.sites)
         python = generate(module.ir, generator=GENERATOR, digest=digest, fused=side)
     except RecursionError:
         return "its types or its code nest too deeply", None
     except LoadError as error:
         return str(error).partition("\n")[0], None
+    except GlueError as error:
+        return f"the code of guests in its glue breaks a rule: {error}", None
     return "", FusedOutput(module, code, python, wasm)
-
-
-def _parts(module: FusedModule) -> list[FusedModule]:
-    """The module with each of its fused adapters alone."""
-    exports = [replace(module, exports={name: item}, imports={}) for name, item in module.exports.items()]
-    return exports + [replace(module, exports={}, imports={key: item}) for key, item in module.imports.items()]
 
 
 def _names(module: FusedModule) -> list[str]:

@@ -6,12 +6,13 @@ Loading stops at the first stage that fails; here the stages behind it look at w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from marine_gen.artifact import compile_module
+from marine_gen.artifact.compile import Fusible
 from marine_gen.artifact.fuse import fusions
 from marine_gen.binary import extract
 from marine_gen.console.inputs import Input, InputKind, interfaces_of, kind_of, read_inputs
@@ -19,6 +20,7 @@ from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures, scanned
+from marine_gen.wasm.lifting import Lifted
 from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface, read_config
 from marine_runtime.abi import ModulePlan
 from marine_runtime.artifact import read_manifest
@@ -40,6 +42,7 @@ class Checked:
         imports: what it needs from other modules, in the same form.
         host_imports: `namespace.name` of what it needs from the host; not known for an adapter text.
         plan: for the check of links; None for an adapter text.
+        lifted: as `Fusible.lifted`.
     """
 
     ir: ModuleIR
@@ -47,6 +50,7 @@ class Checked:
     imports: tuple[str, ...]
     host_imports: tuple[str, ...] = ()
     plan: ModulePlan | None = None
+    lifted: Mapping[str, Lifted] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -68,9 +72,13 @@ class Report:
         """True if nothing is wrong."""
         return not self.findings
 
+    @property
+    def _fusible(self) -> list[Fusible]:
+        return [Fusible(module.ir, lifted=module.lifted) for module in self.modules]
+
     def closures(self) -> list[str]:
         """Sentences about adapters that are too large for the fused engine, so that they run as closures."""
-        found = fusions([(module.ir, "") for module in self.modules]) if self.ok else []
+        found = fusions(self._fusible) if self.ok else []
         return [
             f"module `{module.name}`: {sentence}"
             for module, item in zip(self.modules, found, strict=False)
@@ -81,7 +89,7 @@ class Report:
         """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
         if self.kind not in (InputKind.CONFIG, InputKind.DIRECTORY):
             return {}
-        found = fusions([(module.ir, "") for module in self.modules])
+        found = fusions(self._fusible)
         return {
             module.name: [f"{key}: {why}" for key, why in item.unfused.items()]
             for module, item in zip(self.modules, found, strict=True)
@@ -126,19 +134,18 @@ def examine(paths: Sequence[Path], functions: Collection[str | tuple[str, str]] 
     return reports
 
 
-def compile_input(item: Input, *, strict: bool = True) -> tuple[ModuleIR, str]:
-    """The IR of one module, and the digest of its source; `strict` is as for `compile_module`.
+def compile_input(item: Input, *, strict: bool = True) -> Fusible:
+    """The IR of one module, with the digest of its source; `strict` is as for `compile_module`.
 
     Raises:
         DiagnosticError: with the first stage's findings, under the source's name.
     """
     try:
         if isinstance(item.content, bytes):
-            compiled = compile_module(item.name, item.content, strict=strict)
-            return compiled.ir, compiled.digest
+            return compile_module(item.name, item.content, strict=strict).fusible
         ir = build_module(item.name, interfaces_of(item), None, strict=strict)
         verify_module(ir)
-        return ir, hashlib.sha256(item.content.encode()).hexdigest()
+        return Fusible(ir, hashlib.sha256(item.content.encode()).hexdigest())
     except DiagnosticError as error:
         raise DiagnosticError(_relabel(error.diagnostics, item)) from None
 
@@ -177,7 +184,7 @@ def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> R
 
 def _examine_text(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
     try:
-        ir, _ = compile_input(item)
+        ir = compile_input(item).ir
     except DiagnosticError as error:
         return None, list(error.diagnostics)
     return _checked(ir), []
@@ -211,7 +218,7 @@ def _examine_wasm(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
             findings.append(Diagnostic(Code.WASM_MALFORMED, str(error), source=item.source))
     if findings or compiled is None:
         return None, list(dict.fromkeys(findings))
-    return _checked(compiled.ir, signatures, compiled.plan), []
+    return replace(_checked(compiled.ir, signatures, compiled.plan), lifted=compiled.lifted), []
 
 
 def _checked(ir: ModuleIR, signatures: Signatures | None = None, plan: ModulePlan | None = None) -> Checked:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from marine_gen.artifact import GENERATOR, AdapterForm
+from marine_gen.artifact.compile import Fusible
 from marine_gen.artifact.fuse import FusedOutput, fuse_module
 from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.inspect.paths import Path, export_paths, import_path
@@ -34,18 +35,18 @@ class Subject:
     """One adapter in its service.
 
     Attributes:
-        service: the modules with the digests of their sources, in load order.
+        service: the modules in load order.
         position: which of the modules has the adapter.
     """
 
-    service: Sequence[tuple[ModuleIR, str]]
+    service: Sequence[Fusible]
     position: int
     adapter: AdapterIR
 
     @property
     def module(self) -> ModuleIR:
         """The module that has the adapter."""
-        return self.service[self.position][0]
+        return self.service[self.position].ir
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def _instructions(adapter: AdapterIR) -> str:
 
 def _closures(subject: Subject, written: Written) -> Iterator[View]:
     if subject.position not in written.closures:
-        module, digest = subject.service[subject.position]
-        written.closures[subject.position] = generate(module, generator=GENERATOR, digest=digest)
+        module = subject.service[subject.position]
+        written.closures[subject.position] = generate(module.ir, generator=GENERATOR, digest=module.digest)
     yield from _python(subject.adapter, written.closures[subject.position])
 
 

@@ -23,6 +23,7 @@ class FusedSide:
         imports: fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order, by call-core index.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
+        stub_needs: what the stub imports, in the same form.
         sites: the site table.
     """
 
@@ -30,6 +31,7 @@ class FusedSide:
     imports: tuple[tuple[str, str], ...] = ()
     hosts: tuple[int, ...] = ()
     needs: tuple[tuple[str, str | None], ...] = ()
+    stub_needs: tuple[tuple[str, str | None], ...] = ()
     sites: tuple[SiteRow, ...] = ()
 
     @property

@@ -68,6 +68,10 @@ class Reader:
         """A signed LEB128 number of 33 bits, which is how heap types are written."""
         return self._leb(what, 33, signed=True)
 
+    def signed(self, what: str, bits: int) -> int:
+        """A signed LEB128 number of so many bits."""
+        return self._leb(what, bits, signed=True)
+
     def name(self, what: str) -> str:
         """A length and that many bytes of UTF-8."""
         start = self.position

@@ -37,7 +37,7 @@ _HOOK_TABLE = bytes.fromhex("70 010001")  # at least 0, at most 1 funcref
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """A table: its element type as bytes, its maximum, and whether its indices are i64."""
 
     element: bytes
@@ -66,7 +66,7 @@ def charge_table_growth(binary: Binary) -> bytes:
     bodies = _guarded_bodies(wasm, sections[_CODE], guards, first)
     if not guards:
         return wasm
-    tables = _tables(wasm, sections[_TABLE])
+    tables = read_tables(wasm, sections[_TABLE])
     types = len(read_types(section_reader(wasm, sections[_TYPE])))
     hook = write_u32(types) + write_u32(len(tables))
     new_types, new_functions = [_HOOK_TYPE], []
@@ -145,7 +145,8 @@ def _guarded(reader: Reader, guards: dict[int, int], first: int) -> bytes:
     return b"".join([*parts, reader.data[copied : reader.end]])
 
 
-def _tables(wasm: bytes, section: Section) -> Sequence[_Table]:
+def read_tables(wasm: bytes, section: Section) -> Sequence[Table]:
+    """The tables of a module, which imports none."""
     reader = section_reader(wasm, section)
     found = []
     for _ in range(reader.u32("the number of tables")):
@@ -162,11 +163,11 @@ def _tables(wasm: bytes, section: Section) -> Sequence[_Table]:
         maximum = reader.u64("a maximum size") if flags & _HAS_MAXIMUM else unlimited
         while initialised and next_instruction(reader)[0] != END:
             pass
-        found.append(_Table(element, maximum, wide))
+        found.append(Table(element, maximum, wide))
     return found
 
 
-def _guard(index: int, table: _Table, hook: bytes) -> bytes:
+def _guard(index: int, table: Table, hook: bytes) -> bytes:
     """The body of a guard; see the text of this file."""
     place = write_u32(index)
     if table.wide:

@@ -9,5 +9,6 @@ everything into the Jinja2 frames.
 """
 
 from marine_gen.wasm_backend.module import FusedCode, generate_glue
+from marine_gen.wasm_backend.verify import GlueError, verify_glue
 
-__all__ = ["FusedCode", "generate_glue"]
+__all__ = ["FusedCode", "GlueError", "generate_glue", "verify_glue"]

@@ -16,10 +16,12 @@ from marine_gen.codegen.definitions import Definition
 from marine_gen.codegen.literals import wat_comment
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.interfaces.conversions import Conversion, conversion
-from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Size, StoreBlock, Value
+from marine_gen.ir.model import Call, Constant, Convert, CoreCallee, Lift, Lower, Side, Size, StoreBlock, Value
 from marine_gen.passes.model import STAGING, Copy, Frame, FusedAdapter, HostCall, Step, Validate, Write, homes
+from marine_gen.wasm_backend.code import ROOM, FunctionCode
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
+from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
@@ -85,6 +87,10 @@ def parts(value: Value) -> list[str]:
             assert_never(form)
 
 
+Writers = tuple[Guests, Validators, Copiers, tuple[Lowerers, Packers]]
+"""What the adapters of a glue module share: calls of guests, checks, copies, and packed values in either direction."""
+
+
 class AdapterFunction:
     """Writes one adapter."""
 
@@ -94,27 +100,26 @@ class AdapterFunction:
         symbol: str,
         imports: GlueImports,
         library: Library,
-        validators: Validators,
-        copiers: Copiers,
-        packed: tuple[Lowerers, Packers],
+        writers: Writers,
         sites: SiteTable,
+        opening: Sequence[str] = (),
     ) -> None:
         self._adapter = adapter
         self._symbol = symbol
         self._imports = imports
         self._library = library
-        self._validators = validators
-        self._copiers = copiers
-        self._lowerers, self._packers = packed
+        self._guests, self._validators, self._copiers, (self._lowerers, self._packers) = writers
         self._sites = sites
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
         self._remote: dict[Value, tuple[str, str]] = {}  # remote values: expressions for pointer and length
-        self._locals: list[str] = []
-        self._body = Writer(WAT, 2)
+        # What a call from or to the host costs anyway is much more than what a check in place saves.
+        host = adapter.side is Side.EXPORT or any(isinstance(step.operation, HostCall) for step in adapter.steps)
+        self._body = FunctionCode(room=0 if host else ROOM)
         self._position = -1
         self._host_calls = 0
         self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk
+        self._opening = opening
 
     def write(self, title: str) -> Definition:
         """Define the function, under a comment."""
@@ -143,10 +148,14 @@ class AdapterFunction:
         results = "".join(f" (result {core_type(value.type)})" for value in self._adapter.returns)
         out = Writer(WAT, 1)
         if self._host_calls:
-            self._locals += ["$free.before i32", *(f"$before.{number} i32" for number in range(len(self._walked)))]
+            for name in ("free.before", *(f"before.{number}" for number in range(len(self._walked)))):
+                self._body.declare(name)
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
-            out.line(f"(local ${_HERE} i32){''.join(f' (local {name})' for name in self._locals)}")
+            out.line(f"(local ${_HERE} i32)")
+            self._body.declare_all(out)
+            for text in self._opening:
+                out.line(text)
             top = const(STACK_TOP)
             out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
             with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
@@ -178,9 +187,7 @@ class AdapterFunction:
                 self._mark(step)
                 source = self._home[value]
                 where, length = self._remote[value]
-                self._body.line(
-                    f"(call {self._copiers.write(source, step.module)} {self._text[block]} {where} {length})"
-                )
+                self._copiers.write(self._body, source, step.module, self._text[block], where, length)
                 self._text[ptr], self._text[size] = self._text[block], length
             case Copy():
                 self._copy(step, operation)
@@ -201,7 +208,7 @@ class AdapterFunction:
             self._body.line(f"(i32.store $staging {get(_HERE)} {const(position)})")
 
     def _define(self, value: Value, text: str) -> None:
-        self._locals.append(f"${value.name} {core_type(value.type)}")
+        self._body.declare(value.name, core_type(value.type))
         self._body.line(f"(local.set ${value.name} {text})")
         self._text[value] = get(value.name)
 
@@ -212,7 +219,7 @@ class AdapterFunction:
             return
         self._body.line(text)
         for value in reversed(values):
-            self._locals.append(f"${value.name} {core_type(value.type)}")
+            self._body.declare(value.name, core_type(value.type))
             self._body.line(f"(local.set ${value.name})")
             self._text[value] = get(value.name)
 
@@ -224,10 +231,14 @@ class AdapterFunction:
         self._mark(step, "lift", step.module, result.type)
         if start := self._validators.start_meter(step.module, result.type):
             self._body.line(start)
-        # check: fused the verdict of a check
-        with when(self._body, f"(i32.eqz {self._validators.call(step.module, result.type, ptr, length, const(0))})"):
-            numbers = f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})"
-            self._body.line(self._library.fault(Fault.LIFT, *numbers))
+        numbers = f"(i64.extend_i32_u {ptr})", f"(i64.extend_i32_u {length})"
+        fault = self._library.fault(Fault.LIFT, *numbers)
+        invalid, valid = self._body.label("invalid"), self._body.label("valid")
+        with self._body.block(f"block {valid}"):
+            with self._body.block(f"block {invalid}"):
+                self._validators.emit(self._body, step.module, result.type, ptr, length, invalid)
+                self._body.line(f"(br {valid})")
+            self._body.line(fault)  # check: fused the verdict of a check
 
     def _copy(self, step: Step, copy: Copy) -> None:
         (value,) = copy.operands
@@ -243,7 +254,7 @@ class AdapterFunction:
                 return
             copied = self._packers.call(copy.type, records, source, ptr, length)
         else:
-            copied = self._copiers.call(copy.type, records, source, step.module, ptr, length)
+            copied = self._copiers.emit(self._body, copy.type, records, source, step.module, ptr, length)
         self._define(copy.results[0], copied)
         if len(copy.results) == 2:
             self._text[copy.results[1]] = length
@@ -251,9 +262,12 @@ class AdapterFunction:
     def _call(self, step: Step, call: Call) -> None:
         assert isinstance(call.callee, CoreCallee)
         self._mark(step)
-        arguments = " ".join(self._text[operand] for operand in call.operands)
-        text = f"(call {self._imports.function(step.module, call.callee)}{' ' + arguments if arguments else ''})"
-        self._define_all(call.results, text)
+        for value in call.results:
+            self._body.declare(value.name, core_type(value.type))
+        arguments = [self._text[operand] for operand in call.operands]
+        names = [value.name for value in call.results]
+        self._guests.call(self._body, step.module, call.callee, arguments, names)
+        self._text |= {value: get(value.name) for value in call.results}
 
     def _host_call(self, step: Step, call: HostCall) -> None:
         """Call the host, see `marine_gen.passes.host_calls`."""
@@ -286,7 +300,7 @@ class AdapterFunction:
 
     def _local(self, name: str, text: str) -> str:
         """A new local, set to an i32."""
-        self._locals.append(f"${name} i32")
+        self._body.declare(name)
         self._body.line(f"(local.set ${name} {text})")
         return get(name)
 

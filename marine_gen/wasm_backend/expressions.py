@@ -18,6 +18,17 @@ def get(name: str) -> str:
     return f"(local.get ${name})"
 
 
+def bytes_of(memory: str) -> str:
+    """The bytes that a memory has (i64)."""
+    return f"(i64.shl (i64.extend_i32_u (memory.size {memory})) {const(16, 'i64')})"
+
+
+def outside(ptr: str, size: str, limit: str) -> str:
+    """Does a range of `size` bytes (i64) leave a memory of `limit` bytes? One that ends exactly at its end does not."""
+    # check: fused bounds
+    return f"(i64.gt_u (i64.add (i64.extend_i32_u {ptr}) {size}) {limit})"
+
+
 @contextmanager
 def when(writer: Writer, condition: str) -> Iterator[None]:
     """Write an `if` without `else` around what follows."""

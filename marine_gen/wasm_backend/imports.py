@@ -6,26 +6,14 @@ from dataclasses import dataclass, field
 
 from marine_gen.ir.model import CoreCallee, ImportedCallee, ModuleIR
 from marine_gen.passes.model import STAGING, Modules
-from marine_runtime.abi import AbiHelper
+from marine_gen.wasm.lifting import Need
 from marine_runtime.names import identifiers
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
 _RESERVED = frozenset(
     {
-        "staging",
-        "inside",
-        "utf8",
-        "check",
-        "copy",
-        "write",
-        "new",
-        "start",
-        "export",
-        "host",
-        "import",
-        "lower",
-        "pack",
-        "nul",
+        *("staging", "utf8", "nul", "start", "check", "copy", "write", "move", "new", "refuse"),
+        *("export", "import", "host", "lower", "pack"),
     }
 )
 
@@ -37,11 +25,13 @@ class GlueImports:
     Attributes:
         functions: requested core functions: (module, export index) to symbol.
         hosts: requested functions of the host by call-core index of the glue's module, in order of request.
+        items: requested items of guests that lifted code names: (module, item) to symbol.
         memories: names of modules whose memory is used, in order of request; `STAGING` is always there.
     """
 
     modules: Modules
     functions: dict[tuple[str, int], str] = field(default_factory=dict)
+    items: dict[tuple[str, Need], str] = field(default_factory=dict)
     memories: dict[str, None] = field(default_factory=lambda: {STAGING: None})
     hosts: dict[int, ImportedCallee] = field(default_factory=dict)
     _symbols: dict[str, str] = field(default_factory=dict)
@@ -60,6 +50,21 @@ class GlueImports:
         self.memories[module] = None
         return f"${self._symbols[module]}"
 
+    def memory_index(self, module: str) -> int:
+        """The index of the memory of `module`, which was requested, in the glue."""
+        return list(self.memories).index(module)
+
+    def item(self, module: str, need: Need) -> str:
+        """An item that `module` exports for lifted code, with the sigil."""
+        self.items[module, need] = f"{self._symbols[module]}.{need.operand[1:].lower()}"
+        return f"${self.items[module, need]}"
+
+    def needs(self) -> list[tuple[str, str | None]]:
+        """What the glue imports of guests, in order: (module, export name), the name being None for its memory."""
+        found: list[tuple[str, str | None]] = [(name, None) for name in self.memories if name != STAGING]
+        found += [(owner, self.modules[owner].core[index].name) for owner, index in self.functions]
+        return found + [(owner, need.name) for owner, need in self.items]
+
     def function(self, module: str, callee: CoreCallee) -> str:
         """A core function of `module`, with the sigil."""
         key = (module, callee.index)
@@ -69,10 +74,6 @@ class GlueImports:
             if list(self.functions.values()).count(self.functions[key]) > 1:
                 self.functions[key] += f".{callee.index}"
         return f"${self.functions[key]}"
-
-    def allocate(self, module: str) -> str:
-        """The `allocate` of `module`."""
-        return self.function(module, self.modules[module].core[AbiHelper.ALLOCATE])
 
     def host(self, callee: ImportedCallee) -> str:
         """A function of the host, with the sigil."""

@@ -28,7 +28,7 @@ NUMBERS: Mapping[str, int] = {
 }
 """The words in capital letters of the library."""
 
-USES: Mapping[str, Sequence[str]] = {"stage": ("fault",), "pay": ("left",), "start": ("left",)}
+USES: Mapping[str, Sequence[str]] = {"stage": ("fault",), "start": ("left",)}
 """Definitions that need others."""
 
 _MEMORY = "MEMORY"

@@ -88,26 +88,12 @@
   ;; What the parts of the value that is checked may still add up to.
   (global $left (mut i64) (i64.const 0))
 
-  ;; Count a part. Is it within the limit?
-  (func $pay (param $cost i64) (result i32)
-    (global.set $left (i64.sub (global.get $left) (local.get $cost)))
-    (i64.ge_s (global.get $left) (i64.const 0))  ;; check: fused limit of shared parts
-  )
-
   ;; A value in this memory is checked: its parts may add up to METER_FACTOR times the memory, or a fixed amount.
   (func $start.MEMORY (local $limit i64)
     (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $MEMORY)) (i64.const METER_PAGE)))
     (global.set $left
       (select (local.get $limit) (i64.const METER_FLOOR)
         (i64.gt_u (local.get $limit) (i64.const METER_FLOOR))))
-  )
-
-  ;; Is a range inside the memory? One that ends exactly at its end is.
-  (func $inside.MEMORY (param $ptr i32) (param $size i64) (result i32)
-    (i64.le_u  ;; check: fused bounds
-      (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
-      (i64.shl (i64.extend_i32_u (memory.size $MEMORY)) (i64.const 16))
-    )
   )
 
   ;; Is this UTF-8? ASCII goes 128 or 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
@@ -140,7 +126,16 @@
           )
           (loop $ascii
             ;; check: fused UTF-8: 16 bytes at a time
-            (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+            (if (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16))
+              (then
+                ;; The last 16 bytes overlap those before. They are looked at one by one when one of them is not ASCII.
+                ;; check: fused UTF-8: last bytes of short strings
+                (br_if $slow (i32.lt_u (local.get $size) (i32.const 16)))
+                ;; check: fused UTF-8: the last 16 bytes
+                (br_if $slow (i8x16.bitmask (v128.load $MEMORY align=1 (i32.sub (local.get $end) (i32.const 16)))))
+                (br $valid)
+              )
+            )
             ;; check: fused UTF-8: 16 bytes of ASCII
             (br_if $slow (i8x16.bitmask (v128.load $MEMORY align=1 (local.get $ptr))))
             (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))

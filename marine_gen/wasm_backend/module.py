@@ -6,28 +6,29 @@ imports are numbered, so nothing of a name is ever part of the text's syntax. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from marine_gen.codegen.definitions import Definition, Definitions
 from marine_gen.codegen.literals import wat_comment
 from marine_gen.codegen.templating import render
-from marine_gen.ir.model import CoreCallee
 from marine_gen.passes.host_calls import host_call_codes
-from marine_gen.passes.model import STAGING, FusedAdapter, Modules
+from marine_gen.passes.model import FusedAdapter, Modules
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, wasm_params, wasm_results
+from marine_gen.wasm_backend.adapters import AdapterFunction, Row, SiteTable, Writers, wasm_params, wasm_results
 from marine_gen.wasm_backend.batches import BatchFunction
 from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get
+from marine_gen.wasm_backend.guests import Guests, LiftedFunctions
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
+from marine_gen.wasm_backend.stub import LINKED, StubModule, guest_imports, is_direct, opening, signature_text
 from marine_gen.wasm_backend.validate import Validators
 from marine_runtime.abi import is_flat
 from marine_runtime.adapters import DATA, FREE
-from marine_runtime.types import CoreSignature, FunctionType, Records
+from marine_runtime.types import CoreSignature, Records
 from marine_runtime.wasm import signature_of
 
 
@@ -42,6 +43,7 @@ class FusedCode:
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order, by call-core index.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
+        stub_needs: what the stub imports, in the same form.
         sites: the site table.
         definitions: what the glue module defines, with what each definition requests: `entry.0`, `export.0`, …,
             `import.0`, … and their helpers.
@@ -53,97 +55,98 @@ class FusedCode:
     imports: tuple[tuple[str, str], ...]
     hosts: tuple[int, ...]
     needs: tuple[tuple[str, str | None], ...]
+    stub_needs: tuple[tuple[str, str | None], ...]
     sites: tuple[Row, ...]
     definitions: Definitions = field(compare=False)
 
 
-def generate_glue(module: FusedModule, modules: Modules, ordinal: int, *, generator: str, digest: str) -> FusedCode:
+def generate_glue(
+    module: FusedModule, modules: Modules, ordinal: int, lifted: LiftedFunctions, *, generator: str, digest: str
+) -> FusedCode:
     """The Wasm text for the fused adapters of `module`.
 
     Args:
         module: the module after all passes.
         modules: it and the modules before it.
         ordinal: its position in the service, which marks its positions.
+        lifted: the functions of guests that may stand in place of calls.
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
     """
     imports = GlueImports(modules)
     library = Library()
-    validators = Validators(imports, library)
-    copiers = Copiers(imports, library, validators)
-    packed = Lowerers(imports, library, copiers), Packers(imports, library, copiers)
+    writers = _writers(imports, library, lifted)
     sites = SiteTable(ordinal)
     exports, entries, table = [], [], []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"
-        function = AdapterFunction(adapter, symbol, imports, library, validators, copiers, packed, sites)
+        function = AdapterFunction(adapter, symbol, imports, library, writers, sites)
         exports.append(function.write(f"export {name}{adapter.signature}"))
         entries.append(_define_entry(library, index, symbol, adapter, modules[adapter.module].records))
+    stub = StubModule(GlueImports(modules))
+    direct = _writers(stub.imports, library, lifted)
     for index, adapter in enumerate(module.imports.values()):
-        function = AdapterFunction(adapter, f"import.{index}", imports, library, validators, copiers, packed, sites)
-        table.append(function.write(f"import {adapter.function}{adapter.signature}"))
-    needs: list[tuple[str, str | None]] = [(name, None) for name in imports.memories if name != STAGING]
-    needs += [(owner, modules[owner].core[index].name) for owner, index in imports.functions]
-    requested, written = list(library.requested()), [*exports, *table, *entries]
+        title = f"import {adapter.function}{adapter.signature}"
+        if is_direct(adapter):
+            parts = stub.imports, library, direct, sites, opening(index)
+            stub.add(index, AdapterFunction(adapter, f"import.{index}", *parts), title)
+            continue
+        function = AdapterFunction(adapter, f"import.{index}", imports, library, writers, sites)
+        table.append(function.write(title))
+    lent = _reached(library, stub.direct.values())
+    requested, written = list(library.requested()), [*exports, *table, *entries, *stub.direct.values()]
     others = {item.name for item in (*requested, *written)}
     helpers = [item for item in library.definitions if item.name not in others]
     context = {
         "generator": generator,
         "digest": digest,
-        "imports": list(_imports(imports, modules, module.ir.name, len(table))),
-        "definitions": [*requested, *sorted(helpers, key=lambda item: item.name), *written],
+        "imports": list(_imports(imports, module.ir.name, len(table), linked=bool(stub.direct))),
+        "definitions": [*requested, *sorted(helpers, key=lambda item: item.name), *exports, *table, *entries],
+        "linked": bool(stub.direct),
         "table": [f"${item.name}" for item in table],
     }
     return FusedCode(
         glue=render("marine_gen.wasm_backend", "glue.wat.j2", context),
-        stub=_stub(module, generator) if module.imports else "",
+        stub=stub.text(tuple(module.imports.values()), lent, generator) if module.imports else "",
         entries={
             name: CoreSignature(tuple(wasm_params(adapter)), tuple(wasm_results(adapter)))
             for name, adapter in module.exports.items()
         },
         imports=tuple(module.imports),
         hosts=tuple(imports.hosts),
-        needs=tuple(needs),
+        needs=tuple(imports.needs()),
+        stub_needs=tuple(stub.imports.needs()) if stub.direct else (),
         sites=tuple(sites.rows),
         definitions=library.definitions,
     )
 
 
-def _imports(imports: GlueImports, modules: Modules, module: str, table_size: int) -> Iterator[str]:
-    """Imports are numbered: the runtime gives them in the order of `FusedCode.needs`."""
+def _writers(imports: GlueImports, library: Library, lifted: LiftedFunctions) -> Writers:
+    guests = Guests(imports, lifted)
+    copiers = Copiers(imports, library, guests)
+    packed = Lowerers(imports, library, copiers), Packers(imports, library, copiers)
+    return guests, Validators(imports, library), copiers, packed
+
+
+def _reached(library: Library, roots: Iterable[Definition]) -> list[Definition]:
+    """What definitions use, each once, without themselves."""
+    names = {root.name for root in roots}
+    found = {item.name: item for name in sorted(names) for item in library.definitions.reached(name)}
+    return [item for name, item in sorted(found.items()) if name not in names]
+
+
+def _imports(imports: GlueImports, module: str, table_size: int, *, linked: bool) -> Iterator[str]:
+    """Module 0 is the service; what the glue needs of guests follows."""
     yield '(import "0" "staging" (memory $staging 1))'
     if table_size:
         yield f'(import "0" "table" (table $stub {table_size} funcref))'
-    number = 0
-    for name in imports.memories:
-        if name != STAGING:
-            yield f'(import "1" "{number}" (memory ${imports.symbol(name)} 0))  {wat_comment(f"memory of {name}")}'
-            number += 1
-    for (owner, index), symbol in imports.functions.items():
-        callee = modules[owner].core[index]
-        yield (
-            f'(import "1" "{number}" (func ${symbol}{_signature(_core_params(callee), _core_results(callee.type))}))'
-            f"  {wat_comment(f'{owner}: {callee.name}')}"
-        )
-        number += 1
+    if linked:
+        yield f'(import "0" "{LINKED}" (global ${LINKED} (mut i32)))'
+    yield from guest_imports(imports)
     for number, item in enumerate(imports.hosts.values()):
         core = signature_of(*host_call_codes(item.type, imports.owner(module).records))
-        declared = _signature(core.params, core.results)
+        declared = signature_text(core.params, core.results)
         yield f'(import "2" "{number}" (func $host.{number}{declared}))  {wat_comment(item.name)}'
-
-
-def _core_params(callee: CoreCallee) -> list[str]:
-    return [str(param.type) for param in callee.type.params]
-
-
-def _core_results(ty: FunctionType) -> list[str]:
-    return [str(result) for result in ty.results]
-
-
-def _signature(params: Sequence[str], results: Sequence[str], names: Sequence[str] = ()) -> str:
-    declared = [f"${name} {ty}" for name, ty in zip(names, params, strict=True)] if names else list(params)
-    text = "".join(f" (param {item})" for item in declared)
-    return text + "".join(f" (result {ty})" for ty in results)
 
 
 def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter, records: Records) -> Definition:
@@ -157,7 +160,7 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
         "symbol": symbol,
         "word": FREE,
         "free": get("free") if staged else const(DATA),
-        "signature": _signature([*params, *more[0]], results, [*names, *more[1]]),
+        "signature": signature_text([*params, *more[0]], results, [*names, *more[1]]),
         "arguments": "".join(f" {get(name)}" for name in names),
     }
     with library.definitions.definition(f"entry.{index}") as made:
@@ -165,21 +168,3 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
         made.lines += ["", *BatchFunction(adapter, records, library).write(f"batch.{index}", symbol)]
     return made
-
-
-def _stub(module: FusedModule, generator: str) -> str:
-    functions = []
-    for index, adapter in enumerate(module.imports.values()):
-        params, results = wasm_params(adapter), wasm_results(adapter)
-        names = [f"p{position}" for position in range(len(params))]
-        functions.append(
-            {
-                "index": index,
-                "title": wat_comment(adapter.function),
-                "signature": _signature(params, results, names),
-                "type": _signature(params, results),
-                "arguments": "".join(f" {get(name)}" for name in names),
-            }
-        )
-    context = {"generator": generator, "functions": functions}
-    return render("marine_gen.wasm_backend", "stub.wat.j2", context)

@@ -43,12 +43,19 @@ class Work:
     def longer(self, loops: int) -> Work:
         """The same work of a loop inside a guest, at least so many times; its first argument is their number.
 
-        What the host pays to enter the loop then weighs little. Results of loops are sums, modulo 2**32.
+        What the host pays to enter the loop then weighs little. Results of loops are sums, modulo 2**32. Work that is
+        done once stays so.
         """
+        if self.per == 1:
+            return self
         factor = max(1, -(-loops // self.per))
         count, *rest = self.arguments
         expected = self.expected * factor % 2**32
         return replace(self, arguments=(count * factor, *rest), expected=expected, per=self.per * factor)
+
+    def once(self) -> Work:
+        """The same work of a loop inside a guest, once; its result is not known."""
+        return replace(self, arguments=(1, *self.arguments[1:]), expected=None, per=1)
 
     @property
     def module(self) -> str:

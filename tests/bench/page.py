@@ -15,6 +15,9 @@ from tests.bench.plots import Bars, Curves, bars, colours, curves
 from tests.bench.stats import LINEAR, curves_of, growth, ratio, spread
 
 NONE = "–"
+SLOPE = "slope"
+"""How calls between modules are measured, in the settings of a run; older runs do not say it."""
+
 _BUSY = 0.5
 """Load per core from which a machine counts as busy."""
 
@@ -59,6 +62,7 @@ class Page:
     """Everything that a template needs."""
 
     ours: str
+    by_slope: bool
     tolerance: str
     linear: float
     warnings: Sequence[str]
@@ -79,6 +83,7 @@ def make_page(run: Run) -> Page:
     rows, faster = _growth(run), _faster(run)
     return Page(
         ours=OURS,
+        by_slope=run.settings.get("between modules") == SLOPE,
         tolerance=f"{TOLERANCE:.0%}",
         linear=LINEAR,
         warnings=run_warnings(run),

@@ -14,7 +14,7 @@ from tests.bench.cases import all_cases
 from tests.bench.cases.calls import calls, chained, greeting
 from tests.bench.cases.crossing import crossing, looped
 from tests.bench.cases.services import store_cases
-from tests.bench.model import Case, Kind
+from tests.bench.model import Case, Kind, Work
 from tests.bench.peers import ByHand, Component, Engine, open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
 from tests.bench.peers.by_hand import open_modules
@@ -99,6 +99,34 @@ def test_a_component_of_a_chain_has_a_component_for_each_module() -> None:
         text = chain_text(length)
         assert [f"(component $c{number}" in text for number in range(length + 1)] == [True] * length + [False]
         assert text.count("(call $echo") == length - 1
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A peer whose calls take what they say: so much to enter a loop, and so much for each round."""
+
+    name: str
+    enter: int
+    each: int
+    about: str = ""
+
+    def prepare(self, case: Case, stack: ExitStack) -> Contender:
+        """See `Peer`."""
+        work = case.work.longer(5000)
+        took = self.enter + self.each * work.arguments[0]
+        return Contender(lambda calls: calls * took, case.work.expected, work.per)
+
+
+def test_calls_between_modules_are_measured_by_slope() -> None:
+    """What entering costs is in nobody's figure; work of a single round is what it is."""
+    case = Case(
+        "crossing", "group", "title", "call", Work({"m": b""}, "many", (1000, 7), 1000, "", 1000), crossing=True
+    )
+    peers: list[Peer] = [Clock("quick", 10_000, 30), Clock("slow", 1_000_000, 60)]
+    found = measure(case, peers, rounds=2, min_time=0)
+    assert [result.samples for result in found.results] == [(30, 30), (60, 60)]
+    whole = measure(replace(case, crossing=False), peers, rounds=1, min_time=0)
+    assert [result.samples for result in whole.results] == [(32,), (260,)]
 
 
 def test_a_peer_that_fails_is_a_result_with_its_reason() -> None:

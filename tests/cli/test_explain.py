@@ -17,6 +17,7 @@ from marine_gen.console.inputs import read_inputs
 from marine_gen.inspect.check import compile_input
 from marine_gen.inspect.views import Subject, Written, views
 from marine_gen.python_backend.needs import FRAME, STANDARD, own
+from marine_gen.wasm_backend.stub import LINKED
 from marine_runtime import support
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.golden import GOLDEN, Case, load_cases
@@ -41,9 +42,9 @@ def test_explain_prints(run: Run, case: Case, monkeypatch: pytest.MonkeyPatch) -
 def test_everything_that_runs_is_shown_once(names: tuple[str, ...], engine: str) -> None:
     service = [compile_input(part) for name in names for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")]
     written = Written()
-    for position, (module, _) in enumerate(service):
+    for position, module in enumerate(part.ir for part in service):
         output, _ = fuse_module(service[: position + 1])
-        glue = output.code.glue if output else ""
+        glue = output.code.glue + output.code.stub if output else ""
         imported = set(re.findall(r"^  \(import .* \(func (\$[\w.]+)", glue, re.MULTILINE))
         for adapter in module.adapters:
             parts = list(views(Subject(service, position, adapter), BACKENDS[engine].form, written))
@@ -73,14 +74,14 @@ def check_wasm(text: str, imported: set[str]) -> None:
     defined = re.findall(r"^\((?:func|global) (\$[\w.]+)", text, re.MULTILINE)
     assert len(defined) == len(set(defined))
     used = set(re.findall(r"\((?:call|global\.[gs]et) (\$[\w.]+)", text))
-    assert used <= {*defined, *imported}
+    assert used <= {*defined, *imported, f"${LINKED}"}
 
 
 def test_fused_adapters_show_the_other_module() -> None:
     service = [
         compile_input(part) for name in ("donkey", "shrek") for part in read_inputs(GUESTS_FOLDER / f"{name}.wasm")
     ]
-    adapter = service[1][0].imports["donkey", "greeting"]
+    adapter = service[1].ir.imports["donkey", "greeting"]
     parts = {part.title: part.text for part in views(Subject(service, 1, adapter), AdapterForm.WASM)}
     assert list(parts) == ["Instructions", "IR", "Paths", "Fused IR", "Wasm"]
     assert "\n(func $import.0 " in parts["Wasm"]
@@ -153,9 +154,9 @@ def test_the_default_is_the_engine_that_runs(run: Run) -> None:
         *("__pack_public_array_string", "__unpack_array_string", "__lower_array_string", "__lift_array_string"),
     ):
         assert shown.count(f"  def {helper}(") == 1, helper
-    for helper in ("fault", "stage", "pay", "check.arrays_passing_pure.array_string"):
+    for helper in ("fault", "stage", "check.arrays_passing_pure.array_string"):
         assert shown.count(f"  (func ${helper} ") == 1, helper
-    called = {name for name in re.findall(r"\(call \$([\w.]+)", shown) if "." in name or name in ("stage", "pay")}
+    called = {name for name in re.findall(r"\(call \$([\w.]+)", shown) if "." in name or name == "stage"}
     imported = {"allocate", "release_objects", "get_result_ptr", "get_result_size", "string_type"}
     assert {name for name in called if f"(func ${name} " not in shown} <= {
         f"arrays_passing_pure.{name}" for name in imported

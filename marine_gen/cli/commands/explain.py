@@ -52,21 +52,21 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
 
     service = [compile_input(item, strict=False) for item in read_inputs(target)]
     everything = [
-        Subject(service, position, adapter) for position, (ir, _) in enumerate(service) for adapter in ir.adapters
+        Subject(service, position, adapter) for position, part in enumerate(service) for adapter in part.ir.adapters
     ]
     if not words:
         _list(everything)
-        for ir, _ in service:
-            for sentence in _left_out(ir).values():
+        for part in service:
+            for sentence in _left_out(part.ir).values():
                 warn(clean(sentence))
-        for (ir, _), item in zip(service, fusions(service), strict=True):
+        for part, item in zip(service, fusions(service), strict=True):
             for sentence in item.sentences:
-                warn(clean(f"module `{ir.name}`: {sentence}"))
+                warn(clean(f"module `{part.ir.name}`: {sentence}"))
         return
     wanted = " ".join(words)
-    for ir, _ in service:
-        for name, sentence in _left_out(ir).items():
-            if wanted in (name, f"{ir.name}.{name}"):
+    for part in service:
+        for name, sentence in _left_out(part.ir).items():
+            if wanted in (name, f"{part.ir.name}.{name}"):
                 raise LoadError(sentence)
     for number, subject in enumerate(_find(everything, wanted, target)):
         if number:

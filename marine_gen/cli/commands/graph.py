@@ -58,7 +58,7 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
         chosen = engine or default_engine()
         form = BACKENDS[chosen].form
         page = output is not None and output.suffix.lower() != ".svg"
-        service = [(item.ir, item.digest) for item in compiled]
+        service = [item.fusible for item in compiled]
         written = Written()
 
         def excerpts(position: int, adapter: AdapterIR) -> Sequence[tuple[str, str]]:

@@ -69,7 +69,7 @@ def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     adapters = compiled[position].ir.adapters
     for adapter in adapters:
         if adapter.function == function:
-            return Subject([(item.ir, item.digest) for item in compiled], position, adapter)
+            return Subject([item.fusible for item in compiled], position, adapter)
     hint = suggestion(function, [adapter.function for adapter in adapters])
     raise CommandError(f"function with name `{function}` is missing{hint}")
 

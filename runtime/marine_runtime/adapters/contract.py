@@ -102,6 +102,7 @@ class FusedModules:
         glue: the glue module.
         stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
+        stub_needs: what the stub imports, in the same form; it exists before the module that it is for.
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order: call-core index, and the codes of parameters
             and results.
@@ -111,6 +112,7 @@ class FusedModules:
     glue: Module
     stub: Module | None = None
     needs: tuple[tuple[str, str | None], ...] = ()
+    stub_needs: tuple[tuple[str, str | None], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
     hosts: tuple[tuple[int, Codes, Codes], ...] = ()
     sites: tuple[StepInfo, ...] = ()

@@ -154,7 +154,7 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> Fuse
     try:
         content = vars(module)
         sites = tuple(step_info(row) for row in content[_FUSED_SITES])
-        tables = {name: content[f"__fused_{name}"] for name in ("needs", "imports", "hosts")}
+        tables = {name: content[f"__fused_{name}"] for name in ("needs", "stub_needs", "imports", "hosts")}
         return replace(fused, **tables, sites=sites)
     except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None

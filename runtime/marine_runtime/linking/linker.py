@@ -149,7 +149,7 @@ def _refusing(module: str, left_out: LeftOut) -> Adapter:
 def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkContext) -> _Imports:
     """Step 2: something to import for each import of the module."""
     name, store, fused, codes = module.plan.name, context.store, module.glue.fused, module.glue.import_codes
-    stub = ImportStub(store, fused.stub, fused.imports) if fused and fused.stub else None
+    stub = _stub(name, fused, context) if fused and fused.stub else None
     wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
     late: dict[_ImportKey, Trampoline] = {}
@@ -235,10 +235,10 @@ def _instantiate_glue(
     native, staging = context.staging
     imports: dict[_ImportKey, Any] = {("0", "staging"): native}
     if stub:
-        imports["0", "table"] = stub.table
+        imports |= stub.ties(fused.glue)
     hosts: list[Trampoline] = []
     try:
-        imports |= _needs_of_glue(module.plan.name, fused, instance, context)
+        imports |= _needs_of_glue(module.plan.name, fused.needs, instance, context)
         for number, (index, params, results) in enumerate(fused.hosts):
             callee = module.plan.callee(index)
             hosts.append(Trampoline.late((callee.namespace, callee.name), context.recursion))
@@ -251,12 +251,23 @@ def _instantiate_glue(
     return hosts
 
 
+def _stub(name: str, fused: FusedModules, context: LinkContext) -> ImportStub:
+    """What provides the fused imports of a module; adapters in it need other modules alone."""
+    assert fused.stub is not None
+    imports: dict[_ImportKey, Any] = {("0", "staging"): context.staging[0]}
+    try:
+        imports |= _needs_of_glue(name, fused.stub_needs, None, context)
+        return ImportStub(context.store, fused.stub, fused.imports, imports)
+    except (LinkError, KeyError) as error:
+        raise LinkError(f"the fused stub of module `{name}` does not fit: {error}; build again") from None
+
+
 def _needs_of_glue(
-    name: str, fused: FusedModules, instance: Instance, context: LinkContext
+    name: str, needs: Sequence[tuple[str, str | None]], instance: Instance | None, context: LinkContext
 ) -> Mapping[_ImportKey, Any]:
-    """The exports of guests that the glue imports."""
+    """The exports of guests that glue imports."""
     found: dict[_ImportKey, Any] = {}
-    for number, (module, export) in enumerate(fused.needs):
+    for number, (module, export) in enumerate(needs):
         owner = instance if module == name else context.linked[module].instance
         assert owner is not None  # what is written in Python is called as a function of the host
         found["1", str(number)] = owner.export((owner.module.memory or "") if export is None else export)

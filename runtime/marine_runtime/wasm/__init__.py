@@ -13,11 +13,12 @@ from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.runtimes import open_runtime
 from marine_runtime.wasm.store import Instance, Store, WasmRuntime, assemble
-from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK, initial_table_elements
+from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK, initial_table_elements
 
 __all__ = [
     "FACTOR",
     "FLOOR",
+    "LIFTED",
     "MANY",
     "START_HOOK",
     "STEP",

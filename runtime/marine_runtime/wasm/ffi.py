@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import wasmtime
@@ -27,25 +28,41 @@ _PYBUF_WRITE = 0x200
 _MADV_DONTNEED = 4
 
 
+_size = ctypes.c_size_t
+_FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
+    "wasmtime_func_call_unchecked": (_pointer, _pointer, _pointer, _pointer, _size, _pointer),
+    "wasmtime_func_new_unchecked": (None, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer),
+    "wasmtime_instance_export_get": (ctypes.c_bool, _pointer, _pointer, _pointer, _size, _pointer),
+    "wasmtime_memory_data": (_pointer, _pointer, _pointer),
+    "wasmtime_memory_data_size": (_size, _pointer, _pointer),
+    "wasmtime_trap_new": (_pointer, ctypes.c_char_p, _size),
+}
+"""C functions of the fast layer: the result, then the parameters."""
+
+_OPTIONS: Mapping[str, Any] = {
+    "memory_may_move": ctypes.c_bool,
+    "max_wasm_stack": _size,
+    "memory_init_cow": ctypes.c_bool,
+    "host_memory_creator": _pointer,
+}
+"""Options of engines and the types of their values."""
+
+
 def problem() -> str | None:
-    """The reason why the fast layer can't be used with the installed binding, or None."""
+    """The reason why the fast layer can't be used with the installed binding, or None.
+
+    What is compared is what the binding declares, which is made from the headers of its library.
+    """
     if sys.byteorder != "little":
         return "the host is not little-endian"
     try:
         private = wasmtime._ffi
-        if ctypes.sizeof(private.wasmtime_val_raw_t) != VALUE_SIZE:
-            return "wasmtime_val_raw_t is not 16 bytes long"
-        if ctypes.sizeof(private.wasmtime_func_t) != 16:
-            return "wasmtime_func_t is not 16 bytes long"
-        for name in (
-            "wasmtime_func_call_unchecked",
-            "wasmtime_func_new_unchecked",
-            "wasmtime_instance_export_get",
-            "wasmtime_memory_data",
-            "wasmtime_memory_data_size",
-            "wasmtime_trap_new",
-        ):
-            getattr(private.dll, name)
+        for structure, size in ((private.wasmtime_val_raw_t, VALUE_SIZE), (private.wasmtime_func_t, 16)):
+            if ctypes.sizeof(structure) != size:
+                return f"{structure.__name__} is not {size} bytes long"
+        different = _different({**_FUNCTIONS, **_setters("memory_may_move", "max_wasm_stack")})
+        if different:
+            return different
         methods: tuple[tuple[type, str], ...] = (
             (wasmtime.Store, "_context"),
             (wasmtime.Func, "_from_raw"),
@@ -67,25 +84,49 @@ def problem() -> str | None:
     return None
 
 
+def _setters(*options: str) -> dict[str, tuple[Any, ...]]:
+    return {f"wasmtime_config_{option}_set": (None, _pointer, _OPTIONS[option]) for option in options}
+
+
+def _different(functions: Mapping[str, tuple[Any, ...]]) -> str | None:
+    """The first function that the binding declares otherwise than `functions`, by the widths of its values."""
+    for name, ours in functions.items():
+        function = getattr(wasmtime._ffi.dll, name)
+        theirs = (function.restype, *(function.argtypes or ()))
+        if [_width(item) for item in ours] != [_width(item) for item in theirs]:
+            return f"`{name}` has another prototype"
+    return None
+
+
+def _width(kind: Any) -> int:
+    return 0 if kind is None else ctypes.sizeof(kind)
+
+
 def _prototype(name: str, restype: Any, *argtypes: Any) -> Any:
     """A C function under our own prototype; the GIL is released around it, so that watchdogs and others run."""
     return ctypes.CFUNCTYPE(restype, *argtypes)(_address(getattr(wasmtime._ffi.dll, name)))
+
+
+def set_option(config: wasmtime.Config, name: str, value: int) -> None:
+    """Set an option of engines. The properties of the binding are not there for all of them in every version."""
+    (function, prototype), *_ = _setters(name).items()
+    _prototype(function, *prototype)(_address(config.ptr()), value)
 
 
 class WasmtimeLibrary:
     """The prototypes, bound once. Build it only after `problem()` gave None."""
 
     def __init__(self) -> None:
-        size = ctypes.c_size_t
-        self.func_call = _prototype(
-            "wasmtime_func_call_unchecked", _pointer, _pointer, _pointer, _pointer, size, _pointer
+        self.func_call, self.func_new, self.memory_data, self.memory_size, self.trap_new = (
+            _prototype(name, *_FUNCTIONS[name])
+            for name in (
+                "wasmtime_func_call_unchecked",
+                "wasmtime_func_new_unchecked",
+                "wasmtime_memory_data",
+                "wasmtime_memory_data_size",
+                "wasmtime_trap_new",
+            )
         )
-        self.func_new = _prototype(
-            "wasmtime_func_new_unchecked", None, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer
-        )
-        self.memory_data = _prototype("wasmtime_memory_data", _pointer, _pointer, _pointer)
-        self.memory_size = _prototype("wasmtime_memory_data_size", size, _pointer, _pointer)
-        self.trap_new = _prototype("wasmtime_trap_new", _pointer, ctypes.c_char_p, size)
 
 
 def context_address(store: wasmtime.Store) -> int:
@@ -136,8 +177,8 @@ def memory_creator_problem() -> str | None:
     """The reason why the host memory creator of the C API can't be used with the installed binding, or None."""
     try:
         private = wasmtime._ffi
-        for name in ("host_memory_creator", "memory_init_cow"):
-            getattr(private.dll, f"wasmtime_config_{name}_set")
+        if different := _different(_setters("host_memory_creator", "memory_init_cow")):
+            return different
         _ = private.dll.wasmtime_error_new
         for structure, words in ((private.wasmtime_memory_creator_t, 3), (private.wasmtime_linear_memory_t, 4)):
             if ctypes.sizeof(structure) != 8 * words:
@@ -153,11 +194,9 @@ def set_memory_creator(config: wasmtime.Config, env: int, new_memory: int) -> No
     Images of initial data are switched off, as Wasmtime maps them into memories of its own only: with images it panics
     on a memory that the host made.
     """
-    images = _prototype("wasmtime_config_memory_init_cow_set", None, _pointer, ctypes.c_bool)
-    images(_address(config.ptr()), False)
+    set_option(config, "memory_init_cow", False)
     creator = (ctypes.c_uint64 * 3)(env, new_memory, 0)
-    install = _prototype("wasmtime_config_host_memory_creator_set", None, _pointer, _pointer)
-    install(_address(config.ptr()), ctypes.addressof(creator))
+    set_option(config, "host_memory_creator", ctypes.addressof(creator))
 
 
 def new_host_function(

@@ -9,7 +9,7 @@ from typing import Any
 import wasmtime
 
 from marine_runtime.types import CoreSignature
-from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 
 ImportKey = tuple[str, str]
 
@@ -21,7 +21,7 @@ class Shape:
     Attributes:
         import_order: the imports as (namespace, name), in order and with repetitions.
         imports: signature by (namespace, name); None for an import that is not a function.
-        exports: signature by name of every exported function.
+        exports: signature by name of every exported function, but for those that the compiler added.
         memories: names of all exported memories, in order.
         wide: addresses of the first of them have 64 bits.
         hooks: exports that the compiler added for tables that grow, see `tables`.
@@ -48,6 +48,8 @@ class Shape:
         wide = False
         hooks: set[str] = set()
         for export in native.exports:
+            if export.name.startswith(LIFTED):
+                continue
             if _is_hook(export):
                 hooks.add(export.name)
             elif isinstance(export.type, wasmtime.MemoryType):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from threading import local
 
-from marine_runtime.errors import ArgumentError
+from marine_runtime.errors import ArgumentError, warn
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.public import PublicLayer
@@ -74,4 +74,15 @@ def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
         return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
     reason = ffi.problem()
+    if reason:
+        _warn_of_fallback(reason)
     return WasmRuntime(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+
+
+@cache
+def _warn_of_fallback(reason: str) -> None:
+    """Once a process, as every service of it is slower for the same reason."""
+    warn(
+        f"the fast call layer does not know the installed version of wasmtime ({reason}): calls take the public "
+        'layer, which is slower. Install another version of wasmtime, or load with `call_layer="public"`'
+    )

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
+from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock, Watch
@@ -21,7 +22,7 @@ from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.wasm.traps import Parking
+from marine_runtime.wasm.traps import Parking, text_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
@@ -264,14 +265,14 @@ class WasmRuntime:
     ) -> None:
         config = wasmtime.Config()
         # Views into memories are kept across calls, so a memory must stay where it is when it grows.
-        config.memory_may_move = False
+        ffi.set_option(config, "memory_may_move", False)
         config.wasm_multi_memory = True
         # Part of the machine code: code that was serialised without it is refused, and compiled again.
         config.epoch_interruption = True
         if metered:  # part of the machine code too, in every block of it
             config.consume_fuel = True
         if max_wasm_stack is not None:
-            config.max_wasm_stack = max_wasm_stack
+            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
         self.budget_problem = problem()
         self._creator = None if self.budget_problem else memory_creator()
         if self._creator:
@@ -340,12 +341,12 @@ def assemble(text: str) -> bytes:
     try:
         return bytes(wasmtime.wat2wasm(text))
     except wasmtime.WasmtimeError as error:
-        raise LoadError(f"the Wasm text can't be assembled: {error}") from None
+        raise LoadError(f"the Wasm text can't be assembled: {text_of(error)}") from None
 
 
 def _first_line(error: Exception) -> str:
     """One sentence out of a wasmtime error: its own first line and its innermost cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
+    lines = [line.strip() for line in text_of(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
     if not lines:
         return "unknown error"
     return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"

@@ -48,6 +48,11 @@ class Parking:
         return describe(fault, self.timeout, self.fuel) if parked is None else parked
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an error of Wasmtime without the backtrace of the library, which some versions append."""
+    return str(error).partition("\n\nStack backtrace:\n")[0]
+
+
 def timed_out(timeout: float) -> CallTimeoutError:
     """The error of a call that may take `timeout` seconds and took longer."""
     return CallTimeoutError(f"interrupted, as it took longer than {timeout:g} s")
@@ -70,7 +75,7 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     """
     if isinstance(fault, wasmtime.ExitTrap):
         return ExitError.of(fault.code)
-    text = str(fault)
+    text = text_of(fault)
     found = _CAUSE.search(text)
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
         error: CallError = timed_out(timeout)

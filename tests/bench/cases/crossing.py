@@ -25,12 +25,17 @@ def short_string() -> Work:
     return Work(guests("bench_effector", "bench_pure"), "call_many", (LOOP, "John"), 4 * LOOP, "string", LOOP)
 
 
-def bulk(size: int) -> Work:
-    """Bytes there and back between the same guests."""
-    count = max(1, min(LOOP, 2**22 // size))
+def freed_bytes(size: int) -> Work:
+    """Bytes there and back between the same guests, which free each block."""
+    count = _count(size)
     data = SHAPES["bytes"].value(size)
     modules = guests("bench_effector", "bench_pure")
     return Work(modules, "bytes_many", (count, data), (count * size) % 2**32, "bytes", count)
+
+
+def _count(size: int) -> int:
+    """How often bytes of that size cross in one call."""
+    return max(2, min(LOOP, 2**22 // max(size, 1)))
 
 
 def crossing() -> Iterator[Case]:
@@ -39,7 +44,10 @@ def crossing() -> Iterator[Case]:
     yield Case("crossing scalar", GROUP, "u32", "call", looped("scalar", 7, LOOP), crossing=True)
     for size in BYTES_SIZES:
         name, series = f"crossing bytes {size}", "bytes from module to module"
-        yield Case(name, GROUP, f"bytes, {human(size)}", "call", bulk(size), series, "bytes", size, crossing=True)
+        work = looped("bytes", size, _count(size))
+        yield Case(name, GROUP, f"bytes, {human(size)}", "call", work, series, "bytes", size, crossing=True)
+    title = "bytes, 10 B, C guests"
+    yield Case("crossing freed bytes", GROUP, title, "call", freed_bytes(10), crossing=True)
     for size, count in ((10, LOOP), (2**20, 4)):
         work = looped("string", size, count)
         yield Case(f"crossing string {size}", GROUP, f"string, {human(size)}", "call", work, crossing=True)

@@ -29,5 +29,6 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
     except NotMeasuredError as error:
         node = str(error)
     engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
-    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), Component()]
+    components = [Component(), Component(epochs=True)]
+    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), *components]
     return [*engines, *others, EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback()]

@@ -50,6 +50,18 @@ class Peer(Protocol):
         """
 
 
+def sloped(long: Contender, short: Contender) -> Contender:
+    """What a loop inside guests takes for each round: the time of a long one without that of a short one.
+
+    The rest is what entering the loop takes, which is not the same for all peers.
+    """
+
+    def watch(calls: int) -> int:
+        return max(long.watch(calls) - short.watch(calls), 1)
+
+    return Contender(watch, long.result, long.per - short.per)
+
+
 def no_result(call: Callable[[], Any]) -> None:
     """Make a call whose result is not compared."""
     call()

@@ -30,8 +30,8 @@ _MOST_FLAT = 16
 
 LARGEST_BYTES = 2**16
 
-LOOPS = {"bytes": 64, "u64s": 20_000}
-"""How often a call between components at least is repeated, by what crosses."""
+LOOPS = {"bytes": 64, "u64s": 20_000, "strings": 4000, "records": 4000}
+"""How often a call between components at least is repeated, by what crosses; 20,000 times what is not here."""
 
 _MEMORY = """
   (memory (export "memory") 1)
@@ -234,10 +234,14 @@ def _wide(leaves: list[str]) -> bool:
     return any(_ALIGNMENT.get(leaf, 4) == 8 for leaf in leaves)
 
 
-def open_component(content: str | bytes, function: str) -> Callable[..., Any]:
-    """An exported function of a new instance."""
-    engine = wasmtime.Engine()
+def open_component(content: str | bytes, function: str, *, epochs: bool = False) -> Callable[..., Any]:
+    """An exported function of a new instance, with checks for interruption or without."""
+    config = wasmtime.Config()
+    config.epoch_interruption = epochs
+    engine = wasmtime.Engine(config)
     store = wasmtime.Store(engine)
+    if epochs:
+        store.set_epoch_deadline(2**62)
     instance = component.Linker(engine).instantiate(store, component.Component(engine, content))
     found = instance.get_func(store, function)
     assert found is not None
@@ -263,18 +267,30 @@ def component_of(shape: str, length: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Components with the same functions."""
+    """Components with the same functions.
 
-    name: str = "component"
+    Attributes:
+        epochs: whether they can be interrupted, as modules of ours can; measured from component to component only.
+    """
+
+    epochs: bool = False
+
+    @property
+    def name(self) -> str:
+        """Without checks for interruption it is what others measure."""
+        return "component, interruptible" if self.epochs else "component"
 
     @property
     def about(self) -> str:
         """What it is."""
         version = installed_version("wasmtime")
-        return f"WebAssembly components that do the same work, through `wasmtime.component` {version}"
+        what = f"WebAssembly components that do the same work, through `wasmtime.component` {version}"
+        return f"{what}, with checks for interruption (epochs)" if self.epochs else what
 
     def prepare(self, case: Case, stack: ExitStack) -> Contender:
         """See `Peer`."""
+        if self.epochs and not case.crossing:
+            raise NotMeasuredError("measured from component to component only")
         content = component_of(case.work.shape, len(case.work.modules))
         if case.kind in ("first call", "memory"):
             return run_fresh(case, "component", {})
@@ -283,18 +299,18 @@ class Component:
         if case.kind != "call":
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if case.crossing:
-            return _crossing(case, SHAPES[case.work.shape])
+            return _crossing(case, SHAPES[case.work.shape], self.epochs)
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("wasmtime.component converts lists element by element; left out above 64 KiB")
         return contender(partial(open_component(content, "echo"), *case.work.arguments), case.work.per)
 
 
-def _crossing(case: Case, shape: Shape) -> Contender:
-    if case.work.function == "call_many":
-        raise NotMeasuredError("takes part in the other case of short strings, whose guests allocate as its own do")
-    work = case.work.longer(LOOPS.get(shape.name, 500))
+def _crossing(case: Case, shape: Shape, epochs: bool) -> Contender:
+    if case.work.function in ("call_many", "bytes_many"):
+        raise NotMeasuredError("takes part in the case whose guests allocate as its own do")
+    work = case.work.longer(LOOPS.get(shape.name, 20_000))
     values = [len(item) if isinstance(item, bytes) else item for item in work.arguments]
-    made = contender(partial(open_component(looping_text(shape), "many"), *values), work.per)
+    made = contender(partial(open_component(looping_text(shape), "many", epochs=epochs), *values), work.per)
     # The guests of a case may count what they got; a component counts its calls.
     if made.result != work.arguments[0]:
         raise NotMeasuredError("failed: gave a wrong number of calls")

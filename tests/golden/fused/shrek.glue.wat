@@ -12,13 +12,11 @@
   (import "1" "4" (func $shrek.get_result_ptr (result i32)))  ;; shrek: get_result_ptr
   (import "1" "5" (func $shrek.get_result_size (result i32)))  ;; shrek: get_result_size
   (import "1" "6" (func $shrek.release_objects))  ;; shrek: release_objects
-  (import "1" "7" (func $donkey.allocate (param i32) (param i32) (result i32)))  ;; donkey: allocate
-  (import "1" "8" (func $donkey.greeting (param i32) (param i32)))  ;; donkey: greeting
-  (import "1" "9" (func $donkey.get_result_ptr (result i32)))  ;; donkey: get_result_ptr
-  (import "1" "10" (func $donkey.get_result_size (result i32)))  ;; donkey: get_result_size
-  (import "1" "11" (func $donkey.release_objects))  ;; donkey: release_objects
-  (import "1" "12" (func $shrek.set_result_size (param i32)))  ;; shrek: set_result_size
-  (import "1" "13" (func $shrek.set_result_ptr (param i32)))  ;; shrek: set_result_ptr
+  (import "1" "7" (func $donkey.greeting (param i32) (param i32)))  ;; donkey: greeting
+  (import "1" "8" (func $donkey.f3 (param i32) (param i32) (result i32)))  ;; donkey: marine-gen:lifted f3
+  (import "1" "9" (table $shrek.t0 0 funcref))  ;; shrek: marine-gen:lifted t0
+  (import "1" "10" (func $shrek.f4 (param i32) (param i32) (result i32)))  ;; shrek: marine-gen:lifted f4
+  (import "1" "11" (table $donkey.t0 0 funcref))  ;; donkey: marine-gen:lifted t0
 
   ;; Leave a fault for the runtime and stop.
   (func $fault (param $kind i32) (param $a i64) (param $b i64) (param $c i64)
@@ -100,34 +98,12 @@
   ;; What the parts of the value that is checked may still add up to.
   (global $left (mut i64) (i64.const 0))
 
-  ;; Count a part. Is it within the limit?
-  (func $pay (param $cost i64) (result i32)
-    (global.set $left (i64.sub (global.get $left) (local.get $cost)))
-    (i64.ge_s (global.get $left) (i64.const 0))
-  )
-
   ;; A value in this memory is checked: its parts may add up to 5 times the memory, or a fixed amount.
   (func $start.shrek (local $limit i64)
     (local.set $limit (i64.mul (i64.extend_i32_u (memory.size $shrek)) (i64.const 327680)))
     (global.set $left
       (select (local.get $limit) (i64.const 1048576)
         (i64.gt_u (local.get $limit) (i64.const 1048576))))
-  )
-
-  ;; Is a range inside the memory? One that ends exactly at its end is.
-  (func $inside.donkey (param $ptr i32) (param $size i64) (result i32)
-    (i64.le_u
-      (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
-      (i64.shl (i64.extend_i32_u (memory.size $donkey)) (i64.const 16))
-    )
-  )
-
-  ;; Is a range inside the memory? One that ends exactly at its end is.
-  (func $inside.shrek (param $ptr i32) (param $size i64) (result i32)
-    (i64.le_u
-      (i64.add (i64.extend_i32_u (local.get $ptr)) (local.get $size))
-      (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16))
-    )
   )
 
   ;; Is this UTF-8? ASCII goes 128 or 16 bytes at a time; anything else byte by byte (RFC 3629, table of section 4).
@@ -153,7 +129,14 @@
             )
           )
           (loop $ascii
-            (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+            (if (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16))
+              (then
+                ;; The last 16 bytes overlap those before. They are looked at one by one when one of them is not ASCII.
+                (br_if $slow (i32.lt_u (local.get $size) (i32.const 16)))
+                (br_if $slow (i8x16.bitmask (v128.load $donkey align=1 (i32.sub (local.get $end) (i32.const 16)))))
+                (br $valid)
+              )
+            )
             (br_if $slow (i8x16.bitmask (v128.load $donkey align=1 (local.get $ptr))))
             (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
             (br $ascii)
@@ -238,7 +221,14 @@
             )
           )
           (loop $ascii
-            (br_if $slow (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16)))
+            (if (i32.lt_u (i32.sub (local.get $end) (local.get $ptr)) (i32.const 16))
+              (then
+                ;; The last 16 bytes overlap those before. They are looked at one by one when one of them is not ASCII.
+                (br_if $slow (i32.lt_u (local.get $size) (i32.const 16)))
+                (br_if $slow (i8x16.bitmask (v128.load $shrek align=1 (i32.sub (local.get $end) (i32.const 16)))))
+                (br $valid)
+              )
+            )
             (br_if $slow (i8x16.bitmask (v128.load $shrek align=1 (local.get $ptr))))
             (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
             (br $ascii)
@@ -300,68 +290,233 @@
     (i32.const 1)
   )
 
-  (func $check.donkey.string (param $ptr i32) (param $count i32) (param $depth i32) (result i32)
-    (if (i32.eqz (local.get $count))
-      (then
-        (return (i32.const 1))
-      )
-    )
-    (if (i32.eqz (call $inside.donkey (local.get $ptr) (i64.mul (i64.extend_i32_u (local.get $count)) (i64.const 1))))
-      (then
-        (return (i32.const 0))
-      )
-    )
-    (call $utf8.donkey (local.get $ptr) (local.get $count))
-  )
-
   (func $check.shrek.array_string (param $ptr i32) (param $count i32) (param $depth i32) (result i32)
-    (local $at i32) (local $end i32)
-    (if (i32.eqz (local.get $count))
-      (then
-        (return (i32.const 1))
-      )
-    )
-    (if (i32.eqz (call $inside.shrek (local.get $ptr) (i64.mul (i64.extend_i32_u (local.get $count)) (i64.const 8))))
-      (then
-        (return (i32.const 0))
-      )
-    )
-    (local.set $at (local.get $ptr))
-    (local.set $end (i32.add (local.get $ptr) (i32.mul (local.get $count) (i32.const 8))))
-    (loop $next
-      (if (i32.eqz (call $pay (i64.add (i64.const 16) (i64.mul (i64.const 1) (i64.extend_i32_u (i32.load $shrek offset=4 align=1 (local.get $at)))))))
+    (local $limit.1 i64) (local $end.1 i32) (local $ptr.1 i32) (local $len.1 i32)
+    (block $bad
+      (local.set $limit.1 (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16)))
+      (if (i32.eqz (local.get $count))
         (then
-          (return (i32.const 0))
+          (return (i32.const 1))
         )
       )
-      (if (i32.eqz (call $check.shrek.string (i32.load $shrek offset=0 align=1 (local.get $at)) (i32.load $shrek offset=4 align=1 (local.get $at)) (local.get $depth)))
-        (then
-          (return (i32.const 0))
+      (br_if $bad (i64.gt_u (i64.add (i64.extend_i32_u (local.get $ptr)) (i64.mul (i64.extend_i32_u (local.get $count)) (i64.const 8))) (local.get $limit.1)))
+      (local.set $end.1 (i32.add (local.get $ptr) (i32.mul (local.get $count) (i32.const 8))))
+      (loop $next
+        (local.set $ptr.1 (i32.load $shrek offset=0 align=1 (local.get $ptr)))
+        (local.set $len.1 (i32.load $shrek offset=4 align=1 (local.get $ptr)))
+        (global.set $left (i64.sub (global.get $left) (i64.add (i64.const 16) (i64.extend_i32_u (local.get $len.1)))))
+        (br_if $bad (i64.lt_s (global.get $left) (i64.const 0)))
+        (if (local.get $len.1)
+          (then
+            (br_if $bad (i64.gt_u (i64.add (i64.extend_i32_u (local.get $ptr.1)) (i64.extend_i32_u (local.get $len.1))) (local.get $limit.1)))
+            (block $ascii.1
+              (if (i32.le_u (i32.sub (local.get $len.1) (i32.const 8)) (i32.const 8))
+                (then
+                  (br_if $ascii.1 (i64.eqz (i64.and (i64.or (i64.load $shrek align=1 (local.get $ptr.1)) (i64.load $shrek align=1 (i32.sub (i32.add (local.get $ptr.1) (local.get $len.1)) (i32.const 8)))) (i64.const 9259542123273814144))))
+                )
+                (else
+                  (if (i32.le_u (i32.sub (local.get $len.1) (i32.const 4)) (i32.const 3))
+                    (then
+                      (br_if $ascii.1 (i32.eqz (i32.and (i32.or (i32.load $shrek align=1 (local.get $ptr.1)) (i32.load $shrek align=1 (i32.sub (i32.add (local.get $ptr.1) (local.get $len.1)) (i32.const 4)))) (i32.const 2155905152))))
+                    )
+                  )
+                )
+              )
+              (br_if $bad (i32.eqz (call $utf8.shrek (local.get $ptr.1) (local.get $len.1))))
+            )
+          )
         )
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 8)))
+        (br_if $next (i32.ne (local.get $ptr) (local.get $end.1)))
       )
-      (local.set $at (i32.add (local.get $at) (i32.const 8)))
-      (br_if $next (i32.ne (local.get $at) (local.get $end)))
+      (return (i32.const 1))
     )
-    (i32.const 1)
-  )
-
-  (func $check.shrek.string (param $ptr i32) (param $count i32) (param $depth i32) (result i32)
-    (if (i32.eqz (local.get $count))
-      (then
-        (return (i32.const 1))
-      )
-    )
-    (if (i32.eqz (call $inside.shrek (local.get $ptr) (i64.mul (i64.extend_i32_u (local.get $count)) (i64.const 1))))
-      (then
-        (return (i32.const 0))
-      )
-    )
-    (call $utf8.shrek (local.get $ptr) (local.get $count))
+    (i32.const 0)
   )
 
   (global $cursor.0 (mut i32) (i32.const 0))
 
   (global $extent.0 (mut i64) (i64.const 0))
+
+  (func $move.donkey.shrek (param $to i32) (param $ptr i32) (param $size i32)
+    (local $end.1 i32)
+    (if (i32.gt_u (local.get $size) (i32.const 128))
+      (then
+        (memory.copy $shrek $donkey (local.get $to) (local.get $ptr) (local.get $size))
+        (return)
+      )
+    )
+    (if (i32.lt_u (local.get $size) (i32.const 16))
+      (then
+        (if (i32.le_u (i32.sub (local.get $size) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $shrek align=1 (local.get $to) (i64.load $donkey align=1 (local.get $ptr)))
+            (i64.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 8)) (i64.load $donkey align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $size) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $shrek align=1 (local.get $to) (i32.load $donkey align=1 (local.get $ptr)))
+                (i32.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 4)) (i32.load $donkey align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 4))))
+              )
+              (else
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.const 0)) (i32.load8_u $donkey (i32.add (local.get $ptr) (i32.const 0))))
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.shr_u (local.get $size) (i32.const 1))) (i32.load8_u $donkey (i32.add (local.get $ptr) (i32.shr_u (local.get $size) (i32.const 1)))))
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.sub (local.get $size) (i32.const 1))) (i32.load8_u $donkey (i32.add (local.get $ptr) (i32.sub (local.get $size) (i32.const 1)))))
+              )
+            )
+          )
+        )
+        (return)
+      )
+    )
+    (local.set $end.1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 16)))
+    (block $last
+      (loop $next
+        (br_if $last (i32.ge_u (local.get $ptr) (local.get $end.1)))
+        (v128.store $shrek align=1 (local.get $to) (v128.load $donkey align=1 (local.get $ptr)))
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (local.set $to (i32.add (local.get $to) (i32.const 16)))
+        (br $next)
+      )
+    )
+    (v128.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $end.1)) (local.get $ptr)) (v128.load $donkey align=1 (local.get $end.1)))
+  )
+
+  (func $move.shrek.donkey (param $to i32) (param $ptr i32) (param $size i32)
+    (local $end.1 i32)
+    (if (i32.gt_u (local.get $size) (i32.const 128))
+      (then
+        (memory.copy $donkey $shrek (local.get $to) (local.get $ptr) (local.get $size))
+        (return)
+      )
+    )
+    (if (i32.lt_u (local.get $size) (i32.const 16))
+      (then
+        (if (i32.le_u (i32.sub (local.get $size) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $donkey align=1 (local.get $to) (i64.load $shrek align=1 (local.get $ptr)))
+            (i64.store $donkey align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 8)) (i64.load $shrek align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $size) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $donkey align=1 (local.get $to) (i32.load $shrek align=1 (local.get $ptr)))
+                (i32.store $donkey align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 4)) (i32.load $shrek align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 4))))
+              )
+              (else
+                (i32.store8 $donkey (i32.add (local.get $to) (i32.const 0)) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.const 0))))
+                (i32.store8 $donkey (i32.add (local.get $to) (i32.shr_u (local.get $size) (i32.const 1))) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.shr_u (local.get $size) (i32.const 1)))))
+                (i32.store8 $donkey (i32.add (local.get $to) (i32.sub (local.get $size) (i32.const 1))) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.sub (local.get $size) (i32.const 1)))))
+              )
+            )
+          )
+        )
+        (return)
+      )
+    )
+    (local.set $end.1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 16)))
+    (block $last
+      (loop $next
+        (br_if $last (i32.ge_u (local.get $ptr) (local.get $end.1)))
+        (v128.store $donkey align=1 (local.get $to) (v128.load $shrek align=1 (local.get $ptr)))
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (local.set $to (i32.add (local.get $to) (i32.const 16)))
+        (br $next)
+      )
+    )
+    (v128.store $donkey align=1 (i32.sub (i32.add (local.get $to) (local.get $end.1)) (local.get $ptr)) (v128.load $shrek align=1 (local.get $end.1)))
+  )
+
+  (func $move.shrek.staging (param $to i32) (param $ptr i32) (param $size i32)
+    (local $end.1 i32)
+    (if (i32.gt_u (local.get $size) (i32.const 128))
+      (then
+        (memory.copy $staging $shrek (local.get $to) (local.get $ptr) (local.get $size))
+        (return)
+      )
+    )
+    (if (i32.lt_u (local.get $size) (i32.const 16))
+      (then
+        (if (i32.le_u (i32.sub (local.get $size) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $staging align=1 (local.get $to) (i64.load $shrek align=1 (local.get $ptr)))
+            (i64.store $staging align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 8)) (i64.load $shrek align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $size) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $staging align=1 (local.get $to) (i32.load $shrek align=1 (local.get $ptr)))
+                (i32.store $staging align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 4)) (i32.load $shrek align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 4))))
+              )
+              (else
+                (i32.store8 $staging (i32.add (local.get $to) (i32.const 0)) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.const 0))))
+                (i32.store8 $staging (i32.add (local.get $to) (i32.shr_u (local.get $size) (i32.const 1))) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.shr_u (local.get $size) (i32.const 1)))))
+                (i32.store8 $staging (i32.add (local.get $to) (i32.sub (local.get $size) (i32.const 1))) (i32.load8_u $shrek (i32.add (local.get $ptr) (i32.sub (local.get $size) (i32.const 1)))))
+              )
+            )
+          )
+        )
+        (return)
+      )
+    )
+    (local.set $end.1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 16)))
+    (block $last
+      (loop $next
+        (br_if $last (i32.ge_u (local.get $ptr) (local.get $end.1)))
+        (v128.store $staging align=1 (local.get $to) (v128.load $shrek align=1 (local.get $ptr)))
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (local.set $to (i32.add (local.get $to) (i32.const 16)))
+        (br $next)
+      )
+    )
+    (v128.store $staging align=1 (i32.sub (i32.add (local.get $to) (local.get $end.1)) (local.get $ptr)) (v128.load $shrek align=1 (local.get $end.1)))
+  )
+
+  (func $move.staging.shrek (param $to i32) (param $ptr i32) (param $size i32)
+    (local $end.1 i32)
+    (if (i32.gt_u (local.get $size) (i32.const 128))
+      (then
+        (memory.copy $shrek $staging (local.get $to) (local.get $ptr) (local.get $size))
+        (return)
+      )
+    )
+    (if (i32.lt_u (local.get $size) (i32.const 16))
+      (then
+        (if (i32.le_u (i32.sub (local.get $size) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $shrek align=1 (local.get $to) (i64.load $staging align=1 (local.get $ptr)))
+            (i64.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 8)) (i64.load $staging align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $size) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $shrek align=1 (local.get $to) (i32.load $staging align=1 (local.get $ptr)))
+                (i32.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $size)) (i32.const 4)) (i32.load $staging align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 4))))
+              )
+              (else
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.const 0)) (i32.load8_u $staging (i32.add (local.get $ptr) (i32.const 0))))
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.shr_u (local.get $size) (i32.const 1))) (i32.load8_u $staging (i32.add (local.get $ptr) (i32.shr_u (local.get $size) (i32.const 1)))))
+                (i32.store8 $shrek (i32.add (local.get $to) (i32.sub (local.get $size) (i32.const 1))) (i32.load8_u $staging (i32.add (local.get $ptr) (i32.sub (local.get $size) (i32.const 1)))))
+              )
+            )
+          )
+        )
+        (return)
+      )
+    )
+    (local.set $end.1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 16)))
+    (block $last
+      (loop $next
+        (br_if $last (i32.ge_u (local.get $ptr) (local.get $end.1)))
+        (v128.store $shrek align=1 (local.get $to) (v128.load $staging align=1 (local.get $ptr)))
+        (local.set $ptr (i32.add (local.get $ptr) (i32.const 16)))
+        (local.set $to (i32.add (local.get $to) (i32.const 16)))
+        (br $next)
+      )
+    )
+    (v128.store $shrek align=1 (i32.sub (i32.add (local.get $to) (local.get $end.1)) (local.get $ptr)) (v128.load $staging align=1 (local.get $end.1)))
+  )
 
   (func $pack.shrek.array_string (param $ptr i32) (param $count i32) (result i32)
     (local $block i32)
@@ -396,7 +551,7 @@
   (func $pack.shrek.array_string.1 (param $ptr i32) (param $count i32)
     (if (local.get $count)
       (then
-        (memory.copy $staging $shrek (global.get $cursor.0) (local.get $ptr) (local.get $count))
+        (call $move.shrek.staging (global.get $cursor.0) (local.get $ptr) (local.get $count))
         (global.set $cursor.0 (i32.add (global.get $cursor.0) (local.get $count)))
       )
     )
@@ -420,70 +575,61 @@
     (if (call $nul.shrek (local.get $ptr) (local.get $count)) (then (global.set $separator.0 (i32.const 255))))
   )
 
+  (func $refuse.donkey (param $ptr i32) (param $size i64)
+    (if (i32.eqz (local.get $ptr))
+      (then
+        (call $fault (i32.const 3) (local.get $size) (i64.const 0) (i64.const 0))
+      )
+    )
+    (call $fault (i32.const 2) (i64.extend_i32_u (local.get $ptr)) (local.get $size) (i64.shl (i64.extend_i32_u (memory.size $donkey)) (i64.const 16)))
+  )
+
+  (func $refuse.shrek (param $ptr i32) (param $size i64)
+    (if (i32.eqz (local.get $ptr))
+      (then
+        (call $fault (i32.const 3) (local.get $size) (i64.const 0) (i64.const 0))
+      )
+    )
+    (call $fault (i32.const 2) (i64.extend_i32_u (local.get $ptr)) (local.get $size) (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16)))
+  )
+
   (global $row (mut i32) (i32.const 0))
 
   (global $separator.0 (mut i32) (i32.const 0))
 
-  (func $write.donkey.shrek (param $block i32) (param $ptr i32) (param $size i32)
-    (if (i32.eqz (local.get $size))
-      (then
-        (return)
-      )
-    )
-    (if (i32.eqz (local.get $block))
-      (then
-        (call $fault (i32.const 3) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0))
-      )
-    )
-    (if (i32.eqz (call $inside.shrek (local.get $block) (i64.extend_i32_u (local.get $size))))
-      (then
-        (call $fault (i32.const 2) (i64.extend_i32_u (local.get $block)) (i64.extend_i32_u (local.get $size)) (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16)))
-      )
-    )
-    (memory.copy $shrek $donkey (local.get $block) (local.get $ptr) (local.get $size))
-  )
-
-  (func $write.shrek.donkey (param $block i32) (param $ptr i32) (param $size i32)
-    (if (i32.eqz (local.get $size))
-      (then
-        (return)
-      )
-    )
-    (if (i32.eqz (local.get $block))
-      (then
-        (call $fault (i32.const 3) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0))
-      )
-    )
-    (if (i32.eqz (call $inside.donkey (local.get $block) (i64.extend_i32_u (local.get $size))))
-      (then
-        (call $fault (i32.const 2) (i64.extend_i32_u (local.get $block)) (i64.extend_i32_u (local.get $size)) (i64.shl (i64.extend_i32_u (memory.size $donkey)) (i64.const 16)))
-      )
-    )
-    (memory.copy $donkey $shrek (local.get $block) (local.get $ptr) (local.get $size))
-  )
-
   (func $write.staging.shrek (param $block i32) (param $ptr i32) (param $size i32)
-    (if (i32.eqz (local.get $size))
+    (if (local.get $size)
       (then
-        (return)
+        (if (i32.or (i32.eqz (local.get $block)) (i64.gt_u (i64.add (i64.extend_i32_u (local.get $block)) (i64.extend_i32_u (local.get $size))) (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16))))
+          (then
+            (call $refuse.shrek (local.get $block) (i64.extend_i32_u (local.get $size)))
+          )
+        )
+        (if (i32.le_u (i32.sub (local.get $size) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $shrek align=1 (local.get $block) (i64.load $staging align=1 (local.get $ptr)))
+            (i64.store $shrek align=1 (i32.sub (i32.add (local.get $block) (local.get $size)) (i32.const 8)) (i64.load $staging align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $size) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $shrek align=1 (local.get $block) (i32.load $staging align=1 (local.get $ptr)))
+                (i32.store $shrek align=1 (i32.sub (i32.add (local.get $block) (local.get $size)) (i32.const 4)) (i32.load $staging align=1 (i32.sub (i32.add (local.get $ptr) (local.get $size)) (i32.const 4))))
+              )
+              (else
+                (call $move.staging.shrek (local.get $block) (local.get $ptr) (local.get $size))
+              )
+            )
+          )
+        )
       )
     )
-    (if (i32.eqz (local.get $block))
-      (then
-        (call $fault (i32.const 3) (i64.extend_i32_u (local.get $size)) (i64.const 0) (i64.const 0))
-      )
-    )
-    (if (i32.eqz (call $inside.shrek (local.get $block) (i64.extend_i32_u (local.get $size))))
-      (then
-        (call $fault (i32.const 2) (i64.extend_i32_u (local.get $block)) (i64.extend_i32_u (local.get $size)) (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16)))
-      )
-    )
-    (memory.copy $shrek $staging (local.get $block) (local.get $ptr) (local.get $size))
   )
 
   ;; export greeting(name: string) -> array (string)
   (func $export.0 (param $name.ptr i32) (param $name.len i32) (result i32) (result i32)
-    (local $here.at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
+    (local $here.at i32)
+    (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $items0_out i32)
     (local.set $here.at (i32.load $staging (i32.const 32)))
     (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
@@ -511,10 +657,12 @@
     ;; shrek, export adapter of greeting, #9 array.lift_memory string
     (i32.store $staging (local.get $here.at) (i32.const 1048581))
     (call $start.shrek)
-    (if (i32.eqz (call $check.shrek.array_string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0)))
-      (then
-        (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
+    (block $valid.1
+      (block $invalid.1
+        (br_if $invalid.1 (i32.eqz (call $check.shrek.array_string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0))))
+        (br $valid.1)
       )
+      (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
     )
     ;; shrek, export adapter of greeting, #10 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048582))
@@ -527,7 +675,12 @@
 
   ;; import donkey.greeting(name_ptr: i32, name_ptr: i32)
   (func $import.0 (param $name_ptr i32) (param $name_ptr_2 i32)
-    (local $here.at i32) (local $allocate0 i32) (local $result_ptr0 i32) (local $result_size0 i32) (local $allocate0_2 i32)
+    (local $here.at i32)
+    (local $limit.1 i64) (local $allocate0 i32) (local $lifted.1 i32) (local $lifted.2 i32) (local $lifted.3 i32) (local $lifted.4 i64)
+    (local $lifted.5 i32) (local $lifted.6 i32) (local $lifted.11 i32) (local $lifted.12 i32) (local $lifted.13 i32) (local $result_ptr0 i32)
+    (local $result_size0 i32) (local $limit.2 i64) (local $allocate0_2 i32) (local $lifted.19 i32) (local $lifted.20 i32) (local $lifted.21 i32)
+    (local $lifted.22 i64) (local $lifted.23 i32) (local $lifted.24 i32) (local $lifted.29 i32) (local $lifted.30 i32) (local $lifted.31 i32)
+    (local $lifted.35 i32) (local $lifted.37 i32)
     (local.set $here.at (i32.load $staging (i32.const 32)))
     (if (i32.ge_u (local.get $here.at) (i32.const 4096))
       (then
@@ -537,55 +690,407 @@
     (i32.store $staging (i32.const 32) (i32.add (local.get $here.at) (i32.const 4)))
     ;; shrek, import adapter of donkey.greeting, #2 string.lift_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048583))
-    (if (i32.eqz (call $check.shrek.string (local.get $name_ptr) (local.get $name_ptr_2) (i32.const 0)))
-      (then
-        (call $fault (i32.const 1) (i64.extend_i32_u (local.get $name_ptr)) (i64.extend_i32_u (local.get $name_ptr_2)) (i64.const 0))
+    (block $valid.1
+      (block $invalid.1
+        (local.set $limit.1 (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16)))
+        (if (local.get $name_ptr_2)
+          (then
+            (br_if $invalid.1 (i64.gt_u (i64.add (i64.extend_i32_u (local.get $name_ptr)) (i64.extend_i32_u (local.get $name_ptr_2))) (local.get $limit.1)))
+            (block $ascii.1
+              (if (i32.le_u (i32.sub (local.get $name_ptr_2) (i32.const 8)) (i32.const 8))
+                (then
+                  (br_if $ascii.1 (i64.eqz (i64.and (i64.or (i64.load $shrek align=1 (local.get $name_ptr)) (i64.load $shrek align=1 (i32.sub (i32.add (local.get $name_ptr) (local.get $name_ptr_2)) (i32.const 8)))) (i64.const 9259542123273814144))))
+                )
+                (else
+                  (if (i32.le_u (i32.sub (local.get $name_ptr_2) (i32.const 4)) (i32.const 3))
+                    (then
+                      (br_if $ascii.1 (i32.eqz (i32.and (i32.or (i32.load $shrek align=1 (local.get $name_ptr)) (i32.load $shrek align=1 (i32.sub (i32.add (local.get $name_ptr) (local.get $name_ptr_2)) (i32.const 4)))) (i32.const 2155905152))))
+                    )
+                  )
+                )
+              )
+              (br_if $invalid.1 (i32.eqz (call $utf8.shrek (local.get $name_ptr) (local.get $name_ptr_2))))
+            )
+          )
+        )
+        (br $valid.1)
       )
+      (call $fault (i32.const 1) (i64.extend_i32_u (local.get $name_ptr)) (i64.extend_i32_u (local.get $name_ptr_2)) (i64.const 0))
     )
     ;; donkey, export adapter of greeting, #1 string.size
     ;; donkey, export adapter of greeting, #2 i32.push 1
     ;; donkey, export adapter of greeting, #3 call-core 0
     (i32.store $staging (local.get $here.at) (i32.const 1048584))
-    (local.set $allocate0 (call $donkey.allocate (local.get $name_ptr_2) (i32.const 1)))
+    (local.set $lifted.1 (local.get $name_ptr_2))
+    (local.set $lifted.2 (i32.const 1))
+    (local.set $allocate0
+      (block $lifted.7 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        local.set $lifted.3
+        i64.const 0
+        local.set $lifted.4
+        i32.const 0
+        local.set $lifted.3
+        block $lifted.8
+        local.get $lifted.1
+        i32.eqz
+        br_if $lifted.8
+        local.get $lifted.2
+        i32.const 10
+        i32.gt_u
+        br_if $lifted.8
+        local.get $lifted.1
+        i64.extend_i32_u
+        local.get $lifted.2
+        i64.load8_u $donkey offset=65536 align=1
+        i64.mul
+        local.tee $lifted.4
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        br_if $lifted.8
+        local.get $lifted.4
+        i32.wrap_i64
+        local.tee $lifted.1
+        i32.const 0
+        i32.lt_s
+        br_if $lifted.8
+        local.get $lifted.1
+        local.set $lifted.5
+        block $lifted.9 (result i32)
+        i32.const 0
+        local.set $lifted.6
+        block $lifted.10
+        local.get $lifted.5
+        i32.const 16
+        i32.add
+        i32.const 4
+        call $donkey.f3
+        local.tee $lifted.6
+        i32.eqz
+        br_if $lifted.10
+        local.get $lifted.6
+        local.get $lifted.5
+        i64.extend_i32_u
+        i64.const 5
+        i64.shl
+        i64.const 4
+        i64.or
+        i64.store $donkey offset=8 align=8
+        local.get $lifted.6
+        i32.const 16
+        i32.add
+        br $lifted.9
+        end
+        i32.const 0
+        i32.const 48
+        i32.store $donkey offset=65564 align=4
+        i32.const 0
+        end
+        local.set $lifted.3
+        end
+        local.get $lifted.3
+      )
+    )
     ;; donkey, export adapter of greeting, #5 string.lower_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048585))
-    (call $write.shrek.donkey (local.get $allocate0) (local.get $name_ptr) (local.get $name_ptr_2))
+    (if (local.get $name_ptr_2)
+      (then
+        (if (i32.or (i32.eqz (local.get $allocate0)) (i64.gt_u (i64.add (i64.extend_i32_u (local.get $allocate0)) (i64.extend_i32_u (local.get $name_ptr_2))) (i64.shl (i64.extend_i32_u (memory.size $donkey)) (i64.const 16))))
+          (then
+            (call $refuse.donkey (local.get $allocate0) (i64.extend_i32_u (local.get $name_ptr_2)))
+          )
+        )
+        (if (i32.le_u (i32.sub (local.get $name_ptr_2) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $donkey align=1 (local.get $allocate0) (i64.load $shrek align=1 (local.get $name_ptr)))
+            (i64.store $donkey align=1 (i32.sub (i32.add (local.get $allocate0) (local.get $name_ptr_2)) (i32.const 8)) (i64.load $shrek align=1 (i32.sub (i32.add (local.get $name_ptr) (local.get $name_ptr_2)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $name_ptr_2) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $donkey align=1 (local.get $allocate0) (i32.load $shrek align=1 (local.get $name_ptr)))
+                (i32.store $donkey align=1 (i32.sub (i32.add (local.get $allocate0) (local.get $name_ptr_2)) (i32.const 4)) (i32.load $shrek align=1 (i32.sub (i32.add (local.get $name_ptr) (local.get $name_ptr_2)) (i32.const 4))))
+              )
+              (else
+                (call $move.shrek.donkey (local.get $allocate0) (local.get $name_ptr) (local.get $name_ptr_2))
+              )
+            )
+          )
+        )
+      )
+    )
     ;; shrek, import adapter of donkey.greeting, #3 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048586))
-    (call $shrek.release_objects)
+    (block $lifted.14
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.set $lifted.11
+      i32.const 0
+      local.set $lifted.12
+      i32.const 0
+      local.set $lifted.13
+      block $lifted.15
+      i32.const 0
+      i32.load $shrek offset=65740 align=4
+      i32.eqz
+      br_if $lifted.15
+      i32.const 4
+      local.set $lifted.11
+      i32.const 0
+      local.set $lifted.12
+      loop $lifted.16
+      i32.const 0
+      i32.load $shrek offset=65744 align=4
+      local.get $lifted.11
+      i32.add
+      local.tee $lifted.13
+      i32.load $shrek offset=0 align=4
+      local.get $lifted.13
+      i32.const -4
+      i32.add
+      i32.load $shrek offset=0 align=4
+      call_indirect $shrek.t0 (param i32)
+      local.get $lifted.11
+      i32.const 8
+      i32.add
+      local.set $lifted.11
+      local.get $lifted.12
+      i32.const 1
+      i32.add
+      local.tee $lifted.12
+      i32.const 0
+      i32.load $shrek offset=65740 align=4
+      i32.lt_u
+      br_if $lifted.16
+      end
+      end
+      i32.const 0
+      i32.const 0
+      i32.store $shrek offset=65740 align=4
+    )
     ;; donkey, export adapter of greeting, #6 call-core 6
     (i32.store $staging (local.get $here.at) (i32.const 1048587))
     (call $donkey.greeting (local.get $allocate0) (local.get $name_ptr_2))
     ;; donkey, export adapter of greeting, #7 call-core 3
     (i32.store $staging (local.get $here.at) (i32.const 1048588))
-    (local.set $result_ptr0 (call $donkey.get_result_ptr))
+    (local.set $result_ptr0
+      (block $lifted.17 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        i32.load $donkey offset=65752 align=4
+      )
+    )
     ;; donkey, export adapter of greeting, #8 call-core 2
     (i32.store $staging (local.get $here.at) (i32.const 1048589))
-    (local.set $result_size0 (call $donkey.get_result_size))
+    (local.set $result_size0
+      (block $lifted.18 (result i32)
+        (drop (i32.const 1835466754))
+        i32.const 0
+        i32.load $donkey offset=65748 align=4
+      )
+    )
     ;; donkey, export adapter of greeting, #9 string.lift_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048590))
-    (if (i32.eqz (call $check.donkey.string (local.get $result_ptr0) (local.get $result_size0) (i32.const 0)))
-      (then
-        (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
+    (block $valid.2
+      (block $invalid.2
+        (local.set $limit.2 (i64.shl (i64.extend_i32_u (memory.size $donkey)) (i64.const 16)))
+        (if (local.get $result_size0)
+          (then
+            (br_if $invalid.2 (i64.gt_u (i64.add (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0))) (local.get $limit.2)))
+            (block $ascii.2
+              (if (i32.le_u (i32.sub (local.get $result_size0) (i32.const 8)) (i32.const 8))
+                (then
+                  (br_if $ascii.2 (i64.eqz (i64.and (i64.or (i64.load $donkey align=1 (local.get $result_ptr0)) (i64.load $donkey align=1 (i32.sub (i32.add (local.get $result_ptr0) (local.get $result_size0)) (i32.const 8)))) (i64.const 9259542123273814144))))
+                )
+                (else
+                  (if (i32.le_u (i32.sub (local.get $result_size0) (i32.const 4)) (i32.const 3))
+                    (then
+                      (br_if $ascii.2 (i32.eqz (i32.and (i32.or (i32.load $donkey align=1 (local.get $result_ptr0)) (i32.load $donkey align=1 (i32.sub (i32.add (local.get $result_ptr0) (local.get $result_size0)) (i32.const 4)))) (i32.const 2155905152))))
+                    )
+                  )
+                )
+              )
+              (br_if $invalid.2 (i32.eqz (call $utf8.donkey (local.get $result_ptr0) (local.get $result_size0))))
+            )
+          )
+        )
+        (br $valid.2)
       )
+      (call $fault (i32.const 1) (i64.extend_i32_u (local.get $result_ptr0)) (i64.extend_i32_u (local.get $result_size0)) (i64.const 0))
     )
     ;; shrek, import adapter of donkey.greeting, #6 string.size
     ;; shrek, import adapter of donkey.greeting, #7 i32.push 1
     ;; shrek, import adapter of donkey.greeting, #8 call-core 0
     (i32.store $staging (local.get $here.at) (i32.const 1048591))
-    (local.set $allocate0_2 (call $shrek.allocate (local.get $result_size0) (i32.const 1)))
+    (local.set $lifted.19 (local.get $result_size0))
+    (local.set $lifted.20 (i32.const 1))
+    (local.set $allocate0_2
+      (block $lifted.25 (result i32)
+        (drop (i32.const 1835466753))
+        i32.const 0
+        local.set $lifted.21
+        i64.const 0
+        local.set $lifted.22
+        i32.const 0
+        local.set $lifted.21
+        block $lifted.26
+        local.get $lifted.19
+        i32.eqz
+        br_if $lifted.26
+        local.get $lifted.20
+        i32.const 10
+        i32.gt_u
+        br_if $lifted.26
+        local.get $lifted.19
+        i64.extend_i32_u
+        local.get $lifted.20
+        i64.load8_u $shrek offset=65536 align=1
+        i64.mul
+        local.tee $lifted.22
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        br_if $lifted.26
+        local.get $lifted.22
+        i32.wrap_i64
+        local.tee $lifted.19
+        i32.const 0
+        i32.lt_s
+        br_if $lifted.26
+        local.get $lifted.19
+        local.set $lifted.23
+        block $lifted.27 (result i32)
+        i32.const 0
+        local.set $lifted.24
+        block $lifted.28
+        local.get $lifted.23
+        i32.const 16
+        i32.add
+        i32.const 4
+        call $shrek.f4
+        local.tee $lifted.24
+        i32.eqz
+        br_if $lifted.28
+        local.get $lifted.24
+        local.get $lifted.23
+        i64.extend_i32_u
+        i64.const 5
+        i64.shl
+        i64.const 4
+        i64.or
+        i64.store $shrek offset=8 align=8
+        local.get $lifted.24
+        i32.const 16
+        i32.add
+        br $lifted.27
+        end
+        i32.const 0
+        i32.const 48
+        i32.store $shrek offset=65564 align=4
+        i32.const 0
+        end
+        local.set $lifted.21
+        end
+        local.get $lifted.21
+      )
+    )
     ;; shrek, import adapter of donkey.greeting, #10 string.lower_memory
     (i32.store $staging (local.get $here.at) (i32.const 1048592))
-    (call $write.donkey.shrek (local.get $allocate0_2) (local.get $result_ptr0) (local.get $result_size0))
+    (if (local.get $result_size0)
+      (then
+        (if (i32.or (i32.eqz (local.get $allocate0_2)) (i64.gt_u (i64.add (i64.extend_i32_u (local.get $allocate0_2)) (i64.extend_i32_u (local.get $result_size0))) (i64.shl (i64.extend_i32_u (memory.size $shrek)) (i64.const 16))))
+          (then
+            (call $refuse.shrek (local.get $allocate0_2) (i64.extend_i32_u (local.get $result_size0)))
+          )
+        )
+        (if (i32.le_u (i32.sub (local.get $result_size0) (i32.const 8)) (i32.const 8))
+          (then
+            (i64.store $shrek align=1 (local.get $allocate0_2) (i64.load $donkey align=1 (local.get $result_ptr0)))
+            (i64.store $shrek align=1 (i32.sub (i32.add (local.get $allocate0_2) (local.get $result_size0)) (i32.const 8)) (i64.load $donkey align=1 (i32.sub (i32.add (local.get $result_ptr0) (local.get $result_size0)) (i32.const 8))))
+          )
+          (else
+            (if (i32.le_u (i32.sub (local.get $result_size0) (i32.const 4)) (i32.const 3))
+              (then
+                (i32.store $shrek align=1 (local.get $allocate0_2) (i32.load $donkey align=1 (local.get $result_ptr0)))
+                (i32.store $shrek align=1 (i32.sub (i32.add (local.get $allocate0_2) (local.get $result_size0)) (i32.const 4)) (i32.load $donkey align=1 (i32.sub (i32.add (local.get $result_ptr0) (local.get $result_size0)) (i32.const 4))))
+              )
+              (else
+                (call $move.donkey.shrek (local.get $allocate0_2) (local.get $result_ptr0) (local.get $result_size0))
+              )
+            )
+          )
+        )
+      )
+    )
     ;; donkey, export adapter of greeting, #10 call-core 1
     (i32.store $staging (local.get $here.at) (i32.const 1048593))
-    (call $donkey.release_objects)
+    (block $lifted.32
+      (drop (i32.const 1835466754))
+      i32.const 0
+      local.set $lifted.29
+      i32.const 0
+      local.set $lifted.30
+      i32.const 0
+      local.set $lifted.31
+      block $lifted.33
+      i32.const 0
+      i32.load $donkey offset=65740 align=4
+      i32.eqz
+      br_if $lifted.33
+      i32.const 4
+      local.set $lifted.29
+      i32.const 0
+      local.set $lifted.30
+      loop $lifted.34
+      i32.const 0
+      i32.load $donkey offset=65744 align=4
+      local.get $lifted.29
+      i32.add
+      local.tee $lifted.31
+      i32.load $donkey offset=0 align=4
+      local.get $lifted.31
+      i32.const -4
+      i32.add
+      i32.load $donkey offset=0 align=4
+      call_indirect $donkey.t0 (param i32)
+      local.get $lifted.29
+      i32.const 8
+      i32.add
+      local.set $lifted.29
+      local.get $lifted.30
+      i32.const 1
+      i32.add
+      local.tee $lifted.30
+      i32.const 0
+      i32.load $donkey offset=65740 align=4
+      i32.lt_u
+      br_if $lifted.34
+      end
+      end
+      i32.const 0
+      i32.const 0
+      i32.store $donkey offset=65740 align=4
+    )
     ;; shrek, import adapter of donkey.greeting, #11 call-core 4
     (i32.store $staging (local.get $here.at) (i32.const 1048594))
-    (call $shrek.set_result_size (local.get $result_size0))
+    (local.set $lifted.35 (local.get $result_size0))
+    (block $lifted.36
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.get $lifted.35
+      i32.store $shrek offset=65748 align=4
+    )
     ;; shrek, import adapter of donkey.greeting, #12 call-core 5
     (i32.store $staging (local.get $here.at) (i32.const 1048595))
-    (call $shrek.set_result_ptr (local.get $allocate0_2))
+    (local.set $lifted.37 (local.get $allocate0_2))
+    (block $lifted.38
+      (drop (i32.const 1835466753))
+      i32.const 0
+      local.get $lifted.37
+      i32.store $shrek offset=65752 align=4
+    )
     (i32.store $staging (i32.const 32) (local.get $here.at))
   )
 

@@ -170,6 +170,7 @@ def test_closed_services_take_no_modules(bench: Bench) -> None:
     assert list(work.sources) == ["donkey"]
 
 
+@pytest.mark.filterwarnings("ignore:the fast call layer")
 def test_reopened_without_the_fast_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that had to do without it has the same machine code in every new one."""
     monkeypatch.setattr(runtimes, "_shared_runtime", cache(runtimes._shared_runtime.__wrapped__))

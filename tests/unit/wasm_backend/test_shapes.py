@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from marine_gen.artifact.compile import Fusible
 from marine_gen.artifact.fuse import fuse_module
 from marine_gen.generate import generate
 from marine_gen.idl import parse_description
@@ -16,7 +17,7 @@ from tests.support.golden import GOLDEN, Case, load_cases
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "fused" / "shapes.golden"), ids=str)
 def test_glue(case: Case) -> None:
     module = build_module("m", generate(parse_description(case.input)))
-    output, unfused = fuse_module([(module, "0")])
+    output, unfused = fuse_module([Fusible(module, "0")])
     assert output is not None
     assert unfused == {}
     shown: list[str] = []

@@ -37,7 +37,7 @@ HARNESS = """
             (i32.and (i32.shr_u (local.get $i) (i32.const 8)) (i32.const 0xff00)))
           (i32.sub (i32.const 32) (i32.mul (local.get $width) (i32.const 8)))))
       (i32.store8 $donkey (i32.add (local.get $out) (local.get $i))
-        (call $utf8.donkey (i32.const 16) (local.get $width)))
+        (call $check.donkey.string (i32.const 16) (local.get $width) (i32.const 0)))
       (local.set $i (i32.add (local.get $i) (i32.const 1)))
       (br_if $next (i32.ne (local.get $i) (local.get $end)))))
 
@@ -47,7 +47,7 @@ HARNESS = """
     (param $out i32)
     (loop $next
       (memory.copy $donkey $donkey (local.get $at) (local.get $table) (local.get $width))
-      (i32.store8 $donkey (local.get $out) (call $utf8.donkey (local.get $ptr) (local.get $size)))
+      (i32.store8 $donkey (local.get $out) (call $check.donkey.string (local.get $ptr) (local.get $size) (i32.const 0)))
       (local.set $table (i32.add (local.get $table) (local.get $width)))
       (local.set $out (i32.add (local.get $out) (i32.const 1)))
       (local.set $count (i32.sub (local.get $count) (i32.const 1)))
