@@ -48,6 +48,7 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/layers.py
+	$(BIN)/python -m tests.wrong_values.page
 
 # Rewrites the expectations of the golden tests; read the diff before you commit it.
 bless: $(STAMP)

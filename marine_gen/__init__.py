@@ -63,19 +63,24 @@ def build(
 
     An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built. A build that
     is not `native` holds no machine code: it is compiled into the user's cache when it is first loaded on a machine.
-    Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`.
+    Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`,
+    and so are configurations that warn.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
     """
-    from pathlib import Path
-
     from marine_gen import artifact
-    from marine_runtime.artifact import warn
+    from marine_runtime import ArgumentError
+    from marine_runtime.artifact import check_boolean, check_path, warn
 
-    source = artifact.read_target(target)
+    place = check_path(output, "the output of a build")
+    if "\0" in str(place):
+        raise ArgumentError("the output of a build must not contain a NUL character")
+    for value, what in ((force, "`force`"), (native, "`native`"), (strict, "`strict`")):
+        check_boolean(value, what)
+    source = artifact.read_target(target, strict=strict)
     chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
-    result = artifact.build(source, Path(output), engine=chosen, force=force, native=native, strict=strict)
+    result = artifact.build(source, place, engine=chosen, force=force, native=native, strict=strict)
     for sentence in result.warnings:
         warn(sentence)
     return result

@@ -260,6 +260,9 @@ def _up_to_date(output: Path, key: str) -> Manifest | None:
 @contextlib.contextmanager
 def _replacing(output: Path, ready: Callable[[], bool]) -> Iterator[Path]:
     """A new directory that takes the place of `output` when the block succeeds, unless that is `ready` by then."""
+    for place in (output, *output.parents):
+        if place.exists() and not place.is_dir():
+            raise LoadError(f"`{output}` can't be written, as `{place}` is a file: choose another directory")
     if output.exists() and not _replaceable(output):
         raise LoadError(f"`{output}` is not empty and was not written by `marine-gen build`: choose another directory")
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class CompiledModule:
 
     @property
     def fusible(self) -> Fusible:
-        """What the generators need of it."""
+        """The facts that the generators need of it."""
         return Fusible(self.ir, self.digest, self.lifted)
 
     def generate(self) -> Generated:

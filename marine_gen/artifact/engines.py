@@ -16,6 +16,7 @@ from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
 from marine_gen.artifact.room import with_room
 from marine_gen.interpreter import InterpreterGlue
+from marine_runtime import LoadError
 from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
 from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
 from marine_runtime.artifact import ENGINES as LOADABLE
@@ -63,6 +64,10 @@ class Addition:
     runtime: WasmRuntime
 
 
+AddedGlue = tuple[Glue, tuple[str, ...]]
+"""The glue of a module that is added, and sentences about adapters that could not be fused."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineBackend:
     """An engine with its part in the compiler.
@@ -70,13 +75,14 @@ class EngineBackend:
     Attributes:
         engine: its name, and how it is loaded out of a build.
         form: the form in which it runs adapters.
-        glue: makes the glue of a module that is added, in memory.
+        glue: makes the glue of a module that is added, in memory; with sentences about adapters that could not be
+            fused.
         files: what `build` writes for the modules of a service; None when there is nothing to write ahead of time.
     """
 
     engine: Engine
     form: AdapterForm
-    glue: Callable[[Addition], Glue]
+    glue: Callable[[Addition], AddedGlue]
     files: Callable[[Sequence[CompiledModule]], list[EngineFiles]] | None = None
 
     @property
@@ -115,19 +121,22 @@ def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
     return EngineFiles(files, wasm)
 
 
-def _added_closures(addition: Addition) -> Glue:
+def _added_closures(addition: Addition) -> AddedGlue:
     module = addition.modules[-1]
-    return _generated(CLOSURES, module, module.generate().source, None)
+    return _generated(CLOSURES, module, module.generate().source, None), ()
 
 
-def _added_fused(addition: Addition) -> Glue:
-    fused = None if addition.ordinal is None else fuse_last(addition.modules, addition.ordinal)
-    if fused is None:
+def _added_fused(addition: Addition) -> AddedGlue:
+    if addition.ordinal is None:
         return _added_closures(addition)
+    found = fuse_last(addition.modules, addition.ordinal)
+    fused = found.output
+    if fused is None:
+        return _added_closures(addition)[0], found.sentences
     compile_wasm = addition.runtime.compile
     stub = compile_wasm(fused.wasm["stub"]) if fused.code.stub else None
     wasm = FusedModules(compile_wasm(fused.wasm["glue"]), stub)
-    return _generated(FUSED, addition.modules[-1], fused.python.source, wasm)
+    return _generated(FUSED, addition.modules[-1], fused.python.source, wasm), found.sentences
 
 
 def _generated(engine: Engine, module: CompiledModule, source: str, fused: FusedModules | None) -> Glue:
@@ -143,8 +152,8 @@ def _load_interpreted(module: BuiltModule) -> Glue:
     return InterpreterGlue(compiled.ir)
 
 
-def _added_interpreted(addition: Addition) -> Glue:
-    return InterpreterGlue(addition.modules[-1].ir)
+def _added_interpreted(addition: Addition) -> AddedGlue:
+    return InterpreterGlue(addition.modules[-1].ir), ()
 
 
 _INTERPRETER = Engine(InterpreterGlue.engine, tuple(LOADABLE), _load_interpreted)
@@ -167,3 +176,13 @@ BUILT_ENGINES = tuple(name for name, row in BACKENDS.items() if row.files is not
 
 LOADERS: Mapping[str, Engine] = {name: row.engine for name, row in BACKENDS.items()}
 """The loader of each engine, out of a build."""
+
+
+def check_engine(name: object) -> None:
+    """Refuse what is not the name of an engine.
+
+    Raises:
+        LoadError: with the names that there are.
+    """
+    if name not in ENGINES:
+        raise LoadError(f"unknown engine `{name}`: choose {', '.join(ENGINES)}")

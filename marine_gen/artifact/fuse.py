@@ -73,11 +73,11 @@ def fusions(service: Sequence[Fusible]) -> list[Fusion]:
     ]
 
 
-def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> FusedOutput | None:
+def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
     """Fuse the last module of a service, whose others are there already, under a number of its own."""
     known = {item.name: item.fusible for item in compiled}
     module = fuse_service([item.ir for item in known.values()]).modules[compiled[-1].name]
-    return _fusion(module, list(known.values()), ordinal).output
+    return _fusion(module, list(known.values()), ordinal)
 
 
 def fuse_module(service: Sequence[Fusible]) -> tuple[FusedOutput | None, dict[str, str]]:

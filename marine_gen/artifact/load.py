@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Unpack
 
 from marine_gen.artifact.cache import Built, built
-from marine_gen.artifact.engines import ENGINES, LOADERS
+from marine_gen.artifact.engines import ENGINES, LOADERS, check_engine
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
-from marine_runtime import ArgumentError, LoadError, LoadOptions, Service
-from marine_runtime.artifact import check_options, load_with, read_manifest, refuse_unknown, with_keywords
+from marine_runtime import ArgumentError, LoadOptions, Service
+from marine_runtime.artifact import check_options, check_path, load_with, read_manifest, refuse_unknown, with_keywords
 
 
 @with_keywords(LoadOptions)
@@ -36,18 +36,18 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     check_options(options)
     if not isinstance(cache, bool):
         raise ArgumentError(f"`cache` must be True or False, not {cache!r:.80}")
-    if engine not in ENGINES:
-        raise LoadError(f"unknown engine `{engine}`: choose {', '.join(ENGINES)}")
+    check_engine(engine)
     python, order = options.get("python_modules", ()), options.get("order", ())
-    if isinstance(target, (str, Path)) and Path(target).is_dir():
-        directory = Path(target)
+    place = check_path(target, "the path of a service") if isinstance(target, (str, os.PathLike)) else None
+    if place is not None and place.is_dir():
+        directory = place
         manifest = read_manifest(directory)
         if manifest.engine in LOADERS[engine].builds:
             source = with_python(Source("", {}), python, order)
             return _load(Built(directory, manifest), engine, source, options, checked=False)
         source = read_built(directory)  # what the engine needs has to be made first
     else:
-        source = read_target(target)
+        source = read_target(target, strict=options.get("strict", False))
     source = with_python(source, python, order)
     metered, strict = options.get("fuel") is not None, options.get("strict", False)
     with built(source, cache=cache, metered=metered, strict=strict) as whole:

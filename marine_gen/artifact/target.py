@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
-from marine_runtime.artifact import read_manifest, read_wasm
+from marine_runtime.artifact import check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
@@ -42,8 +42,13 @@ class Source:
     order: tuple[str, ...] = ()
 
 
-def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
-    """The sources of a service; `working_dir` overrides the `service_working_dir` of a configuration.
+def read_target(target: Target, *, working_dir: Path | None = None, strict: bool = False) -> Source:
+    """The sources of a service.
+
+    Args:
+        target: what names it.
+        working_dir: what counts instead of the `service_working_dir` of a configuration.
+        strict: refuse configurations that are otherwise warned of.
 
     Raises:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.
@@ -52,9 +57,9 @@ def read_target(target: Target, *, working_dir: Path | None = None) -> Source:
         return _read_mapping(target)
     if not isinstance(target, (str, os.PathLike)):
         raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
-    path = Path(target)
+    path = check_path(target, "the path of a service")
     if path.suffix.lower() in CONFIG_SUFFIXES:
-        return _read_config(path, working_dir)
+        return _read_config(path, working_dir, strict=strict)
     return Source(path.stem, {path.stem: _read(path)})
 
 
@@ -110,9 +115,9 @@ def read_wasm_files(paths: Sequence[Path]) -> Source:
     return read_target({path.stem: path for path in paths} if len(paths) > 1 else paths[0])
 
 
-def _read_config(path: Path, working_dir: Path | None) -> Source:
+def _read_config(path: Path, working_dir: Path | None, *, strict: bool) -> Source:
     """The sources that a configuration file names, with its settings as options."""
-    found = read_config(path, working_dir=working_dir)
+    found = read_config(path, working_dir=working_dir, strict=strict)
     modules: dict[str, bytes] = {}
     for name, place in found.modules.items():
         try:

@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
-from marine_gen.artifact.engines import BACKENDS, ENGINES, Addition
+from marine_gen.artifact.engines import BACKENDS, ENGINES, AddedGlue, Addition, check_engine
 from marine_gen.artifact.load import load
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.links import check_links
-from marine_runtime import ModuleConfig, RunOptions, Service, ServiceConfig
-from marine_runtime.adapters import Glue
-from marine_runtime.artifact import LinkableModule, refuse_unknown, with_keywords
+from marine_runtime import LoadError, LoadOptions, ModuleConfig, RunOptions, Service, ServiceConfig
+from marine_runtime.artifact import (
+    LinkableModule,
+    check_boolean,
+    check_options,
+    check_path,
+    refuse_unknown,
+    with_keywords,
+)
 from marine_runtime.wasm import WasmRuntime, initial_table_elements, open_runtime
 
 
@@ -80,7 +86,8 @@ class Workbench:
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
         code = self._runtime.compile(compiled.charged())
-        module = LinkableModule(compiled.plan, code, self._glue(everything), tables)
+        glue, unfused = self._glue(everything)
+        module = LinkableModule(compiled.plan, code, glue, tables, unfused)
         self.service.load_module(module, config, timeout=timeout)
         self.sources[name] = wasm
         self._compiled[name] = compiled
@@ -109,15 +116,15 @@ class Workbench:
         options.setdefault("config", self.service.config)
         return _opened(self.sources, self.sources, engine, self._runtime.name, options, strict=self._strict)
 
-    def _glue(self, everything: list[CompiledModule]) -> Glue:
-        """The glue of the last module."""
+    def _glue(self, everything: list[CompiledModule]) -> AddedGlue:
+        """The glue of the last module, with sentences about what could not be fused."""
         ordinal = None if self.stale or self._traced else self.service.next_ordinal
         return BACKENDS[self._engine].glue(Addition(everything, ordinal, self._runtime))
 
 
 @with_keywords(RunOptions)
 def open_workbench(
-    target: Path | None = None,
+    target: str | Path | None = None,
     *,
     engine: str = ENGINES[0],
     call_layer: str = "fast",
@@ -134,19 +141,25 @@ def open_workbench(
         call_layer: call layer, `fast` or `public`.
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
-        strict: refuse modules with invalid adapters, also those that are loaded later.
+        strict: refuse modules with invalid adapters, also those that are loaded later, and what configurations warn of.
         options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.
 
     Raises:
         MarineError: as `load`.
     """
-    source = Source("service", {})
-    if target is not None:
-        source = read_built(target) if target.is_dir() else read_target(target, working_dir=working_dir)
     refuse_unknown("open_workbench", options, RunOptions)
+    check_options(cast("LoadOptions", options))
+    check_engine(engine)
+    check_boolean(strict, "`strict`")
+    if working_dir is not None and not check_path(working_dir, "`working_dir`").is_dir():
+        raise LoadError(f"`working_dir` is `{working_dir}`, which is not a directory; make it first")
+    source, place = Source("service", {}), None
+    if target is not None:
+        place = check_path(target, "the path of a service")
+        source = read_built(place) if place.is_dir() else read_target(place, working_dir=working_dir, strict=strict)
     config = options.get("config") or ServiceConfig.from_json(source.options)
     options["config"] = config if service_id is None else replace(config, service_id=service_id)
-    return _opened(target, source.modules, engine, call_layer, options, strict=strict)
+    return _opened(place, source.modules, engine, call_layer, options, strict=strict)
 
 
 def _opened(

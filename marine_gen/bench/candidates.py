@@ -32,6 +32,7 @@ class Candidate:
         call_layer: the call layer that is really in use.
         result: the result of the first call, as JSON.
         per: how many calls of the function `call` makes.
+        warnings: `Service.warnings`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Candidate:
     call: Callable[[], Any]
     result: str
     per: int = 1
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -80,7 +82,9 @@ def open_candidates(
             result = service.call_json(module, function, arguments)
             values = public_arguments(service, module, function, arguments)
             call = partial(service.modules[module][function], *values)
-            candidates.append(Candidate(f"{engine} ({call_layer} calls)", engine, service.call_layer, call, result))
+            name = f"{engine} ({call_layer} calls)"
+            told = service.warnings
+            candidates.append(Candidate(name, engine, service.call_layer, call, result, warnings=told))
             if batch and call_layer == "fast":
                 many = partial(service.call_batch, module, function, [values] * batch)
                 name = f"{engine} (batches of {batch:,})"

@@ -16,31 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from marine_gen.cli.numbers import MAX_FUEL, Count, NumberType, Seconds
 from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.report import clean, say
 
 if TYPE_CHECKING:
     from marine_runtime import LoadOptions, Service, ServiceConfig
 
-    NumberType = click.ParamType[float | int]
-else:
-    NumberType = click.ParamType  # older versions of click can't be asked for the type of its values
-
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-
-
-class _Seconds(NumberType):
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """A positive number of seconds."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is not a positive number of seconds", param, ctx)
-        return seconds
 
 
 class _Size(NumberType):
@@ -98,11 +81,11 @@ def limit_options(function: _Decorated) -> _Decorated:
         ),
         click.option(
             "--fuel",
-            type=click.IntRange(1),
+            type=Count(1, MAX_FUEL),
             metavar="N",
             help="Units of fuel, about one for an instruction of Wasm, for each call and for loading.",
         ),
-        click.option("--timeout", type=_Seconds(), metavar="SECONDS", help="Time for each call, and for loading."),
+        click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Time for each call, and for loading."),
     ):
         function = option(function)
     return function

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,42 +16,22 @@ else:
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
+
+class _Place(click.Path):
+    """A path that is not empty; `Path` would take the current directory for an empty one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if value == "":
+            self.fail("the path is empty; `.` is the current directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _Place(path_type=Path)
 """Any path. Whether it can be read is found when it is read: a missing file is a failure, not wrong usage."""
 
-
-class PassingCommand(click.Command):
-    """A command that keeps the arguments behind `--` apart, for the program that it runs."""
-
-    passed = "ARGS"
-    """Their name on the help page."""
-
-    receiver = "the program"
-    """The program that they go to, in messages."""
-
-    _KEY = "marine_gen.passed"
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take the arguments of the other program away."""
-        if "--" in args:
-            position = args.index("--")
-            ctx.meta[self._KEY] = args[position + 1 :]
-            args = args[:position]
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            message = f"{error.message} Options of {self.receiver} stand behind `--`."
-            raise click.NoSuchOption(error.option_name, message, error.possibilities, error.ctx) from None
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Show that there may be arguments of the other program."""
-        return [*super().collect_usage_pieces(ctx), f"[-- {self.passed}...]"]
-
-    @classmethod
-    def passed_arguments(cls, ctx: click.Context) -> Sequence[str]:
-        """The arguments behind `--`."""
-        found: Sequence[str] = ctx.meta.get(cls._KEY, ())
-        return found
+OUTPUT = _Place(path_type=Path, allow_dash=True)
+"""A file to write; `-` is stdout."""
 
 
 class EngineType(TextType):
@@ -108,7 +87,7 @@ def output_option(function: _Decorated) -> _Decorated:
     return click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=OUTPUT,
         metavar="OUT",
         help="Wasm module to write, `-` for stdout; by default the input is replaced.",
     )(function)
@@ -116,7 +95,7 @@ def output_option(function: _Decorated) -> _Decorated:
 
 def strict_option(function: _Decorated) -> _Decorated:
     """`--strict`."""
-    text = "Refuse modules with invalid adapters, which are otherwise left out."
+    text = "Refuse what is otherwise warned of: invalid adapters, and what configurations say in vain."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 
@@ -147,31 +126,6 @@ def trace_option(function: _Decorated) -> _Decorated:
     return click.option(
         "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
     )(function)
-
-
-class TakesNegativeNumbers(click.Command):
-    """A command whose last argument may be a negative number, as JSON values are."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep negative numbers apart from options; those behind an option that takes a value belong to it."""
-        valued = {
-            name
-            for param in self.params
-            if isinstance(param, click.Option) and not (param.is_flag or param.count)
-            for name in param.opts
-        }
-        end = args.index("--") if "--" in args else len(args)
-        numbers = [
-            position
-            for position in range(end)
-            if _NEGATIVE.fullmatch(args[position]) and not (position and args[position - 1] in valued)
-        ]
-        others = [item for position, item in enumerate(args[:end]) if position not in numbers]
-        arguments = [args[position] for position in numbers] + args[end + 1 :]
-        return super().parse_args(ctx, [*others, *(["--", *arguments] if arguments else [])])
-
-
-_NEGATIVE = re.compile(r"-\.?\d[\d.eE+-]*")
 
 
 def examples(*lines: str) -> str:

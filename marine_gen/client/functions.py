@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.wire.forms import FormReader, FormWriter, JsonForm
 from marine_runtime import ArgumentError, CallParameters, ModuleInterface, ResultError
+from marine_runtime.artifact import check_seconds
 from marine_runtime.pool import FunctionMarshaller
 from marine_runtime.types import is_bytes
 from marine_runtime.values import Mismatch, coercion
@@ -140,6 +144,34 @@ class RemoteFunction:
         value = internal[0] if len(internal) == 1 else tuple(internal)
         publish = self._marshaller.publish
         return publish(value) if publish else value
+
+
+def check_server(url: Any, token: Any) -> None:
+    """Refuse the address of a server that no request can go to, and a token that no header field can carry.
+
+    Raises:
+        ArgumentError: `url` is no URL of HTTP, or `token` is neither None nor printable ASCII without spaces.
+    """
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ArgumentError(f"{url!r:.80} is no URL of a server: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ArgumentError(f"{url!r:.80} is no URL of a server; write one such as `http://127.0.0.1:8080`")
+    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+        raise ArgumentError("a token is a text of printable ASCII characters without spaces")
+
+
+_TOKEN = re.compile(r"[!-~]+")
+
+
+def time_limit(given: float | None, default: float | None) -> float | None:
+    """The seconds that a call may take: those that were `given` for it, or else the `default`.
+
+    Raises:
+        ArgumentError: it is no positive number.
+    """
+    return default if given is None else check_seconds(given, "a time limit")
 
 
 def option_headers(timeout: float | None, parameters: CallParameters | None) -> dict[str, str]:

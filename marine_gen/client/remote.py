@@ -11,10 +11,10 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 import httpx
 
 from marine_gen.client.failures import RemoteError, error_of
-from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, option_headers
+from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, check_server, option_headers, time_limit
 from marine_gen.wire.interface import from_document
 from marine_runtime import ArgumentError, CallParameters, Interface, LoadError
-from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, Modules
+from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, Modules, check_mapping
 from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]
@@ -56,12 +56,15 @@ class RemoteService:
         timeout: float | None = None,
         client: Mapping[str, Any] | None = None,
     ) -> None:
+        check_server(url, token)
+        timeout = time_limit(timeout, None)
+        client = check_mapping(client or {}, "`client`")
         headers = {"User-Agent": "marine-gen"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
         self._options: dict[str, Any] = {
             "base_url": url.rstrip("/") + "/",
             "headers": headers,
             "timeout": httpx.Timeout(_PATIENCE, connect=10.0),
-            **(client or {}),
+            **client,
         }
         self._timeout = timeout
         self._prefix = ""
@@ -144,7 +147,7 @@ class RemoteService:
                 results[position] = error
         head = f'{{"module":{json.dumps(module)},"function":{json.dumps(function)},"arguments":'
         headers = {"Content-Type": FORM.media_type, "Accept": FORM.media_type}
-        headers |= option_headers(timeout or self._timeout, call_parameters)
+        headers |= option_headers(time_limit(timeout, self._timeout), call_parameters)
         for start in range(0, len(good), _ROWS):
             part = good[start : start + _ROWS]
             body = "[" + ",".join([head + text + "}" for _, text in part]) + "]"
@@ -215,7 +218,7 @@ class RemoteService:
         timeout: float | None = None,
         parameters: CallParameters | None = None,
     ) -> Any:
-        request = function.request(args, timeout or self._timeout, parameters)
+        request = function.request(args, time_limit(timeout, self._timeout), parameters)
         return _result(function, self._post(request, self._prefix))
 
     async def _run_async(
@@ -225,7 +228,7 @@ class RemoteService:
         timeout: float | None = None,
         parameters: CallParameters | None = None,
     ) -> Any:
-        request = function.request(args, timeout or self._timeout, parameters)
+        request = function.request(args, time_limit(timeout, self._timeout), parameters)
         if self._async is None:
             self._async = httpx.AsyncClient(**self._options)
         path = f"{self._prefix}{request.path}"

@@ -37,7 +37,7 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
             raise LoadError(f"`{path}` can't be read: {error.strerror or error}") from None
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
         # Not `from error`: a module that the file misses says nothing about this program's own installation.
-        raise LoadError(f"`{path}`{line} failed with {text}") from None
+        raise LoadError.report(f"`{path}`{line} failed with {text}") from None
     host, functions = namespace.get(HOST), namespace.get(MAPPING)
     if isinstance(host, ServiceHost):  # another thing may have that name
         if functions is not None and functions is not host:

@@ -6,6 +6,7 @@ Reading stops at bytes and text; later stages find their meaning. Every failure 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from marine_gen.generate import Description
     from marine_gen.interfaces import Interfaces
     from marine_runtime import Service
 
@@ -112,6 +114,20 @@ def interfaces_of(item: Input) -> Interfaces:
         raise error.with_source(item.source) from None
 
 
+def check_exists(path: Path) -> None:
+    """Refuse a path that leads nowhere, before work that needs it.
+
+    Raises:
+        LoadError: there is no such file.
+    """
+    from marine_runtime import LoadError
+
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
+        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file.
 
@@ -138,6 +154,47 @@ def read_text(path: Path) -> str:
         return read_bytes(path).decode()
     except UnicodeDecodeError as error:
         raise LoadError(f"`{path}` is not UTF-8 text (byte {error.start})") from None
+
+
+def read_description(path: Path) -> Description:
+    """The interface description in a file.
+
+    Raises:
+        LoadError: it can't be read, or is an adapter text; DiagnosticError: it is malformed.
+    """
+    from marine_gen.idl import parse_description
+    from marine_runtime import LoadError
+
+    text = read_text(path)
+    if looks_like_adapters(text):
+        raise LoadError(
+            f"`{path}` is an adapter text, not an interface description; `marine-gen set it -i FILE.wasm -w {path}` "
+            "embeds it into a module"
+        )
+    return parse_description(text, str(path))
+
+
+def read_adapters(path: Path) -> Interfaces:
+    """The adapter text in a file.
+
+    Raises:
+        LoadError: it can't be read, or is an interface description; DiagnosticError: it is malformed.
+    """
+    from marine_gen.text import parse
+    from marine_runtime import LoadError
+
+    text = read_text(path)
+    if path.suffix.lower() == ".idl" and not looks_like_adapters(text):
+        raise LoadError(
+            f"`{path}` is an interface description, not an adapter text; `marine-gen generate-adapters FILE.wasm "
+            f"--interface {path}` makes adapters of it"
+        )
+    return parse(text, str(path))
+
+
+def looks_like_adapters(text: str) -> bool:
+    """True if the text has a directive of an adapter text, which no description has outside of comments."""
+    return re.search(r"^\s*\(@interface\b", text, re.MULTILINE) is not None
 
 
 def read_arguments(given: str) -> str:
@@ -215,6 +272,7 @@ def make_folder(path: Path) -> None:
     from marine_runtime import LoadError
 
     try:
+        check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None

@@ -52,7 +52,8 @@ def report_error(error: BaseException) -> None:
             say(f"{_head('error')}: {clean(finding)}")
         return
     sentence, *causes = error_lines(error)
-    say(sentence if getattr(error, "lines", ()) else f"{_head('error')}: {sentence}")
+    headed = bool(getattr(error, "lines", ())) and sentence.startswith("error")
+    say(sentence if headed else f"{_head('error')}: {sentence}")
     for cause in causes:
         say(cause)
 

@@ -72,11 +72,24 @@ class Report:
         """True if nothing is wrong."""
         return not self.findings
 
+    @property
+    def _fusible(self) -> list[Fusible]:
+        return [Fusible(module.ir, lifted=module.lifted) for module in self.modules]
+
+    def closures(self) -> list[str]:
+        """Sentences about adapters that are too large for the fused engine, so that they run as closures."""
+        found = fusions(self._fusible) if self.ok else []
+        return [
+            f"module `{module.name}`: {sentence}"
+            for module, item in zip(self.modules, found, strict=False)
+            for sentence in item.sentences
+        ]
+
     def unfused(self) -> dict[str, list[str]]:
         """By module of a whole service: the adapters that stay closures in the fused engine, with the reason."""
         if self.kind not in (InputKind.CONFIG, InputKind.DIRECTORY):
             return {}
-        found = fusions([Fusible(module.ir, lifted=module.lifted) for module in self.modules])
+        found = fusions(self._fusible)
         return {
             module.name: [f"{key}: {why}" for key, why in item.unfused.items()]
             for module, item in zip(self.modules, found, strict=True)
@@ -87,6 +100,7 @@ class Report:
         return {
             "file": str(self.path),
             "ok": self.ok,
+            "closures": self.closures(),
             "modules": [
                 {
                     "name": module.name,

@@ -12,6 +12,7 @@ from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
 from marine_runtime import CallError, Site
 from marine_runtime.abi import INTEGER_RANGES, layout_of
 from marine_runtime.adapters import BoundAdapters, Codec, ImportAdapter, Link, attach, make_entry, out_of_range
+from marine_runtime.messages import NEEDS_ROOM
 from marine_runtime.types import FunctionType, IType, Prim
 from marine_runtime.values import make_record_classes
 from marine_runtime.wasm import Codes, signed_codes
@@ -100,14 +101,21 @@ class _Machine:
                 try:
                     _SEMANTICS[instruction.operator.mnemonic](self, instruction.immediate, stack, inputs)
                 except CallError as error:
-                    site = Site(self._name, adapter.function, adapter.side.value, at, str(instruction))
-                    located = attach(error, site)
+                    located = attach(error, self._site(adapter, at))
                     raise located from located.__cause__
+                except RecursionError:
+                    if instruction.operator.kind is InstructionKind.CALL:  # of a host function, perhaps
+                        raise
+                    problem = CallError(f"a value is nested too deeply{NEEDS_ROOM}")
+                    raise attach(problem, self._site(adapter, at)) from None
             if len(stack) < 2:
                 return stack[0] if stack else None
             return tuple(stack)
 
         return run
+
+    def _site(self, adapter: AdapterIR, at: int) -> Site:
+        return Site(self._name, adapter.function, adapter.side.value, at, str(adapter.source[at]))
 
     # Each method is a `Step`.
 

@@ -19,8 +19,9 @@ from marine_gen.artifact import ENGINES
 from marine_gen.repl.command import Word
 from marine_gen.repl.registry import by_name, commands
 from marine_gen.repl.session import Session
-from marine_runtime import ModuleInterface
+from marine_runtime import ArgumentError, ModuleInterface
 from marine_runtime.types import Array, Field, IType, Prim, Record, describe
+from marine_runtime.values import parse
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+')
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|\S+')
@@ -196,8 +197,8 @@ def _quoted(name: str) -> str:
 def _unquoted(word: str) -> str:
     if word.startswith('"'):
         try:
-            return str(json.loads(word))
-        except ValueError:
+            return str(parse(word))
+        except ArgumentError:
             return word
     return word
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.interrupt import interruptible
-from marine_gen.repl.reading import take_word, unfinished
+from marine_gen.repl.reading import take_values, take_word, unfinished
 from marine_gen.repl.registry import by_name
 from marine_gen.repl.session import Session
 
@@ -30,7 +30,12 @@ def goes_on(text: str) -> bool:
     if len(words) < 2 or text.endswith("\n\n"):
         return False
     command = by_name().get(words[0])
-    return command is not None and Word.ARGUMENTS in command.words and unfinished(words[1])
+    if command is None or Word.ARGUMENTS not in command.words:
+        return False
+    try:
+        return unfinished(take_values(words[1]))
+    except CommandError:  # of a quoted word
+        return False
 
 
 def _command(word: str) -> Command:

@@ -5,15 +5,14 @@ The path names parameters and fields; the text may have them by position, so the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, Records
+from marine_runtime.values import end_of_value, parse_first
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _GAP = re.compile(r"[\s,:]*")
-_DECODER = json.JSONDecoder()
 
 
 def position_of(path: str, text: str, signature: FunctionType, records: Records) -> int | None:
@@ -66,8 +65,8 @@ def _children(text: str, position: int) -> Iterator[tuple[int | str, int]]:
             return
         name: int | str = index
         if opened == "{":
-            name, position = _DECODER.raw_decode(text, position)
+            name, position = parse_first(text, position)
             position = _GAP.match(text, position).end()  # type: ignore[union-attr]
         yield name, position
-        _, position = _DECODER.raw_decode(text, position)
+        position = end_of_value(text, position)
         index += 1

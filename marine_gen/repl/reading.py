@@ -6,18 +6,13 @@ left is one text, so blanks inside JSON stay. A value may go on over several lin
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from marine_gen.repl.failure import CommandError
-from marine_runtime import ArgumentError
-from marine_runtime.values import parse
+from marine_runtime.values import NotJsonError, end_of_value, parse_first
 
 _WORD = re.compile(r"\S+")
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*("|$)', re.MULTILINE)
 _LONGEST_EXCERPT = 160
-_DECODER = json.JSONDecoder()
 
 
 def take_word(text: str) -> tuple[str, str]:
@@ -29,9 +24,9 @@ def take_word(text: str) -> tuple[str, str]:
     text = text.lstrip()
     if text.startswith('"'):
         try:
-            word, end = _DECODER.raw_decode(text)
-        except ValueError as error:
-            raise CommandError(f"the quoted word is not a JSON string: {_sentence(error)}") from None
+            word, end = parse_first(text)
+        except NotJsonError as error:
+            raise CommandError(f"the quoted word is not a JSON string: {_sentence(error, text)}") from None
         return str(word), text[end:].lstrip()
     match = _WORD.match(text)
     return (match[0], text[match.end() :].lstrip()) if match else ("", "")
@@ -60,23 +55,37 @@ def take_function(text: str) -> tuple[str, str, str]:
     return module, function, text
 
 
+NO_RESULT = "-nr"
+"""A word before the arguments of a call, whose result is then left out."""
+
+
+def take_flag(text: str) -> tuple[bool, str]:
+    """True if `text` begins with `NO_RESULT`; and the rest of it."""
+    word = text.split(None, 1)[:1]
+    return (True, text.lstrip()[len(NO_RESULT) :]) if word == [NO_RESULT] else (False, text)
+
+
+def take_values(text: str) -> str:
+    """The rest of a call behind module, function and flag.
+
+    Raises:
+        CommandError: a quoted word is not a JSON string.
+    """
+    for _ in range(2):
+        _, text = take_word(text)
+    return take_flag(text)[1]
+
+
 def unfinished(text: str) -> bool:
-    """True if a bracket of the JSON in `text` is still open, so that the value goes on in the next line."""
-    depth = 0
-    position = 0
-    while position < len(text):
-        character = text[position]
-        if character == '"':
-            match = _STRING.match(text, position)
-            if match is None or not match[1]:
-                return False  # a string can't go on in another line: the error is to be shown now
-            position = match.end()
-            continue
-        depth += (character in "[{") - (character in "]}")
-        if depth < 0:
-            return False
-        position += 1
-    return depth > 0
+    """True if the last of the JSON values in `text` is still open, so that it may go on in the next line."""
+    rest = text.strip()
+    while rest:
+        try:
+            rest = rest[end_of_value(rest) :].lstrip()
+        except NotJsonError as error:
+            # A string can't go on in another line, so its error is to be shown now.
+            return error.position is not None and error.position >= len(rest)
+    return False
 
 
 def take_json(text: str, what: str) -> tuple[str, str]:
@@ -93,28 +102,11 @@ def take_json(text: str, what: str) -> tuple[str, str]:
     if not text:
         raise CommandError(f"invalid {what}: EOF while parsing a value at line 1 column 0")
     try:
-        _, end = _DECODER.raw_decode(text)
-    except json.JSONDecodeError as error:
-        raise CommandError(marked(f"invalid {what}: {_sentence(error)}", text, error.pos)) from None
-    except RecursionError:
-        raise CommandError(f"invalid {what}: it is nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise CommandError(f"invalid {what}: {error}") from None
-    value = text[:end]
-    read_json(value, what)
-    return value, text[end:].lstrip()
-
-
-def read_json(text: str, what: str) -> Any:
-    """The document that `text` is, under the rules for arguments.
-
-    Raises:
-        CommandError: it is not JSON, `NaN` for example.
-    """
-    try:
-        return parse(text)
-    except ArgumentError as error:
-        raise CommandError(f"invalid {what}: {str(error).removeprefix('invalid JSON at ')}") from None
+        _, end = parse_first(text)
+    except NotJsonError as error:
+        message = f"invalid {what}: {_sentence(error, text)}"
+        raise CommandError(message if error.position is None else marked(message, text, error.position)) from None
+    return text[:end], text[end:].lstrip()
 
 
 def refuse_rest(rest: str, usage: str) -> None:
@@ -123,11 +115,12 @@ def refuse_rest(rest: str, usage: str) -> None:
         raise CommandError(f"too much: `{rest.strip()}`; the command is `{usage}`")
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        problem = error.msg[:1].lower() + error.msg[1:]
-        return f"{problem.removesuffix(' starting at').removesuffix(' at')} at line {error.lineno} column {error.colno}"
-    return str(error)
+def _sentence(error: NotJsonError, text: str) -> str:
+    problem = error.problem.removesuffix(" starting at").removesuffix(" at")
+    if error.position is None:
+        return problem
+    line = text.count("\n", 0, error.position) + 1
+    return f"{problem} at line {line} column {error.position - text.rfind(chr(10), 0, error.position)}"
 
 
 def marked(message: str, text: str, position: int) -> str:

@@ -6,7 +6,7 @@ A failure changes nothing: a new service takes the place of the old one only whe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +159,7 @@ class Session:
     def _replace(self, work: Workbench) -> None:
         before = self.service if self._is_open else None
         self.work = work
+        self._tell(work.service.warnings)
         self._told_state = False
         if before is not None:
             before.close()
@@ -196,7 +197,15 @@ class Session:
 
     def load(self, name: str, wasm: bytes, config: ModuleConfig) -> None:
         """Load one more module; raises as `Workbench.load`."""
+        known = len(self.service.warnings)
         self.work.load(name, wasm, config, timeout=LONGEST_TIMEOUT)
+        self._tell(self.service.warnings[known:])
+
+    def _tell(self, sentences: Sequence[str]) -> None:
+        """Say which adapters run as closures; functions that were left out are warned of when they are loaded."""
+        for sentence in sentences:
+            if " runs as a closure" in sentence:
+                self.output.note(f"note: {sentence}")
 
     def interrupted(self, what: str) -> CommandError | None:
         """The failure of something that Ctrl-C interrupted; None when nobody pressed it."""

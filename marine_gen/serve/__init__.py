@@ -53,17 +53,18 @@ def app(
         reload: whether to watch the files of the target.
 
     Raises:
-        ConfigError: a setting is wrong. What loading raises is raised when the application starts.
+        ConfigError, ArgumentError: a setting is wrong. What loading raises is raised when the application starts.
     """
     from marine_gen.serve.application import Application
+    from marine_runtime.artifact import check_path
 
     settings = Settings(
         target=target,
-        options=dict(options or {}),
-        host_file=None if host_file is None else Path(host_file),
-        limits=limits or ServeLimits(),
-        access=access or Access(),
-        inline=inline if inline == "auto" else frozenset(inline),
+        options=options if options is not None else {},
+        host_file=None if host_file is None else check_path(host_file, "`host_file`"),
+        limits=limits if limits is not None else ServeLimits(),
+        access=access if access is not None else Access(),
+        inline=inline,
         call_parameters=call_parameters,
         page=page,
         access_log=access_log,

@@ -16,7 +16,7 @@ from marine_gen.serve.functions import Function, functions_of
 from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallOptions, CallParameters, Interface
+from marine_runtime import CallOptions, CallParameters, ConfigError, Interface
 from marine_runtime.pool import BasePool
 
 if TYPE_CHECKING:
@@ -219,6 +219,11 @@ class Backend:
         source = await asyncio.to_thread(self._open_source)
         pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
         functions = await asyncio.to_thread(functions_of, pool.interface)
+        try:
+            self._choice.check(item.key for item in functions.values())
+        except ConfigError:
+            await asyncio.to_thread(pool.close)
+            raise
         old, self._runner = self._runner, CallRunner(pool)
         if self._inline is not None:
             self._inline.close()

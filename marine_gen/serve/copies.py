@@ -123,6 +123,15 @@ class InstanceSource:
         )
 
 
+def try_loading(settings: Settings) -> None:
+    """Load the service once, to see that it can be loaded, and free it.
+
+    Raises:
+        As `marine_gen.load`.
+    """
+    InstanceSource(settings, Usage())().close()
+
+
 class InlineCopy:
     """A copy that belongs to the event loop and runs calls that are known to be short. It blocks the loop meanwhile."""
 

@@ -6,8 +6,11 @@ wait for it. Under `auto`, a function whose calls were all short moves to the lo
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Literal
+
+from marine_runtime import ConfigError
+from marine_runtime.messages import suggestion
 
 SHORT = 0.001
 """Seconds that a call of an inline function takes at most, thread switches included."""
@@ -28,6 +31,18 @@ class InlineChoice:
         self._inline = set[str]() if isinstance(chosen, str) else set(chosen)
         self._streaks: dict[str, int] = {}
         self._never: set[str] = set()
+
+    def check(self, known: Iterable[str]) -> None:
+        """Refuse chosen functions that are not `known`.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        names = sorted(known)
+        for key in sorted(() if self.measures else self._inline.difference(names)):
+            raise ConfigError(
+                f"there is no function `{key}` to run inline: write MODULE.FUNCTION, or `auto`{suggestion(key, names)}"
+            )
 
     def inline(self, key: str) -> bool:
         """True if the next call of a function runs on the loop."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+from marine_gen.console.numbers import number_in
 from marine_gen.serve.backend import Options
 from marine_gen.serve.settings import Settings
+from marine_gen.wire.call_parameters import read_call_parameters
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import ArgumentError, CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime import ArgumentError, CallParameters
 from marine_runtime.host import checked_parameters
 
 TIMEOUT = b"x-marine-timeout"
@@ -45,10 +43,7 @@ class OptionsReader:
 
 
 def _seconds(value: bytes, longest: float) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
+    seconds = number_in(value.decode("latin-1"))
     if not 0 < seconds <= longest:
         raise ProblemError("request", f"X-Marine-Timeout must be a number of seconds, more than 0, at most {longest:g}")
     return seconds
@@ -56,29 +51,8 @@ def _seconds(value: bytes, longest: float) -> float:
 
 def _call_parameters(value: bytes) -> CallParameters:
     try:
-        document = json.loads(value)
-        parameters: CallParameters = _build(
-            CallParameters,
-            document,
-            particle=lambda item: _build(ParticleParameters, item, signature=bytes),
-            tetraplets=_tetraplets,
-        )
+        parameters = read_call_parameters(value.decode())
         checked_parameters(parameters)
-    except (ValueError, TypeError, AttributeError, RecursionError, ArgumentError) as error:
+    except (UnicodeDecodeError, ArgumentError) as error:
         raise ProblemError("request", f"X-Marine-Call-Parameters: {error}") from None
     return parameters
-
-
-def _build(kind: Callable[..., Any], document: Any, **convert: Callable[[Any], Any]) -> Any:
-    """An instance of a dataclass from a JSON object with some of its fields."""
-    if not isinstance(document, dict):
-        raise ValueError("expected a JSON object")
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(document.keys() - known)
-    if unknown:
-        raise ValueError(f"there is no field `{unknown[0]}`")
-    return kind(**{name: convert.get(name, lambda item: item)(value) for name, value in document.items()})
-
-
-def _tetraplets(value: Any) -> list[list[Any]]:
-    return [[_build(SecurityTetraplet, item) for item in row] for row in value]

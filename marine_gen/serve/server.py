@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 
 from marine_gen.serve import logs
 from marine_gen.serve.application import Application
+from marine_gen.serve.copies import try_loading
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
 from marine_runtime import ConfigError
@@ -105,21 +106,27 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         announce: is told the URL once the socket listens.
 
     Raises:
-        ConfigError: the address can't be used.
+        ConfigError: the address can't be used. With several workers, what loading the service raises.
     """
+    if workers > 1:  # a worker that can't load the service is started again and again, for a minute
+        try_loading(settings)
     _raise_descriptors()
-    sock = listen(address)
-    announce(url_of(sock))
-    logs.configure(as_json=settings.json_log)
-    if workers == 1:
-        server = _Server(_config(settings, 1))
-        server.run([sock])
-        return 0 if server.started else 1
+    with contextlib.closing(listen(address)) as sock:
+        announce(url_of(sock))
+        logs.configure(as_json=settings.json_log)
+        if workers == 1:
+            server = _Server(_config(settings, 1))
+            server.run([sock])
+            return 0 if server.started else 1
+        return _run_workers(settings, sock, workers)
+
+
+def _run_workers(settings: Settings, sock: socket.socket, workers: int) -> int:
+    """Serve with several processes until the end; the exit code."""
     with tempfile.TemporaryDirectory(prefix="marine-serve-") as directory:  # only its owner can enter it
         shared = replace(settings, peers=Path(directory))
         supervisor = Multiprocess(_config(shared, workers), sockets=[sock])
         supervisor.run()
-        sock.close()
         return 0 if all(process.exitcode in (0, None, -signal.SIGTERM) for process in supervisor.processes) else 1
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from marine_runtime import ConfigError
+from marine_runtime.artifact import check_boolean, check_mapping
 
 Inline = Literal["auto"] | frozenset[str]
 """Functions that run on the event loop, as `module.function`; `auto` takes those that were measured to be short."""
@@ -64,17 +66,23 @@ class ServeLimits:
         Raises:
             ConfigError: a number is out of range.
         """
-        for name in self.__slots__:
-            value = getattr(self, name)
-            least = 0 if name == "instances" else 1 if isinstance(value, int) else 0.001
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < 2**53:
-                raise ConfigError(f"the limit `{name}` must be a number of at least {least}, got {value!r}")
+        for item in fields(self):
+            name, value = item.name, getattr(self, item.name)
+            whole = isinstance(item.default, int)
+            least = 0 if name == "instances" else 1 if whole else 0.001
+            kind = int if whole else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < 2**53:
+                wanted = "whole number" if whole else "number"
+                raise ConfigError(f"the limit `{name}` must be a {wanted} of at least {least}, got {value!r:.80}")
         if self.depth > 128:
             raise ConfigError(f"the limit `depth` must be at most 128, got {self.depth}")
         if self.body > self.bodies:
             object.__setattr__(self, "bodies", self.body)
         if self.timeout > self.longest:
             object.__setattr__(self, "longest", self.timeout)
+
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,26 @@ class Access:
         """Refuse tokens that no header field can carry, or that are easily guessed.
 
         Raises:
-            ConfigError: the token is too short, or has characters that are not allowed in a header field.
+            ConfigError: the token is too short, or has characters that are not allowed in a header field; a
+                host is no name.
         """
+        if isinstance(self.hosts, str) or not isinstance(self.hosts, Iterable):
+            raise ConfigError(f"the hosts that requests may be addressed to are a set of names, not {self.hosts!r:.80}")
+        for name in self.hosts:
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ConfigError(
+                    f"requests can't be addressed to {name!r}: allow a name of a machine alone, as in `example.org`"
+                )
         token = self.token
         if token is None:
             return
-        if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
+        if (
+            not isinstance(token, str)
+            or len(token) < 16
+            or not token.isascii()
+            or not token.isprintable()
+            or " " in token
+        ):
             raise ConfigError("the token must have at least 16 printable ASCII characters and no spaces")
 
 
@@ -136,3 +158,22 @@ class Settings:
     ray: str | None = None
     reload: bool = False
     peers: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no setting; what it means for the service is found when that is loaded.
+
+        Raises:
+            ConfigError, ArgumentError: a value has the wrong type.
+        """
+        check_mapping(self.options, "`options`")
+        for name, kind, wanted in (("limits", ServeLimits, "ServeLimits(…)"), ("access", Access, "Access(token=…)")):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise ConfigError(f"`{name}` must be {wanted}, not {type(value).__name__}")
+        if self.inline != "auto":
+            names = self.inline
+            if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(n, str) for n in names):
+                raise ConfigError(f'`inline` must be a set of `MODULE.FUNCTION`, or "auto", not {names!r:.80}')
+            object.__setattr__(self, "inline", frozenset(names))
+        for name in ("call_parameters", "page", "access_log", "json_log", "reload"):
+            check_boolean(getattr(self, name), f"`{name}`")

@@ -121,7 +121,7 @@ def with_exports(binary: Binary, functions: Mapping[str, Lifted]) -> bytes:
 
 
 class _Guest:
-    """What of a module is needed to lift its functions; raises where nothing of it can be lifted."""
+    """The parts of a module that lifting needs; raises where nothing of it can be lifted."""
 
     def __init__(self, module: WasmModule) -> None:
         self._wasm = module.data
@@ -203,7 +203,7 @@ class _Guest:
         return found
 
     def _read_globals(self) -> Iterable[str]:
-        """How imports of the globals are described; empty for those that lifted code can't name."""
+        """The descriptions of imports of the globals; empty for those that lifted code can't name."""
         if _GLOBALS not in self._sections:
             return
         reader = self._reader(_GLOBALS)

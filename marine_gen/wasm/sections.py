@@ -6,6 +6,7 @@ are left to those who read them. Stages that look at one module hand on a `WasmM
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -118,8 +119,7 @@ def _check_header(wasm: bytes) -> None:
     help_line = ""
     if wasm[:4] != _MAGIC[: len(wasm)] or not wasm:
         message = "the file is empty" if not wasm else "the file is not a WebAssembly binary"
-        if wasm.lstrip()[:1] in (b"(", b";"):
-            help_line = "this looks like WebAssembly text: assemble it to a binary first"
+        help_line = _other_text(wasm)
     elif len(wasm) < 8:
         message = "the file ends inside the WebAssembly header"
     elif wasm[4:8] == _CORE_VERSION:
@@ -130,6 +130,21 @@ def _check_header(wasm: bytes) -> None:
     else:
         message = f"version {int.from_bytes(wasm[4:8], 'little')} of the WebAssembly binary format is not supported"
     raise DiagnosticError([Diagnostic(Code.WASM_HEADER, message, span=SourceSpan(), help=help_line)])
+
+
+def _other_text(content: bytes) -> str:
+    """Help for a file that is a text of another kind than its reader wants; empty when that can't be told."""
+    if _ADAPTERS.search(content):
+        return "this is an adapter text: name the module; `marine-gen set it` puts the text into one"
+    if _SERVICE.search(content):
+        return "this is the configuration of a service: name a module, or give the file the end `.toml`"
+    if content.lstrip()[:1] in (b"(", b";"):
+        return "this looks like WebAssembly text: assemble it to a binary first"
+    return ""
+
+
+_ADAPTERS = re.compile(rb"^\s*\(@interface\b", re.MULTILINE)
+_SERVICE = re.compile(rb"^\s*\[\[module\]\]", re.MULTILINE)
 
 
 def custom_sections(wasm: Binary, name: str) -> list[bytes]:

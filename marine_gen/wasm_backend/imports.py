@@ -60,7 +60,7 @@ class GlueImports:
         return f"${self.items[module, need]}"
 
     def needs(self) -> list[tuple[str, str | None]]:
-        """What the glue imports of guests, in order: (module, export name), the name being None for its memory."""
+        """The imports of the glue from guests, in order: (module, export name), the name being None for its memory."""
         found: list[tuple[str, str | None]] = [(name, None) for name in self.memories if name != STAGING]
         found += [(owner, self.modules[owner].core[index].name) for owner, index in self.functions]
         return found + [(owner, need.name) for owner, need in self.items]

@@ -129,7 +129,7 @@ def _writers(imports: GlueImports, library: Library, lifted: LiftedFunctions) ->
 
 
 def _reached(library: Library, roots: Iterable[Definition]) -> list[Definition]:
-    """What definitions use, each once, without themselves."""
+    """The names that definitions use, each once, without themselves."""
     names = {root.name for root in roots}
     found = {item.name: item for name in sorted(names) for item in library.definitions.reached(name)}
     return [item for name, item in sorted(found.items()) if name not in names]

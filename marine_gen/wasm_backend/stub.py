@@ -79,7 +79,7 @@ def is_direct(adapter: FusedAdapter) -> bool:
 
 
 def opening(number: int) -> list[str]:
-    """What a direct adapter does first."""
+    """The beginning of a direct adapter."""
     return [f"(if (i32.eqz (global.get ${LINKED})) (then (call $unbound {const(number)})))"]
 
 
@@ -91,7 +91,7 @@ def signature_text(params: Sequence[str], results: Sequence[str], names: Sequenc
 
 
 def guest_imports(imports: GlueImports) -> Iterator[str]:
-    """What is imported of guests: numbered, as the runtime gives them in the order of `GlueImports.needs`."""
+    """The imports from guests: numbered, as the runtime gives them in the order of `GlueImports.needs`."""
     modules: Modules = imports.modules
     number = 0
     for name in imports.memories:

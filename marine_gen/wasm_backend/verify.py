@@ -273,7 +273,7 @@ def _targets(opcode: int, operands: Reader) -> Iterator[int]:
 
 
 def _skip_description(reader: Reader, kind: int) -> None:
-    """What an import is, behind its kind."""
+    """The description of an import, behind its kind."""
     if kind == _FUNCTIONS:
         reader.u32("a type index")
     elif kind == _GLOBALS:

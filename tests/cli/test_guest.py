@@ -77,7 +77,10 @@ def test_folders_are_made(run: Run, folder: Path) -> None:
     assert (folder / "a" / "glue" / "hello_glue.h").exists()
     for arguments in (["new", "other"], ["header", "greeter.idl"]):
         done = run("guest", *arguments, "-o", "greeter.c")
-        assert (done.exit_code, done.stderr) == (1, "error: the folder `greeter.c` can't be made: File exists\n")
+        assert (done.exit_code, done.stderr) == (
+            1,
+            "error: the folder `greeter.c` can't be made, as `greeter.c` is a file\n",
+        )
 
 
 def test_header_writes_the_glue(run: Run, folder: Path) -> None:

@@ -133,15 +133,45 @@ def test_names_of_services(name: str, wanted: str) -> None:
     assert pascal_case(name) == wanted
 
 
-@pytest.mark.parametrize(
-    ("command", "line"),
-    [("interface", r"  func f\n  func g(a: i32) -> u8, i64"), ("aqua", r"  f\n  func g(a: i32) -> u8, i64")],
-)
-def test_a_name_stays_on_its_line(run: Run, folder: Path, command: str, line: str) -> None:
+def test_a_name_stays_on_its_line(run: Run, folder: Path) -> None:
     (folder / "raw.it").write_text(RAW.replace('"f"', r'"f\n  func g"'))
-    assert run(command, "raw.it").stdout.splitlines()[-1] == line
+    assert run("interface", "raw.it").stdout.splitlines()[-1] == r"  func f\n  func g(a: i32) -> u8, i64"
 
 
-@pytest.mark.usefixtures("folder")
-def test_an_id_is_quoted(run: Run) -> None:
-    assert 'service Page("a\\"b\\\\"):\n' in run("aqua", "page.idl", "-i", 'a"b\\').stdout
+REFUSED_BY_AQUA = """\
+data 2R:
+  X: u8
+data none(u8)
+data Ring:
+  next: [Ring]
+data Refused:
+  x: u8
+export:
+  fn Great(a: 2R, b: Ring, c: Refused)
+  fn größe(_a: u8)
+"""
+
+
+def test_what_aqua_refuses_is_refused(run: Run, folder: Path) -> None:
+    text = REFUSED_BY_AQUA.replace("data none(u8)\n", "")
+    (folder / "refused.idl").write_text(text.replace("2R", '"2R"').replace("größe", '"größe"'), encoding="utf-8")
+    result = run("aqua", "refused.idl", "-i", "a\tb")
+    assert (result.exit_code, result.stdout) == (1, "")
+    said = [line.removeprefix("error: Aqua takes no ").partition(":")[0] for line in result.stderr.splitlines()]
+    assert said == [
+        "service id 'a\\tb'",
+        "function `Great`",
+        "function `größe`",
+        "record `2R`",
+        "field `X`, of record `2R`",
+        "record that contains itself, as `Ring` does",
+        "record named like the service, `Refused`; choose another name with --service",
+    ]
+
+
+def test_parameters_get_names_that_aqua_takes(run: Run, folder: Path) -> None:
+    (folder / "p.idl").write_text(
+        'export:\n  fn f(_a: u8, Name: u8, a: u8, "é-x": u8, "_": u8, "2": u8) -> u8\n', encoding="utf-8"
+    )
+    line = "  f(a_1: u8, name: u8, a_3: u8, x: u8, value_5: u8, value_6: u8) -> u8"
+    assert run("aqua", "p.idl").stdout.splitlines()[-1] == line

@@ -275,7 +275,10 @@ def test_a_trace_without_a_place(run: Run, tmp_path: Path) -> None:
         (["-0.5e3", "--timeout", "2"], "$.name: expected string, got -500"),
         (["--timeout", "2", "-5"], "$.name: expected string, got -5"),
         (["--", "-5"], "$.name: expected string, got -5"),
-        (["--timeout", "-5"], "Invalid value for '--timeout': '-5' is not a positive number of seconds"),
+        (
+            ["--timeout", "-5"],
+            "Invalid value for '--timeout': '-5' can't be taken; write a number of seconds, more than 0",
+        ),
         (["--tiemout", "5"], "No such option"),
     ],
 )

@@ -20,7 +20,9 @@ GREETING = GUESTS_FOLDER / "greeting.wasm"
 
 def repl(*args: str | Path, commands: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
     """What the command does with `commands` on its stdin; in this process, as starting one takes long."""
-    arguments = ["repl", "--timeout", "30", *map(str, args)]
+    given = [str(item) for item in args]
+    own = any(item.startswith("--timeout") for item in given)
+    arguments = ["repl", *(() if own else ("--timeout", "30")), *given]
     done = CliRunner(env={"NO_COLOR": "1", **environment}).invoke(cli, arguments, input=commands)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
@@ -135,7 +137,7 @@ def test_what_is_not_text_is_refused() -> None:
 def test_wrong_time_limits_are_wrong_usage(seconds: str) -> None:
     done = repl(f"--timeout={seconds}", commands="help")
     assert done.returncode == 2
-    assert "at most 3600 seconds" in done.stderr
+    assert "more than 0 and at most 3600" in done.stderr
 
 
 def test_the_default_time_limit_is_that_of_marine(module: Callable[[str], Path]) -> None:
@@ -201,3 +203,31 @@ def test_bench_and_explain() -> None:
     assert done.returncode == 0
     assert "Fused IR" in done.stdout
     assert "interpreter (public calls)" in done.stdout
+
+
+def test_a_value_ends_where_it_is_wrong() -> None:
+    """Commands behind a bracket that was forgotten are run: one line is part of the failure, no more."""
+    commands = 'call greeting greeting ["x"\ncall greeting greeting ["y"]\ncall greeting greeting ["z"]\n'
+    done = repl(GREETING, commands=commands)
+    assert (done.returncode, done.stdout) == (1, '"Hi, z"\n')
+    assert done.stderr.startswith("invalid args: expecting ',' delimiter at line 2 column 1\n  call greeting")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"particle": {"ttl": 1e400, "ttl": 5}}', "the key 'ttl' is repeated, and a value that it had before has a"),
+        ('{"nothing": NaN}', "NaN is not a JSON number at line 1 column 13"),
+        ('{"service_id": 5}', "$.service_id: a string is expected"),
+    ],
+)
+def test_call_parameters_are_read_as_arguments_are(text: str, problem: str) -> None:
+    done = repl(GREETING, commands=f'call greeting greeting ["x"] {text}\n')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"invalid call parameters: {problem}")
+
+
+def test_a_quoted_word_is_json() -> None:
+    done = repl(GREETING, commands='call "gree\\x" greeting ["x"]\ncall "greeting" "greeting" ["x"]\n')
+    assert (done.returncode, done.stdout) == (1, '"Hi, x"\n')
+    assert done.stderr.startswith("the quoted word is not a JSON string: invalid \\escape")

@@ -168,9 +168,20 @@ def test_a_large_body_is_refused(client: httpx.Client) -> None:
 
 
 def test_time_and_its_limits(client: httpx.Client) -> None:
-    for wrong in ("0", "-1", "nan", "inf", "x", "301"):
+    for wrong in ("0", "-1", "nan", "inf", "x", "301", "1_0", "0x1", "1e-400"):
         problem(client.post("/lab/echo", json=[1], headers={"X-Marine-Timeout": wrong}), "request")
     assert client.post("/lab/echo", json=[1], headers={"X-Marine-Timeout": "2.5"}).json() == 1
+
+
+TRICKY = (
+    '{"particle": {"ttl": 1e400, "ttl": 5}}',
+    '{"particle": {"signature": 5}}',
+    '{"particle": {"timestamp": -1}}',
+    '{"tetraplets": [[{"lense": ""}]]}',
+    "NaN",
+    "[" * 1000,
+)
+"""Texts that were read otherwise than arguments are, or became something that nobody had written."""
 
 
 def test_call_parameters_where_they_are_allowed(client: httpx.Client) -> None:
@@ -180,7 +191,7 @@ def test_call_parameters_where_they_are_allowed(client: httpx.Client) -> None:
     assert (found["particle"]["id"], found["particle"]["ttl"], found["service_id"]) == ("7", 3, "s")
     assert found["tetraplets"][0][0]["lens"] == "l"
     assert client.post(path, json=[]).json()["service_id"] == ""
-    for wrong in ("{", "[]", '{"nothing": 1}', '{"service_id": 1}', '{"particle": 1}', '{"tetraplets": 5}'):
+    for wrong in ("{", "[]", '{"nothing": 1}', '{"service_id": 1}', '{"particle": 1}', '{"tetraplets": 5}', *TRICKY):
         problem(client.post(path, json=[], headers={name: wrong}), "request")
     with served() as other, other.client() as plain:
         problem(plain.post(path, json=[], headers={name: json.dumps(given)}), "request")

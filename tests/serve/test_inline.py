@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
+import marine_gen.serve
 from marine_gen.serve import Access
 from marine_gen.serve.direct import DirectCalls
+from marine_runtime import ConfigError
 from tests.serve.test_calls import problem
 from tests.support.engines import guests
 from tests.support.served import Served, served
@@ -107,7 +109,9 @@ def raw_first(server: Served, data: bytes) -> bytes:
 
 
 def test_guards_hold_for_direct_calls(direct: list[str]) -> None:
-    with served(guests("greeting"), inline=INLINE, access=Access(TOKEN), limits={"body": 64}) as server:
+    with served(
+        guests("greeting"), inline=frozenset({"greeting.greeting"}), access=Access(TOKEN), limits={"body": 64}
+    ) as server:
         right = {"Authorization": f"Bearer {TOKEN}"}
         with server.client() as client:
             assert client.post("/greeting/greeting", json=["x"], headers=right).json() == "Hi, x"
@@ -140,6 +144,11 @@ def test_short_functions_are_found_by_measurement() -> None:
         assert not server.application.backend._choice.inline("lab.nap")
 
 
-def test_inline_functions_that_do_not_exist_are_ignored() -> None:
-    with served(guests("greeting"), inline=frozenset({"no.such"})) as server:
-        assert httpx.post(f"{server.url}/greeting/greeting", json=["x"]).json() == "Hi, x"
+def test_inline_functions_that_do_not_exist_are_refused() -> None:
+    async def start() -> None:
+        async with marine_gen.serve.app(guests("greeting"), inline=frozenset({"greeting.greting"})):
+            pass
+
+    wanted = r"no function `greeting\.greting` to run inline: .*; did you mean `greeting\.greeting`\?"
+    with pytest.raises(ConfigError, match=wanted):
+        asyncio.run(start())

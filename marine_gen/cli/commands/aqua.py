@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import interfaces_of, read_inputs
 from marine_gen.console.output import write_text
 from marine_gen.console.report import clean
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "aqua",
+    cls=StrictCommand,
     short_help="Print a module's interface in Aqua.",
     epilog=examples("marine-gen aqua greeting.wasm", "marine-gen aqua -s Storage -i storage-1 local_storage.wasm"),
 )
@@ -29,10 +31,12 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
     """Print the records and functions of a module as Aqua declarations.
 
     The name of the service becomes PascalCase. FILE may also be an adapter text (.it) or an interface description
-    (.idl).
+    (.idl). Nothing is printed when Aqua would not take it; names of parameters, which do not count, are adapted.
     """
     from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.reflect.aqua import problems
     from marine_gen.reflect.description import module_interface
+    from marine_runtime import ConfigError
 
     inputs = read_inputs(file)
     if len(inputs) != 1:
@@ -45,6 +49,8 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
     name = pascal_case(item.name if service is None else service)
     if not name:
         raise click.UsageError("the name of the service has no letter and no digit; choose one with --service")
+    if found := list(problems(interface, name, service_id)):
+        raise ConfigError(*found)
     write_text("".join(f"{clean(line)}\n" for line in _lines(interface, name, service_id)))
 
 
@@ -73,6 +79,7 @@ def pascal_case(name: str) -> str:
 
 
 def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:
+    from marine_gen.reflect.aqua import parameter_names
     from marine_runtime.types import describe
 
     yield f"aqua {service} declares *"
@@ -83,11 +90,15 @@ def _lines(interface: ModuleInterface, service: str, service_id: str | None) -> 
         for item in record.fields:
             yield f"  {item.name}: {describe(item.type, interface.records)}"
         yield ""
-    bound = "" if service_id is None else '("' + service_id.replace("\\", "\\\\").replace('"', '\\"') + '")'
+    bound = "" if service_id is None else f'("{service_id}")'
     yield f"service {service}{bound}:"
     for name in sorted(interface.functions):
+        function = interface.functions[name]
+        types = [describe(item.type, interface.records) for item in function.params]
+        params = ", ".join(f"{param}: {ty}" for param, ty in zip(parameter_names(function.params), types, strict=True))
         # A function without a result ends in the two spaces around the arrow that it does not have.
-        yield f"  {interface.signature(name)}" + ("" if interface.functions[name].results else "  ")
+        results = [f"-> {describe(item, interface.records)}" for item in function.results] or [" "]
+        yield f"  {name}({params}) {results[0]}"
 
 
 def _dependencies_first(interface: ModuleInterface) -> list[int]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from marine_gen.cli.limits import Limits, limit_options
-from marine_gen.cli.options import FILE, TakesNegativeNumbers, examples, host_file_option
+from marine_gen.cli.numbers import Count, Seconds
+from marine_gen.cli.options import FILE, examples, host_file_option
+from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.interrupt import interruptible
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 3600.0  # seconds
-
-
-def _refuse_nan(value: float) -> float:
-    if value != value:  # a range lets it through, because it is neither too small nor too big
-        raise click.BadParameter("it is not a number")
-    return value
 
 
 @click.command(
@@ -44,18 +40,17 @@ def _refuse_nan(value: float) -> float:
 @click.argument("function", metavar="MODULE.FUNCTION")
 @click.argument("arguments", metavar="[JSON]", default="[]")
 @click.option("--json", "as_json", is_flag=True, help="Print the raw samples and the machine as JSON.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=7, show_default=True, help="Samples of each engine.")
+@click.option("--rounds", type=Count(1, 10_000), default=7, show_default=True, help="Samples of each engine.")
 @click.option(
     "--min-time",
-    type=click.FloatRange(0, _LONGEST),
-    callback=lambda ctx, param, value: _refuse_nan(value),
+    type=Seconds(0, _LONGEST),
     default=0.1,
     show_default=True,
     metavar="SECONDS",
     help="Least duration of one sample.",
 )
-@click.option("--per", type=click.IntRange(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
-@click.option("--batch", type=click.IntRange(0), default=0, metavar="N", help="Time batches of N calls too.")
+@click.option("--per", type=Count(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
+@click.option("--batch", type=Count(0), default=0, metavar="N", help="Time batches of N calls too.")
 @limit_options
 @host_file_option
 def command(
@@ -116,6 +111,10 @@ def command(
 
 
 def _warn(candidates: Sequence[Candidate]) -> None:
+    for item in candidates:
+        for sentence in item.warnings:
+            if " runs as a closure" in sentence:
+                warn(clean(f"{item.name}: {sentence}"))
     if any(item.result != candidates[0].result for item in candidates):
         warn("the first call did not give the same result everywhere: the function depends on more than its arguments")
     if any("fast" in item.name and item.call_layer != "fast" for item in candidates):

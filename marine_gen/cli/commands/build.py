@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, EngineType, examples, strict_option
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import counted, human_size, write_table
 from marine_gen.console.report import clean, warn
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "build",
+    cls=StrictCommand,
     short_help="Compile a service ahead of time.",
     epilog=examples(
         "marine-gen build Config.toml", "marine-gen build donkey.wasm shrek.wasm -o build/swamp --engine closures"
@@ -38,7 +40,9 @@ def command(
     """
     from marine_gen.artifact import BUILT_ENGINES, build
 
-    source = _source(targets)
+    if output == Path("-"):
+        raise click.BadParameter("a build is a directory, which can't go to stdout; name one", param_hint="-o")
+    source = _source(targets, strict=strict)
     directory = output or _default_directory(source.name)
     result = build(
         source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable, strict=strict
@@ -51,7 +55,7 @@ def command(
         _show(result)
 
 
-def _source(targets: tuple[Path, ...]) -> Source:
+def _source(targets: tuple[Path, ...], *, strict: bool) -> Source:
     from marine_gen.artifact import read_target, read_wasm_files
     from marine_runtime import ConfigError
 
@@ -59,7 +63,7 @@ def _source(targets: tuple[Path, ...]) -> Source:
         if target.is_dir():
             raise click.UsageError(f"`{clean(str(target))}` is a directory; build takes a .toml or .wasm files")
     if len(targets) == 1:
-        return read_target(targets[0])
+        return read_target(targets[0], strict=strict)
     for target in targets:
         if target.suffix.lower() == ".toml":
             raise click.UsageError("a service configuration stands alone; several targets must be Wasm modules")

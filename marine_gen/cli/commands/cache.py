@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.options import examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import counted, human_size, write_table
 from marine_gen.console.report import clean
 
 
 @click.command(
     "cache",
+    cls=StrictCommand,
     short_help="List or clear the cache of compiled services.",
     epilog=examples("marine-gen cache", "marine-gen cache --clear"),
 )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, examples, host_file_option
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.output import counted, write_json
-from marine_gen.console.report import clean, report_diagnostics, report_error, say
+from marine_gen.console.report import clean, report_diagnostics, report_error, say, warn
 
 if TYPE_CHECKING:
     from marine_gen.inspect.check import Checked, Report
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "check",
+    cls=StrictCommand,
     short_help="Find what is wrong with adapters, modules and services.",
     epilog=examples("marine-gen check greeting.it", "marine-gen check donkey.wasm shrek.wasm"),
 )
@@ -69,6 +71,8 @@ def _show(report: Report, verbose: bool) -> None:
         click.echo(f"ok: {where}: {_summary(report.modules[0])}")
     else:
         click.echo(f"ok: {where}: {counted(len(report.modules), 'module')}")
+    for sentence in report.closures():
+        warn(clean(f"{where}: {sentence}"))
     unfused = report.unfused() if verbose else {}
     for module in report.modules:
         indent = "  "

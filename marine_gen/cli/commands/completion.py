@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from marine_gen.cli.options import examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import write_text
 
 SHELLS = ("bash", "zsh", "fish")
@@ -15,6 +16,7 @@ VARIABLE = "_MARINE_GEN_COMPLETE"
 
 @click.command(
     "completion",
+    cls=StrictCommand,
     short_help="Print the completion script of a shell.",
     epilog=examples(
         'eval "$(marine-gen completion bash)"                             # in ~/.bashrc',

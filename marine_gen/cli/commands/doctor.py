@@ -10,6 +10,7 @@ from enum import StrEnum
 import click
 
 from marine_gen.cli.options import examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import human_size, write_json, write_table
 
 
@@ -32,6 +33,7 @@ class Finding:
 
 @click.command(
     "doctor",
+    cls=StrictCommand,
     short_help="Check the installation.",
     epilog=examples("marine-gen doctor", "marine-gen doctor --json"),
 )

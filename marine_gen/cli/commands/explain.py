@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import read_inputs
 from marine_gen.console.output import write_table
 from marine_gen.console.report import clean, warn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "explain",
+    cls=StrictCommand,
     short_help="Show what an adapter is compiled to.",
     epilog=examples(
         "marine-gen explain greeting.wasm",
@@ -42,6 +44,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     without it the adapters are listed.
     """
     from marine_gen.artifact import BACKENDS
+    from marine_gen.artifact.fuse import fusions
     from marine_gen.inspect.check import compile_input
     from marine_gen.inspect.show import show, title_of
     from marine_gen.inspect.views import Subject, views
@@ -56,6 +59,9 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
         for part in service:
             for sentence in _left_out(part.ir).values():
                 warn(clean(sentence))
+        for part, item in zip(service, fusions(service), strict=True):
+            for sentence in item.sentences:
+                warn(clean(f"module `{part.ir.name}`: {sentence}"))
         return
     wanted = " ".join(words)
     for part in service:

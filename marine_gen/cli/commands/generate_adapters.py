@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.cli.parsing import StrictCommand
+from marine_gen.console.inputs import read_bytes, read_description, write_file
 from marine_gen.console.output import counted, write_text
 from marine_gen.console.report import say
 
@@ -22,6 +23,7 @@ _T = TypeVar("_T")
 
 @click.command(
     "generate-adapters",
+    cls=StrictCommand,
     short_help="Make adapters from a description and embed them.",
     epilog=examples(
         "marine-gen generate-adapters target/wasm32-wasip1/release/greeting.wasm -o greeting.wasm",
@@ -73,10 +75,9 @@ def command(file: Path, output: Path | None, described: Path | None, sdk_version
 
 
 def _description(wasm: bytes, described: Path | None) -> Description:
-    from marine_gen.generate import read_description
-    from marine_gen.idl import parse_description
+    from marine_gen.generate import read_description as read_own
 
-    return read_description(wasm) if described is None else parse_description(read_text(described), str(described))
+    return read_own(wasm) if described is None else read_description(described)
 
 
 def _under(source: Path, make: Callable[[], _T]) -> _T:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import write_file
 from marine_gen.console.interrupt import interruptible
 from marine_gen.console.output import write_text
@@ -22,6 +23,7 @@ _FORMATS = (".svg", ".html", ".htm")
 
 @click.command(
     "graph",
+    cls=StrictCommand,
     short_help="Draw the modules of a service and their calls.",
     epilog=examples(
         "marine-gen graph Config.toml -o service.svg",

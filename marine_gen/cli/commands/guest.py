@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.commands.guest_rust import build_rust
-from marine_gen.cli.options import FILE, PassingCommand, examples
-from marine_gen.console.inputs import make_folder, read_bytes, read_text, write_file
+from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import PassingCommand, StrictCommand
+from marine_gen.console.inputs import make_folder, read_bytes, read_description, write_file
 from marine_gen.console.report import clean, wants_colour
 
 if TYPE_CHECKING:
-    from marine_gen.generate import Description
+    pass
 
 _FOLDER = click.option(
     "-o",
@@ -85,7 +86,7 @@ def build(
     target = output or sources[0].with_suffix(".wasm")
     if os.path.realpath(target) in map(os.path.realpath, (*sources, chosen)):
         raise click.UsageError(f"`{clean(str(target))}` is an input, and would be overwritten")
-    description = _description(chosen)
+    description = read_description(chosen)
     try:
         wasm, messages = build_guest(
             sources,
@@ -108,7 +109,10 @@ def build(
 
 
 @command.command(
-    "header", short_help="Write the glue of an interface.", epilog=examples("marine-gen guest header f.idl")
+    "header",
+    cls=StrictCommand,
+    short_help="Write the glue of an interface.",
+    epilog=examples("marine-gen guest header f.idl"),
 )
 @click.argument("interface", metavar="FILE.idl", type=FILE)
 @_FOLDER
@@ -122,7 +126,7 @@ def header(interface: Path, output: Path) -> None:
     from marine_gen.guest import glue_files, write_glue
 
     try:
-        glue = write_glue(_description(interface), interface.stem, generator=GENERATOR)
+        glue = write_glue(read_description(interface), interface.stem, generator=GENERATOR)
     except DiagnosticError as error:
         raise error.with_source(str(interface)) from None
     make_folder(output)
@@ -133,6 +137,7 @@ def header(interface: Path, output: Path) -> None:
 
 @command.command(
     "new",
+    cls=StrictCommand,
     short_help="Start a module.",
     epilog=examples("marine-gen guest new greeter", "marine-gen guest new --rust greeter"),
 )
@@ -156,9 +161,3 @@ def new(name: str, rust: bool, output: Path) -> None:
         make_folder((output / file).parent)
         write_file(output / file, text.encode())
         click.echo(f"wrote {clean(str(output / file))}")
-
-
-def _description(path: Path) -> Description:
-    from marine_gen.idl import parse_description
-
-    return parse_description(read_text(path), str(path))

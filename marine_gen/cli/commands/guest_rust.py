@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, PassingCommand, examples
+from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import PassingCommand
 from marine_gen.console.inputs import check_folder, make_folder, read_bytes, write_file
 from marine_gen.console.output import counted
 from marine_gen.console.report import clean, warn

@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import read_bytes
 from marine_gen.console.output import write_json, write_text
 from marine_gen.console.report import clean
 
 
-@click.command("info", short_help="Print a module's versions.", epilog=examples("marine-gen info greeting.wasm"))
+@click.command(
+    "info", cls=StrictCommand, short_help="Print a module's versions.", epilog=examples("marine-gen info greeting.wasm")
+)
 @click.argument("file", metavar="FILE.wasm", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; what the module lacks is null.")
 def command(file: Path, as_json: bool) -> None:

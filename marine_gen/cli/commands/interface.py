@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import interfaces_of, read_inputs
 from marine_gen.console.output import write_json, write_text
 from marine_gen.console.report import clean
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "interface",
+    cls=StrictCommand,
     short_help="Print the functions and records of modules.",
     epilog=examples("marine-gen interface Config.toml", "marine-gen interface greeting.wasm --idl > greeting.idl"),
 )

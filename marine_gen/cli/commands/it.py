@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import Input, interfaces_of, read_bytes, read_inputs
 from marine_gen.console.output import write_text
 
 
 @click.command(
     "it",
+    cls=StrictCommand,
     short_help="Print a module's adapters as text.",
     epilog=examples("marine-gen it greeting.wasm > greeting.it", "marine-gen it greeting.idl"),
 )

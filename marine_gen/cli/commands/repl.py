@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from marine_gen.cli.numbers import Seconds
 from marine_gen.cli.options import (
     FILE,
     default_engine,
@@ -16,7 +17,9 @@ from marine_gen.cli.options import (
     strict_option,
     trace_option,
 )
+from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.host_file import read_host_functions
+from marine_gen.console.inputs import InputKind, kind_of
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 
 
@@ -28,6 +31,7 @@ def _default_level() -> str:
 
 @click.command(
     "repl",
+    cls=StrictCommand,
     short_help="Call and change a service interactively.",
     epilog=examples(
         "marine-gen repl Config.toml",
@@ -44,7 +48,9 @@ def _default_level() -> str:
 @click.option(
     "-w", "--working-dir", type=FILE, help="Where relative mapped directories start, instead of what TARGET says."
 )
-@click.option("--timeout", type=float, metavar="SECONDS", help="Time that a call may take; 0.1 by default.")
+@click.option(
+    "--timeout", type=Seconds(most=3600), metavar="SECONDS", help="Time that a call may take; 0.1 by default."
+)
 @engine_option
 @click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
 @click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
@@ -70,10 +76,13 @@ def command(
     exit code is 1 when a command failed. `help` lists the commands.
     """
     from marine_gen import repl
+    from marine_runtime import LoadError
 
-    longest = repl.LONGEST_TIMEOUT
-    if timeout is not None and not 0 < timeout <= longest:
-        raise click.BadParameter(f"it must be more than 0 and at most {longest:g} seconds", param_hint="'--timeout'")
+    if working_dir is not None:
+        if target is not None and kind_of(target) is not InputKind.CONFIG:
+            raise click.UsageError("--working-dir is about the mapped directories of a configuration (.toml)")
+        if not working_dir.is_dir():
+            raise LoadError(f"the working directory `{working_dir}` is not a directory; make it first")
     options = repl.ReplOptions(
         engine=engine or default_engine(),
         call_layer=call_layer,

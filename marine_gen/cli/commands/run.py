@@ -10,7 +10,6 @@ import click
 from marine_gen.cli.limits import Limits, limit_options, reporting
 from marine_gen.cli.options import (
     FILE,
-    TakesNegativeNumbers,
     default_engine,
     engine_option,
     examples,
@@ -18,6 +17,7 @@ from marine_gen.cli.options import (
     strict_option,
     trace_option,
 )
+from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.interrupt import interruptible

@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 
 from marine_gen.cli.limits import Limits, limit_options
+from marine_gen.cli.numbers import Count, Seconds
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.cli.parsing import StrictCommand
+from marine_gen.console.inputs import check_exists
 from marine_gen.console.report import say
 
 TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
@@ -16,6 +19,7 @@ TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
 
 @click.command(
     "serve",
+    cls=StrictCommand,
     short_help="Serve a service over HTTP.",
     epilog=examples(
         "marine-gen serve greeting.wasm",
@@ -25,17 +29,17 @@ TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
 )
 @click.argument("target", type=FILE)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Server processes.")
-@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Copies in each process.")
-@click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Calls that may wait for a copy.")
+@click.option("--port", type=Count(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--workers", type=Count(1, 256), default=1, show_default=True, help="Server processes.")
+@click.option("--threads", type=Count(1, 256), default=2, show_default=True, help="Copies in each process.")
+@click.option("--queue", type=Count(1), default=256, show_default=True, help="Calls that may wait for a copy.")
 @click.option("--ray", metavar="ADDRESS", help="Run the copies on a Ray cluster: `auto`, or HOST:PORT.")
 @click.option("--inline", multiple=True, metavar="MODULE.FUNCTION", help="Run it on the event loop; `auto` measures.")
-@click.option("--max-body", type=click.IntRange(1), default=8 << 20, show_default=True, help="Bytes of a request body.")
-@click.option("--max-connections", type=click.IntRange(1), default=1000, show_default=True, help="In each process.")
-@click.option("--max-instances", type=click.IntRange(0), default=16, show_default=True, help="In each process.")
-@click.option("--instance-time", type=click.FloatRange(1), default=600, show_default=True, help="Seconds kept unused.")
-@click.option("--drain", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for calls at the end.")
+@click.option("--max-body", type=Count(1), default=8 << 20, show_default=True, help="Bytes of a request body.")
+@click.option("--max-connections", type=Count(1), default=1000, show_default=True, help="In each process.")
+@click.option("--max-instances", type=Count(0), default=16, show_default=True, help="In each process.")
+@click.option("--instance-time", type=Seconds(1), default=600, show_default=True, help="Seconds kept unused.")
+@click.option("--drain", type=Seconds(1), default=30, show_default=True, help="Seconds for calls at the end.")
 @click.option("--token-file", type=FILE, metavar="FILE", help=f"File with the bearer token; or the variable {TOKEN}.")
 @click.option("--no-auth", is_flag=True, help="Let other machines call the service without a token.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may be addressed to.")
@@ -94,6 +98,12 @@ def command(
         from marine_gen.serve.cluster import check_address
 
         check_address(ray)
+    if "auto" in inline and len(inline) > 1:
+        raise click.UsageError("--inline auto chooses the functions itself; leave the other --inline out")
+    if not host:
+        raise click.UsageError("--host is empty; write 127.0.0.1, or 0.0.0.0 for all addresses of this machine")
+    for file in filter(None, (target, host_file)):
+        check_exists(file)
     options = Limits(timeout, fuel, memory_limit).options(target)
     del options["timeout"]  # that of calls; loading has its own
     defaults = ServeLimits()

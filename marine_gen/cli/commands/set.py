@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from marine_gen.cli.options import FILE, SemanticVersion, examples, output_option
-from marine_gen.console.inputs import read_bytes, read_text, write_file
+from marine_gen.cli.parsing import StrictCommand
+from marine_gen.console.inputs import read_adapters, read_bytes, write_file
 from marine_gen.console.report import clean, say
 
 _INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metavar="IN", help="Wasm module to read.")
@@ -25,6 +26,7 @@ def command() -> None:
 
 @command.command(
     "it",
+    cls=StrictCommand,
     short_help="Embed an adapter text.",
     epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it -o out.wasm"),
 )
@@ -34,15 +36,15 @@ def command() -> None:
 def set_it(source: Path, text: Path, output: Path | None) -> None:
     """Embed an adapter text into a Wasm module. `marine-gen check` says whether the two fit together."""
     from marine_gen.binary import embed
-    from marine_gen.text import parse
 
-    interfaces = parse(read_text(text), str(text))
+    interfaces = read_adapters(text)
     _write(output or source, lambda: embed(read_bytes(source), interfaces), source)
     say(f"embedded the adapters of `{clean(str(text))}`")
 
 
 @command.command(
     "version",
+    cls=StrictCommand,
     short_help="Embed the SDK version.",
     epilog=examples("marine-gen set version -i greeting.wasm -v 0.14.0"),
 )

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from marine_gen.repl.command import CALL_WORDS, Command
 from marine_gen.repl.failure import CommandError, because
-from marine_gen.repl.parameters import call_parameters
 from marine_gen.repl.positions import position_of
-from marine_gen.repl.reading import marked, read_json, take_function, take_json
+from marine_gen.repl.reading import marked, take_flag, take_function, take_json
 from marine_gen.repl.session import Session
 from marine_gen.repl.spelling import duration, pretty
+from marine_gen.wire.call_parameters import read_call_parameters
 from marine_runtime import ArgumentError, CallTimeoutError
-
-_NO_RESULT = "-nr"
 
 
 def _call(session: Session, rest: str) -> None:
     module, function, rest = take_function(rest)
-    flag, behind = (_NO_RESULT, rest[len(_NO_RESULT) :]) if rest.split(None, 1)[:1] == [_NO_RESULT] else ("", rest)
+    flag, behind = take_flag(rest)
     arguments, behind = take_json(behind, "args")
     parameters = None
     if behind:
         given, behind = take_json(behind, "call parameters")
-        parameters = call_parameters(read_json(given, "call parameters"))
+        try:
+            parameters = read_call_parameters(given, lenient=True)
+        except ArgumentError as error:
+            raise CommandError(f"invalid call parameters: {error}") from None
         if behind:
             raise CommandError("trailing characters after call parameters are not supported")
     try:

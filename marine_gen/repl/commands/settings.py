@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from marine_gen.console.numbers import number_in
 from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError, because
 from marine_gen.repl.reading import refuse_rest, take_word
@@ -39,10 +38,7 @@ def _timeout(session: Session, rest: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number_in(text)
     if not 0 < value <= LONGEST_TIMEOUT:
         raise CommandError(f"`{text}` is not a number of seconds up to {LONGEST_TIMEOUT:g}")
     return value

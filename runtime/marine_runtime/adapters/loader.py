@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import linecache
+import marshal
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Link
+from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
+from marine_runtime.adapters.pieces import BIND, Lazy, Namespace, Pieces, placed
 from marine_runtime.adapters.staging import step_info
+from marine_runtime.adapters.taking_apart import is_large, take_apart
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.names import identifier
 
-_BIND, _RECORDS, _IMPORTS = "__bind", "__records", "__imports"
+_RECORDS, _IMPORTS = "__records", "__imports"
 _FUSED_SITES = "__fused_sites"
 """The globals of a generated module that are read here."""
 
@@ -35,14 +38,17 @@ class GeneratedGlue:
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
+        self._pieces = pieces
         self.engine = engine
         self.fused = fused and _complete(module, plan, fused)
         content = vars(module)
-        for name in (_BIND, _RECORDS, _IMPORTS):
-            if name not in content:
+        self._module = module
+        for name in (BIND, _RECORDS, _IMPORTS):
+            if name not in content and (name != BIND or pieces is None):
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
-        self._bind = content[_BIND]
+        self._bind: Callable[[Link], BoundAdapters] = content[BIND] if pieces is None else self._bind_pieces
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
         self.record_classes: Mapping[int, type] = content[_RECORDS]
         self._exports = plan.exports.keys()
@@ -67,24 +73,28 @@ class GeneratedGlue:
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
-        code: CodeType | None = None,
+        code: CodeType | Pieces | None = None,
     ) -> GeneratedGlue:
         """Glue from a file of a built service, whose text is `source`.
 
-        It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it. The
-        lines are registered with `linecache` as long as the glue lives: a build that is not kept is gone by the time a
-        traceback wants them.
+        It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it,
+        unless it is so large that it is taken apart. The lines are registered with `linecache` as long as the glue
+        lives: a build that is not kept is gone by the time a traceback wants them.
 
         Raises:
             LoadError: the file can't be read or executed.
         """
+        if code is None and is_large(source):
+            code = _taken_apart(path, source)
         if code is None:
             module = _imported(path, plan)
         else:
+            # A build is code.
+            body = placed(marshal.loads(code.head), str(path)) if isinstance(code, Pieces) else code  # noqa: S302
             module = ModuleType(_module_name(plan))
             module.__file__ = str(path)
-            _execute(module, lambda: exec(code, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
-        glue = cls(engine, module, plan, fused, records)
+            _execute(module, lambda: exec(body, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
+        glue = cls(engine, module, plan, fused, records, code if isinstance(code, Pieces) else None)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
         weakref.finalize(glue, linecache.cache.pop, str(path), None)
         return glue
@@ -96,13 +106,35 @@ class GeneratedGlue:
             LinkError: the plan, or the instance, is not the one that the glue was generated for.
         """
         try:
-            bound: BoundAdapters = self._bind(link)
+            bound = self._bind(link)
             for function in bound.exports.keys() - self._exports:
                 raise KeyError(function)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
         return bound
+
+    def _bind_pieces(self, link: Link) -> BoundAdapters:
+        """The same for a file in pieces: what it defines is made when it is first asked for."""
+        assert self._pieces is not None
+        made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__))
+        results = self._pieces.results
+
+        def functions(part: str) -> Lazy[Any, Callable[..., Any]]:
+            return Lazy(results.get(part, {}), lambda _, name: made[name])
+
+        imports: Lazy[tuple[str, str], ImportAdapter] = Lazy(
+            results.get("imports", {}), lambda _, item: ImportAdapter(item[0], item[1], made[item[2]])
+        )
+        parts = {part: functions(part) for part in ("exports", "hosts", "entries", "calls", "batches")}
+        return BoundAdapters(imports=imports, **parts)
+
+
+def _taken_apart(path: Path, source: str) -> Pieces | None:
+    try:
+        return take_apart(source, str(path))
+    except (SyntaxError, ValueError) as error:
+        raise LoadError(f"generated glue `{path}` can't be used: {error}") from error
 
 
 def _imported(path: Path, plan: ModulePlan) -> ModuleType:

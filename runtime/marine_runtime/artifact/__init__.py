@@ -19,6 +19,7 @@ from marine_runtime.artifact.manifest import (
     read_manifest,
 )
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
 from marine_runtime.errors import warn
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.handles import (
@@ -52,7 +53,12 @@ __all__ = [
     "ModuleHandle",
     "Modules",
     "cache_directory",
+    "check_boolean",
+    "check_mapping",
     "check_options",
+    "check_path",
+    "check_rows",
+    "check_seconds",
     "compiled_python",
     "is_intact",
     "load_with",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import _imp
 import marshal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
+
+from marine_runtime.adapters.pieces import Pieces, placed
+from marine_runtime.adapters.taking_apart import is_large, take_apart
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
 """The kinds of files with compiled Python, by the kind of their sources."""
@@ -17,10 +19,6 @@ BYTECODE_END = ".bytecode"
 _VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 
 
-_fix_filename: Callable[[CodeType, str], None] | None = getattr(_imp, "_fix_co_filename", None)
-"""CPython's own function for compiled files that were moved."""
-
-
 def compiled_python(source: str, filename: str) -> bytes:
     """The content of a file with the compiled `source`: the magic number of this Python, and the marshalled code.
 
@@ -28,11 +26,15 @@ def compiled_python(source: str, filename: str) -> bytes:
         source: the text of the source file.
         filename: its bare name, so that the content does not depend on the directory of the build.
     """
-    return MAGIC_NUMBER + marshal.dumps(compile(source, filename, "exec", dont_inherit=True), _VERSION)
+    pieces = take_apart(source, filename) if is_large(source) else None
+    code = compile(source, filename, "exec", dont_inherit=True) if pieces is None else pieces.to_marshal()
+    return MAGIC_NUMBER + marshal.dumps(code, _VERSION)
 
 
-def read_compiled(data: bytes, filename: str) -> CodeType | None:
+def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
     """The code in the content of such a file, as compiled from `filename`; None when another Python wrote it.
+
+    A large file is in pieces, which still name the bare name of their source.
 
     The content must come from a trusted place: it is executed as it is.
     """
@@ -42,13 +44,4 @@ def read_compiled(data: bytes, filename: str) -> CodeType | None:
         code = marshal.loads(data[len(MAGIC_NUMBER) :])  # noqa: S302  # a build is code
     except (EOFError, ValueError, TypeError):
         return None
-    return _placed(code, filename) if isinstance(code, CodeType) else None
-
-
-def _placed(code: CodeType, filename: str) -> CodeType:
-    """The code with the path of its source in the place of the bare name that it was compiled under."""
-    if _fix_filename is not None:
-        _fix_filename(code, filename)
-        return code
-    parts = (_placed(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts)
-    return code.replace(co_filename=filename, co_consts=tuple(parts))
+    return placed(code, filename) if isinstance(code, CodeType) else Pieces.from_marshal(code)

@@ -11,6 +11,7 @@ from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.artifact.manifest import Manifest, read_manifest
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_path
 from marine_runtime.errors import LoadError
 from marine_runtime.host.python_module import in_order
 from marine_runtime.linking.context import LinkableModule
@@ -41,7 +42,7 @@ def load(
         ConfigError: the settings do not fit the service, or the host.
     """
     refuse_unknown("load", options, LoadOptions)
-    place = Path(directory)
+    place = check_path(directory, "a built directory")
     return load_with(ENGINES, engine, place, read_manifest(place), service_type, options)
 
 

@@ -208,6 +208,11 @@ def manifest_text(directory: Path) -> str:
         LoadError: it is missing or can't be read.
     """
     path = directory / MANIFEST
+    if directory.is_file():
+        raise LoadError(
+            f"`{directory}` is a file, not a built directory: build it with `marine-gen build`, or load it with "
+            "`marine_gen.load`"
+        )
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:

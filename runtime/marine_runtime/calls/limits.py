@@ -6,10 +6,10 @@ the limit named, so that a refusal which a guest survives is never blamed for so
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from marine_runtime.config.checks import check_seconds
 from marine_runtime.errors import (
     ArgumentError,
     CallError,
@@ -65,9 +65,7 @@ def check_timeout(timeout: float) -> float:
     Raises:
         ArgumentError: it is not.
     """
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
-        raise ArgumentError(f"a time limit is a positive number of seconds, not {timeout!r}")
-    return timeout
+    return check_seconds(timeout, "a time limit")
 
 
 def check_fuel(fuel: int) -> int:

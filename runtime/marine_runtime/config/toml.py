@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from marine_runtime.config.checks import check_path
 from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
@@ -43,6 +44,14 @@ _SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
 _MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
 _PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
 _WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_directories}
+KEYS = (
+    *_TOP_KEYS,
+    *(f"default.{key}" for key in _SETTINGS),
+    *(f"module.{key}" for key in _MODULE_KEYS),
+    *(f"module.wasi.{key}" for key in _WASI),
+)
+"""Every key that has an effect, by its path; `module` is an array of tables."""
+
 _TABLES = ("mounted_binaries", "envs", "mapped_dirs")
 _LIMIT = "total_memory_limit"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -68,12 +77,13 @@ class ConfigFile:
     modules: Mapping[str, Path]
 
 
-def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> ConfigFile:
+def read_config(path: str | Path, *, working_dir: str | Path | None = None, strict: bool = False) -> ConfigFile:
     """Read the configuration file of a service.
 
     Args:
         path: the file.
         working_dir: where relative `mapped_dirs` start, instead of what the file says.
+        strict: refuse what is otherwise warned of: keys that have no effect, a service without a memory limit.
 
     Raises:
         LoadError: the file can't be read.
@@ -82,7 +92,7 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> C
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"a configuration file is given as a path, not {kind_of(path)}")
-    path = Path(path)
+    path = check_path(path, "a configuration file")
     refuse_other_formats(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -93,7 +103,7 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None) -> C
         raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
-    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir)
+    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir, strict=strict)
 
 
 _OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}
@@ -119,6 +129,7 @@ def parse_config(
     source: str = "the configuration",
     name: str = "service",
     working_dir: str | Path | None = None,
+    strict: bool = False,
 ) -> ConfigFile:
     """Read the text of a configuration.
 
@@ -128,19 +139,35 @@ def parse_config(
         source: what messages call the configuration.
         name: the service's name where the text gives none.
         working_dir: where relative `mapped_dirs` start, instead of what the text says.
+        strict: as for `read_config`.
 
     Raises:
         ConfigError: as for `read_config`.
     """
     import tomllib  # not needed to run what was built
 
+    check_text(source, "`source`")
+    check_text(name, "`name`")
+    check_flag(strict, "`strict`")
+    for what, place in (("`base`", base), ("`working_dir`", working_dir)):
+        if place is not None and not isinstance(place, (str, os.PathLike)):
+            raise ConfigError(f"{what} must be a path, not {kind_of(place)}")
+    if working_dir is not None and os.path.exists(working_dir) and not os.path.isdir(working_dir):
+        raise ConfigError(f"`working_dir` is `{working_dir}`, which is not a directory")
     if not isinstance(text, str):
         raise ConfigError(f"{source} must be a string, not {kind_of(text)}")
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
-    return _Reader(Path(base).absolute(), document, _Place(source)).read(name, working_dir)
+    reader = _Reader(Path(base).absolute(), document, _Place(source))
+    found = reader.read(name, working_dir)
+    sentences = reader.warnings()
+    if strict and sentences:
+        raise ConfigError(*sentences)
+    for sentence in sentences:
+        warn(sentence)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +209,17 @@ class _Reader:
     def read(self, name: str, working_dir: str | Path | None) -> ConfigFile:
         """The whole document; `name` is the service's unless it has one itself, `working_dir` overrides its own."""
         try:
-            found = self._read(name, working_dir)
+            return self._read(name, working_dir)
         except _WrongError:
             raise ConfigError(*self.findings) from None
+
+    def warnings(self) -> list[str]:
+        """Sentences about what a document that was read says in vain, or leaves out."""
+        found = []
         if self.obsolete:
-            warn(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
+            found.append(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
         if _LIMIT not in self.document:
-            warn(
+            found.append(
                 f"{self.place}: without `{_LIMIT}` the service may use any amount of memory; "
                 f'write for example `{_LIMIT} = "64 MiB"`, or "Infinity"'
             )

@@ -17,6 +17,7 @@ from marine_runtime.abi.layout import Bytes, Flat, Form, OutOfLine, Shape, Text,
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
 from marine_runtime.adapters.images import Imaging, Placer
 from marine_runtime.calls.sites import attach
+from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
@@ -54,6 +55,17 @@ class HostFunction:
     raw: Callable[[Callable[[Records], GuestSide]], Callable[..., Any]] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.type, FunctionType):
+            raise ArgumentError(
+                f"the type of a host function is a FunctionType, not {kind(self.type)}; "
+                "`HostFunction.of(function, [Prim.STRING], Prim.STRING)` takes types of parameters and result"
+            )
+        for value, what in ((self.records, "`records`"), (self.classes, "`classes`")):
+            if not isinstance(value, Mapping):
+                raise ArgumentError(f"{what} of a host function is a mapping by number, not {kind(value)}")
+        check_boolean(self.settled, "`settled` of a host function")
+        if self.raw is not None and not callable(self.raw):
+            raise ArgumentError(f"`raw` of a host function must be a function, not {kind(self.raw)}")
         check_callable(self.function, len(self.type.params))
         if len(self.type.results) > 1:
             raise ArgumentError(f"a host function has one result at most, not {len(self.type.results)}: {self.type}")
@@ -88,12 +100,18 @@ class HostFunction:
         Record declarations may stand where a type is expected, also in arrays and in fields of other declarations.
 
         Raises:
-            ArgumentError: a record is given by number.
+            ArgumentError: a record is given by number, or something is no type.
         """
+        if isinstance(params, str) or not isinstance(params, Sequence):
+            raise ArgumentError(f"the parameters of a host function are a list of types, not {kind(params)}")
         numbers: dict[RecordType, int] = {}
         records: dict[int, RecordType] = {}
 
         def number(ty: HostType) -> IType:
+            if not isinstance(ty, (Prim, Array, Record, RecordType)):
+                raise ArgumentError(
+                    f"{ty!r:.80} is no interface type: give a Prim, such as Prim.STRING, an Array or a RecordType"
+                )
             match ty:
                 case Prim():
                     return ty

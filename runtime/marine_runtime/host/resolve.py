@@ -90,8 +90,8 @@ def import_key(key: Any) -> str | tuple[str, str]:
     Raises:
         ArgumentError: it is neither a name nor a pair of a namespace and a name.
     """
-    if isinstance(key, str):
+    if isinstance(key, str) and key:
         return key
-    if isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key):
+    if isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key) and key[1]:
         return key
     raise ArgumentError(f"host functions have names, or pairs of a namespace and a name, not {abbreviated(key)}")

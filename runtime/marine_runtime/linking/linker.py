@@ -252,7 +252,7 @@ def _instantiate_glue(
 
 
 def _stub(name: str, fused: FusedModules, context: LinkContext) -> ImportStub:
-    """What provides the fused imports of a module; adapters in it need other modules alone."""
+    """The provider of the fused imports of a module; adapters in it need other modules alone."""
     assert fused.stub is not None
     imports: dict[_ImportKey, Any] = {("0", "staging"): context.staging[0]}
     try:

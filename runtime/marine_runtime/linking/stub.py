@@ -31,6 +31,6 @@ class ImportStub:
         self.functions = {key: self._instance.export(str(index)) for index, key in enumerate(keys)}
 
     def ties(self, glue: Module) -> dict[tuple[str, str], Any]:
-        """What the glue imports of it: the table that it fills, and the global that tells that it exists."""
+        """The imports of the glue from the stub: the table that it fills, and the global that tells that it exists."""
         wanted = [key for key in (("0", "table"), ("0", "linked")) if key in glue.imports]
         return {key: self._instance.export(key[1]) for key in wanted}

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_rows, check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.functions import PoolFunction
@@ -157,7 +158,7 @@ class BasePool:
             PoolFullError: there was no room. PoolClosedError: the pool is closed.
         """
         job = self._job("submit", module, function, args, options)
-        self._jobs.put(job, wait)
+        self._jobs.put(job, None if wait is None else check_seconds(wait, "the time to wait for room", zero=True))
         return job.future
 
     @with_keywords(CallOptions)
@@ -195,7 +196,7 @@ class BasePool:
             number("chunk", chunk)
         results: list[Any] = []
         good: list[tuple[int, Any]] = []
-        for position, row in enumerate(rows):
+        for position, row in enumerate(check_rows(rows)):
             results.append(None)
             try:
                 good.append((position, found.arguments(row)))
@@ -252,6 +253,7 @@ class BasePool:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker
                 processes are killed, and worker threads are left to end when their calls do.
         """
+        timeout = check_seconds(timeout, "the time to wait for calls", zero=True)
         self._closing = True
         self._workers.close(timeout)
 

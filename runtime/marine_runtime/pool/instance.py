@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.artifact.load import load
-from marine_runtime.errors import FuelLimitError, MarineError, MemoryLimitError, ResultError, TrapError
+from marine_runtime.errors import FuelLimitError, LoadError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.pool.job import Reply, Request
 from marine_runtime.pool.marshal import Flattener
@@ -56,7 +56,10 @@ class Setup:
             given["host_functions"] = functions() if callable(functions) else functions
         with _loading, own_runtimes(runtimes):
             if callable(self.source):
-                return self.source(**given)
+                made = self.source(**given)
+                if not callable(getattr(made, "call", None)) or not hasattr(made, "interface"):
+                    raise LoadError(f"the source of the pool returned {type(made).__name__}, not a service")
+                return made
             return load(self.source, **given)
 
 

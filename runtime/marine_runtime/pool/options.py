@@ -9,9 +9,13 @@ from typing import Any, Literal, TypedDict
 
 from marine_runtime.calls.limits import check_fuel
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.config.checks import check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.call_parameters import checked
 from marine_runtime.pool.instance import HostFunctionsSource, Setup
+
+MOST_WORKERS = 1024
+"""Instances of a pool; each takes a thread, or a process."""
 
 Kind = Literal["processes", "threads"]
 
@@ -67,14 +71,15 @@ def limited(options: CallOptions) -> bool:
     return "timeout" in options or "fuel" in options
 
 
-def number(what: str, value: Any) -> int:
+def number(what: str, value: Any, most: int = 1 << 30) -> int:
     """`value` as a number of things.
 
     Raises:
-        ArgumentError: it is none, or less than 1.
+        ArgumentError: it is none, less than 1, or more than `most`.
     """
-    if type(value) is not int or value < 1:
-        raise ArgumentError(f"{what} must be a number of at least 1, got {value!r}")
+    if type(value) is not int or not 1 <= value <= most:
+        least = "of at least 1" if type(value) is not int or value < 1 else f"from 1 to {most}"
+        raise ArgumentError(f"{what} must be a number {least}, got {value!r:.80}")
     return value
 
 
@@ -94,9 +99,10 @@ def seconds(what: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r}")
-    return float(value)
+    try:
+        return check_seconds(value, what)
+    except ArgumentError:
+        raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r:.80}") from None
 
 
 def pickled(setup: Setup) -> bytes:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Unpack
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.options import PoolOptions, number, pickled, processors, seconds
+from marine_runtime.pool.options import MOST_WORKERS, PoolOptions, number, pickled, processors, seconds
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.threads import CallWatchdog, ThreadWorker
@@ -44,15 +45,19 @@ class ServicePool(BasePool):
         kind, workers = options.get("kind", "processes"), options.get("workers")
         if kind not in ("processes", "threads"):
             raise ArgumentError(f"unknown kind of workers `{kind}`: choose processes, threads")
-        count = number("workers", processors() if workers is None else workers)
+        count = number("workers", processors() if workers is None else workers, MOST_WORKERS)
         jobs = Jobs(number("queue", options.get("queue", 1024)))
         timeout = seconds("timeout", options.get("timeout"))
-        replace = options.get("replace_poisoned", True)
-        setup = Setup(source, options.get("host_functions"), dict(options.get("options") or {}), replace)
+        replace = check_boolean(options.get("replace_poisoned", True), "`replace_poisoned`")
+        further = check_mapping(options.get("options") or {}, "`options`")
+        place = source if callable(source) else str(check_path(source, "the source of a pool"))
+        setup = Setup(place, options.get("host_functions"), dict(further), replace)
         payload = pickled(setup) if kind == "processes" else b""
-        start = seconds("start_timeout", options.get("start_timeout", 60.0))
-        assert start is not None
-        super().__init__(kind, Workers(options.get("name", "pool"), setup, jobs, payload, start), timeout)
+        start = check_seconds(options.get("start_timeout", 60.0), "start_timeout")
+        name = options.get("name", "pool")
+        if not isinstance(name, str):
+            raise ArgumentError(f"the name of a pool is a text, not {type(name).__name__}")
+        super().__init__(kind, Workers(name, setup, jobs, payload, start), timeout)
         self._watchdog = CallWatchdog()
         self._workers.at_end.append(self._watchdog.stop)
         self._start(self._worker, count)

@@ -8,6 +8,7 @@ from typing import Any
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.policy import Operations
+from marine_runtime.config.checks import check_rows
 from marine_runtime.errors import ArgumentError
 from marine_runtime.linking.context import LinkedModule
 from marine_runtime.values.arguments import arrange
@@ -32,7 +33,7 @@ class Batch:
         batch = self._linked.bound.batches.get(self._function)
         if batch is None:
             return self._one_by_one(rows, options)
-        arranged, refused = self._arrange(list(rows))
+        arranged, refused = self._arrange(list(check_rows(rows)))
         name = self._linked.plan.name
         with self._operations.around(name, self._function, options, calls=len(arranged)), self._guard.call():
             results = batch(arranged)
@@ -44,7 +45,7 @@ class Batch:
 
     def _one_by_one(self, rows: Iterable[Row], options: CallOptions) -> list[Any]:
         self._guard.require_idle()
-        rows = list(rows)
+        rows = list(check_rows(rows))
         with self._operations.around(self._linked.plan.name, self._function, options, calls=len(rows)):
             return [self._attempt(row) for row in rows]
 

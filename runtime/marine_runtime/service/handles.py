@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from marine_runtime.abi.plan import LeftOut
+from marine_runtime.adapters.pieces import Lazy
 from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import listed
 from marine_runtime.names import identifiers
 
-MODULE_MEMBERS = ("records", "_call", "_functions", "_left_out", "_name", "_refusing")
+MODULE_MEMBERS = ("records", "_attributes", "_call", "_functions", "_left_out", "_name", "_refusing")
 MODULES_MEMBERS = ("_handles",)
 """Attributes of `ModuleHandle` and `Modules`, which functions and modules of these names do not get."""
 
@@ -41,23 +42,36 @@ class ModuleHandle:
         self._functions = functions
         self._left_out = left_out or {}
         self.records = records
-        attributes = identifiers(list(functions), MODULE_MEMBERS)
-        for attribute, entry in zip(attributes, functions.values(), strict=True):
-            setattr(self, attribute, entry)
+        if not isinstance(functions, Lazy):  # otherwise an attribute is made when it is asked for
+            for attribute, function in self._attributes().items():
+                setattr(self, attribute, functions[function])
+
+    def _attributes(self) -> dict[str, str]:
+        """The functions by the names of their attributes."""
+        names = list(self._functions)
+        return dict(zip(identifiers(names, MODULE_MEMBERS), names, strict=True))
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._attributes()})
 
     def __getitem__(self, function: str) -> Any:
-        try:
-            return self._functions[function]
-        except KeyError:
+        # A name that is none, such as a list, is not there either.
+        if isinstance(function, str):
+            if function in self._functions:
+                return self._functions[function]
             if function in self._left_out:
                 return self._refusing(function)
-            raise unknown(f"function `{function}` in module `{self._name}`", self._functions) from None
+        raise unknown(f"function `{function}` in module `{self._name}`", self._functions)
 
     if not TYPE_CHECKING:  # a declared class has the functions that it declares and no others
 
         def __getattr__(self, function: str) -> Any:
             if function.startswith("__"):
                 raise AttributeError(function)
+            if isinstance(self.__dict__.get("_functions"), Lazy) and (found := self._attributes().get(function)):
+                made = self._functions[found]
+                setattr(self, function, made)
+                return made
             if function in self.__dict__.get("_left_out", ()):
                 return self._refusing(function)
             raise AttributeError(str(unknown(f"function `{function}` in module `{self._name}`", self._functions)))
@@ -100,7 +114,7 @@ class Modules:
     def __getitem__(self, module: str) -> ModuleHandle:
         try:
             return self._handles[module]
-        except KeyError:
+        except (KeyError, TypeError):
             raise unknown(f"module `{module}`", self._handles) from None
 
     if not TYPE_CHECKING:  # as above

@@ -43,7 +43,8 @@ class LoadOptions(RunOptions, total=False):
         max_wasm_stack: bytes of stack that guests may use; 2 MiB by default, where the thread has enough.
         python_modules: modules in Python that the others import; they are not part of a build.
         order: the names of all modules, in the order in which they are listed; Python modules come first by default.
-        strict: refuse modules with invalid adapters, which are otherwise left out with a `MarineWarning`.
+        strict: refuse what otherwise gets a `MarineWarning`: invalid adapters, which are left out, keys of a
+            configuration that have no effect, a configuration without a memory limit.
     """
 
     call_layer: str
@@ -78,7 +79,7 @@ def open_runtime_for(options: LoadOptions) -> WasmRuntime:
     """The Wasm runtime for a service with these options.
 
     Raises:
-        LoadError: the stack is too small or too large; ValueError: there is no such call layer.
+        LoadError: the stack is too small or too large; ArgumentError: there is no such call layer.
     """
     layer, stack = options.get("call_layer", "fast"), options.get("max_wasm_stack")
     return open_runtime(layer, check_stack(stack), metered=options.get("fuel") is not None)

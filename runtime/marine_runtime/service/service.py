@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
+from marine_runtime.adapters.pieces import Lazy
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
@@ -192,9 +193,12 @@ class Service:
 
     def _handle(self, name: str, linked: LinkedModule) -> ModuleHandle:
         """The public side of a module."""
-        functions = {
-            function: self._operations.wrap(name, function, entry) for function, entry in linked.bound.entries.items()
-        }
+        entries = linked.bound.entries
+        functions: Mapping[str, Callable[..., Any]] = Lazy(
+            entries, lambda function, entry: self._operations.wrap(name, function, entry)
+        )
+        if not isinstance(entries, Lazy):
+            functions = dict(functions)
         records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
         return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
 

@@ -17,6 +17,7 @@ from threading import Lock
 from time import perf_counter_ns
 from typing import Any
 
+from marine_runtime.config.checks import check_path
 from marine_runtime.errors import ArgumentError, LoadError, StateError
 from marine_runtime.messages import shortened
 
@@ -173,7 +174,7 @@ def tracing(path: str | Path, limit: int = DEFAULT_LIMIT) -> Iterator[Tracer]:
         ArgumentError: `limit` is not a positive whole number.
     """
     tracer = Tracer(limit)
-    place = Path(path)
+    place = check_path(path, "the file of a trace")
     _check_place(place)
     tracer.start()
     try:

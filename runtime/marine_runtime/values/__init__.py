@@ -6,7 +6,7 @@ What is listed here is the interface for the compiler; files of the runtime impo
 from marine_runtime.values.coerce import Coercers, coercion
 from marine_runtime.values.json import JsonCodec, arguments_from_json
 from marine_runtime.values.json_spelling import spell_float
-from marine_runtime.values.json_text import parse
+from marine_runtime.values.json_text import NotJsonError, end_of_value, parse, parse_first
 from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
 from marine_runtime.values.scalars import MAX_LENGTH, Mismatch
 
@@ -15,11 +15,14 @@ __all__ = [
     "Coercers",
     "JsonCodec",
     "Mismatch",
+    "NotJsonError",
     "arguments_from_json",
     "class_names",
     "coercion",
+    "end_of_value",
     "make_record_classes",
     "parse",
+    "parse_first",
     "scalar_class",
     "spell_float",
     "to_public",

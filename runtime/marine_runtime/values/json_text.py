@@ -28,11 +28,27 @@ class MinusZero(int):
 MINUS_ZERO = MinusZero()
 
 
+class NotJsonError(ArgumentError):
+    """A text is not JSON, or has a value that is not allowed.
+
+    Attributes:
+        problem: what is wrong, without its place.
+        position: where in the text; None when that is not known.
+    """
+
+    def __init__(self, problem: str, text: str, position: int | None = None) -> None:
+        """Take what is wrong with `text`, and the place that the message names by line and column."""
+        place = "" if position is None else f"invalid JSON at {_place(text, position)}: "
+        super().__init__(f"{place}{problem}")
+        self.problem, self.position = problem, position
+
+
 def parse(text: str) -> Any:
     """The document that `text` is. Of equal keys the last one counts.
 
     Raises:
-        ArgumentError: it is not JSON; the message has line and column. `NaN` and `Infinity` are not JSON.
+        NotJsonError: it is not JSON; the message has line and column. `NaN` and `Infinity` are not JSON.
+        ArgumentError: it is no text.
     """
     if not isinstance(text, str):
         raise ArgumentError(f"expected JSON text as str, got {kind(text)}")
@@ -42,36 +58,70 @@ def parse(text: str) -> Any:
             document, end = _SCAN(text, 0)
             if end == len(text):
                 return document
-        except (StopIteration, ValueError, RecursionError, _NotJsonError):
+        except (StopIteration, ValueError, RecursionError, _ConstantError):
             pass
-    try:
-        # The hook costs a call per number, so it is there only for texts that may need it.
-        parse_int = _parse_int if "-0" in text else None
+    # The hook costs a call per number, so it is there only for texts that may need it.
+    parse_int = _parse_int if "-0" in text else None
+
+    def load() -> Any:
         return json.loads(text, parse_int=parse_int, parse_constant=_refuse, object_pairs_hook=hook)
+
+    return _read(load, text)
+
+
+def parse_first(text: str, start: int = 0) -> tuple[Any, int]:
+    """The document that begins at `start`, where no space is, and the position behind it.
+
+    Raises:
+        NotJsonError: as for `parse`. A value that goes on behind the end of the text has its position there, but for
+            an open string, whose position is its start.
+    """
+    end = end_of_value(text, start)
+    return parse(text[start:end]), end
+
+
+def end_of_value(text: str, start: int = 0) -> int:
+    """The position behind the JSON value that begins at `start`; what the value holds is not looked at.
+
+    Raises:
+        NotJsonError: there is no such value.
+    """
+
+    def scan() -> int:
+        try:
+            return _SCAN(text, start)[1]
+        except StopIteration as error:
+            raise json.JSONDecodeError("Expecting value", text, error.value) from None
+
+    return int(_read(scan, text))
+
+
+def _read(read: Callable[[], Any], text: str) -> Any:
+    """The outcome of `read`, with every fault of `text` as one error."""
+    try:
+        return read()
     except DroppedValueError as error:
-        raise ArgumentError(str(error)) from None
+        raise NotJsonError(str(error), text) from None
     except json.JSONDecodeError as error:
-        problem = error.msg[:1].lower() + error.msg[1:]
-        raise ArgumentError(f"invalid JSON at line {error.lineno}, column {error.colno}: {problem}") from None
-    except _NotJsonError as error:
+        raise NotJsonError(error.msg[:1].lower() + error.msg[1:], text, error.pos) from None
+    except _ConstantError as error:
         constant = next(match for match in _CONSTANTS.finditer(text) if match[0][0] != '"')
-        raise ArgumentError(f"invalid JSON at {_place(text, constant.start())}: {error} is not a JSON number") from None
+        raise NotJsonError(f"{error} is not a JSON number", text, constant.start()) from None
     except RecursionError:
-        raise ArgumentError(f"the JSON text is nested more than {MAX_DEPTH} levels deep") from None
+        raise NotJsonError(f"the JSON text is nested more than {MAX_DEPTH} levels deep", text) from None
     except ValueError:
         # All that is left is the interpreter's limit on the digits of an int.
         limit = sys.get_int_max_str_digits()
         number = re.search(rf"\d{{{limit + 1},}}", text)
-        place = f" at {_place(text, number.start())}" if number else ""
-        raise ArgumentError(f"invalid JSON{place}: a number has more than {limit} digits") from None
+        raise NotJsonError(f"a number has more than {limit} digits", text, number and number.start()) from None
 
 
-class _NotJsonError(Exception):
+class _ConstantError(Exception):
     pass
 
 
 def _refuse(constant: str) -> Any:
-    raise _NotJsonError(constant)
+    raise _ConstantError(constant)
 
 
 _SCAN: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder(parse_constant=_refuse))["scan_once"]

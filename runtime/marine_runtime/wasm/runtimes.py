@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from threading import local
 
-from marine_runtime.errors import warn
+from marine_runtime.errors import ArgumentError, warn
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.public import PublicLayer
@@ -53,8 +53,10 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     then says why.
 
     Raises:
-        ValueError: `name` is neither.
+        ArgumentError: `name` is neither.
     """
+    if name not in ("fast", "public"):
+        raise ArgumentError(f"there is no call layer {name!r:.80}: choose `fast` or `public`")
     key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
     if _own.runtimes is None:
         return _shared_runtime(*key)
@@ -71,8 +73,6 @@ def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntim
 def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if name == "public":
         return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
-    if name != "fast":
-        raise ValueError(f"unknown call layer {name!r}: choose `fast` or `public`")
     reason = ffi.problem()
     if reason:
         _warn_of_fallback(reason)

@@ -10,7 +10,7 @@ TABLE_HOOK, START_HOOK = "marine-gen:table growth", "marine-gen:start"
 """Exports that the compiler adds to modules whose tables grow; `marine_gen/wasm/table_growth.py` says how they work."""
 
 LIFTED = "marine-gen:lifted "
-"""What the names of exports begin with that the compiler adds for code that glue has in place of a call; see
+"""The prefix of exports that the compiler adds for code that glue has in place of a call; see
 `marine_gen/wasm/lifting.py`. They are not listed."""
 
 _SECTION = 4

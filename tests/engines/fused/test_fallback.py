@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 import marine_gen
 import marine_runtime
 from marine_gen.artifact import ENGINES, fuse
+from marine_gen.artifact.workbench import open_workbench
 from marine_gen.cli import cli
 from tests.support.engines import assemble
 
@@ -61,6 +63,39 @@ def test_builds_say_so_too(tmp_path: Path) -> None:
     assert "unfused export wide: not a valid Wasm module" in result.stdout
 
 
+def test_check_says_so_without_being_asked(tmp_path: Path) -> None:
+    path = tmp_path / "m.wasm"
+    path.write_bytes(MODULE)
+    result = CliRunner().invoke(cli, ["check", str(path)])
+    assert (result.exit_code, result.stderr.count("warning: ")) == (0, 1)
+    assert f"warning: {path}: {SENTENCE}" in result.stderr
+    (report,) = json.loads(CliRunner().invoke(cli, ["check", str(path), "--json"]).stdout)
+    assert [item.startswith(SENTENCE) for item in report["closures"]] == [True]
+
+
+def test_a_module_that_is_loaded_later_says_so() -> None:
+    work = open_workbench()
+    with work.service:
+        work.load("m", MODULE)
+        assert [item.startswith(SENTENCE) for item in work.service.warnings] == [True]
+        assert work.service.call("m", "wide", ["abc"] * WIDE) == 3
+
+
+def test_the_interactive_loop_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "m.wasm"
+    path.write_bytes(MODULE)
+    result = CliRunner().invoke(cli, ["repl"], input=f"new {path}\nload n {path}\n")
+    assert f"note: {SENTENCE}" in result.stderr
+    assert f"note: {SENTENCE.replace('`m`', '`n`')}" in result.stderr
+
+
+def test_bench_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "m.wasm"
+    path.write_bytes(MODULE)
+    result = CliRunner().invoke(cli, ["bench", str(path), "m.narrow", "[1]", "--rounds", "1", "--min-time", "0"])
+    assert [SENTENCE in line for line in result.stderr.splitlines() if "warning" in line] == [True]
+
+
 def test_explain_says_so(tmp_path: Path) -> None:
     Path(tmp_path, "m.wasm").write_bytes(MODULE)
     result = CliRunner().invoke(cli, ["explain", str(tmp_path / "m.wasm"), "wide"])
@@ -68,6 +103,8 @@ def test_explain_says_so(tmp_path: Path) -> None:
     assert "what runs is its closure" in result.stdout
     result = CliRunner().invoke(cli, ["explain", str(tmp_path / "m.wasm"), "narrow"])
     assert "Fused IR" in result.stdout
+    result = CliRunner().invoke(cli, ["explain", str(tmp_path / "m.wasm")])
+    assert f"warning: {SENTENCE}" in result.stderr
 
 
 def test_recursion_of_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:

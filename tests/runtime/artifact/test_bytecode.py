@@ -11,7 +11,8 @@ import pytest
 
 import marine_gen
 import marine_runtime
-from marine_runtime.artifact import BYTECODE_END, BYTECODE_KINDS, bytecode, compiled_python, read_manifest
+from marine_runtime.adapters import pieces
+from marine_runtime.artifact import BYTECODE_END, BYTECODE_KINDS, compiled_python, read_manifest
 from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.wasm import Module, open_runtime
@@ -76,7 +77,7 @@ def test_code_names_the_place_of_its_source(
     built: Path, tmp_path: Path, own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if own:
-        monkeypatch.setattr(bytecode, "_fix_filename", None)
+        monkeypatch.setattr(pieces, "_fix_filename", None)
     moved = tmp_path / "moved"
     shutil.move(built, moved)
     (path,) = moved.glob(f"*_fused{BYTECODE_END}")

@@ -70,6 +70,22 @@ def test_what_needs_more_is_named(engine: str, make: Callable[[int], bytes]) -> 
     assert isinstance(caught.value, (ArgumentError, ResultError))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("make", [arrays, records])
+def test_values_as_deep_as_documented_raise_no_recursion_error(engine: str, make: Callable[[int], bytes]) -> None:
+    """With the caller's 200 frames a call says what it needs; with Python's own thousand it runs."""
+    value: object = 1
+    for _ in range(128):
+        value = [value] if make is arrays else {"x": value}
+    with marine_gen.load({"m": make(128)}, engine=engine) as service:
+        with pytest.raises(MarineError, match="nested"):
+            with_frames(200, lambda: service.call("m", "f", [value]))
+        found = with_frames(800, lambda: service.call("m", "f", [value]))
+    for _ in range(128):
+        found = found[0] if make is arrays else found.x
+    assert found == 1
+
+
 def test_types_of_any_depth_are_compared_and_shown() -> None:
     left: IType = Prim.U8
     for _ in range(5000):

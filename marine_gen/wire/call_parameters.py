@@ -1,11 +1,13 @@
-"""Call parameters out of JSON: every key is optional, keys that nobody knows are ignored."""
+"""Call parameters out of JSON, as the interactive loop and clients of the server write them. Every key is optional."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from marine_gen.repl.failure import CommandError
-from marine_runtime import CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime import ArgumentError, CallParameters, ParticleParameters, SecurityTetraplet
+from marine_runtime.messages import suggestion
+from marine_runtime.values import parse
 
 _TEXTS = ("service_id", "service_creator_peer_id", "host_id", "worker_id")
 _PARTICLE_TEXTS = ("id", "init_peer_id", "script", "token")
@@ -13,21 +15,26 @@ _PARTICLE_NUMBERS = {"timestamp": 64, "ttl": 32}
 _TETRAPLET = ("peer_pk", "service_id", "function_name", "lens")
 
 
-def call_parameters(document: Any) -> CallParameters:
-    """The call parameters that a JSON document stands for.
+def read_call_parameters(text: str, *, lenient: bool = False) -> CallParameters:
+    """The call parameters that a JSON text stands for.
+
+    Args:
+        text: JSON.
+        lenient: ignore keys that nobody knows, as Marine does, which in return wants all keys of a tetraplet.
 
     Raises:
-        CommandError: it is not an object, or a known key has a wrong value.
+        ArgumentError: it is not JSON, not an object, has an unknown key, or a known one has a wrong value.
     """
-    given = _object(document, "$")
+    given = _object(parse(text), "$", None if lenient else (*_TEXTS, "particle", "tetraplets"))
     values: dict[str, Any] = {key: _text(given[key], f"$.{key}") for key in _TEXTS if key in given}
     if "particle" in given:
-        values["particle"] = _particle(_object(given["particle"], "$.particle"))
+        known = None if lenient else (*_PARTICLE_TEXTS, *_PARTICLE_NUMBERS, "signature")
+        values["particle"] = _particle(_object(given["particle"], "$.particle", known))
     if "tetraplets" in given:
         rows = _list(given["tetraplets"], "$.tetraplets")
         values["tetraplets"] = [
             [
-                _tetraplet(item, f"$.tetraplets[{at}][{index}]")
+                _tetraplet(item, f"$.tetraplets[{at}][{index}]", lenient=lenient)
                 for index, item in enumerate(_list(row, f"$.tetraplets[{at}]"))
             ]
             for at, row in enumerate(rows)
@@ -47,17 +54,22 @@ def _particle(given: dict[str, Any]) -> ParticleParameters:
     return ParticleParameters(**values)
 
 
-def _tetraplet(document: Any, where: str) -> SecurityTetraplet:
-    given = _object(document, where)
-    for key in _TETRAPLET:
+def _tetraplet(document: Any, where: str, *, lenient: bool) -> SecurityTetraplet:
+    given = _object(document, where, None if lenient else _TETRAPLET)
+    for key in _TETRAPLET if lenient else ():
         if key not in given:
             raise _wrong(where, f"the field `{key}` is missing")
-    return SecurityTetraplet(**{key: _text(given[key], f"{where}.{key}") for key in _TETRAPLET})
+    return SecurityTetraplet(**{key: _text(given[key], f"{where}.{key}") for key in _TETRAPLET if key in given})
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _object(value: Any, where: str, known: Iterable[str] | None) -> dict[str, Any]:
+    """`value` if it is an object, with `known` keys where these are given."""
     if not isinstance(value, dict):
         raise _wrong(where, "an object is expected")
+    names = value.keys() if known is None else tuple(known)
+    for key in value:
+        if key not in names:
+            raise _wrong(where, f"there is no field `{key}`{suggestion(key, list(names))}")
     return value
 
 
@@ -79,5 +91,5 @@ def _number(value: Any, bits: int, where: str) -> int:
     return int(value)
 
 
-def _wrong(where: str, problem: str) -> CommandError:
-    return CommandError(f"invalid call parameters: {where}: {problem}")
+def _wrong(where: str, problem: str) -> ArgumentError:
+    return ArgumentError(f"{where}: {problem}")

@@ -1,0 +1,71 @@
+"""Checks of arguments that embedders pass to the API, with messages that name the argument."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from marine_runtime.errors import ArgumentError
+
+
+def check_path(value: Any, what: str) -> Path:
+    """`value` as a path; `what` is what messages call it, here and below.
+
+    Raises:
+        ArgumentError: it is no path, or is empty.
+    """
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise ArgumentError(f"{what} must be a path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise ArgumentError(f"{what} is empty; `.` is the current directory")
+    return Path(value)
+
+
+def check_boolean(value: Any, what: str) -> bool:
+    """`value` if it is a boolean.
+
+    Raises:
+        ArgumentError: it is something else, which may mean the opposite of what it says, as `"no"` does.
+    """
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{what} must be True or False, not {value!r:.80}")
+    return value
+
+
+def check_mapping(value: Any, what: str) -> Mapping[str, Any]:
+    """`value` if it is a mapping whose keys are texts.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ArgumentError(f"{what} must be a mapping with texts as keys, not {type(value).__name__}")
+    return value
+
+
+def check_rows(value: Any) -> Iterable[Any]:
+    """`value` if it can be the rows of a batch: anything that has items, but a text or bytes.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise ArgumentError(f"the rows of a batch are an iterable of argument lists, not {type(value).__name__}")
+    return value
+
+
+def check_seconds(value: Any, what: str, *, zero: bool = False) -> float:
+    """`value` as seconds, when it is a finite number more than 0, or 0 where `zero` allows that.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and (value >= 0 if zero else value > 0) and value <= sys.float_info.max:
+        return float(value)
+    wanted = "a number of seconds, 0 or more" if zero else "a positive number of seconds"
+    shown = repr(value)
+    raise ArgumentError(f"{what} is {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")

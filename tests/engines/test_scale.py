@@ -1,0 +1,135 @@
+"""Services with many functions: work grows with the functions that are called, code with their number.
+
+Counted is what is made, never time.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+import marine_gen
+import marine_runtime
+from marine_gen.artifact import ENGINES
+from marine_gen.generate import Description
+from marine_runtime.adapters import pieces, taking_apart
+from marine_runtime.adapters.pieces import Namespace, Pieces
+from marine_runtime.artifact import BYTECODE_END
+from marine_runtime.artifact.bytecode import read_compiled
+from marine_runtime.types import Prim
+from tests.support.echo import Memory, echo_module, function
+from tests.support.engines import guests
+
+FEW, MANY = 60, 120
+
+
+def module(count: int) -> bytes:
+    """A module with so many functions of a text and a number."""
+    return echo_module(
+        Description((), tuple(function(f"f{number}", Prim.STRING, Prim.U32) for number in range(count))), Memory()
+    )
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[int, bytes]:
+    return {count: module(count) for count in (FEW, MANY)}
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The definitions that are executed."""
+    found: list[str] = []
+    real = Namespace._make
+
+    def make(self: Namespace, name: str) -> None:
+        before = set(self._made)
+        real(self, name)
+        found.extend(sorted(self._made - before))
+
+    monkeypatch.setattr(Namespace, "_make", make)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["fused", "closures"])
+def test_what_is_executed_grows_with_the_calls(
+    modules: dict[int, bytes], made: list[str], engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_apart, "LARGE", 0)  # closures of so few functions are no large file
+    counts = []
+    for count in (FEW, MANY):
+        made.clear()
+        with marine_gen.load({"m": modules[count]}, engine=engine, cache=False) as service:
+            assert made == []
+            assert service.modules.m.f3("x", 1) == "x"
+            one = len(made)
+            assert service.call("m", "f3", ["y", 1]) == "y"
+            assert len(made) == one
+            assert service.call("m", "f4", ["z", 1]) == "z"
+            counts.append((one, len(made)))
+    assert counts[0] == counts[1]
+    assert 0 < counts[0][0] < counts[0][1] <= 2 * counts[0][0]
+
+
+def test_code_grows_with_the_functions(modules: dict[int, bytes], tmp_path: Path) -> None:
+    sizes, largest = [], []
+    for count in (FEW, MANY):
+        built = marine_gen.build({"m": modules[count]}, tmp_path / f"built_{count}").directory
+        found = read_compiled((built / f"m_fused{BYTECODE_END}").read_bytes(), "m_fused.py")
+        assert isinstance(found, Pieces)
+        codes = [marshal.loads(code) for _, code in found.definitions.values()]
+        sizes.append(sum(len(code) for _, code in found.definitions.values()))
+        largest.append(max(map(variables, codes)))
+    assert sizes[1] / sizes[0] < 1.1 * MANY / FEW
+    assert largest[0] == largest[1]  # compilers take more than linear time for a function with many variables
+
+
+def variables(code: CodeType) -> int:
+    """The variables of the code with most of them, itself or inside of it."""
+    inner = (variables(item) for item in code.co_consts if isinstance(item, CodeType))
+    return max(len(code.co_varnames) + len(code.co_cellvars) + len(code.co_freevars), *inner, 0)
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "portable"])
+def test_tracebacks_and_places_are_as_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, native: bool) -> None:
+    """The same errors, with the same places, taken apart or not."""
+    said = []
+    for least in (1 << 60, 0):
+        monkeypatch.setattr(taking_apart, "LARGE", least)
+        built = marine_gen.build(guests("failing"), tmp_path / f"built_{least}", native=native).directory
+        for engine in ("fused", "closures"):
+            with marine_runtime.load(built, engine=engine) as service:
+                for name, signature in service.interface.modules["failing"].functions.items():
+                    values = [0 if item.type is not Prim.STRING else "" for item in signature.params]
+                    try:
+                        said.append(f"{name}: {service.call('failing', name, values)!r}")
+                    except marine_runtime.MarineError as error:
+                        said.append(f"{name}: {error!r} {getattr(error, 'site', None)}")
+    half = len(said) // 2
+    assert said[:half] == said[half:]
+    assert any("Error" in item for item in said)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_functions_are_listed_and_found_by_any_name(modules: dict[int, bytes], engine: str) -> None:
+    with marine_gen.load({"m": modules[MANY]}, engine=engine, collect_statistics=True) as service:
+        handle = service.modules.m
+        assert len(handle) == MANY
+        assert {"f0", f"f{MANY - 1}"} <= set(dir(handle))
+        assert handle["f7"]("x", 1) == "x" == handle.f7("x", 1)
+        with pytest.raises(AttributeError, match="there is no function `g`"):
+            _ = handle.g
+        assert service.call_batch("m", "f8", [["a", 1], ["b", 2]]) == ["a", "b"]
+        assert service.call_json("m", "f9", '["c", 1]') == '"c"'
+        assert service.statistics().functions["m", "f7"].calls == 2
+
+
+def test_a_file_that_is_no_glue_is_not_taken_apart() -> None:
+    assert taking_apart.take_apart("value = 1\n", "x.py") is None
+    assert taking_apart.take_apart("def __bind(link):\n    pass\n", "x.py") is None
+    with pytest.raises(SyntaxError, match="line 2 that defines nothing"):
+        taking_apart.take_apart("def __bind(link):\n    link.x = 1\n    return dict(exports={})\n", "x.py")
+    assert pieces.Pieces.from_marshal(("x", {}, {})) is None
