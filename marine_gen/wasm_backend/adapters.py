@@ -88,7 +88,7 @@ def parts(value: Value) -> list[str]:
 
 
 Writers = tuple[Guests, Validators, Copiers, tuple[Lowerers, Packers]]
-"""The context that the adapters of a glue module share: calls of guests, checks, copies, and packed values in either direction."""
+"""The context that adapters of a glue module share: calls of guests, checks, copies, packed values both ways."""
 
 
 class AdapterFunction:
