@@ -8,7 +8,9 @@ through a table; when the guest exists, the glue module fills the table with its
 everything into the Jinja2 frames.
 """
 
+from marine_gen.wasm_backend.adapters import Row as SiteRow
+from marine_gen.wasm_backend.library import Caller, library_text
 from marine_gen.wasm_backend.module import FusedCode, generate_glue
 from marine_gen.wasm_backend.verify import GlueError, verify_glue
 
-__all__ = ["FusedCode", "GlueError", "generate_glue", "verify_glue"]
+__all__ = ["Caller", "FusedCode", "GlueError", "SiteRow", "generate_glue", "library_text", "verify_glue"]

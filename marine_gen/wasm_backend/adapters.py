@@ -23,7 +23,7 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.library import Caller, Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.validate import Validators
@@ -247,7 +247,8 @@ class AdapterFunction:
         owner = step.module if step.module != STAGING else source
         records = self._imports.owner(owner).records
         self._mark(step)
-        if STAGING in (source, step.module) and packing(copy.type, records):
+        packed = self._library.caller is Caller.PYTHON and packing(copy.type, records)
+        if packed and STAGING in (source, step.module):
             if source == STAGING:
                 self._walked |= dict.fromkeys(self._lowerers.globals_of(copy.type, records))
                 self._define_all(copy.results, self._lowerers.call(copy.type, records, step.module, ptr))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from functools import cache
 from importlib.resources import files
 
@@ -31,6 +32,20 @@ NUMBERS: Mapping[str, int] = {
 USES: Mapping[str, Sequence[str]] = {"stage": ("fault",), "start": ("left",)}
 """Definitions that need others."""
 
+
+class Caller(Enum):
+    """The caller of export adapters, which decides on the form of values in staging."""
+
+    PYTHON = "Python: packed values, batches"
+    COMPONENT = "a component: values in Marine's layout; staging and faults are its own, see `OF_COMPONENT`"
+
+
+OF_COMPONENT: Mapping[str, str] = {
+    "stage": "(func $stage (param i64) (result i32))",
+    "fault": "(func $fault (param i32 i64 i64 i64))",
+}
+"""Definitions that the glue of a component imports, since all parts of a component share them."""
+
 _MEMORY = "MEMORY"
 _NAME = re.compile(r"^  \((?:func|global) \$(\w+)", re.MULTILINE)
 _MARK = re.compile(r"\n?[ \t]*;; check:[^\n]*")
@@ -53,26 +68,36 @@ def with_numbers(text: str) -> str:
     return _WORD.sub(lambda word: str(NUMBERS[word[0]]), text)
 
 
+def library_text(name: str, memory: str = "") -> str:
+    """The text of a definition for modules that are no glue; `memory` is as for `Library.symbol`."""
+    return definitions()[name].replace(_MEMORY, memory)
+
+
 class Library:
     """The requests of one glue module.
 
     Attributes:
+        caller: the caller of the export adapters.
         definitions: everything that the glue module defines: what is requested here, helpers, adapters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, caller: Caller = Caller.PYTHON) -> None:
+        self.caller = caller
         self.definitions = Definitions()
         self._requested: dict[str, set[str]] = {}
-        self.symbol("fault")  # every adapter checks how deep calls are nested
+        if caller is Caller.PYTHON:
+            self.symbol("fault")  # every adapter checks how deep calls are nested
 
     def symbol(self, name: str, memory: str = "") -> str:
         """The symbol of a definition, with the sigil; `memory` is the symbol of the memory that it works with."""
+        if self.caller is Caller.COMPONENT and name in OF_COMPONENT:
+            return f"${name}"
         for used in USES.get(name, ()):
             self.symbol(used)
         symbol = f"{name}.{memory}" if memory else name
         if symbol not in self.definitions:
             with self.definitions.definition(symbol) as made:
-                made.lines = definitions()[name].replace(_MEMORY, memory).splitlines()
+                made.lines = library_text(name, memory).splitlines()
                 made.uses = dict.fromkeys(USES.get(name, ()))
             self._requested.setdefault(name, set()).add(symbol)
         return f"${self.definitions.use(symbol)}"

@@ -21,7 +21,7 @@ from marine_gen.wasm_backend.copy import Copiers
 from marine_gen.wasm_backend.expressions import const, get
 from marine_gen.wasm_backend.guests import Guests, LiftedFunctions
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.library import OF_COMPONENT, Caller, Library
 from marine_gen.wasm_backend.lower import Lowerers
 from marine_gen.wasm_backend.pack import Packers
 from marine_gen.wasm_backend.stub import LINKED, StubModule, guest_imports, is_direct, opening, signature_text
@@ -61,7 +61,14 @@ class FusedCode:
 
 
 def generate_glue(
-    module: FusedModule, modules: Modules, ordinal: int, lifted: LiftedFunctions, *, generator: str, digest: str
+    module: FusedModule,
+    modules: Modules,
+    ordinal: int,
+    lifted: LiftedFunctions,
+    *,
+    generator: str,
+    digest: str,
+    caller: Caller = Caller.PYTHON,
 ) -> FusedCode:
     """The Wasm text for the fused adapters of `module`.
 
@@ -72,9 +79,10 @@ def generate_glue(
         lifted: the functions of guests that may stand in place of calls.
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
+        caller: the caller of the export adapters.
     """
     imports = GlueImports(modules)
-    library = Library()
+    library = Library(caller)
     writers = _writers(imports, library, lifted)
     sites = SiteTable(ordinal)
     exports, entries, table = [], [], []
@@ -87,7 +95,7 @@ def generate_glue(
     direct = _writers(stub.imports, library, lifted)
     for index, adapter in enumerate(module.imports.values()):
         title = f"import {adapter.function}{adapter.signature}"
-        if is_direct(adapter):
+        if caller is Caller.PYTHON and is_direct(adapter):  # the stub of a component has nothing but the table
             parts = stub.imports, library, direct, sites, opening(index)
             stub.add(index, AdapterFunction(adapter, f"import.{index}", *parts), title)
             continue
@@ -100,7 +108,10 @@ def generate_glue(
     context = {
         "generator": generator,
         "digest": digest,
-        "imports": list(_imports(imports, module.ir.name, len(table), linked=bool(stub.direct))),
+        "imports": [
+            *_imports(imports, module.ir.name, len(table), linked=bool(stub.direct)),
+            *_of_component(caller),
+        ],
         "definitions": [*requested, *sorted(helpers, key=lambda item: item.name), *exports, *table, *entries],
         "linked": bool(stub.direct),
         "table": [f"${item.name}" for item in table],
@@ -149,11 +160,20 @@ def _imports(imports: GlueImports, module: str, table_size: int, *, linked: bool
         yield f'(import "2" "{number}" (func $host.{number}{declared}))  {wat_comment(item.name)}'
 
 
+def _of_component(caller: Caller) -> Iterator[str]:
+    """The imports of the glue of a component."""
+    if caller is Caller.COMPONENT:
+        for name, definition in OF_COMPONENT.items():
+            yield f'(import "0" "{name}" {definition})'
+
+
 def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapter, records: Records) -> Definition:
     """The host's way into an export adapter: one call, and many calls in one."""
     params, results = wasm_params(adapter), wasm_results(adapter)
     names = [f"p{position}" for position in range(len(params))]
-    staged = any(not is_flat(value.type) for value in adapter.params)  # the host says where what it staged ends
+    of_python = library.caller is Caller.PYTHON
+    # Python says where what it staged ends.
+    staged = of_python and any(not is_flat(value.type) for value in adapter.params)
     more = (["i32"], ["free"]) if staged else ([], [])
     context = {
         "index": index,
@@ -162,9 +182,11 @@ def _define_entry(library: Library, index: int, symbol: str, adapter: FusedAdapt
         "free": get("free") if staged else const(DATA),  # check: fused room behind arguments
         "signature": signature_text([*params, *more[0]], results, [*names, *more[1]]),
         "arguments": "".join(f" {get(name)}" for name in names),
+        "resets": of_python,
     }
     with library.definitions.definition(f"entry.{index}") as made:
         library.definitions.use(symbol)
         made.lines = render("marine_gen.wasm_backend", "entry.wat.j2", context).splitlines()
-        made.lines += ["", *BatchFunction(adapter, records, library).write(f"batch.{index}", symbol)]
+        if of_python:
+            made.lines += ["", *BatchFunction(adapter, records, library).write(f"batch.{index}", symbol)]
     return made

@@ -22,6 +22,7 @@ from marine_runtime.adapters.staging import (
     MAX_SITES,
     ORDINAL_SHIFT,
     SLACK,
+    STACK,
     STACK_TOP,
     Fault,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "MAX_SITES",
     "ORDINAL_SHIFT",
     "SLACK",
+    "STACK",
     "STACK_TOP",
     "BoundAdapters",
     "Codec",
