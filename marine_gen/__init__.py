@@ -9,20 +9,24 @@ What the package exports is imported when it is first used, so that `marine-gen 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from marine_gen._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from marine_gen.artifact import BuildResult, Target, load
+    from marine_gen.component_backend import Component
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
-    from marine_runtime import HostFunction, MarineError, MarineWarning, Service, ServiceHost
+    from marine_runtime import HostFunction, HostFunctions, MarineError, MarineWarning, Service, ServiceHost
 
 __all__ = [
     "BuildResult",
+    "Component",
     "Diagnostic",
     "DiagnosticError",
     "HostFunction",
@@ -33,12 +37,14 @@ __all__ = [
     "Target",
     "__version__",
     "build",
+    "component",
     "load",
 ]
 
 _HOMES = {
     "BuildResult": "marine_gen.artifact",
     "Target": "marine_gen.artifact",
+    "Component": "marine_gen.component_backend",
     "load": "marine_gen.artifact",
     "Diagnostic": "marine_gen.diagnostics",
     "DiagnosticError": "marine_gen.diagnostics",
@@ -84,6 +90,59 @@ def build(
     for sentence in result.warnings:
         warn(sentence)
     return result
+
+
+def component(
+    target: Target,
+    output: str | Path | None = None,
+    *,
+    wit: str | Path | None = None,
+    package: str = "",
+    logger: str = "stderr",
+    call_parameters: str = "import",
+    stub_imports: Collection[str] = (),
+    host_functions: HostFunctions | None = None,
+    fault_import: bool = False,
+    strict: bool = False,
+) -> Component:
+    """Make one WebAssembly component of a whole service, and write it to `output`, and its WIT to `wit`, if given.
+
+    It exports the functions of the last module as the interface `marine:SERVICE/MODULE`, or as that of another
+    `package`, such as `acme:tools@1.0.0`. Functions that modules import from the host become imports of the component;
+    their types come from the configuration and from `host_functions`, which are not called. Imports among
+    `stub_imports`, such as `host.curl`, trap instead. Log messages go to the standard error, to an import, or nowhere:
+    `logger` is `stderr`, `import` or `none`. Modules get the parameters of a call from an import, or empty ones:
+    `call_parameters` is `import` or `empty`. With `fault_import` an import is told about a failure before the trap.
+    What can't be in a component is left out with a `MarineWarning` each, or refused when `strict`.
+
+    Raises:
+        LoadError, ConfigError: the target can't be read, or can't be a component; DiagnosticError: its modules are
+            wrong; ArgumentError: an option has a wrong value.
+    """
+    from pathlib import Path
+
+    from marine_gen import artifact
+    from marine_gen.component_backend import component_options
+    from marine_runtime.artifact import warn
+
+    options = component_options(
+        package=package,
+        logger=logger,
+        call_parameters=call_parameters,
+        stub_imports=stub_imports,
+        fault_import=fault_import,
+        strict=strict,
+    )
+    if isinstance(target, (str, os.PathLike)) and Path(target).is_dir():
+        source = artifact.read_built(Path(target))
+    else:
+        source = artifact.read_target(target)
+    made = artifact.component(source, options, host_functions)
+    for sentence in made.warnings:
+        warn(sentence)
+    if output is not None:
+        artifact.write_component(made, Path(output), None if wit is None else Path(wit))
+    return made
 
 
 def __getattr__(name: str) -> Any:

@@ -6,14 +6,14 @@ others with it, nor the other engines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, Fusible
 from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, Generated, generate
-from marine_gen.wasm_backend import FusedCode, GlueError, generate_glue, verify_glue
+from marine_gen.wasm_backend import Caller, FusedCode, GlueError, generate_glue, verify_glue
 from marine_runtime import LoadError
 from marine_runtime.adapters import MAX_MODULES, MAX_SITES
 from marine_runtime.wasm import assemble, open_runtime
@@ -59,6 +59,21 @@ class Fusion:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A module's place in a service.
+
+    Attributes:
+        known: it, behind the modules before it.
+        ordinal: its number.
+        caller: the caller of its export adapters.
+    """
+
+    known: Sequence[Fusible]
+    ordinal: int
+    caller: Caller = Caller.PYTHON
+
+
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
     """Fuse a service, modules in load order; None for a module with nothing to fuse."""
     return [item.output for item in fusions([item.fusible for item in compiled])]
@@ -68,16 +83,32 @@ def fusions(service: Sequence[Fusible]) -> list[Fusion]:
     """Fuse a service, given as its modules in load order."""
     fused = fuse_service([module.ir for module in service])
     return [
-        _fusion(fused.modules[module.ir.name], service[: ordinal + 1], ordinal, len(service))
+        _fusion(fused.modules[module.ir.name], _Place(service[: ordinal + 1], ordinal), len(service))
         for ordinal, module in enumerate(service)
     ]
+
+
+def component_fusions(service: Sequence[Fusible], exports: Collection[str]) -> list[Fusion]:
+    """Fuse a service for a component, as `fusions` does; only `exports` of the last module are called from outside.
+
+    Nothing is lifted: the guests in a component have no exports for that.
+    """
+    service = [replace(module, lifted={}) for module in service]
+    fused = fuse_service([module.ir for module in service])
+    found: list[Fusion] = []
+    for ordinal, item in enumerate(service):
+        module = fused.modules[item.ir.name]
+        wanted = exports if ordinal + 1 == len(service) else ()
+        module = replace(module, exports={name: part for name, part in module.exports.items() if name in wanted})
+        found.append(_fusion(module, _Place(service[: ordinal + 1], ordinal, Caller.COMPONENT), len(service)))
+    return found
 
 
 def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
     """Fuse the last module of a service, whose others are there already, under a number of its own."""
     known = {item.name: item.fusible for item in compiled}
     module = fuse_service([item.ir for item in known.values()]).modules[compiled[-1].name]
-    return _fusion(module, list(known.values()), ordinal)
+    return _fusion(module, _Place(list(known.values()), ordinal))
 
 
 def fuse_module(service: Sequence[Fusible]) -> tuple[FusedOutput | None, dict[str, str]]:
@@ -88,35 +119,35 @@ def fuse_module(service: Sequence[Fusible]) -> tuple[FusedOutput | None, dict[st
         function, as in `export greeting`.
     """
     module = fuse_service([item.ir for item in service]).modules[service[-1].ir.name]
-    found = _fusion(module, service, len(service) - 1)
+    found = _fusion(module, _Place(service, len(service) - 1))
     return found.output, dict(found.unfused)
 
 
-def _fusion(module: FusedModule, known: Sequence[Fusible], ordinal: int, modules: int | None = None) -> Fusion:
-    """The last of `known`, without the adapters that can't be generated; `modules` is their number in the service."""
+def _fusion(module: FusedModule, place: _Place, modules: int | None = None) -> Fusion:
+    """One module, without the adapters that can't be generated; `modules` is their number in the service."""
     failed = dict(module.exceeding)
-    if (ordinal + 1 if modules is None else modules) > MAX_MODULES:
+    if (place.ordinal + 1 if modules is None else modules) > MAX_MODULES:
         return _nothing(module, failed, f"the service has more than {MAX_MODULES} modules")
-    problem, output = _attempt(module, known, ordinal)
+    problem, output = _attempt(module, place)
     if problem:
-        failed |= _failing(module, known, ordinal)
+        failed |= _failing(module, place)
         module = _without(module, failed)
-        problem, output = _attempt(module, known, ordinal)
+        problem, output = _attempt(module, place)
     if problem:
         names = _names(module)
-        count, output = _most(module, known, ordinal)
+        count, output = _most(module, place)
         failed |= dict.fromkeys(names[count:], f"together with others, {problem}")
     return Fusion(output, {**module.unfused, **failed}, failed)
 
 
-def _failing(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> dict[str, str]:
+def _failing(module: FusedModule, place: _Place) -> dict[str, str]:
     """The adapters of a module that can't be generated as a whole which can't be generated alone, with the reason."""
     found: dict[str, str] = {}
     for part in _halves(module):
-        reason, _ = _attempt(part, known, ordinal)
+        reason, _ = _attempt(part, place)
         names = _names(part)
         if reason:
-            found |= {names[0]: reason} if len(names) == 1 else _failing(part, known, ordinal)
+            found |= {names[0]: reason} if len(names) == 1 else _failing(part, place)
     return found
 
 
@@ -129,13 +160,13 @@ def _halves(module: FusedModule) -> list[FusedModule]:
     return [first, _without(module, dict.fromkeys(_names(first), ""))]
 
 
-def _most(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tuple[int, FusedOutput | None]:
+def _most(module: FusedModule, place: _Place) -> tuple[int, FusedOutput | None]:
     """As many adapters as one glue module can have, exports first, when each of them would do alone."""
     fitting, output = 0, None
     beyond = len(_names(module))
     while beyond - fitting > 1:
         count = (fitting + beyond) // 2
-        problem, made = _attempt(_first(module, count), known, ordinal)
+        problem, made = _attempt(_first(module, count), place)
         if problem:
             beyond = count
         else:
@@ -153,14 +184,17 @@ def _nothing(module: FusedModule, failed: dict[str, str], reason: str) -> Fusion
     return Fusion(None, {**module.unfused, **failed}, failed)
 
 
-def _attempt(module: FusedModule, known: Sequence[Fusible], ordinal: int) -> tuple[str, FusedOutput | None]:
+def _attempt(module: FusedModule, place: _Place) -> tuple[str, FusedOutput | None]:
     """The code of a module that Wasm takes, or what stands against it."""
     if not module.exports and not module.imports:
         return "", None
-    digest = known[-1].digest
-    modules, lifted = {item.ir.name: item.ir for item in known}, {item.ir.name: item.lifted for item in known}
+    digest = place.known[-1].digest
+    modules = {item.ir.name: item.ir for item in place.known}
+    lifted = {item.ir.name: item.lifted for item in place.known}
     try:
-        code = generate_glue(module, modules, ordinal, lifted, generator=GENERATOR, digest=digest)
+        code = generate_glue(
+            module, modules, place.ordinal, lifted, generator=GENERATOR, digest=digest, caller=place.caller
+        )
         if len(code.sites) > MAX_SITES:
             return f"the glue of the module has more than {MAX_SITES} sites", None
         wasm = {kind: assemble(text) for kind, text in (("glue", code.glue), ("stub", code.stub)) if text}

@@ -19,7 +19,21 @@ from marine_gen.console.logs import marine_warnings
 from marine_gen.console.report import report_error, report_interrupted, report_traceback
 
 COMMANDS = (
-    *("build", "run", "serve", "repl", "check", "explain", "graph", "bench", "it", "interface", "aqua", "info"),
+    *(
+        "build",
+        "component",
+        "run",
+        "serve",
+        "repl",
+        "check",
+        "explain",
+        "graph",
+        "bench",
+        "it",
+        "interface",
+        "aqua",
+        "info",
+    ),
     *("generate-adapters", "set", "guest", "doctor", "cache", "completion"),
 )
 """The commands, in the order of the help page. Each is the `command` of the file of that name in `commands`, where a

@@ -58,6 +58,10 @@ TESTS: dict[str, tuple[str, ...]] = {
         "interpreter",
     ),
     "wasi directories": ("tests/runtime/wasi/test_directories.py", "-k", "interpreter"),
+    "components": (
+        *("tests/component/test_logger.py", "tests/component/test_wasi.py"),
+        *("-k", "message or own_directory or one_length"),
+    ),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (

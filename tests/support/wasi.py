@@ -54,8 +54,8 @@ SWEEPS = [title for title, _ in _sweeps(FUNCTIONS[PREVIEW1])]
 
 
 @cache
-def wasi_guest(namespace: str = PREVIEW1) -> bytes:
-    """The guest with every function of a namespace."""
+def wasi_guest(namespace: str = PREVIEW1, more: str = "") -> bytes:
+    """The guest with every function of a namespace; `more` are fields of its Wasm text."""
     items = FUNCTIONS[namespace]
     # One function for all: adapters for each would take most of the time of the tests.
     signatures = [
@@ -86,7 +86,7 @@ def wasi_guest(namespace: str = PREVIEW1) -> bytes:
       (global.get $hits) (global.set $hits (i32.const 0))"""
     sweeps = _sweeps(items)
     fields = [f"(func $sweep{index} (param i32) (result i32) {text})" for index, (_, text) in enumerate(sweeps)]
-    fields += [f"(table {len(sweeps)} funcref) (global $hits (mut i32) (i32.const 0))"]
+    fields += [more, f"(table {len(sweeps)} funcref) (global $hits (mut i32) (i32.const 0))"]
     fields += [f"(elem (i32.const 0) func {' '.join(f'$sweep{index}' for index in range(len(sweeps)))})"]
     head = "\n".join(import_line(namespace, item) for item in items.values())
     return echo_module(Description((), tuple(signatures)), MEMORY, bodies, "\n".join(fields), head)

@@ -17,7 +17,8 @@ RUNTIME = ROOT / "runtime" / "marine_runtime"
 
 ORDER = (
     *("diagnostics", "codegen", "parsing", "wasm", "interfaces", "binary", "text", "generate", "idl", "ir"),
-    *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "package", "links", "guest", "artifact"),
+    *("reflect", "passes", "interpreter", "python_backend", "wasm_backend", "component_backend", "package", "links"),
+    *("guest", "artifact"),
     *("hatch", "bench", "graph", "console", "inspect", "wire", "client", "serve", "repl", "cli"),
 )
 """Stages, earliest first; each may import itself and those before it."""

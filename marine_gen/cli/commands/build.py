@@ -9,11 +9,12 @@ import click
 
 from marine_gen.cli.options import FILE, EngineType, examples, strict_option
 from marine_gen.cli.parsing import StrictCommand
+from marine_gen.cli.sources import read_source
 from marine_gen.console.output import counted, human_size, write_table
 from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
-    from marine_gen.artifact import BuildResult, Source
+    from marine_gen.artifact import BuildResult
 
 
 @click.command(
@@ -42,7 +43,10 @@ def command(
 
     if output == Path("-"):
         raise click.BadParameter("a build is a directory, which can't go to stdout; name one", param_hint="-o")
-    source = _source(targets, strict=strict)
+    for target in targets:
+        if target.is_dir():
+            raise click.UsageError(f"`{clean(str(target))}` is a directory; build takes a .toml or .wasm files")
+    source = read_source(targets, strict=strict)
     directory = output or _default_directory(source.name)
     result = build(
         source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable, strict=strict
@@ -53,25 +57,6 @@ def command(
         click.echo(f"unchanged: {clean(str(directory))}")
     else:
         _show(result)
-
-
-def _source(targets: tuple[Path, ...], *, strict: bool) -> Source:
-    from marine_gen.artifact import read_target, read_wasm_files
-    from marine_runtime import ConfigError
-
-    for target in targets:
-        if target.is_dir():
-            raise click.UsageError(f"`{clean(str(target))}` is a directory; build takes a .toml or .wasm files")
-    if len(targets) == 1:
-        return read_target(targets[0], strict=strict)
-    for target in targets:
-        if target.suffix.lower() == ".toml":
-            raise click.UsageError("a service configuration stands alone; several targets must be Wasm modules")
-    stems = [target.stem for target in targets]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise ConfigError(f"two modules are named `{stem}`: name them in a service configuration")
-    return read_wasm_files(targets)
 
 
 def _default_directory(name: str) -> Path:

@@ -8,6 +8,19 @@ that do more than translate descriptors, `writer` makes modules of both, `state`
 """
 
 from marine_runtime.wasi.connect import Connection, Wasi
-from marine_runtime.wasi.state import WasiState
+from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES
+from marine_runtime.wasi.state import DESCRIPTORS, HEADER, STANDARD, WasiState, image
+from marine_runtime.wasi.writer import shim
 
-__all__ = ["Connection", "Wasi", "WasiState"]
+__all__ = [
+    "DESCRIPTORS",
+    "FUNCTIONS",
+    "HEADER",
+    "NAMESPACES",
+    "STANDARD",
+    "Connection",
+    "Wasi",
+    "WasiState",
+    "image",
+    "shim",
+]

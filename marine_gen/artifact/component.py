@@ -1,0 +1,97 @@
+"""Components: from a service's sources to one WebAssembly component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from marine_gen.artifact.build import compile_service
+from marine_gen.artifact.compile import GENERATOR, CompiledModule
+from marine_gen.artifact.fuse import Fusion, component_fusions
+from marine_gen.artifact.provided_imports import ProvidedImports
+from marine_gen.artifact.room import with_room
+from marine_gen.artifact.target import Source
+from marine_gen.binary import SECTION
+from marine_gen.component_backend import (
+    Component,
+    ComponentError,
+    ComponentGlue,
+    ComponentModule,
+    ComponentOptions,
+    exportable,
+    make_component,
+    site_texts,
+)
+from marine_gen.wasm import MANIFEST_SECTION, SDK_VERSION_SECTION, remove_custom_sections
+from marine_gen.wasm.late_start import defer_start
+from marine_gen.wasm.signatures import read_signatures
+from marine_runtime import HostFunctions, LoadError, ServiceConfig
+from marine_runtime.messages import quoted
+
+
+def component(source: Source, options: ComponentOptions, host_functions: HostFunctions | None = None) -> Component:
+    """Make the component of a service.
+
+    Args:
+        source: the service.
+        options: how the component is made.
+        host_functions: functions that modules import; their types are used, they are not called.
+
+    Raises:
+        DiagnosticError: the modules are wrong or do not fit together.
+        ComponentError: the service can't be a component.
+    """
+    return with_room(lambda: _component(source, options, {} if host_functions is None else host_functions))
+
+
+def _component(source: Source, options: ComponentOptions, host_functions: HostFunctions) -> Component:
+    if source.python:
+        names = ", ".join(map(quoted, source.python))
+        raise ComponentError(f"a component has no Python modules, and this service has {names}: write them in Wasm")
+    compiled = compile_service(source, strict=options.strict)
+    exports = exportable(compiled[-1].plan)
+    fused = component_fusions([item.fusible for item in compiled], exports)
+    imports = ProvidedImports(ServiceConfig.from_json(source.options), options, host_functions)
+    modules = [_module(item, fusion, imports) for item, fusion in zip(compiled, fused, strict=True)]
+    imports.refuse_unknown_stubs(modules)
+    return make_component(source.name, modules, options, generator=GENERATOR)
+
+
+def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
+    wasm = remove_custom_sections(defer_start(compiled.binary), _of_marine)
+    signatures = read_signatures(wasm)
+    host = imports.of(compiled.plan, signatures)
+    wasi = imports.wasi(compiled.name)
+    return ComponentModule(compiled.plan, compiled.digest, wasm, signatures, _glue(fusion), fusion.unfused, host, wasi)
+
+
+def _of_marine(section: str) -> bool:
+    """Whether a custom section is of no use once the adapters are compiled."""
+    return section in (SECTION, SDK_VERSION_SECTION, MANIFEST_SECTION)
+
+
+def _glue(fusion: Fusion) -> ComponentGlue | None:
+    if fusion.output is None:
+        return None
+    code, wasm = fusion.output.code, fusion.output.wasm
+    assert not code.hosts  # there are no modules in Python
+    return ComponentGlue(
+        wasm["glue"], wasm.get("stub", b""), code.imports, code.needs, tuple(code.entries), site_texts(code.sites)
+    )
+
+
+def write_component(made: Component, output: Path, wit: Path | None = None) -> None:
+    """Write a component, and its WIT where that is wanted.
+
+    Raises:
+        LoadError: a file can't be written.
+    """
+    contents: Sequence[tuple[Path, bytes]] = [(output, made.wasm)]
+    if wit is not None:
+        contents = [*contents, (wit, made.wit.encode())]
+    for path, data in contents:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
