@@ -132,10 +132,10 @@ class Unpack(PackedFunction):
                 with self._writer.block("else:"):
                     line(f'{name} = str({data}, "utf-8")[:-1].split("\\0")')
             case Bytes():
-                line(f"b{number} = bytes({data})")
+                line(f"joined{number} = bytes({data})")
                 self._lengths(place)
                 line(f"w{number} = list({self._needs.standard('accumulate')}(m{number}))")
-                line(f"{name} = [b{number}[e - n : e] for n, e in zip(m{number}, w{number}, strict=True)]")
+                line(f"{name} = [joined{number}[e - n : e] for n, e in zip(m{number}, w{number}, strict=True)]")
             case List():
                 (inner,) = place.parts
                 self._lengths(place)

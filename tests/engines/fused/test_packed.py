@@ -102,6 +102,8 @@ def test_strings_of_arrays(count: int, nul: bool) -> None:
         (Vector(Prim.F32), [1.5, 1e300, float("-inf")]),
         (Vector(Vector(Prim.U8)), [b"", b"abc", b"\xff" * 20]),
         (Vector(Vector(Vector(Prim.S16))), [[[1, -2], []], [], [[3]]]),
+        # The columns of lengths are read after the column of bytes.
+        (Vector(Vector(Vector(Vector(Prim.U8)))), [[[b"ab", b""], []], [], [[b"c"]]]),
     ],
     ids=str,
 )
