@@ -119,12 +119,16 @@ def component(
         LoadError, ConfigError: the target can't be read, or can't be a component; DiagnosticError: its modules are
             wrong; ArgumentError: an option has a wrong value.
     """
-    from pathlib import Path
-
     from marine_gen import artifact
     from marine_gen.component_backend import component_options
-    from marine_runtime.artifact import warn
+    from marine_runtime.artifact import check_boolean, check_path, warn
 
+    for value, what in ((fault_import, "`fault_import`"), (strict, "`strict`")):
+        check_boolean(value, what)
+    place = None if output is None else check_path(output, "the output of a component")
+    wit_place = None if wit is None else check_path(wit, "`wit`")
+    sources = [check_path(target, "the path of a service")] if isinstance(target, (str, os.PathLike)) else []
+    artifact.check_outputs(place, wit_place, sources)
     options = component_options(
         package=package,
         logger=logger,
@@ -133,15 +137,12 @@ def component(
         fault_import=fault_import,
         strict=strict,
     )
-    if isinstance(target, (str, os.PathLike)) and Path(target).is_dir():
-        source = artifact.read_built(Path(target))
-    else:
-        source = artifact.read_target(target)
+    built = bool(sources) and sources[0].is_dir()
+    source = artifact.read_built(sources[0]) if built else artifact.read_target(target, strict=strict)
     made = artifact.component(source, options, host_functions)
     for sentence in made.warnings:
         warn(sentence)
-    if output is not None:
-        artifact.write_component(made, Path(output), None if wit is None else Path(wit))
+    artifact.write_component(made, place, wit_place)
     return made
 
 

@@ -8,7 +8,7 @@ table of engines, `build` writes a directory, `component` a component, `cache` k
 from marine_gen.artifact.build import BuildResult, build, compile_service
 from marine_gen.artifact.cache import cache_entries, cached_code, clear_cache
 from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.component import component, write_component
+from marine_gen.artifact.component import check_outputs, component, write_component
 from marine_gen.artifact.embedding import embed_adapters
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, ENGINES, AdapterForm
 from marine_gen.artifact.load import load
@@ -31,6 +31,7 @@ __all__ = [
     "cache_directory",
     "cache_entries",
     "cached_code",
+    "check_outputs",
     "clear_cache",
     "compile_module",
     "compile_service",

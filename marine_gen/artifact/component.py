@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from marine_gen.component_backend import (
 from marine_gen.wasm import MANIFEST_SECTION, SDK_VERSION_SECTION, remove_custom_sections
 from marine_gen.wasm.late_start import defer_start
 from marine_gen.wasm.signatures import read_signatures
-from marine_runtime import HostFunctions, LoadError, ServiceConfig
+from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
 from marine_runtime.messages import quoted
 
 
@@ -66,7 +67,7 @@ def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) 
 
 
 def _of_marine(section: str) -> bool:
-    """Whether a custom section is of no use once the adapters are compiled."""
+    """True if a custom section is of no use once the adapters are compiled."""
     return section in (SECTION, SDK_VERSION_SECTION, MANIFEST_SECTION)
 
 
@@ -80,18 +81,37 @@ def _glue(fusion: Fusion) -> ComponentGlue | None:
     )
 
 
-def write_component(made: Component, output: Path, wit: Path | None = None) -> None:
-    """Write a component, and its WIT where that is wanted.
+def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]) -> None:
+    """Refuse files that can't be, or would be written over one another, or over the modules of a component.
+
+    Raises:
+        ArgumentError: there is such a file.
+    """
+    given = [path for path in (output, wit) if path is not None]
+    for path in given:
+        if "\0" in str(path):
+            raise ArgumentError(f"{str(path)!r} can't be written: a path has no NUL character")
+    places = [os.path.realpath(path) for path in given]
+    for path in targets:
+        if os.path.realpath(path) in places:
+            raise ArgumentError(f"{quoted(str(path))} would be written over: choose another file for the output")
+    if len(places) != len(set(places)):
+        raise ArgumentError(f"the component and its WIT can't both be {quoted(str(output))}: choose another file")
+
+
+def write_component(made: Component, output: Path | None, wit: Path | None = None) -> None:
+    """Write a component and its WIT, each where a path is given.
 
     Raises:
         LoadError: a file can't be written.
     """
-    contents: Sequence[tuple[Path, bytes]] = [(output, made.wasm)]
-    if wit is not None:
-        contents = [*contents, (wit, made.wit.encode())]
-    for path, data in contents:
+    for path, data in ((output, made.wasm), (wit, made.wit.encode())):
+        if path is None:
+            continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        except (FileExistsError, NotADirectoryError):
+            raise LoadError(f"`{path}` can't be written, as `{path.parent}` is no directory: choose another") from None
         except OSError as error:
             raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None

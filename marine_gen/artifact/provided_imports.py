@@ -55,7 +55,7 @@ class ProvidedImports:
         return found
 
     def wasi(self, module: str) -> WasiState:
-        """What a module sees through WASI: its own environment, nothing of the machine that makes the component.
+        """The state of a module's WASI: its own environment, nothing of the machine that makes the component.
 
         As in the runtime there is a variable for each directory; the host's path is not known, so it holds the name.
         """

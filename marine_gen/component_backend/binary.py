@@ -55,7 +55,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class CanonOptions:
-    """CanonOptions of lifting and lowering: what values in memory need.
+    """Options of lifting and lowering: what values in memory need.
 
     Attributes:
         memory: the memory.

@@ -100,7 +100,7 @@ class Canonical:
         return [leaf for part, at in zip(parts, self.offsets(parts), strict=True) for leaf in self.leaves(part, at)]
 
     def differs(self, part: Shape) -> bool:
-        """Whether values lie in memory otherwise than in Marine's layout, behind what a parameter carries."""
+        """True if values have another form in memory than Marine's layout, behind what a parameter carries."""
         match part:
             case Flat() | Text() | Bytes():
                 return False

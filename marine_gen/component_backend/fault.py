@@ -22,7 +22,7 @@ _REPORT = FunctionType(
 )
 
 INTERFACE: WitInterface = interface_of("marine:host/fault", {"report": _REPORT}, {})[0]
-"""What a component imports where its host is told about failures."""
+"""The import of a component whose host is told about failures."""
 
 _NAMES: dict[int, str] = {kind: kind.name.lower().replace("_", "-") for kind in Fault}
 

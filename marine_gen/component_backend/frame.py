@@ -87,7 +87,7 @@ class ComponentFrame:
 
     @property
     def shared(self) -> dict[str, CoreItem]:
-        """What glue and bridges import of the component."""
+        """The items of the component that glue and bridges import."""
         return {"staging": self.memory, "stage": self._stage, "fault": self._fault}
 
     def import_interface(self, interface: WitInterface | Foreign, ty: bytes) -> Item:

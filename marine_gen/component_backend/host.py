@@ -99,7 +99,7 @@ class HostImports:
 
     @property
     def used(self) -> bool:
-        """Whether guests import anything from the host."""
+        """True if guests import anything from the host."""
         return bool(self._functions)
 
     def _function(self, given: ProvidedImport, name: str) -> _Function:

@@ -12,7 +12,7 @@ from marine_gen.component_backend.frame import ComponentFrame
 from marine_gen.component_backend.interface import WitInterface, interface_of
 from marine_gen.component_backend.model import Logger
 from marine_gen.component_backend.wasi import WasiImports
-from marine_gen.wasm_backend import library_text
+from marine_gen.wasm_backend import bytes_of, library_text, outside
 from marine_runtime.adapters import Fault
 from marine_runtime.types import CoreSignature, Field, FunctionType, Prim
 
@@ -62,7 +62,8 @@ class Loggers:
             "head": head,
             "mask": mask,
             "lift": int(Fault.LIFT),
-            "definitions": [library_text("inside", "guest"), library_text("utf8", "guest")],
+            "outside": outside("(local.get $ptr)", "(i64.extend_i32_u (local.get $size))", bytes_of("$guest")),
+            "definition": library_text("utf8", "guest"),
         }
         text = render("marine_gen.component_backend", "logger.wat.j2", context)
         shared = {**frame.shared, "mark": frame.staging("mark"), "release": frame.staging("release")}

@@ -1,4 +1,4 @@
-"""What a component is made of, and what comes out."""
+"""The parts that a component is made of, and the component."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Key = tuple[str, str]
 
 
 class CallParametersSource(Enum):
-    """Where guests get the parameters of a call from."""
+    """The source of the parameters of a call."""
 
     IMPORT = "import"
     EMPTY = "empty"
 
 
 class Logger(Enum):
-    """Where log messages of guests go."""
+    """The destination of log messages of guests."""
 
     STDERR = "stderr"
     IMPORT = "import"
@@ -52,7 +52,7 @@ class ComponentGlue:
 
 
 class Provider(Enum):
-    """What provides an import that no module of the service provides."""
+    """The provider of an import that no module of the service provides."""
 
     IMPORT = "a function that the component imports"
     EMPTY = "a function that returns an empty value"
@@ -105,7 +105,7 @@ class ComponentModule:
 
 @dataclass(frozen=True, slots=True)
 class ComponentOptions:
-    """CanonOptions of making a component.
+    """Options of making a component.
 
     Attributes:
         package: the package of its interfaces; `marine:SERVICE` when empty.

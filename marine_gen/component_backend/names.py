@@ -37,9 +37,10 @@ def kebab(name: str, what: str) -> str:
     for word in _OTHERS.sub(" ", spaced).lower().split():
         text += word if word[0].isdigit() or not text else f"-{word}"
     if not name.isascii() or not _NAME.fullmatch(text):
+        place = "a service configuration" if what == "module" else "the module"
         raise ComponentError(
             f"the {what} {quoted(name)} has no name in a component: such names start with a letter from a to z, and "
-            "have no letters but those, so rename it in the module"
+            f"have no letters but those, so rename it in {place}"
         )
     return text
 

@@ -26,8 +26,12 @@ def component_options(
     Raises:
         ArgumentError: one has a value that it can't have.
     """
+    if not isinstance(package, str):
+        raise ArgumentError(f"`package` must be text, not {type(package).__name__}")
     if isinstance(stub_imports, str):
         raise ArgumentError("`stub_imports` is a collection of names, not one name: write `[name]`")
+    if not isinstance(stub_imports, Collection):
+        raise ArgumentError(f"`stub_imports` must be a collection of names, not {type(stub_imports).__name__}")
     return ComponentOptions(
         package,
         _chosen(Logger, logger, "logger"),

@@ -9,8 +9,19 @@ everything into the Jinja2 frames.
 """
 
 from marine_gen.wasm_backend.adapters import Row as SiteRow
+from marine_gen.wasm_backend.expressions import bytes_of, outside
 from marine_gen.wasm_backend.library import Caller, library_text
 from marine_gen.wasm_backend.module import FusedCode, generate_glue
 from marine_gen.wasm_backend.verify import GlueError, verify_glue
 
-__all__ = ["Caller", "FusedCode", "GlueError", "SiteRow", "generate_glue", "library_text", "verify_glue"]
+__all__ = [
+    "Caller",
+    "FusedCode",
+    "GlueError",
+    "SiteRow",
+    "bytes_of",
+    "generate_glue",
+    "library_text",
+    "outside",
+    "verify_glue",
+]

@@ -67,6 +67,7 @@ def _enter(pool: AsyncServicePool) -> None:
 PUBLIC: dict[str, Any] = {
     "load": marine_gen.load,
     "build": marine_gen.build,
+    "component": marine_gen.component,
     "marine_runtime.load": marine_runtime.load,
     "open_workbench": open_workbench,
     "Service.call": Service.call,

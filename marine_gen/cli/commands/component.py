@@ -67,10 +67,14 @@ def command(
     TARGET is a service configuration (.toml), a built directory, or one or more Wasm modules in load order: each module
     may import from those before it.
     """
-    from marine_gen.artifact import component, read_built, write_component
+    from marine_gen.artifact import check_outputs, component, read_built, write_component
     from marine_gen.component_backend import component_options
     from marine_gen.console.host_file import read_host_functions
 
+    for path, option in ((output, "-o"), (wit, "--wit")):
+        if path == Path("-"):
+            raise click.BadParameter("it can't go to stdout; name a file", param_hint=option)
+    check_outputs(output, wit, targets)
     built = len(targets) == 1 and targets[0].is_dir()
     source = read_built(targets[0]) if built else read_source(targets, strict=strict)
     options = component_options(
