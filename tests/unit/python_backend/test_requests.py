@@ -21,7 +21,7 @@ READ_BY_PYTHON = {"__slots__"}
 OFFERED = frozenset(
     {
         *("__bind", "__records", "__imports", "__marine_sites__"),
-        *("__fused_hosts", "__fused_needs", "__fused_imports", "__fused_sites"),
+        *("__fused_hosts", "__fused_needs", "__fused_stub_needs", "__fused_imports", "__fused_sites"),
     }
 )
 """What the runtime takes out of a generated module."""
