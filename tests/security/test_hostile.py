@@ -155,7 +155,7 @@ def test_a_death_is_attributed_to_its_case() -> None:
         "hang": "a hang",
         "leave": "the process ended with 0",
         "raise": "ZeroDivisionError: not one of ours",
-        "write to staging": "the bytes of the staging memory from 44 on have changed",
+        "write to staging": "the bytes of the staging memory from 48 on have changed",
         "write to a neighbour": "an honest module's memory was written to",
     }
     found = run(CONFIGURATIONS[0], [f"drill: {name}" for name in ("calm", *wanted, "calm again")], full=False, hang=3)

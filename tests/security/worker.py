@@ -23,7 +23,7 @@ from typing import Any
 from unittest.mock import patch
 
 from marine_runtime import Service
-from marine_runtime.adapters.staging import BATCH_DONE, FAULT_KIND, KEPT, STACK, STACK_TOP, Staging
+from marine_runtime.adapters.staging import BATCH_DONE, FAULT_KIND, FREE, KEPT, STACK, STACK_TOP, Staging
 from marine_runtime.errors import MarineError
 from marine_runtime.linking import context
 from tests.security.cases import SOON, Case, family, modules
@@ -39,7 +39,7 @@ LOADING = 5.0
 """Seconds that loading may take, where nothing loops."""
 
 _DATA_LIMIT = 3 << 30
-_GAPS = ((STACK_TOP + 4, BATCH_DONE), (BATCH_DONE + 4, STACK))
+_GAPS = ((STACK_TOP + 4, BATCH_DONE), (FREE + 4, STACK))
 _PATTERN = 0x5A
 
 
@@ -210,7 +210,7 @@ def _raise() -> None:
 
 def _write_to_staging(bench: Bench) -> None:
     assert bench.watch.staging is not None
-    bench.watch.staging.memory.write(44, b"stray")
+    bench.watch.staging.memory.write(FREE + 4, b"stray")
 
 
 def _write_to_neighbour(bench: Bench) -> None:
