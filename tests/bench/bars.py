@@ -92,7 +92,7 @@ BARS = (
             ("record of 3 fields", "record", (1.5,)),
             ("1,000 records", "records", (1, 2)),
             ("1,000 strings", "strings", (0.8,)),
-            ("1,000 u64s", "u64s", (1.5,)),
+            ("1,000 u64s", "u64s", (1.5, 2)),
         )
     ),
     *(
@@ -112,7 +112,7 @@ BARS = (
     ),
     Bar(
         "call parameters, `fused`: times a callback of `ctypes`",
-        *("call parameters", OURS, "ctypes callback", "at most", 4),
+        *("call parameters", OURS, "ctypes callback", "at most", 4, 10),
     ),
 )
 
