@@ -42,7 +42,8 @@ class ModuleHandle:
         self._functions = functions
         self._left_out = left_out or {}
         self.records = records
-        if not isinstance(functions, Lazy):  # otherwise an attribute is made when it is asked for
+        # Otherwise an attribute is made when it is asked for; a method of a declared class would be found before it.
+        if type(self) is not ModuleHandle or not isinstance(functions, Lazy):
             for attribute, function in self._attributes().items():
                 setattr(self, attribute, functions[function])
 

@@ -189,6 +189,6 @@ def test_modules_in_python_belong_to_the_host() -> None:
     source = Source("s", shrek, python={"donkey": donkey}, order=("donkey", "shrek"))
     graph = build_graph("s", compile_service(source), ServiceConfig(), "fused")
     (edge,) = graph.edges
-    assert (edge.kind, graph.rows[edge.end][1].text) == (NodeKind.ADAPTED, "donkey.greeting")
-    assert graph.rows[edge.start][1].note.startswith("not fused: ")
+    assert (edge.kind, graph.rows[edge.end][1].text) == (NodeKind.FUSED, "donkey.greeting")
+    assert graph.rows[edge.start][1].note == ""
     assert measure(compile_service(source), "fused").how.startswith("Not measured: ")
