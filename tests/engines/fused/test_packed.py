@@ -50,7 +50,7 @@ def compare(records: tuple[RecordDeclaration, ...], signature: Signature, calls:
             for args in calls:
                 result = run(*args)
                 again = run(result, *args[1:])
-                assert again == result
+                assert shown(again) == shown(result)
                 found += [shown(result), memories(service)]
             seen.append((found, take_logs(service)))
     assert seen[0] == seen[1]
