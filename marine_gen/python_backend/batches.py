@@ -83,7 +83,7 @@ class StagedBatch:
             rows = f"{self._cells(codes)}.iter_unpack(cells)"
             decoded = call.decode(public=call.publishes)
             if types == (Prim.STRING,):
-                # What the lifter does, without a call for each: Wasm checked every string and left it in staging,
+                # The work of the lifter without a call for each string: Wasm checked every one and left it in staging,
                 # one behind the other.
                 memory = needs.frame("staging_memory")
                 line(f"{memory}.refresh()")

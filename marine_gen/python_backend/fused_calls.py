@@ -246,7 +246,7 @@ class StagedCall:
         if at == "end":
             where = f"p{index}"
             writer.line(f"{where} = end")
-        # What `staging.stage` does, without the call.
+        # The body of `staging.stage`, which saves a call.
         writer.line(f"end = {where} + len({data})")
         with writer.block(f"if end > len({self._memory}.view) - {SLACK}:"):
             writer.line(f"{self._staging}.reserve(end)")

@@ -113,7 +113,7 @@ class AdapterFunction:
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
         self._remote: dict[Value, tuple[str, str]] = {}  # remote values: expressions for pointer and length
-        # What a call from or to the host costs anyway is much more than what a check in place saves.
+        # A call from or to the host costs much more than a check in place saves.
         host = adapter.side is Side.EXPORT or any(isinstance(step.operation, HostCall) for step in adapter.steps)
         self._body = FunctionCode(room=0 if host else ROOM)
         self._position = -1

@@ -16,7 +16,7 @@ from tests.bench.stats import LINEAR, curves_of, growth, ratio, spread
 
 NONE = "–"
 SLOPE = "slope"
-"""How calls between modules are measured, in the settings of a run; older runs do not say it."""
+"""The key for the measure of calls between modules in the settings of a run; older runs lack it."""
 
 _BUSY = 0.5
 """Load per core from which a machine counts as busy."""

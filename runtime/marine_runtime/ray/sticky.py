@@ -107,7 +107,7 @@ class StickyWorker(RayWorker):
         try:
             self.actor = ray.get_actor(self._name, NAMESPACE)
         except ValueError:
-            # What another program had begun without detaching it has ended with that program.
+            # An actor that another program began without detaching it has ended with that program.
             if not self._fresh and internal_kv._internal_kv_get(self._name.encode()) in (_DETACHED, job_id):
                 raise self._gone() from None
             self.own = not self._sticky.detached

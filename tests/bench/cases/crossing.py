@@ -34,7 +34,7 @@ def freed_bytes(size: int) -> Work:
 
 
 def _count(size: int) -> int:
-    """How often bytes of that size cross in one call."""
+    """The number of crossings of so many bytes in one call."""
     return max(2, min(LOOP, 2**22 // max(size, 1)))
 
 

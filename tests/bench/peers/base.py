@@ -51,9 +51,9 @@ class Peer(Protocol):
 
 
 def sloped(long: Contender, short: Contender) -> Contender:
-    """What a loop inside guests takes for each round: the time of a long one without that of a short one.
+    """The time of one round of a loop inside guests: that of a long loop without that of a short one.
 
-    The rest is what entering the loop takes, which is not the same for all peers.
+    The rest is the time of entering the loop, which differs between peers.
     """
 
     def watch(calls: int) -> int:

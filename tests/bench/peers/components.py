@@ -31,7 +31,7 @@ _MOST_FLAT = 16
 LARGEST_BYTES = 2**16
 
 LOOPS = {"bytes": 64, "u64s": 20_000, "strings": 4000, "records": 4000}
-"""How often a call between components at least is repeated, by what crosses; 20,000 times what is not here."""
+"""The least number of repetitions of a call between components, by what crosses; 20,000 for what is not here."""
 
 _MEMORY = """
   (memory (export "memory") 1)
