@@ -60,7 +60,7 @@ def sandbox(folder: Path) -> Iterator[None]:
 
 def _end_servers_at_once(patch: pytest.MonkeyPatch) -> None:
     """Let servers end as soon as they have started, and leave the logs and the collector of this process alone."""
-    uvicorn = pytest.importorskip("uvicorn")
+    import uvicorn
 
     async def nothing(self: object) -> None:
         """The place of the loop that waits for the end."""
