@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,12 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def children(process: int) -> list[int]:
     """The processes that a process has started, but for helpers of multiprocessing."""
     text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(child) for child in text.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = []
+    for child in text.split():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
 
 
 def test_it_serves_and_ends() -> None:
