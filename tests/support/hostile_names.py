@@ -45,7 +45,10 @@ QUOTES = (
 )
 LOOKALIKES = ("a", "а", "ａ", "ª", "é", "e\u0301", "имя", "名前", "K", "ſ", "ﬁ", "fi", "𝐟")
 LONG = ("x" * 200, "x" * 199 + "y", "é" * 100)
-NAMES = (*SPOKEN, *OWN, *KEYWORDS, *DUNDERS, *QUOTES, *LOOKALIKES, *LONG)
+ODD = (*KEYWORDS, *DUNDERS, *QUOTES, *LOOKALIKES, *LONG)
+"""Names that mean something to more than the generator's own variables: to other formats, to Python, to readers."""
+
+NAMES = (*SPOKEN, *OWN, *ODD)
 ENDLESS = ("n" * 10_240, "n" * 10_239 + "m", "\n" * 10_240)
 """Longer than the binary form allows; adapter texts and module names can be."""
 

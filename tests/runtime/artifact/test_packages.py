@@ -52,9 +52,12 @@ def package(built: Path) -> Iterator[Any]:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Modules, functions, parameters, records and fields of names that must not mean anything."""
     directory = tmp_path_factory.mktemp("packages") / "hostile"
-    names = (*NAMES, *OWN)
-    modules = {'"""\n': "", "_handles": "", "load": "", "pool": "", "str": "", "records": ""}
-    contents = {name: echo_module(description(names, namespace), Memory()) for name, namespace in modules.items()}
+    modules = ('"""\n', "_handles", "load", "pool", "str", "records")
+    # All names in one module; records of the same names in the others, a part each.
+    parts = [NAMES, *(NAMES[start::10] for start in range(1, len(modules)))]
+    contents = {
+        name: echo_module(description((*part, *OWN), ""), Memory()) for name, part in zip(modules, parts, strict=True)
+    }
     marine_gen.build(contents, directory)
     return directory
 
@@ -141,11 +144,11 @@ def test_functions_are_what_the_classes_say(package: Any, engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_hostile_names(hostile: Path, engine: str) -> None:
     with imported(hostile) as package, package.load(engine=engine) as service:
-        assert agree(service) > 6 * len(NAMES)
+        assert agree(service) > 1.4 * len(NAMES)
         for module in service.modules:
             handle = service.modules[module]
-            for name in (*NAMES[:20], *OWN):
-                if name not in ("memory", "allocate"):
+            for name in (*NAMES, *OWN):
+                if name in handle:
                     value = handle[name](**{identifier(name): ("text",)})
                     assert normalised(value) == ("text",)
                     assert type(value) is handle.records[name]
