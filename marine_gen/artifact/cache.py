@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from marine_gen.artifact.build import build, build_key
 from marine_gen.artifact.engines import BUILT_ENGINES
+from marine_gen.artifact.key import build_key
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import CODE_FOLDER, MANIFEST, Manifest, cache_directory, read_manifest, write_replacing
@@ -48,6 +48,8 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
     if found is not None:
         yield found
         return
+    from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
+
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
         result = build(source, temporary / "service", metered=metered, strict=strict)
@@ -68,6 +70,8 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
         return Built(place, manifest)
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
+    from marine_gen.artifact.builder import build
+
     try:
         manifest = build(source, place, metered=metered, strict=strict).manifest
     except LoadError as error:

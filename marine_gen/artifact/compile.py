@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marine_gen._version import __version__
+from marine_gen.artifact.key import GENERATOR
 from marine_gen.binary import extract
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
 from marine_gen.interfaces import Interfaces
@@ -21,8 +21,6 @@ from marine_gen.wasm.semver import Version, parse_version
 from marine_gen.wasm.signatures import read_signatures
 from marine_gen.wasm.table_growth import charge_table_growth
 from marine_runtime.abi import AbiHelper, LeftOut, ModulePlan
-
-GENERATOR = f"marine-gen {__version__}"
 
 MIN_SDK = parse_version("0.6.0")
 MIN_IT = parse_version("0.20.0")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from marine_gen.artifact.compile import GENERATOR, CompiledModule, Fusible
+from marine_gen.artifact.compile import CompiledModule, Fusible
+from marine_gen.artifact.key import GENERATOR
 from marine_gen.passes import fuse_service
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.python_backend import FusedSide, Generated, generate

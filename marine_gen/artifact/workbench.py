@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Unpack, cast
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
-from marine_gen.artifact.engines import BACKENDS, ENGINES, AddedGlue, Addition, check_engine
+from marine_gen.artifact.engines import BACKENDS, ENGINES, check_engine
 from marine_gen.artifact.load import load
+from marine_gen.artifact.outputs import AddedGlue, Addition
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
@@ -119,7 +120,7 @@ class Workbench:
     def _glue(self, everything: list[CompiledModule]) -> AddedGlue:
         """The glue of the last module, with sentences about what could not be fused."""
         ordinal = None if self.stale or self._traced else self.service.next_ordinal
-        return BACKENDS[self._engine].glue(Addition(everything, ordinal, self._runtime))
+        return BACKENDS[self._engine].output.glue(Addition(everything, ordinal, self._runtime))
 
 
 @with_keywords(RunOptions)

@@ -69,7 +69,7 @@ def test_a_build_is_repeated_when_something_changed_and_only_then(
     assert wrote("--engine", "closures", "--force")
     assert wrote()
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["marine_gen.artifact.build"], "GENERATOR", "marine-gen 99")
+        patch.setattr(sys.modules["marine_gen.artifact.key"], "GENERATOR", "marine-gen 99")
         assert wrote()
         assert not wrote()
     assert wrote()

@@ -19,7 +19,7 @@ from typing import Any
 from wasmtime import wat2wasm
 
 from marine_gen.artifact import compile_module, read_target
-from marine_gen.artifact.build import build as build_service
+from marine_gen.artifact.builder import build as build_service
 from marine_gen.artifact.compile import CompiledModule
 from marine_gen.artifact.fuse import fuse
 from marine_gen.binary import decode, embed, encode, extract

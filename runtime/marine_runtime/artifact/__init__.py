@@ -4,7 +4,7 @@ What is listed here is the interface for the compiler; files of the runtime impo
 """
 
 from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, wasmtime_version, write_replacing
+from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, write_replacing
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
@@ -68,7 +68,6 @@ __all__ = [
     "read_wasm",
     "refuse_unknown",
     "warn",
-    "wasmtime_version",
     "with_keywords",
     "write_replacing",
 ]

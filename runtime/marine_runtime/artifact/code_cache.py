@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from marine_runtime.errors import LoadError
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.wasm import Module, WasmRuntime, wasmtime_version
 
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
@@ -94,14 +94,6 @@ def cache_place() -> Path:
         return Path.home() / "Library" / "Caches" / "marine-gen"
     base = os.environ.get("XDG_CACHE_HOME", "").strip()
     return (Path(base) if base else Path.home() / ".cache") / "marine-gen"
-
-
-@cache
-def wasmtime_version() -> str:
-    """The version of the installed wasmtime-py; reading its metadata takes half a millisecond, so once per process."""
-    from importlib.metadata import version
-
-    return version("wasmtime")
 
 
 @cache

@@ -9,6 +9,7 @@ What is listed here is the interface for the compiler too.
 """
 
 from marine_runtime.wasm.api import Codes, signature_of, signed_codes
+from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
 from marine_runtime.wasm.runtimes import open_runtime
@@ -34,4 +35,5 @@ __all__ = [
     "open_runtime",
     "signature_of",
     "signed_codes",
+    "wasmtime_version",
 ]

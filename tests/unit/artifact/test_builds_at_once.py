@@ -29,7 +29,7 @@ def identity(directory: Path) -> Identity:
 @pytest.fixture
 def overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overtaken:
     """Builds `SWAMP`, while another build begins later and is ready earlier; gives what the other one wrote."""
-    stage = importlib.import_module("marine_gen.artifact.engines")
+    stage = importlib.import_module("marine_gen.artifact.outputs")
     fusions = stage.fusions
 
     def run(other: Source, **options: bool) -> Identity:

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import keyword
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import marine_runtime
-from marine_gen.artifact.compile import GENERATOR, CompiledModule, compile_module
-from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, EngineFiles
+from marine_gen.artifact.compile import CompiledModule, compile_module
+from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
+from marine_gen.artifact.key import GENERATOR, build_key
+from marine_gen.artifact.outputs import EngineFiles
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.links import check_links
 from marine_gen.package import RESERVED_FILES, generate_package
 from marine_runtime import LoadError
-from marine_runtime.abi import FORMAT
 from marine_runtime.artifact import (
     BYTECODE_END,
     BYTECODE_KINDS,
@@ -40,14 +37,11 @@ from marine_runtime.artifact import (
     is_intact,
     manifest_text,
     parse_manifest,
-    wasmtime_version,
 )
 from marine_runtime.host import in_order
 from marine_runtime.messages import quoted
 from marine_runtime.names import identifiers
-from marine_runtime.wasm import WasmRuntime, open_runtime
-
-_SOURCES = (".py", ".j2")
+from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,38 +102,6 @@ def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModu
     return compiled
 
 
-def build_key(source: Source, engine: str, *, native: bool = True, metered: bool = False) -> str:
-    """A digest of everything that determines the output. That of a portable build is the same on every machine."""
-    machine = (
-        f"{platform.python_implementation()} {platform.python_version()}",
-        f"{platform.system()} {platform.machine()}",
-    )
-    parts = [
-        str(FORMAT),
-        GENERATOR,
-        _edition(),
-        engine,
-        f"wasmtime {wasmtime_version()}, epochs, no images, charged tables{', fuel' if metered else ''}",
-        *(machine if native else ("portable",)),
-        source.name,
-        json.dumps(dict(source.options), sort_keys=True),
-        *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
-        *(f"Python {json.dumps(module.plan.to_json())}" for module in source.python.values()),
-        *source.order,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-@cache
-def _edition() -> str:
-    """Tells apart compilers of one version: in a checkout, its sources change without the version."""
-    packages = [Path(__file__).parents[1], Path(marine_runtime.__file__).parent]
-    if not (packages[0].parent / "pyproject.toml").is_file():
-        return "installed"
-    times = [item.stat().st_mtime_ns for root in packages for item in root.rglob("*") if item.suffix in _SOURCES]
-    return f"{len(times)} {max(times)}"
-
-
 def build(
     source: Source,
     output: Path,
@@ -171,7 +133,7 @@ def build(
 def _build(
     source: Source, output: Path, engine: str, *, force: bool, native: bool, metered: bool, strict: bool
 ) -> BuildResult:
-    write = BACKENDS[engine].files if engine in BACKENDS else None
+    write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
     key = build_key(source, engine, native=native, metered=metered)

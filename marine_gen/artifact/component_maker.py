@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from marine_gen.artifact.build import compile_service
-from marine_gen.artifact.compile import GENERATOR, CompiledModule
+from marine_gen.artifact.builder import compile_service
+from marine_gen.artifact.compile import CompiledModule
 from marine_gen.artifact.fuse import Fusion, component_fusions
+from marine_gen.artifact.key import GENERATOR
 from marine_gen.artifact.provided_imports import ProvidedImports
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source

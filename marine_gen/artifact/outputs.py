@@ -1,0 +1,140 @@
+"""The compiler's part in each engine: the files of a build, and the glue of a module that is added to a service."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from marine_gen.artifact.compile import CompiledModule, compile_module
+from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
+from marine_gen.artifact.room import with_room
+from marine_gen.interpreter import InterpreterGlue
+from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
+from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
+from marine_runtime.wasm import WasmRuntime
+
+Contents = Mapping[str, tuple[str, bytes]]
+"""Files by their kind in the manifest: the end of the name behind that of the module, and the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFiles:
+    """The files of one module that an engine needs, beside the Wasm file.
+
+    Attributes:
+        files: files that are written as they are.
+        wasm: Wasm whose machine code is written; a portable build has none.
+        unfused: the adapters that the engine could not fuse, with the reason each.
+    """
+
+    files: Contents
+    wasm: Contents
+    unfused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A module that is linked behind others in a running service.
+
+    Attributes:
+        modules: all modules, the new one last.
+        ordinal: its number in the service; None when it must not be fused with the others.
+        runtime: compiles what it needs.
+    """
+
+    modules: Sequence[CompiledModule]
+    ordinal: int | None
+    runtime: WasmRuntime
+
+
+AddedGlue = tuple[Glue, tuple[str, ...]]
+"""The glue of a module that is added, and sentences about adapters that could not be fused."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOutput:
+    """The compiler's part in an engine.
+
+    Attributes:
+        glue: makes the glue of a module that is added, in memory; with sentences about adapters that could not be
+            fused.
+        files: what `build` writes for the modules of a service; None when there is nothing to write ahead of time.
+    """
+
+    glue: Callable[[Addition], AddedGlue]
+    files: Callable[[Sequence[CompiledModule]], list[EngineFiles]] | None = None
+
+
+def _closure_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
+    found = []
+    for module in modules:
+        generated = module.generate()
+        files = {"python": (".py", generated.source.encode()), "types": (".pyi", generated.stub.encode())}
+        found.append(EngineFiles(files, {}))
+    return found
+
+
+def _fused_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
+    """Those of closures, which run where nothing can be fused, and more where something is."""
+    found = fusions([item.fusible for item in modules])
+    return [
+        replace(closures if item.output is None else _with_glue(closures, item.output), unfused=item.sentences)
+        for closures, item in zip(_closure_files(modules), found, strict=True)
+    ]
+
+
+def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
+    files = {**closures.files, "fused_python": ("_fused.py", fused.python.source.encode())}
+    wasm: dict[str, tuple[str, bytes]] = {}
+    for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
+        if text:
+            binary = fused.wasm[what]
+            files[f"{what}_text"] = (f".{what}.wat", text.encode())
+            files[f"{what}_wasm"] = (f".{what}.wasm", binary)
+            wasm[f"{what}_code"] = (f".{what}.cwasm", binary)
+    return EngineFiles(files, wasm)
+
+
+def _added_closures(addition: Addition) -> AddedGlue:
+    module = addition.modules[-1]
+    return _generated(CLOSURES, module, module.generate().source, None), ()
+
+
+def _added_fused(addition: Addition) -> AddedGlue:
+    if addition.ordinal is None:
+        return _added_closures(addition)
+    found = fuse_last(addition.modules, addition.ordinal)
+    fused = found.output
+    if fused is None:
+        return _added_closures(addition)[0], found.sentences
+    compile_wasm = addition.runtime.compile
+    stub = compile_wasm(fused.wasm["stub"]) if fused.code.stub else None
+    wasm = FusedModules(compile_wasm(fused.wasm["glue"]), stub)
+    return _generated(FUSED, addition.modules[-1], fused.python.source, wasm), found.sentences
+
+
+def _generated(engine: Engine, module: CompiledModule, source: str, fused: FusedModules | None) -> Glue:
+    with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
+        path = Path(directory, f"{module.digest[:16]}.py")
+        path.write_text(source, "utf-8")
+        return GeneratedGlue.from_file(engine.name, path, source, module.plan, fused)
+
+
+def interpreted(module: BuiltModule) -> Glue:
+    """The glue of the interpreter: adapters out of the Wasm file of a built module."""
+    compiled = with_room(lambda: compile_module(module.plan.name, module.wasm(), strict=False))
+    return InterpreterGlue(compiled.ir)
+
+
+def _added_interpreted(addition: Addition) -> AddedGlue:
+    return InterpreterGlue(addition.modules[-1].ir), ()
+
+
+OUTPUTS: Mapping[str, EngineOutput] = {
+    FUSED.name: EngineOutput(_added_fused, _fused_files),
+    CLOSURES.name: EngineOutput(_added_closures, _closure_files),
+    InterpreterGlue.engine: EngineOutput(_added_interpreted),
+}
+"""The rows by the names of engines; `engines` has the other half of each."""
