@@ -11,6 +11,7 @@ import pytest
 
 from marine_runtime import CallTimeoutError, Service, TrapError
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1
+from marine_runtime.wasm import store
 from tests.support.echo import PAGE
 from tests.support.wasi import ROOM, SUCCESS, Player, wasi_guest
 
@@ -58,6 +59,18 @@ def test_no_sleep_outlasts_the_time_limit(serve: Serve, namespace: str, which: i
         service.call("m", namespace, [number, AT, EVENTS, 2, COUNT, *[0] * 5], timeout=TIMEOUT)
     assert TIMEOUT < time.monotonic() - start < TIMEOUT + LATE
     assert player("clock_time_get", which, 0, ROOM) == SUCCESS
+
+
+def test_a_sleep_that_was_cut_short_is_not_taken_for_its_end(
+    serve: Serve, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the interruption is late, as on a busy machine."""
+    monkeypatch.setattr(store, "_CERTAIN", -TIMEOUT / 2)
+    service = serve({"m": wasi_guest(namespace)})
+    player = Player(service, "m")
+    player.poke(AT, clock(namespace, MONOTONIC, LONG, absolute=False))
+    with pytest.raises(CallTimeoutError):
+        service.call("m", namespace, [player._numbers["poll_oneoff"], AT, EVENTS, 1, COUNT, *[0] * 5], timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("timeout", [None, 5.0, 1e300])

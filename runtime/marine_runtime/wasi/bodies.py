@@ -166,8 +166,8 @@ def _old_stat(name: str, parameters: int) -> ShimBody:
     return ShimBody(code, "(local $error i32)")
 
 
-# The native function sleeps where nothing can interrupt it. So no clock may take longer than the call has left; when
-# it goes off early, the guest is interrupted before it learns of that.
+# The native function sleeps where nothing can interrupt it. So no clock may take longer than the call has left. When
+# it goes off early, the shim waits for the interruption: the guest must not take it for the end of its sleep.
 _PATIENCE = """
         (if (i32.eqz (local.get $tag)) (then
           (local.set $patience (call $patience))
@@ -186,6 +186,7 @@ _PATIENCE = """
                 (i64.gt_u (local.get $wait) (local.get $now))))))
             ;; check: wasi poll_oneoff: sleeps within the time limit
             (if (i64.lt_u (local.get $patience) (local.get $wait)) (then
+              (local.set $cut (i32.const 1))
               (i64.store $guest offset=24 (local.get $to) (local.get $patience))
               (i32.store16 $guest offset=40 (local.get $to) (i32.const 0))))))))"""
 
@@ -239,6 +240,8 @@ def _poll(stride: int) -> ShimBody:
         (br $next)))
     (local.set $error (call $native.poll_oneoff (local.get $0) (local.get $1) (local.get $2) (local.get $3)))
     (if (local.get $error) (then {restore} (return (local.get $error))))
+    ;; check: wasi poll_oneoff: a sleep that was cut short ends with the call
+    (if (local.get $cut) (then (if (i64.eqz (call $patience)) (then {restore} (loop $late (br $late))))))
     ;; Events may lie where the subscriptions were, so they are put aside before those come back.
     (local.set $index (i32.load $guest (local.get $3)))
     (local.set $to (i32.shl (select (local.get $index) (local.get $2)
@@ -248,7 +251,7 @@ def _poll(stride: int) -> ShimBody:
     (memory.copy $guest $state (local.get $1) (i32.const {EVENTS}) (local.get $to))
     (i32.store $guest (local.get $3) (local.get $index))
     (i32.const 0)"""
-    names = ("from", "to", "index", "tag", "fd", "error")
+    names = ("from", "to", "index", "tag", "fd", "error", "cut")
     wide = ("patience", "wait", "now", "lent")
     return ShimBody(code, " ".join(f"(local ${name} {'i64' if name in wide else 'i32'})" for name in (*names, *wide)))
 
