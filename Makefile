@@ -4,7 +4,7 @@
 # Both make their own .venv; nothing else is needed.
 
 PYTHON ?= python3
-JOBS   ?= auto
+JOBS   ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -26,7 +26,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
 
-# One process per processor; `JOBS=0` runs everything in one.
+# One process more than processors, as some tests wait; `JOBS=0` runs everything in one.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from marine_runtime import Service
 from marine_runtime.artifact.code_cache import CACHE_VARIABLE
-from tests.support.engines import CONFIGURATIONS, HOST_SIDE, Configuration, Modules, load
+from tests.support.engines import CONFIGURATIONS, HOST_SIDE, OFTEN, Configuration, Modules, load
+from tests.support.samples import sampled
 
 # A busy machine is no reason to fail. Everything else is as Hypothesis has it, here or in CI.
 settings.register_profile("suite", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,7 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     own = any("configuration" in mark.args[0] for mark in item.iter_markers("parametrize"))
     if "configuration" in metafunc.fixturenames and not own:
         tier = HOST_SIDE if item.get_closest_marker("host_side") else CONFIGURATIONS
-        metafunc.parametrize("configuration", tier, indirect=True, ids=str)
+        metafunc.parametrize("configuration", sampled(tier, OFTEN.__contains__), indirect=True, ids=str)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
 
-FEW, MANY = 60, 120
+FEW, MANY = 30, 60
 
 
 def module(count: int) -> bytes:

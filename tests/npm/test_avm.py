@@ -141,6 +141,7 @@ def test_text_of_the_adapters_reads_back(wasm: Path) -> None:
     assert print_interfaces(parse(text)) == print_interfaces(interfaces)
 
 
+@pytest.mark.slow
 def test_commands_take_it(wasm: Path) -> None:
     runner = CliRunner()
     checked = runner.invoke(cli, ["check", str(wasm)])

@@ -40,6 +40,7 @@ def installed() -> Path:
     return CACHE
 
 
+@pytest.mark.slow
 def test_a_generated_client_calls_a_server(installed: Path) -> None:
     bin_folder = installed / "node_modules" / ".bin"
     shutil.copy(FOLDER / "program.ts", installed)

@@ -143,6 +143,7 @@ def test_native_wheels_are_for_one_platform(builder: Environment, project: Path)
     assert {"swamp_client/swamp/shrek.cwasm", "swamp_client/swamp/shrek.stub.cwasm"} <= names(wheel)
 
 
+@pytest.mark.slow
 def test_editable_installation(builder: Environment, project: Path) -> None:
     builder.pip("install", "--no-build-isolation", "--no-deps", "--editable", project)
     try:

@@ -8,6 +8,8 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from marine_gen.artifact import ENGINES
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
 from tests.support.environments import Environment
@@ -64,6 +66,7 @@ def test_source_distribution_carries_what_its_tests_need(distributions: Path) ->
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/.cache")]
 
 
+@pytest.mark.slow
 def test_command_line_works_where_only_the_wheel_is(full: Environment) -> None:
     assert full.must("marine-gen", "--version").split()[-1] == version("marine-gen")
     assert full.must("marine-gen", "run", GREETING, "greeting.greeting", '["John"]') == '"Hi, John"\n'
@@ -72,12 +75,14 @@ def test_command_line_works_where_only_the_wheel_is(full: Environment) -> None:
         assert full.must("marine-gen", "check", GREETING.with_suffix(suffix)).startswith("ok: ")
 
 
+@pytest.mark.slow
 def test_example_builds_where_only_the_wheel_is(full: Environment) -> None:
     full.must("marine-gen", "build", EXAMPLE_FOLDER / "Config.toml", "-o", "curl_service")
     manifest = json.loads((full.work / "curl_service" / "manifest.json").read_text(encoding="utf-8"))
     assert [module["plan"]["name"] for module in manifest["modules"]] == ["local_storage", "curl", "facade"]
 
 
+@pytest.mark.slow
 def test_built_service_runs_without_the_compiler(full: Environment, runtime_only: Environment) -> None:
     full.must("marine-gen", "build", GREETING, "-o", "built")
     printed = runtime_only.must("python", "-c", RUN_BUILT, full.work / "built", json.dumps(COMPILER_ONLY))

@@ -12,8 +12,9 @@ from marine_runtime import CallError, TrapError
 from marine_runtime.calls import recursion as nesting
 from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.calls.trampoline import Trampoline
-from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.engines import CONFIGURATIONS, OFTEN, Configuration
 from tests.support.paths import ROOT
+from tests.support.samples import sampled
 
 PROGRAM = """
 import sys
@@ -72,7 +73,7 @@ def test_a_call_that_finds_no_room_has_not_begun(monkeypatch: pytest.MonkeyPatch
         assert calls.depth == len(inside)
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS, OFTEN.__contains__), ids=str)
 def test_a_guest_that_calls_itself_through_python(configuration: Configuration) -> None:
     """From many depths, as what crashes is Python's limit being met at one certain place."""
     done = subprocess.run(

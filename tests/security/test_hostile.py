@@ -15,8 +15,9 @@ from tests.security.cases import ACTS, ERRORS, HELPERS, SOON, TYPES, WAYS, Case,
 from tests.security.counts import COUNTING, count
 from tests.security.maze import MAZE
 from tests.security.runs import Report, run
-from tests.support.engines import CONFIGURATIONS, Configuration
+from tests.support.engines import CONFIGURATIONS, OFTEN, Configuration
 from tests.support.memory_use import forget_peak
+from tests.support.samples import sampled
 
 LATE = 2.0  # seconds of a case's own processor time, whatever else the machine does
 """Seconds that a call may take beyond its limit."""
@@ -71,7 +72,7 @@ def test_host_memory_is_bounded(configuration: Configuration, full: bool) -> Non
 
 
 @full_or_not
-@pytest.mark.parametrize("configuration", CONFIGURATIONS[1:], ids=str)
+@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS[1:], OFTEN.__contains__), ids=str)
 def test_every_engine_says_the_same_as_the_first(configuration: Configuration, full: bool) -> None:
     wanted, found = (report(item, full).outcomes for item in (CONFIGURATIONS[0], configuration))
     differing = {

@@ -48,6 +48,9 @@ Tests of what an engine does take it: values that are lifted and lowered, calls 
 places, limits that end running code, recorded calls.
 """
 
+OFTEN = (CONFIGURATIONS[0], Configuration("closures"), Configuration("interpreter", "public"))
+"""Those of the first tier that run every time: each engine and each call layer. The long run takes the others too."""
+
 HOST_SIDE = (Configuration("fused"), Configuration("interpreter", "public"))
 """The tier of the host side: the two engines that differ most, and both call layers.
 

@@ -69,7 +69,7 @@ def check(drawn: Drawn, data: st.DataObject) -> None:
 _SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(_SETTINGS, max_examples=25, derandomize=True)
+@settings(_SETTINGS, max_examples=15, derandomize=True)
 @given(signatures(), st.data())
 def test_random_values(drawn: Drawn, data: st.DataObject) -> None:
     check(drawn, data)

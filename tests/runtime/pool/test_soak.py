@@ -118,10 +118,11 @@ def run(configuration: Configuration, kind: str, total: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_2000_calls(kind: str) -> None:
-    run(CONFIGURATIONS[0], kind, 2_000)
+def test_1000_calls(kind: str) -> None:
+    run(CONFIGURATIONS[0], kind, 1_000)
 
 
+@pytest.mark.slow
 @pytest.mark.host_side
 @pytest.mark.parametrize("kind", KINDS)
 def test_some_calls_on_every_configuration(configuration: Configuration, kind: str) -> None:

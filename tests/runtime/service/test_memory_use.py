@@ -22,7 +22,7 @@ from tests.support.troubles import modules
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 LIMIT = 2 << 20
-CALLS = 60_000
+CALLS = 30_000
 MANY = 1_000_000
 SIGNATURE = function("f", Prim.STRING, Prim.U32, Vector(Prim.F64))
 

@@ -95,7 +95,7 @@ def test_generated_code_is_clean(tmp_path: Path) -> None:
     services: dict[str, Modules] = {
         "hostile": {
             "inner": echo_module(description(NAMES[::2], ""), Memory()),
-            '"""\n': echo_module(description(NAMES[::4]), Memory()),
+            '"""\n': echo_module(description(NAMES[::2]), Memory()),
         },
         "records": guests("records_passing_effector", "records_passing_pure"),
         "arguments": guests("arguments_passing_effector", "arguments_passing_pure", "failing", "call_parameters"),
