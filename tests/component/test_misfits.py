@@ -67,6 +67,15 @@ def test_refusals(title: str, message: str) -> None:
         made(misfit(title))
 
 
+def test_a_program_that_is_done() -> None:
+    """It says so in `_start`, as programs of Go do; with another code, or elsewhere, it ends the instance."""
+    service = ComponentService(made(misfit("_start: exit 0")), wasi=wasmtime.WasiConfig)
+    assert service.call("echo", ["there"]) == "there"
+    for title in ("_start: exit", "_initialize: exit 0", "start: exit 0"):
+        with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+            ComponentService(made(misfit(title)), wasi=wasmtime.WasiConfig)
+
+
 def test_a_shared_memory() -> None:
     wasm = assemble(f'(module (memory (export "memory") 1 1 shared) {HELPERS})', ECHO)
     with pytest.raises(ComponentError, match=r"^the memory `memory` of the module `m` can't be used: it is shared"):
