@@ -26,9 +26,11 @@ from marine_gen.component_backend import (
 )
 from marine_gen.wasm import MANIFEST_SECTION, SDK_VERSION_SECTION, remove_custom_sections
 from marine_gen.wasm.late_start import defer_start
+from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
 from marine_runtime.messages import quoted
+from marine_runtime.wasm import open_runtime
 
 
 def component(source: Source, options: ComponentOptions, host_functions: HostFunctions | None = None) -> Component:
@@ -61,6 +63,11 @@ def _component(source: Source, options: ComponentOptions, host_functions: HostFu
 
 def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
     wasm = remove_custom_sections(defer_start(compiled.binary), _of_marine)
+    try:
+        open_runtime().validate(wasm)
+    except LoadError as error:
+        raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
+    wasm = with_program_exit(wasm)
     signatures = read_signatures(wasm)
     host = imports.of(compiled.plan, signatures)
     wasi = imports.wasi(compiled.name)

@@ -155,12 +155,15 @@ class ComponentFrame:
         """A memory of a guest by name; without one, that which its adapters work with.
 
         Raises:
-            ComponentError: it exports none.
+            ComponentError: it exports none, or one that adapters can't work with.
         """
         found, instance = self._guests[module]
         if not found.signatures.memories:
             raise ComponentError(f"the module {quoted(module)} exports no memory")
-        return self.core_export(instance, Core.MEMORY, name or found.signatures.memories[0])
+        name = name or found.signatures.memories[0]
+        if reason := found.signatures.unusable_memories.get(name):
+            raise ComponentError(f"the memory {quoted(name)} of the module {quoted(module)} can't be used: {reason}")
+        return self.core_export(instance, Core.MEMORY, name)
 
     def function_of(self, module: str, name: str) -> CoreItem:
         """A function that a guest exports; those of `HOST` are of the staging module, or of the host's bridge."""
@@ -182,9 +185,19 @@ class ComponentFrame:
         return self._instantiate(self.writer.module(glue.wasm), {"0": service, "1": needs} if needs else {"0": service})
 
     def initialise(self, module: ComponentModule) -> None:
-        """Run the initialisers of a guest."""
+        """Run the initialisers of a guest.
+
+        Raises:
+            ComponentError: one takes or returns something.
+        """
         for name in INITIALISERS:
-            if name in module.signatures.exports:
+            signature = module.signatures.exports.get(name)
+            if signature is not None:
+                if signature != CoreSignature():
+                    raise ComponentError(
+                        f"the initialiser {quoted(name)} of the module {quoted(module.plan.name)} has the Wasm "
+                        f"signature {signature}; one takes and returns nothing"
+                    )
                 self.instance_of(_RUN, {"0": {"initialiser": self.function_of(module.plan.name, name)}})
 
     def host(self, interface: WitInterface | None, wasm: bytes, functions: Mapping[int, str]) -> None:

@@ -19,7 +19,7 @@ from marine_gen.component_backend.names import kebab
 from marine_gen.ir.model import Call, CoreCallee, ModuleIR, Side, Value
 from marine_gen.passes.model import STAGING, AnyStep, Copy, Frame, FusedAdapter, Step, Validate
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.wasm_backend import Caller, generate_glue
+from marine_gen.wasm_backend import Caller, GlueError, generate_glue, verify_glue
 from marine_runtime.abi import AbiHelper, Form, is_flat, layout_of
 from marine_runtime.messages import quoted
 from marine_runtime.types import (
@@ -172,9 +172,15 @@ class HostImports:
         code = generate_glue(
             fused, modules, ordinal, {}, generator=generator, digest=module.digest, caller=Caller.COMPONENT
         )
-        return ComponentGlue(
-            assemble(code.glue), assemble(code.stub), code.imports, code.needs, (), site_texts(code.sites)
-        )
+        wasm, stub = assemble(code.glue), assemble(code.stub)
+        try:
+            verify_glue(wasm, code.needs)
+            verify_glue(stub, code.stub_needs)
+        except GlueError as error:
+            raise ComponentError(
+                f"the adapters of what {quoted(name)} imports from the host break a rule: {error}"
+            ) from None
+        return ComponentGlue(wasm, stub, code.imports, code.needs, (), site_texts(code.sites))
 
 
 def _same(left: ProvidedImport, right: ProvidedImport) -> bool:

@@ -62,8 +62,19 @@ def make_component(
     frame = assembly.frame
     entries = [numbers[function.source] for function in interface.functions]
     frame.export(interface, frame.bridge(assemble(bridge.text(generator)), glue, entries), made)
+    _refuse_imported(interface, frame)
     wit = wit_text(frame.imports, [interface])
     return Component(frame.writer.encoded(), wit, interface.name, tuple(warnings))
+
+
+def _refuse_imported(interface: WitInterface, frame: ComponentFrame) -> None:
+    """Refuse to export an interface of a name that is imported as well: tools take the two for one."""
+    name = interface.name.partition("@")[0]
+    if any(item.name.partition("@")[0] == name for item in frame.imports):
+        raise ComponentError(
+            f"the component would import and export an interface {quoted(name)}: give the package another name, with "
+            "`--package NAMESPACE:NAME`"
+        )
 
 
 class _Assembly:

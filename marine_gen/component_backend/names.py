@@ -24,6 +24,9 @@ _VERSION = re.compile(
     r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 """A semantic version (semver.org, 2.0.0)."""
+_MAX_NUMBER = 2**64 - 1
+_WORLD = "root:component"
+"""The package of the world of every component, in the WIT that tools print of it."""
 
 
 def kebab(name: str, what: str) -> str:
@@ -88,9 +91,17 @@ def check_package(text: str) -> str:
     """
     found = _PACKAGE.fullmatch(text)
     version = found["version"] if found else None
-    if found is None or (version is not None and not _VERSION.fullmatch(version)):
+    if found is None or (version is not None and not _is_version(version)):
         raise ComponentError(
             f"{quoted(text)} is not the name of a package: write NAMESPACE:NAME or NAMESPACE:NAME@VERSION, such as "
             "`acme:tools@1.0.0`, in lower-case letters, digits and hyphens"
         )
+    if text == _WORLD:
+        raise ComponentError(f"the package {quoted(text)} is that of the component's own world: choose another name")
     return text
+
+
+def _is_version(text: str) -> bool:
+    """True for a semantic version whose numbers fit 64 bits, as tools want them."""
+    found = _VERSION.fullmatch(text)
+    return found is not None and all(len(part) <= 20 and int(part) <= _MAX_NUMBER for part in found.groups()[:3])

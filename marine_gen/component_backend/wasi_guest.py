@@ -121,7 +121,7 @@ class WasiGuest:
             uses["output"] = self._imports.output("stdout", "stderr")
         directories = [f"{self._module.plan.name}/{name}" for name in self._module.wasi.mapped_dirs]
         if directories and any(name in _FILES for _, name in self._keys):
-            uses["files"] = self._imports.files()
+            uses["files"] = {**self._imports.files(), **self._imports.output("stderr")}
         imports = {name: item for used in uses.values() for name, item in used.items()}
         context = {
             "imports": [(name, declared(_LOWERED[name])) for name in imports],
@@ -131,7 +131,7 @@ class WasiGuest:
             "chunk": CHUNK,
             "directories": len(directories),
             "names_at": _PAGE,
-            **_names(directories),
+            **_names(self._module.plan.name, directories),
             "error_numbers": [*ERRORS.values()],
             "of_descriptor": [("fd_sync", "sync"), ("fd_datasync", "sync-data"), ("fd_filestat_set_size", "set-size")],
             "of_path": [
@@ -155,14 +155,20 @@ class WasiGuest:
         return frame.instance_of(text, {"0": own, **({"2": imports} if imports else {})})
 
 
-def _names(names: Collection[str]) -> dict[str, object]:
-    """The names of directories behind the table of descriptors: address and length of each, then the texts."""
-    encoded = [name.encode() for name in names]
-    at, heads = _PAGE + 8 * len(encoded), b""
-    for text in encoded:
+def _names(module: str, directories: Collection[str]) -> dict[str, object]:
+    """The names of directories behind the table of descriptors, and what is said when one is missing.
+
+    First address and length of each of the two texts, for each directory, then the texts.
+    """
+    texts = []
+    for name in directories:
+        missing = f"component: the host gives no directory {quoted(name)}, which the module {quoted(module)} needs\n"
+        texts += [name.encode(), missing.encode()]
+    at, heads = _PAGE + 8 * len(texts), b""
+    for text in texts:
         heads += struct.pack("<II", at, len(text))
         at += len(text)
-    content = heads + b"".join(encoded)
+    content = heads + b"".join(texts)
     return {"pages": 1 + -(-len(content) // _PAGE), "data": [(_PAGE, _data(content))] if content else []}
 
 

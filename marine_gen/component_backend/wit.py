@@ -55,11 +55,11 @@ def wit_text(imports: Sequence[WitInterface | Foreign], exports: Sequence[WitInt
     writer.gap()
     with writer.block("world root"):
         for item in imports:
-            writer.line(f"import {item.name};")
+            writer.line(f"import {_path(item.name)};")
         if imports:
             writer.gap()
         for item in exports:
-            writer.line(f"export {item.name};")
+            writer.line(f"export {_path(item.name)};")
     packages: dict[str, list[WitInterface | Foreign]] = {}
     for item in (*imports, *exports):
         packages.setdefault(_package(item.name), []).append(item)
@@ -72,7 +72,15 @@ def wit_text(imports: Sequence[WitInterface | Foreign], exports: Sequence[WitInt
 
 def _package(interface: str) -> str:
     name, at, version = interface.partition("@")
-    return f"{name.partition('/')[0]}{at}{version}"
+    return f"{_path(name.partition('/')[0])}{at}{version}"
+
+
+def _path(interface: str) -> str:
+    """The full name of an interface, or of a package, with a `%` before each keyword in it."""
+    name, at, version = interface.partition("@")
+    package, slash, short = name.partition("/")
+    parts = ":".join(map(_named, package.split(":")))
+    return f"{parts}{slash}{_named(short)}{at}{version}"
 
 
 def _interface(writer: Writer, interface: WitInterface | Foreign) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from marine_gen.diagnostics import Code
@@ -16,6 +17,13 @@ def section_reader(wasm: bytes, section: Section) -> Reader:
     """A reader of the content of a section."""
     within = f"the {SECTION_NAMES[section.id]} section"
     return Reader(wasm, section.payload_start, section.end, within, Code.WASM_MALFORMED)
+
+
+def spellings(index: int) -> bytes:
+    """A pattern of all ways to write an index, which may be longer than it has to be."""
+    *first, last = write_u32(index)
+    padded = re.escape(bytes([last | 0x80])) + rb"\x80*\x00"
+    return re.escape(bytes(first)) + rb"(?:" + re.escape(bytes([last])) + rb"|" + padded + rb")"
 
 
 def export_entry(name: str, kind: int, index: int) -> bytes:

@@ -17,7 +17,7 @@ from marine_runtime.types import CoreSignature
 
 _KINDS = ("function", "table", "memory", "global", "tag")
 _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _TAG = range(5)
-_HAS_MAXIMUM, _IS_64_BIT, _HAS_PAGE_SIZE, _LIMIT_FLAGS = 0x01, 0x04, 0x08, 0x0F
+_HAS_MAXIMUM, _IS_SHARED, _IS_64_BIT, _HAS_PAGE_SIZE, _LIMIT_FLAGS = 0x01, 0x02, 0x04, 0x08, 0x0F
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Signatures:
         other_imports: everything else that is imported, in declaration order.
         exports: exported functions by name, in export order.
         memories: names of exported memories in export order; the first one is the memory of the adapters.
+        unusable_memories: those of them that adapters can't work with, with the reason.
         has_start: whether the module has a start function.
     """
 
@@ -54,6 +55,7 @@ class Signatures:
     other_imports: tuple[OtherImport, ...] = ()
     exports: Mapping[str, CoreSignature] = field(default_factory=dict)
     memories: tuple[str, ...] = ()
+    unusable_memories: Mapping[str, str] = field(default_factory=dict)
     has_start: bool = False
 
 
@@ -75,7 +77,7 @@ class _Reading:
         self._sections = _by_name(module.sections)
         self._types: list[CoreSignature | None] = []
         self._functions: list[CoreSignature] = []
-        self._memory_count = 0
+        self._memories: list[str] = []  # by index, the reason why adapters can't work with it
         self._imports: list[CoreImport] = []
         self._other_imports: list[OtherImport] = []
 
@@ -89,15 +91,19 @@ class _Reading:
             reader.finish()
         if reader := self._reader("memory"):
             for _ in range(reader.u32("the number of memories")):
-                _skip_limits(reader)
-                self._memory_count += 1
+                self._memories.append(_obstacle(_skip_limits(reader)))
             reader.finish()
         exports, memories = self._read_exports()
         if reader := self._reader("start"):
             self._index(reader, len(self._functions), "function")
             reader.finish()
         return Signatures(
-            tuple(self._imports), tuple(self._other_imports), exports, memories, "start" in self._sections
+            tuple(self._imports),
+            tuple(self._other_imports),
+            exports,
+            tuple(memories),
+            {name: self._memories[index] for name, index in memories.items() if self._memories[index]},
+            "start" in self._sections,
         )
 
     def _reader(self, name: str) -> Reader | None:
@@ -141,8 +147,7 @@ class _Reading:
                 read_value_type(reader)
                 _skip_limits(reader)
             elif kind == _MEMORY:
-                _skip_limits(reader)
-                self._memory_count += 1
+                self._memories.append(_obstacle(_skip_limits(reader)))
             elif kind == _GLOBAL:
                 read_value_type(reader)
                 reader.byte("a mutability flag")
@@ -151,13 +156,14 @@ class _Reading:
                 reader.u32("a type index")
         reader.finish()
 
-    def _read_exports(self) -> tuple[dict[str, CoreSignature], tuple[str, ...]]:
+    def _read_exports(self) -> tuple[dict[str, CoreSignature], dict[str, int]]:
+        """The exported functions, and the exported memories with their indices."""
         functions: dict[str, CoreSignature] = {}
-        memories: list[str] = []
+        memories: dict[str, int] = {}
         names: set[str] = set()
         reader = self._reader("export")
         if reader is None:
-            return functions, ()
+            return functions, memories
         for _ in range(reader.u32("the number of exports")):
             start = reader.position
             name = reader.name("the name of an export")
@@ -168,14 +174,13 @@ class _Reading:
             if kind == _FUNCTION:
                 functions[name] = self._functions[self._index(reader, len(self._functions), "function")]
             elif kind == _MEMORY:
-                self._index(reader, self._memory_count, "memory")
-                memories.append(name)
+                memories[name] = self._index(reader, len(self._memories), "memory")
             elif kind < len(_KINDS):
                 reader.u32(f"a {_KINDS[kind]} index")
             else:
                 reader.fail(f"export `{name}` has the unknown kind {kind}", reader.position - 1)
         reader.finish()
-        return functions, tuple(memories)
+        return functions, memories
 
 
 def _by_name(sections: tuple[Section, ...]) -> dict[str, Section]:
@@ -191,7 +196,15 @@ def _by_name(sections: tuple[Section, ...]) -> dict[str, Section]:
     return found
 
 
-def _skip_limits(reader: Reader) -> None:
+def _obstacle(flags: int) -> str:
+    """The reason why adapters can't work with a memory whose limits have these flags; empty if they can."""
+    if flags & _IS_64_BIT:
+        return "it has 64-bit addresses, and modules of a service have 32-bit ones: build it for `wasm32`"
+    return "it is shared between threads: build it without them" if flags & _IS_SHARED else ""
+
+
+def _skip_limits(reader: Reader) -> int:
+    """Skip limits; gives their flags."""
     start = reader.position
     flags = reader.byte("the flags of a limit")
     if flags & ~_LIMIT_FLAGS:
@@ -202,3 +215,4 @@ def _skip_limits(reader: Reader) -> None:
         read("a maximum size")
     if flags & _HAS_PAGE_SIZE:
         reader.u32("a page size")
+    return flags

@@ -20,8 +20,8 @@ from marine_gen.diagnostics import Code, DiagnosticError
 from marine_gen.wasm import liftable
 from marine_gen.wasm.coretypes import read_types
 from marine_gen.wasm.immediates import END, next_instruction, skip_value_type
-from marine_gen.wasm.reader import Reader, write_u32
-from marine_gen.wasm.rewriting import section_reader
+from marine_gen.wasm.reader import Reader
+from marine_gen.wasm.rewriting import section_reader, spellings
 from marine_gen.wasm.sections import scanned
 from marine_gen.wasm_backend.guests import MARK, MARKED
 from marine_runtime.wasm import LIFTED
@@ -112,7 +112,7 @@ class _Glue:
         patterns = [_ANY_MARK]
         for (kind, index), item in self._items.items():
             if item.lent:
-                patterns.append(_BEFORE[kind] + _spellings(index))
+                patterns.append(_BEFORE[kind] + spellings(index))
         return re.compile(b"|".join(patterns), re.DOTALL)
 
     def _read_imports(self, needs: Needs) -> None:
@@ -216,13 +216,6 @@ class _Glue:
             # check: lifting items of others
             if found is None or found.owner != region.owner or not found.lent:
                 raise GlueError(f"{_WORDS[kind]} {index}, which is not lent by that guest, is used {where}")
-
-
-def _spellings(index: int) -> bytes:
-    """A pattern of all ways to write an index, which may be longer than it has to be."""
-    *first, last = write_u32(index)
-    padded = re.escape(bytes([last | 0x80])) + rb"\x80*\x00"
-    return re.escape(bytes(first)) + rb"(?:" + re.escape(bytes([last])) + rb"|" + padded + rb")"
 
 
 _ANY_MARK = rb"\x41...[" + re.escape(bytes([MARK >> 21 & 0x7F | 0x80])) + rb"]" + re.escape(bytes([MARK >> 28]))

@@ -36,6 +36,9 @@ def test_what_is_left_out_and_what_is_refused(run, tmp_path):
     done = run("component", path, "-o", tmp_path / "out.wasm", "--package", "nothing")
     assert done.exit_code == 1
     assert "is not the name of a package" in done.output
+    done = run("component", path, "-o", tmp_path / "out.wasm", "--package", "")
+    assert done.exit_code == 2
+    assert "--package: it is empty" in done.output
     done = run("component", path, "-o", tmp_path)
     assert done.exit_code == 1
     assert "can't be written" in done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from wasmtime import component
 import marine_gen
 from marine_gen import HostFunction
 from marine_gen.artifact import compile_module
-from marine_gen.component_backend import ComponentError
+from marine_gen.component_backend import ComponentError, host
 from marine_gen.generate import Signature, Vector
+from marine_gen.wasm_backend.guests import MARK
 from marine_runtime import ArgumentError, LinkError
 from marine_runtime.types import Array, Prim
 from tests.guests.kit_guests import kit_guest
@@ -43,9 +45,9 @@ def test_values_of_random_types(number: int) -> None:
     while True:
         signature = draw.signature("run", 20 if number % 3 == 0 else 4)
         wasm = calling(signature, tuple(draw.records.values()))
-        host = echoing(wasm, "run")
+        echo = echoing(wasm, "run")
         try:
-            made = marine_gen.component({"guest": wasm}, package=PACKAGE, host_functions={"callback": host})
+            made = marine_gen.component({"guest": wasm}, package=PACKAGE, host_functions={"callback": echo})
         except ComponentError:
             continue  # a record that contains itself
         break
@@ -165,6 +167,20 @@ def test_an_import_may_be_left_out() -> None:
         marine_gen.component({"greeting": guest("greeting")}, stub_imports=["host.joined"])
     with pytest.raises(ArgumentError, match=r"NAMESPACE\.NAME"):
         marine_gen.component({"greeting": guest("greeting")}, stub_imports=["joined"])
+
+
+def test_adapters_of_host_functions_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a guest is lifted into them, so a region of guest code there is a mistake of the generator."""
+    generated = host.generate_glue
+
+    def mistaken(*args: Any, **options: Any) -> Any:
+        code = generated(*args, **options)
+        region = f"(func (block (drop (i32.const {MARK}))))"  # in staging
+        return replace(code, glue=f"{code.glue.rstrip()[:-1]}{region})")
+
+    monkeypatch.setattr(host, "generate_glue", mistaken)
+    with pytest.raises(ComponentError, match="the adapters of what `host` imports from the host break a rule"):
+        _kit(kit_guest("host"))
 
 
 def test_an_error_of_the_host_ends_the_call(kit: ComponentService) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marine_gen.component_backend import ComponentError
+from marine_gen.component_backend import ComponentError, Logger
 from marine_gen.component_backend.interface import full_name, interface_of
 from marine_gen.component_backend.names import check_package, kebab, unique
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+from tests.support.components import made, wit_of
+from tests.support.engines import guest
 from tests.support.strategies import HOSTILE_NAMES
 
 
@@ -72,6 +75,41 @@ def test_packages(package: str) -> None:
 def test_what_is_no_package(package: str) -> None:
     with pytest.raises(ComponentError, match="is not the name of a package"):
         check_package(package)
+
+
+def test_numbers_of_versions_have_64_bits() -> None:
+    assert check_package(f"a:b@{2**64 - 1}.0.0")
+    for version in (f"{2**64}.0.0", f"0.0.{2**64}", f"0.{'9' * 5000}.0"):
+        with pytest.raises(ComponentError, match="is not the name of a package"):
+            check_package(f"a:b@{version}")
+
+
+def test_the_package_of_the_world() -> None:
+    with pytest.raises(ComponentError, match=r"^the package `root:component` is that of the component's own world"):
+        check_package("root:component")
+    assert check_package("root:component@1.0.0")
+
+
+@pytest.mark.parametrize("package", ["list:func@1.0.0", "use:as", "package:record-world", "root:component@1.0.0"])
+@pytest.mark.parametrize("module", ["greeting", "interface", "stream-list"])
+def test_keywords_in_packages_and_interfaces(package: str, module: str) -> None:
+    component = made({module: guest("greeting")}, package=package)
+    assert wit_of(component.wasm) == component.wit
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "options"),
+    [
+        ("logging", "marine:host", {"logger": Logger.IMPORT}),
+        ("logging", "marine:host@2.0.0", {"logger": Logger.IMPORT}),
+        ("fault", "marine:host", {"fault_import": True, "logger": Logger.NONE}),
+        ("stderr", "wasi:cli", {}),
+        ("streams", "wasi:io@0.2.0", {}),
+    ],
+)
+def test_an_interface_is_imported_or_exported(name: str, package: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ComponentError, match=r"would import and export an interface .*: give the package another name"):
+        made({name: guest("logger")}, package=package, **options)
 
 
 def test_a_version_stands_behind_the_interface() -> None:

@@ -13,7 +13,7 @@ import wasmtime
 from marine_gen.artifact import Source
 from marine_gen.artifact import component as make
 from marine_gen.component_backend import ComponentError, ComponentOptions
-from marine_runtime import ModuleConfig, ServiceConfig
+from marine_runtime import CallError, ModuleConfig, ServiceConfig
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
 from tests.support.components import ComponentService, lines, made, wit_of
 from tests.support.engines import assemble, guest, load
@@ -248,10 +248,22 @@ def test_large_listings_and_files(tmp_path: Path) -> None:
     assert (tmp_path / "large").read_bytes() == content[:-1]
 
 
-def test_a_directory_of_another_name_of_one_length_is_not_taken(tmp_path: Path) -> None:
-    component = configured({"m": wasi_guest()}, {"m": ModuleConfig(mapped_dirs={"d": "/nowhere"})})
-    player = playing(running(component, {"m/e": tmp_path}))
-    assert player.open(3, "x", CREATE, write=True) < 0
+@pytest.mark.parametrize("given", ["m/e", "m/first", "d", "m/dd", "e/d"])
+def test_a_directory_that_the_host_does_not_give(tmp_path: Path, capfd: pytest.CaptureFixture[str], given: str) -> None:
+    """It is told by name, before anything is called; a directory of another name is not taken for it."""
+    settings = {"m": ModuleConfig(mapped_dirs={"first": "/nowhere", "d": "/nowhere"})}
+    component = configured({"m": wasi_guest()}, settings)
+
+    def wasi() -> wasmtime.WasiConfig:
+        config = wasmtime.WasiConfig()
+        config.inherit_stderr()
+        for name in {"m/first", given}:
+            config.preopen_dir(str(tmp_path), name)
+        return config
+
+    with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+        ComponentService(component, wasi=wasi)
+    assert capfd.readouterr().err == "component: the host gives no directory `m/d`, which the module `m` needs\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -291,17 +303,39 @@ def test_a_module_that_exits_ends_the_instance() -> None:
         player("proc_exit", 0)
 
 
-def test_wrong_pointers_are_traps() -> None:
-    service = running(made({"m": wasi_guest()}), {})
-    for name, arguments in (
-        ("random_get", (2**32 - 1, 100)),
-        ("environ_sizes_get", (2**32 - 4, 0)),
-        ("clock_time_get", (1, 0, 2**32 - 1)),
-    ):
-        player = playing(service)
-        with pytest.raises(wasmtime.WasmtimeError):
-            player(name, *arguments)
-        service.restart()
+def test_wrong_pointers(tmp_path: Path) -> None:
+    """No function takes a pointer, a size or a flag that it does not take in the runtime; a trap ends the instance."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"content")
+    settings = {"m": ModuleConfig(mapped_dirs={"d": str(tmp_path / "one")})}
+    service = running(configured({"m": wasi_guest()}, settings), {"m/d": tmp_path / "two"})
+    traps = 0
+
+    def outcome(player: Player, name: str, arguments: list[int]) -> int | None:
+        """The error number; None for a trap."""
+        for fd in range(4, 8):
+            player("fd_close", fd)
+        player.open(3, "file", write=True)
+        try:
+            return player(name, *arguments)
+        except (wasmtime.WasmtimeError, CallError):
+            return None
+
+    with load({"m": wasi_guest()}, "fused", config=ServiceConfig(modules=settings)) as runtime:
+        for name, function in FUNCTIONS[PREVIEW1].items():
+            places = [place for place, code in enumerate(function.params) if code == "i"]
+            for place in [] if name in ("proc_exit", "proc_raise") else places:
+                arguments = [ROOM + 0x2000 + 0x100 * at if at in places else 0 for at in range(len(function.params))]
+                for descriptor in function.descriptors:
+                    arguments[descriptor] = 3 if name.startswith("path_") else 4
+                arguments[place] = 0xFFFFFFF0
+                found = outcome(playing(service), name, arguments)
+                if found is None:
+                    traps += 1
+                    service.restart()
+                assert found != SUCCESS or outcome(Player(runtime, "m"), name, arguments) == SUCCESS, (name, place)
+    assert traps > 40
 
 
 def test_what_is_imported_depends_on_what_is_used() -> None:

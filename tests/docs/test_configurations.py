@@ -14,7 +14,8 @@ BLOCKS = [
     block
     for page in sorted((ROOT / "docs").glob("*.md"))
     for block in blocks(page, "toml")
-    if "[build-system]" not in block.text  # a project, which `test_typed_packages_page` reads
+    # Projects of Python and of Rust, which `test_typed_packages_page` and `test_components_page` read.
+    if not {"[build-system]", "[package]"} & {*block.text.splitlines()}
 ]
 
 

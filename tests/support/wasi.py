@@ -49,6 +49,40 @@ def _sweeps(items: Mapping[str, WasiFunction]) -> list[tuple[str, str]]:
     return found
 
 
+OUTPUT = ROOM + 0x18000
+"""Where `play` gathers what a script gives."""
+
+POKE, PEEK, SWEEP, END = 100, 101, 102, 103
+"""Steps of a script that are no calls of WASI; see `tests.support.wasi_scripts`."""
+
+_STEP = 8 * (_MOST + 1)
+_PLAY = f"""(func $play (param $at i32) (param $size i32) (local $out i32) (local $step i32) (local $script i32)
+  (local.set $script (local.get $at))
+  (local.set $out (i32.const {OUTPUT}))
+  (loop $next
+    (local.set $step (i32.load align=1 (local.get $at)))
+    (block $done
+      (if (i32.eq (local.get $step) (i32.const {POKE})) (then
+        (memory.copy (i32.load offset=8 (local.get $at))
+          (i32.add (local.get $script) (i32.load offset=16 (local.get $at))) (i32.load offset=24 (local.get $at)))
+        (br $done)))
+      (if (i32.eq (local.get $step) (i32.const {PEEK})) (then
+        (memory.copy (local.get $out) (i32.load offset=8 (local.get $at)) (i32.load offset=16 (local.get $at)))
+        (local.set $out (i32.add (local.get $out) (i32.load offset=16 (local.get $at))))
+        (br $done)))
+      (br_if $done (i32.eq (local.get $step) (i32.const {END})))
+      (i32.store (local.get $out)
+        (if (result i32) (i32.eq (local.get $step) (i32.const {SWEEP}))
+          (then (call $swept (i32.load offset=8 (local.get $at)) (i32.load offset=16 (local.get $at))
+            (i32.load offset=24 (local.get $at))))
+          (else (call $wasi (local.get $step)
+            {" ".join(f"(i64.load offset={8 * number} (local.get $at))" for number in range(1, _MOST + 1))}))))
+      (local.set $out (i32.add (local.get $out) (i32.const 4))))
+    (local.set $at (i32.add (local.get $at) (i32.const {_STEP})))
+    (br_if $next (i32.ne (local.get $step) (i32.const {END}))))
+  (global.set $ptr (i32.const {OUTPUT}))
+  (global.set $size (i32.sub (local.get $out) (i32.const {OUTPUT}))))"""
+
 SWEEPS = [title for title, _ in _sweeps(FUNCTIONS[PREVIEW1])]
 """Every descriptor argument of every function."""
 
@@ -63,6 +97,7 @@ def wasi_guest(namespace: str = PREVIEW1, more: str = "") -> bytes:
         function("peek", Prim.U32, Prim.U32, result=Vector(Prim.U8)),
         function("poke", Prim.U32, Vector(Prim.U8), result=Prim.S32),
         function("sweep", Prim.U32, Prim.U32, Prim.U32, result=Prim.S32),
+        function("play", Vector(Prim.U8), result=Vector(Prim.U8)),
     ]
     bodies = {}
     cases = []
@@ -73,19 +108,26 @@ def wasi_guest(namespace: str = PREVIEW1, more: str = "") -> bytes:
         ]
         call = f"(call ${item.name} {' '.join(arguments)})" + ("" if item.results else "(i32.const 0)")
         cases.append(f"(if (i32.eq (local.get 0) (i32.const {number})) (then (return {call})))")
-    bodies[namespace] = " ".join([*cases, "unreachable"])
+    bodies[namespace] = f"(call $wasi {' '.join(f'(local.get {index})' for index in range(_MOST + 1))})"
+    bodies["play"] = "(call $play (local.get 0) (local.get 1))"
     bodies["peek"] = "(global.set $ptr (local.get 0)) (global.set $size (local.get 1))"
     bodies["poke"] = "(memory.copy (local.get 0) (local.get 1) (local.get 2)) (i32.const 0)"
     # How many descriptors of a range some function does not refuse as unknown.
-    bodies["sweep"] = f"""
+    bodies["sweep"] = "(call $swept (local.get 0) (local.get 1) (local.get 2))"
+    swept = f"""(func $swept (param i32 i32 i32) (result i32)
       (loop $next
         (if (i32.ne (i32.const {BADF}) (call_indirect (param i32) (result i32) (local.get 1) (local.get 0)))
           (then (global.set $hits (i32.add (global.get $hits) (i32.const 1)))))
         (local.set 1 (i32.add (local.get 1) (i32.const 1)))
         (br_if $next (i32.lt_u (local.get 1) (local.get 2))))
-      (global.get $hits) (global.set $hits (i32.const 0))"""
+      (global.get $hits) (global.set $hits (i32.const 0)))"""
     sweeps = _sweeps(items)
     fields = [f"(func $sweep{index} (param i32) (result i32) {text})" for index, (_, text) in enumerate(sweeps)]
+    fields += [
+        f"(func $wasi (param i32 {'i64 ' * _MOST}) (result i32) {' '.join([*cases, 'unreachable'])})",
+        _PLAY,
+        swept,
+    ]
     fields += [more, f"(table {len(sweeps)} funcref) (global $hits (mut i32) (i32.const 0))"]
     fields += [f"(elem (i32.const 0) func {' '.join(f'$sweep{index}' for index in range(len(sweeps)))})"]
     head = "\n".join(import_line(namespace, item) for item in items.values())

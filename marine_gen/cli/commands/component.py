@@ -74,6 +74,8 @@ def command(
     for path, option in ((output, "-o"), (wit, "--wit")):
         if path == Path("-"):
             raise click.BadParameter("it can't go to stdout; name a file", param_hint=option)
+    if package == "":
+        raise click.BadParameter("it is empty; write NAMESPACE:NAME, or leave it out", param_hint="--package")
     check_outputs(output, wit, targets)
     built = len(targets) == 1 and targets[0].is_dir()
     source = read_built(targets[0]) if built else read_source(targets, strict=strict)

@@ -96,6 +96,20 @@ def test_other_type_forms_keep_the_index_space_right() -> None:
     assert signatures.memories == ("memory64",)
 
 
+def test_memories_that_adapters_can_not_use() -> None:
+    signatures = read("""
+        (module
+          (import "env" "shared" (memory 1 2 shared))
+          (memory (export "plain") 1)
+          (memory (export "wide") i64 1)
+          (export "shared" (memory 0)))
+    """)
+    assert signatures.memories == ("plain", "wide", "shared")
+    assert [*signatures.unusable_memories] == ["wide", "shared"]
+    assert "64-bit" in signatures.unusable_memories["wide"]
+    assert "threads" in signatures.unusable_memories["shared"]
+
+
 def test_memory_with_page_size() -> None:
     wasm = read_bytes('00 "asm" 01 00 00 00 05 04 01 08 01 00 07 05 01 01 "m" 02 00')
     assert read_signatures(wasm).memories == ("m",)
