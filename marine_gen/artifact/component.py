@@ -25,6 +25,7 @@ from marine_gen.component_backend import (
 )
 from marine_gen.wasm import MANIFEST_SECTION, SDK_VERSION_SECTION, remove_custom_sections
 from marine_gen.wasm.late_start import defer_start
+from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
 from marine_runtime.messages import quoted
@@ -59,8 +60,9 @@ def _component(source: Source, options: ComponentOptions, host_functions: HostFu
 
 
 def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
-    wasm = remove_custom_sections(defer_start(compiled.binary), _of_marine)
-    signatures = read_signatures(wasm)
+    started = remove_custom_sections(defer_start(compiled.binary), _of_marine)
+    signatures = read_signatures(started)
+    wasm = with_exports(started, compiled.lifted)
     host = imports.of(compiled.plan, signatures)
     wasi = imports.wasi(compiled.name)
     return ComponentModule(compiled.plan, compiled.digest, wasm, signatures, _glue(fusion), fusion.unfused, host, wasi)
