@@ -26,6 +26,7 @@ from marine_gen.component_backend import (
 )
 from marine_gen.wasm import MANIFEST_SECTION, SDK_VERSION_SECTION, remove_custom_sections
 from marine_gen.wasm.late_start import defer_start
+from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
@@ -62,13 +63,14 @@ def _component(source: Source, options: ComponentOptions, host_functions: HostFu
 
 
 def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
-    wasm = remove_custom_sections(defer_start(compiled.binary), _of_marine)
+    started = remove_custom_sections(defer_start(compiled.binary), _of_marine)
     try:
-        open_runtime().validate(wasm)
+        open_runtime().validate(started)
     except LoadError as error:
         raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
-    wasm = with_program_exit(wasm)
-    signatures = read_signatures(wasm)
+    started = with_program_exit(started)
+    signatures = read_signatures(started)
+    wasm = with_exports(started, compiled.lifted)
     host = imports.of(compiled.plan, signatures)
     wasi = imports.wasi(compiled.name)
     return ComponentModule(compiled.plan, compiled.digest, wasm, signatures, _glue(fusion), fusion.unfused, host, wasi)

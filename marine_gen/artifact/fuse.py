@@ -90,11 +90,7 @@ def fusions(service: Sequence[Fusible]) -> list[Fusion]:
 
 
 def component_fusions(service: Sequence[Fusible], exports: Collection[str]) -> list[Fusion]:
-    """Fuse a service for a component, as `fusions` does; only `exports` of the last module are called from outside.
-
-    Nothing is lifted: the guests in a component have no exports for that.
-    """
-    service = [replace(module, lifted={}) for module in service]
+    """Fuse a service for a component, as `fusions` does; only `exports` of the last module are called from outside."""
     fused = fuse_service([module.ir for module in service])
     found: list[Fusion] = []
     for ordinal, item in enumerate(service):

@@ -3,6 +3,8 @@
 What a parameter or result carries is the same in both, but for records. So numbers, strings, byte arrays, and arrays
 without records pass as they are; anything with a record is rewritten inside staging, by one function per type and
 direction. All values in staging are of the canonical ABI or of the glue, and were checked by those who wrote them.
+
+One call runs at a time, so the bodies of records that are parameters, and the area of the result, have fixed places.
 """
 
 from __future__ import annotations
@@ -18,30 +20,42 @@ from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.component_backend.canonical import MAX_FLAT_PARAMS, POINTER, Canonical, Leaf
+from marine_gen.component_backend.slots import Place, load, load_carried, store, store_carried
+from marine_gen.wasm_backend.code import FunctionCode
 from marine_gen.wasm_backend.expressions import const, get, when
-from marine_runtime.abi import Bytes, Flat, Kind, List, Shape, Struct, Text, record_body, shape
+from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, record_body, shape
 from marine_runtime.types import FunctionType, Records
 
-_SUFFIXES = {1: "8", 2: "16"}
+_IN_PLACE = 64
+"""The leaves of a record up to which it is handled without a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class BridgedFunction:
-    """A function of the bridge.
+    """An exported function.
 
     Attributes:
-        export: its name.
-        results: the Wasm types of its results, one at most.
+        entry: the entry of the glue.
+        export: the function of the bridge that calls it; empty when the entry itself has the form that is wanted.
+        results: the Wasm types of the results, one at most.
+        stages: True if a call leaves anything in staging.
     """
 
+    entry: str
     export: str
     results: tuple[str, ...]
+    stages: bool
 
 
 class Bridge:
-    """Writes the bridge of one facade."""
+    """Writes the bridge of one facade.
+
+    Attributes:
+        area: the bytes that have a fixed place at `AREA`, a multiple of 8.
+    """
 
     def __init__(self, records: Records) -> None:
+        self.area = 0
         self._canonical = Canonical(records)
         self._records = records
         self._definitions = Definitions()
@@ -54,32 +68,33 @@ class Bridge:
         result = shape(ty.results[0]) if ty.results else None
         leaves = self._canonical.tuple_leaves([param.type for param in ty.params])
         if len(leaves) > MAX_FLAT_PARAMS:
-            params, values = ["i32"], [_load(leaf.flat, "(local.get 0)", leaf.offset) for leaf in leaves]
+            params, values = ["i32"], [load(leaf.flat, "(local.get 0)", leaf.offset) for leaf in leaves]
         else:
             params, values = [leaf.core for leaf in leaves], [f"(local.get {index})" for index in range(len(leaves))]
-        given = iter(values)
-        arguments = "".join(f" {value}" for part in parts for value in self._into(part, given))
-        carried = [str(core) for part in parts for core in part.layout.carrier]
+        entry, carried = f"entry.{number}", [str(core) for part in parts for core in part.layout.carrier]
         returned = [str(core) for core in result.layout.carrier] if result else []
-        self._imports.append(
-            f'(import "glue" "entry.{number}" (func $entry.{number}{_params(carried)}{_results(returned)}))'
-        )
         flat = list(self._canonical.leaves(result)) if result else []
         core = [flat[0].core] if len(flat) == 1 else ["i32"] if flat else []
-        writer = Writer(WAT, 1)
-        writer.line(wat_comment(f"{name}{ty}"))
-        with writer.block(f'func (export "f{number}"){_params(params)}{_results(core)}'):
-            locals_ = [f"(local $v{index} {core})" for index, core in enumerate(returned)]
-            if result is None or (len(flat) == 1 and not isinstance(result, Struct)):
-                writer.line(f"(call $entry.{number}{arguments})")
-            else:
-                writer.line(" ".join(["(local $area i32)", *locals_]))
-                writer.line(f"(call $entry.{number}{arguments})")
-                for index in reversed(range(len(returned))):
-                    writer.line(f"(local.set $v{index})")
-                self._result(writer, result, flat)
-        self._functions += writer.lines
-        return BridgedFunction(f"f{number}", tuple(core))
+        stages = (
+            any(not isinstance(part, Flat) for part in (*parts, *([result] if result else ()))) or params != carried
+        )
+        scalar = result is None or isinstance(result, Flat)
+        if scalar and params == carried and not any(map(self._canonical.differs, parts)):
+            return BridgedFunction(entry, "", tuple(core), stages)
+        self._imports.append(f'(import "glue" "{entry}" (func ${entry}{_params(carried)}{_results(returned)}))')
+        code, place = FunctionCode(), Place()
+        given = iter(values)
+        arguments = "".join(f" {value}" for part in parts for value in self._placed(code, place, part, given))
+        call = f"(call ${entry}{arguments})"
+        if scalar:
+            code.line(call)
+        else:
+            assert result
+            self._result(code, place, result, call, flat)
+        self.area = max(self.area, place.end)
+        self._functions.append(f"  {wat_comment(f'{name}{ty}')}")
+        self._functions += code.function(f"f{number}", f' (export "f{number}"){_params(params)}{_results(core)}')
+        return BridgedFunction(entry, f"f{number}", tuple(core), stages)
 
     def add_import(self, number: int, name: str, ty: FunctionType) -> None:
         """Write the function `hNUMBER` that calls the lowered import of that number, whose signature is `ty`.
@@ -112,7 +127,7 @@ class Bridge:
             if result is not None and len(flat) > 1:
                 writer.line(f"(local.set $result (call $stage (i64.const {self._canonical.extent(result).size})))")
                 writer.line(f"(call $host.{number} {' '.join([*arguments, get('result')])})")
-                given = iter([_load(leaf.flat, get("result"), leaf.offset) for leaf in flat])
+                given = iter([load(leaf.flat, get("result"), leaf.offset) for leaf in flat])
             else:
                 given = iter([f"(call {' '.join([f'$host.{number}', *arguments])})"])
             for value in self._into(result, given) if result else given:
@@ -139,16 +154,37 @@ class Bridge:
         }
         return render("marine_gen.component_backend", "bridge.wat.j2", context)
 
-    def _result(self, writer: Writer, result: Shape, flat: Sequence[Leaf]) -> None:
-        """Write the result, which the locals `$v0`, … carry, to a new area; leave its address, or its only value."""
-        size = self._canonical.extent(result).size
-        writer.line(f"(local.set $area (call $stage (i64.const {size})))")
-        values = [f"(local.get $v{index})" for index in range(len(result.layout.carrier))]
-        self._out_of(writer, result, values, "(local.get $area)", 0)
-        if len(flat) == 1:  # a record of one value is returned as that value
-            writer.line(_load(flat[0].flat, "(local.get $area)", flat[0].offset))
-        else:
-            writer.line("(local.get $area)")
+    def _result(self, code: FunctionCode, place: Place, result: Shape, call: str, flat: Sequence[Leaf]) -> None:
+        """Write the result of a call to its area; leave the address, or its only value."""
+        area = const(place.take(self._canonical.extent(result).size))
+        names = [code.local("result", str(core)) for core in result.layout.carrier]
+        code.line(call)
+        for name in reversed(names):
+            code.line(f"(local.set ${name})")
+        self._out_in_place(code, result, [*map(get, names)], area, 0, len(flat))
+        # A record of one value is returned as that value.
+        code.line(load(flat[0].flat, area, flat[0].offset) if len(flat) == 1 else area)
+
+    def _placed(self, code: FunctionCode, place: Place, part: Shape, leaves: Iterator[str]) -> list[str]:
+        """As `_into`, with the bodies of records at fixed places."""
+        if not isinstance(part, Struct) or len(list(self._canonical.leaves(part))) > _IN_PLACE:
+            return self._into(part, leaves)
+        body = record_body(self._records[part.id])
+        at = const(place.take(body.size))
+        for cell in body.cells:
+            store_carried(code, cell.shape, at, cell.offset, self._placed(code, place, cell.shape, leaves))
+        return [at]
+
+    def _out_in_place(
+        self, code: FunctionCode, part: Shape, values: Sequence[str], base: str, offset: int, leaves: int
+    ) -> None:
+        """As `_out_of`, with records written in place when they have few leaves."""
+        if not isinstance(part, Struct) or leaves > _IN_PLACE:
+            self._out_of(code, part, values, base, offset)
+            return
+        body = code.keep("body", values[0])
+        for inner, at, packed in self._canonical.fields(part):
+            self._out_in_place(code, inner, load_carried(inner, body, packed), base, offset + at, leaves)
 
     @contextmanager
     def _host_function(self, number: int, name: str, ty: FunctionType) -> Iterator[Writer]:
@@ -175,7 +211,7 @@ class Bridge:
             case Struct():
                 found: list[str] = []
                 for inner, _, packed in self._canonical.fields(part):
-                    found += self._flattened(inner, _load_carried(inner, carried[0], packed))
+                    found += self._flattened(inner, load_carried(inner, carried[0], packed))
                 return found
             case _:
                 assert_never(part)
@@ -193,7 +229,7 @@ class Bridge:
                     writer.line(f"(memory.fill {get('body')} {const(0)} {const(body.size)})")
                     for cell in body.cells:
                         if isinstance(cell.shape, Struct):
-                            writer.line(_store(POINTER, get("body"), cell.offset, f"(call {self._empty(cell.shape)})"))
+                            writer.line(store(POINTER, get("body"), cell.offset, f"(call {self._empty(cell.shape)})"))
                     writer.line(get("body"))
                 made.lines = writer.lines
         return f"${self._definitions.use(name)}"
@@ -231,7 +267,7 @@ class Bridge:
                     writer.line("(local $body i32)")
                     writer.line(f"(local.set $body (call $stage (i64.const {body.size})))")
                     for cell in body.cells:
-                        _store_carried(
+                        store_carried(
                             writer, cell.shape, "(local.get $body)", cell.offset, self._into(cell.shape, given)
                         )
                     writer.line("(local.get $body)")
@@ -244,14 +280,12 @@ class Bridge:
         if name not in self._definitions:
             with self._definitions.definition(name) as made:
                 element = part.element
-                leaves = (
-                    _load(leaf.flat, "(local.get $from)", leaf.offset) for leaf in self._canonical.leaves(element)
-                )
+                leaves = (load(leaf.flat, "(local.get $from)", leaf.offset) for leaf in self._canonical.leaves(element))
                 values = self._into(element, leaves)
                 size = self._canonical.extent(element).size
                 writer = Writer(WAT, 1)
                 with _loop(writer, name, size, part.unit, in_place=not isinstance(element, Struct)) as body:
-                    _store_carried(body, element, "(local.get $to)", 0, values)
+                    store_carried(body, element, "(local.get $to)", 0, values)
                 made.lines = writer.lines
         return f"${self._definitions.use(name)}"
 
@@ -261,12 +295,12 @@ class Bridge:
         """Write the value that `values` carry to `base + offset`."""
         match part:
             case Flat() | Text() | Bytes():
-                _store_carried(writer, part, base, offset, values)
+                store_carried(writer, part, base, offset, values)
             case List():
                 ptr, count = values
                 if self._canonical.differs(part):
                     ptr = f"(call {self._list_out_of(part)} {ptr} {count})"
-                _store_carried(writer, part, base, offset, [ptr, count])
+                store_carried(writer, part, base, offset, [ptr, count])
             case Struct():
                 at = f"(i32.add {base} (i32.const {offset}))" if offset else base
                 writer.line(f"(call {self._record_out_of(part)} {values[0]} {at})")
@@ -281,7 +315,7 @@ class Bridge:
                 writer = Writer(WAT, 1)
                 with writer.block(f"func ${name} (param $body i32) (param $place i32)"):
                     for inner, offset, packed in self._canonical.fields(part):
-                        values = _load_carried(inner, "(local.get $body)", packed)
+                        values = load_carried(inner, "(local.get $body)", packed)
                         self._out_of(writer, inner, values, "(local.get $place)", offset)
                 made.lines = writer.lines
         return f"${self._definitions.use(name)}"
@@ -295,7 +329,7 @@ class Bridge:
                 size = self._canonical.extent(element).size
                 writer = Writer(WAT, 1)
                 with _loop(writer, name, part.unit, size, in_place=not isinstance(element, Struct)) as body:
-                    values = _load_carried(element, "(local.get $from)", 0)
+                    values = load_carried(element, "(local.get $from)", 0)
                     self._out_of(body, element, values, "(local.get $to)", 0)
                 made.lines = writer.lines
         return f"${self._definitions.use(name)}"
@@ -326,38 +360,3 @@ def _params(cores: Sequence[str]) -> str:
 
 def _results(cores: Sequence[str]) -> str:
     return "".join(f" (result {core})" for core in cores)
-
-
-def _load(flat: Flat, base: str, offset: int) -> str:
-    """The number in a slot, as a core value."""
-    core, suffix = flat.layout.carrier[0], _SUFFIXES.get(flat.layout.size, "")
-    if suffix:
-        suffix += "_s" if flat.kind is Kind.SIGNED else "_u"
-    return f"({core}.load{suffix} offset={offset} align=1 {base})"
-
-
-def _store(flat: Flat, base: str, offset: int, value: str) -> str:
-    core, suffix = flat.layout.carrier[0], _SUFFIXES.get(flat.layout.size, "")
-    return f"({core}.store{suffix} offset={offset} align=1 {base} {value})"
-
-
-def _slots(part: Shape, offset: int) -> list[tuple[Flat, int]]:
-    """The numbers in a slot of Marine's layout, with their offsets."""
-    match part:
-        case Flat():
-            return [(part, offset)]
-        case Text() | Bytes() | List():
-            return [(POINTER, offset), (POINTER, offset + 4)]
-        case Struct():
-            return [(POINTER, offset)]
-        case _:
-            assert_never(part)
-
-
-def _load_carried(part: Shape, base: str, offset: int) -> list[str]:
-    return [_load(flat, base, at) for flat, at in _slots(part, offset)]
-
-
-def _store_carried(writer: Writer, part: Shape, base: str, offset: int, values: Sequence[str]) -> None:
-    for (flat, at), value in zip(_slots(part, offset), values, strict=True):
-        writer.line(_store(flat, base, at, value))

@@ -7,7 +7,7 @@ core module can: its start function is the initialiser that it imports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from marine_gen.component_backend import late
 from marine_gen.component_backend.binary import CanonOptions, ComponentWriter, Core, CoreItem, Item, Sort
@@ -17,9 +17,10 @@ from marine_gen.component_backend.fault import INTERFACE, TRAP
 from marine_gen.component_backend.host import HOST
 from marine_gen.component_backend.interface import WitInterface
 from marine_gen.component_backend.model import ComponentGlue, ComponentModule, Key
-from marine_gen.component_backend.staging import MEMORY, post_return, staging
+from marine_gen.component_backend.staging import memory, post_return, staging
 from marine_gen.component_backend.types import WitTypes, instance_type
 from marine_gen.component_backend.wit import Foreign
+from marine_gen.wasm.lifting import kind_of
 from marine_runtime.messages import quoted
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm import START_HOOK, assemble
@@ -40,8 +41,13 @@ class ComponentFrame:
         memory: the staging memory.
     """
 
-    def __init__(self, fault: str = "") -> None:
-        """Begin a component; `fault` is the text of the module that reports failures, where that is wanted."""
+    def __init__(self, fault: str = "", area: int = 0) -> None:
+        """Begin a component.
+
+        Args:
+            fault: the text of the module that reports failures, where that is wanted.
+            area: the bytes of staging that have a fixed place.
+        """
         self.writer = ComponentWriter()
         self._modules: dict[str, CoreItem] = {}  # by text
         self.imports: list[WitInterface | Foreign] = []
@@ -49,9 +55,9 @@ class ComponentFrame:
         self._imported: dict[str, Item] = {}
         self._host: CoreItem | None = None
         self._guests: dict[str, tuple[ComponentModule, CoreItem]] = {}
-        self.memory = self.core_export(self.instance_of(MEMORY, {}), Core.MEMORY, "memory")
+        self.memory = self.core_export(self.instance_of(memory(area), {}), Core.MEMORY, "memory")
         self._fault = self.core_export(self._faulting(fault), Core.FUNC, "fault")
-        self._staging = self.instance_of(staging(), {"0": {"staging": self.memory, "fault": self._fault}})
+        self._staging = self.instance_of(staging(area), {"0": {"staging": self.memory, "fault": self._fault}})
         self._stage = self.staging("stage")
 
     # Small steps
@@ -165,13 +171,13 @@ class ComponentFrame:
             raise ComponentError(f"the memory {quoted(name)} of the module {quoted(module)} can't be used: {reason}")
         return self.core_export(instance, Core.MEMORY, name)
 
-    def function_of(self, module: str, name: str) -> CoreItem:
-        """A function that a guest exports; those of `HOST` are of the staging module, or of the host's bridge."""
+    def item_of(self, module: str, name: str) -> CoreItem:
+        """What a guest exports for its glue; functions of `HOST` are of the staging module, or of the host's bridge."""
         if module == HOST:
             if self._host is not None and name not in ("mark", "release"):
                 return self.core_export(self._host, Core.FUNC, name)
             return self.staging(name)
-        return self.core_export(self._guests[module][1], Core.FUNC, name)
+        return self.core_export(self._guests[module][1], Core(kind_of(name)), name)
 
     def glue(self, glue: ComponentGlue, stub: CoreItem | None) -> CoreItem:
         """The glue of a module whose guest is there."""
@@ -179,7 +185,7 @@ class ComponentFrame:
         if stub is not None:
             service["table"] = self.core_export(stub, Core.TABLE, "table")
         needs = {
-            str(number): self.memory_of(owner) if name is None else self.function_of(owner, name)
+            str(number): self.memory_of(owner) if name is None else self.item_of(owner, name)
             for number, (owner, name) in enumerate(glue.needs)
         }
         return self._instantiate(self.writer.module(glue.wasm), {"0": service, "1": needs} if needs else {"0": service})
@@ -198,7 +204,7 @@ class ComponentFrame:
                         f"the initialiser {quoted(name)} of the module {quoted(module.plan.name)} has the Wasm "
                         f"signature {signature}; one takes and returns nothing"
                     )
-                self.instance_of(_RUN, {"0": {"initialiser": self.function_of(module.plan.name, name)}})
+                self.instance_of(_RUN, {"0": {"initialiser": self.item_of(module.plan.name, name)}})
 
     def host(self, interface: WitInterface | None, wasm: bytes, functions: Mapping[int, str]) -> None:
         """Import the host functions and lower them for their bridge, by number."""
@@ -209,13 +215,15 @@ class ComponentFrame:
 
     # Exports
 
-    def bridge(self, wasm: bytes, glue: CoreItem, numbers: Sequence[int]) -> CoreItem:
+    def bridge(self, wasm: bytes, glue: CoreItem, functions: Iterable[BridgedFunction]) -> CoreItem:
         """The bridge over the entries of the facade's glue."""
-        entries = {f"entry.{number}": self.core_export(glue, Core.FUNC, f"entry.{number}") for number in numbers}
+        entries = {item.entry: self.core_export(glue, Core.FUNC, item.entry) for item in functions if item.export}
         return self._instantiate(self.writer.module(wasm), {"0": self.shared, "glue": entries})
 
-    def export(self, interface: WitInterface, bridge: CoreItem, functions: Mapping[str, BridgedFunction]) -> None:
-        """Lift the functions of the bridge (by component name), and export them as an interface."""
+    def export(
+        self, interface: WitInterface, glue: CoreItem, bridge: CoreItem, functions: Mapping[str, BridgedFunction]
+    ) -> None:
+        """Lift the functions of the bridge, or entries of the glue, by component name; export them as an interface."""
         writer = self.writer
         types = WitTypes(interface, lambda content: writer.type(content).index, lambda _, index: index)
         realloc = self.staging("realloc")
@@ -223,8 +231,10 @@ class ComponentFrame:
         for function in interface.functions:
             ty = Item(Sort.TYPE, types.function(function))
             made = functions[function.name]
-            options = CanonOptions(self.memory, realloc, self.staging(post_return(made.results)))
-            lifted[function.name] = writer.lift(self.core_export(bridge, Core.FUNC, made.export), ty, options)
+            done = self.staging(post_return(made.results)) if made.stages else None
+            options = CanonOptions(self.memory, realloc, done)
+            owner, export = (bridge, made.export) if made.export else (glue, made.entry)
+            lifted[function.name] = writer.lift(self.core_export(owner, Core.FUNC, export), ty, options)
         inner = writer.component(_interface_component(interface))
         given = [(f"import-type-{name}", Item(Sort.TYPE, index)) for name, index in types.records.items()]
         given += [(f"import-func-{name}", item) for name, item in lifted.items()]

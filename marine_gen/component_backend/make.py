@@ -51,17 +51,16 @@ def make_component(
         warnings += _unusable_imports(module)
     if options.strict and warnings:
         raise ComponentError("; ".join(warnings))
-    assembly = _Assembly(package, modules, options, generator)
-    glue = [assembly.link(module) for module in modules][-1]
-    assert glue is not None  # the interface is not empty
-    assert facade.glue
+    assert facade.glue  # the interface is not empty
     bridge, made = Bridge(facade.plan.records), {}
     numbers = {name: number for number, name in enumerate(facade.glue.entries)}
     for function in interface.functions:
         made[function.name] = bridge.add(numbers[function.source], function.source, function.type)
+    assembly = _Assembly(package, modules, options, generator, bridge.area)
+    glue = [assembly.link(module) for module in modules][-1]
+    assert glue is not None
     frame = assembly.frame
-    entries = [numbers[function.source] for function in interface.functions]
-    frame.export(interface, frame.bridge(assemble(bridge.text(generator)), glue, entries), made)
+    frame.export(interface, glue, frame.bridge(assemble(bridge.text(generator)), glue, made.values()), made)
     _refuse_imported(interface, frame)
     wit = wit_text(frame.imports, [interface])
     return Component(frame.writer.encoded(), wit, interface.name, tuple(warnings))
@@ -86,7 +85,7 @@ class _Assembly:
     """
 
     def __init__(
-        self, package: str, modules: Sequence[ComponentModule], options: ComponentOptions, generator: str
+        self, package: str, modules: Sequence[ComponentModule], options: ComponentOptions, generator: str, area: int
     ) -> None:
         self.host = HostImports(package, modules)
         count = len(modules)
@@ -96,7 +95,7 @@ class _Assembly:
         }
         glue = [*(module.glue for module in modules), *self._host_glue.values()]
         sites = {ordinal: item.sites for ordinal, item in enumerate(glue) if item}
-        self.frame = ComponentFrame(reporting(sites) if options.fault_import else "")
+        self.frame = ComponentFrame(reporting(sites) if options.fault_import else "", area)
         self._wasi = WasiImports(self.frame)
         if self.host.used:
             text, lowered = self.host.bridge(generator)

@@ -1,7 +1,9 @@
 """The staging memory of a component, which is the memory of the canonical ABI as well, and what shares it out.
 
 Everything that one call stages is freed together, when its result was read; nothing that is staged ends before. Blocks
-start at multiples of 8, as the canonical ABI wants them. After a fault the instance can't be entered again.
+start at multiples of 8, as the canonical ABI wants them. What has the same size in every call, the area of the result
+and the bodies of records, has a fixed place in front of them: one call runs at a time. After a fault the instance can't
+be entered again.
 """
 
 from __future__ import annotations
@@ -10,11 +12,20 @@ from marine_gen.codegen.templating import render
 from marine_gen.wasm_backend import library_text
 from marine_runtime.adapters import DATA, FREE, STACK, STACK_TOP
 
-MEMORY = f"""(module $memory
-  (memory (export "memory") 1)
-  (data (i32.const {STACK_TOP}) "\\{STACK:02x}\\00\\00\\00")
-  (data (i32.const {FREE}) "\\{DATA & 255:02x}\\{DATA >> 8:02x}\\00\\00"))"""
-"""The memory; nothing is staged, the stack of positions is empty, see `marine_runtime.adapters.staging`."""
+AREA = DATA
+"""The address of what has a fixed place."""
+
+
+def memory(area: int) -> str:
+    """The memory, with so many bytes at `AREA` and an empty stack of positions; see `marine_runtime.adapters`."""
+    words = {STACK_TOP: STACK, FREE: AREA + area}
+    data = (
+        f'(data (i32.const {at}) "{"".join(map(chr(92).__add__, word.to_bytes(4, "little").hex(" ").split()))}")'
+        for at, word in words.items()
+    )
+    pages = -(-(AREA + area) // (1 << 16))
+    return f'(module $memory (memory (export "memory") {pages}) {" ".join(data)})'
+
 
 POST_RETURNS = ("", "i32", "i64", "f32", "f64")
 """The types of a core result, of which there is one at most."""
@@ -25,12 +36,12 @@ def post_return(results: tuple[str, ...]) -> str:
     return f"free{''.join(results)}"
 
 
-def staging() -> str:
-    """The module that shares out the memory: `stage`, `realloc`, and the functions of `post_return`."""
+def staging(area: int) -> str:
+    """The module that shares out a `memory`: `stage`, `realloc`, and the functions of `post_return`."""
     context = {
         "stage": library_text("stage"),
         "free": FREE,
         "post_returns": [(post_return((ty,)), f"(param {ty})" if ty else "") for ty in POST_RETURNS],
-        "data": DATA,
+        "data": AREA + area,
     }
     return render("marine_gen.component_backend", "staging.wat.j2", context)

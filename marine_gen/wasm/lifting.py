@@ -67,6 +67,14 @@ class Need:
         return {FUNCTION: "func", TABLE: "table", GLOBAL: "global"}[self.kind]
 
 
+def kind_of(export: str) -> int:
+    """The kind of what a guest exports under that name for glue: reserved names say it, others are of functions."""
+    if not export.startswith(LIFTED):
+        return FUNCTION
+    letter = export[len(LIFTED) : len(LIFTED) + 1].upper()
+    return next(kind for kind, known in _LETTERS.items() if known == letter)
+
+
 @dataclass(frozen=True, slots=True)
 class Lifted:
     """A function that can be taken over.

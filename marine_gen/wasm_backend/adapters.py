@@ -113,9 +113,10 @@ class AdapterFunction:
         self._home = homes(adapter)
         self._text: dict[Value, str] = {}  # scalars: the expression that gives them
         self._remote: dict[Value, tuple[str, str]] = {}  # remote values: expressions for pointer and length
-        # A call from or to the host costs much more than a check in place saves.
-        host = adapter.side is Side.EXPORT or any(isinstance(step.operation, HostCall) for step in adapter.steps)
-        self._body = FunctionCode(room=0 if host else ROOM)
+        # A call from or to Python costs much more than a check in place saves.
+        exported = adapter.side is Side.EXPORT and library.caller is Caller.PYTHON
+        python = exported or any(isinstance(step.operation, HostCall) for step in adapter.steps)
+        self._body = FunctionCode(room=0 if python else ROOM)
         self._position = -1
         self._host_calls = 0
         self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk

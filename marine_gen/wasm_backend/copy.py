@@ -17,7 +17,7 @@ from marine_gen.wasm_backend.code import FunctionCode, is_walked
 from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, when
 from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.library import Caller, Library
 from marine_gen.wasm_backend.words import move_function, move_in_words
 from marine_runtime.abi import (
     BYTES_TAG,
@@ -33,7 +33,7 @@ from marine_runtime.abi import (
     record_body,
     shape,
 )
-from marine_runtime.adapters import Fault
+from marine_runtime.adapters import FREE, Fault
 from marine_runtime.types import IType, Records
 
 _RUN = 32  # longer runs of flat fields are one memory.copy
@@ -167,9 +167,26 @@ class Copiers:
         return block
 
     def _allocate(self, code: FunctionCode, target: str, size: str, tag: str) -> str:
-        if target == STAGING:
-            return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
-        return self._guests.allocate(code, target, size, tag)
+        if target != STAGING:
+            return self._guests.allocate(code, target, size, tag)
+        if self._library.caller is Caller.COMPONENT and code.room:
+            return self._stage_in_place(code, size)
+        return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
+
+    def _stage_in_place(self, code: FunctionCode, size: str) -> str:
+        """Take room in the staging memory of a component, where blocks start at multiples of 8."""
+        name, have = code.local("block"), bytes_of("$staging")
+        code.line(f"(local.set ${name} (i32.load $staging {const(FREE)}))")
+        end = f"(i64.add (i64.extend_i32_u {get(name)}) (i64.extend_i32_u {size}))"
+        end = code.keep("end", f"(i64.and (i64.add {end} {const(7, 'i64')}) {const(-8, 'i64')})", "i64")
+        # check: component room of results
+        with code.block(f"if (i64.gt_u {end} {have})"):
+            with code.block("then"):
+                staged = f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))"
+                code.line(f"(local.set ${name} {staged})")
+            with code.block("else"):
+                code.line(f"(i64.store32 $staging {const(FREE)} {end})")
+        return get(name)
 
     def _refuse_bad_block(self, code: FunctionCode, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""

@@ -118,7 +118,10 @@ def generate_glue(
     }
     return FusedCode(
         glue=render("marine_gen.wasm_backend", "glue.wat.j2", context),
-        stub=stub.text(tuple(module.imports.values()), lent, generator) if module.imports else "",
+        # The host of a component may have a compiler without tail calls.
+        stub=stub.text(tuple(module.imports.values()), lent, generator, tail_calls=caller is Caller.PYTHON)
+        if module.imports
+        else "",
         entries={
             name: CoreSignature(tuple(wasm_params(adapter)), tuple(wasm_results(adapter)))
             for name, adapter in module.exports.items()
@@ -150,7 +153,7 @@ def _imports(imports: GlueImports, module: str, table_size: int, *, linked: bool
     """Module 0 is the service; what the glue needs of guests follows."""
     yield '(import "0" "staging" (memory $staging 1))'
     if table_size:
-        yield f'(import "0" "table" (table $stub {table_size} funcref))'
+        yield f'(import "0" "table" (table $stub {table_size} {table_size} funcref))'
     if linked:
         yield f'(import "0" "{LINKED}" (global ${LINKED} (mut i32)))'
     yield from guest_imports(imports)

@@ -38,13 +38,16 @@ class StubModule:
         """Write an adapter into the stub."""
         self.direct[number] = function.write(title)
 
-    def text(self, adapters: Sequence[FusedAdapter], defined: Sequence[Definition], generator: str) -> str:
+    def text(
+        self, adapters: Sequence[FusedAdapter], defined: Sequence[Definition], generator: str, *, tail_calls: bool
+    ) -> str:
         """The module as text.
 
         Args:
             adapters: all fused import adapters.
             defined: what its own adapters use.
             generator: name and version for the header.
+            tail_calls: whether the compiler of the module has tail calls, which save a frame.
         """
         functions = []
         for number, adapter in enumerate(adapters):
@@ -64,6 +67,7 @@ class StubModule:
             item["place"] = place
         context = {
             "generator": generator,
+            "call": "return_call_indirect" if tail_calls else "call_indirect",
             "functions": functions,
             "indirect": [item for item in functions if item["lines"] is None],
             "imports": list(guest_imports(self.imports)) if self.direct else [],

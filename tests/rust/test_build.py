@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import marine_gen
-from marine_gen.artifact import ENGINES
+from marine_gen.artifact import ENGINES, compile_module
 from marine_gen.binary import extract
 from marine_gen.binary.embed import SECTION
 from marine_gen.generate.sections import PREFIXES
@@ -125,6 +125,14 @@ def test_sections_are_those_of_a_published_module(workspace: Path) -> None:
         shared = records.keys() & published_records.keys()
         assert {name: records[name] for name in shared} == {name: published_records[name] for name in shared}
         assert (shared >= CALL_PARAMETERS) == (name == "facade")
+
+
+def test_glue_has_the_result_cells_of_modules(workspace: Path) -> None:
+    """Blocks are allocated and released by longer code, which is called."""
+    for name in ("storage", "facade"):
+        wasm = (workspace / "artifacts" / f"{name}.wasm").read_bytes()
+        cells = {helper.export for helper in AbiHelper} - {"allocate", "release_objects"}
+        assert compile_module(name, wasm).lifted.keys() >= cells
 
 
 def test_a_second_build_touches_nothing(workspace: Path, variables: Mapping[str, str]) -> None:

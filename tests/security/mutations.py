@@ -62,6 +62,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/component/test_logger.py", "tests/component/test_wasi.py"),
         *("-k", "message or own_directory or one_length"),
     ),
+    "component staging": ("tests/component/test_staging.py",),
     "depth": ("tests/security/test_depth.py", "-k", "not fused"),  # there, the calls stay in Wasm
     "sleep": ("tests/security/test_sleep.py", "-k", "fused-fast"),
     "linking": (

@@ -133,9 +133,13 @@ def _importing(text: str) -> str:
     """What a component needs that imports `echo` over a type: a memory, and `echo` for core code."""
     return f"""
     (import "echo" (func $echo (param "value" {text}) (result {text})))
-    (core module $memory {_MEMORY} (export "next" (global $next)))
+    {LOWERING}"""
+
+
+LOWERING = f"""(core module $memory {_MEMORY} (export "next" (global $next)))
     (core instance $mem (instantiate $memory))
     (core func $lowered (canon lower (func $echo) {_CANON.format("mem")}))"""
+"""The memory of a component, and its imported `echo` for core code."""
 
 
 def chain_text(length: int) -> str:
@@ -169,14 +173,24 @@ def _handing_on(number: int) -> str:
 
 
 def looping_text(shape: Shape) -> str:
-    """A component of two: one calls `echo` of the other so many times, and gives that number.
+    """A component of two: one calls `echo` of the other so many times, and gives that number."""
+    importing = _importing(type_text(shape.signature.params[0].type, shape))
+    return f"""(component
+  {echo_text(shape).replace("(component", "(component $callee", 1)}
+  {caller_text(shape, importing).replace("(component", "(component $caller", 1)}
+  (instance $callee (instantiate $callee))
+  (instance $caller (instantiate $caller (with "echo" (func $callee "echo"))))
+  (export "many" (func $caller "many")))"""
+
+
+def caller_text(shape: Shape, importing: str) -> str:
+    """A component that calls the `echo` of what it imports so many times, and gives that number.
 
     The value comes from the host, but for bytes: the host converts those one by one, so the component takes a block of
     its own, and its parameter is their number.
     """
     ty = shape.signature.params[0].type
-    text = type_text(ty, shape)
-    text_in, prelude = text, ""
+    text_in, prelude = type_text(ty, shape), ""
     cores = [core for leaf in flat(ty, shape) for core in _core(leaf)]
     in_memory = len(cores) > _MOST_FLAT
     params = ["i32"] if in_memory else cores
@@ -198,9 +212,7 @@ def looping_text(shape: Shape) -> str:
         f"(param {' '.join(params)} {'i32' if by_pointer else ''}) {'' if by_pointer else f'(result {cores[0]})'}"
     )
     call = f"(call $echo {arguments} {'(i32.const 256)' if by_pointer else ''}) {'' if by_pointer else 'drop'}"
-    return f"""(component
-  {echo_text(shape).replace("(component", "(component $callee", 1)}
-  (component $caller {_importing(text)}
+    return f"""(component {importing}
     (core module $m
       (import "env" "echo" (func $echo {imported}))
       (import "env" "memory" (memory 1))
@@ -224,10 +236,7 @@ def looping_text(shape: Shape) -> str:
       (export "realloc" (func $mem "realloc"))
       (export "next" (global $mem "next"))))))
     (func (export "many") (param "n" u32) (param "value" {text_in}) (result u32)
-      (canon lift (core func $i "many") {_CANON.format("mem")})))
-  (instance $callee (instantiate $callee))
-  (instance $caller (instantiate $caller (with "echo" (func $callee "echo"))))
-  (export "many" (func $caller "many")))"""
+      (canon lift (core func $i "many") {_CANON.format("mem")})))"""
 
 
 def _wide(leaves: list[str]) -> bool:
@@ -299,18 +308,19 @@ class Component:
         if case.kind != "call":
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if case.crossing:
-            return _crossing(case, SHAPES[case.work.shape], self.epochs)
+            return crossing(case, looping_text(SHAPES[case.work.shape]), epochs=self.epochs)
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("wasmtime.component converts lists element by element; left out above 64 KiB")
         return contender(partial(open_component(content, "echo"), *case.work.arguments), case.work.per)
 
 
-def _crossing(case: Case, shape: Shape, epochs: bool) -> Contender:
+def crossing(case: Case, content: str | bytes, *, epochs: bool = False) -> Contender:
+    """The loop of a component whose function `many` calls another one so many times."""
     if case.work.function in ("call_many", "bytes_many"):
         raise NotMeasuredError("takes part in the case whose guests allocate as its own do")
-    work = case.work.longer(LOOPS.get(shape.name, 20_000))
+    work = case.work.longer(LOOPS.get(case.work.shape, 20_000))
     values = [len(item) if isinstance(item, bytes) else item for item in work.arguments]
-    made = contender(partial(open_component(looping_text(shape), "many", epochs=epochs), *values), work.per)
+    made = contender(partial(open_component(content, "many", epochs=epochs), *values), work.per)
     # The guests of a case may count what they got; a component counts its calls.
     if made.result != work.arguments[0]:
         raise NotMeasuredError("failed: gave a wrong number of calls")

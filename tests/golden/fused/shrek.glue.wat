@@ -4,7 +4,7 @@
 (module $glue
   ;; What the adapters work with. Module 0 is the service: its staging memory, the table of the stub.
   (import "0" "staging" (memory $staging 1))
-  (import "0" "table" (table $stub 1 funcref))
+  (import "0" "table" (table $stub 1 1 funcref))
   (import "1" "0" (memory $shrek 0))  ;; memory of shrek
   (import "1" "1" (memory $donkey 0))  ;; memory of donkey
   (import "1" "2" (func $shrek.allocate (param i32) (param i32) (result i32)))  ;; shrek: allocate

@@ -48,7 +48,7 @@ ENDS = {
 }
 
 
-class Exited(Exception):
+class ExitedError(Exception):
     """What `proc_exit` does in the tests."""
 
 
@@ -60,7 +60,7 @@ def running(text: str) -> tuple[wasmtime.Store, wasmtime.Instance]:
     store = wasmtime.Store(engine)
 
     def leave(code: int) -> None:
-        raise Exited(code)
+        raise ExitedError(code)
 
     ty = wasmtime.FuncType([wasmtime.ValType.i32()], [])
     return store, wasmtime.Instance(store, wasmtime.Module(engine, made), [wasmtime.Func(store, ty, leave)])
@@ -72,7 +72,7 @@ def test_a_program_that_is_done_returns(title: str) -> None:
     exports = instance.exports(store)
     exports["_start"](store)  # type: ignore[operator]
     assert exports["steps"].value(store) == 1  # type: ignore[union-attr]
-    with pytest.raises(Exited, match="0"):
+    with pytest.raises(ExitedError, match="0"):
         exports["later"](store, 0)  # type: ignore[operator]
 
 
@@ -81,7 +81,7 @@ def test_other_ends_are_what_they_were(title: str) -> None:
     store, instance = running(ENDS[title])
     exports = instance.exports(store)
     name = "_start" if "_start" in ENDS[title] else "_initialize"
-    with pytest.raises(Exited, match="3" if title == "a code" else "0"):
+    with pytest.raises(ExitedError, match="3" if title == "a code" else "0"):
         exports[name](store)  # type: ignore[operator]
 
 
