@@ -107,14 +107,13 @@ class _Prepared:
             part = shape(param.type)
             if isinstance(part, Text):
                 read = _text_reader(at, side, read)
-            elif publish is not None:
+            if publish is not None and made is not None:
                 read = _publishing(read, publish)
             if (form := packing(param.type, self._host.records)) is not None:
-                unpack: Callable[[Any], Any] = unpacker(form, memory, made)
-                if publish is not None and made is None:
-                    unpack = _publishing(unpack, publish)
-                read = _packed_reader(address, unpack, read)
+                read = _packed_reader(address, unpacker(form, memory, made), read)
                 address += 1
+            if publish is not None and made is None:
+                read = _publishing(read, publish)
             found.append(read)
             at += len(part.layout.carrier)
         return found
