@@ -91,10 +91,10 @@ def test_large_results_are_lowered_part_by_part(limit: int, monkeypatch: pytest.
     signature = function("f", PAIRS)
     host = echoing(chain([signature], [PAIR])["inner"], "f", first)
     found = []
-    for engine in ("interpreter", "fused"):
+    for engine in ("interpreter", "closures", "fused"):
         with load({"raw": with_raw_import([PAIR], signature)}, engine, "fast", host_functions={"f": host}) as service:
             found.append([*seen(service, "raw", [VALUES]), service.call("raw", "take_log")])
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
 
 
 NESTED = function("nested", Prim.STRING, result=PAIRS)
@@ -200,7 +200,8 @@ def test_large_strings_of_the_host(size: int) -> None:
     modules = chain([signature])
     host = echoing(modules["inner"], "f", lambda text: text * size)
     raw = with_raw_import([], signature)
-    with load({"raw": raw}, "fused", "fast", host_functions={"f": host}) as service:
-        assert service.call("raw", "f", ["x"]) == "x" * size
+    for engine in ("closures", "fused"):
+        with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
+            assert service.call("raw", "f", ["x"]) == "x" * size
     with load({"inner": PythonModule("inner", {"f": host}), "outer": modules["outer"]}, "fused", "fast") as service:
         assert service.call("outer", "f", ["x"]) == "x" * size

@@ -161,15 +161,21 @@ HOSTILE: Sequence[tuple[str, Type, Sequence[int], str]] = [
     ("array of a record", Named("Pair"), (70000,), stores(0, 0, 130000, 1 << 29)),
     ("record in an array", Vector(Named("Pair")), (70000, 2), stores(70100, 131068)),
     ("record in a record", Named("Nested"), (70000,), stores(0xFFFFFF01, 0xFF)),
-    ("shared parts", Vector(Vector(Vector(Vector(Prim.U8)))), (70000, 500), "(call $tie)"),
+    (
+        "shared parts",
+        Vector(Vector(Vector(Vector(Prim.U8)))),
+        (70000, 500),
+        "(call $tie (i32.const 70000) (i32.const 1000))",
+    ),
+    ("shared bytes", Vector(Vector(Prim.U8)), (70000, 500), "(call $tie (i32.const 0) (i32.const 60000))"),
     ("empty, with pointers to nowhere", Vector(Vector(Prim.U8)), (70000, 2), stores(LONG, 0, LONG, 0)),
 ]
 
 TIE = """
-  (func $tie (local $at i32)
-    (loop $next  ;; 1,000 times the same array of 1,000 elements, at each of the levels
-      (i32.store (i32.add (i32.const 70000) (local.get $at)) (i32.const 70000))
-      (i32.store (i32.add (i32.const 70004) (local.get $at)) (i32.const 1000))
+  (func $tie (param $ptr i32) (param $size i32) (local $at i32)
+    (loop $next  ;; 2,000 slots that lead to the same block
+      (i32.store (i32.add (i32.const 70000) (local.get $at)) (local.get $ptr))
+      (i32.store (i32.add (i32.const 70004) (local.get $at)) (local.get $size))
       (local.set $at (i32.add (local.get $at) (i32.const 8)))
       (br_if $next (i32.lt_u (local.get $at) (i32.const 16000)))))
 """
@@ -277,6 +283,34 @@ def test_room_in_staging_is_given_back() -> None:
             outcome(lambda: service.call("m", "f", [["x" * 100] * 100]))
         assert _word(service, STACK_TOP) == STACK
         assert _word(service, FREE) <= DATA + 50_000
+
+
+def test_calls_of_closures_give_room_in_staging_back() -> None:
+    with serve(Prim.STRING, same) as service:
+        staging = service._context.staging[1]
+
+        def fail() -> None:
+            staging.memory.write(FREE, (DATA + 500).to_bytes(4, "little"))
+            raise CallError("no")
+
+        with pytest.raises(CallError, match="no"):
+            staging.explaining(fail)()
+        assert _word(service, FREE) == DATA
+
+
+def test_the_stack_of_positions_is_full() -> None:
+    """The stub writes nothing behind it."""
+    heard: list[str] = []
+    with serve(Prim.STRING, heard.append) as service:
+        memory = service._context.staging[1].memory
+        memory.write(STACK_TOP, DATA.to_bytes(4, "little"))
+        before = memory.read(DATA, 64)
+        instance = service._linked["m"].instance
+        assert instance is not None
+        with pytest.raises(CallError):
+            instance.function("f", "II", "")(0, 0)
+        assert not heard
+        assert memory.read(DATA, 64) == before
 
 
 def test_lists_that_change_are_packed_of_one_piece() -> None:
