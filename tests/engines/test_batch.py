@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
 from marine_runtime import ArgumentError, CallError, Service, StateError
+from marine_runtime.abi.packed import MAX_PLACES
 from marine_runtime.adapters.batch import BATCH_ROWS
 from marine_runtime.types import Prim
 from tests.runtime.service.test_lifecycle import in_thread
@@ -20,6 +23,9 @@ from tests.support.engines import CONFIGURATIONS, Modules, Outcome, failure, loa
 Serve = Callable[..., Service]
 
 POINT = RecordDeclaration("Point", (Member("x", Prim.S32), Member("name", Prim.STRING), Member("w", Prim.F32)))
+TREE = RecordDeclaration("Tree", (Member("name", Prim.STRING), Member("parts", Vector(Named("Tree")))))
+WIDE = RecordDeclaration("Wide", tuple(Member(f"m{number}", Prim.U8) for number in range(MAX_PLACES)))
+RECORDS = [POINT, TREE, WIDE]
 SIGNATURES = [
     function("text", Prim.STRING),
     function("data", Vector(Prim.U8), Prim.STRING),
@@ -30,6 +36,10 @@ SIGNATURES = [
     function("flag", Prim.BOOLEAN),
     function("flags", Vector(Prim.BOOLEAN)),
     function("nothing"),
+    function("lists", Vector(Vector(Prim.U64))),
+    # Without a packed form: such calls run one by one.
+    function("tree", Named("Tree"), Prim.U32),
+    function("wide", Named("Wide")),
 ]
 ROWS: dict[str, Sequence[Any]] = {
     "text": [["a"], ("é😀",), {"p0": "named"}, [""], ["a\0b"], ["x" * 5000]],
@@ -41,6 +51,9 @@ ROWS: dict[str, Sequence[Any]] = {
     "flag": [[True], [False]],
     "flags": [[[True, False, True]], [[]]],
     "nothing": [[], (), {}],
+    "lists": [[[[1, 2], []]], [[]]],
+    "tree": [[("a", [("b", []), ("é", [("c", [])])]), 1], {"p0": {"name": "", "parts": ()}, "p1": 2}],
+    "wide": [[tuple(range(MAX_PLACES))], {"p0": {f"m{number}": number for number in range(MAX_PLACES)}}],
 }
 UNFIT: dict[str, Sequence[Any]] = {
     "text": [
@@ -66,12 +79,15 @@ UNFIT: dict[str, Sequence[Any]] = {
     "flag": [[1], [0.0], ["true"]],
     "flags": [[[1]], [True]],
     "nothing": [[1], {"a": 1}, "", None, 0],
+    "lists": [[[[1], [-1]]], [[None]]],
+    "tree": [[("a", [("b", [None])]), 1], [("a", []), -1], [("\ud800", []), 0], [("a", [])]],
+    "wide": [[tuple(range(MAX_PLACES - 1))], [(256,) * MAX_PLACES], [None]],
 }
 
 
 @pytest.fixture(scope="module")
 def services() -> Iterator[list[Service]]:
-    modules = chain(SIGNATURES, [POINT])
+    modules = chain(SIGNATURES, RECORDS)
     with ExitStack() as stack:
         yield [stack.enter_context(load(modules, item.engine, item.call_layer)) for item in (*CONFIGURATIONS, PUBLIC)]
 
@@ -102,6 +118,31 @@ def test_equal_to_single_calls(services: list[Service], name: str) -> None:
             for rows in (good, bad, mixed[:1], mixed[1:2], mixed[::-1]):
                 assert batch(service, module, name, rows) == each(service, module, name, rows)
             assert service.call_batch(module, name, []) == []
+
+
+def test_lists_that_change_are_packed_of_one_piece(services: list[Service]) -> None:
+    """Another thread changes an argument while rows are packed; the guest never sees bytes that nobody passed."""
+    inner = [1] * 3
+
+    def change(frame: FrameType, event: str, _: Any) -> Any:
+        if "pack" in frame.f_code.co_name and len(inner) < 100:
+            inner.append(2)
+        return change
+
+    for name, rows in (("float", [[0.5, inner], [1.5, [7]]]), ("lists", [[[inner, [3]]], [[[4], []]]])):
+        del inner[3:]
+        sys.settrace(change)
+        try:
+            found = services[-1].call_batch("inner", name, rows)
+        finally:
+            sys.settrace(None)
+        if name == "float":
+            assert found == [0.5, 1.5]
+        else:
+            assert found[1] == [[4], []]
+            assert found[0][1] == [3]
+            assert found[0][0] == inner[: len(found[0][0])]
+        assert len(inner) > 3
 
 
 def test_guests_see_the_same(services: list[Service]) -> None:

@@ -1,35 +1,21 @@
-"""Random signatures with random values: every engine gives the same results and treats guests alike.
-
-MARINE_GEN_SIGNATURES sets how many signatures the long run draws.
-"""
+"""Random signatures with random values: every engine gives the same results and treats guests alike."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
-import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
 
 from marine_gen.artifact import compile_module
 from marine_gen.generate import RecordDeclaration, Signature
 from tests.support.echo import Memory, chain, take_logs
 from tests.support.engines import CONFIGURATIONS, load, shown
-from tests.support.values import signatures, values
+from tests.support.random_values import arguments, drivers
 
-Drawn = tuple[tuple[RecordDeclaration, ...], Signature]
-
-COUNT = int(os.environ.get("MARINE_GEN_SIGNATURES", "1500"))
-CALLS = 3
 MEMORIES = (Memory(), Memory(fresh=True), Memory(pages=3, base=2**17 + 2, gap=0))
 
 
-def check(drawn: Drawn, data: st.DataObject) -> None:
-    records, signature = drawn
-    by_name = {record.name: record for record in records}
-    arguments = st.tuples(*(values(param.type, by_name) for param in signature.params))
-    calls: list[tuple[Any, ...]] = [data.draw(arguments, label="arguments") for _ in range(CALLS)]
+def check(records: tuple[RecordDeclaration, ...], signature: Signature, data: st.DataObject, count: int) -> None:
+    calls = arguments(records, signature, data, count)
     modules = chain([signature], records, data.draw(st.sampled_from(MEMORIES)))
     note(compile_module("outer", modules["outer"]).generate().source)
     logs = []
@@ -42,17 +28,4 @@ def check(drawn: Drawn, data: st.DataObject) -> None:
         assert log == logs[0], configuration
 
 
-_SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-@settings(_SETTINGS, max_examples=25, derandomize=True)
-@given(signatures(), st.data())
-def test_random_signatures(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
-
-
-@pytest.mark.slow
-@settings(_SETTINGS, max_examples=COUNT)
-@given(signatures(), st.data())
-def test_many_random_signatures(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
+test_random_signatures, test_many_random_signatures = drivers(check, 25)

@@ -45,6 +45,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "lifting": ("tests/unit/wasm_backend/test_verify.py",),
     "lifted": ("tests/unit/wasm/test_lifting.py",),
     "batches": ("tests/engines/test_batch.py", "-k", "equal_to_single_calls and text"),
+    "host glue": (
+        "tests/engines/fused/test_host_glue.py",
+        "tests/engines/fused/test_host_calls.py",
+        "-k",
+        "not random",
+    ),
     "host calls": ("tests/engines/fused/test_host_calls.py", "-k", "not random"),
     "packed": ("tests/engines/fused/test_packed.py", "-k", "not random"),
     "endless allocate": ("tests/engines/fused/test_mixed.py", "-k", "allocator_calls"),

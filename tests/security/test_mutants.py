@@ -16,7 +16,7 @@ from tests.security.mutants import Verdict, copy_tree, main, problems
 from tests.security.mutations import CHECKS, TESTS, Mutation, mutations, read
 from tests.security.tags import replaced, tags, tags_of, text_of
 
-STAGES = ("closures", "codec", "component", "fused", "lifting", "linking", "staging", "wasi", "wasm")
+STAGES = ("closures", "codec", "component", "fused", "host", "lifting", "linking", "staging", "wasi", "wasm")
 
 
 def test_every_check_is_where_the_list_says() -> None:

@@ -202,6 +202,12 @@ def packing(ty: IType, records: Records) -> Packing | None:
     return _planned(part, records)
 
 
+def packing_of_result(ty: IType, records: Records) -> Packing | None:
+    """The packed form of what a host function gives: strings, byte arrays and arrays of numbers have one there too."""
+    part = shape(ty)
+    return None if isinstance(part, Flat) else _planned(part, records)
+
+
 def is_numbers(part: Shape) -> bool:
     """Return whether a shape is an array of flat values, whose layout in memory is a column already."""
     return isinstance(part, List) and isinstance(part.element, Flat)

@@ -175,9 +175,12 @@ class Staging:
 
         def call(*raw: Any) -> Any:
             (base,) = _WORD.unpack_from(self.memory.view, STACK_TOP)
+            (free,) = _WORD.unpack_from(self.memory.view, FREE)
             try:
                 return run(*raw)
             except BaseException as error:
+                # check: staging room that a failed call took
+                _WORD.pack_into(self.memory.view, FREE, free)
                 if (found := self._explain(error, base)) is error:
                     raise
                 raise found from found.__cause__

@@ -23,9 +23,10 @@ from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion
-from marine_runtime.values.records import make_record_classes, to_public
+from marine_runtime.values.records import ToPublic, make_record_classes, to_public
 from marine_runtime.values.scalars import MAX_LENGTH, kind
 from marine_runtime.wasm.api import Codes
+from marine_runtime.wasm.memory import Memory
 
 HostType = IType | RecordType
 """A type of a host function; a record is given by its declaration."""
@@ -219,6 +220,7 @@ class GuestSide:
     """The part of its caller that a host import needs. The codec has the host function's records, not the caller's."""
 
     codec: Codec
+    memory: Memory
     set_result_ptr: Callable[[int], None]
     set_result_size: Callable[[int], None]
     placer: Placer | None = None
@@ -247,8 +249,8 @@ def adapt(
         nonlocal reads, give
         if give is None:
             side = guest(host.records) if host.uses_memory else None
-            reads = _readers(host, side)
-            give = _giver(host, side)
+            reads = readers(host, side)
+            give = giver(host, side)
         return give(run(*[read(raw) for read in reads]) if raw else run())
 
     return call
@@ -256,18 +258,12 @@ def adapt(
 
 def over_values(host: HostFunction, name: str, site: Site | None = None) -> Callable[..., Any]:
     """`host` as a function over internal values; its errors are at `site`."""
-    if host.classes:
-        make = maker_of(host.records, host.classes)
-        publish = [make(param.type) for param in host.type.params]
-    else:
-        classes = make_record_classes(host.records, name)
-        publish = [to_public(param.type, host.records, classes) for param in host.type.params]
+    publish, _ = published(host, name)
     plain = not any(publish)
     function = host.function
-    accept = coercion(host.type.results[0], host.records) if host.type.results and not host.settled else None
-
     if host.settled and plain:
         return function
+    accept = acceptor(host)
     exact = _exact(host.type.results)
 
     def run(*values: Any) -> Any:
@@ -278,11 +274,8 @@ def over_values(host: HostFunction, name: str, site: Site | None = None) -> Call
             if (cls := type(result)) is exact and len(result) <= MAX_LENGTH and (cls is bytes or result.isascii()):
                 return result  # as `accept` would give it back
             if accept is None:
-                return None
-            try:
-                return accept(result)
-            except ArgumentError as error:
-                raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+                return result if host.settled else None
+            return accept(result)
         except CallError as error:
             if site is None or error.site is not None:  # of another service, which the function has called
                 raise
@@ -290,6 +283,30 @@ def over_values(host: HostFunction, name: str, site: Site | None = None) -> Call
             raise located from located.__cause__
 
     return run
+
+
+def published(host: HostFunction, name: str) -> tuple[list[ToPublic | None], Classes]:
+    """From internal arguments to what the function gets: None for what stays as it is; and the classes of records."""
+    if host.classes:
+        make = maker_of(host.records, host.classes)
+        return [make(param.type) for param in host.type.params], host.classes
+    classes = make_record_classes(host.records, name)
+    return [to_public(param.type, host.records, classes) for param in host.type.params], classes
+
+
+def acceptor(host: HostFunction) -> Callable[[Any], Any] | None:
+    """From what the function gives to an internal value; None for a function whose result is one, or without result."""
+    if not host.type.results or host.settled:
+        return None
+    coerce = coercion(host.type.results[0], host.records)
+
+    def accept(result: Any) -> Any:
+        try:
+            return coerce(result)
+        except ArgumentError as error:
+            raise CallError(f"the host function returned a value that does not fit: {error}") from error.__cause__
+
+    return accept
 
 
 def _exact(results: Sequence[IType]) -> type | None:
@@ -300,19 +317,19 @@ def _exact(results: Sequence[IType]) -> type | None:
     return str if isinstance(part, Text) else bytes if isinstance(part, Bytes) else None
 
 
-def _readers(host: HostFunction, side: GuestSide | None) -> list[Callable[[Sequence[Any]], Any]]:
+def readers(host: HostFunction, side: GuestSide | None) -> list[Callable[[Sequence[Any]], Any]]:
     """From the raw arguments to each of the internal ones."""
     readers: list[Callable[[Sequence[Any]], Any]] = []
     at = 0
     for param in host.type.params:
         part = shape(param.type)
         count = len(part.layout.carrier)
-        readers.append(_reader(part, slice(at, at + count), f"$.{param.name}", side))
+        readers.append(reader(part, slice(at, at + count), f"$.{param.name}", side))
         at += count
     return readers
 
 
-def _reader(part: Shape, cells: slice, path: str, side: GuestSide | None) -> Callable[[Sequence[Any]], Any]:
+def reader(part: Shape, cells: slice, path: str, side: GuestSide | None) -> Callable[[Sequence[Any]], Any]:
     if isinstance(part, Flat):
         return lambda raw: from_carrier(part, raw[cells.start])
     assert side is not None
@@ -320,7 +337,7 @@ def _reader(part: Shape, cells: slice, path: str, side: GuestSide | None) -> Cal
     return lambda raw: lift(part, raw[cells], path)
 
 
-def _giver(host: HostFunction, side: GuestSide | None) -> Callable[[Any], Any]:
+def giver(host: HostFunction, side: GuestSide | None) -> Callable[[Any], Any]:
     """From an internal value to the raw result; what lives in memory is lowered and made the result of the guest."""
     if not host.type.results:
         return lambda _: None

@@ -65,13 +65,18 @@ class ModuleLink:
         if not self._helpers:
             raise CallError("a host function was called before linking is complete")
         allocate, set_result_ptr, set_result_size = self._helpers
-        return GuestSide(Codec(self.memory, records, allocate), set_result_ptr, set_result_size, self._placer)
+        return GuestSide(
+            Codec(self.memory, records, allocate), self.memory, set_result_ptr, set_result_size, self._placer
+        )
+
+    @property
+    def has_result_helpers(self) -> bool:
+        """True if the instance exports what results of host functions need."""
+        return all(map(self._has, (AbiHelper.ALLOCATE, AbiHelper.SET_RESULT_PTR, AbiHelper.SET_RESULT_SIZE)))
 
     def attach_placer(self, store: Store, images: Images) -> None:
-        """Place results of host functions by Wasm, if the instance exports what that needs."""
-        helpers = (AbiHelper.ALLOCATE, AbiHelper.SET_RESULT_PTR, AbiHelper.SET_RESULT_SIZE)
-        if self._instance is None or not self.has_memory or not all(map(self._has, helpers)):
-            return
+        """Place results of host functions by Wasm, see `has_result_helpers`."""
+        assert self._instance is not None
         run = Placer.module(store, images, self._instance).function("place", "I", "I")
         if self._calls_fused:
             run = self.staging.explaining(run)

@@ -22,12 +22,14 @@ from typing import Any
 
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
+from marine_runtime.adapters.host_glue import HostGlue
 from marine_runtime.calls.limits import blaming
 from marine_runtime.calls.sites import attach
 from marine_runtime.calls.trampoline import Trampoline
 from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, Site
 from marine_runtime.host.function import adapt
 from marine_runtime.host.python_module import PythonGlue, PythonModule
+from marine_runtime.host.staged import adapt_staged, places_results
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.instance import ModuleLink
 from marine_runtime.linking.stub import ImportStub
@@ -52,12 +54,14 @@ class _Imports:
         late: the import adapters that have no target yet.
         stub: provides fused imports, if there are any.
         wasi: provides WASI, if the module uses it.
+        hosts: provides host functions with values in memory, if adapters are fused.
     """
 
     functions: Mapping[_ImportKey, Any]
     late: Mapping[_ImportKey, Trampoline]
     stub: ImportStub | None
     wasi: Connection | None
+    hosts: HostGlue | None
 
 
 def link(modules: Sequence[LinkableModule | PythonModule], context: LinkContext) -> None:
@@ -91,7 +95,7 @@ def _link_python_module(module: PythonModule, context: LinkContext) -> LinkedMod
 def _link_wasm_module(module: LinkableModule, ordinal: int, context: LinkContext) -> LinkedModule:
     """The six steps; see the text of this file."""
     link = ModuleLink(module, context.guard, _resolve_callees(module, context))
-    imports = _provide_imports(module, link, context)
+    imports = _provide_imports(module, ordinal, link, context)
     instance = _instantiate(module, imports, link, context)
     hosts = _instantiate_glue(module, ordinal, instance, imports.stub, link, context)
     bound = _bind(module, imports, hosts, link, context)
@@ -146,13 +150,14 @@ def _refusing(module: str, left_out: LeftOut) -> Adapter:
     return refuse
 
 
-def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkContext) -> _Imports:
+def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, context: LinkContext) -> _Imports:
     """Step 2: something to import for each import of the module."""
     name, store, fused, codes = module.plan.name, context.store, module.glue.fused, module.glue.import_codes
     stub = _stub(name, fused, context) if fused and fused.stub else None
     wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
     late: dict[_ImportKey, Trampoline] = {}
+    hosts = HostGlue(name, ordinal) if fused else None
     for key, signature in module.wasm.imports.items():
         if key in functions:
             continue
@@ -165,12 +170,19 @@ def _provide_imports(module: LinkableModule, link: ModuleLink, context: LinkCont
             run = Trampoline(_refusing(name, left_out), context.recursion)
             functions[key] = store.host_function(*codes_of(signature), run.call)
         else:
-            functions[key] = _host_import(name, key, signature, context, link)
-    return _Imports(functions, late, stub, wasi)
+            functions[key] = _host_import(name, key, signature, context, link, hosts)
+    if hosts:
+        functions |= hosts.instantiate(store, context.staging)
+    return _Imports(functions, late, stub, wasi, hosts)
 
 
 def _host_import(
-    module: str, key: _ImportKey, signature: CoreSignature | None, context: LinkContext, link: ModuleLink
+    module: str,
+    key: _ImportKey,
+    signature: CoreSignature | None,
+    context: LinkContext,
+    link: ModuleLink,
+    hosts: HostGlue | None,
 ) -> Any:
     """The host function behind an import that has no adapter."""
     namespace, name = key
@@ -189,14 +201,23 @@ def _host_import(
         )
     if host.uses_memory and not link.has_memory:  # check: linking memory for a host function
         raise LinkError(f"{where} as {host.type}, which passes values in memory, but the module exports no memory")
-    link.places_results |= host.gives_memory
     site = Site(module, f"{namespace}.{name}", "import", 0, _HOST_CALL)
-    if context.instrumentation is None:
-        run = adapt(host, name, link.guest_side)
-    else:
+    around, observe = None, None
+    if context.instrumentation is not None:
         around, observe = context.instrumentation.host(module, key, link.engine, host)
-        run = around(adapt(host, name, link.guest_side, observe))
-    return context.store.host_function(params, results, Trampoline(run, context.recursion, site).call)
+    staged = hosts is not None and host.uses_memory and host.raw is None
+    if hosts is not None and staged:
+        params, results = hosts.add(host.type, host.records, (params, results), site)
+        run = adapt_staged(host, name, link.guest_side, context.staging[1], lambda: hosts.linked, observe)
+    else:
+        run = adapt(host, name, link.guest_side, observe)
+    link.places_results |= places_results(host, staged=staged)
+    native = context.store.host_function(
+        params, results, Trampoline(around(run) if around else run, context.recursion, site).call
+    )
+    if hosts is not None and staged:
+        hosts.provide(key, native)
+    return native
 
 
 def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, context: LinkContext) -> Instance:
@@ -214,9 +235,13 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
         located = attach(error, Site(name, "(start function)", INITIALISER, 0, ""))
         raise located from located.__cause__
     staging = context.staging[1] if module.glue.fused else None
-    link.attach_instance(instance, staging, calls_fused=imports.stub is not None)
-    if link.places_results:
-        link.attach_placer(store, context.images)
+    hosts = imports.hosts or None
+    link.attach_instance(instance, staging, calls_fused=imports.stub is not None or hosts is not None)
+    if link.has_memory and link.has_result_helpers:
+        if link.places_results:
+            link.attach_placer(store, context.images)
+        if hosts:
+            hosts.attach(store, context.staging, instance, lambda: link.codec)
     return instance
 
 

@@ -58,11 +58,9 @@ class Batch:
 
     def _arrange(self, rows: list[Row]) -> tuple[list[Any], dict[int, ArgumentError]]:
         """The rows as sequences, and the errors of those that can't be, by position."""
-        kinds = list(map(type, rows))
-        if kinds.count(list) + kinds.count(tuple) == len(
-            rows
-        ):  # of a wrong length, perhaps: that is noticed by the batch
-            return rows, {}
+        kinds, count = list(map(type, rows)), len(rows)
+        if (lists := kinds.count(list)) == count or lists + kinds.count(tuple) == count:
+            return rows, {}  # of a wrong length, perhaps: that is noticed by the batch
         arranged: list[Any] = []
         refused: dict[int, ArgumentError] = {}
         for position, row in enumerate(rows):

@@ -5,12 +5,10 @@ What is compared: results, the whole memory of each guest, and the order of its 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marine_gen import HostFunction
@@ -28,25 +26,11 @@ from marine_gen.generate import (
 )
 from marine_runtime import CallError, PythonModule, Service
 from marine_runtime.adapters import images
-from marine_runtime.types import FunctionType, Prim
-from tests.support.echo import TAKE_LOG, Memory, chain, echo_wat, function, raw_wat, take_logs
+from marine_runtime.types import Prim
+from tests.support.echo import TAKE_LOG, Memory, chain, echo_wat, function, take_logs
 from tests.support.engines import assemble, load, outcome, shown
-from tests.support.values import signatures, values
-
-COUNT = int(os.environ.get("MARINE_GEN_SIGNATURES", "1500"))
-
-LOGGED = "(call $log (i32.const 0) (local.get $size) (local.get $tag))"
-"""The first instruction of `allocate`."""
-
-Drawn = tuple[tuple[RecordDeclaration, ...], Signature]
-
-
-def memory(service: Service, name: str) -> bytes:
-    instance = service._linked[name].instance
-    assert instance is not None
-    assert instance.memory is not None
-    instance.memory.refresh()
-    return bytes(instance.memory.view)
+from tests.support.host_calls import LOGGED, calling
+from tests.support.random_values import arguments, drivers, memory_of
 
 
 def echoing(wasm: bytes, name: str, answer: Callable[..., Any]) -> HostFunction:
@@ -60,36 +44,25 @@ def first(*values: Any) -> Any:
 
 
 def with_raw_import(
-    records: Sequence[RecordDeclaration],
-    signature: Signature,
-    ty: FunctionType,
-    limits: Memory | None = None,
-    allocate: str = "",
+    records: Sequence[RecordDeclaration], signature: Signature, limits: Memory | None = None, allocate: str = ""
 ) -> bytes:
     """A module whose function calls `host.f`, which has no adapter; `allocate` begins with these instructions."""
-    arguments = " ".join(f"(local.get {index})" for index in range(raw_wat(ty).partition(")")[0].count(" ")))
-    interfaces = generate(Description(tuple(records), (signature, TAKE_LOG)))
-    head = f'(import "host" "f" (func $host {raw_wat(ty)}))'
-    text = echo_wat(interfaces, limits or Memory(), {"f": f"(call $host {arguments})"}, "", head)
-    assert LOGGED in text
-    return assemble(text.replace(LOGGED, f"{LOGGED} {allocate}", 1), interfaces)
+    return calling(signature, tuple(records), name="f", more=(TAKE_LOG,), memory=limits, allocate=allocate)
 
 
 def seen(service: Service, module: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
     found: list[Any] = []
     for args in calls:
-        found += [shown(service.call(module, "f", args)), memory(service, module)]
-    found += [shown(service.call_batch(module, "f", [*calls, ["wrong"] * 9, *calls])), memory(service, module)]
+        found += [shown(service.call(module, "f", args)), memory_of(service, module)]
+    found += [shown(service.call_batch(module, "f", [*calls, ["wrong"] * 9, *calls])), memory_of(service, module)]
     return found
 
 
-def check(drawn: Drawn, data: st.DataObject) -> None:
-    records, signature = drawn
-    by_name = {record.name: record for record in records}
-    calls = [[data.draw(values(param.type, by_name)) for param in signature.params] for _ in range(3)]
+def check(records: tuple[RecordDeclaration, ...], signature: Signature, data: st.DataObject, count: int) -> None:
+    calls = arguments(records, signature, data, count)
     modules = chain([signature], records)
     host = echoing(modules["inner"], "f", first)
-    raw = with_raw_import(records, signature, host.type)
+    raw = with_raw_import(records, signature)
     everything = []
     for engine in ("interpreter", "closures", "fused"):
         found: list[Any] = []
@@ -103,20 +76,7 @@ def check(drawn: Drawn, data: st.DataObject) -> None:
     assert everything[0] == everything[1] == everything[2]
 
 
-_SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-@settings(_SETTINGS, max_examples=10, derandomize=True)
-@given(signatures(), st.data())
-def test_random_values(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
-
-
-@pytest.mark.slow
-@settings(_SETTINGS, max_examples=COUNT)
-@given(signatures(), st.data())
-def test_many_random_values(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
+test_random_values, test_many_random_values = drivers(check, 10)
 
 
 PAIR = RecordDeclaration("Pair", (Member("key", Prim.STRING), Member("values", Vector(Prim.U64))))
@@ -131,12 +91,10 @@ def test_large_results_are_lowered_part_by_part(limit: int, monkeypatch: pytest.
     signature = function("f", PAIRS)
     host = echoing(chain([signature], [PAIR])["inner"], "f", first)
     found = []
-    for engine in ("interpreter", "fused"):
-        with load(
-            {"raw": with_raw_import([PAIR], signature, host.type)}, engine, "fast", host_functions={"f": host}
-        ) as service:
+    for engine in ("interpreter", "closures", "fused"):
+        with load({"raw": with_raw_import([PAIR], signature)}, engine, "fast", host_functions={"f": host}) as service:
             found.append([*seen(service, "raw", [VALUES]), service.call("raw", "take_log")])
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
 
 
 NESTED = function("nested", Prim.STRING, result=PAIRS)
@@ -182,7 +140,7 @@ def test_a_guest_that_calls_the_host_while_it_allocates(imports: Sequence[Signat
         heard.clear()
         with load({"python": PythonModule("python", functions), "m": wasm}, engine, "fast") as service:
             results = service.call_batch("m", "f", [VALUES, VALUES]) if batch else [service.call("m", "f", VALUES)]
-            found.append((shown(results), memory(service, "m"), service.call("m", "take_log"), list(heard)))
+            found.append((shown(results), memory_of(service, "m"), service.call("m", "take_log"), list(heard)))
     assert len(found[0][3]) >= 10
     assert found[0] == found[1] == found[2]
 
@@ -225,7 +183,7 @@ def test_faults_while_a_result_is_placed(size: int, reason: str) -> None:
     """A guest without room for a result: the same error at the same place, on every engine."""
     signature = function("f", Vector(Prim.STRING))
     host = echoing(chain([signature])["inner"], "f", lambda texts: [*texts, "x" * size])
-    raw = with_raw_import([], signature, host.type, Memory(pages=2, limit=2), BAD_BLOCKS)
+    raw = with_raw_import([], signature, Memory(pages=2, limit=2), BAD_BLOCKS)
     found = []
     for engine in ("interpreter", "closures", "fused"):
         with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
@@ -241,8 +199,9 @@ def test_large_strings_of_the_host(size: int) -> None:
     signature = function("f", Prim.STRING)
     modules = chain([signature])
     host = echoing(modules["inner"], "f", lambda text: text * size)
-    raw = with_raw_import([], signature, host.type)
-    with load({"raw": raw}, "fused", "fast", host_functions={"f": host}) as service:
-        assert service.call("raw", "f", ["x"]) == "x" * size
+    raw = with_raw_import([], signature)
+    for engine in ("closures", "fused"):
+        with load({"raw": raw}, engine, "fast", host_functions={"f": host}) as service:
+            assert service.call("raw", "f", ["x"]) == "x" * size
     with load({"inner": PythonModule("inner", {"f": host}), "outer": modules["outer"]}, "fused", "fast") as service:
         assert service.call("outer", "f", ["x"]) == "x" * size

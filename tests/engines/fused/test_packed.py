@@ -5,38 +5,24 @@ The interpreter is the reference, for values, for the whole memory of each guest
 
 from __future__ import annotations
 
-import os
 import sys
 from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Type, Vector
-from marine_runtime import ArgumentError, CallError, Service
+from marine_runtime import ArgumentError, CallError
 from marine_runtime.types import Prim
 from marine_runtime.wasm.memory import Meter
 from tests.support.echo import Memory, chain, echo_module, function, take_logs
 from tests.support.engines import load, shown
-from tests.support.values import signatures, values
+from tests.support.random_values import arguments, drivers, memory_of
 
-COUNT = int(os.environ.get("MARINE_GEN_SIGNATURES", "1500"))
 MODULES = ("inner", "outer")
 
 PERSON = RecordDeclaration("Person", (Member("age", Prim.U32), Member("name", Prim.STRING), Member("score", Prim.F64)))
-
-
-def memories(service: Service) -> list[bytes]:
-    found = []
-    for name in MODULES:
-        instance = service._linked[name].instance
-        assert instance is not None
-        assert instance.memory is not None
-        instance.memory.refresh()
-        found.append(bytes(instance.memory.view))
-    return found
 
 
 def compare(records: tuple[RecordDeclaration, ...], signature: Signature, calls: list[tuple[Any, ...]]) -> None:
@@ -51,35 +37,16 @@ def compare(records: tuple[RecordDeclaration, ...], signature: Signature, calls:
                 result = run(*args)
                 again = run(result, *args[1:])
                 assert shown(again) == shown(result)
-                found += [shown(result), memories(service)]
+                found += [shown(result), [memory_of(service, name) for name in MODULES]]
             seen.append((found, take_logs(service)))
     assert seen[0] == seen[1]
 
 
-Drawn = tuple[tuple[RecordDeclaration, ...], Signature]
+def check(records: tuple[RecordDeclaration, ...], signature: Signature, data: st.DataObject, count: int) -> None:
+    compare(records, signature, arguments(records, signature, data, count))
 
 
-def check(drawn: Drawn, data: st.DataObject) -> None:
-    records, signature = drawn
-    by_name = {record.name: record for record in records}
-    arguments = st.tuples(*(values(param.type, by_name) for param in signature.params))
-    compare(records, signature, [data.draw(arguments) for _ in range(2)])
-
-
-_SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-@settings(_SETTINGS, max_examples=15, derandomize=True)
-@given(signatures(), st.data())
-def test_random_values(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
-
-
-@pytest.mark.slow
-@settings(_SETTINGS, max_examples=COUNT)
-@given(signatures(), st.data())
-def test_many_random_values(drawn: Drawn, data: st.DataObject) -> None:
-    check(drawn, data)
+test_random_values, test_many_random_values = drivers(check, 15, calls=2)
 
 
 TEXTS = ["", "a", "\0", "a\0b", "Grüße", "€" * 6, "x" * 15, "x" * 16, "y" * 16 + "\0", "z" * 40, "\U0001f600" * 33]
