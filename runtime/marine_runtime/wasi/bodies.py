@@ -17,8 +17,10 @@ BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK = 8, 28, 33, 37, 48, 54,
 
 _SUBSCRIPTION = 48
 _PIECE = 8
-_MAX_PIECES = 1024
-"""Pieces of captured output that are taken at once; a guest continues behind them, as after any short write."""
+_MAX_PIECES = 1 << 17
+"""Pieces of captured output that are taken at once, so that empty ones keep nobody waiting; a guest continues behind them,
+as after any short write.
+"""
 
 FILE_TYPE = {"fd_fdstat_get": 0, "fd_filestat_get": 16}
 """The offset at which functions write the type of a file."""
