@@ -47,7 +47,8 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
             return _load(Built(directory, manifest), engine, source, options, checked=False)
         source = read_built(directory)  # what the engine needs has to be made first
     else:
-        source = read_target(target, strict=options.get("strict", False))
+        limited = options.get("config") is not None
+        source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
     metered, strict = options.get("fuel") is not None, options.get("strict", False)
     with built(source, cache=cache, metered=metered, strict=strict) as whole:

@@ -42,13 +42,16 @@ class Source:
     order: tuple[str, ...] = ()
 
 
-def read_target(target: Target, *, working_dir: Path | None = None, strict: bool = False) -> Source:
+def read_target(
+    target: Target, *, working_dir: Path | None = None, strict: bool = False, limited: bool = False
+) -> Source:
     """The sources of a service.
 
     Args:
         target: what names it.
         working_dir: what counts instead of the `service_working_dir` of a configuration.
         strict: refuse configurations that are otherwise warned of.
+        limited: the memory limit is set elsewhere, so a configuration needs none.
 
     Raises:
         LoadError: a file can't be read; ConfigError: the configuration is wrong.
@@ -59,7 +62,7 @@ def read_target(target: Target, *, working_dir: Path | None = None, strict: bool
         raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
     path = check_path(target, "the path of a service")
     if path.suffix.lower() in CONFIG_SUFFIXES:
-        return _read_config(path, working_dir, strict=strict)
+        return _read_config(path, working_dir, strict=strict, limited=limited)
     return Source(path.stem, {path.stem: _read(path)})
 
 
@@ -115,9 +118,9 @@ def read_wasm_files(paths: Sequence[Path]) -> Source:
     return read_target({path.stem: path for path in paths} if len(paths) > 1 else paths[0])
 
 
-def _read_config(path: Path, working_dir: Path | None, *, strict: bool) -> Source:
+def _read_config(path: Path, working_dir: Path | None, *, strict: bool, limited: bool) -> Source:
     """The sources that a configuration file names, with its settings as options."""
-    found = read_config(path, working_dir=working_dir, strict=strict)
+    found = read_config(path, working_dir=working_dir, strict=strict, limited=limited)
     modules: dict[str, bytes] = {}
     for name, place in found.modules.items():
         try:

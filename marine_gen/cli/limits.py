@@ -113,5 +113,5 @@ def _settings(target: Path, memory: float | int) -> ServiceConfig:
     if kind is InputKind.DIRECTORY:
         config = read_manifest(target).config
     else:
-        config = read_config(target).config if kind is InputKind.CONFIG else ServiceConfig()
+        config = read_config(target, limited=True).config if kind is InputKind.CONFIG else ServiceConfig()
     return replace(config, total_memory_limit=None if memory == math.inf else int(memory))

@@ -28,6 +28,18 @@ def python_tuple(items: Sequence[str]) -> str:
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
 
 
+_LONGEST_SUM = 100
+"""Parts of a sum that stand side by side: Python's compilers recurse over each, and give up at some thousand."""
+
+
+def python_sum(parts: Sequence[str]) -> str:
+    """A Python expression for the sum of some expressions; there has to be one."""
+    while len(parts) > _LONGEST_SUM:
+        groups = range(0, len(parts), _LONGEST_SUM)
+        parts = [f"({' + '.join(parts[start : start + _LONGEST_SUM])})" for start in groups]
+    return " + ".join(parts)
+
+
 def docstring(text: str) -> str:
     """`text` as a one-line Python docstring."""
     return f'"""{docstring_line(text)}"""'

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
-from marine_gen.codegen.literals import python_tuple
+from marine_gen.codegen.literals import python_sum, python_tuple
 from marine_gen.python_backend.needs import READY
 from marine_gen.python_backend.packed_names import PackedFunction
 from marine_runtime.abi import NO_TEXT, Bytes, Flat, Kind, List, Place, Struct, Text
@@ -42,7 +42,7 @@ class Unpack(PackedFunction):
                 for column in columns:
                     writer.line(f"b{column + 1} = b{column} + e{column}")
                 # The block may be where nobody looked since the memory grew.
-                text = " + ".join(f"n{place.number}" for place in packed.texts)
+                text = python_sum([f"n{place.number}" for place in packed.texts])
                 writer.line(f"end = b{len(columns)}{f' + {text}' if text else ''}")
                 writer.line(f"view = {memory}.view")
                 with writer.block("if end > len(view):"):  # check: staging room that a result takes

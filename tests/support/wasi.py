@@ -88,7 +88,7 @@ SWEEPS = [title for title, _ in _sweeps(FUNCTIONS[PREVIEW1])]
 
 
 @cache
-def wasi_guest(namespace: str = PREVIEW1, more: str = "") -> bytes:
+def wasi_guest(namespace: str = PREVIEW1, more: str = "", memory: Memory = MEMORY) -> bytes:
     """The guest with every function of a namespace; `more` are fields of its Wasm text."""
     items = FUNCTIONS[namespace]
     # One function for all: adapters for each would take most of the time of the tests.
@@ -131,7 +131,7 @@ def wasi_guest(namespace: str = PREVIEW1, more: str = "") -> bytes:
     fields += [more, f"(table {len(sweeps)} funcref) (global $hits (mut i32) (i32.const 0))"]
     fields += [f"(elem (i32.const 0) func {' '.join(f'$sweep{index}' for index in range(len(sweeps)))})"]
     head = "\n".join(import_line(namespace, item) for item in items.values())
-    return echo_module(Description((), tuple(signatures)), MEMORY, bodies, "\n".join(fields), head)
+    return echo_module(Description((), tuple(signatures)), memory, bodies, "\n".join(fields), head)
 
 
 def load_configured(

@@ -10,7 +10,9 @@ import __future__
 
 import ast
 import marshal
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType
 from typing import Any
 
@@ -19,6 +21,15 @@ from marine_runtime.adapters.pieces import BIND, Piece, Pieces
 _VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 _FLAGS = __future__.annotations.compiler_flag
 
+_OUTSIDE = re.compile(r"[^\s#)]")
+"""The start of a line behind `__bind`."""
+
+_STATEMENT = re.compile(r" {4}[^\s#)\]}]")
+"""The start of a line that begins a statement of `__bind`."""
+
+_DOCSTRING = '    """'
+_DEFINITION = re.compile(r" {4}(?:def (?P<function>\w+)\(|(?P<variable>\w+)(?P<annotation>: [^=]*)? = )")
+_NONLOCAL = re.compile(r"^( {8})nonlocal ", re.MULTILINE)
 
 LARGE = 150_000
 """Characters of a generated file, some forty functions, from which on it is taken apart. A smaller one is bound as a
@@ -34,35 +45,41 @@ def is_large(source: str) -> bool:
 def take_apart(source: str, filename: str) -> Pieces | None:
     """The pieces of a generated file; None when it has no function `__bind` that ends in its results.
 
+    The text is cut where a statement of `__bind` begins, and each part compiled by itself: a syntax tree of the whole
+    file, as Python objects, would take longer than all of that.
+
     Raises:
         SyntaxError: it is not Python.
     """
-    module = ast.parse(source, filename)
-    bind = next((item for item in module.body if isinstance(item, ast.FunctionDef) and item.name == BIND), None)
-    if bind is None or not isinstance(bind.body[-1], ast.Return) or not isinstance(bind.body[-1].value, ast.Call):
+    lines = source.split("\n")
+    first = next((number for number, line in enumerate(lines) if line.startswith(f"def {BIND}(")), len(lines))
+    end = next((number for number in range(first + 1, len(lines)) if _OUTSIDE.match(lines[number])), len(lines))
+    starts = [number for number in range(first + 1, end) if _STATEMENT.match(lines[number])]
+    results = _results(lines[starts[-1] : end]) if starts else None
+    if results is None:
         return None
-    module.body.remove(bind)
-    statements = [item for item in bind.body[:-1] if not isinstance(item, ast.Expr)]  # without the docstring
-    defined = {_defined(item): item for item in statements}
+    codes = {}
+    for start, stop in pairwise(starts):
+        if not lines[start].startswith(_DOCSTRING):
+            name, text = _plain(lines[start:stop], start + 1)
+            codes[name] = _moved(_compiled(text, filename), start - 1)
     definitions: dict[str, Piece] = {}
-    for name, item in defined.items():
-        code = _compiled(ast.Module([_plain(item)], []), filename)
-        requested = tuple(other for other in dict.fromkeys(_names(code)) if other in defined and other != name)
+    for name, code in codes.items():
+        requested = tuple(other for other in dict.fromkeys(_names(code)) if other in codes and other != name)
         definitions[name] = requested, marshal.dumps(code, _VERSION)
-    results = {
-        keyword.arg or "": {
-            ast.literal_eval(_key(key)): _result(value)
-            for key, value in zip(keyword.value.keys, keyword.value.values, strict=True)
-        }
-        for keyword in bind.body[-1].value.keywords
-        if isinstance(keyword.value, ast.Dict)
-    }
-    return Pieces(marshal.dumps(_compiled(module, filename), _VERSION), definitions, results)
+    head = _compiled("\n".join([*lines[:first], *[""] * (end - first), *lines[end:]]), filename)
+    return Pieces(marshal.dumps(head, _VERSION), definitions, results)
 
 
-def _compiled(module: ast.Module, filename: str) -> CodeType:
-    code: CodeType = compile(module, filename, "exec", _FLAGS, dont_inherit=True)
+def _compiled(text: str, filename: str) -> CodeType:
+    code: CodeType = compile(text, filename, "exec", _FLAGS, dont_inherit=True)
     return code
+
+
+def _moved(code: CodeType, lines: int) -> CodeType:
+    """The code, with what is inside of it, so many lines further down in its file."""
+    inside = tuple(_moved(item, lines) if isinstance(item, CodeType) else item for item in code.co_consts)
+    return code.replace(co_firstlineno=code.co_firstlineno + lines, co_consts=inside)
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -73,27 +90,35 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(item)
 
 
-def _defined(statement: ast.stmt) -> str:
-    """The name that a statement of `__bind` defines."""
-    match statement:
-        case ast.FunctionDef(name=name):
-            return name
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return name
+def _plain(lines: list[str], number: int) -> tuple[str, str]:
+    """The name that a statement of `__bind` defines, and the statement for a module, below a line of its own.
+
+    What was a variable of `__bind` is a global there. Columns stay as they are.
+    """
+    found = _DEFINITION.match(lines[0])
+    if found is None:
+        raise SyntaxError(f"`{BIND}` has a statement in line {number} that defines nothing")
+    name, annotation = found["function"] or found["variable"], found["annotation"] or ""
+    lines[0] = lines[0].replace(annotation, " " * len(annotation), 1) if annotation else lines[0]
+    return name, _NONLOCAL.sub(r"\1global ", "\n".join(["if True:", *lines]))
+
+
+def _results(lines: list[str]) -> dict[str, dict[Any, Any]] | None:
+    """The parts of `BoundAdapters` that the last statement of `__bind` gives; None when it is another one."""
+    statement = ast.parse("\n".join(["if True:", *lines])).body[0]
+    assert isinstance(statement, ast.If)
+    match statement.body:
+        case [ast.Return(value=ast.Call(keywords=keywords))]:
+            return {
+                keyword.arg or "": {
+                    ast.literal_eval(_key(key)): _result(value)
+                    for key, value in zip(keyword.value.keys, keyword.value.values, strict=True)
+                }
+                for keyword in keywords
+                if isinstance(keyword.value, ast.Dict)
+            }
         case _:
-            raise SyntaxError(f"`{BIND}` has a statement in line {statement.lineno} that defines nothing")
-
-
-def _plain(statement: ast.stmt) -> ast.stmt:
-    """The statement as one of a module: what was a variable of `__bind` is a global there."""
-    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
-    if isinstance(statement, ast.FunctionDef):
-        statement.body = [
-            ast.copy_location(ast.Global(item.names), item) if isinstance(item, ast.Nonlocal) else item
-            for item in statement.body
-        ]
-    return statement
+            return None
 
 
 def _result(value: ast.expr) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from marine_runtime.errors import ArgumentError
+from marine_runtime.errors import ArgumentError, ConfigError
 
 
 def check_path(value: Any, what: str) -> Path:
@@ -69,3 +69,19 @@ def check_seconds(value: Any, what: str, *, zero: bool = False) -> float:
     wanted = "a number of seconds, 0 or more" if zero else "a positive number of seconds"
     shown = repr(value)
     raise ArgumentError(f"{what} is {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")
+
+
+_OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Refuse a file whose name says that it describes a service to other tools.
+
+    Raises:
+        ConfigError: it is such a file.
+    """
+    if found := _OTHER_FORMATS.get(path.suffix.lower()):
+        raise ConfigError(
+            f"`{path}` is a {found} file, and services are described in TOML: "
+            "give a `.toml` file with a [[module]] table for each module, in the order in which they are loaded"
+        )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from marine_runtime.config.checks import check_path
+from marine_runtime.config.checks import check_path, refuse_other_formats
 from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
@@ -77,13 +77,16 @@ class ConfigFile:
     modules: Mapping[str, Path]
 
 
-def read_config(path: str | Path, *, working_dir: str | Path | None = None, strict: bool = False) -> ConfigFile:
+def read_config(
+    path: str | Path, *, working_dir: str | Path | None = None, strict: bool = False, limited: bool = False
+) -> ConfigFile:
     """Read the configuration file of a service.
 
     Args:
         path: the file.
         working_dir: where relative `mapped_dirs` start, instead of what the file says.
         strict: refuse what is otherwise warned of: keys that have no effect, a service without a memory limit.
+        limited: the memory limit is set elsewhere, so the file needs none.
 
     Raises:
         LoadError: the file can't be read.
@@ -103,23 +106,10 @@ def read_config(path: str | Path, *, working_dir: str | Path | None = None, stri
         raise LoadError(f"`{path}` can't be read: {_reason(error)}") from None
     # `curl_service/Config.toml` is the service `curl_service`; another file name speaks for itself.
     name = place.parent.name if path.stem.lower() == "config" else path.stem
-    return parse_config(text, place.parent, source=f"`{path}`", name=name, working_dir=working_dir, strict=strict)
-
-
-_OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}
-
-
-def refuse_other_formats(path: Path) -> None:
-    """Refuse a file whose name says that it describes a service to other tools.
-
-    Raises:
-        ConfigError: it is such a file.
-    """
-    if found := _OTHER_FORMATS.get(path.suffix.lower()):
-        raise ConfigError(
-            f"`{path}` is a {found} file, and services are described in TOML: "
-            "give a `.toml` file with a [[module]] table for each module, in the order in which they are loaded"
-        )
+    source = f"`{path}`"
+    return parse_config(
+        text, place.parent, source=source, name=name, working_dir=working_dir, strict=strict, limited=limited
+    )
 
 
 def parse_config(
@@ -130,6 +120,7 @@ def parse_config(
     name: str = "service",
     working_dir: str | Path | None = None,
     strict: bool = False,
+    limited: bool = False,
 ) -> ConfigFile:
     """Read the text of a configuration.
 
@@ -140,6 +131,7 @@ def parse_config(
         name: the service's name where the text gives none.
         working_dir: where relative `mapped_dirs` start, instead of what the text says.
         strict: as for `read_config`.
+        limited: as for `read_config`.
 
     Raises:
         ConfigError: as for `read_config`.
@@ -149,6 +141,7 @@ def parse_config(
     check_text(source, "`source`")
     check_text(name, "`name`")
     check_flag(strict, "`strict`")
+    check_flag(limited, "`limited`")
     for what, place in (("`base`", base), ("`working_dir`", working_dir)):
         if place is not None and not isinstance(place, (str, os.PathLike)):
             raise ConfigError(f"{what} must be a path, not {kind_of(place)}")
@@ -162,7 +155,7 @@ def parse_config(
         raise ConfigError(f"{source} is not valid TOML: {error}") from None
     reader = _Reader(Path(base).absolute(), document, _Place(source))
     found = reader.read(name, working_dir)
-    sentences = reader.warnings()
+    sentences = reader.warnings(limited=limited)
     if strict and sentences:
         raise ConfigError(*sentences)
     for sentence in sentences:
@@ -213,12 +206,12 @@ class _Reader:
         except _WrongError:
             raise ConfigError(*self.findings) from None
 
-    def warnings(self) -> list[str]:
+    def warnings(self, *, limited: bool) -> list[str]:
         """Sentences about what a document that was read says in vain, or leaves out."""
         found = []
         if self.obsolete:
             found.append(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
-        if _LIMIT not in self.document:
+        if _LIMIT not in self.document and not limited:
             found.append(
                 f"{self.place}: without `{_LIMIT}` the service may use any amount of memory; "
                 f'write for example `{_LIMIT} = "64 MiB"`, or "Infinity"'
@@ -235,7 +228,7 @@ class _Reader:
         self._check_keys(top, _TOP_KEYS, place)
         limit = self._try(self._limit)
         own_name = self._try(self._text, top, "name", place)
-        own_dir = self._try(self._text, top, "service_working_dir", place)
+        own_dir = self._try(self._working_dir, top, place)
         state = self.base / (own_dir or "") if working_dir is None else Path(working_dir).absolute()
         modules_dir = self._try(self._existing, top, "modules_dir", place)
         if modules_dir is None and "modules_dir" in top:
@@ -274,6 +267,12 @@ class _Reader:
     def _limit(self) -> int | None:
         """The memory limit; files of before December 2023 have none, which means unlimited."""
         return parse_size(self.document.get(_LIMIT, UNLIMITED[0]), str(self.place.key(_LIMIT)))
+
+    def _working_dir(self, table: Mapping[str, Any], place: _Place) -> str | None:
+        path = self._text(table, "service_working_dir", place)
+        if path is not None and (whole := self.base / path).exists() and not whole.is_dir():
+            raise ConfigError(f"{place.key('service_working_dir')} is `{whole}`, which is not a directory")
+        return path
 
     def _entries(self) -> dict[int, Mapping[str, Any]]:
         """The modules that are tables, by position."""

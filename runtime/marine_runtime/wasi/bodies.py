@@ -17,8 +17,13 @@ BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK = 8, 28, 33, 37, 48, 54,
 
 _SUBSCRIPTION = 48
 _PIECE = 8
-_MAX_PIECES = 1024
-"""Pieces of captured output that are taken at once; a guest continues behind them, as after any short write."""
+_MAX_PIECES = 1 << 17
+"""Pieces of captured output that are taken at once, so that empty ones keep nobody waiting. A guest continues behind
+them, as after any short write.
+"""
+
+_RANDOM = 0x10000
+"""Random bytes that are asked of the host at once."""
 
 FILE_TYPE = {"fd_fdstat_get": 0, "fd_filestat_get": 16}
 """The offset at which functions write the type of a file."""
@@ -355,6 +360,21 @@ BODIES = {
     (i32.store $guest (local.get $8) (local.get $slot))
     (i32.const 0)""",
         "(local $slot i32) (local $error i32)",
+    ),
+    # The native function takes so much memory of the host as it is asked for, before it looks at the address.
+    "random_get": ShimBody(
+        f"""
+    {_require("(local.get $0)", "(i64.extend_i32_u (local.get $1))")}  ;; check: wasi random_get: address
+    (loop $next
+      (local.set $part (select (local.get $1) (i32.const {_RANDOM})
+        (i32.lt_u (local.get $1) (i32.const {_RANDOM}))))
+      (local.set $error (call $native.random_get (local.get $0) (local.get $part)))
+      (if (local.get $error) (then (return (local.get $error))))
+      (local.set $0 (i32.add (local.get $0) (local.get $part)))
+      (local.set $1 (i32.sub (local.get $1) (local.get $part)))
+      (br_if $next (local.get $1)))
+    (i32.const 0)""",
+        "(local $part i32) (local $error i32)",
     ),
     "poll_oneoff": _poll(_SUBSCRIPTION),
     "poll_oneoff_unstable": _poll(SUBSCRIPTION_UNSTABLE),

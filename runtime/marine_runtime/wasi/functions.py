@@ -94,7 +94,7 @@ _TABLE = (
     WasiFunction("proc_exit", "i", "", answer="exit"),
     _native("proc_raise", "i"),
     WasiFunction("sched_yield", "", needs=("sched_yield",)),
-    _native("random_get", "ii"),
+    _own("random_get", "ii", needs=["random_get"]),
     _own("sock_accept", "iii", 0, answer="no_socket"),
     _own("sock_recv", "iiiiii", 0, answer="no_socket"),
     _own("sock_send", "iiiii", 0, answer="no_socket"),

@@ -30,6 +30,8 @@ def capture(memory: Memory, sinks: Mapping[int, Callable[[bytes], object]]) -> C
     def write(descriptor: int, pieces: int, count: int) -> int:
         data = bytearray()
         for ptr, size in struct.iter_unpack("<II", memory.read(pieces, 8 * count)):
+            if len(data) == _MAX_BYTES:
+                break
             data += memory.read(ptr, min(size, _MAX_BYTES - len(data)))  # check: wasi bytes of all pieces
         sinks[descriptor](bytes(data))
         return len(data)

@@ -226,6 +226,8 @@ def test_wrong_pointers_are_traps(guest: Player) -> None:
             for name, arguments in (("environ_get", (ROOM, bad)), ("fd_prestat_dir_name", (3, bad, 10))):
                 with pytest.raises(TrapError, match="Pointer out of bounds"):
                     guest(name, *arguments)
+    with pytest.raises(TrapError, match="Pointer out of bounds"):
+        guest("random_get", ROOM, END)  # more than what is asked of the host at once
     assert guest.peek(ROOM, PAGE) == memory
     assert guest.names(3) == set()
 
@@ -237,6 +239,8 @@ def test_streams_clocks_and_random(guest: Player) -> None:
     assert guest("clock_res_get", 1, ROOM) == SUCCESS
     assert guest("random_get", ROOM, 32) == SUCCESS
     first = guest.peek(ROOM, 32)
+    assert guest("random_get", ROOM + 32, PAGE + 40) == SUCCESS
+    assert guest.peek(ROOM + 32, 32) != first != guest.peek(ROOM + PAGE + 40, 32) != bytes(32)
     assert guest("random_get", ROOM, 32) == SUCCESS
     assert first != guest.peek(ROOM, 32)
     assert guest("sched_yield") == SUCCESS

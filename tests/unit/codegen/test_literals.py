@@ -15,6 +15,7 @@ from marine_gen.codegen.literals import (
     docstring,
     docstring_line,
     python_string,
+    python_sum,
     python_tuple,
     wat_comment,
 )
@@ -74,3 +75,9 @@ def test_comments_of_c_do_not_end_early(text: str) -> None:
     assert "\n" not in written
     assert "*/" not in written
     assert "/*" not in written
+
+
+def test_sums_are_no_deeper_than_compilers_take() -> None:
+    parts = [f"{number} * 2" for number in range(25_000)]
+    assert eval(python_sum(parts)) == sum(range(25_000)) * 2
+    assert python_sum(["1", "a"]) == "1 + a"
