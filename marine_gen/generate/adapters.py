@@ -1,4 +1,4 @@
-"""The instruction sequences of generated adapters, for one function at a time (spec §7.3, §7.4).
+"""The instruction sequences of generated adapters, for one function at a time (docs/spec/adapters.md).
 
 An export adapter lowers its arguments into the module and lifts the result out of it; an import adapter does the
 reverse. Indices of types and functions come from the caller.

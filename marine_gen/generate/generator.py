@@ -1,4 +1,4 @@
-"""Assembles the interface section of a described module (spec §7.2): types, imports, adapters, exports.
+"""Assembles the interface section of a described module: types, imports, adapters, exports.
 
 The order in which types are numbered is exactly that of the reference, so equal descriptions give equal sections.
 """

@@ -1,4 +1,4 @@
-"""A typed description of a module: its records, its exported functions, and what it imports (spec §7.1).
+"""A typed description of a module: its records, its exported functions, and what it imports.
 
 How an argument is passed (by value or by reference) is left out, because it changes nothing. Types name records; the
 numbers are given in `records`.
@@ -94,7 +94,7 @@ class ExternModule:
 
     @property
     def is_host(self) -> bool:
-        """True if the host itself provides these functions; it needs no adapters (spec marine-runtime §2.4)."""
+        """True if the host itself provides these functions; it needs no adapters (docs/spec/host.md#namespaces)."""
         return self.namespace in HOST_NAMESPACES
 
     @property

@@ -1,4 +1,4 @@
-"""The type index space of a generated section: numbers records, and resolves the types that name them (spec §7.2).
+"""The type index space of a generated section (docs/spec/adapters.md#order-of-types).
 
 The order of numbers is part of the format's identity: a record that is mentioned before its declaration gets its number
 at the mention. Functions take the numbers after the records; `generator` adds them.

@@ -1,4 +1,4 @@
-"""Reads the description that a module carries: the sections that the Rust SDK makes, one per item (spec §7.1).
+"""Description sections of the Rust SDK, one per item (docs/spec/adapters.md#description-sections).
 
 A section is a JSON object about a record, a function or what is imported from one module. Here its form is
 checked; what the names in it mean is found by `generate`. Members that the form does not have are passed over, as in
@@ -114,7 +114,7 @@ def _read_item(document: Any) -> _Item:
 
 
 def _parse(payload: bytes) -> list[Any]:
-    """The documents of one section: linkers join sections of one name, so there may be several (spec §10, Q20)."""
+    """The documents of one section: linkers join sections of one name, so there may be several."""
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
     documents: list[Any] = []
     position = 0

@@ -1,4 +1,4 @@
-"""C functions that turn the packed bodies of records into natural structs and back (spec §6.2 to §6.4).
+"""C functions that turn the packed bodies of records into natural structs and back (docs/spec/memory.md).
 
 In the ABI a record is a pointer to a body without padding, nested records are pointers again, and an array of records
 is an array of pointers. Everything else has the same layout on both sides and is used in place. One function per type

@@ -1,4 +1,4 @@
-"""The glue of a module in C: a header for its author, and a source with the raw functions of the ABI (spec §6.8).
+"""The glue of a module in C: a header for its author, and the raw functions (docs/spec/memory.md#raw-signatures).
 
 For every exported function the header declares a plain function, which the author writes, and the source has the raw
 one that the host calls. For every imported function it is the other way round. The output depends on its input alone.

@@ -1,4 +1,4 @@
-"""Rules of the conversions `x.from_y`: the way of each, by its two types (spec interface-types §5.4)."""
+"""Rules of the conversions `x.from_y` (docs/spec/instructions.md#integer-conversions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one table of adapter instructions (spec interface-types §3.6, §5.3).
+"""The one table of adapter instructions (docs/spec/instructions.md).
 
 Mnemonic, opcode, kind, immediate, stack effect and a line of documentation are declared here once. The codecs, the
 grammar's terminals, the stack typing, the interpreter and the reference page are derived from this table or checked

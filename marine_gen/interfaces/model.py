@@ -1,4 +1,4 @@
-"""The data of one interface section: types, imports, adapters, exports, implementations, version (spec §2.1).
+"""The data of one interface section (docs/spec/binary.md#payload).
 
 Spans say where a thing stands in its source; they never take part in equality, so `parse(print(x)) == x` holds.
 """
@@ -25,7 +25,7 @@ class Instruction:
             raise ValueError(f"`{self.operator.mnemonic}` and its immediate {self.immediate!r} do not go together")
 
     def __str__(self) -> str:
-        """The instruction as the adapter text writes it (spec §4.4)."""
+        """The instruction as the adapter text writes it."""
         return self.operator.mnemonic if self.immediate is None else f"{self.operator.mnemonic} {self.immediate}"
 
 

@@ -1,4 +1,7 @@
-"""Adapters run on an operand stack (spec interface-types §5). Values are internal values; core integers are signed."""
+"""Adapters run on an operand stack (docs/spec/instructions.md#execution).
+
+Values are internal values; core integers are signed.
+"""
 
 from __future__ import annotations
 

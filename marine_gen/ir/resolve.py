@@ -1,8 +1,9 @@
-"""The index spaces of a module, and which adapter serves what (spec interface-types §2.2-2.5).
+"""The index spaces of a module, and which adapter serves what (docs/spec/binary.md#index-spaces).
 
-Wasm signatures come from the module itself. Without a module (an adapter text alone) the conventional ones of §6.6 and
-§6.8 are assumed. Everything that does not fit is a diagnostic, kept with the part of the module that it makes unusable;
-the rest is still resolved, so that several are found, and adapters that do not touch such a part can be built.
+Wasm signatures come from the module itself. Without a module (an adapter text alone) the conventional ones
+(docs/spec/memory.md#raw-signatures) are assumed. Everything that does not fit is a diagnostic, kept with the part that
+it makes unusable; the rest is still resolved, so that several are found, and adapters that do not touch such a part can
+be built.
 """
 
 from __future__ import annotations

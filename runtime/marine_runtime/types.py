@@ -1,4 +1,4 @@
-"""Interface types: their printed text, equivalence, listing and JSON form (spec interface-types §1).
+"""Interface types: their printed text, equivalence, listing and JSON form (docs/spec/types.md).
 
 How values lie in memory and cross into core Wasm is told in `abi.layout`; values are checked in `values` and moved in
 `adapters.codec`.
@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 
 class Prim(Enum):
-    """A type without parameters. The value is its printed text (spec §4.4)."""
+    """A type without parameters. The value is its printed text."""
 
     BOOLEAN = "bool"
     S8 = "s8"
@@ -40,7 +40,7 @@ class Prim(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A homogeneous list. `Array(U8)` and `BYTE_ARRAY` are two spellings of one thing (spec §1.4)."""
+    """A homogeneous list. `Array(U8)` and `BYTE_ARRAY` are two spellings of one thing."""
 
     element: IType
 
@@ -72,7 +72,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class RecordType:
-    """A record declaration: a name and one or more ordered fields (spec §1.2)."""
+    """A record declaration: a name and one or more ordered fields."""
 
     name: str
     fields: tuple[Field, ...]
@@ -130,7 +130,7 @@ def record_in(ty: IType) -> int | None:
 
 
 def equivalent(left: IType, left_records: Records, right: IType, right_records: Records) -> bool:
-    """True if two types of two modules have the same structure (spec marine-runtime §1.5).
+    """True if two types of two modules have the same structure (docs/spec/types.md#equivalence).
 
     Records match by position and field type, never by name or id; a byte array equals an array of u8. Recursion
     through arrays is taken coinductively: a pair already under comparison counts as equal.
@@ -179,7 +179,7 @@ def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
 
 
 def describe(ty: IType, records: Records) -> str:
-    """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32 (spec §1.6, Aqua/IDL column)."""
+    """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32."""
     prefix = ""
     while isinstance(ty, Array) and not is_bytes(ty):
         ty, prefix = ty.element, prefix + "[]"
@@ -200,7 +200,7 @@ _JSON_PRIMS = {name: prim for prim, name in _JSON_NAMES.items()}
 
 
 def to_json(ty: IType) -> Any:
-    """The type as JSON: `"U8"`, `{"Array": …}`, `{"Record": id}` (spec §1.6, last row)."""
+    """The type as JSON: `"U8"`, `{"Array": …}`, `{"Record": id}`."""
     match ty:
         case Array(element=element):
             return {"Array": to_json(element)}

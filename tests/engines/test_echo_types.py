@@ -154,7 +154,7 @@ def test_addresses_above_two_gigabytes() -> None:
 
 
 def test_a_value_may_end_at_the_end_of_memory() -> None:
-    """A range that ends with the last byte is inside (spec §6.1, recommended)."""
+    """A range that ends with the last byte is inside (docs/spec/memory.md#ranges)."""
     memory = Memory(pages=2, base=2 * PAGE - 24, gap=0)
     check(function("f", Prim.STRING), [["x" * 24]], memory=memory)
     check(function("f", Vector(Prim.U64)), [[[1, 2, 2**64 - 1]]], memory=memory)
@@ -192,7 +192,7 @@ def test_a_value_may_end_at_the_end_of_memory() -> None:
     ids=str,
 )
 def test_allocations_of_lowering(ty: Type, value: Any, allocations: list[str]) -> None:
-    """Sizes, tags and order of what guests are asked for (spec §6.3, §6.4)."""
+    """Sizes, tags and order of what guests are asked for (docs/spec/memory.md#arrays)."""
     pair = RecordDeclaration("Pair", (Member("x", Prim.U8), Member("y", Prim.U64)))
     worked = RecordDeclaration(
         "Worked",
@@ -208,7 +208,7 @@ def test_allocations_of_lowering(ty: Type, value: Any, allocations: list[str]) -
 
 
 def test_order_of_helper_calls() -> None:
-    """The complete story of one forwarded call (spec marine-runtime §2.2)."""
+    """The complete story of one forwarded call (docs/spec/calls.md#order-of-events)."""
     with load(chain([function("f", Prim.STRING, Prim.U32)]), CONFIGURATIONS[0].engine) as service:
         service.call("outer", "f", ["abc", 9])
         assert take_logs(service) == {

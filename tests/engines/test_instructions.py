@@ -1,4 +1,4 @@
-"""Every instruction on every engine, also those that no generator emits; ranges as in spec interface-types §5.4."""
+"""Every instruction on every engine, also those that no generator emits; ranges as in docs/spec/instructions.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What lifting must give, written a second time: from the bytes of a memory to a value, or to the news that it is none.
 
-It is slow and knows nothing of engines. It follows the memory layout of the specification (interface-types §6): packed,
+It is slow and knows nothing of engines. It follows the memory layout of docs/spec/memory.md: packed,
 little-endian, records behind pointers, arrays as pointer and count.
 """
 

@@ -1,4 +1,4 @@
-"""The six functions that every module exports for its host (spec interface-types §6.6).
+"""The six functions that every module exports for its host (docs/spec/memory.md#abi-helpers).
 
 Their names, core signatures and places in the call-core index space are told here once, with the rules of the tag that
 `allocate` gets.

@@ -1,4 +1,4 @@
-"""Namespaces under which modules import functions of the host (spec marine-runtime §2.4)."""
+"""Namespaces under which modules import functions of the host (docs/spec/host.md#namespaces)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layout of values in linear memory, and how they cross into core Wasm (spec interface-types §1.1, §6.2).
+"""Layout of values in linear memory, and how they cross into core Wasm (docs/spec/memory.md#sizes).
 
 Every interface type has a `Shape`, and every shape a `Layout`: what an array slot, record field or parameter of it is
 made of. All code that walks values dispatches on shapes with a `match` that ends in `assert_never`, so that mypy lists

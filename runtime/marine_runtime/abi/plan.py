@@ -21,7 +21,7 @@ Any change of these raises it. A directory of another format is refused, and bui
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """An imported function that adapters call: entry `E + position` of the call-core index space (spec §2.2).
+    """An imported function that adapters call (docs/spec/binary.md#index-spaces): call-core entry `E + position`.
 
     Attributes:
         namespace: import name of the module that provides it.

@@ -1,4 +1,4 @@
-"""Lifting and lowering by walking the type: the reference for memory layout (spec interface-types §6).
+"""Lifting and lowering by walking the type: the reference for memory layout (docs/spec/memory.md).
 
 The interpreter and the host functions use it. Generated code does the same with straight-line code per type, and falls
 back to nothing here but the shared checks of `glue`. Values are internal values: `bytes`, lists, tuples for records.
@@ -177,7 +177,7 @@ class Codec:
         except CallError as error:
             raise CallError(error.reason, path=path) from None
 
-    # Lowering: value to memory. Order, sizes and tags of the allocations are what guests see (spec §6.3, §6.4).
+    # Lowering: value to memory. Guests see order, sizes and tags of the allocations (docs/spec/memory.md#arrays).
 
     def store_string(self, ptr: int, text: str) -> tuple[int, int]:
         """Write UTF-8 to the block at `ptr`; gives (ptr, size in bytes)."""

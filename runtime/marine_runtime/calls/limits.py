@@ -1,7 +1,8 @@
 """Limits of a service, and the errors of exceeding them.
 
 A refused growth does not fail by itself: the guest sees -1. Only when the operation during which it happened fails is
-the limit named, so that a refusal which a guest survives is never blamed for something else (spec marine-runtime §6.3).
+the limit named, so that a refusal which a guest survives is never blamed for
+something else (docs/spec/calls.md#memory-limit).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The context of a call, as an embedder gives it (spec marine-runtime §4.3)."""
+"""The context of a call, as an embedder gives it (docs/spec/host.md#call-parameters)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Figures about a running service: memory, refused growths and, when asked for, calls and time per function.
 
-The text form is Marine's (spec marine-runtime §6.4), with a line about fuel, if there is any, and a line per called
-function after it.
+The text form is Marine's (docs/spec/calls.md#statistics), followed by a line about fuel, if there is any, and a line
+per called function.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The host's environment variable `WASM_LOG`: which log level the guests of a service are told (marine-runtime §4.2).
+"""Log levels of guests, from the host's environment variable `WASM_LOG` (docs/spec/host.md#log-levels-of-guests).
 
 Directives are separated by commas: `LEVEL` for all modules, `name` or `name=LEVEL` for one. The level of a module
 becomes `WASM_LOG` in its own environment, where the guest's logger looks for it. Nothing here reads the process's

@@ -1,4 +1,4 @@
-"""Sizes in bytes as configurations write them: `1000`, `"10 MiB"`, `"Infinity"` (spec marine-runtime §5.1).
+"""Sizes in bytes as configurations write them: `1000`, `"10 MiB"`, `"Infinity"` (docs/spec/configuration.md#sizes).
 
 Numbers are exact, however many digits a fraction has. This does not format sizes.
 """

@@ -1,4 +1,4 @@
-"""Configuration files: from TOML to typed settings and the places of module files (spec marine-runtime §5.1 to §5.3).
+"""Configuration files: from TOML to typed settings and the places of module files (docs/spec/configuration.md).
 
 Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
 knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in

@@ -1,4 +1,4 @@
-"""The import `get_call_parameters`: the context of a call, for every guest of the service (marine-runtime §4.3).
+"""The import `get_call_parameters`: the context of a call, for guests (docs/spec/host.md#call-parameters).
 
 Embedders give the newest layout. A guest sees the layout of the host API version that it was built for; `Context`
 holds the parameters of the current call and converts them down when a guest asks, so calls without them cost nothing.

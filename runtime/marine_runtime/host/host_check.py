@@ -1,4 +1,4 @@
-"""Checks of the host's file system that a configuration needs before a service is linked (spec marine-runtime §5.3).
+"""Checks of the file system before a service is linked (docs/spec/configuration.md#path-resolution).
 
 Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
 it, so a service loads on machines without it; `check_programs` is for tools that want to know before.

@@ -1,4 +1,4 @@
-"""The import `log_utf8_string`: messages of guests in Python's `logging` (spec marine-runtime §4.2).
+"""The import `log_utf8_string`: messages of guests in Python's `logging` (docs/spec/host.md#logger).
 
 The logger has the module's import name. The target mask of the module's configuration decides what is kept; there is
 no other filter here, levels are the business of `logging`.

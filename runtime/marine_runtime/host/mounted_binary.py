@@ -1,4 +1,4 @@
-"""Mounted binaries: programs of the host that a module runs through an import (spec marine-runtime §4.4).
+"""Mounted binaries: programs of the host that a module runs through an import (docs/spec/host.md#mounted-binaries).
 
 The program gets the strings of the module as its arguments, without a shell and with nothing to read; the module gets
 its exit code and everything that it wrote. While it runs, the service waits. Both outputs are read at the same time, so

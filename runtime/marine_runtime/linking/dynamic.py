@@ -1,4 +1,4 @@
-"""Loading and unloading modules of a running service (spec marine-runtime §1.5, §7.2).
+"""Loading and unloading modules of a running service (docs/spec/linking.md#loading-and-unloading).
 
 A module is linked behind those that are there. Unloading forgets its name and nothing else: modules that import from it
 keep calling it, and its memory stays until the service is closed, since a store frees everything at once.

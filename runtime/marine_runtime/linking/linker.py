@@ -1,4 +1,4 @@
-"""Linking: from planned, compiled modules to instances that call each other (spec marine-runtime §1.4, §1.5).
+"""Linking: from planned, compiled modules to instances that call each other (docs/spec/linking.md).
 
 Names are checked before anything runs. Imports of a module resolve to modules before it, to WASI, or to the host;
 signatures of importer and exporter are compared here, structurally. A Wasm module is linked in six steps:

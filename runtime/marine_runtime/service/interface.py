@@ -1,4 +1,4 @@
-"""The public interface of a service, and its listing (spec marine-runtime §7.7)."""
+"""The public interface of a service, and its listing (docs/spec/linking.md#listing)."""
 
 from __future__ import annotations
 

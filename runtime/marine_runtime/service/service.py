@@ -270,7 +270,7 @@ class Service:
 
     @with_keywords(CallOptions)
     def call_json(self, module: str, function: str, arguments: str, **options: Unpack[CallOptions]) -> str:
-        """Call with arguments as JSON text; returns the result as JSON text (spec interface-types §9).
+        """Call with arguments as JSON text; returns the result as JSON text (docs/spec/json.md).
 
         Args:
             module: import name of the module.

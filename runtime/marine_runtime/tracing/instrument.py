@@ -182,7 +182,7 @@ def _weigh(span: Span, signature: FunctionType, records: Records, values: Sequen
 
 
 def size(ty: IType, records: Records, value: Any) -> int:
-    """Bytes that `value` takes in the memory of a module, with everything it points to (spec interface-types §6.2).
+    """Bytes that `value` takes in the memory of a module, with everything it points to (docs/spec/memory.md#sizes).
 
     What an array slot or record field holds counts: 8 bytes for a string and an array, 4 for a record, and then the
     blocks behind them. Records are tuples, or instances of a dataclass.

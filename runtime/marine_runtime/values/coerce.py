@@ -1,7 +1,7 @@
 """Python values in: what a caller may pass for each type, checked and turned into the values that adapters move.
 
 The internal value of a type is a `bool`, an `int`, a `float` (an f32 is already rounded), a `str`, `bytes` for a byte
-array, a `list` for any other array, and a `tuple` of the fields for a record (spec interface-types §1.3). This file
+array, a `list` for any other array, and a `tuple` of the fields for a record. This file
 produces those from more liberal input, or says exactly where and why a value does not fit. It does not touch memory,
 does not build public records (`records`), and does not read JSON (`json_values`, which specialises the rules here).
 

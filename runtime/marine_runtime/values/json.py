@@ -1,4 +1,4 @@
-"""JSON in, JSON out: the arguments and results of a call as JSON text (spec interface-types §9).
+"""JSON in, JSON out: the arguments and results of a call as JSON text (docs/spec/json.md).
 
 Arguments go the way of Python values (`values.Coercers`) under JSON's rules: an integer is a number without fraction
 or exponent, a one-element array stands for a bool, number or string, byte arrays are arrays of numbers, records are

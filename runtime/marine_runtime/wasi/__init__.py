@@ -1,4 +1,4 @@
-"""WASI for each module of a service: its own environment, directories and descriptors (spec marine-runtime §4.5).
+"""WASI for each module of a service: its own environment, directories and descriptors (docs/spec/host.md#wasi).
 
 Wasmtime has one WASI context per store, so the directories of all modules are opened there. What keeps them apart is a
 *shim* per module: a small Wasm module between the guest and the native functions, which holds the guest's descriptor

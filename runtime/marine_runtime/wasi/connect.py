@@ -186,7 +186,7 @@ def _check(module_name: str, module: Module, namespace: str, name: str) -> None:
 
 
 def _state(name: str, config: ModuleConfig) -> WasiState:
-    """The environment of the module; a variable per directory is merged over the configured ones (§15.1, quirk 27)."""
+    """The environment of the module; variables of directories replace configured ones (docs/spec/host.md#wasi)."""
     where = f"module `{name}`"
     envs = {**config.envs, **config.mapped_dirs}
     for alias, directory in config.mapped_dirs.items():

@@ -1,4 +1,4 @@
-"""marine-js, the runtime for JavaScript: the same modules, measured inside Node by js/rounds.mjs (spec §7.5).
+"""marine-js, the runtime for JavaScript: the same modules, measured inside Node by js/rounds.mjs.
 
 One Node process serves a whole run. It is asked for rounds over a pipe, so that it takes turns with the peers of this
 process, and its own clock measures. Only `first call` and `memory` start a process each, as they do for everybody.

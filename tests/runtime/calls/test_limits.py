@@ -47,7 +47,7 @@ def forwarding() -> dict[str, bytes]:
 
 
 class TestMemory:
-    """The budget of spec marine-runtime §6.1."""
+    """The budget of docs/spec/calls.md#memory-limit."""
 
     @pytest.mark.host_side
     def test_growth_is_refused_at_the_exact_page(self, serve: Serve) -> None:
@@ -164,7 +164,7 @@ class TestMemory:
 
 
 class TestTables:
-    """Tables count 8 bytes for every element, those they start with and those they get (spec marine-runtime §6.1)."""
+    """Tables count 8 bytes for every element, initial or added (docs/spec/calls.md#memory-limit)."""
 
     @pytest.mark.host_side
     def test_growth_is_refused_at_the_exact_element(self, serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""The configuration rows of spec marine-runtime §12.4, from a file to a call, and the environment that modules get."""
+"""The configuration tests of Marine, from a file to a call, and the environment that modules get."""
 
 from __future__ import annotations
 

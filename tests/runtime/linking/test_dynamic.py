@@ -1,4 +1,4 @@
-"""Modules that are loaded into a running service and unloaded from it, on every configuration (spec §1.5, §7.2)."""
+"""Modules that are loaded into a running service and unloaded from it, on every configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linker's own checks, for parts that no compiler has looked at together (spec marine-runtime §1.5)."""
+"""The linker's own checks, for parts that no compiler has looked at together (docs/spec/linking.md)."""
 
 from __future__ import annotations
 

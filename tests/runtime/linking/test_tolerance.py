@@ -1,4 +1,4 @@
-"""Modules that older tools made, and what a module may leave out (spec marine-runtime §12.1, §15.3)."""
+"""Modules that older tools made, and what a module may leave out (docs/spec/linking.md#versions)."""
 
 from __future__ import annotations
 

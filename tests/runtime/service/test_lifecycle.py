@@ -155,7 +155,7 @@ def test_a_failed_load_gives_everything_back(configuration: Configuration, name:
 
 
 def test_initialisers_run_in_order(serve: Serve) -> None:
-    """`_initialize`, then `_start`, before anything else can be called (spec marine-runtime §1.4)."""
+    """`_initialize`, then `_start`, before anything else can be called (docs/spec/linking.md#instantiation)."""
     seen: list[int] = []
     fields = """
         (func (export "_start") (call $note (i32.const 2)))

@@ -1,4 +1,4 @@
-"""JSON arguments and results, row by row of the rules (spec interface-types §9), and round trips of random values."""
+"""JSON arguments and results, row by row of the rules of docs/spec/json.md, and round trips of random values."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def refused(text: str, *types: IType) -> str:
 S32, STRING = Prim.S32, Prim.STRING
 
 
-# §9.1, the document
+# The document
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_equal_parameter_names_need_an_array() -> None:
         codec.arguments('{"a":1,"a_2":2}')
 
 
-# §9.2, values
+# Values
 
 INTEGERS = sorted(INTEGER_RANGES, key=str)
 
@@ -276,7 +276,7 @@ def test_parsed_documents() -> None:
             codec.arguments_from_document(document)
 
 
-# §9.3, results
+# Results
 
 
 @pytest.mark.parametrize(

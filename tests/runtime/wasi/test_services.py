@@ -188,7 +188,7 @@ def test_settings_that_can_not_be(configuration: Configuration, config: ModuleCo
 
 
 def test_a_directory_clobbers_a_variable_of_its_name(configuration: Configuration, tmp_path: Path) -> None:
-    """Kept from Marine (quirk 27)."""
+    """Kept from Marine (docs/spec/host.md#wasi)."""
     config = ModuleConfig(envs={"d": "mine", "e": "x"}, mapped_dirs={"d": str(tmp_path)})
     with load_configured({"m": wasi_guest()}, configuration, {"m": config}) as service:
         assert Player(service, "m").environment() == [f"d={tmp_path}", "e=x"]

@@ -1,4 +1,4 @@
-"""The memory rows of spec marine-runtime §12.4: the budget to the page, what is reported, and that nothing leaks."""
+"""The memory tests of Marine: the budget to the page, what is reported, and that nothing leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The instruction sequences of generated adapters, and the complete example of spec interface-types §7.5."""
+"""The instruction sequences of generated adapters, and the complete example."""
 
 import pytest
 

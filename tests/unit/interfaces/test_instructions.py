@@ -1,4 +1,4 @@
-"""The instruction table against spec interface-types §3.6 and §5.3, and what must agree with it."""
+"""The instruction table against docs/spec/instructions.md, and what must agree with it."""
 
 from __future__ import annotations
 

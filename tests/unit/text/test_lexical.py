@@ -1,4 +1,4 @@
-"""Texts that must be read, and what they mean: the lexical and grammatical details of spec §4.1 and §4.2."""
+"""Texts that must be read, and what they mean: the lexical and grammatical details of grammar/README.md."""
 
 from __future__ import annotations
 
