@@ -27,6 +27,11 @@ def new_lock() -> LockType:
     return made
 
 
+def new_rlock() -> Any:
+    """A lock between such threads that its owner may take again, as a signal handler does."""
+    return _original("_thread", "RLock")()
+
+
 def _original(module: str, name: str) -> Any:
     """`module.name` as it was before gevent patched it."""
     monkey = sys.modules.get("gevent.monkey")

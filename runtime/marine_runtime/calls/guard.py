@@ -6,14 +6,16 @@ afford its method calls; they have the same statements inline, which `INLINE_CAL
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import get_ident
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
+from marine_runtime.covered import covered
 from marine_runtime.errors import CallError, StateError
 from marine_runtime.wasm.budget import Budget
 
@@ -40,6 +42,9 @@ A test runs both against one table of states.
 """
 
 
+_NOBODY = -1  # no thread has this identifier
+
+
 @dataclass(slots=True)
 class _Refusals:
     """The growths that were refused to the running call."""
@@ -55,15 +60,25 @@ class Guard:
             refused to the running call takes the place of True, so that it ends with the call, at no cost.
         closed: whether the service was closed.
         failed: whether a call was ever broken off.
-        owner: the thread that may call.
+        owner: the thread that may call without more ado; none may while no long call would be noticed, see `rest`.
     """
 
-    __slots__ = ("_budget", "_call", "_exclusive", "busy", "closed", "failed", "owner", "service")
+    __slots__ = ("_attend", "_budget", "_call", "_exclusive", "_thread", "busy", "closed", "failed", "owner", "service")
 
-    def __init__(self, service: str, budget: Budget | None = None) -> None:
-        """Guard a service whose memory `budget` pays for; a growth that it refuses is put down to the running call."""
+    def __init__(
+        self, service: str, budget: Budget | None = None, attend: Callable[[Guard], None] | None = None
+    ) -> None:
+        """Guard a service.
+
+        Args:
+            service: its name, for messages.
+            budget: pays for its memory; a growth that it refuses is put down to the running call.
+            attend: has this guard looked at regularly, so that long calls can be interrupted.
+        """
         self.service = service
-        self.owner = get_ident()
+        self._thread = get_ident()
+        self._attend = attend
+        self.owner = self._thread if attend is None else _NOBODY
         self.busy: bool | _Refusals = False
         self.closed = False
         self.failed = False
@@ -105,9 +120,26 @@ class Guard:
         Raises:
             StateError: no call may begin now, so that the service can't be closed either.
         """
-        self.require_idle()
+        if self.busy or get_ident() != self._thread:
+            self.refuse()
         self.closed = True
         self.busy = True
+
+    @property
+    def running(self) -> bool:
+        """True while a call runs."""
+        return bool(self.busy) and not self.closed
+
+    def rest(self) -> bool:
+        """Let the next call come to `refuse`, which has the guard attended again; False while one runs."""
+        if self.busy and not self.closed:
+            return False
+        self.owner = _NOBODY
+        return True
+
+    def may_call(self) -> bool:
+        """True if a call of this thread may begin."""
+        return not self.busy and get_ident() == self._thread
 
     def explain(self, error: CallError) -> CallError:
         """The error that a call raises instead of `error`: with its places, and the limit that was in its way."""
@@ -131,11 +163,20 @@ class Guard:
             return ServiceState.BUSY
         return ServiceState.FAILED if self.failed else ServiceState.READY
 
-    def refuse(self) -> NoReturn:
-        """Raise the StateError that says why no call may begin."""
+    def refuse(self) -> None:
+        """Raise the StateError that says why no call may begin; return when one may, and is attended from now on."""
+        if self.may_call() and self._attend is not None:
+            self.owner = self._thread
+            try:
+                self._attend(self)
+            except BaseException as error:
+                self.owner = _NOBODY
+                if not isinstance(error, RuntimeError):  # no thread is left, but the call needs none
+                    raise
+            return
         if self.closed:
             raise StateError(f"service `{self.service}` is closed")
-        if get_ident() != self.owner:
+        if get_ident() != self._thread:
             raise StateError(
                 f"service `{self.service}` belongs to the thread that loaded it; load one service per thread"
             )
@@ -166,10 +207,15 @@ class Admission:
             guard.refuse()
         guard.busy = True
 
+    @covered
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._guard.busy = False
+        try:
+            self._guard.busy = False
+        except BaseException:  # of a signal handler, before the first line
+            self._guard.busy = False
+            raise
 
 
 class CallAdmission(Admission):
@@ -177,15 +223,16 @@ class CallAdmission(Admission):
 
     __slots__ = ()
 
+    @covered
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        guard = self._guard
         try:
+            guard = self._guard
             if isinstance(error, CallError):
                 located = guard.explain(error)
                 raise located from located.__cause__
             if error is not None:
                 guard.failed = True
         finally:
-            guard.busy = False
+            self._guard.busy = False

@@ -82,7 +82,7 @@ class Service:
         self._fuelled = fuel is not None
         self._counts_growth = runtime.budget_problem is None
         self._budget = Budget(config.total_memory_limit)
-        self._guard = Guard(name, self._budget)
+        self._guard = Guard(name, self._budget, runtime.attend)
         self._store = runtime.store(self._budget)
         instrumentation = None if trace is None else Instrumentation(trace, name, self._guard)
         try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from threading import get_ident
 from time import perf_counter_ns
 from typing import Any, assert_never
 
@@ -129,7 +128,7 @@ class Instrumentation:
 
         @functools.wraps(run)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not self._tracer.recording or guard.busy or get_ident() != guard.owner:
+            if not self._tracer.recording or not guard.may_call():
                 return run(*args, **kwargs)
             try:
                 values = bind(args, kwargs)

@@ -1,109 +1,51 @@
-"""Time limits of calls, by Wasmtime's epochs.
+"""Time limits of calls, and interruptions from Python, by Wasmtime's epochs.
 
-Compiled code compares the epoch of its `wasmtime.Engine` with its store's deadline at every loop and function entry.
-Without a time limit the deadline is out of reach and nobody counts. A call with a limit arms its store's deadline, and
-while such calls run a thread advances the epoch with the clock, a tick per 5 ms, so deadlines of several stores keep
-their order. The thread sleeps until the earliest deadline, and ends when it has had nothing to do for a moment.
+Compiled code compares the epoch of its `wasmtime.Engine` with its store's deadline at every loop and function entry. At
+the deadline Wasmtime asks the runtime (`interruption`), in the thread of the call. Python then runs the handlers of
+signals that are pending, and the runtime looks whether the call's time is up.
+
+The epoch is advanced by a thread, which exists while calls with a time limit run, or calls that are long. A tick is
+5 ms of the clock while there are limits, so deadlines of several stores keep their order. A call without a limit arms
+nothing, as that would cost more than the call. A service that is about to call is attended for a while instead: the
+thread looks at it every 50 ms, and advances the epoch when it finds it running. A service that it finds idle repeatedly
+is left alone again, and the thread ends when nothing is left.
 """
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable
-from threading import Condition, RLock, Thread
 from time import monotonic
 from typing import Any, Protocol
 
+from marine_runtime.covered import covered
+from marine_runtime.native import new_lock, new_rlock, start_thread
+
 FAR = 2**62
-"""Ticks that no process lives to see: the deadline of a store without a time limit."""
+"""Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
 
 TICK = 0.005
+SLICE = 10
+"""Ticks after which a running call lets Python handle signals."""
+
 _LINGER = 0.1
-_LONGEST_SLEEP = 1.0  # keeps the number of ticks that are due at once small
+_LOOKS = 2  # that have to find a service idle before it is left alone
+
+_clocks: weakref.WeakSet[DeadlineClock] = weakref.WeakSet()
 
 
-class DeadlineClock:
-    """The clock of one `wasmtime.Engine`."""
-
-    def __init__(self, advance: Callable[[], None]) -> None:
-        """`advance` adds one to its epoch."""
-        self._advance = advance
-        self._lock = RLock()  # entered directly, as a condition's own methods are Python
-        self._changed = Condition(self._lock)
-        self._deadlines: dict[object, float] = {}
-        self._origin = 0.0
-        self._ticks = 0  # made since `_origin`
-        self._thread: Thread | None = None
-        self._wakes_at = 0.0
-
-    def arm(self, key: object, store: Any, timeout: float) -> float:
-        """Interrupt `store`, a Wasmtime store, in `timeout` seconds, unless `disarm` is called before with `key`.
-
-        Returns:
-            That time, by the monotonic clock.
-        """
-        with self._lock:
-            now = monotonic()
-            if not self._deadlines:
-                self._origin, self._ticks = now, 0
-            deadline = now + timeout
-            # One tick more than the time takes, as the current tick has partly passed.
-            due = int(min((deadline - self._origin) / TICK, FAR)) + 1
-            store.set_epoch_deadline(max(due - self._ticks, 1))
-            self._deadlines[key] = deadline
-            if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
-                self._thread = Thread(target=self._run, name="marine-watchdog", daemon=True)
-                self._thread.start()
-            elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
-                self._changed.notify()
-        return deadline
-
-    def disarm(self, key: object, store: Any) -> None:
-        """Let `store` run as long as it takes again."""
-        with self._lock:
-            self._deadlines.pop(key, None)
-        store.set_epoch_deadline(FAR)
-
-    def interrupt(self) -> None:
-        """Let the time of every call that is being watched be up now. Any thread may ask for it."""
-        with self._lock:
-            if not self._deadlines:
-                return
-            due = int(min((max(self._deadlines.values()) - self._origin) / TICK, FAR)) + 1
-            while self._ticks < due:
-                self._advance()
-                self._ticks += 1
-            # The clock has to be where the epoch is now, or the deadlines of calls to come would be too far off.
-            self._origin = monotonic() - self._ticks * TICK
+class Attended(Protocol):
+    """What may be running for long."""
 
     @property
     def running(self) -> bool:
-        """True if the thread exists."""
-        return self._thread is not None
+        """True while it is."""
+        ...
 
-    def _run(self) -> None:
-        idle = False
-        with self._changed:
-            while True:
-                now = monotonic()
-                if self._deadlines:
-                    self._catch_up()
-                    # A deadline that has passed stays until its call is over; the ticks go on, which hurts nobody.
-                    pause = min(max(min(self._deadlines.values()) + TICK - now, TICK), _LONGEST_SLEEP)
-                    idle = False
-                elif idle:
-                    break
-                else:
-                    pause, idle = _LINGER, True
-                self._wakes_at = now + pause
-                self._changed.wait(pause)
-            self._thread = None
-
-    def _catch_up(self) -> None:
-        """Bring the epoch to where the clock is."""
-        due = int((monotonic() - self._origin) / TICK)
-        while self._ticks < due:
-            self._advance()
-            self._ticks += 1
+    def rest(self) -> bool:
+        """If it is not running, note that nobody attends to it, and return True."""
+        ...
 
 
 class TimeLimit(Protocol):
@@ -116,6 +58,153 @@ class TimeLimit(Protocol):
 
     timeout: float | None
     deadline: float | None
+
+
+class DeadlineClock:
+    """The clock of one `wasmtime.Engine`.
+
+    Attributes:
+        asked: whether its stores ask at their deadlines, instead of being interrupted there.
+        longest: ticks to the deadline of a store whose call has no limit.
+    """
+
+    def __init__(self, advance: Callable[[], None], *, asked: bool = False) -> None:
+        """`advance` adds one to its epoch."""
+        self.asked = asked
+        self.longest = 1 if asked else FAR
+        self._advance = advance
+        self._deadlines: dict[TimeLimit, float] = {}
+        self._attended: dict[Attended, int] = {}
+        self._origin = 0.0
+        self._ticks = 0  # made since `_origin`
+        self._begin()
+        _clocks.add(self)
+
+    def _begin(self) -> None:
+        """Have no thread. In a forked process its locks may be held for ever, and it itself is gone."""
+        self._lock = new_rlock()
+        self._changed = new_lock()
+        self._changed.acquire()
+        self._running = False
+        self._wakes_at = 0.0
+        for item in list(self._attended):
+            if item.rest():
+                del self._attended[item]
+
+    def arm(self, limit: TimeLimit, store: Any, timeout: float) -> float:
+        """Interrupt `store`, a Wasmtime store, in `timeout` seconds, unless `disarm` is called before with `limit`.
+
+        Returns:
+            That time, by the monotonic clock.
+        """
+        with self._lock:
+            now = monotonic()
+            if not self._deadlines:
+                self._origin, self._ticks = now, 0
+            self._deadlines[limit] = deadline = now + timeout
+            store.set_epoch_deadline(self.ticks_until(deadline))
+            if not self._running:
+                self._start()
+            elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
+                self._wake()
+        return deadline
+
+    def disarm(self, limit: TimeLimit, store: Any) -> None:
+        """Let `store` run as long as it takes again."""
+        with self._lock:
+            self._deadlines.pop(limit, None)
+        store.set_epoch_deadline(self.longest)
+
+    def ticks_until(self, deadline: float) -> int:
+        """Ticks to the deadline of a call that has to be over at that time of the monotonic clock."""
+        # One tick more than the time takes, as the current tick has partly passed.
+        ticks = max(int(min((deadline - self._origin) / TICK, FAR)) + 1 - self._ticks, 1)
+        return min(ticks, SLICE) if self.asked else ticks
+
+    def attend(self, item: Attended) -> None:
+        """Let `item` be interrupted when it runs for long, until it is told to `rest`.
+
+        Raises:
+            RuntimeError: the system has no thread left.
+        """
+        with self._lock:
+            self._attended[item] = 0
+            if not self._running:
+                self._start()
+
+    def interrupt(self) -> None:
+        """Let the time of every call that is being watched be up now. Any thread may ask for it."""
+        with self._lock:
+            now = monotonic()
+            if not self._deadlines:
+                return
+            due = self._ticks + self.ticks_until(max(self._deadlines.values()))
+            for limit in self._deadlines:
+                if limit.deadline is not None:
+                    limit.deadline = self._deadlines[limit] = now
+            while self._ticks < due:
+                self._advance()
+                self._ticks += 1
+            # The clock has to be where the epoch is now, or the deadlines of calls to come would be too far off.
+            self._origin = monotonic() - self._ticks * TICK
+
+    @property
+    def running(self) -> bool:
+        """True if the thread exists."""
+        return self._running
+
+    def _start(self) -> None:
+        self._running = True
+        try:
+            start_thread(self._run)
+        except BaseException:
+            self._running = False
+            raise
+
+    def _wake(self) -> None:
+        if self._changed.locked():
+            self._changed.release()
+
+    def _run(self) -> None:
+        idle = False
+        lock, changed = self._lock, self._changed
+        while True:
+            with lock:
+                if self._deadlines or self._attended:
+                    pause, idle = self._look(), False
+                elif idle:
+                    self._running = False
+                    return
+                else:
+                    pause, idle = _LINGER, True
+                self._wakes_at = monotonic() + pause
+            changed.acquire(timeout=pause)
+
+    def _look(self) -> float:
+        """Bring the epoch to where the clock is; returns the seconds until that has to be done again."""
+        busy = False
+        for item in list(self._attended):
+            if item.running:
+                busy, self._attended[item] = True, 0
+            else:
+                self._attended[item] += 1
+                if self._attended[item] >= _LOOKS and item.rest():
+                    del self._attended[item]
+        if self._deadlines:
+            self._catch_up()
+            # A deadline that has passed stays until its call is over; the ticks go on, which hurts nobody.
+            left = min(self._deadlines.values()) + TICK - monotonic()
+            return min(max(left, TICK), SLICE * TICK)
+        if busy:
+            self._advance()
+        return SLICE * TICK
+
+    def _catch_up(self) -> None:
+        """Bring the epoch to where the clock is."""
+        due = int((monotonic() - self._origin) / TICK)
+        while self._ticks < due:
+            self._advance()
+            self._ticks += 1
 
 
 class Watch:
@@ -133,14 +222,24 @@ class Watch:
         """Begin."""
         limit = self._limit
         try:
-            limit.timeout, limit.deadline = self._timeout, self._clock.arm(self, self._store, self._timeout)
+            limit.timeout, limit.deadline = self._timeout, self._clock.arm(limit, self._store, self._timeout)
         except BaseException:  # Ctrl-C, for one
             self.__exit__()
             raise
 
+    @covered
     def __exit__(self, *_: object) -> None:
         """End, whatever happened."""
         try:
-            self._clock.disarm(self, self._store)
+            self._clock.disarm(self._limit, self._store)
         finally:
             self._limit.timeout = self._limit.deadline = None
+
+
+def _begin_in_child() -> None:
+    for clock in list(_clocks):
+        clock._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import CodeType, FunctionType
 from typing import Any, NoReturn, cast
 
 import wasmtime
 
+from marine_runtime import covered
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
@@ -87,9 +89,42 @@ class _Cells:
 
         def fail(error: int | None) -> NoReturn:
             address, trap[0] = trap[0], 0
+            if store.spare:
+                store.spare.fill()
             raise parking.exception_for(ffi.take_error(error) if error else ffi.take_trap(address))
 
         self.fail = fail
+
+
+class _Spare:
+    """A trap to end the next call with. Callbacks have one in reserve, as making one lets Python handle signals.
+
+    Attributes:
+        address: its address, or 0 after it was used.
+    """
+
+    __slots__ = ("_library", "address")
+
+    def __init__(self, library: ffi.WasmtimeLibrary) -> None:
+        self._library = library
+        self.address = 0
+        self.fill()
+
+    def fill(self) -> None:
+        """Have one again."""
+        if not self.address:
+            self.address = self.new()
+
+    def new(self) -> int:
+        """The address of a new trap."""
+        made: int = self._library.trap_new(_MESSAGE, len(_MESSAGE))
+        return made
+
+    def free(self) -> None:
+        """Give it back."""
+        address, self.address = self.address, 0
+        if address:
+            ffi.take_trap(address)
 
 
 class FastLayer:
@@ -112,6 +147,7 @@ class FastLayer:
         return _core_factory(params, results)(
             cells.views,
             cells.trap,
+            store.parking,
             cells.fail,
             (function, cells),
             self._library.func_call,
@@ -124,14 +160,10 @@ class FastLayer:
 
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
         """See `CallLayer.host_function`."""
-        parking: Parking = store.parking
-        trap_new = self._library.trap_new
+        if store.spare is None:
+            store.spare = _Spare(self._library)
+            store.on_close(store.spare.free)
         size = ffi.VALUE_SIZE * max(len(params), len(results))
-
-        def fail(error: BaseException) -> int:
-            parking.exception = error
-            address: int = trap_new(_MESSAGE, len(_MESSAGE))
-            return address
 
         # Wasmtime passes the values on its own stack, whose addresses repeat for a given depth of calls: keeping the
         # views by address avoids making one per call. A view is used only while its callback runs.
@@ -146,7 +178,8 @@ class FastLayer:
             views[address] = made = casts[0] if len(casts) == 1 else casts
             return made
 
-        callback = ffi.Callback(_callback_factory(params, results)(views.get, view_at, fail, target))
+        make = _callback_factory(params, results)
+        callback = ffi.Callback(make(views.get, view_at, store.parking, store.spare, target))
         store.keep_alive(callback)
         kind = wasmtime.FuncType(_value_types(params), _value_types(results))
         return ffi.new_host_function(self._library, store.native, kind, callback)
@@ -184,12 +217,12 @@ def _slot(index: int, code: str) -> int:
     return index * ffi.VALUE_SIZE // _WIDTH[code]
 
 
-def _compile(name: str, lines: list[str]) -> Callable[..., Any]:
+def _compile(name: str, lines: list[str]) -> FunctionType:
     """The function `make` that the source in `lines` defines."""
     namespace: dict[str, Any] = {}
     source = "\n".join(lines)
     exec(compile(source, f"<marine_runtime fast layer: {name}>", "exec"), namespace)  # noqa: S102  # codes only
-    made: Callable[..., Any] = namespace["make"]
+    made: FunctionType = namespace["make"]
     return made
 
 
@@ -199,15 +232,20 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     arguments = [f"a{index}" for index in range(len(params))]
     codes = sorted(set(params + results))
     loads = [f"v_{code}[{_slot(index, code)}]" for index, code in enumerate(results)]
-    lines = ["def make(views, trap, fail, keep, call, context, function, buffer, count, trap_out):"]
+    lines = ["def make(views, trap, parking, fail, keep, call, context, function, buffer, count, trap_out):"]
     lines += [f"    v_{code} = views[{code!r}]" for code in codes]
     lines += [f"    def core({', '.join([*arguments, '*', 'keep=keep'])}):"]
     lines += [
         f"        v_{code}[{_slot(index, code)}] = {name}"
         for index, (code, name) in enumerate(zip(params, arguments, strict=True))
     ]
-    lines += ["        if (error := call(context, function, buffer, count, trap_out)) or trap[0]:"]
-    lines += ["            fail(error)"]
+    lines += ["        try:"]
+    lines += ["            if (error := call(context, function, buffer, count, trap_out)) or trap[0]:"]
+    lines += ["                fail(error)"]
+    # A signal handler may have raised before `fail` took them.
+    lines += ["        except BaseException:"]
+    lines += ["            trap[0], parking.exception = 0, None"]
+    lines += ["            raise"]
     if loads:
         lines += [f"        return {loads[0] if len(loads) == 1 else '(' + ', '.join(loads) + ')'}"]
     lines += ["    return core"]
@@ -220,7 +258,7 @@ def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[.
     codes = sorted(set(params + results))
     name = {code: "view" if len(codes) == 1 else f"view[{position}]" for position, code in enumerate(codes)}
     arguments = ", ".join(f"{name[code]}[{_slot(index, code)}]" for index, code in enumerate(params))
-    lines = ["def make(get_view, make_view, fail, target):"]
+    lines = ["def make(get_view, make_view, parking, spare, target):"]
     lines += ["    def callback(env, caller, values, count):"]
     lines += ["        try:"]
     if codes:
@@ -233,7 +271,14 @@ def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[.
             f"            {name[code]}[{_slot(index, code)}] = result[{index}]" for index, code in enumerate(results)
         ]
     lines += ["        except BaseException as error:"]
-    lines += ["            return fail(error)"]
+    lines += ["            parking.exception = error"]
+    lines += ["            address, spare.address = spare.address, 0"]
+    lines += ["            return address or spare.new()"]
     lines += ["        return 0"]
     lines += ["    return callback"]
-    return _compile(f"callback {params}->{results}", lines)
+    make = _compile(f"callback {params}->{results}", lines)
+    if covered.problem() is None:
+        code = make.__code__
+        parts = (covered.covered_code(part) if isinstance(part, CodeType) else part for part in code.co_consts)
+        make.__code__ = code.replace(co_consts=tuple(parts))
+    return make

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import wasmtime
@@ -20,6 +21,9 @@ _pointer = ctypes.c_void_p
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_size_t, _pointer, _pointer, _pointer, ctypes.c_size_t)
 """`wasmtime_func_unchecked_callback_t`: (env, caller, values, count) -> trap address or 0."""
+
+DeadlineCallback = ctypes.CFUNCTYPE(ctypes.c_size_t, _pointer, _pointer, ctypes.POINTER(ctypes.c_uint64), _pointer)
+"""The callback of epoch deadlines: (context, data, ticks until the next, kind of update) -> error address or 0."""
 
 _view_from_memory = ctypes.pythonapi.PyMemoryView_FromMemory
 _view_from_memory.restype = ctypes.py_object
@@ -38,6 +42,12 @@ _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
     "wasmtime_trap_new": (_pointer, ctypes.c_char_p, _size),
 }
 """C functions of the fast layer: the result, then the parameters."""
+
+_DEADLINE: Mapping[str, tuple[Any, ...]] = {
+    "wasmtime_store_epoch_deadline_callback": (None, _pointer, _pointer, _pointer, _pointer),
+    "wasmtime_error_new": (_pointer, ctypes.c_char_p),
+}
+"""C functions of epoch deadlines."""
 
 _OPTIONS: Mapping[str, Any] = {
     "memory_may_move": ctypes.c_bool,
@@ -111,6 +121,31 @@ def set_option(config: wasmtime.Config, name: str, value: int) -> None:
     """Set an option of engines. The properties of the binding are not there for all of them in every version."""
     (function, prototype), *_ = _setters(name).items()
     _prototype(function, *prototype)(_address(config.ptr()), value)
+
+
+def deadline_problem() -> str | None:
+    """The reason why the callback of epoch deadlines can't be used with the installed binding, or None."""
+    try:
+        return _different(_DEADLINE)
+    except AttributeError as missing:
+        return str(missing)
+
+
+def set_deadline_callback(store: wasmtime.Store, callback: Any, data: int) -> None:
+    """Let `store` call `callback`, a `DeadlineCallback` that must outlive it, with `data` at its epoch deadline."""
+    name = "wasmtime_store_epoch_deadline_callback"
+    _function(name, *_DEADLINE[name])(_address(store.ptr()), ctypes.cast(callback, _pointer), data, None)
+
+
+def new_error(text: bytes) -> int:
+    """The address of a new `wasmtime_error_t`, for Wasmtime to own."""
+    made: int = _function("wasmtime_error_new", *_DEADLINE["wasmtime_error_new"])(text)
+    return made
+
+
+@cache
+def _function(name: str, *prototype: Any) -> Any:
+    return _prototype(name, *prototype)
 
 
 class WasmtimeLibrary:

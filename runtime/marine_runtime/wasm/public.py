@@ -102,6 +102,9 @@ class PublicLayer:
                 result = function(native, *map(_signed, params, args))
             except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
                 fault = caught
+            except BaseException:  # of a signal handler, perhaps before what was parked is taken
+                parking.exception = None
+                raise
             if fault is not None:  # raised out here, so that what was parked keeps its own context
                 raise parking.exception_for(fault)
             if len(results) < 2:

@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
-from marine_runtime.wasm import ffi
+from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import FAR, TICK, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import TICK, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
@@ -65,6 +65,18 @@ class Instance:
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
 
+class _Start:
+    """The code that a module runs when it is loaded, for the clock."""
+
+    __slots__ = ("running",)
+
+    def __init__(self) -> None:
+        self.running = True
+
+    def rest(self) -> bool:
+        return not self.running
+
+
 class Store:
     """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
 
@@ -73,6 +85,7 @@ class Store:
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
         cells: what the call layer keeps for all calls of the store.
+        spare: what it keeps for host functions that fail.
     """
 
     def __init__(
@@ -88,9 +101,11 @@ class Store:
         self.layer = layer
         self.metered = metered
         self.native = wasmtime.Store(engine)
-        self.native.set_epoch_deadline(FAR)
         self.parking = Parking()
+        self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
+        self.native.set_epoch_deadline(watchdog.longest)
         self.cells: Any = None
+        self.spare: Any = None
         self.budget = budget
         self.fuel_used = 0
         self.fuel_left = 0
@@ -175,6 +190,16 @@ class Store:
         return Watch(self._watchdog, self.native, self.parking, timeout)
 
     @contextmanager
+    def starting(self) -> Iterator[None]:
+        """While this lasts, Wasm of the store is interrupted by what signal handlers raise, as in calls."""
+        start = _Start()
+        self._watchdog.attend(start)
+        try:
+            yield
+        finally:
+            start.running = False
+
+    @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
         """While this lasts, Wasm of the store has `fuel` units; only a store of a metered runtime can run on fuel."""
         self.parking.fuel = fuel
@@ -217,7 +242,8 @@ class Store:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
-                cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                with self.starting():
+                    cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
@@ -235,12 +261,16 @@ class Store:
     def _charge_table(self, elements: int) -> int:
         return int(self.budget is None or self.budget.take(TABLE_ELEMENT * elements))
 
+    def __del__(self) -> None:
+        interruption.forget(self._asks)
+
     def close(self) -> None:
         """Free everything. Functions and memories of the store must not be used afterwards."""
         for action in self._closers:
             action()
         self._closers.clear()
         self.native.close()
+        interruption.forget(self._asks)
         self._wasi = None
         self._kept.clear()
 
@@ -253,6 +283,7 @@ class WasmRuntime:
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
         metered: whether its machine code uses fuel.
+        attend: lets what may run for long be interrupted by what signal handlers raise; None where that can't be.
     """
 
     def __init__(
@@ -278,7 +309,8 @@ class WasmRuntime:
         if self._creator:
             self._creator.install(config)
         self._engine = wasmtime.Engine(config)
-        self._watchdog = DeadlineClock(self._engine.increment_epoch)
+        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
+        self.attend = self._watchdog.attend if self._watchdog.asked else None
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason

@@ -18,6 +18,9 @@ from marine_runtime.messages import counted
 Fault = wasmtime.Trap | wasmtime.WasmtimeError
 """The errors of wasmtime-py for a call that did not return."""
 
+INTERRUPTED = b"wasm trap: interrupt"
+"""The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
+
 _CAUSE = re.compile(r"wasm trap: (.+)")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
 """The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""

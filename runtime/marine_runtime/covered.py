@@ -1,0 +1,113 @@
+"""Functions whose `try` covers their entry.
+
+Python runs the handlers of signals where a function is entered, before its first line, so no `try` in it sees what they
+raise. Where that must not be missed, the range of the function's first `try` in its exception table is extended to the
+entry. A callback of ctypes needs it most: when it is left by an exception, C gets whatever lies on the stack.
+
+Inside such a function a handler can run after every call and every jump backwards. A clause `except` that has neither
+runs to its end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dis
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from threading import get_ident
+from types import CodeType
+from typing import Any, TypeVar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_BEFORE = frozenset({"MAKE_CELL", "COPY_FREE_VARS", "RESUME", "NOP"})
+_STARTS, _CONTINUES, _BITS = 128, 64, 6  # of a byte in an exception table
+
+
+def covered(function: _Function) -> _Function:
+    """`function`, whose body is one `try` statement, with its entry inside of it."""
+    if problem() is None:
+        function.__code__ = covered_code(function.__code__)
+    return function
+
+
+def covered_code(code: CodeType) -> CodeType:
+    """`code`, that of a function whose body is one `try` statement, with its entry inside of it.
+
+    Raises:
+        ValueError: the code does not begin with a `try`.
+    """
+    table = list(_entries(code.co_exceptiontable))
+    start, length, target, depth = table[0] if table else (0, 0, 0, 0)
+    before = {item.opname for item in dis.get_instructions(code) if item.offset < 2 * start}
+    if not length or depth or not before <= _BEFORE or target < start + length:
+        raise ValueError(f"the body of `{code.co_qualname}` is no `try` statement")
+    table[0] = 0, start + length, target, depth
+    return code.replace(co_exceptiontable=_table(table))
+
+
+@cache
+def problem() -> str | None:
+    """The reason why entries can't be covered on this Python, or None. It is tried, once."""
+    try:
+        _probe.__code__ = covered_code(_probe.__code__)
+        raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+            ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+        )
+        # Nothing of Python runs between the two calls, so the exception is raised where the second is entered.
+        both: tuple[Callable[[], Any], ...] = (partial(raise_in, get_ident(), _ProbeError), _probe)
+        _, caught = map(operator.call, both)
+    except (AttributeError, ValueError, IndexError, StopIteration, _ProbeError) as error:
+        return f"the exception tables of this Python are not as expected: {error!r}"
+    return None if caught else "this Python raises the exceptions of signal handlers elsewhere"
+
+
+class _ProbeError(BaseException):
+    """Raised by the probe alone."""
+
+
+def _probe() -> bool:
+    try:
+        count = len("")
+    except _ProbeError:
+        return True
+    return count > 0
+
+
+def _entries(table: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """What an exception table holds: the start of each range, its length, its handler, and the depth of the stack.
+
+    See `Objects/exception_handling_notes.txt` of CPython.
+    """
+    items = iter(table)
+
+    def number() -> int:
+        item = next(items)
+        value = item & (_CONTINUES - 1)
+        while item & _CONTINUES:
+            item = next(items)
+            value = value << _BITS | item & (_CONTINUES - 1)
+        return value
+
+    while True:
+        try:
+            start = number()
+        except StopIteration:
+            return
+        yield start, number(), number(), number()
+
+
+def _table(entries: Iterable[tuple[int, int, int, int]]) -> bytes:
+    """The inverse of `_entries`."""
+    made = bytearray()
+    for entry in entries:
+        at = len(made)
+        for value in entry:
+            shift = _BITS * (max(value.bit_length() - 1, 0) // _BITS)
+            while shift:
+                made.append(value >> shift & (_CONTINUES - 1) | _CONTINUES)
+                shift -= _BITS
+            made.append(value & (_CONTINUES - 1))
+        made[at] |= _STARTS
+    return bytes(made)
