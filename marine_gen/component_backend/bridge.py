@@ -20,7 +20,7 @@ from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.component_backend.canonical import MAX_FLAT_PARAMS, POINTER, Canonical, Leaf
-from marine_gen.component_backend.slots import Place, load, load_carried, store, store_carried
+from marine_gen.component_backend.slots import Slots, load, load_carried, store, store_carried
 from marine_gen.wasm_backend.code import FunctionCode
 from marine_gen.wasm_backend.expressions import const, get, when
 from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, record_body, shape
@@ -82,7 +82,7 @@ class Bridge:
         if scalar and params == carried and not any(map(self._canonical.differs, parts)):
             return BridgedFunction(entry, "", tuple(core), stages)
         self._imports.append(f'(import "glue" "{entry}" (func ${entry}{_params(carried)}{_results(returned)}))')
-        code, place = FunctionCode(), Place()
+        code, place = FunctionCode(), Slots()
         given = iter(values)
         arguments = "".join(f" {value}" for part in parts for value in self._placed(code, place, part, given))
         call = f"(call ${entry}{arguments})"
@@ -154,7 +154,7 @@ class Bridge:
         }
         return render("marine_gen.component_backend", "bridge.wat.j2", context)
 
-    def _result(self, code: FunctionCode, place: Place, result: Shape, call: str, flat: Sequence[Leaf]) -> None:
+    def _result(self, code: FunctionCode, place: Slots, result: Shape, call: str, flat: Sequence[Leaf]) -> None:
         """Write the result of a call to its area; leave the address, or its only value."""
         area = const(place.take(self._canonical.extent(result).size))
         names = [code.local("result", str(core)) for core in result.layout.carrier]
@@ -165,7 +165,7 @@ class Bridge:
         # A record of one value is returned as that value.
         code.line(load(flat[0].flat, area, flat[0].offset) if len(flat) == 1 else area)
 
-    def _placed(self, code: FunctionCode, place: Place, part: Shape, leaves: Iterator[str]) -> list[str]:
+    def _placed(self, code: FunctionCode, place: Slots, part: Shape, leaves: Iterator[str]) -> list[str]:
         """As `_into`, with the bodies of records at fixed places."""
         if not isinstance(part, Struct) or len(list(self._canonical.leaves(part))) > _IN_PLACE:
             return self._into(part, leaves)

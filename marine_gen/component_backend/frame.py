@@ -172,7 +172,7 @@ class ComponentFrame:
         return self.core_export(instance, Core.MEMORY, name)
 
     def item_of(self, module: str, name: str) -> CoreItem:
-        """What a guest exports for its glue; functions of `HOST` are of the staging module, or of the host's bridge."""
+        """An export of a guest for its glue; functions of `HOST` are of the staging module, or of the host's bridge."""
         if module == HOST:
             if self._host is not None and name not in ("mark", "release"):
                 return self.core_export(self._host, Core.FUNC, name)

@@ -13,7 +13,7 @@ from marine_runtime.abi import Bytes, Flat, Kind, List, Shape, Struct, Text
 _SUFFIXES = {1: "8", 2: "16"}
 
 
-class Place:
+class Slots:
     """Bytes with a fixed place: `end` says where they end, behind `AREA`."""
 
     def __init__(self) -> None:

@@ -29,7 +29,6 @@ ROOMS = (
         "types",
         "names",
         "messages",
-        "native",
         "abi",
         "config",
         "values",
@@ -46,7 +45,7 @@ ROOMS = (
 INTERFACES = 14
 """Modules of the runtime that the compiler may know at most."""
 
-ENTRIES = 23
+ENTRIES = 22
 """Files and folders of the runtime at most."""
 
 ENGINE_TABLES = (RUNTIME / "artifact" / "engines.py", COMPILER / "artifact" / "engines.py")

@@ -15,9 +15,9 @@ from typing import TypeVar
 from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
-from marine_runtime.covered import covered
 from marine_runtime.errors import CallError, StateError
 from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.covered import covered
 
 _Error = TypeVar("_Error", bound=BaseException)
 

@@ -16,7 +16,7 @@ from time import monotonic
 
 from marine_runtime.host import child_process
 from marine_runtime.host.child_process import ChildProcess
-from marine_runtime.native import new_lock, start_thread
+from marine_runtime.wasm.native import new_lock, start_thread
 
 _CHUNK = 1 << 16
 _SLICE = 0.1  # seconds that Windows waits at once: it does not interrupt a wait for Ctrl-C

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
-from marine_runtime.covered import covered
-from marine_runtime.native import new_lock, new_rlock, start_thread
+from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.native import new_lock, new_rlock, start_thread
 
 FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
@@ -36,7 +36,7 @@ _clocks: weakref.WeakSet[DeadlineClock] = weakref.WeakSet()
 
 
 class Attended(Protocol):
-    """What may be running for long."""
+    """A call or wait that may take long."""
 
     @property
     def running(self) -> bool:

@@ -16,8 +16,7 @@ from typing import Any, NoReturn, cast
 
 import wasmtime
 
-from marine_runtime import covered
-from marine_runtime.wasm import ffi
+from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.public import _value_types, grow

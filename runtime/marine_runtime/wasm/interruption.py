@@ -14,8 +14,7 @@ from typing import Any
 
 import wasmtime
 
-from marine_runtime import covered
-from marine_runtime.wasm import ffi
+from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.deadline import DeadlineClock
 from marine_runtime.wasm.traps import INTERRUPTED, Parking
 

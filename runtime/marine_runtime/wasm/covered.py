@@ -76,7 +76,7 @@ def _probe() -> bool:
 
 
 def _entries(table: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """What an exception table holds: the start of each range, its length, its handler, and the depth of the stack.
+    """The entries of an exception table: the start of each range, its length, its handler, and the depth of the stack.
 
     See `Objects/exception_handling_notes.txt` of CPython.
     """
