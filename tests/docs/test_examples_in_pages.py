@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import os
 import re
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from marine_gen.cli import cli
 from tests.support.markdown import Block, blocks, output_pattern
 from tests.support.paths import ROOT
 
@@ -53,10 +56,14 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: Command, folder: Path) -> tuple[int, str]:
+def run(command: Command, folder: Path, *, process: bool) -> tuple[int, str]:
     """The exit code and the output of a command, messages behind data."""
     program, *arguments = shlex.split(command.text)
     assert program == "marine-gen", f"{command}: pages show sessions with marine-gen only"
+    if not process:
+        with contextlib.chdir(folder):
+            result = CliRunner().invoke(cli, arguments, env={"NO_COLOR": "1"}, prog_name="marine-gen")
+        return result.exit_code, result.stdout + result.stderr
     done = subprocess.run(
         [str(PROGRAM), *arguments],
         cwd=folder,
@@ -94,13 +101,14 @@ def test_python_session_is_as_shown(block: Block, monkeypatch: pytest.MonkeyPatc
     assert not failed, "".join(output)
 
 
+@pytest.mark.parametrize("process", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["here", "process"])
 @pytest.mark.parametrize("block", language("console"), ids=str)
-def test_commands_print_what_is_shown(block: Block, clone: Path) -> None:
+def test_commands_print_what_is_shown(block: Block, clone: Path, process: bool) -> None:
     found = list(commands(block))
     assert found, "a console block without a command"
     for command in found:
         wanted_code, wanted = shown(command.output)
-        code, output = run(command, clone)
+        code, output = run(command, clone, process=process)
         assert code == wanted_code, f"{command}\n{output}"
         assert wanted.fullmatch(output), f"{command}\n--- printed\n{output}\n--- shown\n{command.output}"
 

@@ -190,6 +190,7 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_mutant_is_made_judged_and_undone(tmp_path: Path) -> None:
     """In a process of its own: it forks, and this one may have threads."""
     copy_tree(tmp_path)

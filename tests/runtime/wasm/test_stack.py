@@ -91,7 +91,6 @@ def overflow_everywhere() -> None:
         for work in (
             lambda: overflow(configuration),  # noqa: B023
             lambda: on_a_thread(lambda: overflow(configuration), 0),  # noqa: B023
-            lambda: on_a_thread(lambda: overflow(configuration), MIB),  # noqa: B023
             lambda: on_a_thread(lambda: overflow(configuration), MIB // 2),  # noqa: B023
         ):
             texts = work()
