@@ -18,6 +18,9 @@ BENCHED := $(BENCH)/.installed
 RAYED  := $(RAY)/.installed
 NPM    := $(BENCH)/npm/.installed
 
+# Hundreds of processes are started by the tests; without their bytecode each would compile all sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
