@@ -100,7 +100,8 @@ class Pack(PackedFunction):
                 if kind is Kind.BOOLEAN:
                     line(f"{name} = bytes({values})")
                 else:
-                    line(f'{name} = {self._needs.standard("array")}("{slot.format}", {values})')
+                    line(f'{name} = {self._needs.standard("array")}("{slot.format}")')
+                    line(f"{name}.fromlist({values})")
                 self._put(place.content, name, f"{slot.size} * {count}" if slot.size > 1 else count)
             case Text():
                 text, separator = f"u{number}", f"s{place.content}"

@@ -117,8 +117,9 @@ class Unpack(PackedFunction):
         """Write what makes all values of a place below an array; returns the name of their list."""
         line, part, number = self._writer.line, place.shape, place.number
         name, data = f"v{number}", _column_of(place.content)
-        with self._writer.block(f"if {count} > {MANY}:"):
-            line(f"{self._meter()}.tick()")  # check: fused clock between columns
+        if not isinstance(part, Struct) or not place.parts:
+            with self._writer.block(f"if {count} > {MANY}:"):
+                line(f"{self._meter()}.tick()")  # check: fused clock between columns
         match part:
             case Flat(kind=Kind.BOOLEAN):  # any byte but 0 is true
                 line(f"{name} = list(map(bool, bytes({data})))")

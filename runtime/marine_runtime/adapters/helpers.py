@@ -177,7 +177,11 @@ def flat_checker(cls: type, code: str) -> Callable[[Any], Any]:
         items = values[:]  # other threads may change it
         if list(map(type, items)).count(cls) != len(items):
             raise TypeError
-        return items if cls is bool else array(code, items)
+        if cls is bool:
+            return items
+        numbers = array(code)
+        numbers.fromlist(items)
+        return numbers
 
     return check_flat
 

@@ -141,7 +141,11 @@ class _Writer:
 
                 def numbers(block: _Block, values: list[Any], count: int) -> None:
                     _expect_all(values, cls, count)
-                    block.columns[content] = bytes(values) if kind is Kind.BOOLEAN else array(code, values)
+                    if kind is Kind.BOOLEAN:
+                        block.columns[content] = bytes(values)
+                        return
+                    column = block.columns[content] = array(code)
+                    column.fromlist(values)
 
                 return numbers
             case Text():

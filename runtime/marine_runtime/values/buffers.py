@@ -11,19 +11,35 @@ from typing import Any
 
 _ORDERS = "@=<>!"
 _NUMBERS = frozenset("?bBhHiIlLqQnNefd")
+_SCALARS = _NUMBERS - {"?"} | {"g"}
 _OCTETS = frozenset("Bc")
 
 
 def view_of(value: Any) -> memoryview | None:
-    """The memory of an object that shows it; None for other objects.
+    """The memory of an array, or of anything else that shows it; None for other objects.
+
+    NumPy shows a date as a row of 8 bytes. So a single value, which has no length but can be an integer, is no row.
 
     Raises:
         Exception: whatever the object raises, such as ValueError for a memoryview that was released.
     """
     try:
-        return memoryview(value)
+        view = memoryview(value)
     except TypeError:
         return None
+    single = not hasattr(type(value), "__len__") and hasattr(type(value), "__int__")
+    return None if single and view.ndim else view
+
+
+def is_number(value: Any) -> bool | None:
+    """Return whether what an object shows is one number, and not a truth value, a date or text; None without memory."""
+    try:
+        view = memoryview(value)
+    except TypeError:
+        return None
+    except Exception:  # of a kind that the buffer protocol can't tell
+        return False
+    return view.ndim == 0 and view.format.lstrip(_ORDERS) in _SCALARS
 
 
 def holds_octets(view: memoryview) -> bool:

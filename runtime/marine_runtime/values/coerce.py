@@ -177,6 +177,9 @@ class Coercers:
             return value.tolist() if isinstance(value, array) else list(value)
         except Mismatch:
             raise
+        except NotImplementedError as error:  # objects, text or records of NumPy
+            mismatch = self.unreadable(expected, value, error)
+            raise Mismatch(f"{mismatch}; a list of its items can be, as `tolist()` gives it") from error
         except Exception as error:
             raise self.unreadable(expected, value, error) from error
 

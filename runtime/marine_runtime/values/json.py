@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Any, assert_never
 
@@ -23,6 +24,9 @@ from marine_runtime.values.json_columns import UNUSUAL, Readers, Writers
 from marine_runtime.values.json_spelling import write_bytes, write_float
 from marine_runtime.values.json_text import MAX_DEPTH, MINUS_ZERO, kind, parse
 from marine_runtime.values.scalars import BULK, Bulk, Coercer, Mismatch, scalars
+
+_LONG = 4096
+"""Characters of a text that is searched for bools, to save the check of the items of byte arrays."""
 
 _JSON_INTEGERS = range(-(2**63), 2**64)  # numbers beyond are floats to the reference
 # Document to arguments
@@ -191,6 +195,7 @@ class JsonCodec:
             raise ArgumentError(
                 f"{self._arguments_failed}a type of the signature is nested too deeply{NEEDS_ROOM}"
             ) from None
+        self._signature, self._records = signature, records
         self._usual_arguments = _usual_arguments(signature, records)
         self._usual_result: Callable[[Any], str] | None = None
         if len(signature.results) == 1:
@@ -206,7 +211,17 @@ class JsonCodec:
             document = parse(text)
         except ArgumentError as error:
             raise ArgumentError(f"{self._arguments_failed}{error}") from None
+        if len(text) >= _LONG and "true" not in text and "false" not in text:
+            if (plain := self._arguments_without_bools) is not None:
+                try:
+                    return plain(document)
+                except UNUSUAL:
+                    pass
         return self.arguments_from_document(document)
+
+    @cached_property
+    def _arguments_without_bools(self) -> Callable[[Any], list[Any]] | None:
+        return _usual_arguments(self._signature, self._records, bools=False)
 
     def arguments_from_document(self, document: Any) -> list[Any]:
         """The same for a text that is parsed already, as `parse` or `json.loads` does it.
@@ -290,9 +305,14 @@ class JsonCodec:
         return f"[{','.join(texts)}]" if texts else "null"
 
 
-def _usual_arguments(signature: FunctionType, records: Records) -> Callable[[Any], list[Any]] | None:
-    """The function that reads documents as they usually are; None when a parameter's type has none."""
-    readers = Readers(records)
+def _usual_arguments(
+    signature: FunctionType, records: Records, *, bools: bool = True
+) -> Callable[[Any], list[Any]] | None:
+    """The function that reads documents as they usually are; None when a parameter's type has none.
+
+    Without `bools`, it is for documents that have no `true` or `false` anywhere.
+    """
+    readers = Readers(records, bools=bools)
     names = [param.name for param in signature.params]
     found = [readers.of(param.type) for param in signature.params]
     converters = [item for item in found if item is not None]

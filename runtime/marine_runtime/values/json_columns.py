@@ -161,6 +161,10 @@ def _all_encodable(items: list[Any]) -> list[Any]:
 class Readers(_Compiler):
     """Compiles types to functions from parsed documents to internal values."""
 
+    def __init__(self, records: Records, *, bools: bool = True) -> None:
+        super().__init__(records)
+        self._bools = bools
+
     def flat(self, part: Flat) -> _Converters:
         prim = part.prim
         match part.kind:
@@ -178,9 +182,11 @@ class Readers(_Compiler):
         return _Converters(_encodable, _all_encodable)
 
     def octets(self) -> _Converters:
+        bools = self._bools
+
         def one(value: Any) -> bytes:
-            _refuse_unless(type(value) is list and all_of(value, int))
-            return bytes(value)
+            _refuse_unless(type(value) is list and (not bools or all_of(value, int)))
+            return bytes(value)  # which takes bools too, but nothing else of a document that is no integer
 
         return _singly(one)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 _DIGITS = [str(number) for number in range(256)]
 
@@ -28,4 +29,6 @@ def write_float(value: float) -> str:
 
 def write_bytes(value: bytes) -> str:
     """An array of numbers."""
-    return f"[{','.join(map(_DIGITS.__getitem__, value))}]"
+    if len(value) < 2:
+        return f"[{','.join(map(_DIGITS.__getitem__, value))}]"
+    return f"[{','.join(itemgetter(*value)(_DIGITS))}]"

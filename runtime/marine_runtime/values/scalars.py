@@ -18,6 +18,7 @@ from typing import Any, assert_never
 from marine_runtime.abi.layout import INTEGER_RANGES, PRIMITIVES, Flat, Kind, Text
 from marine_runtime.messages import counted, printable
 from marine_runtime.types import Prim, describe
+from marine_runtime.values.buffers import is_number
 
 Coercer = Callable[[Any, int], Any]
 """Takes a value and its nesting depth (the outermost is 1), returns the internal value, raises `Mismatch`."""
@@ -86,13 +87,8 @@ def _is_number(value: object, method: str) -> bool:
         return False
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
         return False
-    if not hasattr(type(value), "__len__"):
-        return True
-    try:
-        len(value)  # type: ignore[arg-type]
-    except TypeError:  # an array without dimensions is a number
-        return True
-    return False
+    shown = is_number(value)  # an array of NumPy without dimensions is one, too
+    return not hasattr(type(value), "__len__") if shown is None else shown
 
 
 def unreadable(expected: str, kind: str, error: Exception) -> Mismatch:

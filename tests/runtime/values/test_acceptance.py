@@ -71,6 +71,15 @@ RELEASED.release()
         (np.bool_(True), Prim.F64, "expected f64, got numpy.bool"),
         (np.array([1]), Prim.U8, "expected u8, got numpy.ndarray"),
         (np.array([1.0]), Prim.F32, "expected f32, got numpy.ndarray"),
+        (np.array(True), Prim.F64, "expected f64, got numpy.ndarray"),
+        (np.array(True), Prim.U8, "expected u8, got numpy.ndarray"),
+        (np.array("1.5"), Prim.F64, "expected f64, got numpy.ndarray"),
+        (np.array(1j), Prim.F64, "expected f64, got numpy.ndarray"),
+        (np.timedelta64(1), Prim.F64, "expected f64, got numpy.timedelta64"),
+        (np.timedelta64(1), Prim.U8, "expected u8, got numpy.timedelta64"),
+        (np.datetime64("2020-01-01"), Array(Prim.U8), "expected []u8, got numpy.datetime64"),
+        (np.datetime64("2020-01-01"), Array(Prim.U32), "expected []u32, got numpy.datetime64"),
+        (np.array(np.datetime64("2020-01-01")), Prim.F64, "expected f64, got numpy.ndarray"),
         (np.int8(1), Prim.BOOLEAN, "expected bool, got numpy.int8"),
         (np.array(1), Array(Prim.U8), "expected []u8, got numpy.ndarray without dimensions"),
         (np.array(1, np.uint8), Array(Prim.U8), "expected []u8, got numpy.ndarray without dimensions"),
@@ -102,6 +111,22 @@ def test_refusals_name_the_real_type(value: Any, ty: IType, message: str) -> Non
     with pytest.raises(ArgumentError) as caught:
         coerce(value, ty, RECORDS)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "ty", "expected"),
+    [
+        (np.array(["a", "é"]), Array(Prim.STRING), ["a", "é"]),
+        (np.array(["a"], object), Array(Prim.STRING), ["a"]),
+        (np.array([1, 2**70], object)[:1], Array(Prim.U8), b"\1"),
+        (np.array([("Ann", 7)], [("name", "U3"), ("age", "u4")]), Array(Record(0)), [("Ann", 7)]),
+    ],
+)
+def test_refusals_of_arrays_whose_items_no_buffer_tells(value: Any, ty: IType, expected: Any) -> None:
+    """Following the advice helps."""
+    with pytest.raises(ArgumentError, match=r"; a list of its items can be, as `tolist\(\)` gives it"):
+        coerce(value, ty, RECORDS)
+    assert coerce(value.tolist(), ty, RECORDS) == expected
 
 
 def test_sizes_are_checked_before_anything_is_copied(tmp_path: Path) -> None:

@@ -360,3 +360,21 @@ def test_endless_result_is_refused() -> None:
 )
 def test_spelling_of_floats(value: float, text: str) -> None:
     assert spell_float(value) == text
+
+
+@pytest.mark.parametrize("odd", ["true", "false", "1.0", "null", '"1"', "[1,2]", "256", "-1"])
+@pytest.mark.parametrize("count", [1, 5000])
+def test_long_texts_of_bytes_with_something_else(odd: str, count: int) -> None:
+    """Bools, which Python takes for numbers, are refused in long texts as in short ones."""
+    signature = FunctionType((Field("data", Array(Prim.U8)), Field("flag", Prim.BOOLEAN)), ())
+    codec = JsonCodec(signature, {}, module="m", function="f")
+    numbers = ",".join(["1"] * count)
+    assert codec.arguments(f"[[{numbers}],true]") == [b"\1" * count, True]
+    with pytest.raises(ArgumentError, match=rf"\$\.data\[{count}\]: "):
+        codec.arguments(f"[[{numbers},{odd}],true]")
+    with pytest.raises(ArgumentError, match=r"\$\.flag: "):
+        codec.arguments(f"[[{numbers}],1]")
+    alone = JsonCodec(FunctionType((Field("data", Array(Prim.U8)),), ()), {}, module="m", function="f")
+    assert alone.arguments(f"[[{numbers}]]") == [b"\1" * count]
+    with pytest.raises(ArgumentError, match=rf"\$\.data\[{count}\]: "):
+        alone.arguments(f"[[{numbers},{odd}]]")
