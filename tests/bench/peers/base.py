@@ -70,3 +70,8 @@ def no_result(call: Callable[[], Any]) -> None:
 def contender(call: Callable[[], Any], per: int = 1) -> Contender:
     """A callable of this process, called once for its result."""
     return Contender(partial(time_calls, call), call(), per)
+
+
+def of_size(size: int) -> Contender:
+    """Something of so many bytes."""
+    return Contender(lambda calls: calls * size)
