@@ -12,6 +12,7 @@ from marine_runtime.messages import shortened
 _MAX_DOCSTRING = 200
 _MAX_WAT_COMMENT = 120
 _MAX_C_COMMENT = 100
+_MAX_SUM = 64
 
 # Attributes of C, where numeric escapes are not allowed.
 _C_ESCAPES = {'"': '\\"', "\\": "\\\\", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\v": "\\v"}
@@ -26,6 +27,14 @@ def python_string(text: str) -> str:
 def python_tuple(items: Sequence[str]) -> str:
     """A Python tuple of expressions or of names to assign to."""
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
+def python_sum(items: Sequence[str]) -> str:
+    """The sum of expressions, which nests little however many there are: Python's compiler recurses into it."""
+    while len(items) > _MAX_SUM:
+        parts = [items[start : start + _MAX_SUM] for start in range(0, len(items), _MAX_SUM)]
+        items = [f"({' + '.join(part)})" for part in parts]
+    return " + ".join(items)
 
 
 def docstring(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from marine_gen.codegen.literals import python_tuple
+from marine_gen.codegen.literals import python_sum, python_tuple
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import CONSTANTS, HELPERS, READY, Needs, own
@@ -219,7 +219,7 @@ class Helpers:
             total += fixed
             if each:
                 lengths.append(f"n{index}" if each == 1 else f"{each} * n{index}")
-        return " + ".join([str(total), *lengths])
+        return python_sum([str(total), *lengths])
 
     def _lift_list(self, name: str, part: List) -> list[str]:
         element = part.element

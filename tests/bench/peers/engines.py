@@ -23,10 +23,13 @@ from marine_runtime.wasm import open_runtime
 from tests.bench.cases.host_side import document
 from tests.bench.fresh import run_fresh
 from tests.bench.model import MADE, Case, Work
-from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result, of_size
+from tests.bench.peers.base import Contender, NotMeasuredError, contender, least_loops, no_result, of_size
 from tests.support.engines import normalised
 
-LOOPS = {"bytes": 64, "u64s": 1000}
+_SHORT = ("scalar", "string", "record", "record of 13")
+"""Shapes of which a crossing takes less than a microsecond."""
+
+LOOPS = {"u64s": 1000}
 """How often the fastest engine at least repeats a call between modules, by what crosses."""
 
 OURS = ENGINES[0]
@@ -56,7 +59,7 @@ class Engine:
         work = case.work
         if case.crossing and self.engine == OURS:
             # Others are so much slower that a short loop is long enough.
-            work = work.longer(LOOPS.get(work.shape, 200))
+            work = work.longer(least_loops(work, LOOPS, 20_000 if work.shape in _SHORT else 200))
         if case.kind == "call":
             call = public_call(stack.enter_context(self._load(work)), work)
             made = contender(call, work.per)

@@ -15,6 +15,7 @@ from marine_gen.codegen.literals import (
     docstring,
     docstring_line,
     python_string,
+    python_sum,
     python_tuple,
     wat_comment,
 )
@@ -74,3 +75,10 @@ def test_comments_of_c_do_not_end_early(text: str) -> None:
     assert "\n" not in written
     assert "*/" not in written
     assert "/*" not in written
+
+
+@pytest.mark.parametrize("count", [1, 2, 64, 65, 4097, 20_000])
+def test_a_sum_of_any_length_is_one_that_python_compiles(count: int) -> None:
+    text = python_sum([str(number) for number in range(count)])
+    parsed = ast.parse(text, mode="eval")
+    assert eval(compile(parsed, "sum", "eval")) == sum(range(count))  # a tree nests less than text may
