@@ -12,8 +12,6 @@ from marine_runtime.messages import shortened
 _MAX_DOCSTRING = 200
 _MAX_WAT_COMMENT = 120
 _MAX_C_COMMENT = 100
-
-# Attributes of C, where numeric escapes are not allowed.
 _C_ESCAPES = {'"': '\\"', "\\": "\\\\", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\v": "\\v"}
 
 

@@ -13,7 +13,7 @@ imports. Code of a guest is a region: a block that begins with a mark. The rules
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from marine_gen.diagnostics import Code, DiagnosticError
@@ -138,12 +138,11 @@ class _Glue:
         opened = False  # the instruction before opens a block
         data = reader.data
         while not reader.exhausted:
-            start = reader.position
-            if data[start] in liftable.SIMPLE:  # a third of all instructions, and nothing to look at
-                reader.position += 1
-                opened = False
+            if not opened and (plain := _PLAIN[region is not None].match(data, reader.position, reader.end)):
+                reader.position = plain.end()
                 continue
-            if data[start] in liftable.LOCAL:  # another third
+            start = reader.position
+            if data[start] in liftable.LOCAL:  # a third of all instructions
                 reader.position += 1
                 self._local(data[start], reader.u32("a local"), region, local, start)
                 opened = False
@@ -217,6 +216,20 @@ class _Glue:
             if found is None or found.owner != region.owner or not found.lent:
                 raise GlueError(f"{_WORDS[kind]} {index}, which is not lent by that guest, is used {where}")
 
+
+def _any_of(opcodes: Iterable[int]) -> bytes:
+    """A pattern of one of these bytes."""
+    return rb"[" + b"".join(rb"\x%02x" % opcode for opcode in sorted(opcodes)) + rb"]"
+
+
+_LEB = rb"[\x80-\xff]*[\x00-\x7f]"
+_HARMLESS = rb"%s|[\x41\x42]%s" % (_any_of(liftable.SIMPLE), _LEB)
+_ACCESS = rb"[\x28-\x3e](?:[\x00-\x3f]|[\x40-\x7f]%s)%s" % (_LEB, _LEB)
+_PLAIN = (
+    re.compile(rb"(?:%s|[\x0c\x0d\x21]%s|%s)+" % (_HARMLESS, _LEB, _ACCESS), re.DOTALL),
+    re.compile(rb"(?:%s)+" % _HARMLESS, re.DOTALL),
+)
+"""Instructions of which there is nothing to look at, outside of a region and inside, unless they open it."""
 
 _ANY_MARK = rb"\x41...[" + re.escape(bytes([MARK >> 21 & 0x7F | 0x80])) + rb"]" + re.escape(bytes([MARK >> 28]))
 _BEFORE = {_FUNCTIONS: rb"\x10", _TABLES: rb"\x11[\x80-\xff]*[\x00-\x7f]", _GLOBALS: rb"[\x23\x24]"}

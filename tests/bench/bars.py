@@ -77,7 +77,36 @@ BARS = (
         f"{_STRING}, `closures`: times as fast as the interpreter, our call layer",
         *("greeting", "interpreter", "closures", "at least", 1.8),
     ),
-    Bar(f"{_ACROSS}, `fused`: times the plain Wasm call", "crossing string", OURS, "plain Wasm call", "at most", 4),
+    Bar(f"{_ACROSS}, `fused`: times the plain Wasm call", "crossing string", OURS, "plain Wasm call", "at most", 2.2),
+    *(
+        Bar(
+            f"{title} from module to module, `fused`: times components",
+            *(f"crossing {case}", OURS, "component", "at most", limit),
+        )
+        for title, case, limit in (
+            ("u32", "scalar", 1),
+            ("string of 10 B", "string 10", 0.6),
+            ("10 B", "bytes 10", 0.6),
+            ("record of 3 fields", "record", 0.7),
+            ("record of 13 fields", "record of 13", 0.8),
+            ("1,000 strings", "strings", 0.45),
+            ("1,000 records", "records", 0.5),
+        )
+    ),
+    *(
+        Bar(
+            f"{title} to a component of a service: times a component by hand",
+            *(f"crossing {case}", "component of a service", "component", "at most", 1.5),
+        )
+        for title, case in (
+            ("u32", "scalar"),
+            ("string of 10 B", "string 10"),
+            ("record of 3 fields", "record"),
+            ("record of 13 fields", "record of 13"),
+            ("1,000 strings", "strings"),
+            ("1,000 records", "records"),
+        )
+    ),
     Bar(
         "1 MiB of bytes there and back, `fused`: times two `memcpy`",
         *("crossing bytes 1048576", OURS, "two memcpy", "at most", 3),

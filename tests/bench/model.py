@@ -10,15 +10,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from marine_gen.bench.measure import Sampled
 
 FORMAT = 1
 """The version of the JSON form; a file of another version is refused."""
 
-Kind = Literal["call", "batch", "json", "host", "services", "build", "cold load", "warm load", "first call", "memory"]
+Made = Literal["glue", "glue size", "component", "component size"]
+"""What only a compiler of Marine modules makes: the time of it, or the bytes."""
+
+Kind = (
+    Literal["call", "batch", "json", "host", "services"]
+    | Literal["build", "cold load", "warm load", "first call", "memory"]
+    | Made
+)
 Unit = Literal["ns", "bytes"]
+
+MADE: tuple[str, ...] = get_args(Made)
+IN_BYTES: tuple[Kind, ...] = ("memory", "glue size", "component size")
+"""Kinds whose samples are bytes, not nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ NONE = "–"
 SLOPE = "slope"
 """The key for the measure of calls between modules in the settings of a run; older runs lack it."""
 
+_SMALL = 100 * 1024
+"""Bytes up to which a figure has a decimal."""
+
 _BUSY = 0.5
 """Load per core from which a machine counts as busy."""
 
@@ -105,7 +108,7 @@ def make_page(run: Run) -> Page:
 
 def figure(value: float, unit: str) -> str:
     """A measured value with three digits and its unit."""
-    return format_time(value) if unit == "ns" else f"{value / 1024:,.0f} KiB"
+    return format_time(value) if unit == "ns" else f"{value / 1024:,.{1 if value < _SMALL else 0}f} KiB"
 
 
 def times(part: float) -> str:

@@ -27,7 +27,7 @@ from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
 from marine_runtime.artifact.code_cache import CACHE_VARIABLE
 from tests.bench.cases import all_cases
-from tests.bench.model import Case, CaseResult, Result, Run, Unit
+from tests.bench.model import IN_BYTES, Case, CaseResult, Result, Run, Unit
 from tests.bench.page import SLOPE
 from tests.bench.peers import open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, sloped
@@ -85,7 +85,7 @@ def measure(case: Case, peers: Iterable[Peer], *, rounds: int, min_time: float) 
         else Result(name, missing=missing[name])
         for name in names
     )
-    unit: Unit = "bytes" if case.kind == "memory" else "ns"
+    unit: Unit = "bytes" if case.kind in IN_BYTES else "ns"
     return CaseResult(case.name, case.group, case.title, unit, tuple(results), case.series, case.axis, case.x)
 
 

@@ -13,9 +13,10 @@ import pytest
 from tests.bench.cases import all_cases
 from tests.bench.cases.calls import calls, chained, greeting
 from tests.bench.cases.crossing import crossing, looped
+from tests.bench.cases.lifecycle import lifecycle
 from tests.bench.cases.services import store_cases
-from tests.bench.model import Case, Kind, Work
-from tests.bench.peers import ByHand, Component, Engine, open_peers
+from tests.bench.model import MADE, Case, Kind, Work
+from tests.bench.peers import ByHand, Component, Composed, Engine, open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
 from tests.bench.peers.by_hand import open_modules
 from tests.bench.peers.components import chain_text
@@ -55,7 +56,7 @@ def test_names_of_cases_are_unique() -> None:
 
 @pytest.mark.parametrize("case", list(small_cases()), ids=lambda case: case.name)
 def test_peers_give_the_expected_result(case: Case) -> None:
-    peers: list[Peer] = [Engine("fused"), ByHand(), Component()]
+    peers: list[Peer] = [Engine("fused"), ByHand(), Component(), Composed()]
     done = []
     for peer in peers:
         with ExitStack() as stack:
@@ -66,7 +67,17 @@ def test_peers_give_the_expected_result(case: Case) -> None:
             assert same(made.result, case.work.expected), peer.name
             done.append(peer.name)
     assert "fused" in done
-    assert len(done) == 3 or case.name not in ("greeting", "chain", "crossing record")
+    assert len(done) >= 3 or case.name not in ("greeting", "chain", "crossing record")
+    assert ("component of a service" in done) == (case.crossing and "component" in done)
+
+
+@pytest.mark.parametrize("case", [case for case in lifecycle() if case.kind in MADE], ids=lambda case: case.name)
+def test_what_is_made_of_modules_has_a_size_and_a_time(case: Case) -> None:
+    maker = "fused" if case.kind.startswith("glue") else "component of a service"
+    peers: list[Peer] = [Engine("fused"), Engine("closures"), Component(), Composed()]
+    made = {result.peer: result.samples for result in measure(case, peers, rounds=1, min_time=0).results}
+    assert [name for name, samples in made.items() if samples] == [maker]
+    assert made[maker][0] > 1000
 
 
 @pytest.mark.parametrize("kind", ["call", "cold load"])

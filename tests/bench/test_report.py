@@ -108,7 +108,7 @@ def test_what_is_missing_is_shown_with_its_reason() -> None:
     text = render("benchmarks.md.j2", small())
     assert '| greeting("John") | 100 ns | 4.00 µs (40.0 ×) | – |' in text
     assert "| gone | off | memory |" in text
-    assert "| memory | 2 KiB | – |\n" in text  # `by hand` is no column of this table, `gone` is one everywhere
+    assert "| memory | 2.0 KiB | – |\n" in text  # `by hand` is no column of this table, `gone` is one everywhere
     assert "> **This was a quick run" in text
     assert "> **The machine was busy" in text
 

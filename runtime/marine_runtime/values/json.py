@@ -211,12 +211,12 @@ class JsonCodec:
             document = parse(text)
         except ArgumentError as error:
             raise ArgumentError(f"{self._arguments_failed}{error}") from None
-        if len(text) >= _LONG and "true" not in text and "false" not in text:
-            if (plain := self._arguments_without_bools) is not None:
-                try:
-                    return plain(document)
-                except UNUSUAL:
-                    pass
+        usual = self._arguments_without_bools if len(text) >= _LONG and not _mentions_bools(text) else None
+        if usual is not None:
+            try:
+                return usual(document)
+            except UNUSUAL:
+                pass
         return self.arguments_from_document(document)
 
     @cached_property
@@ -303,6 +303,10 @@ class JsonCodec:
         if len(texts) == 1:
             return texts[0]
         return f"[{','.join(texts)}]" if texts else "null"
+
+
+def _mentions_bools(text: str) -> bool:
+    return "true" in text or "false" in text
 
 
 def _usual_arguments(

@@ -9,13 +9,14 @@ from marine_gen.artifact import ENGINES
 from tests.bench.peers.base import NotMeasuredError, Peer
 from tests.bench.peers.by_hand import ByHand
 from tests.bench.peers.components import Component
+from tests.bench.peers.composed import Composed
 from tests.bench.peers.engines import OURS, Engine
 from tests.bench.peers.extism_sdk import Extism
 from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
 from tests.bench.peers.marine_js import MarineJs, Node
 from tests.bench.peers.references import Callback, Packed, StandardJson
 
-__all__ = ["BASELINE", "OURS", "ByHand", "Component", "Engine", "open_peers"]
+__all__ = ["BASELINE", "OURS", "ByHand", "Component", "Composed", "Engine", "open_peers"]
 
 BASELINE = "interpreter, public API"
 """The interpreter over the public API of the binding: what there was before."""
@@ -30,5 +31,5 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
         node = str(error)
     engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
     components = [Component(), Component(epochs=True)]
-    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), *components]
+    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), *components, Composed()]
     return [*engines, *others, EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback()]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from marine_gen.bench import Stopwatch, time_calls
-from tests.bench.model import Case
+from tests.bench.model import Case, Work
 
 
 class NotMeasuredError(Exception):
@@ -62,6 +62,13 @@ def sloped(long: Contender, short: Contender) -> Contender:
     return Contender(watch, long.result, long.per - short.per)
 
 
+def least_loops(work: Work, known: Mapping[str, int], others: int) -> int:
+    """The least number of repetitions of a call between modules: bytes by their number, others by their shape."""
+    if work.shape == "bytes":
+        return max(64, 2**18 // max(len(work.arguments[-1]), 1))
+    return known.get(work.shape, others)
+
+
 def no_result(call: Callable[[], Any]) -> None:
     """Make a call whose result is not compared."""
     call()
@@ -70,3 +77,8 @@ def no_result(call: Callable[[], Any]) -> None:
 def contender(call: Callable[[], Any], per: int = 1) -> Contender:
     """A callable of this process, called once for its result."""
     return Contender(partial(time_calls, call), call(), per)
+
+
+def of_size(size: int) -> Contender:
+    """Something of so many bytes."""
+    return Contender(lambda calls: calls * size)

@@ -19,7 +19,7 @@ from marine_gen.bench.machine import installed_version
 from marine_runtime.types import Array, IType, Prim, Record, RecordType
 from tests.bench.fresh import run_fresh
 from tests.bench.model import Case
-from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
+from tests.bench.peers.base import Contender, NotMeasuredError, contender, least_loops, no_result
 from tests.bench.shapes import SHAPES, Shape
 
 _ALIGNMENT = {"bool": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s64": 8, "u64": 8, "f64": 8}
@@ -30,7 +30,7 @@ _MOST_FLAT = 16
 
 LARGEST_BYTES = 2**16
 
-LOOPS = {"bytes": 64, "u64s": 20_000, "strings": 4000, "records": 4000}
+LOOPS = {"u64s": 20_000, "strings": 4000, "records": 4000}
 """The least number of repetitions of a call between components, by what crosses; 20,000 for what is not here."""
 
 _MEMORY = """
@@ -318,7 +318,7 @@ def crossing(case: Case, content: str | bytes, *, epochs: bool = False) -> Conte
     """The loop of a component whose function `many` calls another one so many times."""
     if case.work.function in ("call_many", "bytes_many"):
         raise NotMeasuredError("takes part in the case whose guests allocate as its own do")
-    work = case.work.longer(LOOPS.get(case.work.shape, 20_000))
+    work = case.work.longer(least_loops(case.work, LOOPS, 20_000))
     values = [len(item) if isinstance(item, bytes) else item for item in work.arguments]
     made = contender(partial(open_component(content, "many", epochs=epochs), *values), work.per)
     # The guests of a case may count what they got; a component counts its calls.

@@ -18,7 +18,7 @@ from marine_gen.component_backend.binary import ComponentWriter, Sort
 from marine_gen.component_backend.names import kebab
 from marine_runtime.types import Array, IType, Record, RecordType
 from tests.bench.model import Case, Work
-from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
+from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result, of_size
 from tests.bench.peers.components import LOWERING, caller_text, crossing, type_text
 from tests.bench.shapes import SHAPES, Shape
 
@@ -41,8 +41,7 @@ class Composed:
         if case.kind == "component":
             return contender(partial(no_result, partial(service_component, work)))
         if case.kind == "component size":
-            size = len(service_component(work).wasm)
-            return Contender(lambda calls: calls * size)
+            return of_size(len(service_component(work).wasm))
         if not case.crossing:
             raise NotMeasuredError("measured from component to component only")
         if work.function != "many":

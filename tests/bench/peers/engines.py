@@ -14,17 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import marine_gen
-from marine_gen.artifact import ENGINES
+from marine_gen.artifact import ENGINES, compile_service, read_target
+from marine_gen.artifact.fuse import fuse
 from marine_gen.bench.candidates import public_arguments
 from marine_runtime import Service, host_function
 from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.wasm import open_runtime
 from tests.bench.cases.host_side import document
 from tests.bench.fresh import run_fresh
-from tests.bench.model import Case, Work
-from tests.bench.peers.base import Contender, NotMeasuredError, contender, no_result
+from tests.bench.model import MADE, Case, Work
+from tests.bench.peers.base import Contender, NotMeasuredError, contender, least_loops, no_result, of_size
 from tests.support.engines import normalised
 
-LOOPS = {"bytes": 64, "u64s": 1000}
+_SHORT = ("scalar", "string", "record", "record of 13")
+"""Shapes of which a crossing takes less than a microsecond."""
+
+LOOPS = {"u64s": 1000}
 """How often the fastest engine at least repeats a call between modules, by what crosses."""
 
 OURS = ENGINES[0]
@@ -54,7 +59,7 @@ class Engine:
         work = case.work
         if case.crossing and self.engine == OURS:
             # Others are so much slower that a short loop is long enough.
-            work = work.longer(LOOPS.get(work.shape, 200))
+            work = work.longer(least_loops(work, LOOPS, 20_000 if work.shape in _SHORT else 200))
         if case.kind == "call":
             call = public_call(stack.enter_context(self._load(work)), work)
             made = contender(call, work.per)
@@ -75,9 +80,21 @@ class Engine:
             services = [stack.enter_context(self._load(work)) for _ in range(case.count)]
             calls = [public_call(service, work) for service in services]
             return contender(partial(_all, calls), case.count)
+        if case.kind in MADE:
+            return self._made(case)
         if self.call_layer != "fast":
             raise NotMeasuredError("loads as the interpreter does; the call layer makes no difference")
         return self._loading(case, stack)
+
+    def _made(self, case: Case) -> Contender:
+        if self.name != OURS or case.kind not in ("glue", "glue size"):
+            raise NotMeasuredError(f"has nothing like this ({case.kind})")
+        compiled = compile_service(read_target(dict(case.work.modules)))
+        made = [binary for output in fuse(compiled) if output for binary in output.wasm.values()]
+        if case.kind == "glue size":
+            return of_size(sum(map(len, made)))
+        compile_wasm = open_runtime().compile
+        return contender(partial(no_result, lambda: [compile_wasm(binary) for binary in made]))
 
     def _loading(self, case: Case, stack: ExitStack) -> Contender:
         scratch = scratch_folder(stack)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.fresh import SERVICES
-from tests.bench.model import Case
+from tests.bench.model import MADE, Case
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
 
@@ -131,7 +131,7 @@ class MarineJs:
         """See `Peer`."""
         if isinstance(self.node, str):
             raise NotMeasuredError(self.node)
-        if case.kind in ("batch", "build", "json", "host"):
+        if case.kind in ("batch", "build", "json", "host", *MADE):
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes are JSON arrays of numbers; left out above 1 MiB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import re
 import subprocess
@@ -19,6 +20,7 @@ from marine_gen.python_backend import generate as generate_python
 from marine_runtime import CallError
 from marine_runtime.errors import Site
 from marine_runtime.types import Prim
+from tests.support.echo import Memory, echo_module
 from tests.support.engines import guest, guests, load
 from tests.support.golden import GOLDEN, check_file
 from tests.support.paths import ROOT
@@ -38,6 +40,15 @@ def test_a_module_with_records() -> None:
     generated = compile_module("records_passing_pure", guest("records_passing_pure")).generate()
     check_file(FOLDER / "records_passing_pure.py.txt", generated.source)
     check_file(FOLDER / "records_passing_pure.pyi.txt", generated.stub)
+
+
+def test_records_of_thousands_of_fields_compile() -> None:
+    """Their fields' costs were one sum, in which the compiler of Python went too deep."""
+    members = tuple(Member(f"f{number}", (Prim.STRING, Prim.U32)[number % 2]) for number in range(3000))
+    echo = Signature("echo", (Member("value", Named("Wide")),), Named("Wide"))
+    wasm = echo_module(Description((RecordDeclaration("Wide", members),), (echo,)), Memory())
+    source = compile_module("m", wasm).generate().source
+    compile(ast.parse(source), "m.py", "exec")
 
 
 def test_the_output_depends_on_the_input_only() -> None:
