@@ -26,7 +26,7 @@ from marine_gen.ir.model import (
     Value,
 )
 from marine_runtime.abi import INTEGER_RANGES, is_flat, layout_of
-from marine_runtime.types import IType, Prim, equivalent, record_in
+from marine_runtime.types import IType, Prim, Records, equivalent, record_in
 
 _CONVERSIONS = [(list(row.pops), list(row.pushes)) for row in INSTRUCTIONS if row.kind is InstructionKind.CONVERT]
 
@@ -41,15 +41,16 @@ def verify_module(module: ModuleIR) -> None:
     Raises:
         IRError: an invariant does not hold.
     """
+    callees = frozenset[CoreCallee | ImportedCallee]([*module.core, *module.callees])
     for adapter in module.adapters:
-        _Verifier(module, adapter).run()
+        _Verifier(module.records, callees, adapter).run()
 
 
 class _Verifier:
-    def __init__(self, module: ModuleIR, adapter: AdapterIR) -> None:
-        self._records = module.records
+    def __init__(self, records: Records, callees: frozenset[CoreCallee | ImportedCallee], adapter: AdapterIR) -> None:
+        self._records = records
         self._adapter = adapter
-        self._callees: list[CoreCallee | ImportedCallee] = [*module.core, *module.callees]
+        self._callees = callees
         self._defined: set[Value] = set()
         self._names: set[str] = set()
 

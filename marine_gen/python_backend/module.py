@@ -106,6 +106,7 @@ def _passes_on(adapter: AdapterIR) -> bool:
 class _Module:
     def __init__(self, module: ModuleIR, generator: str, digest: str, fused: FusedSide) -> None:
         self._module = module
+        self._adapters = module.adapters
         self._fused = fused
         self._header = {"module": module.name, "generator": generator, "digest": digest, "doc": docstring}
         self._needs = Needs()
@@ -125,7 +126,7 @@ class _Module:
         self._paths: dict[str, Paths] = {}
 
     def render(self) -> Generated:
-        for number, adapter in enumerate(self._module.adapters):
+        for number, adapter in enumerate(self._adapters):
             if adapter.side is Side.EXPORT or adapter.key not in self._fused.imports:  # those run inside Wasm
                 self._write_adapter(number, adapter)
         self._write_exports()
@@ -363,7 +364,7 @@ class _Module:
     def _marked(self, line: str) -> tuple[AdapterIR, int]:
         """The adapter and the position of the instruction that a mark names."""
         number, at = map(int, line.removeprefix(MARK).split(":"))
-        return self._module.adapters[number], at
+        return self._adapters[number], at
 
 
 def _comment(at: int, text: str) -> str:

@@ -35,6 +35,7 @@ class GlueImports:
     memories: dict[str, None] = field(default_factory=lambda: {STAGING: None})
     hosts: dict[int, ImportedCallee] = field(default_factory=dict)
     _symbols: dict[str, str] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         names = list(self.modules)
@@ -70,9 +71,11 @@ class GlueImports:
         key = (module, callee.index)
         if key not in self.functions:
             (name,) = identifiers([callee.name])
-            self.functions[key] = f"{self._symbols[module]}.{name}"
-            if list(self.functions.values()).count(self.functions[key]) > 1:
-                self.functions[key] += f".{callee.index}"
+            symbol = f"{self._symbols[module]}.{name}"
+            if symbol in self._taken:
+                symbol += f".{callee.index}"
+            self._taken.add(symbol)
+            self.functions[key] = symbol
         return f"${self.functions[key]}"
 
     def host(self, callee: ImportedCallee) -> str:

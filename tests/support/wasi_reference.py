@@ -315,10 +315,11 @@ def _prepare(host: Reference) -> None:
 
 
 def _blank_numbers(memory: bytearray, start: int, size: int) -> None:
-    """Entries of a directory have numbers of files, which differ each time."""
-    at = start
-    while at < start + size:
-        memory[at + 8 : min(at + 16, start + size)] = bytes(min(8, max(start + size - at - 8, 0)))
+    """Blank what differs each time in entries of a directory: numbers of files, and padding."""
+    at, end = start, start + size
+    while at < end:
+        for first, last in ((at + 8, at + 16), (at + 21, at + 24)):
+            memory[min(first, end) : min(last, end)] = bytes(min(last, end) - min(first, end))
         at += 24 + int.from_bytes(memory[at + 16 : at + 20], "little")
 
 

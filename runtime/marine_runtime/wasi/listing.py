@@ -28,6 +28,9 @@ _TEXT_AT = 64
 _ENTRY = struct.Struct("<QQIB3x")
 """The cookie of the next entry, the number of the file, the length of its name, its type."""
 
+_PADDING = 21
+"""The offset of the bytes of an entry that mean nothing."""
+
 _STAT = struct.Struct("<8xQB")
 """The number of a file and its type, among its attributes."""
 
@@ -90,7 +93,7 @@ class Listings:
         if error:
             return error
         require(self._guest, ptr, len(data))  # check: wasi fd_readdir: room for entries
-        self._guest.write(ptr, data)
+        self._guest.write(ptr, without_padding(data))
         require(self._guest, used, 4, 4)  # check: wasi fd_readdir: address of the count
         self._guest.write(used, struct.pack("<I", len(data)))
         return SUCCESS
@@ -188,6 +191,15 @@ class _Native:
             error = self._path_stat(fd, follow, len(data))
         number, kind = _STAT.unpack(self._memory.read(0, _STAT.size))
         return _NOTHING if error else (number, kind)
+
+
+def without_padding(data: bytes) -> bytes:
+    """The entries without what is in their padding: Wasmtime 36 leaves bytes of the host there."""
+    blank = bytearray(data)
+    for start in _starts(data)[:-1]:
+        first, end = (min(start + offset, len(data)) for offset in (_PADDING, _ENTRY.size))
+        blank[first:end] = bytes(end - first)  # check: wasi fd_readdir: padding
+    return bytes(blank)
 
 
 def _starts(data: bytes) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from marine_runtime import TrapError
 from marine_runtime.config.model import ModuleConfig
+from marine_runtime.wasi.listing import without_padding
 from tests.support.echo import PAGE
 from tests.support.engines import Configuration
 from tests.support.wasi import BADF, ROOM, SUCCESS, Player, load_configured, wasi_guest
@@ -129,6 +131,23 @@ def test_numbers_and_types_are_those_of_attributes(guest: Player, place: Path) -
             assert guest("path_filestat_get", 3, 0, *guest.path(name, ROOM + 0x100), ROOM + 0x200) == SUCCESS
             assert guest.peek(ROOM + 0x208, 9) == data[at + 8 : at + 16] + data[at + 20 : at + 21]
         at += 24 + length
+
+
+def test_padding_of_entries_holds_nothing(guest: Player) -> None:
+    for cookie in (0, 2):
+        assert guest("fd_readdir", 3, ROOM + 0x1000, 0x4000, cookie, ROOM + 0x800) == SUCCESS
+        data, at = guest.peek(ROOM + 0x1000, guest.word(ROOM + 0x800)), 0
+        while at < len(data):
+            assert data[at + 21 : at + 24] == bytes(3)
+            at += 24 + int.from_bytes(data[at + 16 : at + 20], "little")
+
+
+def test_what_wasmtime_leaves_in_the_padding_stays_here() -> None:
+    entry = struct.Struct("<QQIB3s")
+    data = b"".join(entry.pack(n, 7, 3, 4, b"abc") + b"x%d " % n for n in range(1, 4))
+    for size in range(len(data) + 1):
+        wanted = data.replace(b"abc", bytes(3))[:size]
+        assert without_padding(data[:size]) == wanted
 
 
 def test_a_directory_that_moved_is_not_taken_for_another(guest: Player, place: Path) -> None:

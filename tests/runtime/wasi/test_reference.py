@@ -83,6 +83,8 @@ def difference(name: str, arguments: Sequence[int], wanted: Outcome, found: Outc
         return "events first"
     if name == "fd_write" and arguments[0] == 1 and wanted.result == found.result == "0":
         return "more at once"
+    if name == "fd_write" and arguments[2] >= 2**29 and found.result == NOMEM:
+        return "more at once"  # newer versions say the same
     if name == "proc_exit" and arguments[0] > 125 and found.result == f"exit {arguments[0]}":
         return "any exit code"
     return None

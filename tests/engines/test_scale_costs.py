@@ -1,0 +1,89 @@
+"""Cost of generating and loading over size: what eight times as much takes, in processor time of this process.
+
+MARINE_GEN_GROWTH sets how many times larger the large services are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+import marine_gen
+from marine_gen.generate import Description, Member, Named, RecordDeclaration, Signature, Type, Vector
+from marine_runtime.types import Prim
+from tests.bench.modules import chain
+from tests.support.echo import Memory, echo_module, function
+
+GROWTH = int(os.environ.get("MARINE_GEN_GROWTH", "8"))
+MOST = 2
+"""How many times more a function, a field, a level or a module may cost in the large service than in the small one."""
+
+Made = tuple[dict[str, bytes], tuple[str, str, list[object]]]
+"""A service, and a call of it."""
+
+
+def one(functions: tuple[Signature, ...], *records: RecordDeclaration) -> dict[str, bytes]:
+    """A service of one module that returns what it is given."""
+    return {"m": echo_module(Description(records, functions), Memory())}
+
+
+def functions(count: int) -> Made:
+    """A module with so many functions of a text and a number."""
+    made = tuple(function(f"f{number}", Prim.STRING, Prim.U32) for number in range(count))
+    return one(made), ("m", "f3", ["x", 1])
+
+
+def fields(count: int) -> Made:
+    """A module with a record of so many fields, half of them of variable length."""
+    kinds: list[tuple[Type, object]] = [(Prim.U32, 1), (Prim.STRING, "s"), (Prim.U8, 2), (Vector(Prim.U64), [3])]
+    members = tuple(Member(f"x{number}", kinds[number % 4][0]) for number in range(count))
+    value = {item.name: kinds[number % 4][1] for number, item in enumerate(members)}
+    return one((function("f", Named("R")),), RecordDeclaration("R", members)), ("m", "f", [value])
+
+
+def levels(count: int) -> Made:
+    """A module with so many records in each other."""
+    value: object = 1
+    records = []
+    for number in range(count):
+        inner = Named(f"R{number - 1}") if number else Prim.U32
+        records.append(RecordDeclaration(f"R{number}", (Member("text", Prim.STRING), Member("inner", inner))))
+        value = {"text": "x", "inner": value}
+    return one((function("f", Named(f"R{count - 1}")),), *records), ("m", "f", [value])
+
+
+def modules(count: int) -> Made:
+    """So many modules, each of which calls the one before; the call is of one in the middle."""
+    return chain(count), (f"m{count // 2}", "echo", ["x"])
+
+
+SMALL = {functions: 250, fields: 625, levels: 16, modules: 25}
+
+
+def costs(made: Made, engine: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds for compiling and loading a service, and for loading it from the cache."""
+    source, (module, name, arguments) = made
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(folder))
+    found = []
+    for _ in range(2):
+        start = process_time()
+        with marine_gen.load(source, engine=engine) as service:
+            found.append(process_time() - start)
+            assert service.call(module, name, arguments) is not None
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", "closures"])
+@pytest.mark.parametrize("make", SMALL, ids=lambda make: str(make.__name__))
+def test_cost_grows_with_the_size(
+    make: Callable[[int], Made], engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = [costs(make(SMALL[make]), engine, tmp_path / f"small_{run}", monkeypatch) for run in range(4)]
+    large = costs(make(SMALL[make] * GROWTH), engine, tmp_path / "large", monkeypatch)
+    for now, before in zip(large, map(min, zip(*small[1:], strict=True)), strict=True):  # the first one imports
+        assert now < MOST * GROWTH * before
