@@ -14,7 +14,10 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from marine_gen.serve.application import Application
+from marine_gen.serve.calls import LARGE
+from marine_gen.serve.direct import Fields
 from marine_gen.serve.functions import Function
+from marine_gen.serve.runner import ClientGoneError, StartedCall
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.serve.transport import JoiningTransport
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
@@ -22,8 +25,33 @@ from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 _SOON = 0.02
 """Seconds in which the body of a direct call follows its head; after that a task waits for it."""
 
-_LARGE = 64 << 10
-"""Bytes of a body that no longer make a direct call."""
+
+class PendingCall:
+    """The call that a connection waits for, in the place of uvicorn's cycle of request and response.
+
+    uvicorn looks at these attributes: requests that follow wait for the response, and the end of the server closes
+    the connection behind it.
+    """
+
+    __slots__ = ("call", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    response_started = False
+
+    def __init__(self) -> None:
+        self.call: StartedCall | None = None
+        self.response_complete = self.disconnected = self.more_body = False
+        self.keep_alive = True
+        self.message_event = _NO_EVENT
+
+
+class _NoEvent:
+    """An event that nobody waits for."""
+
+    def set(self) -> None:
+        """See `asyncio.Event.set`."""
+
+
+_NO_EVENT = _NoEvent()
 
 
 class Connections:
@@ -40,6 +68,15 @@ class Connections:
         self.idle: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.unfinished: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.open = 0
+        self._defaults: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
+
+    def default_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The header fields of every response; the server makes another list of them when the second changes."""
+        if fields is not self._defaults:
+            self._defaults = fields
+            self._default_lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+        return self._default_lines
 
     def make(self, **options: Any) -> LimitedProtocol:
         """A protocol for a new connection; uvicorn calls it."""
@@ -70,6 +107,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._calls = self.app.direct if isinstance(self.app, Application) else None
         self._function: Function | None = None
         self._body: list[bytes] = []
+        self._pending: PendingCall | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
@@ -87,6 +125,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._disarm()
         self._end_stall()
         super().connection_lost(exc)
+        pending, self._pending = self._pending, None
+        if pending is not None and pending.call is not None:
+            pending.call.give_up(ClientGoneError())
 
     def data_received(self, data: bytes) -> None:
         """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
@@ -103,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             self._owner.idle.pop(self, None)
         elif self._function is not None:
-            if sum(map(len, self._body)) > _LARGE:
+            if sum(map(len, self._body)) > LARGE:
                 self._hand_over()
             return
         elif self._reads_head:
@@ -171,14 +212,35 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._function is None or self._calls is None:
             super().on_message_complete()
             return
+        body = b"".join(self._body)
+        if len(body) > LARGE:  # its conversion takes too long for the event loop
+            self._hand_over()
+            super().on_message_complete()
+            return
         self._answered += 1
-        function, body = self._function, b"".join(self._body)
-        self._function, self._body = None, []
+        function, self._function, self._body = self._function, None, []
         client = self.client[0] if self.client else "-"
-        status, fields, content = self._calls.answer(function, self.url, self.headers, body, client)
-        lines = [b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)]
-        self.transport.writelines([b"".join((STATUS_LINE[status], *lines, b"\r\n", content))])
-        if any(name == b"connection" for name, _ in fields):
+        pending = self.cycle = self._pending = PendingCall()  # type: ignore[assignment]
+
+        def respond(status: int, fields: Fields, content: bytes) -> None:
+            self._respond(pending, status, fields, content)
+
+        pending.call = self._calls.answer(function, self.url, self.headers, body, client, respond)
+
+    def _respond(self, pending: PendingCall, status: int, fields: Fields, content: bytes) -> None:
+        """Send the response of a direct call, unless the connection was lost."""
+        pending.response_complete, pending.call = True, None
+        if self._pending is not pending:
+            return
+        self._pending = None
+        head = [STATUS_LINE[status], self._owner.default_lines(self.server_state.default_headers)]
+        head += [b"%b: %b\r\n" % field for field in fields]
+        closes = any(name == b"connection" for name, _ in fields)
+        if not pending.keep_alive and not closes:
+            closes = True
+            head.append(b"connection: close\r\n")
+        self.transport.writelines([b"".join((*head, b"\r\n", content))])
+        if closes:
             self.transport.close()
         self.on_response_complete()
 
