@@ -108,6 +108,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._function: Function | None = None
         self._body: list[bytes] = []
         self._pending: PendingCall | None = None
+        self._fields: Fields = []
+        self._idle_until = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
@@ -124,6 +127,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._function = None
         self._disarm()
         self._end_stall()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
         pending, self._pending = self._pending, None
         if pending is not None and pending.call is not None:
@@ -159,12 +164,25 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self._timer is None and not self.cycle.response_complete:
             self._expect_body()
 
+    def on_message_begin(self) -> None:
+        """A request begins. A direct call needs nothing of what uvicorn makes for an application."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
         """The head of a request has arrived. Whether its call is answered directly is known when its body has, too."""
         self._heads += 1
+        self._fields, self.headers = self.headers, []  # trailers are no part of the head
         self._function = self._direct()
         if self._function is None:
-            super().on_headers_complete()
+            self._start_task()
+
+    def _start_task(self) -> None:
+        """Let a task answer the request whose head has arrived."""
+        url, expects = self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.headers.extend(self._fields)  # they are those of the scope
+        self.url, self.headers, self.expect_100_continue = url, [], expects
+        super().on_headers_complete()
 
     def _direct(self) -> Function | None:
         """The function that a request calls, if it can be answered without a task."""
@@ -185,7 +203,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Let a task wait for the rest of a body."""
         self._disarm()
         body, self._body, self._function = b"".join(self._body), [], None
-        super().on_headers_complete()
+        self._start_task()
         if body:
             super().on_body(body)
         self._expect_body()
@@ -225,7 +243,7 @@ class LimitedProtocol(HttpToolsProtocol):
         def respond(status: int, fields: Fields, content: bytes) -> None:
             self._respond(pending, status, fields, content)
 
-        pending.call = self._calls.answer(function, self.url, self.headers, body, client, respond)
+        pending.call = self._calls.answer(function, self.url, self._fields, body, client, respond)
 
     def _respond(self, pending: PendingCall, status: int, fields: Fields, content: bytes) -> None:
         """Send the response of a direct call, unless the connection was lost."""
@@ -242,7 +260,26 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.writelines([b"".join((*head, b"\r\n", content))])
         if closes:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._owner.idle[self] = None
+        self.flow.resume_reading()
+        # uvicorn makes and cancels a timer for each response.
+        self._idle_until = self.loop.time() + self.timeout_keep_alive
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_at(self._idle_until, self._check_idle)
+
+    def _check_idle(self) -> None:
+        """Close a connection that has had no request since its last direct call, for as long as it may."""
+        self._idle_timer = None
+        if self._head or not self._reads_head or self not in self._owner.idle:
+            return  # what it waits for has limits of its own
+        if self.loop.time() < self._idle_until:
+            self._idle_timer = self.loop.call_at(self._idle_until, self._check_idle)
+        elif self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_handler()
 
     def on_response_complete(self) -> None:
         """A response was sent."""

@@ -36,7 +36,7 @@ class DeadlineClock:
         self._wakes_at = 0.0
 
     def arm(self, key: object, store: Any, timeout: float) -> float:
-        """Interrupt `store`, a Wasmtime store, in `timeout` seconds, unless `disarm` is called before with `key`.
+        """Interrupt the Wasm of `store` in `timeout` seconds, unless `disarm` is called before with `key`.
 
         Returns:
             That time, by the monotonic clock.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from weakref import WeakKeyDictionary
 
 import wasmtime
@@ -65,6 +65,10 @@ class Instance:
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
 
+def _closed(ticks: int) -> NoReturn:
+    raise ValueError("the store is closed")
+
+
 class Store:
     """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
 
@@ -73,6 +77,7 @@ class Store:
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
         cells: what the call layer keeps for all calls of the store.
+        set_epoch_deadline: lets its Wasm run for so many epochs from now on.
     """
 
     def __init__(
@@ -88,7 +93,8 @@ class Store:
         self.layer = layer
         self.metered = metered
         self.native = wasmtime.Store(engine)
-        self.native.set_epoch_deadline(FAR)
+        self.set_epoch_deadline = layer.deadline_setter(self.native)
+        self.set_epoch_deadline(FAR)
         self.parking = Parking()
         self.cells: Any = None
         self.budget = budget
@@ -172,7 +178,7 @@ class Store:
 
     def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        return Watch(self._watchdog, self.native, self.parking, timeout)
+        return Watch(self._watchdog, self, self.parking, timeout)
 
     @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
@@ -240,6 +246,7 @@ class Store:
         for action in self._closers:
             action()
         self._closers.clear()
+        self.set_epoch_deadline = _closed
         self.native.close()
         self._wasi = None
         self._kept.clear()
