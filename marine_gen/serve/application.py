@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from marine_gen.serve import logs
-from marine_gen.serve.backend import Backend, ClientGoneError
+from marine_gen.serve.backend import Backend
 from marine_gen.serve.calls import Calls, Runner
 from marine_gen.serve.direct import DirectCalls
 from marine_gen.serve.exchange import Exchange, Receive, Room, Scope, Send, failure, identifier_of
@@ -25,6 +25,7 @@ from marine_gen.serve.operations import PUBLIC, Resources
 from marine_gen.serve.paths import raw_path, segments
 from marine_gen.serve.peers import NAME, PEER, PeerGoneError, Peers
 from marine_gen.serve.reload import watch
+from marine_gen.serve.runner import ClientGoneError
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
 
@@ -93,6 +94,7 @@ class Application:
         self.draining = True
         for task in self._tasks:
             task.cancel()
+        self.direct.close()
         await self.peers.close()
         await self.instances.close()
         await self.backend.close()

@@ -1,190 +1,26 @@
-"""Calls of the event loop, on threads or inline; each is stopped when its client goes away."""
+"""The service of a server process: calls on threads or on the event loop, reloading."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from marine_gen.serve.copies import InlineCopy, InstanceSource, Usage
 from marine_gen.serve.functions import Function, functions_of
 from marine_gen.serve.inline import InlineChoice
+from marine_gen.serve.runner import CallRunner, Gone, Options, StartedCall
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallOptions, CallParameters, ConfigError, Interface
-from marine_runtime.pool import BasePool
+from marine_runtime import CallOptions, ConfigError, Interface
 
 if TYPE_CHECKING:
     from marine_gen.serve.cluster import ClusterSource
 
-PATIENCE = 0.05
-"""Seconds after which a task begins to watch for the client of a call going away."""
-
-_AGAIN = 0.02
 INLINE_TIME = 1.0
 """Seconds that an inline call may block the event loop."""
-
-Gone = Callable[[], Awaitable[None]]
-"""Waits until the client has gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a call.
-
-    Attributes:
-        timeout: seconds that the call may run, and may wait before.
-        call_parameters: see `Service.call`.
-    """
-
-    timeout: float
-    call_parameters: CallParameters | None = None
-
-
-class ClientGoneError(Exception):
-    """The client has closed its connection, so there is no one to answer."""
-
-
-class _Call:
-    """A call that runs on a thread, and the task that looks after it once it takes long.
-
-    Attributes:
-        future: its result.
-        arrived: is done when the result is there, or cancelled when the call is given up.
-        begun: when it was made, by the clock of the event loop.
-        reason: why it was given up.
-    """
-
-    __slots__ = ("_gone", "_task", "_timeout", "arrived", "begun", "future", "reason")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, future: Future[Any], timeout: float, gone: Gone | None) -> None:
-        self.future, self._timeout, self._gone = future, timeout, gone
-        self.arrived: asyncio.Future[None] = loop.create_future()
-        self.begun = loop.time()
-        self.reason: BaseException | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def attend(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the call up when its client has gone, or when it does not begin in time."""
-        if self._task is None:
-            self._task = loop.create_task(self._look(loop))
-
-    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        leaving = asyncio.ensure_future(self._gone()) if self._gone else loop.create_future()
-        try:
-            # A call that runs has a limit of its own.
-            done, _ = await asyncio.wait([leaving], timeout=self._timeout)
-            if not done and not self.future.running():
-                self.reason = ProblemError("busy", f"the call did not begin within {self._timeout:g} s")
-            elif not done:
-                await leaving
-            if leaving.done():
-                self.reason = ClientGoneError()
-            self.arrived.cancel()
-        finally:
-            leaving.cancel()
-
-    def end(self) -> None:
-        """The call is over."""
-        if self._task is not None:
-            self._task.cancel()
-
-
-class CallRunner:
-    """A pool, called from the event loop.
-
-    Attributes:
-        pool: the pool.
-    """
-
-    def __init__(self, pool: BasePool) -> None:
-        self.pool = pool
-        self._ending: set[asyncio.Task[None]] = set()
-        self._calls: dict[_Call, None] = {}  # the oldest one first
-        self._results: deque[_Call] = deque()
-        self._waking = False
-        self._timer: asyncio.TimerHandle | None = None
-
-    async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
-        """Run a call on a copy of the pool.
-
-        Raises:
-            ClientGoneError: `gone` said so; the call is stopped.
-            PoolFullError: too many calls wait. ProblemError: it waited too long. Others: as `ServicePool.call`.
-        """
-        future = self.pool.submit(
-            function.module,
-            function.name,
-            args,
-            timeout=options.timeout,
-            call_parameters=options.call_parameters,
-            wait=0,
-        )
-        loop = asyncio.get_running_loop()
-        call = _Call(loop, future, options.timeout, gone)
-        self._calls[call] = None
-        if self._timer is None:
-            self._timer = loop.call_later(PATIENCE, self._attend, loop)
-
-        def arrived(_: Future[Any]) -> None:
-            self._results.append(call)
-            if not self._waking:  # otherwise the loop has been woken, and takes this one along
-                self._waking = True
-                with contextlib.suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(self._wake)
-
-        future.add_done_callback(arrived)
-        try:
-            await call.arrived
-        except asyncio.CancelledError:
-            self._stop(future)
-            if call.reason is not None:
-                raise call.reason from None
-            raise
-        finally:
-            del self._calls[call]
-            call.end()
-        return future.result()
-
-    def _wake(self) -> None:
-        """Wake the calls whose results have arrived."""
-        self._waking = False  # first: what arrives from now on may be seen below, or wakes the loop once more
-        results = self._results
-        while results:
-            arrived = results.popleft().arrived
-            if not arrived.done():
-                arrived.set_result(None)
-
-    def _attend(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch the calls that take long. Short ones need no timer of their own."""
-        limit = loop.time() - PATIENCE
-        for call in self._calls:
-            if call.begun > limit:
-                break
-            call.attend(loop)
-        self._timer = loop.call_later(PATIENCE, self._attend, loop) if self._calls else None
-
-    def _stop(self, future: Future[Any]) -> None:
-        """Drop or interrupt a call, without waiting for it."""
-        if future.cancel() or future.done():
-            return
-        task = asyncio.get_running_loop().create_task(self._interrupt(future))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    async def _interrupt(self, future: Future[Any]) -> None:
-        while not future.done() and not self.pool.closed:
-            self.pool.interrupt(future)
-            await asyncio.sleep(_AGAIN)
-
-    async def close(self, timeout: float) -> None:
-        """Wait for calls for `timeout` seconds at most, and free all copies."""
-        await asyncio.to_thread(self.pool.close, timeout)
 
 
 class Backend:
@@ -287,6 +123,27 @@ class Backend:
         result = await self._runner.call(function, args, options, gone)
         self._choice.measured(function.key, perf_counter() - started)
         return result
+
+    def start(
+        self, function: Function, args: list[Any], options: Options, notify: Callable[[StartedCall], None]
+    ) -> StartedCall:
+        """Start a call on a thread; see `CallRunner.start`.
+
+        Raises:
+            As `CallRunner.start`. ProblemError: the service is not loaded.
+        """
+        if self._runner is None:
+            raise ProblemError("closing", "the service is not loaded")
+        if not self._choice.measures:
+            return self._runner.start(function, args, options, notify)
+        started = perf_counter()
+
+        def measured(call: StartedCall) -> None:
+            if call.reason is None and call.future.exception() is None:
+                self._choice.measured(function.key, perf_counter() - started)
+            notify(call)
+
+        return self._runner.start(function, args, options, measured)
 
     def runs_inline(self, function: Function) -> bool:
         """True if the next call of a function runs on the event loop."""

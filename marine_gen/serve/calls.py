@@ -11,12 +11,12 @@ from functools import cache, partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from marine_gen.serve.backend import ClientGoneError, Gone, Options
 from marine_gen.serve.exchange import Exchange, too_large
 from marine_gen.serve.figures import OK, Figures
 from marine_gen.serve.functions import Function, read_json
 from marine_gen.serve.negotiation import JSON, OCTETS, Agreement, Wanted, agree, body_form, wanted
 from marine_gen.serve.parameters import OptionsReader
+from marine_gen.serve.runner import ClientGoneError, Gone, Options, StartedCall
 from marine_gen.serve.settings import Settings
 from marine_gen.serve.spans import Spans
 from marine_gen.wire.forms import JsonForm
@@ -28,7 +28,7 @@ _AT_ONCE = 64
 """Calls of one batch that wait for a thread at a time: others want room in the queue too."""
 
 
-_LARGE = 32 << 10
+LARGE = 32 << 10
 """Bytes of a body, or elements of a result, whose conversion would block the event loop for too long."""
 
 T = TypeVar("T")
@@ -52,6 +52,7 @@ class Calls:
         self._spans = Spans()
         # One thread: large documents take turns, as each takes many times its size of memory.
         self._converter = ThreadPoolExecutor(1, "serve-convert")
+        self._converting: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """End the thread that converts large bodies."""
@@ -84,13 +85,7 @@ class Calls:
         Raises:
             ProblemError: the call was not made, or failed.
         """
-        options, agreed = self._options.read(headers), _agreed(function, headers)
-        if len(body) > self._limits.body:
-            raise too_large(self._limits.body)
-        try:
-            args = self._arguments(function, body, agreed)
-        except Exception as error:
-            raise self._refused(function, error) from error
+        options, agreed, args = self._read(headers, function, body)
         started = perf_counter()
         try:
             with self._spans.call(function, headers):
@@ -102,6 +97,92 @@ class Calls:
         self._figures.call(function.module, function.name, OK, perf_counter() - started)
         try:
             return _result(function, value, agreed)
+        except Exception as error:
+            raise self._refused(function, error) from error
+
+    @property
+    def traced(self) -> bool:
+        """True if calls are spans, which belong to the task that makes the call."""
+        return self._spans.watched
+
+    def start(
+        self,
+        headers: Mapping[bytes, bytes],
+        function: Function,
+        body: bytes,
+        run: Callable[[Function, list[Any], Options, Callable[[StartedCall], None]], StartedCall],
+        ended: Callable[[tuple[bytes, bytes] | Exception], None],
+    ) -> StartedCall:
+        """The same on a thread: `ended` is told, later, the body and its media type, or why there are none.
+
+        Raises:
+            ProblemError: the call was not made.
+        """
+        options, agreed, args = self._read(headers, function, body)
+        figures, started = self._figures, perf_counter()
+
+        def over(call: StartedCall) -> None:
+            figures.running -= 1
+            code = OK
+            try:
+                value = call.result()
+                if _extent(value) < LARGE or agreed.octets:
+                    ended(_result(function, value, agreed))
+                else:
+                    self._convert_later(function, value, agreed, ended)
+            except ClientGoneError as error:
+                code = "cancelled"
+                figures.cancelled += 1
+                ended(error)
+            except BaseException as error:
+                problem = _told(function, error)
+                code = problem.kind.code
+                ended(problem)
+            figures.call(function.module, function.name, code, perf_counter() - started)
+
+        try:
+            call = run(function, args, options, over)
+        except Exception as error:
+            problem = _told(function, error)
+            figures.call(function.module, function.name, problem.kind.code, perf_counter() - started)
+            raise problem from error
+        figures.running += 1
+        return call
+
+    def _convert_later(
+        self,
+        function: Function,
+        value: Any,
+        agreed: Agreement,
+        ended: Callable[[tuple[bytes, bytes] | Exception], None],
+    ) -> None:
+        """Tell `ended` the body that a large result becomes."""
+
+        async def convert() -> None:
+            try:
+                response = await self._converted(function, LARGE, _result, function, value, agreed)
+            except Exception as problem:
+                ended(problem)
+            else:
+                ended(response)
+
+        task = asyncio.get_running_loop().create_task(convert())
+        self._converting.add(task)
+        task.add_done_callback(self._converting.discard)
+
+    def _read(
+        self, headers: Mapping[bytes, bytes], function: Function, body: bytes
+    ) -> tuple[Options, Agreement, list[Any]]:
+        """Options, forms and arguments of a call whose body is there.
+
+        Raises:
+            ProblemError: one of them is wrong.
+        """
+        options, agreed = self._options.read(headers), _agreed(function, headers)
+        if len(body) > self._limits.body:
+            raise too_large(self._limits.body)
+        try:
+            return options, agreed, self._arguments(function, body, agreed)
         except Exception as error:
             raise self._refused(function, error) from error
 
@@ -117,7 +198,7 @@ class Calls:
 
     async def _off_loop(self, size: int, convert: Callable[..., T], *given: Any) -> T:
         """The result of `convert`, which runs on a thread of its own when its input is large."""
-        if size < _LARGE:
+        if size < LARGE:
             return convert(*given)
         return await asyncio.get_running_loop().run_in_executor(self._converter, partial(convert, *given))
 

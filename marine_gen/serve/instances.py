@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from marine_gen.serve.backend import Backend, CallRunner
+from marine_gen.serve.backend import Backend
+from marine_gen.serve.runner import CallRunner
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import ProblemError
 

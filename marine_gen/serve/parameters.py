@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marine_gen.console.numbers import number_in
-from marine_gen.serve.backend import Options
+from marine_gen.serve.runner import Options
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.call_parameters import read_call_parameters
 from marine_gen.wire.problems import ProblemError

@@ -14,7 +14,10 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from marine_gen.serve.application import Application
+from marine_gen.serve.calls import LARGE
+from marine_gen.serve.direct import Fields
 from marine_gen.serve.functions import Function
+from marine_gen.serve.runner import ClientGoneError, StartedCall
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.serve.transport import JoiningTransport
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
@@ -22,8 +25,33 @@ from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 _SOON = 0.02
 """Seconds in which the body of a direct call follows its head; after that a task waits for it."""
 
-_LARGE = 64 << 10
-"""Bytes of a body that no longer make a direct call."""
+
+class PendingCall:
+    """The call that a connection waits for, in the place of uvicorn's cycle of request and response.
+
+    uvicorn looks at these attributes: requests that follow wait for the response, and the end of the server closes
+    the connection behind it.
+    """
+
+    __slots__ = ("call", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    response_started = False
+
+    def __init__(self) -> None:
+        self.call: StartedCall | None = None
+        self.response_complete = self.disconnected = self.more_body = False
+        self.keep_alive = True
+        self.message_event = _NO_EVENT
+
+
+class _NoEvent:
+    """An event that nobody waits for."""
+
+    def set(self) -> None:
+        """See `asyncio.Event.set`."""
+
+
+_NO_EVENT = _NoEvent()
 
 
 class Connections:
@@ -40,6 +68,15 @@ class Connections:
         self.idle: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.unfinished: OrderedDict[LimitedProtocol, None] = OrderedDict()
         self.open = 0
+        self._defaults: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
+
+    def default_lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The header fields of every response; the server makes another list of them when the second changes."""
+        if fields is not self._defaults:
+            self._defaults = fields
+            self._default_lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+        return self._default_lines
 
     def make(self, **options: Any) -> LimitedProtocol:
         """A protocol for a new connection; uvicorn calls it."""
@@ -70,6 +107,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._calls = self.app.direct if isinstance(self.app, Application) else None
         self._function: Function | None = None
         self._body: list[bytes] = []
+        self._pending: PendingCall | None = None
+        self._fields: Fields = []
+        self._idle_until = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; it has to send the head of a request soon."""
@@ -86,7 +127,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._function = None
         self._disarm()
         self._end_stall()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
+        pending, self._pending = self._pending, None
+        if pending is not None and pending.call is not None:
+            pending.call.give_up(ClientGoneError())
 
     def data_received(self, data: bytes) -> None:
         """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
@@ -103,7 +149,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             self._owner.idle.pop(self, None)
         elif self._function is not None:
-            if sum(map(len, self._body)) > _LARGE:
+            if sum(map(len, self._body)) > LARGE:
                 self._hand_over()
             return
         elif self._reads_head:
@@ -118,12 +164,25 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self._timer is None and not self.cycle.response_complete:
             self._expect_body()
 
+    def on_message_begin(self) -> None:
+        """A request begins. A direct call needs nothing of what uvicorn makes for an application."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
         """The head of a request has arrived. Whether its call is answered directly is known when its body has, too."""
         self._heads += 1
+        self._fields, self.headers = self.headers, []  # trailers are no part of the head
         self._function = self._direct()
         if self._function is None:
-            super().on_headers_complete()
+            self._start_task()
+
+    def _start_task(self) -> None:
+        """Let a task answer the request whose head has arrived."""
+        url, expects = self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.headers.extend(self._fields)  # they are those of the scope
+        self.url, self.headers, self.expect_100_continue = url, [], expects
+        super().on_headers_complete()
 
     def _direct(self) -> Function | None:
         """The function that a request calls, if it can be answered without a task."""
@@ -144,7 +203,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Let a task wait for the rest of a body."""
         self._disarm()
         body, self._body, self._function = b"".join(self._body), [], None
-        super().on_headers_complete()
+        self._start_task()
         if body:
             super().on_body(body)
         self._expect_body()
@@ -171,16 +230,56 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._function is None or self._calls is None:
             super().on_message_complete()
             return
+        body = b"".join(self._body)
+        if len(body) > LARGE:  # its conversion takes too long for the event loop
+            self._hand_over()
+            super().on_message_complete()
+            return
         self._answered += 1
-        function, body = self._function, b"".join(self._body)
-        self._function, self._body = None, []
+        function, self._function, self._body = self._function, None, []
         client = self.client[0] if self.client else "-"
-        status, fields, content = self._calls.answer(function, self.url, self.headers, body, client)
-        lines = [b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *fields)]
-        self.transport.writelines([b"".join((STATUS_LINE[status], *lines, b"\r\n", content))])
-        if any(name == b"connection" for name, _ in fields):
+        pending = self.cycle = self._pending = PendingCall()  # type: ignore[assignment]
+
+        def respond(status: int, fields: Fields, content: bytes) -> None:
+            self._respond(pending, status, fields, content)
+
+        pending.call = self._calls.answer(function, self.url, self._fields, body, client, respond)
+
+    def _respond(self, pending: PendingCall, status: int, fields: Fields, content: bytes) -> None:
+        """Send the response of a direct call, unless the connection was lost."""
+        pending.response_complete, pending.call = True, None
+        if self._pending is not pending:
+            return
+        self._pending = None
+        head = [STATUS_LINE[status], self._owner.default_lines(self.server_state.default_headers)]
+        head += [b"%b: %b\r\n" % field for field in fields]
+        closes = any(name == b"connection" for name, _ in fields)
+        if not pending.keep_alive and not closes:
+            closes = True
+            head.append(b"connection: close\r\n")
+        self.transport.writelines([b"".join((*head, b"\r\n", content))])
+        if closes:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._owner.idle[self] = None
+        self.flow.resume_reading()
+        # uvicorn makes and cancels a timer for each response.
+        self._idle_until = self.loop.time() + self.timeout_keep_alive
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_at(self._idle_until, self._check_idle)
+
+    def _check_idle(self) -> None:
+        """Close a connection that has had no request since its last direct call, for as long as it may."""
+        self._idle_timer = None
+        if self._head or not self._reads_head or self not in self._owner.idle:
+            return  # what it waits for has limits of its own
+        if self.loop.time() < self._idle_until:
+            self._idle_timer = self.loop.call_at(self._idle_until, self._check_idle)
+        elif self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_handler()
 
     def on_response_complete(self) -> None:
         """A response was sent."""

@@ -28,12 +28,17 @@ class Spans:
 
     def call(self, function: Function, headers: Mapping[bytes, bytes]) -> AbstractContextManager[None]:
         """A span of a call, below the one that the request names in `traceparent`."""
+        return self._span(function, headers) if self.watched else _NOTHING
+
+    @property
+    def watched(self) -> bool:
+        """True if there is a provider."""
         if self._trace is None:
-            return _NOTHING
+            return False
         if monotonic() >= self._next:  # asking costs more than a call
             self._next = monotonic() + _EVERY
             self._watched = not isinstance(self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider)
-        return self._span(function, headers) if self._watched else _NOTHING
+        return self._watched
 
     @contextmanager
     def _span(self, function: Function, headers: Mapping[bytes, bytes]) -> Iterator[None]:

@@ -12,9 +12,8 @@ import math
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, NamedTuple
 
 from marine_runtime.abi import FLOATS
 from marine_runtime.names import field_step
@@ -30,8 +29,7 @@ Convert = Callable[[Any], Any]
 Write = Callable[[Any], str]
 
 
-@dataclass(frozen=True, slots=True)
-class JsonForm:
+class JsonForm(NamedTuple):  # a key of what is made once per form; tuples are hashed in C
     """One form of JSON.
 
     Attributes:

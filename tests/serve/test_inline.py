@@ -1,4 +1,4 @@
-"""Calls on the event loop: those that are answered directly, and those whose requests take the way through a task."""
+"""Calls that are answered directly, on the event loop or on threads, and those that take the way through a task."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import pytest
 import marine_gen.serve
 from marine_gen.serve import Access
 from marine_gen.serve.direct import DirectCalls
+from marine_gen.serve.functions import Function
 from marine_runtime import ConfigError
 from tests.serve.test_calls import problem
 from tests.support.engines import guests
-from tests.support.served import Served, served
+from tests.support.served import Served, patiently, served
 
 INLINE = frozenset({"greeting.greeting", "lab.trap", "bench_effector.echo_bytes"})
 HEAD = b"POST /greeting/greeting HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 TOKEN = "0123456789abcdef-token"
 
 
-@pytest.fixture(scope="module")
-def inline() -> Iterator[Served]:
-    """A server that runs some functions on its loop."""
-    with served(inline=INLINE) as server:
+@pytest.fixture(scope="module", params=["inline", "threads"])
+def inline(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A server that runs some functions on its loop, and one that runs all on threads."""
+    with served(inline=INLINE if request.param == "inline" else frozenset()) as server:
         yield server
 
 
@@ -73,7 +74,7 @@ def test_a_whole_request_is_answered_directly(inline: Served, direct: list[str])
         assert "date" in found.headers
         problem(client.post("/greeting/greeting", json=[7]), "argument")
         problem(client.post("/greeting/greeting", content=b"[", headers={"Content-Type": "application/json"}), "json")
-        assert client.post("/lab/echo", json=[3]).json() == 3
+        assert client.post("/lab/%65cho", json=[3]).json() == 3  # a path that was not asked for before
     assert direct == ["greeting.greeting"] * 3
 
 
@@ -91,13 +92,68 @@ def test_requests_in_parts_and_in_a_row(inline: Served, direct: list[str]) -> No
     direct.clear()
     row = b"".join(one % number for number in range(5))
     assert responses(inline, row, count=5) == [(200, b'"Hi, %d"' % number) for number in range(5)]
-    assert len(direct) == 5
+    # What waits for the response of a call on a thread takes the way through a task.
+    assert len(direct) == (5 if inline.application.backend.runs_inline(greeting_of(inline)) else 1)
     for cut in (10, len(HEAD), len(one) - 3, len(one) + 20):  # in the head, in the body, in the next request
         parts = row[:cut], row[cut:]
         assert responses(inline, *parts, count=5) == [(200, b'"Hi, %d"' % number) for number in range(5)]
     waits = HEAD + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
     assert responses(inline, HEAD + b'Transfer-Encoding: chunked\r\n\r\n5\r\n["7"]\r\n0\r\n\r\n', count=1)[0][0] == 200
     assert b"100 Continue" in raw_first(inline, waits)
+
+
+def greeting_of(server: Served) -> Function:
+    """The function that most of these requests call."""
+    return server.application.backend.functions["greeting", "greeting"]
+
+
+def test_a_client_that_goes_away_stops_its_call(inline: Served, direct: list[str]) -> None:
+    """Nobody is answered, the call is counted, and its thread is free again."""
+    one = HEAD.replace(b"greeting/greeting", b"endless/spin") + b"X-Marine-Timeout: 60\r\nContent-Length: 2\r\n\r\n[]"
+    figures = inline.application.figures
+    responses(inline, one.replace(b": 60", b": 0.01"), count=1)
+    before = figures.cancelled
+    for _ in range(3):  # more than there are threads
+        host, port = inline.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as sock:
+            sock.sendall(one)
+            patiently(lambda: figures.running > 0)
+        patiently(lambda: figures.running == 0)
+    assert figures.cancelled - before == 3
+    assert direct == ["endless.spin"] * 3
+    with inline.client() as client:
+        assert client.post("/greeting/greeting", json=["y"]).json() == "Hi, y"
+
+
+def test_large_arguments_and_results_leave_the_loop(inline: Served) -> None:
+    text = "x" * 40_000
+    with inline.client() as client:
+        for _ in range(2):
+            assert client.post("/greeting/greeting", json=[text]).json() == f"Hi, {text}"
+            assert client.post("/bench_effector/echo_bytes", json=[[7] * 3]).json() == [7] * 3
+            octets = {"Content-Type": "application/octet-stream"}
+            found = client.post("/bench_effector/echo_bytes", content=bytes(33_000), headers=octets)
+            assert found.json() == [0] * 33_000
+
+
+def test_trailers_are_no_head_fields() -> None:
+    with served(guests("greeting"), access=Access(TOKEN)) as server:
+        with server.client() as client:
+            right = {"Authorization": f"Bearer {TOKEN}"}
+            assert client.post("/greeting/greeting", json=["x"], headers=right).json() == "Hi, x"
+        trailed = b'Transfer-Encoding: chunked\r\n\r\n5\r\n["7"]\r\n0\r\nAuthorization: Bearer %b\r\n\r\n'
+        assert responses(server, HEAD + trailed % TOKEN.encode(), count=1)[0][0] == 401
+
+
+def test_idle_connections_are_closed() -> None:
+    with served(guests("greeting"), limits={"idle_time": 1.0}) as server:
+        one = HEAD + b'Content-Length: 5\r\n\r\n["1"]'
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as sock:
+            for _ in range(3):
+                sock.sendall(one)
+                assert sock.recv(65536).endswith(b'"Hi, 1"')
+            assert sock.recv(65536) == b""
 
 
 def raw_first(server: Served, data: bytes) -> bytes:

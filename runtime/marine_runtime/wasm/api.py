@@ -63,6 +63,10 @@ class CallLayer(Protocol):
         """An exported memory."""
         ...
 
+    def deadline_setter(self, store: Any) -> Callable[[int], None]:
+        """A function that lets Wasm of a store, which is open, run for so many epochs from now on."""
+        ...
+
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """The exports of an instance, by name."""
         ...

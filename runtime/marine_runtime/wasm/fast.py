@@ -189,6 +189,15 @@ class FastLayer:
         store.on_close(made.detach)
         return made
 
+    def deadline_setter(self, store: wasmtime.Store) -> Callable[[int], None]:
+        """See `CallLayer`."""
+        set_deadline, context = self._library.set_epoch_deadline, ffi.context_address(store)
+
+        def set_ticks(ticks: int) -> None:
+            set_deadline(context, ticks)
+
+        return set_ticks
+
     def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""
         return ExportsOnDemand(store.native, instance)

@@ -34,6 +34,7 @@ _MADV_DONTNEED = 4
 
 _size = ctypes.c_size_t
 _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
+    "wasmtime_context_set_epoch_deadline": (None, _pointer, ctypes.c_uint64),
     "wasmtime_func_call_unchecked": (_pointer, _pointer, _pointer, _pointer, _size, _pointer),
     "wasmtime_func_new_unchecked": (None, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer),
     "wasmtime_instance_export_get": (ctypes.c_bool, _pointer, _pointer, _pointer, _size, _pointer),
@@ -117,6 +118,14 @@ def _prototype(name: str, restype: Any, *argtypes: Any) -> Any:
     return ctypes.CFUNCTYPE(restype, *argtypes)(_address(getattr(wasmtime._ffi.dll, name)))
 
 
+def _brief_prototype(name: str, restype: Any, *argtypes: Any) -> Any:
+    """The same with the GIL held, for functions that only set a number.
+
+    Releasing the GIL costs more than they do, and where other threads want it, a call waits to get it back.
+    """
+    return ctypes.PYFUNCTYPE(restype, *argtypes)(_address(getattr(wasmtime._ffi.dll, name)))
+
+
 def set_option(config: wasmtime.Config, name: str, value: int) -> None:
     """Set an option of engines. The properties of the binding are not there for all of them in every version."""
     (function, prototype), *_ = _setters(name).items()
@@ -162,6 +171,8 @@ class WasmtimeLibrary:
                 "wasmtime_trap_new",
             )
         )
+        name = "wasmtime_context_set_epoch_deadline"
+        self.set_epoch_deadline = _brief_prototype(name, *_FUNCTIONS[name])
 
 
 def context_address(store: wasmtime.Store) -> int:

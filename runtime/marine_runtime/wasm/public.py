@@ -7,7 +7,7 @@ does no more than the public API asks for, so what it costs is what a user of wa
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import wasmtime
@@ -137,6 +137,10 @@ class PublicLayer:
     def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
         """See `CallLayer.memory`."""
         return PublicMemory(store.native, memory)
+
+    def deadline_setter(self, store: wasmtime.Store) -> Callable[[int], None]:
+        """See `CallLayer`."""
+        return store.set_epoch_deadline
 
     def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from weakref import WeakKeyDictionary
 
 import wasmtime
@@ -77,6 +77,10 @@ class _Start:
         return not self.running
 
 
+def _closed(ticks: int) -> NoReturn:
+    raise ValueError("the store is closed")
+
+
 class Store:
     """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
 
@@ -86,6 +90,7 @@ class Store:
         metered: whether its Wasm uses fuel.
         cells: what the call layer keeps for all calls of the store.
         spare: what it keeps for host functions that fail.
+        set_epoch_deadline: lets its Wasm run for so many epochs from now on.
     """
 
     def __init__(
@@ -101,9 +106,10 @@ class Store:
         self.layer = layer
         self.metered = metered
         self.native = wasmtime.Store(engine)
+        self.set_epoch_deadline = layer.deadline_setter(self.native)
         self.parking = Parking()
         self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
-        self.native.set_epoch_deadline(watchdog.longest)
+        self.set_epoch_deadline(watchdog.longest)
         self.cells: Any = None
         self.spare: Any = None
         self.budget = budget
@@ -187,7 +193,7 @@ class Store:
 
     def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
-        return Watch(self._watchdog, self.native, self.parking, timeout)
+        return Watch(self._watchdog, self, self.parking, timeout)
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -269,6 +275,7 @@ class Store:
         for action in self._closers:
             action()
         self._closers.clear()
+        self.set_epoch_deadline = _closed
         self.native.close()
         interruption.forget(self._asks)
         self._wasi = None
