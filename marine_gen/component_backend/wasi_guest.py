@@ -191,9 +191,9 @@ def _data(content: bytes) -> str:
 def _check(module: str, namespace: str, name: str, signature: CoreSignature) -> None:
     where = f"the module {quoted(module)} imports {quoted(f'{namespace}.{name}')}"
     function = FUNCTIONS[namespace].get(name)
-    if function is None:
+    if function is None:  # check: component functions that WASI does not have
         raise ComponentError(f"{where}, which WASI preview 1 does not have: leave it out with `--stub-import`")
-    if signature != function.signature:
+    if signature != function.signature:  # check: component signatures of WASI
         raise ComponentError(f"{where} with the Wasm signature {signature}, but WASI has it as {function.signature}")
 
 
