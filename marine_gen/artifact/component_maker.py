@@ -65,7 +65,7 @@ def _component(source: Source, options: ComponentOptions, host_functions: HostFu
 def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
     started = remove_custom_sections(defer_start(compiled.binary), _of_marine)
     try:
-        open_runtime().validate(started)
+        open_runtime().validate(started)  # check: component valid modules
     except LoadError as error:
         raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
     started = with_program_exit(started)

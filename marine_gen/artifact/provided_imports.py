@@ -84,7 +84,7 @@ class ProvidedImports:
                 f"{where}, and its type is unknown: give the function in a file, with `--host-file FILE.py`, or leave "
                 f"it out, with `--stub-import {namespace}.{name}`"
             )
-        if signature_of(*host.codes()) != item.signature:
+        if signature_of(*host.codes()) != item.signature:  # check: component signatures of host functions
             raise ComponentError(
                 f"{where} with the Wasm signature {item.signature}, but the host function is {host.type}, which needs "
                 f"{signature_of(*host.codes())}"

@@ -38,6 +38,12 @@ def python_sum(parts: Sequence[str]) -> str:
     return " + ".join(parts)
 
 
+def wat_string(content: str | bytes | bytearray) -> str:
+    """A string of Wasm text, byte by byte."""
+    data = content.encode() if isinstance(content, str) else content
+    return '"' + "".join(f"\\{byte:02x}" for byte in data) + '"'
+
+
 def docstring(text: str) -> str:
     """`text` as a one-line Python docstring."""
     return f'"""{docstring_line(text)}"""'

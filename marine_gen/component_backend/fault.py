@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
+from marine_gen.codegen.literals import wat_string
 from marine_gen.codegen.templating import render
 from marine_gen.component_backend.interface import WitInterface, interface_of
 from marine_gen.wasm_backend import SiteRow
@@ -56,10 +57,10 @@ def reporting(sites: Mapping[int, Sequence[str]]) -> str:
         tables += struct.pack("<II", len(rows) // 8, len(table))
         rows += b"".join(map(place, table))
     context = {
-        "texts": _data(bytes(texts)),
-        "kinds": _data(kinds),
-        "rows": _data(rows),
-        "tables": _data(tables),
+        "texts": wat_string(bytes(texts)),
+        "kinds": wat_string(kinds),
+        "rows": wat_string(rows),
+        "tables": wat_string(tables),
         "count": len(tables) // 8,
         "at": DATA,
         "stack": STACK,
@@ -68,7 +69,3 @@ def reporting(sites: Mapping[int, Sequence[str]]) -> str:
         "values": FAULT_VALUES,
     }
     return render("marine_gen.component_backend", "fault.wat.j2", context)
-
-
-def _data(content: bytes) -> str:
-    return '"' + "".join(f"\\{byte:02x}" for byte in content) + '"'

@@ -167,7 +167,7 @@ class ComponentFrame:
         if not found.signatures.memories:
             raise ComponentError(f"the module {quoted(module)} exports no memory")
         name = name or found.signatures.memories[0]
-        if reason := found.signatures.unusable_memories.get(name):
+        if reason := found.signatures.unusable_memories.get(name):  # check: component memories
             raise ComponentError(f"the memory {quoted(name)} of the module {quoted(module)} can't be used: {reason}")
         return self.core_export(instance, Core.MEMORY, name)
 
@@ -199,7 +199,7 @@ class ComponentFrame:
         for name in INITIALISERS:
             signature = module.signatures.exports.get(name)
             if signature is not None:
-                if signature != CoreSignature():
+                if signature != CoreSignature():  # check: component initialisers
                     raise ComponentError(
                         f"the initialiser {quoted(name)} of the module {quoted(module.plan.name)} has the Wasm "
                         f"signature {signature}; one takes and returns nothing"

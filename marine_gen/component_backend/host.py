@@ -174,7 +174,7 @@ class HostImports:
         )
         wasm, stub = assemble(code.glue), assemble(code.stub)
         try:
-            verify_glue(wasm, code.needs)
+            verify_glue(wasm, code.needs)  # check: component glue of host functions
             verify_glue(stub, code.stub_needs)
         except GlueError as error:
             raise ComponentError(
@@ -205,6 +205,7 @@ def _require_helpers(module: ComponentModule, key: Key, ty: FunctionType) -> Non
         needed.append(AbiHelper.SET_RESULT_SIZE)
     for helper in needed:
         params, results = (tuple(str(one) for one in side) for side in _sides(helper.core))
+        # check: component helpers for results
         if module.signatures.exports.get(helper.export) != CoreSignature(params, results):
             raise ComponentError(
                 f"the module {quoted(module.plan.name)} exports no usable `{helper.export}`, which the result of "
@@ -259,7 +260,7 @@ class _Adapter:
     def _copied(self, name: str, ty: IType, cores: Sequence[Value], source: str, target: str) -> tuple[Value, ...]:
         """Check a value where it lies, and copy it; gives what carries the copy."""
         value = Value(name, ty)
-        self._step(source, Validate((value,), tuple(cores), 0))
+        self._step(source, Validate((value,), tuple(cores), 0))  # check: component arguments of host functions
         copies = tuple(Value(f"{name}_{at}", core) for at, core in enumerate(layout_of(ty).carrier))
         self._step(target, Copy(copies, (value,), 0, ty))
         return copies

@@ -6,6 +6,7 @@ is lost.
 
 from __future__ import annotations
 
+from marine_gen.codegen.literals import wat_string
 from marine_gen.codegen.templating import render
 from marine_gen.component_backend.binary import Core, CoreItem
 from marine_gen.component_backend.frame import ComponentFrame
@@ -57,7 +58,7 @@ class Loggers:
         head = len(name) + (_LEVEL if stderr else 0)
         context = {
             "sink": self._kind.value,
-            "module": '"' + "".join(f"\\{byte:02x}" for byte in name) + '"',
+            "module": wat_string(name),
             "name": len(name),
             "head": head,
             "mask": mask,

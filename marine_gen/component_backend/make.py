@@ -150,7 +150,7 @@ class _Assembly:
     def _others(self, module: ComponentModule, functions: dict[Key, CoreItem]) -> None:
         """Add what provides the imports of a module that are still missing."""
         name, signatures = module.plan.name, module.signatures
-        for other in signatures.other_imports:
+        for other in signatures.other_imports:  # check: component imports that are no functions
             raise ComponentError(
                 f"the module {quoted(name)} imports the {other.kind} {quoted(f'{other.namespace}.{other.name}')}; "
                 "modules share nothing but functions"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Mapping
 
+from marine_gen.codegen.literals import wat_string
 from marine_gen.codegen.templating import render
 from marine_gen.component_backend.binary import Core, CoreItem
 from marine_gen.component_backend.errors import ComponentError
@@ -169,7 +170,7 @@ def _names(module: str, directories: Collection[str]) -> dict[str, object]:
         heads += struct.pack("<II", at, len(text))
         at += len(text)
     content = heads + b"".join(texts)
-    return {"pages": 1 + -(-len(content) // _PAGE), "data": [(_PAGE, _data(content))] if content else []}
+    return {"pages": 1 + -(-len(content) // _PAGE), "data": [(_PAGE, wat_string(content))] if content else []}
 
 
 def _state_text(content: bytes, opened: int) -> str:
@@ -178,22 +179,18 @@ def _state_text(content: bytes, opened: int) -> str:
     pages = -(-len(content) // _PAGE)
     return f"""(module $state
   (memory (export "state") {pages})
-  (data (i32.const 0) {_data(content[:used])})
-  (data (i32.const {HEADER}) {_data(content[HEADER:])})
+  (data (i32.const 0) {wat_string(content[:used])})
+  (data (i32.const {HEADER}) {wat_string(content[HEADER:])})
   (func $fill (memory.fill (i32.const {used}) (i32.const 255) (i32.const {table - used})))
   (start $fill))"""
-
-
-def _data(content: bytes) -> str:
-    return '"' + "".join(f"\\{byte:02x}" for byte in content) + '"'
 
 
 def _check(module: str, namespace: str, name: str, signature: CoreSignature) -> None:
     where = f"the module {quoted(module)} imports {quoted(f'{namespace}.{name}')}"
     function = FUNCTIONS[namespace].get(name)
-    if function is None:
+    if function is None:  # check: component functions that WASI does not have
         raise ComponentError(f"{where}, which WASI preview 1 does not have: leave it out with `--stub-import`")
-    if signature != function.signature:
+    if signature != function.signature:  # check: component signatures of WASI
         raise ComponentError(f"{where} with the Wasm signature {signature}, but WASI has it as {function.signature}")
 
 

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 from marine_gen.artifact import CompiledModule
 from marine_gen.binary import embed
+from marine_gen.codegen.literals import wat_string
 from marine_gen.ir.model import AdapterIR, Call, CoreCallee
 from marine_gen.wasm import embed_sdk_version
 from marine_gen.wasm.signatures import read_signatures
@@ -112,11 +113,11 @@ class _Writer:
         ir = self._module.ir
         imports = list(ir.imports.values())
         lines = [
-            f"(import {_quoted(item.key[0])} {_quoted(item.key[1])} (func $i{number} {_type(item.signature)}))"
+            f"(import {wat_string(item.key[0])} {wat_string(item.key[1])} (func $i{number} {_type(item.signature)}))"
             for number, item in enumerate(imports)
         ]
         memories = read_signatures(self._module.binary).memories[:1]
-        lines += [f"(memory (export {_quoted(name)}) {_HEAP_END // _PAGE})" for name in memories]
+        lines += [f"(memory (export {wat_string(name)}) {_HEAP_END // _PAGE})" for name in memories]
         lines.append(_GLOBALS.format(heap=_HEAP))
         exports = {item.name: item for item in ir.core}
         lines += [self._function(item) for item in exports.values()]
@@ -127,15 +128,14 @@ class _Writer:
             except NoSampleError as reason:
                 missing[number] = str(reason)
         if memories:
-            content = "".join(f"\\{byte:02x}" for byte in self._data[: self._used])
-            lines.append(f'(data (i32.const {_DATA}) "{content}")')
+            lines.append(f"(data (i32.const {_DATA}) {wat_string(self._data[: self._used])})")
         wasm = assemble("(module\n" + "\n".join(lines) + "\n)")
         stub = embed_sdk_version(embed(wasm, self._module.interfaces), self._module.plan.sdk_version)
         return Stub(stub, missing)
 
     def _function(self, callee: CoreCallee) -> str:
         """One export: a helper of the ABI, or a function that gives a prepared value."""
-        head = f"(func (export {_quoted(callee.name)}) {_type(callee.type)}"
+        head = f"(func (export {wat_string(callee.name)}) {_type(callee.type)}"
         helper = BY_EXPORT.get(callee.name)
         if helper is not None and _type(helper.core) == _type(callee.type):
             return f"{head} {_HELPERS[helper]})"
@@ -173,7 +173,7 @@ class _Writer:
         pushes = "".join(f"({kind}.const {int(value)})" for kind, value in zip(carriers, values, strict=True))
         drops = "(drop)" * len(adapter.signature.results)
         return (
-            f"(func (export {_quoted(LOOP.format(number))}) (param $n i32) (loop $again"
+            f"(func (export {wat_string(LOOP.format(number))}) (param $n i32) (loop $again"
             f" (call $i{number} {pushes}) {drops}"
             " (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))"
         )
@@ -235,8 +235,3 @@ def _type(signature: FunctionType) -> str:
 
 def _carriers(types: Sequence[IType]) -> list[Prim]:
     return [carrier for ty in types for carrier in layout_of(ty).carrier]
-
-
-def _quoted(name: str) -> str:
-    """`name` as a string of the Wasm text format, byte by byte."""
-    return '"' + "".join(f"\\{byte:02x}" for byte in name.encode()) + '"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,15 @@ import marine_gen
 from marine_gen import HostFunction
 from marine_gen.artifact import compile_module
 from marine_gen.component_backend import ComponentError, host
-from marine_gen.generate import Signature, Vector
+from marine_gen.generate import Description, Signature, Vector, generate
 from marine_gen.wasm_backend.guests import MARK
 from marine_runtime import ArgumentError, LinkError
-from marine_runtime.types import Array, Prim
+from marine_runtime.types import Array, IType, Prim
 from tests.guests.kit_guests import kit_guest
 from tests.support.components import ComponentService, lines, plain, wit_of
 from tests.support.draw import Draw
-from tests.support.engines import guest, shown
+from tests.support.echo import PAGE, Memory, echo_module, function
+from tests.support.engines import assemble, guest, shown
 from tests.support.host_calls import calling
 
 PACKAGE = "test:service"
@@ -31,6 +33,7 @@ HOST = "test:service/host"
 KIT_HOST = "test:service/host-functions"
 """The same for a service whose facade is the module `host`."""
 LOGGING = "marine:host/logging"
+FAULT = "marine:host/fault"
 
 
 def echoing(wasm: bytes, function: str) -> HostFunction:
@@ -214,3 +217,69 @@ def test_the_configuration_says_which_functions_there_are(tmp_path: Path) -> Non
     assert re.findall(r"([a-z-]+): func\(args", made.wit) == ["one-program", "two-program"]
     with pytest.raises(LinkError, match="switches the logger off"):
         marine_gen.component(configure("false"), **options)
+
+
+TAKEN: dict[str, tuple[IType, list[tuple[int, bytes]]]] = {
+    "a text behind the memory": (Prim.STRING, []),
+    "a text that is none": (Prim.STRING, [(PAGE, b"\xff")]),
+    "bytes behind the memory": (Prim.BYTE_ARRAY, []),
+    "texts behind the memory": (Array(Prim.STRING), []),
+    "a text in an array, behind the memory": (Array(Prim.STRING), [(PAGE, struct.pack("<II", 2**32 - 8, 16))]),
+    "a text in an array that is none": (
+        Array(Prim.STRING),
+        [(PAGE, struct.pack("<II", PAGE + 16, 1)), (PAGE + 16, b"\x80")],
+    ),
+}
+
+
+def _text(content: bytes) -> str:
+    return '"' + "".join(f"\\{byte:02x}" for byte in content) + '"'
+
+
+@pytest.mark.parametrize("title", TAKEN)
+def test_what_guests_pass_is_looked_at(title: str) -> None:
+    """The host sees nothing of a wrong argument; the import that is told of faults is told the import's name."""
+    ty, data = TAKEN[title]
+    at, size = (PAGE, 1) if data else (2**32 - 8, 16)
+    told: list[Any] = []
+    called: list[Any] = []
+    fields = "".join(f"(data (i32.const {place}) {_text(content)})" for place, content in data)
+    wasm = echo_module(
+        Description((), (function("send", Prim.U32, Prim.U32),)),
+        Memory(pages=2, base=PAGE + 64),
+        {"send": "(call $take (local.get 0) (local.get 1)) (i32.const 7)"},
+        fields,
+        '(import "host" "take" (func $take (param i32 i32)))',
+    )
+    take = HostFunction.of(lambda _: None, [("taken", ty)], None)
+    made = marine_gen.component({"guest": wasm}, package=PACKAGE, host_functions={"take": take}, fault_import=True)
+    host = {
+        HOST: {"take": lambda _, taken: called.append(taken)},
+        FAULT: {"report": lambda _, *values: told.append(values)},
+    }
+    service = ComponentService(made, host)
+    if "none" not in title:
+        assert service.call("send", [0, 0]) == 7
+        assert len(called) == 1
+    with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+        service.call("send", [at, size])
+    ((kind, adapter, numbers),) = told
+    assert kind == "lift"
+    assert adapter == "module `guest`, import adapter of `host.take`, instruction #0 `(host function)`"
+    assert len(numbers) == 3
+    assert len(called) == ("none" not in title)
+
+
+def test_a_guest_without_what_results_need() -> None:
+    text = """(module (import "host" "name" (func $name)) (memory (export "memory") 1) (func (export "allocate"))
+      (func (export "release_objects")) (func (export "get_result_size") (result i32) (i32.const 0))
+      (func (export "get_result_ptr") (result i32) (i32.const 0)) (func (export "set_result_size") (param i32))
+      (func (export "set_result_ptr") (param i32))
+      (func (export "run") (param i32) (result i32) (call $name) (local.get 0)))"""
+    wasm = assemble(text, generate(Description((), (function("run", Prim.U32),))))
+    name = HostFunction.of(lambda: "", [], Prim.STRING)
+    with pytest.raises(
+        ComponentError, match=r"^the module `guest` exports no usable `allocate`, which the result of `host\.name`"
+    ):
+        marine_gen.component({"guest": wasm}, host_functions={"name": name})
+    marine_gen.component({"guest": wasm}, stub_imports=["host.name"])

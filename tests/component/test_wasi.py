@@ -13,11 +13,14 @@ import wasmtime
 from marine_gen.artifact import Source
 from marine_gen.artifact import component as make
 from marine_gen.component_backend import ComponentError, ComponentOptions
+from marine_gen.generate import Description
 from marine_runtime import CallError, ModuleConfig, ServiceConfig
+from marine_runtime.types import Prim
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
 from tests.support.components import ComponentService, lines, made, wit_of
+from tests.support.echo import echo_module, function
 from tests.support.engines import assemble, guest, load
-from tests.support.wasi import BADF, ROOM, SUCCESS, SWEEPS, Player, wasi_guest
+from tests.support.wasi import BADF, MEMORY, ROOM, SUCCESS, SWEEPS, Player, wasi_guest
 
 CREATE, DIRECTORY, TRUNCATE = 1, 2, 8
 SECRET = b"the victim's secret"
@@ -336,6 +339,21 @@ def test_wrong_pointers(tmp_path: Path) -> None:
                     service.restart()
                 assert found != SUCCESS or outcome(Player(runtime, "m"), name, arguments) == SUCCESS, (name, place)
     assert traps > 40
+
+
+@pytest.mark.parametrize("count", [0, 15, 16, 17, 1000])
+def test_random_bytes_of_a_host_that_miscounts(count: int) -> None:
+    """Too many bytes would lie behind the guest's buffer, and missing ones would be what somebody staged."""
+    fields = '(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))'
+    bodies = {"fill": f"(call $random (i32.const {ROOM}) (local.get 0))"}
+    wasm = echo_module(Description((), (function("fill", Prim.U32, result=Prim.U32),)), MEMORY, bodies, "", fields)
+    host = {"wasi:random/random@0.2.0": {"get-random-bytes": lambda _, length: bytes(count)}}
+    service = ComponentService(made({"m": wasm}), host)
+    if count == 16:
+        assert service.call("fill", [16]) == SUCCESS
+    else:
+        with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
+            service.call("fill", [16])
 
 
 def test_what_is_imported_depends_on_what_is_used() -> None:

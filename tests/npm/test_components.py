@@ -18,7 +18,7 @@ from marine_gen.cli import cli
 from tests.guests.descriptions import EXAMPLE_FOLDER
 from tests.guests.kit_guests import kit_guest
 from tests.npm.test_avm import install
-from tests.support.component_hosts import in_node, run, wasmtime
+from tests.support.component_hosts import CLIS, in_node, run, wasmtime
 from tests.support.components import tool
 from tests.support.engines import guest
 
@@ -108,9 +108,10 @@ console.log(new TextDecoder().decode(localStorage.get("page")));
 """
     assert in_node(made, program) == "Ok\nfrom node\n"
     assert (tmp_path / "sites" / "page").read_text() == "from node"
-    shared = [wasmtime(), "run", "--dir", "./sites::local_storage/sites", "--invoke"]
-    assert run(tmp_path, [*shared, 'put("other", [104, 105])', made]) == '"Ok"\n'
-    assert run(tmp_path, [*shared, 'get("other")', made]) == "[104, 105]\n"
+    for name, program_of in CLIS.items():
+        shared = [program_of(), "run", "--dir", "./sites::local_storage/sites", "--invoke"]
+        assert run(tmp_path, [*shared, f'put("{name}", [104, 105])', made]) == '"Ok"\n'
+        assert run(tmp_path, [*shared, f'get("{name}")', made]) == "[104, 105]\n"
 
 
 def test_the_curl_service_with_its_import_given_and_left_out(tmp_path: Path) -> None:
@@ -149,8 +150,11 @@ def test_aquavm_answers_as_in_python(tmp_path: Path) -> None:
         wanted = service.modules.avm.ast(script)
     program = f'import {{ avm }} from "./component/component.js";\nconsole.log(avm.ast({json.dumps(script)}));\n'
     assert in_node(made, program) == f"{wanted}\n"
-    answer = run(tmp_path, [wasmtime(), "run", "--invoke", f"ast({json.dumps(script, ensure_ascii=False)})", made])
-    assert json.loads(answer) == wanted
+    for program_of in CLIS.values():
+        answer = run(
+            tmp_path, [program_of(), "run", "--invoke", f"ast({json.dumps(script, ensure_ascii=False)})", made]
+        )
+        assert json.loads(answer) == wanted
 
 
 def test_a_component_that_imports_a_service(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.component.attacks import (
     whole,
 )
 from tests.component.test_wasi import configured
-from tests.support.component_hosts import in_node, run, wasmtime
+from tests.support.component_hosts import CLIS, NEWEST_NODE, NODE, in_node, run
 
 pytestmark = [pytest.mark.npm, pytest.mark.slow]
 
@@ -46,7 +46,8 @@ def listed(script: Script) -> str:
     return json.dumps([*script.encoded()])
 
 
-def test_attacks_in_node(component: Path, root: Path) -> None:
+@pytest.mark.parametrize("version", [NODE, NEWEST_NODE])
+def test_attacks_in_node(component: Path, root: Path, version: str) -> None:
     preopens = {name: str(path) for name, path in directories(root).items()}
     before = untouched(root)
     program = f"""
@@ -60,15 +61,18 @@ const hex = (bytes) => Buffer.from(bytes).toString("hex");
 for (const script of [{", ".join(map(listed, attacks()))}]) console.log(hex(facade.attack(Uint8Array.from(script))));
 console.log(hex(facade.check(Uint8Array.from({listed(check())}))));
 """
-    *attacked, checked = map(bytes.fromhex, in_node(component, program, stdin=HOST_SECRET).splitlines())
+    *attacked, checked = map(
+        bytes.fromhex, in_node(component, program, stdin=HOST_SECRET, version=version).splitlines()
+    )
     assert broken(attacks(), attacked) == []
     assert whole(check().answers(checked))
     assert untouched(root) == before
 
 
-def test_attacks_in_the_cli(component: Path, root: Path) -> None:
+@pytest.mark.parametrize("cli", CLIS)
+def test_attacks_in_the_cli(component: Path, root: Path, cli: str) -> None:
     options = [word for name, path in directories(root).items() for word in ("--dir", f"{path}::{name}")]
-    shared = [wasmtime(), "run", *options, "--env", f"HOST_SECRET={HOST_SECRET}", "--invoke"]
+    shared = [CLIS[cli](), "run", *options, "--env", f"HOST_SECRET={HOST_SECRET}", "--invoke"]
     before = untouched(root)
     attacked = [
         bytes(json.loads(run(root, [*shared, f"attack({listed(script)})", component, HOST_SECRET], HOST_SECRET)))

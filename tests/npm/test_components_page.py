@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.npm.test_components import component, written
-from tests.support.component_hosts import CACHE, JCO, NODE, SHIM, in_node, run, wasmtime
+from tests.support.component_hosts import CACHE, JCO, LTS, NEWEST_NODE, NODE, SHIM, in_node, run, wasmtime
 from tests.support.engines import guest
 from tests.support.markdown import blocks
 from tests.support.paths import ROOT
@@ -62,4 +63,9 @@ def test_the_rust_program_runs(tmp_path: Path) -> None:
 def test_the_table_has_the_versions_that_are_installed() -> None:
     text = PAGE.read_text("utf-8")
     assert f"| jco, preview2-shim | {JCO}, {SHIM} |" in text
-    assert f"| Node.js | {NODE} |" in text
+    assert f"| Node.js | {NODE}, {NEWEST_NODE} |" in text
+    assert f", {LTS} | strings" in text
+    (manifest,) = blocks(PAGE, "toml")
+    crate = re.search(r'^wasmtime = { version = "(\d+)"', manifest.text, re.MULTILINE)
+    assert crate is not None
+    assert f"| wasmtime, crate of Rust | {crate[1]}." in text
