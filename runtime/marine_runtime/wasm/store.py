@@ -6,7 +6,7 @@ One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -193,8 +193,9 @@ class Store:
     def starting(self) -> Iterator[None]:
         """While this lasts, Wasm of the store is interrupted by what signal handlers raise, as in calls."""
         start = _Start()
-        self._watchdog.attend(start)
         try:
+            with suppress(RuntimeError):  # no thread is left, but the module needs none
+                self._watchdog.attend(start)
             yield
         finally:
             start.running = False
@@ -234,7 +235,10 @@ class Store:
         externs = [imports[key] for key in module.import_order]
         started = False
         try:
-            with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
+            with (
+                self._creator.charging(self.budget if charged else None) if self._creator else nullcontext(),
+                self.starting() if charged else nullcontext(),
+            ):
                 native = wasmtime.Instance(self.native, module.native, externs)
             self._tie_hooks(module, native)
             instance = Instance(self, module, native)
