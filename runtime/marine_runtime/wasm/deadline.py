@@ -36,7 +36,8 @@ _clocks: weakref.WeakSet[DeadlineClock] = weakref.WeakSet()
 
 
 class Attended(Protocol):
-    """A call or wait that may take long."""
+from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.native import 
 
     @property
     def running(self) -> bool:

@@ -17,11 +17,12 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import TICK, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import TICK, Attended, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import Parking, text_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
@@ -287,7 +288,6 @@ class WasmRuntime:
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
         metered: whether its machine code uses fuel.
-        attend: lets what may run for long be interrupted by what signal handlers raise; None where that can't be.
     """
 
     def __init__(
@@ -314,7 +314,7 @@ class WasmRuntime:
             self._creator.install(config)
         self._engine = wasmtime.Engine(config)
         self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
-        self.attend = self._watchdog.attend if self._watchdog.asked else None
+        self._signals = trap_signals()
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -355,6 +355,15 @@ class WasmRuntime:
             return Module(wasmtime.Module.deserialize(self._engine, code), shape)
         except (wasmtime.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
+
+    def attend(self, item: Attended) -> None:
+        """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.
+
+        Raises:
+            RuntimeError: the system has no thread left.
+        """
+        self._signals.restore()
+        self._watchdog.attend(item)
 
     def interrupt(self) -> None:
         """Interrupt every running call with a time limit, in any store, as if its time were up.
