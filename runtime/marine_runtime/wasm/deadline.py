@@ -20,6 +20,8 @@ from time import monotonic
 from typing import Any, Protocol
 
 from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
+from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.native import new_lock, new_rlock, start_thread
 
 FAR = 2**62
@@ -189,7 +191,8 @@ class DeadlineClock:
                 busy, self._attended[item] = True, 0
             else:
                 self._attended[item] += 1
-                if self._attended[item] >= _LOOKS and item.rest():
+                # With greenlets, each call has to be looked at when it begins.
+                if (self._attended[item] >= _LOOKS or has_greenlets()) and item.rest():
                     del self._attended[item]
         if self._deadlines:
             self._catch_up()

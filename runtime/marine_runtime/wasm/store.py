@@ -6,7 +6,7 @@ One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -66,18 +66,6 @@ class Instance:
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
 
-class _Start:
-    """The code that a module runs when it is loaded, for the clock."""
-
-    __slots__ = ("running",)
-
-    def __init__(self) -> None:
-        self.running = True
-
-    def rest(self) -> bool:
-        return not self.running
-
-
 class Store:
     """Everything of one service that lives in Wasm. Closing it frees all instances and memories at once.
 
@@ -86,7 +74,7 @@ class Store:
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
         cells: what the call layer keeps for all calls of the store.
-        spare: what it keeps for host functions that fail.
+        traps: new traps, for host functions that fail.
     """
 
     def __init__(
@@ -106,7 +94,7 @@ class Store:
         self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
         self.native.set_epoch_deadline(watchdog.longest)
         self.cells: Any = None
-        self.spare: Any = None
+        self.traps: Any = None
         self.budget = budget
         self.fuel_used = 0
         self.fuel_left = 0
@@ -191,17 +179,6 @@ class Store:
         return Watch(self._watchdog, self.native, self.parking, timeout)
 
     @contextmanager
-    def starting(self) -> Iterator[None]:
-        """While this lasts, Wasm of the store is interrupted by what signal handlers raise, as in calls."""
-        start = _Start()
-        try:
-            with suppress(RuntimeError):  # no thread is left, but the module needs none
-                self._watchdog.attend(start)
-            yield
-        finally:
-            start.running = False
-
-    @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
         """While this lasts, Wasm of the store has `fuel` units; only a store of a metered runtime can run on fuel."""
         self.parking.fuel = fuel
@@ -236,10 +213,7 @@ class Store:
         externs = [imports[key] for key in module.import_order]
         started = False
         try:
-            with (
-                self._creator.charging(self.budget if charged else None) if self._creator else nullcontext(),
-                self.starting() if charged else nullcontext(),
-            ):
+            with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
                 native = wasmtime.Instance(self.native, module.native, externs)
             self._tie_hooks(module, native)
             instance = Instance(self, module, native)
@@ -247,8 +221,7 @@ class Store:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
-                with self.starting():
-                    cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
