@@ -12,7 +12,7 @@ import sys
 from typing import Protocol
 
 from marine_runtime.errors import StateError
-from marine_runtime.native import thread_ident
+from marine_runtime.wasm.native import thread_ident
 
 
 class Running(Protocol):

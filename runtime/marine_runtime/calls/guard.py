@@ -17,7 +17,7 @@ from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
-from marine_runtime.native import has_greenlets
+from marine_runtime.wasm.native import has_greenlets
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
 

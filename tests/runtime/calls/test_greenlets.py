@@ -75,3 +75,30 @@ def test_greenlets(case: str, engine: str, layer: str) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+UNDER_GEVENT = """
+import gevent.monkey
+gevent.monkey.patch_all()
+from marine_runtime.errors import CallTimeoutError
+from tests.support.engines import guests, load
+with load(guests("endless", "greeting"), "fused", "fast") as service:
+    try:
+        service.call("endless", "spin", timeout=0.1)
+    except CallTimeoutError:
+        print(service.call("greeting", "greeting", ["x"]))
+"""
+
+
+def test_time_limits_under_gevent() -> None:
+    """The clock has a thread of the system: a greenlet would wait for the guest."""
+    pytest.importorskip("gevent", reason="needs the package `gevent`")
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x\n", "")
