@@ -12,12 +12,14 @@ from threading import get_ident
 from types import TracebackType
 from typing import TypeVar
 
+from marine_runtime.calls.greenlets import enter
 from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.native import has_greenlets
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -166,7 +168,10 @@ class Guard:
     def refuse(self) -> None:
         """Raise the StateError that says why no call may begin; return when one may, and is attended from now on."""
         if self.may_call() and self._attend is not None:
-            self.owner = self._thread
+            if has_greenlets():
+                enter(self)  # for each call: `owner` stays as it is
+            else:
+                self.owner = self._thread
             try:
                 self._attend(self)
             except BaseException as error:

@@ -319,8 +319,7 @@ def _initialise(module: LinkableModule, instance: Instance, link: ModuleLink, co
             run = link.core_function(initialiser, "", "")
             if context.instrumentation:
                 run = context.instrumentation.initialiser(f"{name}.{initialiser}", module.glue.engine, run)
-            with context.store.starting():
-                _run_initialiser(name, initialiser, run)
+            _run_initialiser(name, initialiser, run)
 
 
 def _run_initialiser(module: str, name: str, run: CoreFunction) -> None:

@@ -232,6 +232,8 @@ class BasePool:
         Returns:
             Whether the call was dropped or its guest interrupted.
         """
+        if self._jobs.forked:
+            return False
         if future.cancel():
             return True
         return any(worker.interrupt(future) for worker in self._workers.others())
@@ -251,11 +253,13 @@ class BasePool:
 
         Args:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker
-                processes are killed, and worker threads are left to end when their calls do.
+                processes are killed, and worker threads are left to end when their calls do. In a forked process
+                nothing is done: the workers are not its own.
         """
         timeout = check_seconds(timeout, "the time to wait for calls", zero=True)
         self._closing = True
-        self._workers.close(timeout)
+        if not self._jobs.forked:
+            self._workers.close(timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -271,7 +275,7 @@ class BasePool:
         return f"<{type(self).__name__} {self.name}: {state}>"
 
     def __del__(self) -> None:
-        if getattr(self, "_closing", True):
+        if getattr(self, "_closing", True) or self._jobs.forked:
             return
         # The garbage collector may run while this thread holds any lock, so another thread closes the pool.
         with suppress(RuntimeError):  # the interpreter ends, and processes with it

@@ -7,6 +7,7 @@ well when a call failed for want of memory, as memory is never given back.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,15 @@ _POISON = (TrapError, FuelLimitError, MemoryLimitError, TimeoutError)
 
 # Generated glue is executed under a name in `sys.modules`: threads take turns.
 _loading = Lock()
+
+
+def _begin_in_child() -> None:
+    global _loading
+    _loading = Lock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @dataclass(frozen=True, slots=True)

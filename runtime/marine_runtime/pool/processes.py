@@ -7,6 +7,8 @@ process is seen as the end of its pipe.
 
 from __future__ import annotations
 
+import multiprocessing.process
+import os
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Lock
 from time import monotonic
+from typing import Any
+from weakref import WeakSet
 
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
@@ -31,6 +35,7 @@ _JOIN = 5.0
 
 # `multiprocessing` looks after the children of all threads whenever one of them starts another.
 _family = Lock()
+_started: WeakSet[SpawnProcess] = WeakSet()
 
 
 class ProcessWorker(MessageWorker):
@@ -136,6 +141,7 @@ class ProcessWorker(MessageWorker):
             )
             with _family:
                 process.start()
+                _started.add(process)
         except BaseException:
             ours.close()
             sender.close()
@@ -192,6 +198,20 @@ class ProcessWorker(MessageWorker):
             process.join(max(0.1, deadline - monotonic()))
             with suppress(ValueError):  # it is alive still, in an uninterruptible system call
                 process.close()
+
+
+def _forget_in_child() -> None:
+    """In a forked process: at its end, `multiprocessing` would end the workers of its parent."""
+    global _family
+    _family = Lock()  # another thread may have held it
+    children: set[Any] = getattr(multiprocessing.process, "_children", set())
+    for process in list(_started):
+        children.discard(process)
+    _started.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _unreadable(problem: Exception, job: Job) -> BaseException:

@@ -5,19 +5,21 @@ It knows nothing of workers. It wakes threads that wait for room or for work, an
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Condition, Lock
 from time import monotonic
 
-from marine_runtime.pool.errors import PoolClosedError, PoolFullError
+from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
 from marine_runtime.pool.job import Job
 
 
 class Jobs:
-    """A bounded queue, first in, first out."""
+    """A bounded queue, first in, first out. Its workers are in the process that made it."""
 
     def __init__(self, capacity: int) -> None:
+        self._process = os.getpid()
         self._capacity = capacity
         self._items: deque[Job] = deque()
         self._callbacks: deque[Callable[[], None]] = deque()
@@ -34,7 +36,13 @@ class Jobs:
 
         Raises:
             PoolClosedError, PoolError: no job is taken any more. PoolFullError: no room in time.
+            PoolError: the process is a fork of the one with the pool.
         """
+        if self.forked:  # the lock may be held for ever
+            raise PoolError(
+                f"the pool belongs to process {self._process}, and this is a fork of it, process {os.getpid()}, where "
+                "its workers are not: make a pool in this process, after the fork"
+            )
         limit = None if wait is None else monotonic() + wait
         with self._lock:
             while self._closed is None and len(self._items) >= self._capacity:
@@ -46,6 +54,11 @@ class Jobs:
                 raise type(self._closed)(*self._closed.args)
             self._items.append(job)
             self._work.notify()
+
+    @property
+    def forked(self) -> bool:
+        """True if this process is a fork of the one that made the queue."""
+        return os.getpid() != self._process
 
     def take(self) -> Job | None:
         """The next job; waits for one. None when there will be none."""

@@ -71,7 +71,7 @@ def unpack(artifact: PackedBuild, fetch: Callable[[], bytes]) -> Path:
     home = None if cache is None else own_directory(cache / FOLDER)
     if home is None:
         home = Path(tempfile.mkdtemp(prefix="marine-cluster-"))
-        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        atexit.register(_remove, home, os.getpid())
     place = home / artifact.key
     if _intact(place, artifact):
         return place
@@ -87,6 +87,11 @@ def unpack(artifact: PackedBuild, fetch: Callable[[], bytes]) -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return place
+
+
+def _remove(home: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and no fork of it
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _intact(place: Path, artifact: PackedBuild) -> bool:

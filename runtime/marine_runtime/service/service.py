@@ -96,7 +96,7 @@ class Service:
             self._context = context = LinkContext(
                 self._store, self._guard, options.get("host_functions") or {}, config, names, instrumentation
             )
-            with self._operations.loading():
+            with self._guard.exclusive(), self._operations.loading():
                 link(modules, context)
         except BaseException:
             self.close()

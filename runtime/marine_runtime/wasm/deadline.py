@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from marine_runtime.wasm.covered import covered
-from marine_runtime.wasm.native import new_lock, new_rlock, start_thread
+from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
 
 FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
@@ -36,7 +36,7 @@ _clocks: weakref.WeakSet[DeadlineClock] = weakref.WeakSet()
 
 
 class Attended(Protocol):
-    """A call or wait that may take long."""
+    """A service, or another thing that may be running for long."""
 
     @property
     def running(self) -> bool:
@@ -188,7 +188,8 @@ class DeadlineClock:
                 busy, self._attended[item] = True, 0
             else:
                 self._attended[item] += 1
-                if self._attended[item] >= _LOOKS and item.rest():
+                # With greenlets, each call has to be looked at when it begins.
+                if (self._attended[item] >= _LOOKS or has_greenlets()) and item.rest():
                     del self._attended[item]
         if self._deadlines:
             self._catch_up()

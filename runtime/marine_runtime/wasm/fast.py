@@ -9,8 +9,9 @@ are looked at after every call.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import repeat
 from types import CodeType, FunctionType
 from typing import Any, NoReturn, cast
 
@@ -88,42 +89,27 @@ class _Cells:
 
         def fail(error: int | None) -> NoReturn:
             address, trap[0] = trap[0], 0
-            if store.spare:
-                store.spare.fill()
             raise parking.exception_for(ffi.take_error(error) if error else ffi.take_trap(address))
 
         self.fail = fail
 
 
-class _Spare:
-    """A trap to end the next call with. Callbacks have one in reserve, as making one lets Python handle signals.
+def _new_traps(library: ffi.WasmtimeLibrary, parking: Parking) -> Iterator[int]:
+    """The addresses of new traps, for callbacks that fail.
 
-    Attributes:
-        address: its address, or 0 after it was used.
+    They take one with `for`, the only way to call that lets Python handle no signal afterwards. One that is handled
+    meanwhile is nothing to lose a trap for: the next one is made, and what its handler raised takes the place.
     """
 
-    __slots__ = ("_library", "address")
+    def make(_: None) -> int:
+        try:
+            address: int = library.trap_new(_MESSAGE, len(_MESSAGE))
+        except BaseException as error:
+            parking.exception = error
+            return 0
+        return address
 
-    def __init__(self, library: ffi.WasmtimeLibrary) -> None:
-        self._library = library
-        self.address = 0
-        self.fill()
-
-    def fill(self) -> None:
-        """Have one again."""
-        if not self.address:
-            self.address = self.new()
-
-    def new(self) -> int:
-        """The address of a new trap."""
-        made: int = self._library.trap_new(_MESSAGE, len(_MESSAGE))
-        return made
-
-    def free(self) -> None:
-        """Give it back."""
-        address, self.address = self.address, 0
-        if address:
-            ffi.take_trap(address)
+    return filter(None, map(covered.covered(make), repeat(None)))
 
 
 class FastLayer:
@@ -159,9 +145,8 @@ class FastLayer:
 
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
         """See `CallLayer.host_function`."""
-        if store.spare is None:
-            store.spare = _Spare(self._library)
-            store.on_close(store.spare.free)
+        if store.traps is None:
+            store.traps = _new_traps(self._library, store.parking)
         size = ffi.VALUE_SIZE * max(len(params), len(results))
 
         # Wasmtime passes the values on its own stack, whose addresses repeat for a given depth of calls: keeping the
@@ -178,7 +163,7 @@ class FastLayer:
             return made
 
         make = _callback_factory(params, results)
-        callback = ffi.Callback(make(views.get, view_at, store.parking, store.spare, target))
+        callback = ffi.Callback(make(views.get, view_at, store.parking, store.traps, target))
         store.keep_alive(callback)
         kind = wasmtime.FuncType(_value_types(params), _value_types(results))
         return ffi.new_host_function(self._library, store.native, kind, callback)
@@ -266,7 +251,7 @@ def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[.
     codes = sorted(set(params + results))
     name = {code: "view" if len(codes) == 1 else f"view[{position}]" for position, code in enumerate(codes)}
     arguments = ", ".join(f"{name[code]}[{_slot(index, code)}]" for index, code in enumerate(params))
-    lines = ["def make(get_view, make_view, parking, spare, target):"]
+    lines = ["def make(get_view, make_view, parking, traps, target):"]
     lines += ["    def callback(env, caller, values, count):"]
     lines += ["        try:"]
     if codes:
@@ -280,8 +265,8 @@ def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[.
         ]
     lines += ["        except BaseException as error:"]
     lines += ["            parking.exception = error"]
-    lines += ["            address, spare.address = spare.address, 0"]
-    lines += ["            return address or spare.new()"]
+    lines += ["            for address in traps:"]
+    lines += ["                return address"]
     lines += ["        return 0"]
     lines += ["    return callback"]
     make = _compile(f"callback {params}->{results}", lines)

@@ -32,6 +32,17 @@ def new_rlock() -> Any:
     return _original("_thread", "RLock")()
 
 
+def thread_ident() -> int:
+    """The identifier of the current one of such threads."""
+    found: int = _original("_thread", "get_ident")()
+    return found
+
+
+def has_greenlets() -> bool:
+    """True if there may be greenlets in this process."""
+    return "greenlet" in sys.modules
+
+
 def _original(module: str, name: str) -> Any:
     """`module.name` as it was before gevent patched it."""
     monkey = sys.modules.get("gevent.monkey")

@@ -17,11 +17,12 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import TICK, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import TICK, Attended, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
+from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import Parking, text_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
@@ -65,18 +66,6 @@ class Instance:
         return self._store.layer.core_function(self._store, self._exports[name], params, results)
 
 
-class _Start:
-    """The code that a module runs when it is loaded, for the clock."""
-
-    __slots__ = ("running",)
-
-    def __init__(self) -> None:
-        self.running = True
-
-    def rest(self) -> bool:
-        return not self.running
-
-
 def _closed(ticks: int) -> NoReturn:
     raise ValueError("the store is closed")
 
@@ -89,8 +78,8 @@ class Store:
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
         cells: what the call layer keeps for all calls of the store.
-        spare: what it keeps for host functions that fail.
         set_epoch_deadline: lets its Wasm run for so many epochs from now on.
+        traps: new traps, for host functions that fail.
     """
 
     def __init__(
@@ -111,7 +100,7 @@ class Store:
         self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
         self.set_epoch_deadline(watchdog.longest)
         self.cells: Any = None
-        self.spare: Any = None
+        self.traps: Any = None
         self.budget = budget
         self.fuel_used = 0
         self.fuel_left = 0
@@ -196,16 +185,6 @@ class Store:
         return Watch(self._watchdog, self, self.parking, timeout)
 
     @contextmanager
-    def starting(self) -> Iterator[None]:
-        """While this lasts, Wasm of the store is interrupted by what signal handlers raise, as in calls."""
-        start = _Start()
-        self._watchdog.attend(start)
-        try:
-            yield
-        finally:
-            start.running = False
-
-    @contextmanager
     def fuelled(self, fuel: int) -> Iterator[None]:
         """While this lasts, Wasm of the store has `fuel` units; only a store of a metered runtime can run on fuel."""
         self.parking.fuel = fuel
@@ -248,8 +227,7 @@ class Store:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
-                with self.starting():
-                    cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
@@ -290,7 +268,6 @@ class WasmRuntime:
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
         metered: whether its machine code uses fuel.
-        attend: lets what may run for long be interrupted by what signal handlers raise; None where that can't be.
     """
 
     def __init__(
@@ -317,7 +294,7 @@ class WasmRuntime:
             self._creator.install(config)
         self._engine = wasmtime.Engine(config)
         self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
-        self.attend = self._watchdog.attend if self._watchdog.asked else None
+        self._signals = trap_signals()
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -358,6 +335,15 @@ class WasmRuntime:
             return Module(wasmtime.Module.deserialize(self._engine, code), shape)
         except (wasmtime.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
+
+    def attend(self, item: Attended) -> None:
+        """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.
+
+        Raises:
+            RuntimeError: the system has no thread left.
+        """
+        self._signals.restore()
+        self._watchdog.attend(item)
 
     def interrupt(self) -> None:
         """Interrupt every running call with a time limit, in any store, as if its time were up.
