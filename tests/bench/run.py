@@ -2,9 +2,8 @@
 
     python -m tests.bench.run [--quick] [--only WORD]… [--npm FOLDER] [--output FILE]
 
-A full run writes docs/benchmarks.json; what is quick or a part goes to .venv-bench/report.
-
-Writes the samples as JSON, and beside it the pages that `report` makes of them. A peer that is not there, can't do a
+Writes the samples as JSON to .venv-bench/report, and beside it the page that `report` makes of them; a full run writes
+the documentation too, docs/benchmarks.*, condensed. A peer that is not there, can't do a
 case or gives a wrong result is kept in the JSON with the reason.
 """
 
@@ -208,10 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not any(_chosen(case, given.only) for case in all_cases(given.npm / AVM)):
         parser.error(f"no case has {' or '.join(given.only)} in its name")
     whole = not given.quick and not given.only
-    output = given.output or (JSON if whole else PRIVATE / "report" / JSON.name)
+    output = given.output or PRIVATE / "report" / JSON.name
     output.parent.mkdir(parents=True, exist_ok=True)
     run(given, lambda line: print(line, file=sys.stderr, flush=True)).write(output)
-    for path in (output, *write_report(output)):
+    for path in (output, *write_report(output, docs=whole)):
         print(path)
     return 0
 
