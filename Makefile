@@ -21,7 +21,7 @@ NPM    := $(BENCH)/npm/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: cluster component-hosts ray ray-bench mutants rust-toolchain clean
+.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -59,6 +59,20 @@ bless: $(STAMP)
 # summary to docs/benchmarks.*, which `ARGS=--quick` leaves as they are. Has its own environment; what can't be installed is missing in the report, with its reason.
 bench: $(BENCHED) $(NPM)
 	$(BENCH)/bin/python -m tests.bench.run $(ARGS)
+
+# Builds Marine's own runtime with cargo, in four minutes or more, and measures it beside `fused`; from then on `make bench`
+# measures it too.
+bench-native: $(BENCHED)
+	cd tests/bench/native && RUSTC_WRAPPER="$$PWD/rustc-wrap.sh" CARGO_TARGET_DIR="$(CURDIR)/$(BENCH)/native" cargo build --release --locked
+	$(BENCH)/bin/python -m tests.bench.run --peer fused --peer "native Marine" --peer "native Marine pooling" $(ARGS)
+
+# Compares results with Marine's own runtime, once `make bench-native` has built it.
+native-check: $(STAMP)
+	$(BIN)/python -m pytest tests/native -m "" $(ARGS)
+
+# Runs every command and snippet of the documentation, and follows every link and reference.
+docs-check: $(STAMP)
+	$(BIN)/python -m pytest tests/docs tests/bench/test_report.py -n $(JOBS) --dist loadfile $(ARGS)
 
 # Makes the pages and pictures from docs/benchmarks.json, without measuring; with ARGS=FILE from samples.
 bench-report: $(STAMP)

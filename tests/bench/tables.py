@@ -8,7 +8,10 @@ from tests.bench.peers import BASELINE, OURS
 from tests.bench.plots import times
 from tests.bench.stats import ratio
 
-COLUMNS = (OURS, "closures", BASELINE, "by hand", "marine-js", "Extism", "component")
+NATIVE = "native Marine"
+"""A column where it was built."""
+
+COLUMNS = (OURS, "closures", BASELINE, "by hand", NATIVE, "marine-js", "Extism", "component")
 ROWS = {
     "greeting": "short string from the host and back",
     "record": "record of 3 fields from the host and back",
@@ -34,15 +37,16 @@ ENGINE_COLUMNS = {"greeting": "Python â†’ module", "crossing string": "module â†
 
 def comparison(run: Run) -> str:
     """The time of our default engine, and how many times as long the others take."""
+    columns = [name for name in COLUMNS if name != NATIVE or any(case.of(NATIVE) for case in run.cases)]
     lines = [
-        f"|  | `{OURS}` |" + "".join(f" {name} |" for name in COLUMNS[1:]),
-        "| --- |" + " ---: |" * len(COLUMNS),
+        f"|  | `{OURS}` |" + "".join(f" {name} |" for name in columns[1:]),
+        "| --- |" + " ---: |" * len(columns),
     ]
     for name, title in ROWS.items():
         case = run.case(name)
         base = case.of(OURS) if case else None
         cells = [figure(base.median, case.unit) if case and base else NONE]
-        cells += [_ratio(case, peer, OURS) for peer in COLUMNS[1:]]
+        cells += [_ratio(case, peer, OURS) for peer in columns[1:]]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
