@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: cluster component-hosts ray ray-bench mutants rust-toolchain clean
+.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -58,14 +58,28 @@ docs: $(STAMP)
 bless: $(STAMP)
 	MARINE_GEN_BLESS=1 $(BIN)/python -m pytest tests $(ARGS)
 
-# Measures everything against everyone and writes docs/benchmarks.*, in less than ten minutes; `ARGS=--quick` writes to
-# .venv-bench/report instead. Has its own environment; what can't be installed is missing in the report, with its reason.
+# Measures everything against everyone, in less than ten minutes: all samples and plots go to .venv-bench/report, the
+# summary to docs/benchmarks.*, which `ARGS=--quick` leaves as they are. Has its own environment; what can't be installed is missing in the report, with its reason.
 bench: $(BENCHED) $(NPM)
 	$(BENCH)/bin/python -m tests.bench.run $(ARGS)
 
-# Makes docs/benchmarks.* and the tables of the README from docs/benchmarks.json, without measuring.
+# Builds Marine's own runtime with cargo, in four minutes or more, and measures it beside `fused`; from then on `make bench`
+# measures it too.
+bench-native: $(BENCHED)
+	cd tests/bench/native && RUSTC_WRAPPER="$$PWD/rustc-wrap.sh" CARGO_TARGET_DIR="$(CURDIR)/$(BENCH)/native" cargo build --release --locked
+	$(BENCH)/bin/python -m tests.bench.run --peer fused --peer "native Marine" --peer "native Marine pooling" $(ARGS)
+
+# Compares results with Marine's own runtime, once `make bench-native` has built it.
+native-check: $(STAMP)
+	$(BIN)/python -m pytest tests/native -m "" $(ARGS)
+
+# Runs every command and snippet of the documentation, and follows every link and reference.
+docs-check: $(STAMP)
+	$(BIN)/python -m pytest tests/docs tests/bench/test_report.py -n $(JOBS) --dist loadfile $(ARGS)
+
+# Makes the pages and pictures from docs/benchmarks.json, without measuring; with ARGS=FILE from samples.
 bench-report: $(STAMP)
-	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.report $(ARGS)
 
 # Measures the ratios that must hold, and fails when one does not; less than a minute.
 bench-gate: $(STAMP) $(NPM)
@@ -93,9 +107,12 @@ ray: $(RAYED)
 ray-bench: $(RAYED)
 	$(RAY)/bin/python -m tests.ray.bench $(ARGS)
 
-# Source distribution and wheel, into dist/.
+# Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would.
 wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist runtime
 	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 
 # Rebuilds every guest module from its source with the C compiler of the `guests` extra.
 guests: $(GUESTS)
@@ -121,37 +138,37 @@ clean:
 	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml runtime/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -e '.[dev]'
+	$(PIP) install --quiet -e ./runtime -e '.[dev]'
 	touch $@
 
 $(LOWEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python tests/support/lowest.py > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[dev]' -c $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e ./runtime -e '.[dev]' -c $(LOWEST)/constraints.txt
 	touch $@
 
 $(GUESTS): $(STAMP)
-	$(PIP) install --quiet -e '.[guests]'
+	$(PIP) install --quiet -e ./runtime -e '.[guests]'
 	touch $@
 
 $(HOSTS): $(STAMP)
-	$(PIP) install --quiet -e '.[components]'
+	$(PIP) install --quiet -e ./runtime -e '.[components]'
 	touch $@
 
 $(FUZZ): $(STAMP)
-	$(PIP) install --quiet -e '.[fuzz]'
+	$(PIP) install --quiet -e ./runtime -e '.[fuzz]'
 	touch $@
 
 $(BENCHED): pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[bench]'
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet -e ./runtime -e '.[bench]'
 	touch $@
 
 $(RAYED): pyproject.toml
 	$(PYTHON) -m venv $(RAY)
-	$(RAY)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[ray,serve,client]' pytest hypothesis
+	$(RAY)/bin/python -m pip --disable-pip-version-check install --quiet -e './runtime[ray]' -e '.[serve,client]' pytest hypothesis
 	touch $@
 
 # Without npm there is no such file, and the peers from there are missing.

@@ -28,7 +28,7 @@ def read_source(targets: Sequence[Path], *, strict: bool = False) -> Source:
         return read_target(targets[0], strict=strict)
     for target in targets:
         if target.suffix.lower() == ".toml":
-            raise click.UsageError("a service configuration stands alone; several targets must be Wasm modules")
+            raise click.UsageError("give one service configuration, or several Wasm modules")
     stems = [target.stem for target in targets]
     for stem in stems:
         if stems.count(stem) > 1:

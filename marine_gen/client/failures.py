@@ -36,7 +36,7 @@ class RemoteError(MarineError):
 def error_of(document: Any, status: int) -> Exception:
     """The error that a problem document stands for."""
     if not isinstance(document, Mapping) or not isinstance(document.get("code"), str):
-        return RemoteError(f"the answer is no result and no problem (status {status})", status=status)
+        return RemoteError(f"the answer is neither a result nor a problem (status {status})", status=status)
     code, detail = document["code"], str(document.get("detail", ""))
     kind = CLASSES.get(code)
     if kind is None:

@@ -120,7 +120,7 @@ class RemoteFunction:
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
-            raise RemoteError(f"the answer is no JSON (status {status})", status=status) from None
+            raise RemoteError(f"the answer is not JSON (status {status})", status=status) from None
         if status != 200:
             raise error_of(document, status)
         return self.public(document)
@@ -155,9 +155,9 @@ def check_server(url: Any, token: Any) -> None:
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise ArgumentError(f"{url!r:.80} is no URL of a server: {error}") from None
+        raise ArgumentError(f"{url!r:.80} is not the URL of a server: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.host:
-        raise ArgumentError(f"{url!r:.80} is no URL of a server; write one such as `http://127.0.0.1:8080`")
+        raise ArgumentError(f"{url!r:.80} is not the URL of a server; write one such as `http://127.0.0.1:8080`")
     if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
         raise ArgumentError("a token is a text of printable ASCII characters without spaces")
 

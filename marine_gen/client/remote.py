@@ -382,7 +382,7 @@ def _document(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        text = f"the answer is no JSON (status {response.status_code}); is this a marine-gen server?"
+        text = f"the answer is not JSON (status {response.status_code}); is this a marine-gen server?"
         raise RemoteError(text, status=response.status_code) from None
 
 

@@ -36,7 +36,7 @@ from marine_runtime.types import (
 from marine_runtime.wasm import assemble
 
 HOST = "\udcffhost"
-"""The owner of what adapters call outside the guest, which is no module: see `STAGING`."""
+"""The owner of what adapters call outside the guest, which is not a module: see `STAGING`."""
 
 _MARK = CoreCallee(0, "mark", FunctionType((), (Prim.I32,)))
 _RELEASE = CoreCallee(1, "release", FunctionType((Field("mark", Prim.I32),), ()))

@@ -58,7 +58,7 @@ class TypeSpace:
             depth = 0
         resolved: IType = self._record(ty.name, within, reserve=reserve) if isinstance(ty, Named) else ty
         if isinstance(ty, Prim) and ty not in DESCRIBED_PRIMS:
-            message = f"the type `{ty}` can't stand in a description"
+            message = f"the type `{ty}` can't be used in a description"
             self.report(Code.SECTION_CONTENT, message, within, "write byte arrays as vectors of u8")
             resolved = Prim.BOOLEAN  # any type that adapters can be made for, so that the search goes on
         if resolved is Prim.U8 and depth:

@@ -92,7 +92,7 @@ def build_guest(
     try:
         return embed_sdk_version(embed(wasm, interfaces), SDK_VERSION), messages
     except DiagnosticError as error:
-        raise CompilerError("what the C compiler wrote is no Wasm module", messages) from error
+        raise CompilerError("the C compiler did not write a Wasm module", messages) from error
 
 
 def _command(compiler: str | None) -> list[str]:

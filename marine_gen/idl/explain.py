@@ -59,7 +59,7 @@ def explain_block(first: Token, findings: Findings) -> None:
     message = f"unexpected {description(first)}"
     label = "expected `data`, `import` or `export`"
     if first in ("fn", *_FN_ALIASES):
-        help_line = "a function stands indented below `export:` or `import NAME:`"
+        help_line = "a function must be indented below `export:` or `import NAME:`"
     elif meant := block_meant(first):
         help_line = f"did you mean `{meant}`?"
     else:
@@ -88,7 +88,7 @@ def _help(token: Token, previous: Token | None, accepts: Collection[str], rule: 
     if token.type == "WORD":
         return "a name starts with a letter or an underscore; any other is written in double quotes"
     if previous is not None and previous.type == "COLON" and END in accepts:
-        return "what belongs to a block stands indented on the lines below"
+        return "the items of a block are indented on the lines below it"
     if token.type == "ARROW":
         return "what has no result has no arrow" if rule == FUNCTION else "only functions have results"
     if token.type == END and previous is not None and previous.type == "LPAR":

@@ -71,6 +71,6 @@ def _fail(session: Session, error: CommandError) -> None:
     session.output.warn(str(error))
     if session.newly_broken():
         session.output.warn(
-            "a call was broken off and nothing was undone: modules can be called, with the state that it left them in; "
+            "a call was interrupted and nothing was rolled back: modules can be called, in the state that it left; "
             f"`engine {session.engine}` reloads them"
         )

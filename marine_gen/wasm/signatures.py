@@ -208,7 +208,7 @@ def _skip_limits(reader: Reader) -> int:
     start = reader.position
     flags = reader.byte("the flags of a limit")
     if flags & ~_LIMIT_FLAGS:
-        reader.fail(f"0x{flags:02x} are no limit flags", start)
+        reader.fail(f"0x{flags:02x} are not limit flags", start)
     read = reader.u64 if flags & _IS_64_BIT else reader.u32
     read("a minimum size")
     if flags & _HAS_MAXIMUM:

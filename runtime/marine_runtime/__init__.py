@@ -43,6 +43,8 @@ from marine_runtime.tracing.recorder import Tracer, tracing
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 from marine_runtime.values.annotations import F32, S8, S16, S32, S64, U8, U16, U32, U64
 
+__version__ = "0.1.0"
+
 __all__ = [
     "F32",
     "S8",

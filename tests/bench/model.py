@@ -1,4 +1,4 @@
-"""What is measured, and what came of it: cases, results, and their form as JSON.
+"""Cases, results, and two forms of a run as JSON: with every sample, and condensed to what the pages show.
 
 A case is one piece of work. A peer is a way to do it, and a result is what was measured of one peer in one case: its
 samples, or the reason why there are none. Nothing here runs, computes or shows anything.
@@ -7,15 +7,19 @@ samples, or the reason why there are none. Nothing here runs, computes or shows 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from statistics import median
+from typing import Any, Literal, NamedTuple, get_args
 
 from marine_gen.bench.measure import Sampled
 
-FORMAT = 1
-"""The version of the JSON form; a file of another version is refused."""
+FORMAT = 2
+"""The version of the JSON forms; a file of another version is refused."""
+
+DIGITS = (4, 3, 2, 4)
+"""Significant digits of the fields of `Condensed`; pages show three."""
 
 Made = Literal["glue", "glue size", "component", "component size"]
 """What only a compiler of Marine modules makes: the time of it, or the bytes."""
@@ -97,6 +101,20 @@ class Case:
     count: int = 1
 
 
+class Condensed(NamedTuple):
+    """The figures that pages show of one peer in one case.
+
+    Attributes:
+        spread: the distance of the quartiles of the samples, as a part of their median.
+        ratio: how many times as much as the first peer it takes, round by round; 0 where it is not kept.
+    """
+
+    median: float
+    minimum: float
+    spread: float = 0.0
+    ratio: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Result(Sampled):
     """What was measured of one peer in one case.
@@ -105,12 +123,29 @@ class Result(Sampled):
         samples: nanoseconds or bytes, for one piece of work each; empty when there are none.
         calls: how many calls made one sample.
         missing: why there are no samples.
+        condensed: what stands for samples that were left out.
     """
 
     peer: str
     samples: tuple[float, ...] = ()
     calls: int = 0
     missing: str = ""
+    condensed: Condensed | None = None
+
+    @property
+    def measured(self) -> bool:
+        """True if there are figures."""
+        return bool(self.samples) or self.condensed is not None
+
+    @property
+    def median(self) -> float:
+        """The median of the samples."""
+        return median(self.samples) if self.condensed is None else self.condensed.median
+
+    @property
+    def minimum(self) -> float:
+        """The least sample."""
+        return min(self.samples) if self.condensed is None else self.condensed.minimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +162,8 @@ class CaseResult:
     x: float = 0
 
     def of(self, peer: str) -> Result | None:
-        """The result of a peer that has samples."""
-        return next((item for item in self.results if item.peer == peer and item.samples), None)
+        """The result of a peer that was measured."""
+        return next((item for item in self.results if item.peer == peer and item.measured), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +187,52 @@ class Run:
         return next((item for item in self.cases if item.name == name), None)
 
     def write(self, path: Path) -> None:
-        """Write the run as JSON, one line per result, so that a change can be read."""
-        content = {"format": FORMAT} | asdict(self)
-        cases = content.pop("cases")
-        head = json.dumps(content, indent=1, ensure_ascii=False).removesuffix("\n}")
+        """Write the run with every sample as JSON, one line per result."""
+        head, cases = self._parts()
         lines = []
         for case in cases:
             results = ",\n   ".join(json.dumps(_rounded(item), ensure_ascii=False) for item in case.pop("results"))
             lines.append(f'  {json.dumps(case, ensure_ascii=False)[:-1]}, "results": [\n   {results}]}}')
         path.write_text(head + ',\n "cases": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
 
+    def write_condensed(self, path: Path) -> None:
+        """Write a condensed run as JSON, one line per case: for each peer up to four figures, or its reason."""
+        head, cases = self._parts()
+        reasons = sorted({item.missing for case in self.cases for item in case.results if item.missing})
+        lines = []
+        for case in cases:
+            shown = {key: value for key, value in case.items() if value not in ("", 0)}
+            found = {item["peer"]: item for item in case["results"]}
+            shown["results"] = [_cell(found.get(peer), reasons) for peer in self.peers]
+            lines.append("  " + json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+        text = head + f',\n "reasons": {json.dumps(reasons, ensure_ascii=False, indent=1)}'
+        path.write_text(text + ',\n "cases": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
+
+    def _parts(self) -> tuple[str, list[dict[str, Any]]]:
+        content = {"format": FORMAT} | asdict(self)
+        cases = content.pop("cases")
+        return json.dumps(content, indent=1, ensure_ascii=False).removesuffix("\n}"), cases
+
+
+def _cell(result: Mapping[str, Any] | None, reasons: Sequence[str]) -> list[float] | int | None:
+    """The figures of a result, without zeros at the end and points of whole numbers; or the number of its reason."""
+    if result is None:
+        return None
+    if result["condensed"] is None:
+        return reasons.index(result["missing"])
+    figures = [int(figure) if figure == int(figure) else figure for figure in result["condensed"]]
+    while not figures[-1]:
+        figures.pop()
+    return figures
+
 
 def _rounded(result: dict[str, Any]) -> dict[str, Any]:
-    return result | {"samples": [float(f"{sample:.6g}") for sample in result["samples"]]}
+    kept = {key: value for key, value in result.items() if key != "condensed"}
+    return kept | {"samples": [float(f"{sample:.6g}") for sample in result["samples"]]}
 
 
 def read_run(path: Path) -> Run:
-    """A run from its JSON.
+    """A run from either form.
 
     Raises:
         ValueError: the file is not a run of this version.
@@ -177,10 +241,22 @@ def read_run(path: Path) -> Run:
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ValueError(f"{path} is not a benchmark run of format {FORMAT}")
     try:
+        reasons, peers = content.pop("reasons", []), list(content["peers"])
         cases = []
         for case in content.pop("cases"):
-            results = (Result(**item | {"samples": tuple(item["samples"])}) for item in case.pop("results"))
-            cases.append(CaseResult(**case, results=tuple(results)))
+            items = case.pop("results")
+            results = tuple(
+                _result(peers, index, item, reasons) for index, item in enumerate(items) if item is not None
+            )
+            cases.append(CaseResult(**case, results=results))
         return Run(**content, cases=tuple(cases))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} is not a benchmark run: {error}") from error
+
+
+def _result(peers: Sequence[str], index: int, item: Any, reasons: Sequence[str]) -> Result:
+    if isinstance(item, int):
+        return Result(peers[index], missing=reasons[item])
+    if isinstance(item, list):
+        return Result(peers[index], condensed=Condensed(*item))
+    return Result(**item | {"samples": tuple(item["samples"])})

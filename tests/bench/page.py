@@ -6,12 +6,13 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from marine_gen.bench.measure import format_time
+from tests.bench.answers import Answer, answers
 from tests.bench.bars import TOLERANCE, Verdict, judge
 from tests.bench.cases.scaling import GROUP as GROWTH
 from tests.bench.model import CaseResult, Result, Run
 from tests.bench.peers import OURS
 from tests.bench.peers.floors import FLOOR
-from tests.bench.plots import Bars, Curves, bars, colours, curves
+from tests.bench.plots import Bars, Curves, bars, colours, curves, times
 from tests.bench.stats import LINEAR, curves_of, growth, ratio, spread
 
 NONE = "–"
@@ -64,6 +65,8 @@ class Group:
 class Page:
     """Everything that a template needs."""
 
+    answers: Sequence[Answer]
+    growth_title: str
     ours: str
     by_slope: bool
     tolerance: str
@@ -85,6 +88,8 @@ def make_page(run: Run) -> Page:
     """The report of a run."""
     rows, faster = _growth(run), _faster(run)
     return Page(
+        answers=answers(run),
+        growth_title=GROWTH,
         ours=OURS,
         by_slope=run.settings.get("between modules") == SLOPE,
         tolerance=f"{TOLERANCE:.0%}",
@@ -109,11 +114,6 @@ def make_page(run: Run) -> Page:
 def figure(value: float, unit: str) -> str:
     """A measured value with three digits and its unit."""
     return format_time(value) if unit == "ns" else f"{value / 1024:,.{1 if value < _SMALL else 0}f} KiB"
-
-
-def times(part: float) -> str:
-    """A ratio."""
-    return f"{part:.2f} ×" if part < 9.995 else f"{part:.1f} ×" if part < 99.95 else f"{part:,.0f} ×"
 
 
 def run_warnings(run: Run) -> list[str]:
@@ -141,7 +141,7 @@ def _faster(run: Run) -> list[tuple[str, str, str]]:
     rows = []
     for case in run.cases:
         base = case.of(OURS)
-        ratios = {} if base is None else {item.peer: ratio(item, base) for item in case.results if item.samples}
+        ratios = {} if base is None else {item.peer: ratio(item, base) for item in case.results if item.measured}
         # What shows as 1.00 is no difference; floors do less than the work.
         less = [
             f"{peer} {times(part)}"

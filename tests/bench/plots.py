@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from tests.bench.model import Run
+
 WIDTH = 560
 _LABELS = 150
 _ROW = 22
+_TICKS = 5
+_MORE, _LESS = "#0b6e4f", "#e76f51"
 _COLOURS = (
     *("#0b6e4f", "#2a9d8f", "#8ab17d", "#b5b5b5", "#8d6a9f", "#e76f51", "#f4a261", "#3d5a80", "#98c1d9"),
     *("#555555", "#777777", "#999999"),
@@ -36,6 +40,19 @@ class Bars:
     title: str
     bars: Sequence[Bar]
     ticks: Sequence[tuple[float, str]]
+    left: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """A chart of ratios around 1, ready to draw: bars to the right of `one` are ratios above 1."""
+
+    title: str
+    bars: Sequence[Bar]
+    ticks: Sequence[tuple[float, str]]
+    one: float
     left: int
     width: int
     height: int
@@ -96,6 +113,53 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], palette: Mapping[st
     ]
     ticks = [(_LABELS + place(10.0**power), _number(10.0**power)) for power in range(low, high + 1)]
     return Bars(title, drawn, ticks, _LABELS, WIDTH, 52 + len(rows) * _ROW)
+
+
+def versus(title: str, rows: Sequence[tuple[str, float]]) -> Versus:
+    """Bars of (label, ratio) on a logarithmic scale, to the left of 1 where the ratio is below it.
+
+    Raises:
+        ValueError: there are no rows, or a ratio is not positive.
+    """
+    low, high = _decades([1.0, *(value for _, value in rows)])
+    left, room = 300, 270
+
+    def place(value: float) -> float:
+        return left + (log10(value) - low) / (high - low) * room
+
+    one = place(1)
+    drawn = [
+        Bar(label, times(value), _MORE if value >= 1 else _LESS, 30 + index * _ROW, place(value) - one)
+        for index, (label, value) in enumerate(rows)
+    ]
+    step = 1 if high - low <= _TICKS else 2
+    ticks = [(place(10.0**power), _number(10.0**power)) for power in range(low, high + 1, step)]
+    return Versus(title, drawn, ticks, one, left, left + room + 80, 52 + len(rows) * _ROW)
+
+
+def times(part: float) -> str:
+    """A ratio, with three digits."""
+    return f"{part:.2f} ×" if part < 9.995 else f"{part:.1f} ×" if part < 99.95 else f"{part:,.0f} ×"
+
+
+def overview(run: Run) -> list[Bars]:
+    """Charts for a reader who looks at one picture: a short string from the host, and between two modules."""
+    palette = colours(list(run.peers))
+    charts = []
+    for name, title in (
+        ("greeting", "A short string from Python and back"),
+        ("crossing string 10", "A short string from module to module and back"),
+    ):
+        case = run.case(name)
+        base = case.of(next(iter(run.peers))) if case else None
+        if case and base:
+            rows = [
+                (item.peer, item.median / base.median, times(item.median / base.median))
+                for item in case.results
+                if item.measured
+            ]
+            charts.append(bars(f"{title}: time, {base.peer} = 1", rows, palette))
+    return charts
 
 
 def curves(

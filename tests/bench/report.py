@@ -1,9 +1,9 @@
-"""Writes the report of a run: a Markdown page, an HTML page that needs nothing else, and the tables of the README.
+"""Writes the report of a run: pages and pictures in docs/, or a page with every figure beside the samples.
 
     python -m tests.bench.report [FILE]
 
-FILE is what `run` wrote, docs/benchmarks.json by default; the pages go beside it. The README changes only with
-docs/benchmarks.json. Nothing is measured here.
+FILE is what `run` wrote. With samples it gives docs/benchmarks.json, which is condensed, and an HTML page beside FILE;
+without FILE the pages are made from docs/benchmarks.json. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -11,20 +11,35 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
+from tests.bench.answers import answers
 from tests.bench.model import Run, read_run
 from tests.bench.page import make_page
-from tests.bench.readme import readme_page
+from tests.bench.plots import overview
+from tests.bench.stats import condense
+from tests.bench.tables import comparison, engines_page
 from tests.support.paths import ROOT
 
-JSON = ROOT / "docs" / "benchmarks.json"
-README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+JSON = DOCS / "benchmarks.json"
+PLOTS = DOCS / "plots"
 
 
 def render(template: str, run: Run) -> str:
     """A page of a run; what is in the run is escaped in HTML."""
+    return _filled(template, page=make_page(run), comparison=comparison(run))
+
+
+def pictures(run: Run) -> dict[str, str]:
+    """The pictures of the report by file name."""
+    drawn = {answer.file: _filled("versus.svg.j2", plot=answer.plot) for answer in answers(run)}
+    return {"overview.svg": _filled("overview.svg.j2", charts=overview(run))} | drawn
+
+
+def _filled(template: str, **content: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -35,19 +50,34 @@ def render(template: str, run: Run) -> str:
     )
     # What Markdown sets as code is plain text elsewhere.
     environment.filters["plain"] = lambda text: text.replace("`", "")
-    return environment.get_template(template).render(page=make_page(run))
+    return environment.get_template(template).render(**content)
 
 
-def write_report(source: Path) -> list[Path]:
-    """Write the pages of a run.
+def documents(run: Run) -> dict[Path, str]:
+    """What the documentation has of a run, besides its figures."""
+    engines = DOCS / "engines.md"
+    return {
+        JSON.with_suffix(".md"): render("benchmarks.md.j2", run),
+        engines: engines_page(engines.read_text(encoding="utf-8"), run),
+        **{PLOTS / name: text for name, text in pictures(run).items()},
+    }
+
+
+def write_report(source: Path, *, docs: bool) -> list[Path]:
+    """Write a page of every figure beside the samples in `source`, and the documentation if wanted.
 
     Raises:
-        ValueError: the file is not a run, or the README has no place for a table.
+        ValueError: the file is not a run, or docs/engines.md has no place for its table.
     """
     run = read_run(source)
-    written = {source.with_suffix(suffix): render(f"benchmarks{suffix}.j2", run) for suffix in (".md", ".html")}
-    if source.resolve() == JSON:
-        written[README] = readme_page(README.read_text(encoding="utf-8"), run)
+    written = {}
+    if source.resolve() != JSON:
+        written[source.with_suffix(".html")] = render("benchmarks.html.j2", run)
+    if docs:
+        run = condense(run)
+        run.write_condensed(JSON)
+        PLOTS.mkdir(exist_ok=True)
+        written |= documents(read_run(JSON))
     for path, text in written.items():
         path.write_text(text, encoding="utf-8")
     return list(written)
@@ -59,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", nargs="?", type=Path, default=JSON, help="what tests.bench.run wrote")
     given = parser.parse_args(arguments)
     try:
-        for path in write_report(given.file):
+        for path in write_report(given.file, docs=True):
             print(path)
     except (OSError, ValueError) as error:
         parser.exit(1, f"error: {error}\n")

@@ -1,10 +1,9 @@
 """The benchmark: every case with every peer, in turns, in one run.
 
-    python -m tests.bench.run [--quick] [--only WORD]… [--npm FOLDER] [--output FILE]
+    python -m tests.bench.run [--quick] [--only WORD]… [--peer NAME]… [--npm FOLDER] [--output FILE]
 
-A full run writes docs/benchmarks.json; what is quick or a part goes to .venv-bench/report.
-
-Writes the samples as JSON, and beside it the pages that `report` makes of them. A peer that is not there, can't do a
+Writes the samples as JSON to .venv-bench/report, and beside it the page that `report` makes of them; a full run writes
+the documentation too, docs/benchmarks.*, condensed. A peer that is not there, can't do a
 case or gives a wrong result is kept in the JSON with the reason.
 """
 
@@ -170,7 +169,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> Ru
     began = perf_counter()
     with ExitStack() as stack:
         os.environ[CACHE_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
-        peers = open_peers(npm, stack)
+        peers = [peer for peer in open_peers(npm, stack) if not arguments.peer or peer.name in arguments.peer]
         about = {peer.name: peer.about for peer in peers}
         results = []
         for case in cases:
@@ -202,16 +201,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description="Measure everything.")
     parser.add_argument("--quick", action="store_true", help="few and short rounds, to see that everything works")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cases with that in their name")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME", help="these peers alone")
     parser.add_argument("--npm", type=Path, default=NPM, help="where the npm packages are")
     parser.add_argument("--output", type=Path, help="the JSON file to write")
     given = parser.parse_args(arguments)
     if not any(_chosen(case, given.only) for case in all_cases(given.npm / AVM)):
         parser.error(f"no case has {' or '.join(given.only)} in its name")
-    whole = not given.quick and not given.only
-    output = given.output or (JSON if whole else PRIVATE / "report" / JSON.name)
+    whole = not (given.quick or given.only or given.peer)
+    output = given.output or PRIVATE / "report" / JSON.name
     output.parent.mkdir(parents=True, exist_ok=True)
     run(given, lambda line: print(line, file=sys.stderr, flush=True)).write(output)
-    for path in (output, *write_report(output)):
+    for path in (output, *write_report(output, docs=whole)):
         print(path)
     return 0
 

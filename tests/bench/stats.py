@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from statistics import median
 
-from tests.bench.model import Result, Run
+from tests.bench.model import DIGITS, Condensed, Result, Run
+
+POINTS = "Points of the curves"
+"""The group of cases that are nothing but points of curves."""
 
 LINEAR = 1.15
 """A slope up to this counts as linear: the tail of a curve over three sizes has that much noise."""
@@ -60,8 +63,13 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
 def ratio(over: Result, under: Result) -> float:
     """How many times as much one peer takes as another: the median over the rounds, in which both stood side by side.
 
-    A slow moment of the machine then weighs on both; the ratio of the medians may come from different moments.
+    A slow moment of the machine then weighs on both; the ratio of the medians may come from different moments. Between
+    condensed results it is the quotient of their ratios to the first peer.
     """
+    if over.condensed is not None and under.condensed is not None and over.condensed.ratio and under.condensed.ratio:
+        return over.condensed.ratio / under.condensed.ratio
+    if over.condensed is not None or under.condensed is not None:
+        return over.median / under.median
     return median(left / right for left, right in zip(over.samples, under.samples, strict=False))
 
 
@@ -71,8 +79,30 @@ def _mean(values: Sequence[float]) -> float:
 
 def spread(result: Result) -> float:
     """The distance of the quartiles of the samples, as a part of their median."""
+    if result.condensed is not None:
+        return result.condensed.spread
     ordered = sorted(result.samples)
     return (_quantile(ordered, 0.75) - _quantile(ordered, 0.25)) / result.median
+
+
+def condense(run: Run) -> Run:
+    """The run with figures in the place of samples; points of curves keep the figures that curves need."""
+    cases = []
+    for case in run.cases:
+        base = case.of(next(iter(run.peers)))
+        results = tuple(
+            _condensed(item, base, point=case.group == POINTS) if item.samples else item for item in case.results
+        )
+        cases.append(replace(case, results=results))
+    return replace(run, cases=tuple(cases))
+
+
+def _condensed(result: Result, base: Result | None, *, point: bool) -> Result:
+    figures = [result.median, result.minimum]
+    if not point:
+        figures += [spread(result), ratio(result, base) if base else 0.0]
+    short = Condensed(*(float(f"{figure:.{digits}g}") for figure, digits in zip(figures, DIGITS, strict=False)))
+    return Result(result.peer, missing=result.missing, condensed=short)
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:
@@ -91,7 +121,7 @@ def curves_of(run: Run) -> dict[str, dict[str, list[tuple[float, float]]]]:
     for case in run.cases:
         if case.series:
             for result in case.results:
-                if result.samples:
+                if result.measured:
                     found.setdefault(case.series, {}).setdefault(result.peer, []).append((case.x, result.minimum))
     return {
         series: {peer: sorted(points) for peer, points in peers.items() if len({x for x, _ in points}) > 1}

@@ -16,9 +16,11 @@ from tests.bench.page import make_page
 from tests.bench.peers import BASELINE
 from tests.bench.peers.floors import EmptyCall
 from tests.bench.plots import WIDTH, bars, colours, curves
-from tests.bench.readme import BLOCKS, COLUMNS, ENGINE_COLUMNS, ENGINE_WORDS, ROWS, engines, readme_page
-from tests.bench.report import JSON, README, main, render
+from tests.bench.report import DOCS, JSON, PLOTS, documents, main, render
+from tests.bench.stats import condense
+from tests.bench.tables import BEGIN, COLUMNS, END, ENGINE_COLUMNS, ENGINE_WORDS, NATIVE, ROWS, engines, engines_page
 from tests.support.golden import check_file
+from tests.support.paths import ROOT
 
 HOSTILE = '<script>alert("x")</script> | `y`'
 
@@ -45,18 +47,33 @@ def small() -> Run:
     return Run("today", machine, {"mode": "quick", "load before": 3.5}, peers, tuple(cases))
 
 
-def test_the_committed_pages_are_what_the_run_gives() -> None:
-    for suffix in (".md", ".html"):
-        check_file(JSON.with_suffix(suffix), render(f"benchmarks{suffix}.j2", stored()))
+def test_the_committed_pages_and_pictures_are_what_the_run_gives() -> None:
+    made = documents(stored())
+    for path, text in made.items():
+        check_file(path, text)
+    assert {path.name for path in PLOTS.glob("*.svg")} == {path.name for path in made if path.parent == PLOTS}
 
 
-def test_the_tables_of_the_readme_are_what_the_run_gives() -> None:
-    check_file(README, readme_page(README.read_text(encoding="utf-8"), stored()))
+def test_the_committed_figures_are_condensed() -> None:
+    assert JSON.stat().st_size <= 40 << 10
+    assert all(not item.samples for case in stored().cases for item in case.results)
+
+
+def test_a_condensed_run_gives_the_figures_of_its_samples(tmp_path: Path) -> None:
+    run = replace(small(), settings={"mode": "full"})
+    condense(run).write_condensed(tmp_path / "condensed.json")
+    run.write(tmp_path / "samples.json")
+    short, whole = read_run(tmp_path / "condensed.json"), read_run(tmp_path / "samples.json")
+    assert whole == run
+    for made, wanted in (
+        (render(f"benchmarks.{suffix}.j2", given) for given in (short, whole)) for suffix in ("md", "html")
+    ):
+        assert made == wanted
 
 
 def test_every_row_and_column_of_the_readme_is_in_the_run() -> None:
     run = stored()
-    assert {*COLUMNS, *ENGINE_WORDS, BASELINE} <= set(run.peers)
+    assert {*COLUMNS, *ENGINE_WORDS, BASELINE} - {NATIVE} <= set(run.peers)
     assert {*ROWS, *ENGINE_COLUMNS} <= {case.name for case in run.cases}
 
 
@@ -72,19 +89,17 @@ def test_the_table_of_engines_has_all_of_them_and_what_is_missing() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", BLOCKS)
-def test_a_figure_of_the_readme_that_is_changed_by_hand_is_seen(name: str) -> None:
-    text = README.read_text(encoding="utf-8")
-    before, begin, block = text.partition(f"<!-- {name}: ")
+def test_a_figure_that_is_changed_by_hand_is_seen() -> None:
+    text = (DOCS / "engines.md").read_text(encoding="utf-8")
+    before, begin, block = text.partition(BEGIN)
     edited = before + begin + re.sub(r"\d(?= ×)", lambda match: str(9 - int(match[0])), block, count=1)
     assert edited != text
-    assert readme_page(edited, stored()) == text
+    assert engines_page(edited, stored()) == text
 
 
-def test_figures_of_the_readme_stand_in_its_tables_only() -> None:
-    text = README.read_text(encoding="utf-8")
-    for name in BLOCKS:
-        text = re.sub(f"<!-- {name}: .*?<!-- end of {name} -->", "", text, flags=re.DOTALL)
+def test_the_readme_has_no_figures_but_the_picture() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "docs/plots/overview.svg" in text
     assert re.findall(r"\d ?(?:×|ns|µs|ms|s|seconds|minutes|KB|MB|KiB)(?!\w)", text) == []
 
 
@@ -92,16 +107,29 @@ def test_every_peer_is_in_every_case_of_the_run_with_samples_or_a_reason() -> No
     run = stored()
     for case in run.cases:
         assert [result.peer for result in case.results] == list(run.peers)
-        assert all(bool(result.samples) != bool(result.missing) for result in case.results), case.name
+        assert all(result.measured != bool(result.missing) for result in case.results), case.name
 
 
-def test_a_readme_without_markers_or_with_two_is_refused() -> None:
-    text = README.read_text(encoding="utf-8")
-    for name in BLOCKS:
-        begin, end = f"<!-- {name}: made by tests/bench/report.py -->\n", f"<!-- end of {name} -->\n"
-        for damaged in (text.replace(begin, ""), text.replace(end, ""), text.replace(end, end + end), text * 2):
-            with pytest.raises(ValueError, match="no place"):
-                readme_page(damaged, stored())
+def test_a_page_without_markers_or_with_two_is_refused() -> None:
+    text = (DOCS / "engines.md").read_text(encoding="utf-8")
+    for damaged in (text.replace(BEGIN, ""), text.replace(END, ""), text.replace(END, END + END), text * 2):
+        with pytest.raises(ValueError, match="no place"):
+            engines_page(damaged, stored())
+
+
+def test_wins_and_losses_of_each_peer_are_sentences() -> None:
+    (answer,) = make_page(small()).answers
+    assert answer.peer == "by hand"
+    assert answer.won.startswith(
+        "`fused` takes less in 2 of 4 cases; the peer needs 22.5 × in their median, 40.0 × (greeting"
+    )
+    assert answer.lost == "`fused` takes more in 2 of 4 cases; the peer needs: curve (0.05 ×); curve (0.50 ×)."
+    results = (Result("fused", (100.0,), 1), Result("by hand", (50.0,), 1), Result("gone", missing="off"))
+    worse = CaseResult("record", "Calls from module to module", "record", "ns", results)
+    (answer,) = make_page(replace(small(), cases=(worse,))).answers
+    assert answer.lost == "`fused` takes more in 1 of 1 cases; the peer needs: record, between modules (0.50 ×)."
+    (bar,) = answer.plot.bars
+    assert bar.width < 0
 
 
 def test_what_is_missing_is_shown_with_its_reason() -> None:

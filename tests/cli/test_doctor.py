@@ -30,7 +30,20 @@ def test_healthy(run: Run) -> None:
     assert found["public layer"][1] == "calls, callbacks, memory, exceptions and traps work"
     assert found["engines"][1].startswith(", ".join(ENGINES))
     assert "tried with 2." in found["ray"][1]
+    assert found["marine-runtime"][1] == found["marine-gen"][1]
+    assert "lark " in found["libraries"][1]
     assert "fast layer" in run("doctor").stdout
+
+
+def test_a_runtime_of_another_version_is_broken(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: None)
+    monkeypatch.setattr("marine_runtime.__version__", "9.0")
+    monkeypatch.setenv("MARINE_GEN_SECRET", "value")
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert states(result)["marine-runtime"][1].startswith("9.0; the compiler has ")
+    assert "MARINE_GEN_SECRET" in states(result)["environment"][1]
+    assert "value" not in result.stdout
 
 
 def test_ray_of_another_version_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

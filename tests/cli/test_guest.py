@@ -141,7 +141,7 @@ def test_names_come_from_the_source_and_the_interface(run: Run, folder: Path, fa
             "-DUNWRITTEN",
             "exit code 1; no source that includes the glue defines `greet`, `x_y`, which the interface exports\n",
         ),
-        ("-DBAD", "error: what the C compiler wrote is no Wasm module\n"),
+        ("-DBAD", "error: the C compiler did not write a Wasm module\n"),
     ],
 )
 def test_what_goes_wrong_in_the_compiler(run: Run, folder: Path, fake: str, option: str, message: str) -> None:

@@ -170,7 +170,7 @@ def test_host_file(run: Run, tmp_path: Path, source: str) -> None:
         ("raise SystemExit", "line 1, failed with SystemExit\n"),
         ("x = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
         ("host = 1", "defines no ServiceHost `host`, nor a mapping `host_functions` of names to host functions\n"),
-        ("host_functions = {'f': 1}", "host.py`: host function 'f' is no function: int\n"),
+        ("host_functions = {'f': 1}", "host.py`: host function 'f' must be a function, not int\n"),
         (
             "host_functions = {'f': lambda x: None}",
             "`: host function 'f': parameter `x` of `<lambda>` has no annotation",

@@ -330,7 +330,7 @@ def test_demo_runs_on_every_engine(program: bool, fake: str, tmp_path: Path) -> 
     for engine in ENGINES:
         assert sum(line.startswith(f"│ {engine}") for line in done.stdout.splitlines()) >= 3
     kind = f"the program {path}" if program else "the Python function of host.py"
-    (block,) = (block.text for block in blocks(ROOT / "README.md", "text") if block.text.startswith("built "))
+    (block,) = (block.text for block in blocks(EXAMPLE_FOLDER / "README.md", "text") if block.text.startswith("built "))
     printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
     assert output_pattern(block.replace(f"the program {CURL}", kind)).fullmatch(printed), printed
     assert f"  local_storage: wrote 50 bytes, {example / 'sites' / 'page'}" in done.stdout.splitlines()

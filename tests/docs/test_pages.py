@@ -17,7 +17,7 @@ from tests.support.scripts import load_script
 
 DOCS = ROOT / "docs"
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *(ROOT / name / "README.md" for name in ("grammar", "build")),
     *(ROOT / "examples" / name / "README.md" for name in ("cluster", "curl_service", "serve")),
     *sorted(DOCS.rglob("*.md")),
@@ -39,6 +39,12 @@ def test_links_lead_somewhere(page):
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), f"{page.name} links to {target}"
         assert not anchor or anchor in anchors(found), f"{page.name} links to {target}"
+
+
+def test_the_readme_fits_one_screen():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 900
+    assert "docs/call.svg" in links(ROOT / "README.md")
 
 
 def test_index_lists_every_page():

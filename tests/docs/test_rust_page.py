@@ -16,7 +16,7 @@ from tests.support.packages import mypy
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "rust.md"
-README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 __all__ = ["variables"]  # a fixture
 
@@ -36,8 +36,8 @@ def test_the_page_shows_a_new_crate() -> None:
     assert with_text(PAGE, "rust", "MountedBinaryResult").text == new_rust_guest("greeter")["greeter/src/main.rs"]
 
 
-def test_the_readme_shows_the_commands_of_the_page() -> None:
-    shown = with_text(README, "sh", "--rust").text
+def test_the_tutorial_shows_the_commands_of_the_page() -> None:
+    shown = with_text(TUTORIAL, "sh", "--rust").text
     assert shown.replace("hello", "greeter") == with_text(PAGE, "sh", "guest new --rust").text
     assert len([shlex.split(line) for line in shown.splitlines()]) == 3
 

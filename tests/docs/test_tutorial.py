@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from marine_gen.guest import new_guest, write_glue
@@ -16,9 +18,11 @@ from tests.support.available import needs_compiler
 from tests.support.markdown import Block, blocks
 from tests.support.packages import mypy
 from tests.support.paths import ROOT
+from tests.support.served import serving
 
-README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGE = ROOT / "docs" / "guest-kit.md"
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def only(page: Path, language: str) -> Block:
@@ -27,10 +31,10 @@ def only(page: Path, language: str) -> Block:
     return block
 
 
-def test_the_readme_shows_a_new_module() -> None:
+def test_the_tutorial_shows_a_new_module() -> None:
     files = new_guest("greeter")
-    assert only(README, "idl").text == files["greeter.idl"]
-    assert only(README, "c").text == files["greeter.c"]
+    assert only(TUTORIAL, "idl").text == files["greeter.idl"]
+    assert only(TUTORIAL, "c").text == files["greeter.c"]
 
 
 def test_the_page_shows_generated_glue() -> None:
@@ -43,30 +47,41 @@ def test_the_page_shows_generated_glue() -> None:
     assert "Page_array_keep_push(&pages, page)" in store
 
 
+def run(commands: str, folder: Path, **variables: str) -> str:
+    """What commands print; they have to succeed without a word on stderr."""
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands],
+        cwd=folder,
+        env=os.environ | {"PATH": PATH, "NO_COLOR": "1"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=400,  # at first, the C compiler builds its library
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
 @pytest.mark.guests
 @needs_compiler
 def test_the_tutorial_runs(tmp_path: Path) -> None:
-    commands = "".join(block.text for block in blocks(README, "sh") if "greeter" in block.text)
-    assert commands.count("\n") == 3
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-e", "-c", commands],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": path, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    (program,) = (block.text for block in blocks(README, "py") if "greeter_service" in block.text)
+    """Every command of the page but those for Rust, which `test_rust_page` runs on the page about it."""
+    scripts = [block.text for block in blocks(TUTORIAL, "sh") if "rust" not in block.text]
+    module, build, serve, call = scripts
+    assert [text.count("\n") for text in scripts] == [3, 1, 1, 1]
+    answer, printed, served = (block.text for block in blocks(TUTORIAL, "text"))
+    assert run(module, tmp_path).endswith(answer)
+    run(build, tmp_path)
+    program = only(TUTORIAL, "py").text
     (tmp_path / "client.py").write_text(program)
-    printed = subprocess.run(
-        [sys.executable, "client.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
-    )
-    (shown,) = (block.text for block in blocks(README, "text") if block.text.startswith("Hello, World"))
-    assert printed.stdout == shown
+    assert run(f"{sys.executable} client.py", tmp_path) == printed
     code, output = mypy(tmp_path, "client.py", paths=[tmp_path])
     assert code == 0, output
     (tmp_path / "wrong.py").write_text(program.replace('"World"', "7"))
     assert mypy(tmp_path, "wrong.py", paths=[tmp_path])[0] == 1
+    assert shlex.split(serve)[:3] == ["marine-gen", "serve", "greeter_service"]
+    with serving(tmp_path / "greeter_service") as server:
+        arguments = shlex.split(call.replace("http://127.0.0.1:8080", server.url.rstrip("/")))
+        assert arguments[0] == "curl"
+        done = httpx.post(arguments[1], headers=dict([arguments[3].split(": ")]), content=arguments[5])
+    assert done.text + "\n" == served

@@ -1,4 +1,4 @@
-"""The wheel, and environments with it. They are made once for all tests of this folder."""
+"""The distributions, and environments with them. They are made once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -15,30 +15,37 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution, and the wheel that is made from it."""
+    """A folder with the source distributions, and the wheels that are made from them."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for project in (ROOT / "runtime", ROOT):
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(project)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
 @pytest.fixture(scope="session")
 def wheel(distributions: Path) -> Path:
-    """The wheel."""
-    (path,) = distributions.glob("*.whl")
+    """The wheel of the compiler."""
+    (path,) = distributions.glob("marine_gen-*.whl")
     return path
 
 
 @pytest.fixture(scope="session")
-def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that had nothing before the wheel came."""
-    return new_environment(tmp_path_factory.mktemp("full"), [wheel])
+def runtime_wheel(distributions: Path) -> Path:
+    """The wheel of the runtime."""
+    (path,) = distributions.glob("marine_runtime-*.whl")
+    return path
 
 
 @pytest.fixture(scope="session")
-def runtime_only(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the wheel and wasmtime, in the version that these tests run with."""
-    environment = new_environment(tmp_path_factory.mktemp("runtime"), [f"wasmtime=={version('wasmtime')}"])
-    environment.pip("install", "--quiet", "--no-compile", "--no-deps", wheel)
-    return environment
+def full(wheel: Path, runtime_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment that had nothing before the wheels came."""
+    return new_environment(tmp_path_factory.mktemp("full"), [runtime_wheel, wheel])
+
+
+@pytest.fixture(scope="session")
+def runtime_only(runtime_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the runtime, and wasmtime in the version that these tests run with."""
+    wanted = [runtime_wheel, f"wasmtime=={version('wasmtime')}"]
+    return new_environment(tmp_path_factory.mktemp("runtime"), wanted)

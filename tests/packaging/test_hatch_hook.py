@@ -22,7 +22,7 @@ build-backend = "hatchling.build"
 name = "swamp-client"
 version = "1.0"
 requires-python = ">=3.11"
-dependencies = ["marine-gen"]
+dependencies = ["marine-runtime"]
 
 [tool.hatch.build.targets.wheel]
 packages = ["src/swamp_client"]
@@ -117,6 +117,7 @@ def test_the_wheel_runs_where_the_compiler_is_not(
     cache = project / "cache"
     monkeypatch.setenv("MARINE_GEN_CACHE", str(cache))
     runtime_only.pip("install", "--no-deps", "--force-reinstall", wheel)
+    runtime_only.pip("check")
     assert runtime_only.must(*CALL) == ANSWER
     kept = {path.name: path.stat().st_mtime_ns for path in (cache / CODE_FOLDER).iterdir()}
     assert len(kept) == 5

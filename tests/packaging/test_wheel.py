@@ -1,11 +1,16 @@
-"""The wheel in an empty environment, and what it built in one that has wasmtime and nothing of the compiler."""
+"""The wheels in empty environments, and what one of them built where only the runtime is."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
 import zipfile
+from email import message_from_string
+from email.message import Message
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,37 +37,58 @@ print(json.dumps(state))
 """
 
 
-def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+def packed(wheel: Path) -> tuple[set[str], Message]:
+    """The files of a wheel outside of its metadata, and the metadata."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    tops = {name.partition("/")[0] for name in names}
-    assert tops == {"marine_gen", "marine_runtime", f"marine_gen-{version('marine-gen')}.dist-info"}
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "marine_gen").rglob("*") if path.is_file()}
-    sources |= {
-        path.relative_to(ROOT / "runtime").as_posix() for path in (ROOT / "runtime").rglob("*") if path.is_file()
-    }
-    sources = {name for name in sources if "__pycache__" not in name}
-    packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == sources | {"marine_gen/text/adapter.lark", "marine_gen/idl/interface.lark"}
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        assert any(name.endswith("licenses/LICENSE") for name in names)
+        content = archive.read(metadata).decode()
+    return {name for name in names if ".dist-info/" not in name}, message_from_string(content)
+
+
+def sources(folder: Path) -> set[str]:
+    """The files of a package, as a wheel names them."""
+    found = (path.relative_to(folder.parent).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name for name in found if "__pycache__" not in name}
+
+
+def test_each_wheel_holds_its_package_and_nothing_else(wheel: Path, runtime_wheel: Path) -> None:
+    names, metadata = packed(wheel)
+    assert names == sources(ROOT / "marine_gen") | {"marine_gen/text/adapter.lark", "marine_gen/idl/interface.lark"}
+    names, runtime = packed(runtime_wheel)
+    assert names == sources(ROOT / "runtime" / "marine_runtime")
+    assert [item for item in runtime.get_all("Requires-Dist", []) if "extra ==" not in item] == ["wasmtime>=36"]
+    assert f"marine-runtime=={runtime['Version']}" in metadata.get_all("Requires-Dist", [])
+    assert (metadata["Version"], metadata["Name"]) == (runtime["Version"], "marine-gen")
+
+
+def test_metadata_is_what_an_index_wants(distributions: Path, wheel: Path, runtime_wheel: Path) -> None:
+    assert len(list(distributions.iterdir())) == 4
+    check = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *map(str, distributions.iterdir())]
+    if find_spec("twine"):
+        done = subprocess.run(check, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for _, metadata in map(packed, (wheel, runtime_wheel)):
+        assert metadata["License-Expression"] == "Apache-2.0"
+        assert metadata["Requires-Python"] == ">=3.11"
+        assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+        assert metadata.get_all("Project-URL") is None, "there is no public place yet"
+    assert (ROOT / "LICENSE").read_bytes() == (ROOT / "runtime" / "LICENSE").read_bytes()
 
 
 def test_source_distribution_carries_what_its_tests_need(distributions: Path) -> None:
-    (path,) = distributions.glob("*.tar.gz")
+    (path,) = distributions.glob("marine_gen-*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {
-        *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"),
-        *(
-            "grammar/adapter.lark",
-            "grammar/interface.lark",
-            "grammar/README.md",
-            "examples/curl_service/demo.py",
-            "docs/index.md",
-        ),
+        *("pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+        *("runtime/pyproject.toml", "runtime/README.md", "runtime/LICENSE", "runtime/marine_runtime/__init__.py"),
+        *("grammar/adapter.lark", "grammar/interface.lark", "grammar/README.md"),
+        *("examples/curl_service/demo.py", "docs/index.md"),
         *("tests/conftest.py", "tests/guests/greeting.wasm", "tests/packaging/test_wheel.py", "build/README.md"),
     }
-    assert wanted <= names
+    assert wanted - names == set()
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/.cache")]
 
 

@@ -1,14 +1,17 @@
-"""`marine-gen doctor`: does this installation work, and what did it choose?"""
+"""`marine-gen doctor`: the state of this installation, as a bug report needs it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import click
 
+import marine_runtime
+from marine_gen._version import __version__
 from marine_gen.cli.options import examples
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import human_size, write_json, write_table
@@ -40,11 +43,15 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Check the installation: versions, call layers (by trying them), engines, cache.
+    """Check the installation: versions, call layers (by trying them), engines, cache, environment.
 
     Exit code 1 means that something is broken. A warning costs speed or precision, nothing else.
     """
-    checks = [check for look in (_versions, _layers, _engines, _cache, _ray) for check in _guarded(look)]
+    checks = [
+        check
+        for look in (_versions, _libraries, _layers, _engines, _cache, _variables, _ray)
+        for check in _guarded(look)
+    ]
     if as_json:
         write_json([asdict(check) for check in checks])
     else:
@@ -68,8 +75,32 @@ def _versions() -> Iterator[Finding]:
     yield Finding("machine", State.OK, f"{machine.cpu}, {machine.cores} cores, {machine.system}")
     yield Finding("python", State.OK, machine.python)
     yield Finding("marine-gen", State.OK, machine.marine_gen)
+    runtime = marine_runtime.__version__
+    same = runtime == __version__
+    advice = "" if same else f"; the compiler has {__version__}: install both in the same version"
+    yield Finding("marine-runtime", State.OK if same else State.BROKEN, runtime + advice)
     missing = machine.wasmtime == "not installed"
     yield Finding("wasmtime", State.BROKEN if missing else State.OK, machine.wasmtime)
+
+
+_LIBRARIES = ("lark", "jinja2", "click", "rich", "uvicorn", "httptools", "httpx", "ziglang", "numpy")
+"""Libraries of the compiler and of its extras, and one whose values calls accept."""
+
+
+def _libraries() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    yield Finding("libraries", State.OK, ", ".join(found))
+
+
+def _variables() -> Iterator[Finding]:
+    """Names alone: a value may be private."""
+    names = sorted(name for name in os.environ if name.startswith(("MARINE_GEN_", "WASM_LOG", "PYTHON")))
+    yield Finding("environment", State.OK, ", ".join(names) or "none of MARINE_GEN_*, WASM_LOG and PYTHON*")
 
 
 def _layers() -> Iterator[Finding]:

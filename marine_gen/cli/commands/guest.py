@@ -80,7 +80,7 @@ def build(
 
     for source in sources:
         if source.suffix.lower() == ".idl":
-            raise click.UsageError(f"`{clean(str(source))}` is no source; name an interface with --interface")
+            raise click.UsageError(f"`{clean(str(source))}` is not a C source; name an interface with --interface")
         read_bytes(source)  # one message for a file that is not there, and before the compiler starts
     chosen = interface or sources[0].with_suffix(".idl")
     target = output or sources[0].with_suffix(".wasm")

@@ -98,7 +98,7 @@ def _program(name: str) -> str:
         return os.path.abspath(found)
     if chosen:
         raise CargoError(
-            f"{variable} in the environment is {quoted(chosen)}, which is no program on this machine; "
+            f"{variable} in the environment is {quoted(chosen)}, which is not a program on this machine; "
             f"change it, or unset it to use the `{name}` on the search path"
         )
     raise CargoError(f"there is no `{name}` on this machine; {_install_cargo()}")

@@ -111,7 +111,7 @@ class HostFunction:
         def number(ty: HostType) -> IType:
             if not isinstance(ty, (Prim, Array, Record, RecordType)):
                 raise ArgumentError(
-                    f"{ty!r:.80} is no interface type: give a Prim, such as Prim.STRING, an Array or a RecordType"
+                    f"{ty!r:.80} is not an interface type: give a Prim, such as Prim.STRING, an Array or a RecordType"
                 )
             match ty:
                 case Prim():
@@ -208,7 +208,7 @@ def as_host_function(item: Any, where: str) -> HostFunction:
     if isinstance(item, HostFunction):
         return item
     if not callable(item):
-        raise ArgumentError(f"{where} is no function: {type(item).__name__}")
+        raise ArgumentError(f"{where} must be a function, not {type(item).__name__}")
     try:
         return HostFunction.from_callable(item)
     except ArgumentError as error:

@@ -123,7 +123,7 @@ def check_order(order: object, names: Sequence[str] | None = None) -> None:
         if names is not None and name not in names:
             hint = suggestion(name, names)
             raise ArgumentError(
-                f"`order` names {quoted(name)}, which is no module{hint} (modules are: {listed(names)})"
+                f"`order` names {quoted(name)}, which is not a module{hint} (modules are: {listed(names)})"
             )
 
 

@@ -8,8 +8,9 @@ from tests.bench.cases.calls import chained, echoing, greeting
 from tests.bench.model import Case, Kind, Work
 from tests.bench.modules import echo
 from tests.bench.shapes import SHAPES, nested
+from tests.bench.stats import POINTS
 
-GROUP = "Points of the curves"
+GROUP = POINTS
 
 
 def scaling() -> Iterator[Case]:

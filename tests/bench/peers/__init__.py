@@ -14,6 +14,7 @@ from tests.bench.peers.engines import OURS, Engine
 from tests.bench.peers.extism_sdk import Extism
 from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
 from tests.bench.peers.marine_js import MarineJs, Node
+from tests.bench.peers.native_marine import NativeMarine, NativeProcess
 from tests.bench.peers.references import Callback, Packed, StandardJson
 
 __all__ = ["BASELINE", "OURS", "ByHand", "Component", "Composed", "Engine", "open_peers"]
@@ -29,7 +30,18 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
         node = stack.enter_context(Node(npm))
     except NotMeasuredError as error:
         node = str(error)
+    natives = [_native(stack), _native(stack, "--pooling")]
     engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
     components = [Component(), Component(epochs=True)]
-    others: list[Peer] = [ByHand(), MarineJs(node), MarineJs(node, text=True), Extism(), *components, Composed()]
+    others: list[Peer] = [
+        *(ByHand(), *natives, MarineJs(node), MarineJs(node, text=True), Extism()),
+        *(*components, Composed()),
+    ]
     return [*engines, *others, EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback()]
+
+
+def _native(stack: ExitStack, *options: str) -> NativeMarine:
+    try:
+        return NativeMarine(stack.enter_context(NativeProcess(*options)), options)
+    except NotMeasuredError as error:
+        return NativeMarine(str(error), options)

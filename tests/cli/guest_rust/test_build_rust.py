@@ -200,8 +200,8 @@ def test_folders_without_a_crate(run: Run, cargo: StandIn, name: str | None) -> 
     shown = (name or ".").removesuffix("/Cargo.toml")
     assert (done.exit_code, done.stderr) == (
         1,
-        f"error: `{shown}` is no crate, as it has no Cargo.toml; name the folder of a crate or workspace, or start one "
-        "with `marine-gen guest new --rust NAME`\n",
+        f"error: `{shown}` is not a crate, as it has no Cargo.toml; name the folder of a crate or workspace, or start "
+        "one with `marine-gen guest new --rust NAME`\n",
     )
     assert cargo.asked("") == []
 

@@ -109,7 +109,7 @@ def test_programs_of_the_environment_that_are_none(
     done = run("guest", "build-rust", "ws")
     assert (done.exit_code, done.stderr) == (
         1,
-        f"error: {variable} in the environment is `{value}`, which is no program on this machine; "
+        f"error: {variable} in the environment is `{value}`, which is not a program on this machine; "
         f"change it, or unset it to use the `{variable.lower()}` on the search path\n",
     )
     monkeypatch.setenv(variable, "")

@@ -197,7 +197,7 @@ def test_settings_of_a_built_service_are_checked_too(tmp_path: Path) -> None:
     marine_gen.build({"greeting": guest("greeting")}, tmp_path / "built")
     for options, message in (
         ({"config": "Config.toml"}, "`config` must be a ServiceConfig, not of type str; write `config=read_config("),
-        ({"order": ["other"]}, "`order` names `other`, which is no module (modules are: `greeting`)"),
+        ({"order": ["other"]}, "`order` names `other`, which is not a module (modules are: `greeting`)"),
         ({"python_modules": [7]}, "`python_modules` has int"),
     ):
         assert refusal(lambda options=options: marine_runtime.load(tmp_path / "built", **options)).startswith(message)  # type: ignore[misc, arg-type]

@@ -87,7 +87,7 @@ def test_a_result_that_does_not_fit(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (3, "host function 'callback' is no function: int"),
+        (3, "host function 'callback' must be a function, not int"),
         (print, "host function 'callback': parameter `args` of `print` is not positional"),
         (lambda text: text, "has no annotation"),
     ],

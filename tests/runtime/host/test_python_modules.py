@@ -187,7 +187,7 @@ def test_what_does_not_link(serve: Serve, modules: dict[str, Any], message: str)
         ("m", [len], "module `m` needs a mapping of names to functions, not list"),
         ("m", None, "module `m` needs a mapping of names to functions, not NoneType"),
         ("m", {3: len}, "a function of module `m` has a name, not 3"),
-        ("m", {"f": 3}, "function `f` of module `m` is no function: int"),
+        ("m", {"f": 3}, "function `f` of module `m` must be a function, not int"),
     ],
 )
 def test_what_is_no_module(name: Any, functions: Any, message: str) -> None:

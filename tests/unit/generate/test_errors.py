@@ -152,7 +152,7 @@ def test_vector_limit():
 @pytest.mark.parametrize("prim", [Prim.I32, Prim.I64, Prim.BYTE_ARRAY])
 def test_types_without_a_description(prim):
     assert findings(Description(functions=(Signature("f", (), prim),))) == [
-        (Code.SECTION_CONTENT, f"the type `{prim}` can't stand in a description", "function `f`, result")
+        (Code.SECTION_CONTENT, f"the type `{prim}` can't be used in a description", "function `f`, result")
     ]
 
 

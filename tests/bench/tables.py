@@ -1,16 +1,17 @@
-"""The figures of the README: blocks between markers, made from a run. Nothing is measured or written here."""
+"""Tables of figures from a run: the comparison of the report, and that of the page about engines."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-
 from tests.bench.model import CaseResult, Run
-from tests.bench.page import NONE, figure, run_warnings, times
+from tests.bench.page import NONE, figure
 from tests.bench.peers import BASELINE, OURS
+from tests.bench.plots import times
 from tests.bench.stats import ratio
 
-COLUMNS = (OURS, "closures", BASELINE, "by hand", "marine-js", "Extism", "component")
+NATIVE = "native Marine"
+"""A column where it was built."""
+
+COLUMNS = (OURS, "closures", BASELINE, "by hand", NATIVE, "marine-js", "Extism", "component")
 ROWS = {
     "greeting": "short string from the host and back",
     "record": "record of 3 fields from the host and back",
@@ -36,23 +37,17 @@ ENGINE_COLUMNS = {"greeting": "Python â†’ module", "crossing string": "module â†
 
 def comparison(run: Run) -> str:
     """The time of our default engine, and how many times as long the others take."""
+    columns = [name for name in COLUMNS if name != NATIVE or any(case.of(NATIVE) for case in run.cases)]
     lines = [
-        f"|  | `{OURS}` |" + "".join(f" {name} |" for name in COLUMNS[1:]),
-        "| --- |" + " ---: |" * len(COLUMNS),
+        f"|  | `{OURS}` |" + "".join(f" {name} |" for name in columns[1:]),
+        "| --- |" + " ---: |" * len(columns),
     ]
     for name, title in ROWS.items():
         case = run.case(name)
         base = case.of(OURS) if case else None
         cells = [figure(base.median, case.unit) if case and base else NONE]
-        cells += [_ratio(case, peer, OURS) for peer in COLUMNS[1:]]
+        cells += [_ratio(case, peer, OURS) for peer in columns[1:]]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    versions = f"{run.machine['cpu']}, {run.machine['cores']} cores, {run.machine['python']}"
-    lines += [
-        "",
-        f"Measured on {run.date} ({run.settings['mode']} run) on {versions}, wasmtime {run.machine['wasmtime']}.",
-    ]
-    for warning in run_warnings(run):
-        lines += ["", f"**{warning}**"]
     return "\n".join(lines) + "\n"
 
 
@@ -76,20 +71,16 @@ def _ratio(case: CaseResult | None, over: str, under: str) -> str:
     return times(ratio(above, below)) if above and below else NONE
 
 
-BLOCKS: Mapping[str, Callable[[Run], str]] = {"comparison": comparison, "engines": engines}
-"""What makes the text between the markers of a name."""
+BEGIN, END = "<!-- engines: made by tests/bench/report.py -->\n", "<!-- end of engines -->\n"
 
 
-def readme_page(current: str, run: Run) -> str:
-    """`current`, the text of the README, with its blocks made from the samples.
+def engines_page(current: str, run: Run) -> str:
+    """`current`, the text of the page about engines, with its table made from a run.
 
     Raises:
-        ValueError: the markers of a block are not there once.
+        ValueError: the markers of the table are not there once.
     """
-    for name, make in BLOCKS.items():
-        begin, end = f"<!-- {name}: made by tests/bench/report.py -->\n", f"<!-- end of {name} -->\n"
-        parts = re.split(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", current, flags=re.DOTALL)
-        if len(parts) != 2 or current.count(begin) != 1 or current.count(end) != 1:
-            raise ValueError(f"the README has no place for the {name}, or more than one")
-        current = f"\n{make(run)}\n".join(parts)
-    return current
+    if current.count(BEGIN) != 1 or current.count(END) != 1 or current.index(END) < current.index(BEGIN):
+        raise ValueError("docs/engines.md has no place for the table of engines, or more than one")
+    before, _, rest = current.partition(BEGIN)
+    return f"{before}{BEGIN}\n{engines(run)}\n{END}{rest.partition(END)[2]}"
