@@ -45,6 +45,7 @@ class Canonical:
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self._extents: dict[int, Extent] = {}  # of records, each of which is in the next one
 
     def extent(self, part: Shape) -> Extent:
         """Size and alignment of a value in memory."""
@@ -54,7 +55,10 @@ class Canonical:
             case Text() | Bytes() | List():
                 return Extent(8, 4)
             case Struct(id=index):
-                return self.tuple_extent([cell.shape for cell in record_body(self._records[index]).cells])
+                if index not in self._extents:
+                    cells = record_body(self._records[index]).cells
+                    self._extents[index] = self.tuple_extent([cell.shape for cell in cells])
+                return self._extents[index]
             case _:
                 assert_never(part)
 

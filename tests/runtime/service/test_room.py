@@ -9,7 +9,9 @@ from typing import TypeVar
 import pytest
 
 import marine_gen
-from marine_gen.artifact import ENGINES
+from marine_gen.artifact import ENGINES, component
+from marine_gen.artifact.target import Source
+from marine_gen.component_backend import component_options
 from marine_gen.idl import parse_description
 from marine_runtime import ArgumentError, MarineError, ResultError
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType, describe, equivalent
@@ -53,6 +55,11 @@ def test_compiling_needs_no_room_of_the_caller(engine: str) -> None:
         value = [value]
     with with_frames(200, lambda: marine_gen.load({"m": module}, engine=engine, cache=False)) as service:
         assert with_frames(200, lambda: service.call("m", "f", [value])) == value
+
+
+def test_what_is_fused_does_not_depend_on_the_caller() -> None:
+    source, options = Source("m", {"m": records(60)}), component_options()
+    assert with_frames(200, lambda: component(source, options)).wasm == component(source, options).wasm
 
 
 @pytest.mark.parametrize("engine", ENGINES)
