@@ -56,7 +56,9 @@ def adapt_staged(
             prepared = _Prepared(host, name, side, staging, observe)
             reads, run = prepared.reads(), prepared.run()
             give = prepared.give(linked=linked())
-        return give(run(*[read(raw) for read in reads]), raw[-1])
+        if len(reads) == 1:
+            return give(run(reads[0](raw)), raw[-1])
+        return give(run(*[read(raw) for read in reads]) if reads else run(), raw[-1])
 
     return call
 
