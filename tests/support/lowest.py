@@ -14,7 +14,8 @@ _LEAST = re.compile(r"([A-Za-z0-9._-]+)>=([0-9.]+)")
 def constraints(document: str) -> list[str]:
     """A line `NAME==VERSION` for each dependency."""
     project = tomllib.loads(document)["project"]
-    declared = list(project["dependencies"])
+    # The runtime is of this tree, in its one version.
+    declared = [item for item in project["dependencies"] if not item.startswith("marine-runtime==")]
     for extra in EXTRAS:
         declared += project["optional-dependencies"][extra]
     found = [_LEAST.match(item) for item in declared]
