@@ -201,6 +201,18 @@ def test_helpers_that_loop_for_ever_are_interrupted() -> None:
     assert sum("Timeout" in item.error[0] for item in found[0] if item.error) >= 6
 
 
+def test_helpers_that_loop_for_ever_use_up_fuel() -> None:
+    modules = line({"callee": Part("(loop (br 0))"), "caller": Part("(loop (br 0))")})
+    for name, event in itertools.product(modules, (0, 1, 3, 4)):
+        found = []
+        for engine in ("fused", "interpreter"):
+            with load(modules, engine, fuel=100_000) as service:
+                service.call(name, "arm", [event])
+                found.append(outcome(lambda: service.call("caller", "text", ["abc"])))
+                assert service.statistics().fuel_left == 0 or not found[-1].error
+        assert found[0] == found[1]
+
+
 def test_a_module_that_uses_a_reserved_name_is_called_as_ever() -> None:
     """Nothing of it is lifted, and its export is its own."""
     for fields in (f'(export "{LIFTED}g0" (global $kept))', f'(func (export "{LIFTED}f0") unreachable)'):
