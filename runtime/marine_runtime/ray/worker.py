@@ -31,7 +31,7 @@ from marine_runtime.service.interface import Interface
 ANSWER = 10.0
 """Seconds that an actor may take to say how far it is; one that does not answer is given up."""
 
-SETTLING = (0.0, 0.2, 1.0, 3.0, 6.0, 10.0)
+SETTLING: tuple[float, ...] = (0.0, 0.2, 1.0, 3.0, 6.0, 10.0)
 """Seconds to wait before each attempt to start an actor: for some seconds Ray starts actors on a node that is gone."""
 
 _SLICE = 1.0  # seconds after which a thread that waits for an answer looks up
