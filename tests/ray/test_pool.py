@@ -252,7 +252,7 @@ def test_actors_that_a_dead_node_was_to_start_are_started_elsewhere(
     from marine_runtime.ray.sticky import StickyWorker
     from marine_runtime.ray.worker import RayWorker
 
-    start, failures = RayWorker._start_instance, iter(range(3))
+    start, failures = RayWorker._start_instance, iter(range(2))
 
     def start_instance(self: Any) -> Any:
         if isinstance(self, StickyWorker) == sticky and next(failures, None) is not None:

@@ -22,7 +22,7 @@ from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import PackedBuild
 from marine_runtime.ray.options import Restart
-from marine_runtime.ray.worker import SETTLING, ActorInfo, ActorSource, RayWorker, actors_of
+from marine_runtime.ray.worker import FIRST, ActorInfo, ActorSource, RayWorker, actors_of
 from marine_runtime.service.interface import Interface
 
 NAMESPACE = "marine"
@@ -120,7 +120,7 @@ class StickyWorker(RayWorker):
         self.own = not self._sticky.detached
         options = {"lifetime": "detached"} if self._sticky.detached else {}
         problem: BaseException | None = None
-        for pause in SETTLING:
+        for pause in FIRST:
             if self._wake.wait(pause):
                 break
             internal_kv._internal_kv_put(self._name.encode(), _DETACHED if self._sticky.detached else job_id)
