@@ -244,6 +244,30 @@ def test_a_pool_that_cannot_start_says_why(
     assert str(caught.value).startswith(text)
 
 
+@pytest.mark.parametrize("sticky", [False, True])
+def test_actors_that_a_dead_node_was_to_start_are_started_elsewhere(
+    cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch, sticky: bool
+) -> None:
+    """Ray places actors on a node that is gone until it notices that, which takes some seconds."""
+    from marine_runtime.ray.sticky import StickyWorker
+    from marine_runtime.ray.worker import RayWorker
+
+    start, failures = RayWorker._start_instance, iter(range(2))
+
+    def start_instance(self: Any) -> Any:
+        if isinstance(self, StickyWorker) == sticky and next(failures, None) is not None:
+            raise WorkerDiedError("an actor ended while it was started: its node is gone")
+        return start(self)
+
+    monkeypatch.setattr(RayWorker, "_start_instance", start_instance)
+    with open_pool(lab) as made:
+        assert made.call("greeting", "greeting", ["x"]) == "Hi, x"
+        if sticky:
+            assert made.service("moved").call("lab", "count", [0]) == 1
+            assert made.close_service("moved")
+    assert next(failures, None) is None
+
+
 def test_what_is_no_built_directory_is_refused(cluster: Nodes, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"has no manifest\.json"):
         open_pool(tmp_path)

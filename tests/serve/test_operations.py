@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,32 @@ def test_a_changed_module_is_swapped_between_calls(tmp_path: Path) -> None:
         patiently(lambda: server.application.figures.reloads.get("ok") == 1)
         assert client.post("/m/greeting", json=["x"]).json() == "Donkey: hi, x"
         assert "donkey" not in client.get("/openapi.json").text
+
+
+def test_no_call_is_lost_by_a_swap(tmp_path: Path) -> None:
+    module = tmp_path / "m.wasm"
+    module.write_bytes(guests("greeting")["greeting"])
+    with served(module, reload=True) as server:
+
+        def call_on() -> list[str]:
+            """The answers of a client in a row, until some are those of the new module."""
+            found: list[str] = []
+            with server.client() as client:
+                limit = time.monotonic() + 60
+                while found[-5:] != ["Donkey: hi, x"] * 5 and time.monotonic() < limit:
+                    response = client.post("/m/greeting", json=["x"])
+                    assert response.status_code == 200
+                    found.append(response.json())
+            return found
+
+        with ThreadPoolExecutor(4) as threads:
+            clients = [threads.submit(call_on) for _ in range(4)]
+            patiently(lambda: server.application.figures.statuses.get(200, 0) > 20)
+            module.write_bytes(guests("donkey")["donkey"])
+            for client in clients:
+                answers = client.result()
+                old = answers.count("Hi, x")
+                assert answers == ["Hi, x"] * old + ["Donkey: hi, x"] * 5
 
 
 def test_it_can_be_mounted() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def test_running_calls_end_and_new_ones_are_refused(laboratory: tuple[Path, Path
 
         def nap() -> None:
             with server.client() as client:
+                client.post("/lab/nap", json=[1])  # calls of a path that is known are made without a task
                 answers.append(client.post("/lab/nap", json=[1500]))
 
         thread = threading.Thread(target=nap)
@@ -76,6 +77,30 @@ def test_running_calls_end_and_new_ones_are_refused(laboratory: tuple[Path, Path
         assert server.process.wait(20) == 0
 
 
+def test_no_answer_is_lost_when_a_busy_server_ends() -> None:
+    """Clients hear of every call that was made, whatever they were doing when the server got its signal."""
+    answered, counting = [0], threading.Lock()
+
+    def call_on(client: httpx.Client) -> None:
+        with suppress(httpx.TransportError):  # the server is gone, or has closed an idle connection
+            while True:
+                assert client.post("/greeting/greeting", json=["x"]).json() == "Hi, x"
+                with counting:
+                    answered[0] += 1
+
+    with serving(GREETING, "--log-format", "json") as server, ExitStack() as stack:
+        clients = [stack.enter_context(server.client()) for _ in range(6)]
+        threads = [threading.Thread(target=call_on, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        patiently(lambda: answered[0] > 50)
+        assert server.terminate() == 0
+        for thread in threads:
+            thread.join()
+    lines = [json.loads(line) for line in server.lines if line.startswith("{")]
+    assert sum(line.get("path") == "/greeting/greeting" and line["status"] == 200 for line in lines) == answered[0]
+
+
 @pytest.mark.slow
 def test_calls_that_do_not_end_are_broken_off(laboratory: tuple[Path, Path]) -> None:
     module, host = laboratory
@@ -85,6 +110,7 @@ def test_calls_that_do_not_end_are_broken_off(laboratory: tuple[Path, Path]) -> 
 
         def nap() -> None:
             with server.client() as client:
+                client.post("/lab/nap", json=[1])
                 answers.append(client.post("/lab/nap", json=[8000]))
 
         thread = threading.Thread(target=nap)

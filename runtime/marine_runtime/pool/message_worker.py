@@ -11,7 +11,7 @@ from time import monotonic
 from typing import ClassVar
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.pool.errors import PoolClosedError
+from marine_runtime.pool.errors import PoolClosedError, WorkerDiedError
 from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.message import BegunCalls, Message, Pace
 from marine_runtime.pool.wire import Answer
@@ -37,11 +37,15 @@ class MessageWorker(Worker):
     Attributes:
         target: seconds of calls in a message.
         held: seconds after which a message returns the calls that have not begun.
+        first: seconds to wait before each attempt to start the first instance.
+        retries: the same for those that follow it. What loading raises is not tried again as often.
     """
 
     killable = True
     target: ClassVar[float]
     held: ClassVar[float]
+    first: ClassVar[tuple[float, ...]] = (0.0,)
+    retries: ClassVar[tuple[float, ...]] = RETRIES
 
     def __init__(self, workers: Workers, number: int) -> None:
         super().__init__(workers, number)
@@ -53,7 +57,7 @@ class MessageWorker(Worker):
         """See `Worker`."""
         jobs = self.workers.jobs
         try:
-            if not self._start((0.0,)):
+            if not self._start(self.first):
                 return
             while (job := jobs.take()) is not None:
                 size = self._pace.size(job)
@@ -130,12 +134,13 @@ class MessageWorker(Worker):
         if self.workers.closing:
             return False
         self.workers.count("restarted")
-        return self._start(RETRIES)
+        return self._start(self.retries)
 
     def _start(self, pauses: tuple[float, ...]) -> bool:
         """Start an instance, after some attempts; False when all failed, which is then counted."""
         problem: BaseException = PoolClosedError("the pool is closed")
-        for pause in pauses:
+        loads = len(RETRIES) if self.started.done() else 1
+        for attempt, pause in enumerate(pauses):
             self._end()
             if self._wake.wait(pause) or self.workers.closing:
                 break
@@ -143,6 +148,8 @@ class MessageWorker(Worker):
                 interface = self._open()
             except BaseException as error:
                 problem = error
+                if attempt + 1 >= loads and not isinstance(error, WorkerDiedError):
+                    break
                 continue
             if not self.started.done():
                 self.started.set_result(interface)

@@ -14,7 +14,7 @@ from ray.experimental import internal_kv
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.base import BasePool
-from marine_runtime.pool.errors import WorkerDiedError
+from marine_runtime.pool.errors import PoolClosedError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.options import pickled
@@ -22,7 +22,7 @@ from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import PackedBuild
 from marine_runtime.ray.options import Restart
-from marine_runtime.ray.worker import ActorInfo, ActorSource, RayWorker, actors_of
+from marine_runtime.ray.worker import FIRST, ActorInfo, ActorSource, RayWorker, actors_of
 from marine_runtime.service.interface import Interface
 
 NAMESPACE = "marine"
@@ -95,6 +95,8 @@ class StickyWorker(RayWorker):
         own: whether it has begun the service, which ends with the pool then.
     """
 
+    first = (0.0,)  # an actor that had the state is not tried again
+
     def __init__(self, workers: Workers, source: ActorSource, sticky: Sticky) -> None:
         super().__init__(workers, 0, source)
         self._sticky, self._name = sticky, actor_name(source.artifact, sticky.identity)
@@ -110,18 +112,29 @@ class StickyWorker(RayWorker):
             # An actor that another program began without detaching it has ended with that program.
             if not self._fresh and internal_kv._internal_kv_get(self._name.encode()) in (_DETACHED, job_id):
                 raise self._gone() from None
-            self.own = not self._sticky.detached
+            return self._begin(job_id)
+        return self._start_instance()
+
+    def _begin(self, job_id: bytes) -> Interface:
+        """Begin the service. An actor that ends before it has an instance is replaced: nobody has had a state of it."""
+        self.own = not self._sticky.detached
+        options = {"lifetime": "detached"} if self._sticky.detached else {}
+        problem: BaseException | None = None
+        for pause in FIRST:
+            if self._wake.wait(pause):
+                break
             internal_kv._internal_kv_put(self._name.encode(), _DETACHED if self._sticky.detached else job_id)
-            options = {"lifetime": "detached"} if self._sticky.detached else {}
             self.actor = self._source.actor(
                 self._sticky.time_to_live, name=self._name, namespace=NAMESPACE, get_if_exists=True, **options
             )
             try:
                 return self._start_instance()
-            except BaseException:  # nobody has had a state of it
+            except BaseException as error:
                 end_service(self._source.artifact, self._sticky.identity)
-                raise
-        return self._start_instance()
+                if not isinstance(error, WorkerDiedError):
+                    raise
+                problem = error
+        raise problem or PoolClosedError("the pool is closed")
 
     def _gone(self) -> WorkerDiedError:
         return WorkerDiedError(

@@ -31,6 +31,12 @@ from marine_runtime.service.interface import Interface
 ANSWER = 10.0
 """Seconds that an actor may take to say how far it is; one that does not answer is given up."""
 
+SETTLING: tuple[float, ...] = (0.0, 0.2, 1.0, 3.0, 6.0, 10.0)
+"""Seconds to wait before each attempt to start an actor: for some seconds Ray starts actors on a node that is gone."""
+
+FIRST: tuple[float, ...] = (0.0, 1.0, 5.0)
+"""The same for the first actor of a worker, whose process may as well end because of what it loads."""
+
 _SLICE = 1.0  # seconds after which a thread that waits for an answer looks up
 
 
@@ -126,6 +132,7 @@ class RayWorker(MessageWorker):
     """
 
     target, held = 0.03, 0.06
+    first, retries = FIRST, SETTLING
 
     def __init__(self, workers: Workers, number: int, source: ActorSource) -> None:
         super().__init__(workers, number)
