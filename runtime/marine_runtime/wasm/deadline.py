@@ -7,7 +7,7 @@ signals that are pending, and the runtime looks whether the call's time is up.
 The epoch is advanced by a thread, which exists while calls with a time limit run, or calls that are long. A tick is
 5 ms of the clock while there are limits, so deadlines of several stores keep their order. A call without a limit arms
 nothing, as that would cost more than the call. A service that is about to call is attended for a while instead: the
-thread looks at it every 50 ms, and advances the epoch when it finds it running. A service that it finds idle repeatedly
+thread looks at it every 30 ms, and advances the epoch when it finds it running. A service that it finds idle repeatedly
 is left alone again, and the thread ends when nothing is left.
 """
 
@@ -26,11 +26,11 @@ FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
 
 TICK = 0.005
-SLICE = 10
+SLICE = 6
 """Ticks after which a running call lets Python handle signals."""
 
 _LINGER = 0.1
-_LOOKS = 2  # that have to find a service idle before it is left alone
+_LOOKS = 4  # that have to find a service idle before it is left alone
 
 _clocks: weakref.WeakSet[DeadlineClock] = weakref.WeakSet()
 

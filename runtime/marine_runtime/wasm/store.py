@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from time import monotonic
 from typing import Any, NoReturn, cast
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from marine_runtime.errors import LinkError, LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
+from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import TICK, Attended, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
@@ -295,6 +297,7 @@ class WasmRuntime:
         self._engine = wasmtime.Engine(config)
         self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
         self._signals = trap_signals()
+        self._compiler = Compiler(partial(wasmtime.Module, self._engine))
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -318,7 +321,7 @@ class WasmRuntime:
             LoadError: it is not valid Wasm.
         """
         try:
-            return Module(wasmtime.Module(self._engine, wasm))
+            return Module(self._compiler.compile(wasm))
         except wasmtime.WasmtimeError as error:
             raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
 

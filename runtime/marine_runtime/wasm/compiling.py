@@ -1,0 +1,89 @@
+"""Compiling without keeping Python from handling signals.
+
+Wasmtime compiles without a stop, some megabytes for seconds. In the main thread, where Python handles signals, larger
+modules are compiled by another thread while this one waits. When the handler of a signal raises, the waiting ends, and
+the compiling goes on to its end: whoever compiles the same module again gets what it made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from marine_runtime.wasm.native import new_lock, start_thread
+
+_LARGE = 1 << 16
+"""Bytes of a module whose compiling may take longer than a tenth of a second."""
+
+_STACK = 1 << 20
+"""Bytes of stack that a thread has to have."""
+
+
+class _Compiling:
+    """The compiling of one module by a thread.
+
+    Attributes:
+        ended: whether there is a result or an error.
+    """
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.ended = False
+        self._work = work
+        self._over = new_lock()
+        self._over.acquire()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Compile, in the thread."""
+        try:
+            self._result = self._work()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.ended = True
+            self._over.release()
+
+    def wait(self) -> Any:
+        """The result; raises the error, or what the handler of a signal raises meanwhile."""
+        if not self.ended:
+            self._over.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Compiler:
+    """Compiles the modules of one `wasmtime.Engine`."""
+
+    def __init__(self, compile_module: Callable[[bytes], Any]) -> None:
+        self._compile = compile_module
+        self._running: dict[bytes, _Compiling] = {}
+
+    def compile(self, wasm: bytes) -> Any:
+        """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
+        if len(wasm) < _LARGE or not _waits_better():
+            return self._compile(wasm)
+        key = hashlib.sha256(wasm).digest()
+        compiling = self._running.get(key)
+        if compiling is None:
+            compiling = self._running[key] = _Compiling(lambda: self._compile(wasm))
+            try:
+                start_thread(compiling.run)
+            except RuntimeError:  # no thread is left
+                compiling.run()
+            except BaseException:  # of a signal handler: the thread may not have begun
+                self._running.pop(key, None)
+                raise
+        try:
+            return compiling.wait()
+        finally:
+            if compiling.ended:
+                self._running.pop(key, None)
+
+
+def _waits_better() -> bool:
+    """True if signals are handled in this thread, and another one would have enough stack."""
+    return threading.current_thread() is threading.main_thread() and (threading.stack_size() or _STACK) >= _STACK
