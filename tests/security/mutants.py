@@ -151,8 +151,8 @@ def _in_child(tree: Path, tests: tuple[str, ...], output: int) -> int:
     sys.path[:0] = [str(tree), str(tree / "runtime")]
     sys.dont_write_bytecode = True
     os.environ["PYTHONPATH"] = f"{tree}:{tree / 'runtime'}"
-    # Explaining how two large values differ takes longer than all the rest.
-    quick = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--assert=plain", "--tb=short")
+    # Explaining how two large values differ takes longer than all the rest. Some configurations are marked `slow`.
+    quick = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--assert=plain", "--tb=short", "-m", "")
     return int(pytest.main([*quick, *tests]))
 
 

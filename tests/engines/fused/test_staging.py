@@ -93,6 +93,18 @@ def test_large_calls_between_small_ones(sized: tuple[Service, Staging]) -> None:
     assert service.call("m", "echo", ["é" * 3_000_000]) == "é" * 3_000_000
 
 
+def test_recursive_values_larger_than_staging() -> None:
+    """A recursive value is staged block by block; its blocks come to more than staging has."""
+    node = RecordDeclaration("Node", (Member("text", Prim.STRING), Member("children", Vector(Named("Node")))))
+    value = {"text": "root", "children": [{"text": f"{number:030}", "children": []} for number in range(10_000)]}
+    with staged(chain([function("f", Named("Node"))], [node], Memory(pages=128))) as (service, staging):
+        staging.foresees = False
+        assert len(staging.memory.view) < 30 * len(value["children"])
+        assert shown(service.call("outer", "f", [value])) == shown(
+            ("root", [(item["text"], []) for item in value["children"]])
+        )
+
+
 def test_growth_inside_wasm_is_seen(sized: tuple[Service, Staging]) -> None:
     """Nothing large goes in, so the memory grows while the glue runs: views from before must not be used."""
     service, _ = sized
