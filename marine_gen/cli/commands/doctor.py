@@ -10,7 +10,6 @@ from enum import StrEnum
 
 import click
 
-import marine_runtime
 from marine_gen._version import __version__
 from marine_gen.cli.options import examples
 from marine_gen.cli.parsing import StrictCommand
@@ -70,12 +69,12 @@ def _guarded(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 def _versions() -> Iterator[Finding]:
     from marine_gen.bench.machine import describe_machine
+    from marine_runtime import __version__ as runtime
 
     machine = describe_machine()
     yield Finding("machine", State.OK, f"{machine.cpu}, {machine.cores} cores, {machine.system}")
     yield Finding("python", State.OK, machine.python)
     yield Finding("marine-gen", State.OK, machine.marine_gen)
-    runtime = marine_runtime.__version__
     same = runtime == __version__
     advice = "" if same else f"; the compiler has {__version__}: install both in the same version"
     yield Finding("marine-runtime", State.OK if same else State.BROKEN, runtime + advice)

@@ -73,7 +73,7 @@ class HostGlue:
         result = self._result(signature, records)
         program = self._programs.add(result, records) if result else 0
         position = self._ordinal << ORDINAL_SHIFT | len(self._sites)
-        self._sites.append(StepInfo((site,)))
+        self._sites.append(StepInfo((site,), host=True))
         params, results = codes
         self._functions.append(StubFunction(params, results, tuple(packed), program, position))
         return params + "I" * (len(packed) + 1), results or "I"

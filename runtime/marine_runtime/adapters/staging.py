@@ -78,12 +78,14 @@ class StepInfo:
         module: whose memory a lifted value lies in.
         type: the type that is lifted, or the target of a conversion.
         unsigned: whether the converted number is unsigned.
+        host: whether it stands for a function of the host, which only errors without a place are those of.
     """
 
     trail: tuple[Site, ...]
     module: str = ""
     type: IType | None = None
     unsigned: bool = False
+    host: bool = False
 
 
 class Staging:
@@ -198,6 +200,8 @@ class Staging:
         if kind and rows:
             error = self._fault(Fault(kind), numbers, rows[-1])
         for row in reversed(rows):
+            if row.host and error.site is not None:  # as in trampolines: what else came through is not its own
+                continue
             for site in reversed(row.trail):
                 error = attach(error, site)
         return error
