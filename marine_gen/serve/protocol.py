@@ -124,7 +124,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """The connection is closed."""
         self._owner.open -= 1
         self._owner.idle.pop(self, None)
-        self._function = None
+        if self._function is not None:
+            self._hand_over()  # the task counts and logs a request that was given up
         self._disarm()
         self._end_stall()
         if self._idle_timer is not None:
