@@ -18,6 +18,9 @@ BENCHED := $(BENCH)/.installed
 RAYED  := $(RAY)/.installed
 NPM    := $(BENCH)/npm/.installed
 
+# What is installed or built here depends on a version of the runtime, not on the folder in this clone.
+export MARINE_GEN_PUBLISHED := 1
+
 # Hundreds of processes are started by the tests; without their bytecode each would compile all sources again.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -13,11 +13,10 @@ _LEAST = re.compile(r"([A-Za-z0-9._-]+)>=([0-9.]+)")
 
 def constraints(document: str) -> list[str]:
     """A line `NAME==VERSION` for each dependency."""
-    project = tomllib.loads(document)["project"]
-    # The runtime is of this tree, in its one version.
-    declared = [item for item in project["dependencies"] if not item.startswith("marine-runtime==")]
+    content = tomllib.loads(document)
+    declared = list(content["tool"]["hatch"]["metadata"]["hooks"]["custom"]["dependencies"])
     for extra in EXTRAS:
-        declared += project["optional-dependencies"][extra]
+        declared += content["project"]["optional-dependencies"][extra]
     found = [_LEAST.match(item) for item in declared]
     assert all(found), declared
     return [f"{match[1]}=={match[2]}" for match in found if match]
