@@ -1,4 +1,4 @@
-"""The dependency of marine-gen on the runtime: the folder beside this file, or the version that is published with it."""
+"""The dependency of marine-gen on the runtime: the folder beside this file, or the version that is published too."""
 
 from __future__ import annotations
 
