@@ -21,6 +21,8 @@ from tests.support.engines import guest
 FILES = {
     "service.toml": 'modules_dir = "."\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "greeting"\n',
     "no-limit.toml": 'modules_dir = "."\n[[module]]\nname = "greeting"\n',
+    "swamp.toml": 'modules_dir = "."\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "donkey"\n'
+    '[[module]]\nname = "shrek"\n',
     "service.yaml": "version: 0\n",
     "text.txt": "hello\n",
     "empty.wasm": "",
@@ -49,6 +51,8 @@ def sandbox(folder: Path) -> Iterator[None]:
     for name in ("folder", "class", "folder.svg"):
         (folder / name).mkdir()
     (folder / "folder" / "inside").write_text("")
+    (folder / "donkey.wasm").write_bytes(guest("donkey"))
+    (folder / "latin.txt").write_bytes("é".encode("latin-1") * 20)
     (folder / "2fast.wasm").write_bytes(guest("greeting"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
