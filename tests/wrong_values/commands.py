@@ -48,8 +48,10 @@ def sandbox(folder: Path) -> Iterator[None]:
         (folder / f"{name}.wasm").write_bytes(guest(name))
     for name in ("greeting.it", "greeting.idl"):
         (folder / name).write_bytes((GUESTS_FOLDER / name).read_bytes())
-    for name in ("folder", "class", "folder.svg"):
+    for name in ("folder", "class", "folder.svg", "shared", "crate"):
         (folder / name).mkdir()
+    (folder / "shared").chmod(0o777)
+    (folder / "crate" / "Cargo.toml").write_text("")
     (folder / "folder" / "inside").write_text("")
     (folder / "donkey.wasm").write_bytes(guest("donkey"))
     (folder / "latin.txt").write_bytes("é".encode("latin-1") * 20)
