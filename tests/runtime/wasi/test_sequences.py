@@ -264,7 +264,7 @@ def files_in_place_of_directories(play: Play) -> None:
     play.open("x", fd=fd)
     play.stat("x", fd=fd)
     play.call("path_create_directory", fd, "x")
-    directory = play.open("sub", DIRECTORY, rights=RIGHTS)
+    directory = play.open("sub", DIRECTORY)
     play.read(directory, 1)
     play.write(directory, b"x")
     play.seek(directory, 0)
