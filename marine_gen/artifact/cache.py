@@ -19,7 +19,15 @@ from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.key import build_key
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
-from marine_runtime.artifact import CODE_FOLDER, MANIFEST, Manifest, cache_directory, read_manifest, write_replacing
+from marine_runtime.artifact import (
+    CODE_FOLDER,
+    MANIFEST,
+    Manifest,
+    cache_directory,
+    cache_to_use,
+    read_manifest,
+    write_replacing,
+)
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
@@ -60,7 +68,7 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
 
 def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
-    directory = cache_directory()
+    directory = cache_to_use()
     if directory is None:
         return None
     key = build_key(source, BUILT_ENGINES[0], metered=metered)

@@ -27,8 +27,21 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Folder(_Place):
+    """A directory to write files to, which stdout is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse `-`."""
+        if value == "-":
+            self.fail("a folder can't go to stdout; name one, `./-` if that is its name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 FILE = _Place(path_type=Path)
 """Any path. Whether it can be read is found when it is read: a missing file is a failure, not wrong usage."""
+
+FOLDER = _Folder(path_type=Path)
+"""A directory to write to."""
 
 OUTPUT = _Place(path_type=Path, allow_dash=True)
 """A file to write; `-` is stdout."""

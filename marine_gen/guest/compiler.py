@@ -134,6 +134,13 @@ def _run(command: Sequence[str]) -> str:
         reason = getattr(error, "strerror", None) or error
         raise CompilerError(f"the C compiler `{command[0]}` can't be run: {reason}") from None
     if done.returncode:
+        place = environment["ZIG_GLOBAL_CACHE_DIR"]
+        if "global cache directory" in done.stdout and not os.path.isdir(place):
+            raise CompilerError(
+                f"the C compiler can't keep its cache in `{place}`: "
+                "set XDG_CACHE_HOME to a directory that you can write to",
+                done.stdout,
+            )
         missing = dict.fromkeys(_UNWRITTEN.findall(done.stdout))
         names = ", ".join(f"`{name}`" for name in missing)
         unwritten = f"; no source that includes the glue defines {names}, which the interface exports"

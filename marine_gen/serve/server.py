@@ -84,6 +84,11 @@ def listen(address: Address) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(where)
         sock.listen(2048)
+    except UnicodeError:  # the resolver encodes names for DNS
+        raise ConfigError(
+            f"can't listen on {address.host!r:.80}: it is no name of a machine; "
+            "write 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
+        ) from None
     except OSError as error:
         raise ConfigError(f"can't listen on {address.host}, port {address.port}: {error.strerror or error}") from None
     sock.set_inheritable(True)
@@ -103,7 +108,7 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         settings: those of the application.
         address: where to listen.
         workers: how many processes.
-        announce: is told the URL once the socket listens.
+        announce: is told the URL once the service is loaded; never if it can't be.
 
     Raises:
         ConfigError: the address can't be used. With several workers, what loading the service raises.
@@ -112,12 +117,12 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         try_loading(settings)
     _raise_descriptors()
     with contextlib.closing(listen(address)) as sock:
-        announce(url_of(sock))
         logs.configure(as_json=settings.json_log)
         if workers == 1:
-            server = _Server(_config(settings, 1))
+            server = _Server(_config(settings, 1), partial(announce, url_of(sock)))
             server.run([sock])
             return 0 if server.started else 1
+        announce(url_of(sock))
         return _run_workers(settings, sock, workers)
 
 
@@ -132,6 +137,16 @@ def _run_workers(settings: Settings, sock: socket.socket, workers: int) -> int:
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which does not end the process when loading fails: the error was logged."""
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server.startup`."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """See `uvicorn.Server.run`."""

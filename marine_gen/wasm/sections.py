@@ -138,6 +138,8 @@ def _other_text(content: bytes) -> str:
         return "this is an adapter text: name the module; `marine-gen set it` puts the text into one"
     if _SERVICE.search(content):
         return "this is the configuration of a service: name a module, or give the file the end `.toml`"
+    if _DESCRIPTION.search(content):
+        return "this is an interface description: `marine-gen guest build` makes a module from it and its C source"
     if content.lstrip()[:1] in (b"(", b";"):
         return "this looks like WebAssembly text: assemble it to a binary first"
     return ""
@@ -145,6 +147,7 @@ def _other_text(content: bytes) -> str:
 
 _ADAPTERS = re.compile(rb"^\s*\(@interface\b", re.MULTILINE)
 _SERVICE = re.compile(rb"^\s*\[\[module\]\]", re.MULTILINE)
+_DESCRIPTION = re.compile(rb"^(?:export:|import [^\n]*:|data [^\n]*:)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 
 
 def custom_sections(wasm: Binary, name: str) -> list[bytes]:

@@ -180,7 +180,8 @@ def test_unusable_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "file").touch()
     monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "file" / "cache"))
     result = run("cache")
-    assert (result.exit_code, result.stdout) == (0, "the cache can't be used; `marine-gen doctor` says more\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the cache directory of the environment variable MARINE_GEN_CACHE" in result.stderr
     assert run("run", GREETING, "greeting.greeting", '["x"]').stdout == '"Hi, x"\n'
 
 

@@ -21,6 +21,8 @@ from tests.support.engines import guest
 FILES = {
     "service.toml": 'modules_dir = "."\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "greeting"\n',
     "no-limit.toml": 'modules_dir = "."\n[[module]]\nname = "greeting"\n',
+    "swamp.toml": 'modules_dir = "."\ntotal_memory_limit = "Infinity"\n[[module]]\nname = "donkey"\n'
+    '[[module]]\nname = "shrek"\n',
     "service.yaml": "version: 0\n",
     "text.txt": "hello\n",
     "empty.wasm": "",
@@ -46,9 +48,13 @@ def sandbox(folder: Path) -> Iterator[None]:
         (folder / f"{name}.wasm").write_bytes(guest(name))
     for name in ("greeting.it", "greeting.idl"):
         (folder / name).write_bytes((GUESTS_FOLDER / name).read_bytes())
-    for name in ("folder", "class", "folder.svg"):
+    for name in ("folder", "class", "folder.svg", "shared", "crate"):
         (folder / name).mkdir()
+    (folder / "shared").chmod(0o777)
+    (folder / "crate" / "Cargo.toml").write_text("")
     (folder / "folder" / "inside").write_text("")
+    (folder / "donkey.wasm").write_bytes(guest("donkey"))
+    (folder / "latin.txt").write_bytes("é".encode("latin-1") * 20)
     (folder / "2fast.wasm").write_bytes(guest("greeting"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -20,9 +20,9 @@ _HEAD = """\
 
 <!-- Made by tests/wrong_values/page.py from tests/golden/wrong_values; do not edit. -->
 
-Every option of every command, every key of a configuration, every parameter of the Python API, every command of the
-interactive loop and every header field of the server, with values that are wrong, and what each of them gets. Each row
-is a test. A row whose message is a *warning*, or none, shows what is accepted all the same.
+Every option of every command, every environment variable, every key of a configuration, every parameter of the Python
+API, every command of the interactive loop and every header field of the server, with values that are wrong, and what
+each of them gets. Each row is a test. A row whose message is a *warning*, or none, shows what is accepted all the same.
 
 The commands run in a folder with `greeting.wasm`, a configuration `service.toml` of it, `no-limit.toml`, which has no
 memory limit, and files that are not what their names say: `text.txt`, `empty.wasm`, a directory `folder`.
@@ -30,6 +30,7 @@ memory limit, and files that are not what their names say: `text.txt`, `empty.wa
 
 SECTIONS = (
     ("commands", "Commands", "option or argument", "command line"),
+    ("environment", "Environment variables", "variable", "command line"),
     ("settings", "Configurations", "key", "written as"),
     ("python", "Python API", "parameter", "called as"),
     ("repl", "Interactive loop", "command", "line"),

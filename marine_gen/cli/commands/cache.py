@@ -26,13 +26,14 @@ def command(clear: bool) -> None:
     The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one.
     """
     from marine_gen.artifact import cache_directory, cache_entries, cached_code, clear_cache
+    from marine_runtime import LoadError
+    from marine_runtime.artifact import cache_problem
 
-    if clear:
-        click.echo(f"removed {counted(clear_cache(), 'cached service')}")
-        return
     directory = cache_directory()
     if directory is None:
-        click.echo("the cache can't be used; `marine-gen doctor` says more")
+        raise LoadError(cache_problem())
+    if clear:
+        click.echo(f"removed {counted(clear_cache(), 'cached service')}")
         return
     entries = cache_entries()
     sizes = [directory_size(entry) for entry in entries]

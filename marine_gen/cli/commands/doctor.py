@@ -130,17 +130,11 @@ def _engines() -> Iterator[Finding]:
 def _cache() -> Iterator[Finding]:
     from marine_gen.artifact import cache_directory, cache_entries
     from marine_gen.cli.commands.cache import directory_size
+    from marine_runtime.artifact import cache_problem
 
     directory = cache_directory()
     if directory is None:
-        chosen = os.environ.get("MARINE_GEN_CACHE")
-        where = f"the directory in MARINE_GEN_CACHE, `{chosen}`," if chosen else "the user's cache directory"
-        yield Finding(
-            "cache",
-            State.WARNING,
-            f"{where} can't be used: it must be writable by you and by nobody else; "
-            "services are compiled at every start",
-        )
+        yield Finding("cache", State.WARNING, cache_problem())
         return
     entries = cache_entries()
     size = human_size(sum(map(directory_size, entries)))

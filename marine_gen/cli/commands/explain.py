@@ -103,8 +103,15 @@ def _find(subjects: Sequence[Subject], wanted: str, target: Path) -> Sequence[Su
         if wanted in (_name(subject.adapter), f"{subject.module.name}.{_name(subject.adapter)}")
     ]
     if not found:
-        names = ", ".join(f"`{_name(subject.adapter)}`" for subject in subjects) or "none"
-        raise ArgumentError(f"`{target}` has no adapter `{wanted}`; available: {names}")
+        several = len({subject.module.name for subject in subjects}) > 1
+        names = [
+            f"{item.module.name}.{item.adapter.function}"
+            if several and item.adapter.side.value == "export"
+            else _name(item.adapter)
+            for item in subjects
+        ]
+        listed = ", ".join(f"`{name}`" for name in dict.fromkeys(names)) or "none"
+        raise ArgumentError(f"`{target}` has no adapter `{wanted}`; available: {listed}")
     return found
 
 

@@ -44,6 +44,8 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
     picture; an HTML file also shows, for each function, the code that runs when it is called. Neither refers to
     anything outside of itself. Nothing of the service is run, also not to measure.
     """
+    if output == Path("-"):
+        raise click.BadParameter("leave it out to write SVG to stdout; HTML needs a file", param_hint="-o")
     if output is not None and output.suffix.lower() not in _FORMATS:
         raise click.BadParameter(f"the file must end in .svg or .html, not in {output.suffix!r}", param_hint="-o")
     from marine_gen.artifact import BACKENDS, compile_service, read_target

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from marine_gen.cli.commands.guest_rust import build_rust
-from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.options import FILE, FOLDER, examples
 from marine_gen.cli.parsing import PassingCommand, StrictCommand
 from marine_gen.console.inputs import make_folder, read_bytes, read_description, write_file
 from marine_gen.console.report import clean, wants_colour
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FOLDER = click.option(
     "-o",
     "--output",
-    type=FILE,
+    type=FOLDER,
     metavar="DIR",
     default=Path(),
     help="Folder to write to, made if need be; the current one by default.",

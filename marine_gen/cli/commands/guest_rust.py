@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from marine_gen.cli.options import FILE, examples
+from marine_gen.cli.options import FILE, FOLDER, examples
 from marine_gen.cli.parsing import PassingCommand
 from marine_gen.console.inputs import check_folder, make_folder, read_bytes, write_file
 from marine_gen.console.output import counted
@@ -42,7 +42,7 @@ class _CargoCommand(PassingCommand):
 @click.option(
     "-o",
     "--output",
-    type=FILE,
+    type=FOLDER,
     metavar="DIR",
     help="Folder to write to; by default `artifacts` in the crate or workspace.",
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +13,16 @@ from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.numbers import Count, Seconds
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
 from marine_gen.cli.parsing import StrictCommand
-from marine_gen.console.inputs import check_exists
+from marine_gen.console.inputs import check_exists, read_text
 from marine_gen.console.report import say
 
+if TYPE_CHECKING:
+    from marine_gen.serve.settings import Access
+
 TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
+
+_MOST = 10**12
+_LONGEST = 10**9
 
 
 @click.command(
@@ -32,14 +40,14 @@ TOKEN = "MARINE_GEN_TOKEN"  # noqa: S105  # the name of a variable
 @click.option("--port", type=Count(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--workers", type=Count(1, 256), default=1, show_default=True, help="Server processes.")
 @click.option("--threads", type=Count(1, 256), default=2, show_default=True, help="Copies in each process.")
-@click.option("--queue", type=Count(1), default=256, show_default=True, help="Calls that may wait for a copy.")
+@click.option("--queue", type=Count(1, _MOST), default=256, show_default=True, help="Calls that may wait for a copy.")
 @click.option("--ray", metavar="ADDRESS", help="Run the copies on a Ray cluster: `auto`, or HOST:PORT.")
 @click.option("--inline", multiple=True, metavar="MODULE.FUNCTION", help="Run it on the event loop; `auto` measures.")
-@click.option("--max-body", type=Count(1), default=8 << 20, show_default=True, help="Bytes of a request body.")
-@click.option("--max-connections", type=Count(1), default=1000, show_default=True, help="In each process.")
-@click.option("--max-instances", type=Count(0), default=16, show_default=True, help="In each process.")
-@click.option("--instance-time", type=Seconds(1), default=600, show_default=True, help="Seconds kept unused.")
-@click.option("--drain", type=Seconds(1), default=30, show_default=True, help="Seconds for calls at the end.")
+@click.option("--max-body", type=Count(1, _MOST), default=8 << 20, show_default=True, help="Bytes of a request body.")
+@click.option("--max-connections", type=Count(1, _MOST), default=1000, show_default=True, help="In each process.")
+@click.option("--max-instances", type=Count(0, _MOST), default=16, show_default=True, help="In each process.")
+@click.option("--instance-time", type=Seconds(1, _LONGEST), default=600, show_default=True, help="Seconds kept unused.")
+@click.option("--drain", type=Seconds(1, _LONGEST), default=30, show_default=True, help="Seconds for calls at the end.")
 @click.option("--token-file", type=FILE, metavar="FILE", help=f"File with the bearer token; or the variable {TOKEN}.")
 @click.option("--no-auth", is_flag=True, help="Let other machines call the service without a token.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may be addressed to.")
@@ -92,7 +100,7 @@ def command(
         from marine_gen.serve.server import Address, check_exposure, run
     except ModuleNotFoundError as error:
         raise ConfigError(f"`{error.name}` is not installed: install `marine-gen[serve]`") from None
-    from marine_gen.serve.settings import Access, ServeLimits, Settings
+    from marine_gen.serve.settings import ServeLimits, Settings
 
     if ray is not None:
         from marine_gen.serve.cluster import check_address
@@ -121,7 +129,7 @@ def command(
             instance_time=instance_time,
             drain=drain,
         ),
-        access=Access(_token(token_file), frozenset(allow_host)),
+        access=_access(token_file, allow_host),
         inline="auto" if "auto" in inline else frozenset(inline),
         call_parameters=allow_call_parameters,
         page=not no_page,
@@ -137,13 +145,15 @@ def command(
         click.get_current_context().exit(code)
 
 
-def _token(file: Path | None) -> str | None:
-    """The token out of a file, or of the environment."""
-    from marine_runtime import LoadError
+def _access(token_file: Path | None, hosts: tuple[str, ...]) -> Access:
+    """Rules for clients, with the token out of a file or of the environment."""
+    from marine_gen.serve.settings import Access
+    from marine_runtime import ConfigError
 
-    if file is None:
-        return os.environ.get(TOKEN) or None
+    rules = Access(None, frozenset(hosts))
+    token = os.environ.get(TOKEN) or None if token_file is None else read_text(token_file).strip()
     try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"`{file}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        return replace(rules, token=token)
+    except ConfigError as error:
+        source = f"the environment variable {TOKEN}" if token_file is None else f"`{token_file}`"
+        raise ConfigError(f"{error}; it comes from {source}") from None

@@ -4,7 +4,13 @@ What is listed here is the interface for the compiler; files of the runtime impo
 """
 
 from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-from marine_runtime.artifact.code_cache import CODE_FOLDER, cache_directory, write_replacing
+from marine_runtime.artifact.code_cache import (
+    CODE_FOLDER,
+    cache_directory,
+    cache_problem,
+    cache_to_use,
+    write_replacing,
+)
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
 from marine_runtime.artifact.load import load_with
@@ -53,6 +59,8 @@ __all__ = [
     "ModuleHandle",
     "Modules",
     "cache_directory",
+    "cache_problem",
+    "cache_to_use",
     "check_boolean",
     "check_mapping",
     "check_options",

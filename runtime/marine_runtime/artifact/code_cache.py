@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import platform
 import stat
@@ -24,8 +25,12 @@ from marine_runtime.wasm import Module, WasmRuntime, wasmtime_version
 CACHE_VARIABLE = "MARINE_GEN_CACHE"
 """Environment variable with another place for the cache."""
 
+_BASE_VARIABLE = "XDG_CACHE_HOME"
+
 CODE_FOLDER = "machine-code"
 """The folder of the cache with machine code."""
+
+_log = logging.getLogger("marine_runtime")
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -75,8 +80,34 @@ def cache_directory() -> Path | None:
 
 def code_directory() -> Path | None:
     """The directory with machine code; None when there is no safe place for it."""
-    place = cache_directory()
+    place = cache_to_use()
     return None if place is None else own_directory(place / CODE_FOLDER)
+
+
+def cache_to_use() -> Path | None:
+    """As `cache_directory`; a directory from the environment that can't be used is logged, once."""
+    directory = cache_directory()
+    if directory is None and (os.environ.get(CACHE_VARIABLE) or os.environ.get(_BASE_VARIABLE)):
+        _warn(cache_problem())
+    return directory
+
+
+def cache_problem() -> str:
+    """The sentence about a cache directory that can't be used."""
+    where = "the user's cache directory"
+    for variable in (CACHE_VARIABLE, _BASE_VARIABLE):
+        if chosen := os.environ.get(variable):
+            where = f"the cache directory of the environment variable {variable}, `{chosen}`,"
+            break
+    return (
+        f"{where} can't be used: it must be a directory that you can write to and nobody else can; "
+        "services are compiled at every start"
+    )
+
+
+@cache
+def _warn(sentence: str) -> None:
+    _log.warning("%s", sentence)
 
 
 def cache_place() -> Path:
@@ -92,7 +123,7 @@ def cache_place() -> Path:
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "marine-gen" / "Cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "marine-gen"
-    base = os.environ.get("XDG_CACHE_HOME", "").strip()
+    base = os.environ.get(_BASE_VARIABLE, "").strip()
     return (Path(base) if base else Path.home() / ".cache") / "marine-gen"
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from marine_runtime.artifact.code_cache import cache_directory, own_directory
+from marine_runtime.artifact.code_cache import cache_to_use, own_directory
 from marine_runtime.artifact.manifest import MANIFEST, read_manifest
 from marine_runtime.errors import LoadError
 
@@ -67,7 +67,7 @@ def unpack(artifact: PackedBuild, fetch: Callable[[], bytes]) -> Path:
     Raises:
         OSError: there is no room.
     """
-    cache = cache_directory()
+    cache = cache_to_use()
     home = None if cache is None else own_directory(cache / FOLDER)
     if home is None:
         home = Path(tempfile.mkdtemp(prefix="marine-cluster-"))

@@ -1,4 +1,4 @@
-"""Host functions behind Wasm that packs and lowers: hostile arguments, guests that call back, classes, threads, time.
+"""Host functions behind Wasm that packs and lowers: hostile arguments, guests that call back, threads, time.
 
 `test_host_calls` compares random values, memories and allocations with the interpreter.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -21,7 +20,6 @@ from marine_runtime import CallError, Service
 from marine_runtime.adapters.staging import DATA, FREE, STACK, STACK_TOP
 from marine_runtime.linking.instance import ModuleLink
 from marine_runtime.types import Array, Prim
-from marine_runtime.values.annotations import U32
 from marine_runtime.wasm.memory import Meter
 from tests.support.echo import Memory, echo_module, function, raw_wat
 from tests.support.engines import load, outcome, shown
@@ -352,48 +350,6 @@ def test_long_columns_are_read_with_a_look_at_the_clock(monkeypatch: pytest.Monk
         with pytest.raises(CallError, match="too late"):
             service.call("m", "f", [["x"] * 20_000])
     assert got == [20_000]
-
-
-@dataclass
-class Point:
-    """A class that looks at what it is given."""
-
-    x: U32
-    y: U32
-
-    def __post_init__(self) -> None:
-        made.append(self)
-        if self.x == 13:
-            raise ValueError("unlucky")
-
-
-made: list[Point] = []
-
-
-def test_classes_of_the_user_are_made_by_their_constructors() -> None:
-    """Once each; their instances are results, and so are those of classes that have become something else."""
-
-    @dataclass
-    class Other:
-        x: int
-        y: int
-
-    def mirror(points: list[Point]) -> list[Point]:
-        assert all(type(point) is Point for point in points)
-        other: Any = Other(5, 6)
-        return [*(Point(point.y, point.x) for point in points), other]
-
-    declared = RecordDeclaration("Point", (Member("x", Prim.U32), Member("y", Prim.U32)))
-    module = calling(function("f", Vector(Named("Point"))), (declared,))
-    for engine in ENGINES:
-        with load({"m": module}, engine, "fast", host_functions={"callback": mirror}) as service:
-            made.clear()
-            assert shown(service.call("m", "f", [[(1, 2)]])) == shown([(2, 1), (5, 6)])
-            assert len(made) == 2
-            made.clear()
-            with pytest.raises(ValueError, match="unlucky"):
-                service.call("m", "f", [[(1, 2), (13, 2)]])
-            assert len(made) == 2
 
 
 def test_guests_without_helpers_are_read_by_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:

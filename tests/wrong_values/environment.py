@@ -1,0 +1,74 @@
+"""Environment variables with something wrong in them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marine_runtime.artifact import code_cache
+from tests.support.paths import ROOT
+from tests.wrong_values.commands import outcome as command
+
+_NOT_HERE = {"LOCALAPPDATA"}
+"""Variables that are read on other systems only."""
+
+
+def parameters() -> set[str]:
+    """Every variable that the compiler or the runtime reads."""
+    sources = [*(ROOT / "marine_gen").rglob("*.py"), *(ROOT / "runtime" / "marine_runtime").rglob("*.py")]
+    return {name for path in sources for name in _read(path)} - _NOT_HERE
+
+
+def _read(path: Path) -> Iterator[str]:
+    """The names in `os.environ.get(name)` and the like; those that are not written out are values of constants."""
+    text = path.read_text("utf-8")
+    if "environ" not in text:
+        return
+    tree = ast.parse(text)
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("os.environ.get", "environ.get", "os.getenv"):
+            name = call.args[0]
+        elif isinstance(call, ast.Subscript) and ast.unparse(call.value) == "os.environ":
+            name = call.slice
+        else:
+            continue
+        yield from _values(name, path)
+
+
+_COMPUTED = {
+    "CACHE_VARIABLE": ("MARINE_GEN_CACHE",),
+    "_BASE_VARIABLE": ("XDG_CACHE_HOME",),
+    "TOKEN": ("MARINE_GEN_TOKEN",),
+    "variable": ("CARGO", "RUSTC", "MARINE_GEN_CACHE", "XDG_CACHE_HOME"),
+}
+
+
+def _values(name: ast.expr, path: Path) -> tuple[str, ...]:
+    if isinstance(name, ast.Constant):
+        return (str(name.value),)
+    word = ast.unparse(name)
+    if word == "VARIABLE":
+        return ("MARINE_GEN_HISTORY",) if path.name == "history.py" else ("WASM_LOG",)
+    return _COMPUTED[word]  # a KeyError: tell here what the new name stands for
+
+
+def outcome(line: str) -> str:
+    """What a command line with variables in front of it gets."""
+    words = shlex.split(line)
+    with pytest.MonkeyPatch.context() as patch:
+        while "=" in words[0]:
+            name, _, value = words.pop(0).partition("=")
+            if name == "XDG_CACHE_HOME":
+                patch.delenv("MARINE_GEN_CACHE", raising=False)
+            patch.setenv(name, value)
+        code_cache._warn.cache_clear()
+        if words == ["repl"]:
+            from marine_gen.repl.history import open_history
+
+            return open_history()[1] or "accepted"
+        return command(shlex.join(words)).replace(os.getcwd(), "…")
