@@ -6,6 +6,9 @@ characters. A message shows them through `printable` or `quoted`.
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
@@ -81,3 +84,39 @@ def counted(count: int, noun: str) -> str:
 def are(count: int) -> str:
     """The verb for `count` things: `is` or `are`."""
     return "is" if count == 1 else "are"
+
+
+_LIMITS = {
+    "EMFILE": ("RLIMIT_NOFILE", "ulimit -n"),
+    "EAGAIN": ("RLIMIT_NPROC", "ulimit -u"),
+    "ENOMEM": ("RLIMIT_AS", "ulimit -v"),
+    "EFBIG": ("RLIMIT_FSIZE", "ulimit -f"),
+}
+"""The limit behind an error, and how a shell shows it."""
+
+
+def refusal(error: OSError) -> str:
+    """The text of `error`, with the limit of the process that may be the reason."""
+    text = error.strerror or str(error)
+    if error.filename is not None:
+        text += f": '{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}'"
+    return text + limit_of(error.errno or 0)
+
+
+def no_thread(error: RuntimeError) -> str:
+    """The same for a thread that can't be started."""
+    return f"{error}{limit_of(errno.EAGAIN)}"
+
+
+def limit_of(number: int) -> str:
+    """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it."""
+    name = errno.errorcode.get(number, "")
+    if name not in _LIMITS or sys.platform == "win32":
+        return ""
+    import resource  # there is none on Windows
+
+    limit, command = _LIMITS[name]
+    soft, _ = resource.getrlimit(getattr(resource, limit))
+    unlimited = "unlimited, so a limit of the system or the container is reached"
+    value = unlimited if soft == resource.RLIM_INFINITY else soft
+    return f" ({limit}, which `{command}` shows, is {value})"

@@ -25,5 +25,15 @@ def test_every_rule_names_tests() -> None:
 def test_every_subject_has_rules() -> None:
     sections = dict(re.findall(r"^## (.+)\n\n(\| rule)?", PAGE, re.MULTILINE))
     assert sections == dict.fromkeys(
-        ("Signals", "Threads", "Forks", "Greenlets", "Children and descriptors", "The end of the process"), "| rule"
+        (
+            "Signals",
+            "Threads",
+            "Forks",
+            "Greenlets",
+            "Children and descriptors",
+            "The end of the process",
+            "Unusual programs",
+            "What the system refuses",
+        ),
+        "| rule",
     )

@@ -154,7 +154,7 @@ class Guard:
         if not isinstance(refusals, _Refusals) or not isinstance(error, CallError) or isinstance(error, OWN_LIMIT):
             return error
         self.busy = True
-        return blame(error, refusals.count, self._budget.limit)
+        return blame(error, refusals.count, self._budget)
 
     @property
     def state(self) -> ServiceState:

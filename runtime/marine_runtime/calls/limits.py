@@ -34,10 +34,13 @@ _SMALLEST_STACK = 1 << 16
 _LARGEST_STACK = 1 << 30  # where the thread's is unlimited
 
 
-def blame(error: CallError | LoadError, rejects: int, limit: int | None) -> MemoryLimitError:
-    """The error of an operation that failed with `error` after `rejects` growths were refused."""
+def blame(error: CallError | LoadError, rejects: int, budget: Budget) -> MemoryLimitError:
+    """The error of an operation that failed with `error` after `rejects` growths of `budget` were refused."""
+    limit = budget.limit
     times = "a growth of memory was" if rejects == 1 else f"{rejects} growths of memory were"
     allowed = "" if limit is None else f" by the limit of {counted(limit, 'byte')}"
+    if budget.reason:
+        allowed = f" by the system: {budget.reason}"
     if isinstance(error, CallError):
         reason, site, path = error.reason, error.site, error.path
     else:
@@ -57,7 +60,7 @@ def blaming(budget: Budget | None) -> Iterator[None]:
     except (CallError, LinkError) as error:
         if budget is None or budget.rejects == before or isinstance(error, OWN_LIMIT):
             raise
-        raise blame(error, budget.rejects - before, budget.limit) from error
+        raise blame(error, budget.rejects - before, budget) from error
 
 
 def check_timeout(timeout: float) -> float:

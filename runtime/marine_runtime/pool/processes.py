@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing.process
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,7 @@ from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
+from marine_runtime.messages import refusal
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
@@ -32,6 +34,7 @@ from marine_runtime.pool.worker import Workers, closed_too_early
 from marine_runtime.service.interface import Interface
 
 _JOIN = 5.0
+_DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"
 
 # `multiprocessing` looks after the children of all threads whenever one of them starts another.
 _family = Lock()
@@ -131,6 +134,24 @@ class ProcessWorker(MessageWorker):
         return True
 
     def _spawn(self) -> None:
+        """Start the process.
+
+        Raises:
+            PoolError: the system or `multiprocessing` refuses that.
+        """
+        if (program := _missing_program()) is not None:
+            raise PoolError(
+                f"a worker process can't be started: it imports the program, and there is no file `{program}`; "
+                "save the program as a file, or use a pool of threads"
+            )
+        try:
+            self._start_process()
+        except OSError as error:
+            raise PoolError(f"a worker process can't be started: {_refused(error)}") from error
+        except AssertionError as error:
+            raise PoolError(f"a worker process can't be started: {error}; {_DAEMONIC}") from error
+
+    def _start_process(self) -> None:
         context = get_context("spawn")
         progress = Progress(context)
         ours, theirs = context.Pipe()
@@ -212,6 +233,27 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _missing_program() -> str | None:
+    """The file that a worker would import as the program, when there is none: it came from standard input, perhaps."""
+    main = sys.modules.get("__main__")
+    place = getattr(main, "__file__", None)
+    if place is None or getattr(main, "__spec__", None) is not None or getattr(sys, "frozen", False):
+        return None
+    start = getattr(multiprocessing.process, "ORIGINAL_DIR", None) or ""
+    return None if os.path.exists(os.path.join(start, place)) else place
+
+
+def _refused(error: OSError) -> str:
+    """The reason why a process can't be started."""
+    if isinstance(error, BrokenPipeError):
+        return f"`{sys.executable}` ended at once, or the resource tracker of `multiprocessing` was killed"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory of this process was deleted; change to another one"
+    return refusal(error)
 
 
 def _unreadable(problem: Exception, job: Job) -> BaseException:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.messages import no_thread
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.instance import PoolInstance
 from marine_runtime.pool.job import Job, Reason
@@ -56,7 +57,13 @@ class ThreadWorker(Worker):
         limit = job.request.options.get("timeout")
         deadline = None if limit is None else monotonic() + limit + GRACE
         if deadline is not None:
-            self._watchdog.arm(self, job, deadline)
+            try:
+                self._watchdog.arm(self, job, deadline)
+            except RuntimeError as error:
+                self._watchdog.disarm(self)
+                self.running = ()
+                job.fail(PoolError(f"{job} can't have a time limit: {no_thread(error)}"))
+                return True
         reply = instance.run(job.request)
         if deadline is not None:
             self._watchdog.disarm(self)
@@ -108,8 +115,12 @@ class ThreadWorker(Worker):
         if hanging > MAX_ABANDONED:
             self.workers.lose(self, PoolError(f"{hanging} worker threads hang in calls that do not end"))
             return
+        try:
+            self.workers.enlist(lambda: ThreadWorker(self.workers, self.number, self._watchdog, first=False))
+        except PoolError as error:
+            self.workers.lose(self, error)
+            return
         self.workers.retire(self)
-        self.workers.enlist(lambda: ThreadWorker(self.workers, self.number, self._watchdog, first=False))
 
     def stop(self, reason: Reason) -> None:
         """See `Worker`."""
@@ -135,8 +146,9 @@ class CallWatchdog:
         with self._lock:
             self._armed[worker] = deadline, job
             if self._thread is None and not self._stopped:
-                self._thread = Thread(target=self._watch, name="marine-pool-watchdog", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._watch, name="marine-pool-watchdog", daemon=True)
+                thread.start()
+                self._thread = thread
             elif deadline < self._next:
                 self._condition.notify()
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.messages import no_thread
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply
@@ -77,12 +78,21 @@ class Workers:
         return self._active
 
     def enlist(self, make: Callable[[], Worker]) -> Worker:
-        """Start a new worker."""
+        """Start a new worker.
+
+        Raises:
+            PoolError: the system has no thread left.
+        """
         worker = make()
         with self.lock:
             self.members.append(worker)
             self._active += 1
-            worker.thread.start()  # whoever sees it in the list may join it
+            try:
+                worker.thread.start()  # whoever sees it in the list may join it
+            except RuntimeError as error:
+                self.members.remove(worker)
+                self._active -= 1
+                raise PoolError(f"a worker of the pool can't be started: {no_thread(error)}") from error
         return worker
 
     def count(self, what: str) -> None:

@@ -19,23 +19,30 @@ class Budget:
         limit: bytes that the service may take in total; None for no limit.
         used: bytes that it has taken.
         rejects: how many growths were refused.
+        reason: why the system refused the last of them, or nothing when the limit did.
         on_reject: called after each refusal.
     """
 
-    __slots__ = ("limit", "on_reject", "rejects", "used")
+    __slots__ = ("limit", "on_reject", "reason", "rejects", "used")
 
     def __init__(self, limit: int | None = None, on_reject: Callable[[], None] | None = None) -> None:
         self.limit = limit
         self.used = 0
         self.rejects = 0
+        self.reason = ""
         self.on_reject = on_reject
 
     def take(self, size: int) -> bool:
         """Take `size` bytes; False, and nothing taken, when that is more than is left."""
         if self.limit is not None and self.used + size > self.limit:
-            self.rejects += 1
-            if self.on_reject is not None:
-                self.on_reject()
+            self.refuse()
             return False
         self.used += size
         return True
+
+    def refuse(self, reason: str = "") -> None:
+        """Count a growth that was refused: by the limit, or by the system for the `reason` given."""
+        self.rejects += 1
+        self.reason = reason
+        if self.on_reject is not None:
+            self.on_reject()

@@ -8,11 +8,13 @@ the compiling goes on to its end: whoever compiles the same module again gets wh
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from marine_runtime.wasm.native import new_lock, start_thread
+from marine_runtime.wasm.native import may_start, new_lock, start_thread
 
 _LARGE = 1 << 16
 """Bytes of a module whose compiling may take longer than a tenth of a second."""
@@ -82,6 +84,16 @@ class Compiler:
         finally:
             if compiling.ended:
                 self._running.pop(key, None)
+
+
+@cache
+def threads_for_compiling() -> bool:
+    """True if the system has the threads left with which Wasmtime compiles.
+
+    It starts one per processor at its first module, and ends the process when one is refused.
+    """
+    chosen = os.environ.get("RAYON_NUM_THREADS", "")
+    return may_start(int(chosen) if chosen.isdecimal() and int(chosen) else os.cpu_count() or 1)
 
 
 def _waits_better() -> bool:

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
+from marine_runtime.errors import CallError
+from marine_runtime.messages import no_thread
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
 
@@ -220,10 +222,17 @@ class Watch:
         self._clock, self._store, self._limit, self._timeout = clock, store, limit, timeout
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Begin.
+
+        Raises:
+            CallError: the system has no thread left to watch the time.
+        """
         limit = self._limit
         try:
             limit.timeout, limit.deadline = self._timeout, self._clock.arm(limit, self._store, self._timeout)
+        except RuntimeError as error:
+            self.__exit__()
+            raise CallError(f"a call with a time limit can't begin: {no_thread(error)}") from error
         except BaseException:  # Ctrl-C, for one
             self.__exit__()
             raise

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import repeat
 from types import CodeType, FunctionType
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import wasmtime
 
@@ -52,7 +52,7 @@ class FastMemory(Memory):
 
     def grow(self, pages: int) -> bool:
         """Grow by `pages`; whether that was possible."""
-        return grow(self._store, self._native, pages)
+        return grow(self._store, self._native, pages, self.meter.parking)
 
     def discard(self, start: int) -> None:
         """Give the pages from `start` on back to the system; the view ends there."""
@@ -78,16 +78,17 @@ class _Cells:
     def __init__(self, store: Any, count: int) -> None:
         self.count = count
         self._values = ctypes.create_string_buffer(ffi.VALUE_SIZE * count)
-        self._trap_cell = ctypes.create_string_buffer(8)
         self.address = ctypes.addressof(self._values)
-        self.trap_address = ctypes.addressof(self._trap_cell)
+        parking: Parking = store.parking
+        self.trap = trap = parking.trap
+        self.trap_address = ctypes.addressof(ctypes.c_uint64.from_buffer(trap))
         self.context = ffi.context_address(store.native)
         plain = memoryview(self._values).cast("B")
         self.views = {code: plain.cast(cast("Any", code)) for code in _WIDTH}
-        self.trap = trap = memoryview(self._trap_cell).cast("B").cast("Q")
-        parking: Parking = store.parking
 
-        def fail(error: int | None) -> NoReturn:
+        def fail(error: int | None) -> None:
+            if not error:
+                parking.raise_left()
             address, trap[0] = trap[0], 0
             raise parking.exception_for(ffi.take_error(error) if error else ffi.take_trap(address))
 

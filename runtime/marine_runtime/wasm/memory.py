@@ -111,13 +111,14 @@ class Meter:
     Attributes:
         left: what may be counted before `more` has to be asked.
         granted: what was allowed so far; a lift begins with both at `STEP`.
+        parking: that of the store which the memory belongs to.
     """
 
-    __slots__ = ("_memory", "_parking", "granted", "left")
+    __slots__ = ("_memory", "granted", "left", "parking")
 
     def __init__(self, memory: Memory, parking: Parking) -> None:
         self._memory = memory
-        self._parking = parking
+        self.parking = parking
         self.left = self.granted = STEP
 
     def start(self) -> None:
@@ -150,7 +151,7 @@ class Meter:
 
     def tick(self) -> None:
         """Raise CallTimeoutError when the time of the call is up."""
-        parking = self._parking
+        parking = self.parking
         # check: wasm deadline
         if parking.deadline is not None and parking.timeout is not None and monotonic() > parking.deadline:
             raise timed_out(parking.timeout)

@@ -6,8 +6,8 @@ pays is known because instantiation is synchronous: whoever instantiates says so
 
 Wasmtime calls back through a few instructions of machine code. It asks where a memory lies while it handles the signal
 of an out-of-bounds access, where Python must not run. And a Python callback can be left by a KeyboardInterrupt before
-its first line; ctypes then returns 0, which Wasmtime takes for success. So the question is answered by machine code
-alone, and for the other two the machine code demands a 1 and makes anything else an error.
+its first line; what ctypes then returns is undefined. So the question is answered by machine code alone, the other
+two are covered (`covered`) and keep what was raised for the running call, and the machine code demands a 1 of them.
 
 On other systems and processors `problem()` says so, and stores have Wasmtime's static limits instead.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -24,11 +25,15 @@ from functools import cache
 from threading import local
 from typing import Any
 
+from marine_runtime.messages import refusal
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
 _MAP_NORESERVE = 0x4000
 _PAGE = mmap.PAGESIZE
+_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _MESSAGE = b"the memory limit of the service does not allow it"
 
 # rdi is the `_Cell`. All three are leaf-like: they keep the stack aligned and save what they use.
@@ -62,15 +67,30 @@ class _Cell(ctypes.Structure):
 
 
 class _Made:
-    """A memory: its cell, who pays for it, and the whole range that it occupies."""
+    """A memory: its cell, who pays for it, and the whole range that it occupies.
 
-    __slots__ = ("budget", "cell", "length", "start")
+    Attributes:
+        parking: keeps what signal handlers raise while it grows.
+        paid: what the budget had paid before the growth that is under way.
+    """
 
-    def __init__(self, cell: _Cell, budget: Budget | None, start: int, length: int) -> None:
+    __slots__ = ("budget", "cell", "length", "paid", "parking", "start")
+
+    def __init__(self, cell: _Cell, budget: Budget | None, parking: Parking, start: int, length: int) -> None:
         self.cell = cell
         self.budget = budget
+        self.parking = parking
+        self.paid: int | None = None
         self.start = start
         self.length = length
+
+
+class _Payer(local):
+    """The payer of the memories that a thread makes, and what the system refused to it."""
+
+    budget: Budget | None = None
+    parking = Parking()
+    refused = ""
 
 
 class _LinearMemory(ctypes.Structure):
@@ -109,8 +129,9 @@ class MemoryCreator:
         self._protect.argtypes = (place, _SIZE, number)
         self._unmap = libc.munmap
         self._unmap.argtypes = (place, _SIZE)
-        self._payer = local()
+        self._payer = _Payer()
         self._made: dict[int, _Made] = {}
+        self._left: dict[int, None] = {}  # memories that could not be unmapped yet
         self._message = ctypes.create_string_buffer(_MESSAGE)
         self._error_new = ffi.function_address("wasmtime_error_new")
         new_memory, grow, finalize = _NewMemory(self._new_memory), _GrowMemory(self._grow), _Finalize(self._finalize)
@@ -127,14 +148,23 @@ class MemoryCreator:
         ffi.set_memory_creator(config, ctypes.addressof(self._cell), self._create_code)
 
     @contextmanager
-    def charging(self, budget: Budget | None) -> Iterator[None]:
-        """While this lasts, memories that this thread makes are paid by `budget`, now and when they grow."""
-        before = getattr(self._payer, "budget", None)
-        self._payer.budget = budget
+    def charging(self, budget: Budget | None, parking: Parking) -> Iterator[None]:
+        """While this lasts, memories that this thread makes are paid by `budget`, now and when they grow.
+
+        What signal handlers raise while that happens is kept by `parking`.
+        """
+        payer = self._payer
+        before = payer.budget, payer.parking
+        payer.budget, payer.parking, payer.refused = budget, parking, ""
         try:
             yield
         finally:
-            self._payer.budget = before
+            payer.budget, payer.parking = before
+
+    @property
+    def refused(self) -> str:
+        """The reason why the system refused a memory to this thread in its last `charging`, or nothing."""
+        return self._payer.refused
 
     def _place_code(self) -> list[int]:
         """Addresses of the three functions in a page that is executable, and not writable any more."""
@@ -153,10 +183,14 @@ class MemoryCreator:
     def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
         return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))
 
+    @covered
     def _new_memory(self, _: int, kind: int, minimum: int, maximum: int, reserved: int, guard: int, out: int) -> int:
         """Called by Wasmtime, through machine code: 1 when the memory is there, 0 when it is refused."""
         try:
-            budget: Budget | None = getattr(self._payer, "budget", None)
+            payer = self._payer
+            budget = payer.budget
+            while self._left:
+                self._finalize(self._left.popitem()[0])
             if budget is not None and not budget.take(minimum):
                 return 0
             capacity = _whole(max(reserved, minimum))
@@ -165,43 +199,74 @@ class MemoryCreator:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
             start = self._map(None, length, 0, flags, -1, 0)  # 0 is PROT_NONE
             if start in (None, 2**64 - 1):
+                payer.refused = _system_error()
                 return 0
             base = start + guard
-            if minimum and self._protect(base, minimum, mmap.PROT_READ | mmap.PROT_WRITE):
+            if minimum and self._protect(base, minimum, _READ_WRITE):
+                payer.refused = _system_error()
                 self._unmap(start, length)
                 return 0
             cell = self._new_cell(self._grow_address, base, minimum, capacity)
             env = ctypes.addressof(cell)
-            self._made[env] = _Made(cell, budget, start, length)
+            self._made[env] = _Made(cell, budget, payer.parking, start, length)
             given = _LinearMemory.from_address(out)
             given.env, given.get_memory, given.grow_memory = env, self._ask_code, self._grow_code
             given.finalizer = self._finalize_address
-        except Exception:
+        except BaseException as error:
+            # Nothing here may call: a second signal would be handled, and what it raises reach C. Of a memory that is
+            # given up, the address space stays reserved.
+            self._payer.parking.exception = error
             return 0
         return 1
 
+    @covered
     def _grow(self, env: int, new_size: int) -> int:
         """Called by Wasmtime, through machine code: 1 when the memory has grown, 0 when that is refused."""
         try:
             made = self._made[env]
-            cell = made.cell
+            cell, budget = made.cell, made.budget
             size = cell.size
             if new_size > cell.capacity:
                 return 0
-            if made.budget is not None and not made.budget.take(new_size - size):
-                return 0
-            if self._protect(cell.base + size, new_size - size, mmap.PROT_READ | mmap.PROT_WRITE):
-                if made.budget is not None:
-                    made.budget.used -= new_size - size
-                return 0
-            cell.size = new_size
-        except Exception:
-            return 0
-        return 1
+            if budget is not None:
+                made.paid = budget.used
+                if not budget.take(new_size - size):
+                    made.paid = None
+                    return 0
+            # No signal is handled between a call by `for` and what follows.
+            for failed in map(self._protect, (cell.base + size,), (new_size - size,), (_READ_WRITE,)):
+                if not failed:
+                    cell.size, made.paid = new_size, None
+                    return 1
+                if budget is not None:
+                    budget.used -= new_size - size
+                    made.paid = None
+                    budget.refuse(_system_error())
+        except BaseException as error:
+            # As above. The guest sees a refused growth; the mark ends its call as soon as it is back.
+            made = self._made[env]
+            if made.budget is not None and made.paid is not None:
+                made.budget.used, made.paid = made.paid, None
+            made.parking.exception = error
+            made.parking.trap[0] = LEFT_EARLY
+        return 0
 
+    @covered
     def _finalize(self, env: int) -> None:
-        made = self._made.pop(env)
-        self._unmap(made.start, made.length)
+        """Called by Wasmtime: nothing uses the memory any more."""
+        try:
+            made = self._made[env]
+            for _ in map(self._unmap, (made.start,), (made.length,)):
+                del self._made[env]
+                return
+        except BaseException as error:
+            self._left[env] = None
+            self._made[env].parking.exception = error
+
+
+def _system_error() -> str:
+    number = ctypes.get_errno()
+    return refusal(OSError(number, os.strerror(number)))
 
 
 def _whole(size: int) -> int:

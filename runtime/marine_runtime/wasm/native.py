@@ -38,6 +38,35 @@ def thread_ident() -> int:
     return found
 
 
+def may_start(count: int) -> bool:
+    """True if the system gives this process `count` threads more at the same time. It is tried."""
+    hold, ended = new_lock(), new_lock()
+    hold.acquire()
+    ended.acquire()
+    begun = 0
+
+    def wait() -> None:
+        nonlocal begun
+        with hold:
+            begun -= 1
+            if not begun:
+                ended.release()
+
+    try:
+        for _ in range(count):
+            start_thread(wait)
+            begun += 1
+    except RuntimeError:
+        return False
+    else:
+        return True
+    finally:
+        last = not begun
+        hold.release()
+        if not last:
+            ended.acquire()  # they are gone, or about to be
+
+
 def has_greenlets() -> bool:
     """True if there may be greenlets in this process."""
     return "greenlet" in sys.modules

@@ -49,7 +49,7 @@ class PublicMemory(Memory):
 
     def grow(self, pages: int) -> bool:
         """Grow by `pages`; whether that was possible."""
-        return grow(self._store, self._memory, pages)
+        return grow(self._store, self._memory, pages, self.meter.parking)
 
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
@@ -64,11 +64,12 @@ class PublicMemory(Memory):
             self.claim(ptr, len(data))[:] = data  # check: wasm room for what public calls write
 
 
-def grow(store: wasmtime.Store, memory: wasmtime.Memory, pages: int) -> bool:
-    """Grow `memory` by `pages`; whether that was possible."""
+def grow(store: wasmtime.Store, memory: wasmtime.Memory, pages: int, parking: Parking) -> bool:
+    """Grow `memory` by `pages`; whether that was possible. Raises what signal handlers raise meanwhile."""
     try:
         memory.grow(store, pages)
     except wasmtime.WasmtimeError:
+        parking.raise_left()
         return False
     return True
 
@@ -102,9 +103,11 @@ class PublicLayer:
                 result = function(native, *map(_signed, params, args))
             except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
                 fault = caught
+                parking.trap[0] = 0
             except BaseException:  # of a signal handler, perhaps before what was parked is taken
-                parking.exception = None
+                parking.trap[0], parking.exception = 0, None
                 raise
+            parking.raise_left()
             if fault is not None:  # raised out here, so that what was parked keeps its own context
                 raise parking.exception_for(fault)
             if len(results) < 2:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from errno import ENOMEM
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn, cast
@@ -15,17 +16,18 @@ from weakref import WeakKeyDictionary
 import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
+from marine_runtime.messages import limit_of
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.compiling import Compiler
+from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
 from marine_runtime.wasm.deadline import TICK, Attended, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.trap_signals import trap_signals
-from marine_runtime.wasm.traps import Parking, text_of
+from marine_runtime.wasm.traps import Parking, first_line, text_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
@@ -128,8 +130,16 @@ class Store:
         return self.layer.host_function(self, params, results, target)
 
     def new_memory(self, pages: int) -> tuple[Any, Memory]:
-        """A memory of its own with `pages` of 64 KiB: as something to import, and as something to look into."""
-        native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
+        """A memory of its own with `pages` of 64 KiB: as something to import, and as something to look into.
+
+        Raises:
+            LoadError: the system refuses it.
+        """
+        try:
+            with self._charging(None):
+                native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
+        except wasmtime.WasmtimeError as fault:
+            raise self._not_made(fault, LoadError) from None
         return native, self.look_into(native)
 
     def look_into(self, native: Any) -> Memory:
@@ -221,7 +231,7 @@ class Store:
         externs = [imports[key] for key in module.import_order]
         started = False
         try:
-            with self._creator.charging(self.budget if charged else None) if self._creator else nullcontext():
+            with self._charging(self.budget if charged else None):
                 native = wasmtime.Instance(self.native, module.native, externs)
             self._tie_hooks(module, native)
             instance = Instance(self, module, native)
@@ -230,13 +240,27 @@ class Store:
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
                 cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                self.parking.raise_left()
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
         else:
             return instance
         if self.parking.exception is None and not (started or isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap))):
-            raise LinkError(_first_line(fault))
+            raise self._not_made(fault, LinkError)
         raise self.parking.exception_for(fault)
+
+    def _charging(self, budget: Budget | None) -> AbstractContextManager[None]:
+        return nullcontext() if self._creator is None else self._creator.charging(budget, self.parking)
+
+    def _not_made(self, fault: Exception, kind: type[LoadError]) -> BaseException:
+        """The error of an instance or a memory that can't be made: what a signal handler raised, or a `kind`."""
+        parked, self.parking.exception = self.parking.exception, None
+        if parked is not None:
+            return parked
+        if self._creator is not None and self._creator.refused:
+            return kind(f"the system refuses a memory: {self._creator.refused}")
+        text = first_line(fault)
+        return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
 
     def _tie_hooks(self, module: Module, native: wasmtime.Instance) -> None:
         """Make tables that grow ask the budget."""
@@ -260,6 +284,9 @@ class Store:
         interruption.forget(self._asks)
         self._wasi = None
         self._kept.clear()
+        parked, self.parking.exception = self.parking.exception, None
+        if parked is not None:  # of a signal handler, while memories were unmapped
+            raise parked
 
 
 class WasmRuntime:
@@ -288,6 +315,7 @@ class WasmRuntime:
         config.epoch_interruption = True
         if metered:  # part of the machine code too, in every block of it
             config.consume_fuel = True
+        config.parallel_compilation = threads_for_compiling()
         if max_wasm_stack is not None:
             ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
         self.budget_problem = problem()
@@ -312,7 +340,7 @@ class WasmRuntime:
         try:
             wasmtime.Module.validate(self._engine, wasm)
         except wasmtime.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
+            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
@@ -323,7 +351,7 @@ class WasmRuntime:
         try:
             return Module(self._compiler.compile(wasm))
         except wasmtime.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {_first_line(error)}") from None
+            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
 
     def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
         """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
@@ -337,7 +365,7 @@ class WasmRuntime:
         try:
             return Module(wasmtime.Module.deserialize(self._engine, code), shape)
         except (wasmtime.WasmtimeError, MarineError) as error:
-            raise LoadError(f"serialised code can't be used: {_first_line(error)}") from None
+            raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 
     def attend(self, item: Attended) -> None:
         """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.
@@ -370,11 +398,3 @@ def assemble(text: str) -> bytes:
         return bytes(wasmtime.wat2wasm(text))
     except wasmtime.WasmtimeError as error:
         raise LoadError(f"the Wasm text can't be assembled: {text_of(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    """One sentence out of a wasmtime error: its own first line and its innermost cause."""
-    lines = [line.strip() for line in text_of(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
-    if not lines:
-        return "unknown error"
-    return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"

@@ -21,6 +21,9 @@ Fault = wasmtime.Trap | wasmtime.WasmtimeError
 INTERRUPTED = b"wasm trap: interrupt"
 """The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
 
+LEFT_EARLY = 1
+"""In the place of a trap's address: a signal handler raised where a call could not be ended at once."""
+
 _CAUSE = re.compile(r"wasm trap: (.+)")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
 """The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""
@@ -35,15 +38,25 @@ class Parking:
         timeout: seconds that the running call may take, when it has a limit.
         deadline: when they will have passed, on the monotonic clock.
         fuel: units of fuel that the running call got, when it has a limit.
+        trap: one item, the address of the trap that ended the call; `LEFT_EARLY` when the guest went on after a signal
+            handler had raised, 0 otherwise.
     """
 
-    __slots__ = ("deadline", "exception", "fuel", "timeout")
+    __slots__ = ("deadline", "exception", "fuel", "timeout", "trap")
 
     def __init__(self) -> None:
+        self.trap = memoryview(bytearray(8)).cast("Q")
         self.exception: BaseException | None = None
         self.timeout: float | None = None
         self.fuel: int | None = None
         self.deadline: float | None = None
+
+    def raise_left(self) -> None:
+        """Raise what a signal handler raised while the guest went on, if anything."""
+        if self.trap[0] == LEFT_EARLY:
+            parked, self.exception, self.trap[0] = self.exception, None, 0
+            if parked is not None:
+                raise parked
 
     def exception_for(self, fault: Fault) -> BaseException:
         """Take the parked exception, or what `fault` means when the trap was the guest's own."""
@@ -54,6 +67,14 @@ class Parking:
 def text_of(error: BaseException) -> str:
     """The text of an error of Wasmtime without the backtrace of the library, which some versions append."""
     return str(error).partition("\n\nStack backtrace:\n")[0]
+
+
+def first_line(error: Exception) -> str:
+    """One sentence out of a wasmtime error: its own first line and its innermost cause."""
+    lines = [line.strip() for line in text_of(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
+    if not lines:
+        return "unknown error"
+    return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"
 
 
 def timed_out(timeout: float) -> CallTimeoutError:

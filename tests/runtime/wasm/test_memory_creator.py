@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ctypes
+import errno
+import operator
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import get_ident
+from typing import Any
 
 import pytest
 import wasmtime
 
 from marine_runtime import LinkError, TrapError
+from marine_runtime.calls.limits import blame
 from marine_runtime.wasm import Store, WasmRuntime
 from marine_runtime.wasm import store as wasm_store
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.memory_creator import memory_creator
 from marine_runtime.wasm.public import PublicLayer
 
 PAGE = 0x10000
@@ -101,4 +109,99 @@ def test_static_limits_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None
     store = runtime.store(Budget(PAGE))
     with pytest.raises(LinkError):
         store.instantiate(runtime.compile(MODULE), {}, charged=True)
+    store.close()
+
+
+class StopError(BaseException):
+    """Raised by handlers of signals."""
+
+
+class Interrupted(Budget):
+    """A budget during whose payments a signal is handled, when it says so."""
+
+    __slots__ = ("stops",)
+
+    def __init__(self) -> None:
+        super().__init__(8 * PAGE)
+        self.stops = False
+
+    def take(self, size: int) -> bool:
+        taken = super().take(size)
+        if self.stops:
+            raise StopError
+        return taken
+
+
+def test_signals_while_a_memory_grows(runtime: WasmRuntime) -> None:
+    budget = Interrupted()
+    store = runtime.store(budget)
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
+    grow = instance.function("grow", "I", "i")
+    budget.stops = True
+    used = budget.used
+    with pytest.raises(StopError):
+        grow(1)
+    assert instance.memory is not None
+    with pytest.raises(StopError):
+        instance.memory.grow(1)
+    with pytest.raises(StopError):
+        store.instantiate(runtime.compile(MODULE), {}, charged=True)
+    budget.stops = False
+    assert (budget.used, budget.rejects) == (used + 2 * PAGE, 0)  # the last one is not given back
+    assert (grow(1), instance.memory.grow(1), grow(0)) == (2, True, 4)
+    store.close()
+
+
+def test_signals_at_the_entries(runtime: WasmRuntime) -> None:
+    """No value of a callback is undefined, and nothing that a handler raises is lost."""
+    creator = memory_creator()
+    store = runtime.store(Budget())
+    known = set(creator._made)
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
+    made = sorted(set(creator._made) - known)
+    assert len(made) == 2
+    assert entered(partial(creator._grow, made[0], 3 * PAGE)) == 0
+    with pytest.raises(StopError):
+        instance.function("grow", "I", "i")(0)
+    with creator.charging(None, store.parking):
+        assert entered(partial(creator._new_memory, 0, 0, 0, 0, 0, 0, 0)) == 0
+    assert isinstance(store.parking.exception, StopError)
+    store.parking.exception = None
+    assert entered(partial(creator._finalize, made[0])) is None
+    assert set(made) <= set(creator._made)
+    assert list(creator._left) == [made[0]]
+    creator._left.clear()
+    with pytest.raises(StopError):
+        store.close()
+    assert not set(made) & set(creator._made)
+
+
+def entered(function: Callable[[], Any]) -> Any:
+    """The result of `function`, which is no Python, when StopError is raised where it enters Python."""
+    raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+        ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+    )
+    calls: tuple[Callable[[], Any], ...] = (partial(raise_in, get_ident(), StopError), function)
+    return list(map(operator.call, calls))[1]
+
+
+def test_growth_that_the_system_refuses(runtime: WasmRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    creator = memory_creator()
+    store = runtime.store(Budget())
+    instance = store.instantiate(runtime.compile(MODULE), {}, charged=True)
+    assert store.budget is not None
+    used = store.budget.used
+
+    def refuse(*_: object) -> int:
+        ctypes.set_errno(errno.ENOMEM)
+        return -1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(creator, "_protect", refuse)
+        assert instance.function("grow", "I", "i")(1) == -1
+        with pytest.raises(LinkError, match=r"the system refuses a memory: Cannot allocate memory \(RLIMIT_AS"):
+            store.instantiate(runtime.compile(MODULE), {})
+    assert (store.budget.used, store.budget.rejects) == (used, 1)
+    told = blame(TrapError("wasm trap: unreachable"), 1, store.budget)
+    assert str(told).startswith("a growth of memory was refused by the system: Cannot allocate memory (RLIMIT_AS, ")
     store.close()
