@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.available import needs_compiler
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.wrong_values.commands import sandbox
 from tests.wrong_values.environment import outcome, parameters
@@ -20,7 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=needs_compiler if "C compiler" in case.title else ()) for case in CASES],
+    ids=str,
+)
 def test_wrong_values(case: Case) -> None:
     case.check(outcome(case.input))
 
