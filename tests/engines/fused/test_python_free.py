@@ -43,6 +43,12 @@ def modules() -> dict[str, bytes]:
     return {"inner": inner, "outer": outer}
 
 
+@pytest.fixture(autouse=True)
+def no_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs with greenlets pay more for a call, and other tests of this process import them."""
+    monkeypatch.delitem(sys.modules, "greenlet", raising=False)
+
+
 def python_calls(work: Callable[[], Any]) -> Counter[str]:
     """The Python functions that run during `work`, as often as they do; the fewest of some times.
 
