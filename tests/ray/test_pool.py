@@ -160,10 +160,11 @@ def test_what_a_slow_call_holds_up_is_returned_and_outlives_the_actor(
 ) -> None:
     """The caller hears that the first one has begun and the others have not."""
     with open_pool(lab) as made:
-        futures = together(made, "nap", [1, 4_000, *range(10, 30)])
+        futures = together(made, "nap", [1, 60_000, *range(10, 30)])
         assert futures[0].result(LONG) == 1
+        until(futures[1].running)
+        time.sleep(2)  # all of them wait before they are sent, too
         until(lambda: made.waiting >= 20)
-        assert futures[1].running()
         assert futures[-1].cancel()
         (found,) = made.actors()
         os.kill(found.pid, signal.SIGKILL)
