@@ -22,7 +22,7 @@ DIGITS = (4, 3, 2, 4)
 """Significant digits of the fields of `Condensed`; pages show three."""
 
 Made = Literal["glue", "glue size", "component", "component size"]
-"""What only a compiler of Marine modules makes: the time of it, or the bytes."""
+"""Measurements of what only a compiler of Marine modules makes: its time, or its bytes."""
 
 Kind = (
     Literal["call", "batch", "json", "host", "services"]

@@ -54,7 +54,7 @@ def _filled(template: str, **content: Any) -> str:
 
 
 def documents(run: Run) -> dict[Path, str]:
-    """What the documentation has of a run, besides its figures."""
+    """The parts of a report that the documentation has besides figures."""
     engines = DOCS / "engines.md"
     return {
         JSON.with_suffix(".md"): render("benchmarks.md.j2", run),

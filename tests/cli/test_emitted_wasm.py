@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def valid(path: Path) -> str:
-    """What is wrong with a Wasm file."""
+    """The findings about a Wasm file; empty when it is valid."""
     command = [tool("wasm-tools"), "validate", path]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
 

@@ -33,7 +33,7 @@ OPENING = f"""
 """A guest with this has its file open, as descriptor 4, before anything is called."""
 
 REFUSED, HARMLESS = "refused", "harmless"
-"""How a title begins: what follows has to fail, or may succeed and show nothing that belongs to somebody else."""
+"""Prefixes of titles: an attempt that has to fail; one that may succeed, and show nothing of somebody else's."""
 
 ESCAPES = (
     *(
@@ -241,7 +241,7 @@ def check() -> Script:
 
 
 def broken(scripts: Sequence[Script], outputs: Sequence[bytes]) -> list[str]:
-    """What an attack has got at: nothing, if all is well."""
+    """The findings of an attack; empty when nothing was reached."""
     found = []
     answers = [item for script, output in zip(scripts, outputs, strict=True) for item in script.answers(output)]
     for answer in answers:

@@ -25,7 +25,7 @@ HELPERS = """
 
 @pytest.mark.parametrize("kind", sorted({title.partition(":")[0] for title in MISFITS}))
 def test_a_component_is_refused_or_valid(kind: str) -> None:
-    """What is made is valid, and runs as far as its initialisers let it."""
+    """Assert that the output is valid, and runs as far as its initialisers let it."""
     refused = 0
     for title in (title for title in MISFITS if title.startswith(f"{kind}:")):
         component, refusal = attempt(title)
@@ -45,7 +45,7 @@ def attempt(title: str) -> tuple[Component | None, str]:
 
 
 def trap(component: Component) -> str | None:
-    """What keeps a component from running: `trap` for one, the message of anything else."""
+    """The failure of a component: `trap` for a trap, the message of anything else; None when it runs."""
     try:
         ComponentService(component, wasi=wasmtime.WasiConfig)
     except (wasmtime.Trap, wasmtime.WasmtimeError) as error:

@@ -225,7 +225,7 @@ class ByHand:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         version = installed_version("wasmtime")
         return f"the same modules, called with code written by hand over the public API of wasmtime-py {version}"
 

@@ -291,7 +291,7 @@ class Component:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         version = installed_version("wasmtime")
         what = f"WebAssembly components that do the same work, through `wasmtime.component` {version}"
         return f"{what}, with checks for interruption (epochs)" if self.epochs else what

@@ -50,7 +50,7 @@ class Engine:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         layer = "our call layer" if self.call_layer == "fast" else "the public API of Wasmtime's Python binding"
         return f"marine-gen, engine `{self.engine}` over {layer}"
 

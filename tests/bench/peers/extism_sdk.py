@@ -80,7 +80,7 @@ class Extism:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         versions = f"extism {installed_version('extism')}, extism-sys {installed_version('extism-sys')}"
         return f"Extism's Python SDK ({versions}) with a plug-in that does the same work"
 

@@ -120,7 +120,7 @@ class MarineJs:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         what = "called at its control module, JSON text in and out" if self.text else "called as its users do"
         if isinstance(self.node, str):
             return f"marine-js, {what} (missing: {self.node})"

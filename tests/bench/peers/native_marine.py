@@ -115,7 +115,7 @@ class NativeMarine:
 
     @property
     def about(self) -> str:
-        """What it is."""
+        """The description for the report."""
         how = ", with the pooling allocator of Wasmtime" if self.options else ", configured as by mrepl"
         if isinstance(self.process, str):
             return f"Marine's own runtime in Rust{how} (missing: {self.process})"
