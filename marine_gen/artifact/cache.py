@@ -21,6 +21,7 @@ from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import (
     CODE_FOLDER,
+    LIBRARY_FILES,
     MANIFEST,
     Manifest,
     cache_directory,
@@ -134,14 +135,14 @@ def cached_code() -> Sequence[Path]:
 def clear_cache() -> int:
     """Remove every build from the cache, and return their number.
 
-    Machine code of portable builds and leftovers of killed builds are removed too.
+    Machine code of portable builds, leftovers of killed builds and what is known of libraries are removed too.
     """
     entries = cache_entries()
     directory = cache_directory()
     leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
-    for file in cached_code():
+    for file in (*cached_code(), *([] if directory is None else directory.glob(LIBRARY_FILES))):
         file.unlink(missing_ok=True)
     if directory is not None:
         with contextlib.suppress(OSError):  # not there, or with something of somebody else's

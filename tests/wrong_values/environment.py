@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_runtime.artifact import code_cache
+from marine_runtime.config import cache_directory
 from tests.support.paths import ROOT
 from tests.wrong_values.commands import outcome as command
 
@@ -66,7 +66,7 @@ def outcome(line: str) -> str:
             if name == "XDG_CACHE_HOME":
                 patch.delenv("MARINE_GEN_CACHE", raising=False)
             patch.setenv(name, value)
-        code_cache._warn.cache_clear()
+        cache_directory._warn.cache_clear()
         if words == ["repl"]:
             from marine_gen.repl.history import open_history
 

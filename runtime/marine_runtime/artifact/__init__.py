@@ -7,9 +7,7 @@ from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compi
 from marine_runtime.artifact.code_cache import (
     CODE_FOLDER,
     cache_directory,
-    cache_problem,
     cache_to_use,
-    write_replacing,
 )
 from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
 from marine_runtime.artifact.files import BuiltModule, read_wasm
@@ -25,6 +23,7 @@ from marine_runtime.artifact.manifest import (
     read_manifest,
 )
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.config.cache_directory import cache_problem, write_replacing
 from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
 from marine_runtime.errors import warn
 from marine_runtime.linking.context import LinkableModule
@@ -37,6 +36,7 @@ from marine_runtime.service.handles import (
     Modules,
 )
 from marine_runtime.service.options import check_options
+from marine_runtime.wasm.capi.verdict import LIBRARY_FILES
 
 __all__ = [
     "BYTECODE_END",
@@ -45,6 +45,7 @@ __all__ = [
     "CODE_FOLDER",
     "ENGINES",
     "FUSED",
+    "LIBRARY_FILES",
     "MANIFEST",
     "MODULES_MEMBERS",
     "MODULE_MEMBERS",

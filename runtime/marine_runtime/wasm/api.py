@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
+from marine_runtime.wasm.module import Shape
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -44,9 +45,15 @@ Raises TrapError when the guest traps, or whatever a Python import raised undern
 
 
 class CallLayer(Protocol):
-    """One way of crossing between Python and Wasm. Objects are wasmtime's, so layers can share a `wasmtime.Engine`."""
+    """One way of crossing between Python and Wasm.
+
+    Attributes:
+        name: what users call it.
+        binding: a module with the objects of Wasmtime: `wasmtime`, or `capi`, which has the same names.
+    """
 
     name: str
+    binding: Any
 
     def core_function(self, store: Any, function: Any, params: Codes, results: Codes) -> CoreFunction:
         """`function` as a Python callable.
@@ -59,6 +66,10 @@ class CallLayer(Protocol):
         """A Wasm function that calls `target`; what `target` raises is kept in the store and traps the guest."""
         ...
 
+    def new_memory(self, store: Any, pages: int) -> Any:
+        """A memory with `pages` of 64 KiB, in a store of the binding."""
+        ...
+
     def memory(self, store: Any, memory: Any) -> Memory:
         """An exported memory."""
         ...
@@ -69,4 +80,8 @@ class CallLayer(Protocol):
 
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """The exports of an instance, by name."""
+        ...
+
+    def shape(self, module: Any) -> Shape:
+        """The imports and exports of a module of the binding. Telling them takes time for each."""
         ...
