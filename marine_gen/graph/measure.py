@@ -18,7 +18,7 @@ from marine_gen.graph.model import Key, callees
 from marine_gen.graph.stubs import LOOP, NoSampleError, Stub, make_stub, sample
 from marine_gen.ir.model import Side
 from marine_runtime import MarineError, Service
-from marine_runtime.tracing import size
+from marine_runtime.traces import size
 
 _ROUNDS, _SECONDS = 5, 0.005
 _MISSING = "not measured"

@@ -27,9 +27,10 @@ from __future__ import annotations
 import errno
 import sys
 import warnings
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+from marine_runtime.lazy.data import dataclass
 
 
 class MarineError(Exception):

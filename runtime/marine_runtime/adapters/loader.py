@@ -7,7 +7,6 @@ import marshal
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ from marine_runtime.adapters.pieces import BIND, Lazy, Namespace, Pieces, placed
 from marine_runtime.adapters.staging import step_info
 from marine_runtime.adapters.taking_apart import is_large, take_apart
 from marine_runtime.errors import LinkError, LoadError
+from marine_runtime.lazy.data import replace
 from marine_runtime.names import identifier
 
 _RECORDS, _IMPORTS = "__records", "__imports"

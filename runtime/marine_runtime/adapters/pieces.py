@@ -9,9 +9,10 @@ from __future__ import annotations
 import _imp
 import marshal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any, TypeVar
+
+from marine_runtime.lazy.data import dataclass
 
 BIND, LINK = "__bind", "__link"
 """The function that is taken apart, and its parameter."""

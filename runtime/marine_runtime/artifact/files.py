@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from marine_runtime.abi.plan import ModulePlan
@@ -21,6 +20,7 @@ from marine_runtime.artifact.code_cache import compile_cached
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasm import Module, WasmRuntime
 from marine_runtime.wasm.tables import initial_table_elements
 

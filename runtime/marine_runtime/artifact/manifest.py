@@ -10,13 +10,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.lazy.data import dataclass, field, replace
 from marine_runtime.wasm.module import Shape
 
 MANIFEST = "manifest.json"

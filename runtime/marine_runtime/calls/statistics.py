@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import counted, printable
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")

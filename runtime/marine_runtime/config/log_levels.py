@@ -8,9 +8,9 @@ environment or filters messages; what reaches the host is filtered by Python's `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from marine_runtime.config.model import ServiceConfig
+from marine_runtime.lazy.data import dataclass, field
 
 VARIABLE = "WASM_LOG"
 

@@ -11,11 +11,12 @@ import inspect
 import io
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields
 from typing import IO, Any
 
 from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
+from marine_runtime.lazy.data import dataclass, field, replace
 from marine_runtime.messages import suggestion
 
 ALL_TARGETS = 2147483647

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
 
@@ -19,6 +18,7 @@ from marine_runtime.adapters.images import Imaging, Placer
 from marine_runtime.calls.sites import attach
 from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of

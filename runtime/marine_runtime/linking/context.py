@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +16,8 @@ from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import LinkError
 from marine_runtime.host.resolve import HostFunctions, HostSide
-from marine_runtime.tracing.instrument import Instrumentation
+from marine_runtime.lazy.data import dataclass, replace
+from marine_runtime.traces.instrument import Instrumentation
 from marine_runtime.wasi import Wasi
 from marine_runtime.wasm import Instance, Module, Store
 

@@ -17,7 +17,6 @@ When a step fails, everything is freed with the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
@@ -30,6 +29,7 @@ from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, 
 from marine_runtime.host.function import adapt
 from marine_runtime.host.python_module import PythonGlue, PythonModule
 from marine_runtime.host.staged import adapt_staged, places_results
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.instance import ModuleLink
 from marine_runtime.linking.stub import ImportStub

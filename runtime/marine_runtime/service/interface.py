@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from marine_runtime.abi.plan import LeftOut
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
 

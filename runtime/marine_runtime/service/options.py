@@ -11,7 +11,7 @@ from marine_runtime.config.model import ServiceConfig, check_flag
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.python_module import PythonModule, check_order, check_python_modules
 from marine_runtime.host.resolve import HostFunctions
-from marine_runtime.tracing.recorder import Tracer
+from marine_runtime.traces.recorder import Tracer
 from marine_runtime.wasm import WasmRuntime, open_runtime
 
 

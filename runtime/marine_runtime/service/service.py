@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
@@ -19,6 +18,7 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, MarineError, warn
 from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
+from marine_runtime.lazy.data import replace
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.dynamic import add_module, remove_module
 from marine_runtime.linking.linker import link
@@ -26,7 +26,7 @@ from marine_runtime.service.batch import Batch
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
-from marine_runtime.tracing.instrument import Instrumentation
+from marine_runtime.traces.instrument import Instrumentation
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import JsonCodec
 from marine_runtime.wasi import WasiState

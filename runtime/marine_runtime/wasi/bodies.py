@@ -8,8 +8,7 @@ no pointer to nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasi.state import DESCRIPTORS, EVENT, EVENTS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE
 
 BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK = 8, 28, 33, 37, 48, 54, 57

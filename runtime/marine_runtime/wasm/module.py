@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 

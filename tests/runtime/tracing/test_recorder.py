@@ -29,7 +29,7 @@ from marine_runtime.abi.layout import layout_of
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import RESULT
-from marine_runtime.tracing.instrument import size
+from marine_runtime.traces.instrument import size
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from tests.engines.test_failures import render
 from tests.support.echo import function

@@ -14,7 +14,7 @@ from marine_gen.generate import Description, Member, Named, RecordDeclaration, S
 from marine_gen.graph import measure
 from marine_gen.graph.stubs import LOOP, NoSampleError, make_stub, sample
 from marine_gen.ir.model import Side
-from marine_runtime.tracing.instrument import size
+from marine_runtime.traces.instrument import size
 from marine_runtime.types import Array, Field, Prim, Record, RecordType
 from tests.support.echo import Memory, echo_module, echo_wat, function
 from tests.support.engines import assemble, guests, normalised
