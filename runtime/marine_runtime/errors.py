@@ -24,7 +24,6 @@ first fault.
 
 from __future__ import annotations
 
-import errno
 import sys
 import warnings
 from types import TracebackType
@@ -190,6 +189,8 @@ class CallTimeoutError(CallError, TimeoutError):
     """A call was interrupted because its time was up."""
 
     def __init__(self, reason: str, site: Site | None = None, path: str = "$") -> None:
+        import errno
+
         super().__init__(reason, site, path)
         # What a TimeoutError of the system has there; its own constructor would take the arguments for these.
         self.errno, self.strerror, self.filename = errno.ETIMEDOUT, reason, None

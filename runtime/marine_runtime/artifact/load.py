@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.artifact.manifest import Manifest, read_manifest
 from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.checks import check_path
+from marine_runtime.config.checks import check_place
 from marine_runtime.errors import LoadError
-from marine_runtime.host.python_module import in_order
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.options import LoadOptions, check_options, open_runtime_for, run_options
 from marine_runtime.service.service import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marine_runtime.host.python_module import PythonModule
 
 
 @with_keywords(LoadOptions)
@@ -42,14 +45,14 @@ def load(
         ConfigError: the settings do not fit the service, or the host.
     """
     refuse_unknown("load", options, LoadOptions)
-    place = check_path(directory, "a built directory")
+    place = check_place(directory, "a built directory")
     return load_with(ENGINES, engine, place, read_manifest(place), service_type, options)
 
 
 def load_with(
     engines: Mapping[str, Engine],
     name: str | None,
-    directory: Path,
+    directory: str | Path,
     manifest: Manifest,
     service_type: type[Service],
     options: LoadOptions,
@@ -86,7 +89,11 @@ def load_with(
         unfused = entry.unfused if engine.name == manifest.engine else ()
         code, glue, tables = built.code(), engine.load_glue(built), built.table_elements(config)
         modules.append(LinkableModule(built.plan, code, glue, tables, unfused))
-    everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
+    everything: list[LinkableModule | PythonModule] = [*modules]
+    if options.get("python_modules") or options.get("order"):
+        from marine_runtime.host.python_module import in_order
+
+        everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
     return service_type(everything, runtime, name=manifest.name, **given)
 
 

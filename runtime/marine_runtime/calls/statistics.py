@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from marine_runtime.lazy.data import dataclass, field
@@ -58,6 +57,8 @@ class Statistics:
 
     def to_json(self) -> dict[str, Any]:
         """The figures as a JSON document, with functions in a list."""
+        from dataclasses import asdict
+
         return {
             "memory": dict(self.memory),
             "rejects": self.rejects,

@@ -8,9 +8,12 @@ environment or filters messages; what reaches the host is filtered by Python's `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from marine_runtime.config.model import ServiceConfig
 from marine_runtime.lazy.data import dataclass, field
+
+if TYPE_CHECKING:
+    from marine_runtime.config.model import ServiceConfig
 
 VARIABLE = "WASM_LOG"
 
@@ -54,6 +57,15 @@ def parse_directives(text: str) -> Directives:
         else:
             modules[name] = _LEVELS[level or "trace"]
     return Directives(default, modules, tuple(problems))
+
+
+def report_problems(text: str) -> None:
+    """Log what is ignored in the value of `WASM_LOG`."""
+    if problems := parse_directives(text).problems:
+        import logging
+
+        for problem in problems:
+            logging.getLogger("marine_runtime").warning("ignored in the environment variable %s: %s", VARIABLE, problem)
 
 
 def effective_envs(config: ServiceConfig, name: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,11 +7,7 @@ of the host and are used as they are; whether they exist is found when a service
 
 from __future__ import annotations
 
-import inspect
-import io
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
 from typing import IO, Any
 
 from marine_runtime.config.sizes import check_size, parse_size
@@ -61,6 +57,8 @@ class MountedBinary:
         Raises:
             ConfigError: a value has the wrong type or is out of range.
         """
+        import threading
+
         check_text(self.path, "the path of a mounted binary")
         where = f"mounted binary `{self.path}`"
         if self.timeout is not None and not (_number(self.timeout) and 0 < self.timeout < threading.TIMEOUT_MAX):
@@ -114,6 +112,8 @@ class ModuleConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON document."""
+        from dataclasses import asdict
+
         return {
             "logger_enabled": self.logger_enabled,
             "logging_mask": self.logging_mask,
@@ -285,6 +285,9 @@ def check_output(value: Any, where: str) -> Output | None:
     """
     if value is None:
         return None
+    import inspect
+    import io
+
     wanted = f"{where} must be a callable or a binary file"
     if isinstance(value, io.TextIOBase):
         raise ConfigError(
@@ -359,7 +362,7 @@ def _table(value: Any, where: str) -> Mapping[Any, Any]:
 
 def _members(cls: type[ModuleConfig | ServiceConfig | MountedBinary], document: Any, where: str) -> dict[str, Any]:
     values = dict(_table(document, where))
-    check_known(values, [item.name for item in fields(cls)], where)
+    check_known(values, cls.__match_args__, where)
     return values
 
 

@@ -375,12 +375,3 @@ def _lower(side: GuestSide, result: OutOfLine, value: Any) -> None:
     side.set_result_ptr(cells[0])
     if result.layout.form is Form.PAIR:
         side.set_result_size(cells[1])
-
-
-def missing_helper(name: str) -> Callable[..., Any]:
-    """Stands for an ABI helper that the guest does not export; says so when a host import needs it."""
-
-    def fail(*_: Any) -> Any:
-        raise CallError(f"the module exports no usable `{name}`, which the result of a host function needs")
-
-    return fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.adapters.pieces import Lazy
@@ -13,25 +13,23 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
-from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, MarineError, warn
-from marine_runtime.host.host_check import prepare
-from marine_runtime.host.python_module import PythonModule
 from marine_runtime.lazy.data import replace
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
-from marine_runtime.linking.dynamic import add_module, remove_module
 from marine_runtime.linking.linker import link
-from marine_runtime.service.batch import Batch
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
-from marine_runtime.traces.instrument import Instrumentation
 from marine_runtime.values.arguments import arrange
-from marine_runtime.values.json import JsonCodec
-from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
+
+if TYPE_CHECKING:
+    from marine_runtime.calls.statistics import Statistics
+    from marine_runtime.host.python_module import PythonModule
+    from marine_runtime.values.json import JsonCodec
+    from marine_runtime.wasi import WasiState
 
 _AS_BEFORE = nullcontext()
 
@@ -76,7 +74,10 @@ class Service:
         self.name = name
         config, fuel, trace = options.get("config") or ServiceConfig(), options.get("fuel"), options.get("trace")
         names = [module.plan.name for module in modules]
-        prepare(config, names)
+        if config.modules:
+            from marine_runtime.host.host_check import prepare
+
+            prepare(config, names)
         self.call_layer = runtime.name
         self.engine = next((item.glue.engine for item in reversed(modules) if isinstance(item, LinkableModule)), "none")
         self._fuelled = fuel is not None
@@ -84,7 +85,11 @@ class Service:
         self._budget = Budget(config.total_memory_limit)
         self._guard = Guard(name, self._budget, runtime.attend)
         self._store = runtime.store(self._budget)
-        instrumentation = None if trace is None else Instrumentation(trace, name, self._guard)
+        instrumentation = None
+        if trace is not None:
+            from marine_runtime.traces.instrument import Instrumentation
+
+            instrumentation = Instrumentation(trace, name, self._guard)
         try:
             self._operations = Operations(
                 self._store,
@@ -156,6 +161,8 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.linking.dynamic import add_module
+
         with self._guard.exclusive():
             try:
                 with self._operations.loading(timeout):
@@ -177,6 +184,8 @@ class Service:
             ArgumentError: there is no such module.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.linking.dynamic import remove_module
+
         with self._guard.exclusive():
             remove_module(name, self._context)
         self._offer()
@@ -264,6 +273,8 @@ class Service:
             ArgumentError: there is no such function.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.service.batch import Batch
+
         with self._parameters("Service.call_batch", options):
             batch = Batch(self._find(module, function), function, self._operations, self._guard)
             return batch.run(rows, options)
@@ -298,6 +309,8 @@ class Service:
 
     def _json_codec(self, module: str, function: str) -> tuple[JsonCodec, Adapter]:
         """The JSON converters of a function, and the adapter that runs it; made once."""
+        from marine_runtime.values.json import JsonCodec
+
         found = self._json_codecs.get((module, function))
         if found is None:
             linked = self._find(module, function)
@@ -321,7 +334,8 @@ class Service:
         if parameters is None:
             return _AS_BEFORE
         self._guard.require_idle()  # a call that will be refused must not change what the running one sees
-        return self._context.host.call_context.of(parameters)
+        context: AbstractContextManager[None] = self._context.host.call_context.of(parameters)
+        return context
 
     @property
     def state(self) -> ServiceState:
@@ -334,6 +348,8 @@ class Service:
         Raises:
             StateError: the service is closed.
         """
+        from marine_runtime.calls.statistics import Statistics
+
         if self._guard.closed:
             self._guard.refuse()
         counted = self._counts_growth

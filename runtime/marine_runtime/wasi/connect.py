@@ -13,11 +13,7 @@ from marine_runtime.config.log_levels import effective_envs
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
 from marine_runtime.lazy.data import replace
-from marine_runtime.wasi import writer
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
-from marine_runtime.wasi.listing import Listings
-from marine_runtime.wasi.output import capture, sink
-from marine_runtime.wasi.pointers import refuse
 from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
 from marine_runtime.wasm import Instance, Memory, Module, Store
 
@@ -112,6 +108,8 @@ class Connection:
         sinks: Mapping[int, Callable[[bytes], object]],
         roots: Mapping[int, str],
     ) -> None:
+        from marine_runtime.wasi import writer
+
         def unbound(index: int) -> None:
             namespace, function = keys[index]
             raise CallError(f"`{namespace}.{function}` was called before linking is complete")
@@ -131,6 +129,11 @@ class Connection:
         Raises:
             LinkError: its memory can't be shared.
         """
+        from marine_runtime.wasi import writer
+        from marine_runtime.wasi.listing import Listings
+        from marine_runtime.wasi.output import capture
+        from marine_runtime.wasi.pointers import refuse
+
         module = self._store.helper(writer.shim(self._keys, sorted(self._sinks)))
         native_state, state = self._store.new_memory(-(-len(self._state) // _PAGE))
         state.write(0, self._state)
@@ -202,4 +205,9 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
 
 def _sinks(config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
     outputs = {1: config.stdout, 2: config.stderr}
-    return {descriptor: sink(output) for descriptor, output in outputs.items() if output is not None}
+    given = {descriptor: output for descriptor, output in outputs.items() if output is not None}
+    if not given:
+        return {}
+    from marine_runtime.wasi.output import sink
+
+    return {descriptor: sink(output) for descriptor, output in given.items()}

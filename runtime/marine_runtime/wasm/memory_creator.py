@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from typing import Any
 from marine_runtime.messages import refusal
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.capi.library import machine
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
@@ -112,8 +112,9 @@ _Finalize = ctypes.CFUNCTYPE(None, _SIZE)
 
 def problem() -> str | None:
     """The reason why memories can't be made here, or None."""
-    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64") or sys.maxsize < 2**32:
-        return f"there is no memory creator for {platform.system()} on {platform.machine()}"
+    processor = machine()
+    if sys.platform != "linux" or processor != "x86_64" or sys.maxsize < 2**32:
+        return f"there is no memory creator for {sys.platform} on {processor}"
     return ffi.memory_creator_problem()
 
 

@@ -35,17 +35,19 @@ def library_file() -> str | None:
     folder = package_folder()
     if folder is None or sys.platform not in _FILES:
         return None
-    machine = _machine()
-    path = os.path.join(folder, f"{sys.platform}-{_PROCESSORS.get(machine, machine)}", _FILES[sys.platform])
+    path = os.path.join(folder, f"{sys.platform}-{machine()}", _FILES[sys.platform])
     return path if os.path.isfile(path) else None
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor, in the words of wasmtime-py: `x86_64` or `aarch64`, or what the system calls another one."""
     if hasattr(os, "uname"):
-        return os.uname().machine
-    import platform
+        found = os.uname().machine
+    else:
+        import platform
 
-    return platform.machine()
+        found = platform.machine()
+    return _PROCESSORS.get(found, found)
 
 
 @cache
