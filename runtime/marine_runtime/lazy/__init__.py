@@ -1,1 +1,1 @@
-"""What is made when it is first used: exports of packages, and the methods of dataclasses."""
+"""Things that are made when they are first used: exports of packages, methods of dataclasses, signatures."""

@@ -157,6 +157,7 @@ def _dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False)
             content.pop(name, None)
     _add_members(content, plan, slots=slots)
     plan.owner = made = type(cls)(cls.__name__, cls.__bases__, content)
+    made.__qualname__ = cls.__qualname__
     return made
 
 
@@ -198,7 +199,7 @@ def _add_members(content: dict[str, Any], plan: _Plan, *, slots: bool) -> None:
 
 
 class _Parameters:
-    """What `dataclasses` looks at when somebody derives a dataclass."""
+    """The parameters that `dataclasses` looks at when somebody derives a dataclass."""
 
     __slots__ = ("frozen",)
 

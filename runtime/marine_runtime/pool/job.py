@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
 from marine_runtime.calls.options import CallOptions
-from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.values.records import ToPublic
 
 

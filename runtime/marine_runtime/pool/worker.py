@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock, Thread, current_thread
 from time import monotonic
 from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.lazy.data import dataclass
 from marine_runtime.messages import no_thread
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
@@ -16,7 +17,6 @@ import ray
 
 from marine_runtime.abi.plan import FORMAT
 from marine_runtime.errors import LoadError
-from marine_runtime.lazy.data import replace
 from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message

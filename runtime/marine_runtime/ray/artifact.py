@@ -16,12 +16,12 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from marine_runtime.artifact.code_cache import cache_to_use, own_directory
 from marine_runtime.artifact.manifest import MANIFEST, read_manifest
 from marine_runtime.errors import LoadError
-from marine_runtime.lazy.data import dataclass
 
 FOLDER = "cluster"
 """The folder of the cache with unpacked directories."""

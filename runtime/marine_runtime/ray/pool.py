@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Unpack
@@ -11,7 +12,6 @@ import ray
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.errors import ArgumentError, StateError
-from marine_runtime.lazy.data import replace
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.options import number, pickled, seconds

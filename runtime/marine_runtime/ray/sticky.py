@@ -6,13 +6,13 @@ never was.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 import ray
 from ray.experimental import internal_kv
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.lazy.data import dataclass, replace
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.errors import PoolClosedError, WorkerDiedError
 from marine_runtime.pool.instance import Setup

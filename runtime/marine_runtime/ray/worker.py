@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,6 @@ from uuid import uuid4
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from marine_runtime.lazy.data import dataclass
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
 from marine_runtime.pool.message import BegunCalls, Message

@@ -1,4 +1,4 @@
-"""What the call layers take of Wasmtime's C API beyond its objects: callbacks, views, options, addresses.
+"""Callbacks, views, options and addresses: the parts of Wasmtime's C API beyond its objects.
 
 Prototypes take plain integer addresses, because converting `byref` objects is most of what a call through the binding
 costs. `problem()` says whether the library is as this package expects; when it is not, the caller uses the public

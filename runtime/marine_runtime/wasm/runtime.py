@@ -135,7 +135,7 @@ def assemble(text: str) -> bytes:
 
 
 def _assembler() -> Any:
-    """What assembles: the binding of the fast layer, where that can be used."""
+    """The binding that assembles: that of the fast layer, where that can be used."""
     if ffi.problem() is None:
         from marine_runtime.wasm import capi
 

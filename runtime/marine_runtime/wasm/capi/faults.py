@@ -8,7 +8,7 @@ from typing import Any
 from marine_runtime.wasm.capi.library import function
 
 
-class Bytes:
+class ByteVector:
     """A `wasm_byte_vec_t` that Wasmtime fills; it is freed when its content is taken."""
 
     __slots__ = ("_raw", "address")
@@ -45,7 +45,7 @@ class Trap(Exception):  # noqa: N818
 
 def take_error(address: int) -> WasmtimeError:
     """Own the `wasmtime_error_t` at `address` as an exception."""
-    code, text = ctypes.c_int(), Bytes()
+    code, text = ctypes.c_int(), ByteVector()
     exited = function("wasmtime_error_exit_status")(address, ctypes.addressof(code))
     function("wasmtime_error_message")(address, text.address)
     message = text.take().decode("utf-8", "replace")
@@ -59,7 +59,7 @@ def take_error(address: int) -> WasmtimeError:
 
 def take_trap(address: int) -> Trap:
     """Own the `wasm_trap_t` at `address` as an exception."""
-    text = Bytes()
+    text = ByteVector()
     function("wasm_trap_message")(address, text.address)
     message = text.take().removesuffix(b"\0").decode("utf-8", "replace")
     function("wasm_trap_delete")(address)

@@ -55,9 +55,14 @@ def _library() -> Any:
     path = library_file()
     if path is not None:
         return ctypes.CDLL(path)
-    import wasmtime  # it knows, or says what is wrong
+    return declarations().dll  # it knows, or says what is wrong
 
-    return wasmtime._ffi.dll
+
+def declarations() -> Any:
+    """The private module of wasmtime-py with its library and its declarations. It is imported for this."""
+    import wasmtime
+
+    return wasmtime._ffi
 
 
 def address_of(name: str) -> int:

@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from marine_runtime.wasm.capi.faults import Bytes, check, take_trap
+from marine_runtime.wasm.capi.faults import ByteVector, check, take_trap
 from marine_runtime.wasm.capi.library import brief_function, function
 from marine_runtime.wasm.capi.prototypes import (
     EXTERN_OF,
@@ -47,7 +47,7 @@ class Config:
 
 
 class Engine:
-    """What compiles and runs modules; it takes its `config`."""
+    """A compiler of modules, with the settings of everything that runs; it takes its `config`."""
 
     def __init__(self, config: Config) -> None:
         self._delete = function("wasm_engine_delete")
@@ -109,7 +109,7 @@ class Module:
 
     def serialize(self) -> bytes:
         """Its machine code."""
-        code = Bytes()
+        code = ByteVector()
         check(function("wasmtime_module_serialize")(self._address, code.address))
         return code.take()
 
@@ -119,7 +119,7 @@ class Module:
 
 
 class Store:
-    """What instances live in; it keeps its `engine`."""
+    """A container of instances and memories; it keeps its `engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -289,6 +289,6 @@ def _func_type(params: str, results: str) -> int:
 
 def wat2wasm(text: str) -> bytes:
     """The binary form of a module in the text format; raises WasmtimeError."""
-    data, wasm = text.encode(), Bytes()
+    data, wasm = text.encode(), ByteVector()
     check(function("wasmtime_wat2wasm")(data, len(data), wasm.address))
     return wasm.take()

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from marine_runtime.config.cache_directory import cache_to_use, write_replacing
-from marine_runtime.wasm.capi.library import library_file
+from marine_runtime.wasm.capi.library import declarations, library_file
 from marine_runtime.wasm.capi.prototypes import (
     CALLS,
     CREATOR,
@@ -71,7 +71,7 @@ def verdict() -> Verdict:
 
 
 def _identity() -> list[Any] | None:
-    """What tells one library file, and one table, from another."""
+    """A description that tells one library file, and one table, from another."""
     path = library_file()
     if path is None:
         return None
@@ -84,10 +84,8 @@ def _identity() -> list[Any] | None:
 
 def compared() -> Verdict:
     """The outcome, from the declarations of wasmtime-py."""
-    import wasmtime
-
     try:
-        private = wasmtime._ffi
+        private = declarations()
         calls = None if sys.byteorder == "little" else "the host is not little-endian"
         calls = calls or _structures(private, STRUCTURES) or _functions(private, {**CALLS, **WASI})
         accepted = [item for item in PREOPENS if _functions(private, {PREOPEN: item}) is None]

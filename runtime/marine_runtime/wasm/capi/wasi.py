@@ -14,7 +14,7 @@ _READ_WRITE = 3
 
 
 class WasiConfig:
-    """What a store gives its guests. It is used up by `Store.set_wasi`."""
+    """The files and outputs that a store gives its guests. It is used up by `Store.set_wasi`."""
 
     def __init__(self) -> None:
         self._address: int = function("wasi_config_new")()
