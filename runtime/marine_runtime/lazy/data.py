@@ -1,7 +1,7 @@
 """Dataclasses that are cheap to define.
 
 `dataclasses.dataclass` compiles half a dozen functions for each class while a module is imported, and its own import
-takes longer than a first call. Here `__init__` is compiled when the first instance is made, and everything else is
+takes longer than a first call. Here `__init__` is compiled once a class has several instances, and everything else is
 shared. Classes are dataclasses for everybody else: `dataclasses.fields`, `replace`, `asdict` and pickling work on them.
 
 Type checkers are told that these are the functions of `dataclasses`. What the runtime does not use is not there:
@@ -28,6 +28,9 @@ class _Missing:
 
 _MISSING: Any = _Missing()
 
+_FEW = 16
+"""Instances of a class that take less time without a compiled `__init__` than its compilation does."""
+
 
 class _Factory:
     """The default of a field that is made for each instance."""
@@ -45,16 +48,18 @@ class _Plan:
         owner: the class.
         defaults: by name of the field, in order; `_MISSING` without one.
         kinds: their annotations, as text.
+        made: instances that were made without a compiled `__init__`.
         values: makes the tuple of their values from an instance.
     """
 
-    __slots__ = ("_dataclass_fields", "defaults", "frozen", "kinds", "owner", "values")
+    __slots__ = ("_dataclass_fields", "defaults", "frozen", "kinds", "made", "owner", "values")
 
     def __init__(self, defaults: dict[str, Any], kinds: dict[str, Any], *, frozen: bool) -> None:
         self.owner: Any = None
         self.defaults = defaults
         self.kinds = kinds
         self.frozen = frozen
+        self.made = 0
         self._dataclass_fields: dict[str, Any] | None = None
         names = tuple(defaults)
         if len(names) == 1:
@@ -79,6 +84,25 @@ class _Plan:
                 made[name] = item
             self._dataclass_fields = made
         return self._dataclass_fields
+
+    def fill(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Do what `__init__` does, with a loop; False, with nothing done, when the arguments are wrong."""
+        if len(args) > len(self.defaults) or not kwargs.keys() <= self.defaults.keys():
+            return False
+        given = dict(zip(self.defaults, args, strict=False))
+        if given.keys() & kwargs.keys():
+            return False
+        given |= kwargs
+        for name, default in self.defaults.items():
+            if name not in given:
+                if default is _MISSING:
+                    return False
+                given[name] = default.make() if isinstance(default, _Factory) else default
+        for name in self.defaults:
+            object.__setattr__(instance, name, given[name])
+        if hasattr(instance, "__post_init__"):
+            instance.__post_init__()
+        return True
 
     def compile_init(self) -> Any:
         """`__init__`, straight-line code over the fields."""
@@ -163,8 +187,10 @@ def _dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False)
 
 def _add_members(content: dict[str, Any], plan: _Plan, *, slots: bool) -> None:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        plan.owner.__init__ = made = plan.compile_init()
-        made(self, *args, **kwargs)
+        plan.made += 1
+        if plan.made > _FEW or not plan.fill(self, args, kwargs):
+            plan.owner.__init__ = compiled = plan.compile_init()
+            compiled(self, *args, **kwargs)
 
     def signature() -> Any:
         import inspect
