@@ -26,6 +26,8 @@ from marine_runtime.artifact import (
     Manifest,
     cache_directory,
     cache_to_use,
+    identities,
+    known_manifest,
     read_manifest,
     write_replacing,
 )
@@ -74,7 +76,9 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
         return None
     key = build_key(source, BUILT_ENGINES[0], metered=metered)
     place = directory / key
-    manifest = _unchanged(place, key)
+    manifest = known_manifest(place)
+    if manifest is None or manifest.key != key:
+        manifest = _unchanged(place, key)
     if manifest is not None and not (strict and any(entry.plan.left_out for entry in manifest.modules)):
         return Built(place, manifest)
     if place.is_dir() and not (place / MANIFEST).is_file():
@@ -109,11 +113,8 @@ def _unchanged(place: Path, key: str) -> Manifest | None:
 
 
 def _identities(place: Path, manifest: Manifest) -> dict[str, list[int]]:
-    found = {}
-    for name in (MANIFEST, *(item.name for item in manifest.all_files())):
-        status = os.stat(place / name)
-        found[name] = [status.st_size, status.st_mtime_ns, status.st_ino]
-    return found
+    names = [MANIFEST, *(item.name for item in manifest.all_files())]
+    return dict(zip(names, map(list, identities([os.path.join(place, name) for name in names])), strict=True))
 
 
 def cache_entries() -> Sequence[Path]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         parse_manifest,
         read_manifest,
     )
+    from marine_runtime.artifact.shared import identities, known_manifest
     from marine_runtime.calls.options import refuse_unknown, with_keywords
     from marine_runtime.config.cache_directory import cache_problem, write_replacing
     from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
@@ -76,7 +77,9 @@ __all__ = [
     "check_rows",
     "check_seconds",
     "compiled_python",
+    "identities",
     "is_intact",
+    "known_manifest",
     "load_with",
     "manifest_text",
     "parse_manifest",
@@ -96,6 +99,7 @@ __getattr__, __dir__ = exports(
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
         "marine_runtime.artifact.load": ("load_with",),
+        "marine_runtime.artifact.shared": ("identities", "known_manifest"),
         "marine_runtime.artifact.manifest": (
             "MANIFEST",
             "FileEntry",

@@ -24,8 +24,6 @@ from marine_runtime.wasm import Module, WasmRuntime
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from marine_runtime.config.model import ServiceConfig
-
 
 def read_wasm(directory: str | Path, entry: ModuleEntry) -> bytes:
     """The Wasm file that was built.
@@ -82,12 +80,6 @@ class BuiltModule:
     def helper(self, what: str) -> Module:
         """A generated Wasm module, `glue` or `stub`, likewise."""
         return self._compiled(f"{what}_code", f"{what}_wasm")
-
-    def table_elements(self, config: ServiceConfig) -> int:
-        """The number of elements with which its tables start, when a limit makes that worth reading its Wasm file."""
-        from marine_runtime.wasm.tables import initial_table_elements
-
-        return 0 if config.total_memory_limit is None else initial_table_elements(self.wasm())
 
     def glue(self, engine: str, kind: str, fused: FusedModules | None = None) -> GeneratedGlue:
         """The generated Python file of that kind as the glue of `engine`.

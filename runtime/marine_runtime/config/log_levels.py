@@ -75,6 +75,8 @@ def effective_envs(config: ServiceConfig, name: str, environ: Mapping[str, str])
     whose configuration says nothing.
     """
     envs = dict(config.module(name).envs)
+    if VARIABLE not in environ:
+        return envs
     directives = parse_directives(environ.get(VARIABLE, ""))
     if name in directives.modules:
         envs[VARIABLE] = directives.modules[name]

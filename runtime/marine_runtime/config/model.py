@@ -166,9 +166,11 @@ class ServiceConfig:
 
     def module(self, name: str) -> ModuleConfig:
         """The settings of one module, with the environment that it gets."""
-        own = self.modules.get(name, ModuleConfig())
+        own = self.modules.get(name, _NO_SETTINGS)
+        if not self.envs and self.service_id is None:
+            return own
         common = dict(self.envs) if self.service_id is None else {**self.envs, SERVICE_ID: self.service_id}
-        return replace(own, envs={**own.envs, **common}) if common else own
+        return replace(own, envs={**own.envs, **common})
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON document."""
@@ -368,3 +370,7 @@ def _members(cls: type[ModuleConfig | ServiceConfig | MountedBinary], document: 
 
 def _keep(owner: ModuleConfig | ServiceConfig | MountedBinary, name: str, value: Mapping[str, Any]) -> None:
     object.__setattr__(owner, name, value)  # the way past `frozen` that dataclasses themselves take
+
+
+_NO_SETTINGS = ModuleConfig()
+"""The settings of a module that nobody configures."""

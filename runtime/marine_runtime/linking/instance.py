@@ -28,6 +28,7 @@ class ModuleLink:
     """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked.
 
     Attributes:
+        calls_host: whether host functions may want the helpers of the module.
         places_results: whether a host function has results in the guest's memory.
     """
 
@@ -47,7 +48,7 @@ class ModuleLink:
         self._codec: Codec | None = None
         self._helpers: tuple[Callable[..., Any], ...] = ()
         self._placer: Placer | None = None
-        self.places_results = False
+        self.calls_host = self.places_results = False
 
     @property
     def memory(self) -> Memory:
@@ -104,6 +105,8 @@ class ModuleLink:
             calls_fused: whether the instance calls fused adapters, whose errors have to be explained.
         """
         self._instance, self._staging, self._calls_fused = instance, staging, calls_fused
+        if not self.calls_host:
+            return
         self._helpers = (
             self._helper(AbiHelper.ALLOCATE),
             self._helper(AbiHelper.SET_RESULT_PTR),

@@ -220,6 +220,7 @@ def _host_import(
         run = adapt_staged(host, name, link.guest_side, context.staging[1], lambda: hosts.linked, observe)
     else:
         run = adapt(host, name, link.guest_side, observe)
+    link.calls_host = True
     link.places_results |= places_results(host, staged=staged)
     native = context.store.host_function(
         params, results, Trampoline(around(run) if around else run, context.recursion, site).call
@@ -246,7 +247,7 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
     staging = context.staging[1] if module.glue.fused else None
     hosts = imports.hosts or None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None or hosts is not None)
-    if link.has_memory and link.has_result_helpers:
+    if link.calls_host and link.has_memory and link.has_result_helpers:
         if link.places_results:
             link.attach_placer(store, context.images)
         if hosts:

@@ -379,6 +379,10 @@ class Service:
         self._guard.close()
         self._store.close()
 
+    def keep_alive(self, thing: object) -> None:
+        """Hold `thing` until the service is closed."""
+        self._store.keep_alive(thing)
+
     def __enter__(self) -> Self:
         return self
 

@@ -47,7 +47,10 @@ class Wasi:
 
         Directories are opened all at once, so once a module has used WASI, those to come can't have any.
         """
-        module = replace(config.module(name), envs=effective_envs(config, name, os.environ))
+        module = config.module(name)
+        envs = effective_envs(config, name, os.environ)
+        if envs != module.envs:
+            module = replace(module, envs=envs)
         if module.mapped_dirs and self._opened is not None:
             raise LoadError(f"module `{name}` maps directories, so it has to be loaded together with the service")
         sinks, state = _sinks(module), _state(name, module)

@@ -8,6 +8,7 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from marine_runtime.abi.layout import CORE_CODES
@@ -26,6 +27,7 @@ def signed_codes(types: Iterable[IType]) -> Codes:
     return "".join(CORE_CODES[ty][0] for ty in types if isinstance(ty, Prim))
 
 
+@cache
 def signature_of(params: Codes, results: Codes) -> CoreSignature:
     """The Wasm signature that a pair of code strings stands for."""
     return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
