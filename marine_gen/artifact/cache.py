@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -114,7 +113,7 @@ def _unchanged(place: Path, key: str) -> Manifest | None:
 
 def _identities(place: Path, manifest: Manifest) -> dict[str, list[int]]:
     names = [MANIFEST, *(item.name for item in manifest.all_files())]
-    return dict(zip(names, map(list, identities([os.path.join(place, name) for name in names])), strict=True))
+    return dict(zip(names, map(list, identities([f"{place}/{name}" for name in names])), strict=True))
 
 
 def cache_entries() -> Sequence[Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
 from marine_runtime.adapters.pieces import BIND, Lazy, Namespace, Pieces, placed
-from marine_runtime.adapters.staging import step_info
+from marine_runtime.adapters.staging import StepTable
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
 from marine_runtime.names import identifier
@@ -179,7 +179,7 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> Fuse
     """The Wasm side with the tables that the generated Python has for it."""
     try:
         content = vars(module)
-        sites = tuple(step_info(row) for row in content[_FUSED_SITES])
+        sites = StepTable(content[_FUSED_SITES])
         tables = {name: content[f"__fused_{name}"] for name in ("needs", "stub_needs", "imports", "hosts")}
         return replace(fused, **tables, sites=sites)
     except KeyError:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from struct import Struct
-from typing import Any
+from typing import Any, overload
 
 from marine_runtime.abi.layout import Flat, shape
 from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
@@ -249,6 +249,23 @@ class Staging:
     def _reset(self, base: int = STACK) -> None:
         _FAULT.pack_into(self.memory.view, FAULT_KIND, 0, 0, 0, 0)
         _WORD.pack_into(self.memory.view, STACK_TOP, base)
+
+
+class StepTable(Sequence[StepInfo]):
+    """A site table as generated code spells it. Its rows are only looked at by faults."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> StepInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StepInfo]: ...
+    def __getitem__(self, index: int | slice) -> StepInfo | Sequence[StepInfo]:
+        return StepTable(self._rows[index]) if isinstance(index, slice) else step_info(self._rows[index])
 
 
 def step_info(row: Sequence[Any]) -> StepInfo:

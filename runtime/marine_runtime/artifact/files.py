@@ -140,7 +140,7 @@ class _Files:
     def required(self, kind: str) -> bytes:
         """Its bytes; raises LoadError when it is missing or was changed."""
         item = self.entry_of(kind)
-        path = os.path.join(self.directory, item.name)
+        path = f"{self.directory}/{item.name}"  # a plain name, see `manifest`
         try:
             with open(path, "rb") as file:
                 data = file.read()

@@ -44,9 +44,7 @@ class OpenBuild:
         self.modules: dict[Hashable, Sequence[LinkableModule]] = {}
         self._config: ServiceConfig | None = None
         self._directory = directory
-        self._files = [
-            os.path.join(directory, name) for name in (MANIFEST, *(item.name for item in manifest.all_files()))
-        ]
+        self._files = [f"{directory}/{name}" for name in (MANIFEST, *(item.name for item in manifest.all_files()))]
         try:
             self._identities = identities(self._files)
         except OSError:
