@@ -19,6 +19,7 @@ from marine_gen.artifact.key import build_key
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import (
+    CHECKED,
     CODE_FOLDER,
     LIBRARY_FILES,
     MANIFEST,
@@ -27,16 +28,14 @@ from marine_runtime.artifact import (
     cache_to_use,
     identities,
     known_manifest,
+    note_use,
     read_manifest,
+    trim,
     write_replacing,
 )
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
-
-
-_CHECKED = ".checked"
-"""The file of an entry that says which files were found whole: size, time of change and inode of each, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,8 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
             raise
         return None
     with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
-        write_replacing(place / _CHECKED, json.dumps(_identities(place, manifest)).encode())
+        write_replacing(place / CHECKED, json.dumps(_identities(place, manifest)).encode())
+    trim()
     return Built(place, manifest)
 
 
@@ -102,9 +102,10 @@ def _unchanged(place: Path, key: str) -> Manifest | None:
     user can write.
     """
     try:
-        known = json.loads((place / _CHECKED).read_bytes())
+        known = json.loads((place / CHECKED).read_bytes())
         manifest = read_manifest(place)
         if manifest.key == key and known == _identities(place, manifest):
+            note_use(str(place / CHECKED))
             return manifest
     except (OSError, ValueError, RecursionError, LoadError):
         pass

@@ -11,11 +11,8 @@ from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-    from marine_runtime.artifact.code_cache import (
-        CODE_FOLDER,
-        cache_directory,
-        cache_to_use,
-    )
+    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, note_use, trim
+    from marine_runtime.artifact.code_cache import cache_directory, cache_to_use
     from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
     from marine_runtime.artifact.files import BuiltModule, read_wasm
     from marine_runtime.artifact.load import load_with
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BYTECODE_END",
     "BYTECODE_KINDS",
+    "CHECKED",
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
@@ -82,10 +80,12 @@ __all__ = [
     "known_manifest",
     "load_with",
     "manifest_text",
+    "note_use",
     "parse_manifest",
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
+    "trim",
     "warn",
     "with_keywords",
     "write_replacing",
@@ -95,7 +95,8 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "marine_runtime.artifact.bytecode": ("BYTECODE_END", "BYTECODE_KINDS", "compiled_python"),
-        "marine_runtime.artifact.code_cache": ("CODE_FOLDER", "cache_directory", "cache_to_use"),
+        "marine_runtime.artifact.cache_limit": ("CHECKED", "CODE_FOLDER", "note_use", "trim"),
+        "marine_runtime.artifact.code_cache": ("cache_directory", "cache_to_use"),
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
         "marine_runtime.artifact.load": ("load_with",),

@@ -14,13 +14,11 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from marine_runtime.artifact.cache_limit import CODE_FOLDER, note_use, trim
 from marine_runtime.config import cache_directory as place
 from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.errors import LoadError
 from marine_runtime.wasm import Module, WasmRuntime, wasmtime_version
-
-CODE_FOLDER = "machine-code"
-"""The folder of the cache with machine code."""
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -38,11 +36,14 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     with contextlib.suppress(OSError, LoadError):
         data = path.read_bytes()
         if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
-            return runtime.deserialize(data[_DIGEST:])
+            module = runtime.deserialize(data[_DIGEST:])
+            note_use(str(path))
+            return module
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
         write_replacing(path, hashlib.sha256(code).digest() + code)
+        trim()
     return module
 
 

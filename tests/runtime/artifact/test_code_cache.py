@@ -13,7 +13,8 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import build, cached_code, clear_cache
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact.code_cache import CODE_FOLDER, code_directory
+from marine_runtime.artifact.cache_limit import CODE_FOLDER
+from marine_runtime.artifact.code_cache import code_directory
 from marine_runtime.config.cache_directory import CACHE_VARIABLE, cache_place
 from marine_runtime.errors import FuelLimitError
 from tests.support.engines import guests
