@@ -42,6 +42,7 @@ def _read(path: Path) -> Iterator[str]:
 
 _COMPUTED = {
     "CACHE_VARIABLE": ("MARINE_GEN_CACHE",),
+    "LIMIT_VARIABLE": ("MARINE_GEN_CACHE_LIMIT",),
     "_BASE_VARIABLE": ("XDG_CACHE_HOME",),
     "TOKEN": ("MARINE_GEN_TOKEN",),
     "variable": ("CARGO", "RUSTC", "MARINE_GEN_CACHE", "XDG_CACHE_HOME"),

@@ -11,7 +11,7 @@ from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, note_use, trim
+    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, note_use, read_limit, trim
     from marine_runtime.artifact.code_cache import cache_directory, cache_to_use
     from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
     from marine_runtime.artifact.files import BuiltModule, read_wasm
@@ -82,6 +82,7 @@ __all__ = [
     "manifest_text",
     "note_use",
     "parse_manifest",
+    "read_limit",
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
@@ -95,7 +96,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "marine_runtime.artifact.bytecode": ("BYTECODE_END", "BYTECODE_KINDS", "compiled_python"),
-        "marine_runtime.artifact.cache_limit": ("CHECKED", "CODE_FOLDER", "note_use", "trim"),
+        "marine_runtime.artifact.cache_limit": ("CHECKED", "CODE_FOLDER", "note_use", "read_limit", "trim"),
         "marine_runtime.artifact.code_cache": ("cache_directory", "cache_to_use"),
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),

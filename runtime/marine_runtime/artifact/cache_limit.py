@@ -43,13 +43,20 @@ class _Item(NamedTuple):
     path: str
 
 
-def limit() -> int | None:
-    """Bytes that the cache may have; None without a limit."""
+def read_limit() -> int | None:
+    """Bytes that the cache may have; None without a limit.
+
+    Raises:
+        ConfigError: the environment variable is no size.
+    """
     text = os.environ.get(LIMIT_VARIABLE)
-    if not text:
-        return DEFAULT_LIMIT
+    return parse_size(text, f"the environment variable {LIMIT_VARIABLE}") if text else DEFAULT_LIMIT
+
+
+def limit() -> int | None:
+    """The same; a wrong size is logged, once, and the default taken."""
     try:
-        return parse_size(text, f"the environment variable {LIMIT_VARIABLE}")
+        return read_limit()
     except ConfigError as error:
         _warn(str(error))
         return DEFAULT_LIMIT
