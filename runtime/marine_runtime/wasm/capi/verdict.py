@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from marine_runtime.config.cache_directory import cache_to_use, write_replacing
+from marine_runtime.config.cache_directory import cache_directory, write_replacing
 from marine_runtime.wasm.capi.library import declarations, library_file
 from marine_runtime.wasm.capi.prototypes import (
     CALLS,
@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
 def verdict() -> Verdict:
     """The outcome for the library of this process."""
     identity = _identity()
-    place = None if identity is None else cache_to_use()
+    place = None if identity is None else cache_directory()
     if place is None or identity is None:
         return compared()
     path = os.path.join(place, LIBRARY_FILES.replace("*", f"{identity[-1]:x}-{identity[-2]:x}"))
