@@ -32,11 +32,11 @@ class Bar:
     accepted: float | None = None
 
     def holds(self, ratio: float) -> bool:
-        """Whether a ratio clears the bar."""
+        """True if a ratio clears the bar."""
         return ratio >= self.limit if self.kind == "at least" else ratio <= self.limit
 
     def accepts(self, ratio: float) -> bool:
-        """Whether the gate lets a ratio pass: within the tolerance of what it accepts."""
+        """True if the gate lets a ratio pass: within the tolerance of the accepted one."""
         limit = self.limit if self.accepted is None else self.accepted
         return ratio >= limit * (1 - TOLERANCE) if self.kind == "at least" else ratio <= limit * (1 + TOLERANCE)
 
@@ -51,11 +51,11 @@ class Verdict:
 
     @property
     def held(self) -> bool:
-        """Whether the ratio is there and clears the bar without tolerance."""
+        """True if the ratio is there and clears the bar without tolerance."""
         return not self.missing and self.bar.holds(self.ratio)
 
     def passes(self, *, missing_fails: bool) -> bool:
-        """Whether the gate lets this pass."""
+        """True if the gate lets this pass."""
         if self.missing:
             return not missing_fails
         return self.bar.accepts(self.ratio)

@@ -105,7 +105,7 @@ def running(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """How a process ends after Ctrl-C."""
+    """The end of a process after Ctrl-C."""
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     return process.returncode, stdout, stderr.strip()

@@ -23,6 +23,7 @@ from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
+from tests.support.samples import sampled
 
 FEW, MANY = 30, 60
 
@@ -74,7 +75,7 @@ def test_what_is_executed_grows_with_the_calls(
     assert 0 < counts[0][0] < counts[0][1] <= 2 * counts[0][0]
 
 
-@pytest.mark.parametrize("engine", ["fused", "closures"])
+@pytest.mark.parametrize("engine", sampled(["fused", "closures"], "fused".__eq__))
 def test_a_record_of_many_fields(engine: str) -> None:
     """The sum over its lists is no expression that Python's compilers give up on."""
     count = 2_200

@@ -21,7 +21,7 @@ from tests.support.echo import Memory, echo_module, function
 
 GROWTH = int(os.environ.get("MARINE_GEN_GROWTH", "8"))
 MOST = 2
-"""How many times more a function, a field, a level or a module may cost in the large service than in the small one."""
+"""The most that a function, a field, a level or a module may cost in the large service, in units of the small one's."""
 
 Made = tuple[dict[str, bytes], tuple[str, str, list[object]]]
 """A service, and a call of it."""

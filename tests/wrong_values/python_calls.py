@@ -100,7 +100,7 @@ PUBLIC: dict[str, Any] = {
     "parse_config": marine_runtime.parse_config,
     "parse_size": marine_runtime.parse_size,
 }
-"""What the rows are about, by the names that they use."""
+"""Objects of the rows, by the names that they use."""
 
 OPTIONS: dict[str, Any] = {
     "load": LoadOptions,

@@ -34,7 +34,7 @@ LOADED = 1.0  # seconds after which a module has been compiled and cached
 
 
 class StopError(BaseException):
-    """What the handler raises; nothing but the tests catches it."""
+    """The exception of the handler; nothing but the tests catches it."""
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def alarm(seconds: float = BEGUN) -> Iterator[None]:
 
 
 def works(service: Service) -> bool:
-    """Whether a service can be called."""
+    """True if a service can be called."""
     return service.call("greeting", "greeting", ["x"]) == "Hi, x"
 
 

@@ -20,7 +20,7 @@ from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
 
-pytestmark = pytest.mark.host_side
+pytestmark = pytest.mark.pool_side
 
 
 def test_a_cut_off_copy_is_replaced(configuration: Configuration, kind: str) -> None:

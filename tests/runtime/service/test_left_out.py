@@ -153,7 +153,7 @@ def test_nothing_valid_is_refused() -> None:
 
 
 def test_parts_that_adapters_need(tmp_path: Path) -> None:
-    """What is wrong outside of adapters takes down those that need it, and no others."""
+    """Mistakes outside of adapters take down those that need the part, and no others."""
     good = TEXT.replace("BODY", GOOD_IMPORT).replace("string.size call-core 1", "string.size call-core 1 u32.from_i32")
     for damage, functions in (
         (('export "bad"', 'export "absent"'), ["double", "through"]),

@@ -71,7 +71,7 @@ class Place:
         return done
 
     def output(self, command: Sequence[str], *, given: str = "", unset: Sequence[str] = (), **env: str) -> str:
-        """What a program prints that has nothing to complain about."""
+        """The output of a program; its standard error has to be empty."""
         done = self.run(command, given=given, unset=unset, **env)
         assert done.stderr == ""
         return done.stdout
