@@ -43,8 +43,8 @@ ROOMS = (
 )
 """Rooms of the runtime, from the ground up; each may import itself and those before it."""
 
-INTERFACES = 14
-"""Modules of the runtime that the compiler may know at most."""
+INTERFACES = 12
+"""Modules of the runtime that the compiler may know at most, beside the package itself, which users have."""
 
 ENTRIES = 22
 """Files and folders of the runtime at most."""
@@ -206,7 +206,7 @@ def test_the_compiler_knows_few_modules_of_the_runtime() -> None:
                 place = RUNTIME.parent / name.replace(".", "/")
                 inside = place.is_dir() or place.with_suffix(".py").is_file()
                 found.add(name if inside and name != "marine_runtime.tracing" else name.rpartition(".")[0] or name)
-    assert len(found) <= INTERFACES, sorted(found)
+    assert len(found - {"marine_runtime"}) <= INTERFACES, sorted(found)
 
 
 def test_public_classes_have_names_of_their_own() -> None:

@@ -42,6 +42,7 @@ from marine_runtime.abi.packed import (
     packing_of_rows,
 )
 from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
+from marine_runtime.abi.sizes import memory_size
 
 __all__ = [
     "BYTES_TAG",
@@ -80,6 +81,7 @@ __all__ = [
     "is_flat",
     "is_numbers",
     "layout_of",
+    "memory_size",
     "packing",
     "packing_of_rows",
     "raw_codes",
