@@ -2,7 +2,7 @@
 
     python -m tests.bench.measured
 
-The benchmarks of servers, pools and clusters write them with `--keep`; `make docs` puts them into the pages, and a test
+The benchmarks of servers and pools write them with `--keep`; `make docs` puts them into the pages, and a test
 compares both. The figures of docs/benchmarks.json are those of `make bench`.
 """
 
@@ -37,7 +37,7 @@ def keep(name: str, figures: Figures) -> None:
         "machine": str(describe_machine()),
         "figures": figures,
     }
-    FILE.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", "utf-8")
+    FILE.write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def read() -> dict[str, Any]:
@@ -74,16 +74,9 @@ def _pools(figures: Figures) -> Iterator[str]:
         yield f"| {way} |{cells}\n"
 
 
-def _cluster(figures: Figures) -> Iterator[str]:
-    yield "| | | bar |\n| --- | ---: | ---: |\n"
-    for what, item in figures.items():
-        yield f"| {what} | {item['figure']} | {item.get('bar', '')} |\n"
-
-
 PAGES: dict[str, tuple[str, Callable[[Figures], Iterator[str]]]] = {
     "serve": ("serve.md", _serve),
     "pools": ("concurrency.md", _pools),
-    "cluster": ("cluster.md", _cluster),
 }
 """The page of each benchmark, and the writer of its table."""
 
