@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -115,7 +115,7 @@ class FusedModules:
     stub_needs: tuple[tuple[str, str | None], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
     hosts: tuple[tuple[int, Codes, Codes], ...] = ()
-    sites: tuple[StepInfo, ...] = ()
+    sites: Sequence[StepInfo] = ()
 
 
 class Glue(Protocol):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Any
+from typing import Any, overload
 
 from marine_runtime.abi.layout import Flat, shape
 from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
@@ -86,6 +86,35 @@ class StepInfo:
     type: IType | None = None
     unsigned: bool = False
     host: bool = False
+
+
+class SiteRows(Sequence[StepInfo]):
+    """The rows of a site table as generated code spells them: the trail, then what a fault there is about."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._rows = rows  # thousands, of which few are ever asked for
+
+    @overload
+    def __getitem__(self, index: int) -> StepInfo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> SiteRows: ...
+
+    def __getitem__(self, index: int | slice) -> StepInfo | SiteRows:
+        if isinstance(index, slice):
+            return SiteRows(self._rows[index])
+        row = self._rows[index]
+        trail = tuple(Site(*frame) for frame in row[0])
+        match row[1:]:
+            case ("lift", str(module), ty):
+                return StepInfo(trail, module, ty)
+            case ("range", ty, bool(unsigned)):
+                return StepInfo(trail, "", ty, unsigned)
+            case _:
+                return StepInfo(trail)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class Staging:
@@ -249,15 +278,3 @@ class Staging:
     def _reset(self, base: int = STACK) -> None:
         _FAULT.pack_into(self.memory.view, FAULT_KIND, 0, 0, 0, 0)
         _WORD.pack_into(self.memory.view, STACK_TOP, base)
-
-
-def step_info(row: Sequence[Any]) -> StepInfo:
-    """A row of a site table as generated code spells it: the trail, then what a fault there is about."""
-    trail = tuple(Site(*frame) for frame in row[0])
-    match row[1:]:
-        case ("lift", str(module), ty):
-            return StepInfo(trail, module, ty)
-        case ("range", ty, bool(unsigned)):
-            return StepInfo(trail, "", ty, unsigned)
-        case _:
-            return StepInfo(trail)

@@ -59,12 +59,10 @@ class Sites:
 
     def __init__(self, module: str, rows: Sequence[tuple[int] | tuple[int, str, str, int, str]]) -> None:
         self._lines = [row[0] for row in rows]
-        self._sites = [
-            Site(module, row[2], row[1], row[3], row[4]) if len(row) == 5 else None  # rows come in two lengths
-            for row in rows
-        ]
+        self._module, self._rows = module, rows
 
     def at(self, line: int) -> Site | None:
         """The site whose code covers `line`; None for helpers, entries and everything else."""
         position = bisect_right(self._lines, line) - 1
-        return self._sites[position] if position >= 0 else None
+        row = self._rows[position] if position >= 0 else ()
+        return Site(self._module, row[2], row[1], row[3], row[4]) if len(row) == 5 else None  # rows have two lengths

@@ -15,7 +15,7 @@ from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers
-from marine_runtime.values.records import ToPublic, make_record_classes
+from marine_runtime.values.records import ToPublic, by_name, make_record_classes
 
 
 class ServiceMarshaller:
@@ -32,8 +32,7 @@ class ServiceMarshaller:
             found = declared.records(name)
             self._classes[name] = make_record_classes(item.records, name) if found is None else found
         self.records: Mapping[str, Mapping[str, type]] = {
-            name: {interface.modules[name].records[index].name: cls for index, cls in classes.items()}
-            for name, classes in self._classes.items()
+            name: by_name(interface.modules[name].records, classes) for name, classes in self._classes.items()
         }
         self._functions: dict[tuple[str, str], FunctionMarshaller] = {}
 

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
-from marine_runtime.adapters.pieces import Lazy
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
@@ -29,6 +28,8 @@ from marine_runtime.service.options import RunOptions
 from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import JsonCodec
+from marine_runtime.values.lazy import Lazy
+from marine_runtime.values.records import by_name
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
@@ -199,7 +200,7 @@ class Service:
         )
         if not isinstance(entries, Lazy):
             functions = dict(functions)
-        records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
+        records = by_name(linked.plan.records, linked.glue.record_classes)
         return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
 
     @with_keywords(CallOptions)
