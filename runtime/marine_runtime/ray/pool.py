@@ -18,6 +18,7 @@ from marine_runtime.pool.options import number, pickled, seconds
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import pack
+from marine_runtime.ray.connection import current_job
 from marine_runtime.ray.options import RayPoolOptions, Restart
 from marine_runtime.ray.sticky import RayService, Sticky, end_service, service_ids
 from marine_runtime.ray.worker import ActorInfo, ActorSource, RayWorker, actors_of
@@ -43,7 +44,7 @@ class RayServicePool(BasePool):
     @with_keywords(RayPoolOptions)
     def __init__(self, directory: str | Path, **options: Unpack[RayPoolOptions]) -> None:
         refuse_unknown("RayServicePool", options, RayPoolOptions)
-        if not ray.is_initialized():
+        if (job := current_job()) is None:
             raise StateError('Ray is not connected to a cluster: call `ray.init("auto")`, or `ray.init()` to start one')
         cpus = _cpus(options.get("num_cpus", 1))
         workers = options.get("workers")
@@ -59,7 +60,7 @@ class RayServicePool(BasePool):
         if further := options.get("resources"):
             resources["resources"] = dict(further)
         self._setup = setup
-        self._source = ActorSource(artifact, [ray.put(archive)], pickled(setup), resources)
+        self._source = ActorSource(artifact, [ray.put(archive)], pickled(setup), resources, job)
         self._services: dict[str, RayService] = {}
         self._asked = Lock()
         super().__init__("actors", Workers(options.get("name", "pool"), setup, jobs, b"", start), timeout)
@@ -116,10 +117,12 @@ class RayServicePool(BasePool):
 
     def services(self) -> list[str]:
         """The ids of all services of this build that are there, in order."""
+        self._source.check_connected()
         return service_ids(self._source.artifact)
 
     def close_service(self, identity: str) -> bool:
         """End the service of this id, also a detached one or one whose state is gone; False when there is none."""
+        self._source.check_connected()
         found = self._services.pop(identity, None)
         if found is not None:
             found.let_go()

@@ -105,6 +105,7 @@ class StickyWorker(RayWorker):
         self._hung = False
 
     def _open(self) -> Interface:
+        self.source.check_connected()
         job_id = ray.get_runtime_context().get_job_id().encode()
         try:
             self.actor = ray.get_actor(self._name, NAMESPACE)
@@ -124,13 +125,13 @@ class StickyWorker(RayWorker):
             if self._wake.wait(pause):
                 break
             internal_kv._internal_kv_put(self._name.encode(), _DETACHED if self._sticky.detached else job_id)
-            self.actor = self._source.actor(
+            self.actor = self.source.actor(
                 self._sticky.time_to_live, name=self._name, namespace=NAMESPACE, get_if_exists=True, **options
             )
             try:
                 return self._start_instance()
             except BaseException as error:
-                end_service(self._source.artifact, self._sticky.identity)
+                end_service(self.source.artifact, self._sticky.identity)
                 if not isinstance(error, WorkerDiedError):
                     raise
                 problem = error
@@ -191,7 +192,7 @@ class RayService(BasePool):
     def close(self, timeout: float = 10.0) -> None:
         """As `ServicePool.close`; see the class for what becomes of the service."""
         super().close(timeout)
-        if self._worker.own and ray.is_initialized():
+        if self._worker.own and self._worker.source.connected:
             self._worker.own = False
             end_service(self._built, self.identity)
 
