@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -76,9 +77,8 @@ class ActorSource:
     def actor(self, time_to_live: float | None = None, **options: Any) -> Any:
         """A new actor, or the one that has the name in `options`. Ray starts it when there is room."""
         self.check_connected()
-        made = ray.remote(concurrency_groups=GROUPS)(InstanceActor)
         fixed = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **self.resources, **options}
-        return made.options(**fixed).remote(time_to_live)
+        return _actor_class().options(**fixed).remote(time_to_live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,12 @@ class ActorInfo:
 
     pid: int
     node: str
+
+
+@cache
+def _actor_class() -> Any:
+    """The class of all actors: Ray sends it to the cluster once for each time that it is made."""
+    return ray.remote(concurrency_groups=GROUPS)(InstanceActor)
 
 
 def actors_of(workers: Workers) -> list[ActorInfo]:
