@@ -171,9 +171,7 @@ class RayWorker(MessageWorker):
 
     def _open(self) -> Interface:
         self.actor = self.source.actor()
-        interface = self._start_instance()
-        self._watch = self.actor.watch.remote().future()
-        return interface
+        return self._start_instance()
 
     def _start_instance(self) -> Interface:
         source = self.source
@@ -184,7 +182,7 @@ class RayWorker(MessageWorker):
         limit = self.workers.start_timeout
         self.source.check_connected()
         try:
-            what, content = pickle.loads(self.outcome(ask(), limit))  # noqa: S301  # from our own actor
+            told = self.outcome(ask(), limit)
         except TimeoutError:
             wanted = ", ".join(f"{name}={value:g}" for name, value in _flat(self.source.resources))
             text = f"an actor was not ready within {limit:g} s: has the cluster room for {wanted or 'it'}?"
@@ -193,10 +191,22 @@ class RayWorker(MessageWorker):
             raise
         except RayError as error:
             raise WorkerDiedError(f"an actor ended while it was started: {_first_line(error)}") from None
-        if what == "ready":
-            interface: Interface = content
-            return interface
-        raise unpack_error(content)
+        return self._started(told)
+
+    def _started(self, told: bytes) -> Interface:
+        """The interface of an instance that is there; raises the error that its actor has told in its place."""
+        what, content = pickle.loads(told)  # noqa: S301  # from our own actor
+        if what != "ready":
+            raise unpack_error(content)
+        if self._watch is None:
+            self._watch = self.actor.watch.remote().future()
+        interface: Interface = content
+        return interface
+
+    @property
+    def ended(self) -> bool:
+        """True if the actor is known to have ended."""
+        return self._watch is not None and bool(self._watch.done())
 
     def about(self) -> Any:
         """Ask the actor for `InstanceActor.about`; None when there is no actor."""
@@ -227,7 +237,7 @@ class RayWorker(MessageWorker):
     def _send(self, message: Message) -> None:
         try:
             self.source.check_connected()
-            if self._watch is not None and self._watch.done():
+            if self.ended:
                 self._watch.result()
         except RayError as error:  # before anything was sent
             self._record.end()
