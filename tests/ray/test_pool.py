@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
+import types
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -228,6 +230,10 @@ def test_builds_are_unpacked_once_per_node_and_again_when_damaged(cluster: Nodes
         ({"workers": 0}, ArgumentError, "workers must be a number of at least 1, got 0"),
         ({"num_cpus": -1}, ArgumentError, "num_cpus must be a number of at least 0, got -1"),
         ({"host_functions": {"f": lambda: 1}}, ArgumentError, "source, host functions and options can't be sent"),
+        ({"options": 7}, ArgumentError, "`options` must be a mapping"),
+        ({"resources": 7}, ArgumentError, "`resources` must be a mapping"),
+        ({"resources": {"CPU": 1}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
+        ({"resources": {"x": "y"}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
         ({"host_functions": pools.fails}, LoadError, "nothing to load"),
         ({"host_functions": pools.dies}, WorkerDiedError, "an actor ended while it was started: "),
         (
@@ -267,6 +273,15 @@ def test_actors_that_a_dead_node_was_to_start_are_started_elsewhere(
             assert made.service("moved").call("lab", "count", [0]) == 1
             assert made.close_service("moved")
     assert next(failures, None) is None
+
+
+def test_host_functions_that_a_node_does_not_have(cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the program itself, which is another module there."""
+    made = types.ModuleType("of_the_program")
+    exec("def make(): return {}", vars(made))
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    with pytest.raises(LoadError, match=r"^node \w+ can't find the host functions or an option .*'of_the_program'"):
+        open_pool(lab, host_functions=made.make)
 
 
 def test_what_is_no_built_directory_is_refused(cluster: Nodes, tmp_path: Path) -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import logging
 
 import ray
+from ray.exceptions import RayError
 
 from marine_runtime.errors import ConfigError
+from marine_runtime.pool.errors import PoolError
+
+
+class DisconnectedError(PoolError, RayError):
+    """This program is not connected to a cluster any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Ray was shut down")
 
 
 def connect(address: str) -> None:
@@ -22,3 +31,8 @@ def connect(address: str) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConfigError(f"there is no Ray cluster at `{address}`: {text}") from None
+
+
+def current_job() -> str | None:
+    """The id of this program in the cluster, another one after each `ray.init`; None when it is not connected."""
+    return str(ray.get_runtime_context().get_job_id()) if ray.is_initialized() else None
