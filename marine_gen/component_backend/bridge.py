@@ -280,14 +280,25 @@ class Bridge:
         if name not in self._definitions:
             with self._definitions.definition(name) as made:
                 element = part.element
-                leaves = (load(leaf.flat, "(local.get $from)", leaf.offset) for leaf in self._canonical.leaves(element))
-                values = self._into(element, leaves)
                 size = self._canonical.extent(element).size
-                writer = Writer(WAT, 1)
-                with _loop(writer, name, size, part.unit, in_place=not isinstance(element, Struct)) as body:
-                    store_carried(body, element, "(local.get $to)", 0, values)
-                made.lines = writer.lines
+                leaves = (load(leaf.flat, get("from"), leaf.offset) for leaf in self._canonical.leaves(element))
+                with _loop(size, part.unit, in_place=not isinstance(element, Struct)) as code:
+                    if isinstance(element, Struct) and self._canonical.shrinks(element):
+                        self._shrink(code, element)
+                        values = [get("from")]
+                    else:
+                        values = self._into(element, leaves)
+                    store_carried(code, element, get("to"), 0, values)
+                made.lines = code.function(name, _LOOPED)
         return f"${self._definitions.use(name)}"
+
+    def _shrink(self, code: FunctionCode, part: Struct) -> None:
+        """Make the record at `from` a body of Marine's layout, in its own place: no field moves to a higher address."""
+        for inner, offset, packed in self._canonical.fields(part):
+            if offset == packed and not self._canonical.differs(inner):
+                continue
+            leaves = (load(leaf.flat, get("from"), leaf.offset) for leaf in self._canonical.leaves(inner, offset))
+            store_carried(code, inner, get("from"), packed, self._into(inner, leaves))
 
     # From Marine's layout to the canonical ABI
 
@@ -326,32 +337,39 @@ class Bridge:
         if name not in self._definitions:
             with self._definitions.definition(name) as made:
                 element = part.element
-                size = self._canonical.extent(element).size
-                writer = Writer(WAT, 1)
-                with _loop(writer, name, part.unit, size, in_place=not isinstance(element, Struct)) as body:
-                    values = load_carried(element, "(local.get $from)", 0)
-                    self._out_of(body, element, values, "(local.get $to)", 0)
-                made.lines = writer.lines
+                size, leaves = self._canonical.extent(element).size, len(list(self._canonical.leaves(element)))
+                with _loop(part.unit, size, in_place=not isinstance(element, Struct)) as code:
+                    values = load_carried(element, get("from"), 0)
+                    self._out_in_place(code, element, values, get("to"), 0, leaves)
+                made.lines = code.function(name, _LOOPED)
         return f"${self._definitions.use(name)}"
 
 
+_LOOPED = " (param $from i32) (param $count i32) (result i32)"
+"""The signature of the functions of arrays."""
+
+
 @contextmanager
-def _loop(writer: Writer, name: str, step_from: int, step_to: int, *, in_place: bool) -> Iterator[Writer]:
-    """Write a function (ptr, count) around the statement for one element; `in_place` if both slots are the same."""
-    with writer.block(f"func ${name} (param $from i32) (param $count i32) (result i32)"):
-        writer.line("(local $block i32) (local $to i32)")
-        with when(writer, f"(i32.eqz {get('count')})"):
-            writer.line("(return (i32.const 0))")
-        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(step_to, 'i64')})"
-        block = get("from") if in_place else f"(call $stage {size})"
-        writer.line(f"(local.set $to (local.tee $block {block}))")
-        with writer.block("loop $next"):
-            yield writer
-            writer.line(f"(local.set $from (i32.add {get('from')} {const(step_from)}))")
-            writer.line(f"(local.set $to (i32.add {get('to')} {const(step_to)}))")
-            writer.line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
-            writer.line(f"(br_if $next {get('count')})")
-        writer.line(get("block"))
+def _loop(step_from: int, step_to: int, *, in_place: bool) -> Iterator[FunctionCode]:
+    """Write the body of a function of `_LOOPED` around the statements for one element.
+
+    With `in_place` the slots of both forms are the same.
+    """
+    code = FunctionCode()
+    code.declare("block")
+    code.declare("to")
+    with when(code, f"(i32.eqz {get('count')})"):
+        code.line("(return (i32.const 0))")
+    size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(step_to, 'i64')})"
+    block = get("from") if in_place else f"(call $stage {size})"
+    code.line(f"(local.set $to (local.tee $block {block}))")
+    with code.block("loop $next"):
+        yield code
+        code.line(f"(local.set $from (i32.add {get('from')} {const(step_from)}))")
+        code.line(f"(local.set $to (i32.add {get('to')} {const(step_to)}))")
+        code.line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
+        code.line(f"(br_if $next {get('count')})")
+    code.line(get("block"))
 
 
 def _params(cores: Sequence[str]) -> str:

@@ -103,6 +103,10 @@ class Canonical:
         parts = [shape(ty) for ty in types]
         return [leaf for part, at in zip(parts, self.offsets(parts), strict=True) for leaf in self.leaves(part, at)]
 
+    def shrinks(self, part: Struct) -> bool:
+        """True if Marine's body of a record is no longer than the canonical form: no record in it lies elsewhere."""
+        return not any(isinstance(inner, Struct) for inner, _, _ in self.fields(part))
+
     def differs(self, part: Shape) -> bool:
         """True if values have another form in memory than Marine's layout, behind what a parameter carries."""
         match part:

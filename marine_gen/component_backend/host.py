@@ -145,7 +145,7 @@ class HostImports:
                 lowered[item.number] = names[item.name]
         return bridge.text(generator), lowered
 
-    def glue(self, module: ComponentModule, ordinal: int, generator: str) -> ComponentGlue | None:
+    def glue(self, module: ComponentModule, ordinal: int, generator: str, caller: Caller) -> ComponentGlue | None:
         """The adapters of the imports of one guest; None when it has none.
 
         Raises:
@@ -170,7 +170,7 @@ class HostImports:
         modules = {name: guest, HOST: ModuleIR(HOST, {}, tuple(host)), STAGING: ModuleIR(STAGING, self._records)}
         fused = FusedModule(guest, {}, adapters)
         code = generate_glue(
-            fused, modules, ordinal, {}, generator=generator, digest=module.digest, caller=Caller.COMPONENT
+            fused, modules, ordinal, {}, generator=generator, digest=module.digest, caller=caller
         )
         wasm, stub = assemble(code.glue), assemble(code.stub)
         try:
