@@ -21,10 +21,10 @@ from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.component_backend.canonical import MAX_FLAT_PARAMS, POINTER, Canonical, Leaf
-from marine_gen.component_backend.slots import Slots, load, load_carried, store, store_carried
+from marine_gen.component_backend.slots import LOOPED, Slots, array_loop, load, load_carried, store, store_carried
 from marine_gen.component_backend.staging import AREA
 from marine_gen.wasm_backend.code import FunctionCode
-from marine_gen.wasm_backend.expressions import const, get, when
+from marine_gen.wasm_backend.expressions import const, get
 from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, record_body, shape
 from marine_runtime.adapters import FREE
 from marine_runtime.types import FunctionType, Records
@@ -300,14 +300,14 @@ class Bridge:
                 element = part.element
                 size = self._canonical.extent(element).size
                 leaves = (load(leaf.flat, get("from"), leaf.offset) for leaf in self._canonical.leaves(element))
-                with _loop(size, part.unit, in_place=not isinstance(element, Struct)) as code:
+                with array_loop(size, part.unit, in_place=not isinstance(element, Struct)) as code:
                     if isinstance(element, Struct) and self._canonical.shrinks(element):
                         self._shrink(code, element, get("from"), 0, self._into)
                         values = [get("from")]
                     else:
                         values = self._into(element, leaves)
                     store_carried(code, element, get("to"), 0, values)
-                made.lines = code.function(name, _LOOPED)
+                made.lines = code.function(name, LOOPED)
         return f"${self._definitions.use(name)}"
 
     def _shrink(
@@ -358,38 +358,11 @@ class Bridge:
             with self._definitions.definition(name) as made:
                 element = part.element
                 size, leaves = self._canonical.extent(element).size, len(list(self._canonical.leaves(element)))
-                with _loop(part.unit, size, in_place=not isinstance(element, Struct)) as code:
+                with array_loop(part.unit, size, in_place=not isinstance(element, Struct)) as code:
                     values = load_carried(element, get("from"), 0)
                     self._out_in_place(code, element, values, get("to"), 0, leaves)
-                made.lines = code.function(name, _LOOPED)
+                made.lines = code.function(name, LOOPED)
         return f"${self._definitions.use(name)}"
-
-
-_LOOPED = " (param $from i32) (param $count i32) (result i32)"
-"""The signature of the functions of arrays."""
-
-
-@contextmanager
-def _loop(step_from: int, step_to: int, *, in_place: bool) -> Iterator[FunctionCode]:
-    """Write the body of a function of `_LOOPED` around the statements for one element.
-
-    With `in_place` the slots of both forms are the same.
-    """
-    code = FunctionCode()
-    code.declare("block")
-    code.declare("to")
-    with when(code, f"(i32.eqz {get('count')})"):
-        code.line("(return (i32.const 0))")
-    size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(step_to, 'i64')})"
-    block = get("from") if in_place else f"(call $stage {size})"
-    code.line(f"(local.set $to (local.tee $block {block}))")
-    with code.block("loop $next"):
-        yield code
-        code.line(f"(local.set $from (i32.add {get('from')} {const(step_from)}))")
-        code.line(f"(local.set $to (i32.add {get('to')} {const(step_to)}))")
-        code.line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
-        code.line(f"(br_if $next {get('count')})")
-    code.line(get("block"))
 
 
 def _params(cores: Sequence[str]) -> str:

@@ -104,7 +104,7 @@ class Canonical:
         return [leaf for part, at in zip(parts, self.offsets(parts), strict=True) for leaf in self.leaves(part, at)]
 
     def shrinks(self, part: Struct) -> bool:
-        """True if Marine's body of a record can be made in place, field by field, and no field moves to a higher address.
+        """True if Marine's body of a record can be made in place: no field moves to a higher address.
 
         A record in it has a pointer in the body, which may be larger than the record.
         """

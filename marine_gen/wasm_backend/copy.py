@@ -18,6 +18,7 @@ from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, w
 from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
 from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.room import room_in_staging, staged
 from marine_gen.wasm_backend.words import move_function, move_in_words
 from marine_runtime.abi import (
     BYTES_TAG,
@@ -34,7 +35,7 @@ from marine_runtime.abi import (
     record_body,
     shape,
 )
-from marine_runtime.adapters import FREE, Fault
+from marine_runtime.adapters import Fault
 from marine_runtime.types import IType, Records
 
 _RUN = 32  # longer runs of flat fields are one memory.copy
@@ -171,25 +172,12 @@ class Copiers:
         if target != STAGING:
             return self._guests.allocate(code, target, size, tag)
         if self._in_component_staging(code, target):
-            return self._stage_in_place(code, _staged(size))
+            return room_in_staging(code, self._library, staged(size))
         return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
 
     def _in_component_staging(self, code: FunctionCode, target: str) -> bool:
         """True if room is taken without a call."""
         return target == STAGING and self._library.caller.in_component and code.room > 0
-
-    def _stage_in_place(self, code: FunctionCode, size: str) -> str:
-        """Take room in the staging memory of a component: so many bytes (i64), a multiple of 8."""
-        name, have = code.local("block"), bytes_of("$staging")
-        code.line(f"(local.set ${name} (i32.load $staging {const(FREE)}))")
-        end = code.keep("end", f"(i64.add (i64.extend_i32_u {get(name)}) {size})", "i64")
-        # check: component room of results
-        with code.block(f"if (i64.gt_u {end} {have})"):
-            with code.block("then"):
-                code.line(f"(local.set ${name} (call {self._library.symbol('stage')} {size}))")
-            with code.block("else"):
-                code.line(f"(i64.store32 $staging {const(FREE)} {end})")
-        return get(name)
 
     def _refuse_bad_block(self, code: FunctionCode, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
@@ -343,8 +331,8 @@ class Copiers:
         behind = (body.size + 7) & -8
         total = const(behind, "i64")
         for length in texts.values():
-            total = f"(i64.add {total} {_staged(length)})"
-        block = self._stage_in_place(way.code, total)
+            total = f"(i64.add {total} {staged(length)})"
+        block = room_in_staging(way.code, self._library, total)
         at, copied = f"(i32.add {block} {const(behind)})", {}
         for cell in body.cells:
             if isinstance(cell.shape, Flat):
@@ -389,11 +377,6 @@ class Copiers:
                     way.code.line(f"({ty}.{store} {there} offset={start} align=1 {block} {value})")
                     start += size
                     break
-
-
-def _staged(size: str) -> str:
-    """The bytes (i64) that so many (i32) take in the staging memory of a component."""
-    return f"(i64.and (i64.add (i64.extend_i32_u {size}) {const(7, 'i64')}) {const(-8, 'i64')})"
 
 
 def _moves_as_bytes(slot: Shape) -> bool:
