@@ -8,11 +8,13 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
+from marine_runtime.wasm.traps import Parking
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -57,6 +59,10 @@ class CallLayer(Protocol):
 
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> Any:
         """A Wasm function that calls `target`; what `target` raises is kept in the store and traps the guest."""
+        ...
+
+    def entering(self, parking: Parking) -> AbstractContextManager[None]:
+        """Around what runs Wasm otherwise than through `core_function`: nothing is lost that signal handlers raise."""
         ...
 
     def memory(self, store: Any, memory: Any) -> Memory:

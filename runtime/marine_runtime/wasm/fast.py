@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import repeat
 from types import CodeType, FunctionType
@@ -168,6 +169,10 @@ class FastLayer:
         store.keep_alive(callback)
         kind = wasmtime.FuncType(_value_types(params), _value_types(results))
         return ffi.new_host_function(self._library, store.native, kind, callback)
+
+    def entering(self, parking: Parking) -> AbstractContextManager[None]:
+        """See `CallLayer.entering`: callbacks are covered here."""
+        return nullcontext()
 
     def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
         """See `CallLayer.memory`."""

@@ -21,7 +21,7 @@ from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
-from marine_runtime.wasm.deadline import TICK, Attended, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import FAR, SLICE, TICK, Attended, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
 from marine_runtime.wasm.module import ImportKey, Module, Shape
@@ -30,11 +30,6 @@ from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import Parking, first_line, text_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
-
-_CERTAIN = 4 * TICK
-"""Seconds after a deadline by which the watchdog has noticed it."""
-
-_LONGEST = 2**33  # seconds whose nanoseconds are a signed number of 64 bits
 
 _helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
 
@@ -186,11 +181,15 @@ class Store:
             return None
 
     def patience(self) -> int:
-        """Nanoseconds until the running call is interrupted for certain; -1 when it has no time limit."""
-        if self.parking.deadline is None:
-            return -1
-        left = self.parking.deadline - monotonic() + _CERTAIN
-        return int(min(max(left, 0), _LONGEST) * 1e9)
+        """Nanoseconds that the running call may wait before it has to ask again; a little more than it has left.
+
+        Raises:
+            CallTimeoutError: its time is up.
+        """
+        self.parking.tick()
+        deadline = self.parking.deadline
+        left = FAR if deadline is None else max(deadline - monotonic(), 0)
+        return int(min(left + TICK, SLICE * TICK) * 1e9)
 
     def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
@@ -231,7 +230,7 @@ class Store:
         externs = [imports[key] for key in module.import_order]
         started = False
         try:
-            with self._charging(self.budget if charged else None):
+            with self._charging(self.budget if charged else None), self.layer.entering(self.parking):
                 native = wasmtime.Instance(self.native, module.native, externs)
             self._tie_hooks(module, native)
             instance = Instance(self, module, native)
@@ -239,7 +238,8 @@ class Store:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
-                cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                with self.layer.entering(self.parking):
+                    cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
                 self.parking.raise_left()
         except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
             fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
