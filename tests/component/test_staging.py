@@ -112,7 +112,7 @@ def test_places_of_a_record_are_its_own(texts: ComponentService) -> None:
 
 
 def test_records_change_their_form_in_place(shapes: ComponentService) -> None:
-    """Arguments in memory, elements of arrays: fields that move, and records that are smaller than a pointer to them."""
+    """Arguments in memory, elements of arrays: fields that move, and records smaller than a pointer to them."""
     for flag in (False, True):
         holder = ((flag,), not flag)
         assert shapes.call("holder", [holder]) == holder

@@ -17,7 +17,7 @@ BEGUN = 0.05
 
 
 class StopError(BaseException):
-    """What the handler raises; nothing but the tests catches it."""
+    """The exception of the handler; nothing but the tests catches it."""
 
 
 @contextmanager

@@ -37,7 +37,7 @@ CLOCKS = """
     (select (i64.sub (local.get $time) (local.get $passed)) (i64.const 0)
       (i64.gt_u (local.get $time) (local.get $passed))))
 """
-"""What the function shares between the generations of WASI."""
+"""The part of the function that the generations of WASI share."""
 
 
 def poll(stride: int) -> str:

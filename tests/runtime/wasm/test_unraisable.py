@@ -19,7 +19,7 @@ class StopError(Exception):
 
 
 def report_from(namespace: dict[str, Any]) -> Any:
-    """What Python reports of an exception that left a function of a module."""
+    """Report of Python about an exception that left a function of a module."""
     exec("def callback(error):\n    raise error", namespace)
     error = StopError()
     try:
@@ -32,7 +32,7 @@ def report_from(namespace: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def passed_on(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What reaches the hook of the program."""
+    """Reports that reach the hook of the program."""
     heard: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", heard.append)
     return heard
