@@ -103,7 +103,8 @@ def _read(read: Callable[[], Any], text: str) -> Any:
     except DroppedValueError as error:
         raise NotJsonError(str(error), text) from None
     except json.JSONDecodeError as error:
-        raise NotJsonError(error.msg[:1].lower() + error.msg[1:], text, error.pos) from None
+        message = error.msg.removesuffix(" (decode using utf-8-sig)")  # advice for Python alone
+        raise NotJsonError(message[:1].lower() + message[1:], text, error.pos) from None
     except _ConstantError as error:
         constant = next(match for match in _CONSTANTS.finditer(text) if match[0][0] != '"')
         raise NotJsonError(f"{error} is not a JSON number", text, constant.start()) from None
