@@ -39,6 +39,9 @@ _OCTETS = OCTETS.encode("ascii")
 class Runner(Protocol):
     """Runs calls: all copies of the service, or one instance."""
 
+    def current(self, function: Function) -> Function:
+        """See `Backend.current`."""
+
     async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
         """See `Backend.call`."""
 
@@ -51,12 +54,13 @@ class Calls:
         self._options = OptionsReader(settings)
         self._spans = Spans()
         # One thread: large documents take turns, as each takes many times its size of memory.
-        self._converter = ThreadPoolExecutor(1, "serve-convert")
+        self._converter = _converter()
         self._converting: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """End the thread that converts large bodies."""
         self._converter.shutdown(wait=False, cancel_futures=True)
+        self._converter = _converter()  # it starts no thread until it is needed
 
     async def call(self, exchange: Exchange, function: Function, runner: Runner) -> None:
         """Run the call that a request asks for, and answer it.
@@ -68,6 +72,9 @@ class Calls:
         headers = exchange.headers
         options, agreed = self._options.read(headers), _agreed(function, headers)
         body = await exchange.body(self._limits.body)
+        found = runner.current(function)
+        if found is not function:
+            function, agreed = found, _agreed(found, headers)
         args = await self._converted(function, len(body), self._arguments, function, body, agreed)
         value = await self._run(headers, function, runner, args, options, exchange.gone)
         response = await self._converted(function, _extent(value), _result, function, value, agreed)
@@ -301,6 +308,10 @@ class Calls:
             return f'{{"result":{text}}}'
         except ProblemError as problem:
             return json.dumps({"problem": problem.document()})
+
+
+def _converter() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "serve-convert")
 
 
 def _told(function: Function, error: BaseException) -> ProblemError:

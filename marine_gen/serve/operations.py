@@ -15,6 +15,7 @@ from marine_gen.serve.exchange import Exchange
 from marine_gen.serve.figures import Figures, added
 from marine_gen.serve.instances import Instances
 from marine_gen.serve.openapi import describe
+from marine_gen.serve.paths import mount_point
 from marine_gen.serve.peers import PEER, Peers
 from marine_gen.serve.picture import draw
 from marine_gen.serve.settings import Settings
@@ -26,6 +27,7 @@ PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", 
 """Paths that can be read without a token: they tell nothing about the service."""
 
 _READ = ("GET", "HEAD")
+_DOCUMENTS = 16
 
 
 class ResourceParts(Protocol):
@@ -45,7 +47,7 @@ class Resources:
 
     def __init__(self, app: ResourceParts) -> None:
         self._app = app
-        self._documents: dict[tuple[int, JsonForm], bytes] = {}
+        self._documents: dict[tuple[int, JsonForm, str], bytes] = {}
         self._picture: tuple[int, bytes] = (0, b"")
         self._handlers: Mapping[str, Callable[[Exchange], Awaitable[None]]] = {
             "health": self._health,
@@ -113,10 +115,12 @@ class Resources:
     async def _openapi(self, exchange: Exchange) -> None:
         query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
         form = JsonForm(query.get("bytes") == ["base64"], query.get("int64") == ["string"])
-        key = self._app.backend.version, form
+        backend, root = self._app.backend, mount_point(exchange.scope)
+        key = backend.version, form, root
         if key not in self._documents:
-            self._documents = {known: text for known, text in self._documents.items() if known[0] == key[0]}
-            document = describe(self._app.backend.functions.values(), self._app.backend.name, form, self._app.settings)
+            if len(self._documents) >= _DOCUMENTS:  # the rest is of versions before, or a mount point has many names
+                self._documents.clear()
+            document = describe(backend.functions.values(), backend.name, form, self._app.settings, root)
             self._documents[key] = _json(document)
         await exchange.respond(200, self._documents[key])
 
@@ -138,7 +142,8 @@ class Resources:
         if exchange.method == "POST":
             await exchange.body(0)
             made = await instances.make()
-            await exchange.respond(201, _json(made), headers={"Location": f"/instances/{made['id']}"})
+            place = f"{mount_point(exchange.scope)}/instances/{made['id']}"
+            await exchange.respond(201, _json(made), headers={"Location": place})
         elif exchange.method in _READ:
             found = instances.listing()
             if PEER not in exchange.scope:

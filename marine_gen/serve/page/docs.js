@@ -70,7 +70,7 @@ async function main() {
   for (const [path, item] of Object.entries(found.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       find("operations").append(article(path, method, operation));
-      const link = make("a", { href: `#${encodeURIComponent(operation.operationId)}` }, operation.operationId.split(".").slice(1).join("."));
+      const link = make("a", { href: `#${encodeURIComponent(operation.operationId)}` }, operation.operationId.slice(operation.tags[0].length + 1));
       byTag.get(operation.tags[0]).push(make("li", {}, link));
     }
   }
