@@ -107,6 +107,7 @@ class Application:
         for task in self._tasks:
             task.cancel()
         self.direct.close()
+        self._operations.keep_figures()
         await self.peers.close()
         await self.instances.close()
         await self.backend.close()
@@ -170,6 +171,8 @@ class Application:
             if not exchange.status:
                 with contextlib.suppress(Exception):
                     await exchange.fail(ProblemError("closing", "the server is closing, and the call did not end"))
+                    if self.guarded:  # our own server, which would log a traceback
+                        return
             raise
 
     async def _dispatch(self, exchange: Exchange) -> None:
@@ -280,7 +283,12 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+        except asyncio.CancelledError:  # the server was told to end at once
+            if self.guarded:
+                return
+            raise
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -12,7 +12,7 @@ from marine_gen.serve import metrics
 from marine_gen.serve.assets import HEADERS, assets
 from marine_gen.serve.backend import Backend
 from marine_gen.serve.exchange import Exchange
-from marine_gen.serve.figures import Figures, added
+from marine_gen.serve.figures import Figures, added, counted
 from marine_gen.serve.instances import Instances
 from marine_gen.serve.openapi import describe
 from marine_gen.serve.paths import mount_point
@@ -98,9 +98,20 @@ class Resources:
             }
         )
 
+    def keep_figures(self) -> dict[str, Any]:
+        """The figures of this process, which are kept for the time when it has ended."""
+        own = self._own_figures()
+        self._app.peers.keep(own)
+        return own
+
     async def _all_figures(self, exchange: Exchange) -> dict[str, Any]:
-        others = [] if PEER in exchange.scope else await self._app.peers.ask_all("/figures")
-        return added([self._own_figures(), *others])
+        if PEER in exchange.scope:
+            return added([self.keep_figures()])
+        peers = self._app.peers
+        answers = await peers.ask_all("/figures")
+        # Counters must not fall when a process has ended, or is too busy to answer in time.
+        silent = [item for name, item in peers.kept().items() if name not in answers]
+        return added([self.keep_figures(), *answers.values(), *map(counted, silent)])
 
     async def _figures(self, exchange: Exchange) -> None:
         await exchange.respond(200, _json(await self._all_figures(exchange)))
@@ -147,7 +158,7 @@ class Resources:
         elif exchange.method in _READ:
             found = instances.listing()
             if PEER not in exchange.scope:
-                for others in await self._app.peers.ask_all("/instances"):
+                for others in (await self._app.peers.ask_all("/instances")).values():
                     found.extend(others["instances"])
             await exchange.respond(200, _json({"instances": found}))
         else:
