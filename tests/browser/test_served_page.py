@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from marine_gen.generate import Description, Member, RecordDeclaration, Signature, Vector
@@ -140,7 +142,12 @@ def test_nothing_is_wider_than_a_phone(page: Page, server: Served) -> None:
     page.size(400, 800)
     choose(page, server, "records_effector", "mutate_struct")
     page.wait("document.querySelector('#graph img')?.naturalWidth > 100")
+    page.evaluate("document.getElementById('send').click()")
+    outcome(page)
+    row = "[...document.querySelectorAll('#figures th[scope=row]')].at(-1)"
+    assert 0 < page.wait(f"{row}.offsetHeight") < 60  # names are not broken into letters
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("document.getElementById('figures').scrollWidth") <= 360
     page.size(1280, 1000)
 
 
@@ -194,15 +201,27 @@ def test_a_token_is_asked_for_once(browser: Page) -> None:
         browser.wait("document.getElementById('name').textContent.includes('.')")
         browser.wait("document.querySelector('#graph img')?.naturalWidth > 100")
         assert not browser.evaluate("document.getElementById('login').open")
+        browser.evaluate("document.querySelector('#functions button').click()")
+        browser.evaluate("document.getElementById('send').click()")
+        outcome(browser)
+        command = browser.evaluate("document.getElementById('command').textContent")
+        assert '-H "Authorization: Bearer $MARINE_GEN_TOKEN"' in command
+        assert TOKEN not in command
 
 
 def test_names_that_would_be_markup_are_text(page: Page) -> None:
     from tests.support.engines import guests
 
-    name = "<img src=x onerror=alert(1)>'\"&"
+    name = "<img src=x onerror=alert(1)>'\"&$(exit 7)"
     with served({name: guests("greeting")["greeting"]}) as server:
         page.open(f"{server.url}/")
         page.wait("document.getElementById('name').textContent.includes('onerror')")
         assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+        page.evaluate("document.querySelector('#fields textarea').value = \"it's $HOME\"")
         page.evaluate("document.getElementById('send').click()")
         assert outcome(page).startswith("OK")
+        command = page.evaluate("document.getElementById('command').textContent").replace("\\\n", "")
+        program, url, _, kind, _, body = shlex.split(command)
+        assert (program, body) == ("curl", '["it\'s $HOME"]')
+        found = httpx.post(url, content=body, headers={"Content-Type": kind.removeprefix("Content-Type: ")})
+        assert found.json() == "Hi, it's $HOME"

@@ -1,6 +1,6 @@
 // The reference: every operation of the OpenAPI document, with its types and a command.
 
-import { find, make, read, say } from "./common.js";
+import { curl, find, make, read, say, shell } from "./common.js";
 
 let schemas = {};
 
@@ -36,8 +36,8 @@ function contents(content) {
 function command(path, method, operation) {
   const url = new URL(path.slice(1), new URL(".", location.href));
   const body = operation.requestBody?.content?.["application/json"];
-  const text = body ? ` \\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(example(body.schema)).replaceAll("'", "'\\''")}'` : "";
-  return `curl${method === "get" || body ? "" : ` -X ${method.toUpperCase()}`} ${url}${text}`;
+  if (body) return curl(url, "-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(example(body.schema)))}`);
+  return curl(url, ...(method === "get" ? [] : [`-X ${method.toUpperCase()}`]));
 }
 
 function article(path, method, operation) {
