@@ -320,7 +320,13 @@ def _told(function: Function, error: BaseException) -> ProblemError:
     if problem.kind.status >= 500:
         unexpected = problem.kind.code in ("internal", "host-function")
         # The text, not the error: a handler that keeps records would keep the instance behind its traceback, too.
-        logger.warning("call of %s failed: %s", function.key, str(error), exc_info=error if unexpected else None)
+        logger.warning(
+            "call of %s failed: %s",
+            function.key,
+            str(error),
+            exc_info=error if unexpected else None,
+            extra={"call": function.key, "code": problem.kind.code},
+        )
     return problem
 
 
