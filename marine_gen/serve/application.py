@@ -48,6 +48,7 @@ class Application:
         guard: refuses what must not come in.
         instances: copies of clients.
         connections: tells how many connections are open; the server sets it.
+        tell: the line of the log for a service that can't be loaded; the server may set it.
         draining: whether the server ends.
         guarded: whether the server itself ends connections whose bodies do not arrive in time.
     """
@@ -59,6 +60,7 @@ class Application:
         self.instances = Instances(self.backend, settings.limits, self._worker)
         self.peers = Peers(settings.peers, self._worker, self)
         self.connections: Callable[[], int] = lambda: 0
+        self.tell: Callable[[Exception], str] = _loading
         self.draining = self.guarded = False
         self.guard, self.calls = RequestGuard(settings.access), Calls(settings, self.figures)
         self.direct = DirectCalls(self, access_log=settings.access_log)
@@ -98,7 +100,7 @@ class Application:
         try:
             await self.start()
         except Exception as error:
-            _log_loading(error)
+            logger.error("%s", self.tell(error))
             raise ProblemError("internal", "the service can't be loaded; the log of the server says why") from None
 
     async def close(self) -> None:
@@ -279,8 +281,7 @@ class Application:
         try:
             await self.start()
         except Exception as error:
-            _log_loading(error)
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": "lifespan.startup.failed", "message": self.tell(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         try:
@@ -293,8 +294,8 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _log_loading(error: Exception) -> None:
-    logger.error("the service can't be loaded: %s", error)
+def _loading(error: Exception) -> str:
+    return f"the service can't be loaded: {error}"
 
 
 def _only(method: str, *allowed: str) -> None:

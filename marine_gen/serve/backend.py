@@ -54,17 +54,21 @@ class Backend:
         limits = self._settings.limits
         source = await asyncio.to_thread(self._open_source)
         pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
+        inline = InlineCopy(source)
         try:
             functions = await self.functions_of(pool.interface)
             self._choice.check(item.key for item in functions.values())
+            if self._choice.used:  # a copy belongs to its thread, so the event loop waits; better now than in a call
+                inline.load()
         except BaseException:
+            inline.close()
             await asyncio.to_thread(pool.close)
             raise
         self._replaced = self.replaced
         old, self._runner = self._runner, CallRunner(pool)
         if self._inline is not None:
             self._inline.close()
-        self._source, self._inline = source, InlineCopy(source)
+        self._source, self._inline = source, inline
         self.interface, self.functions = pool.interface, functions
         self.version += 1
         if old is not None:

@@ -11,7 +11,7 @@ from functools import cache, partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from marine_gen.serve.exchange import Exchange, too_large
+from marine_gen.serve.exchange import Exchange, refuse_compressed, too_large
 from marine_gen.serve.figures import OK, Figures
 from marine_gen.serve.functions import Function, read_json
 from marine_gen.serve.negotiation import JSON, OCTETS, Agreement, Wanted, agree, body_form, wanted
@@ -70,6 +70,7 @@ class Calls:
             ClientGoneError, ConnectionError: there is no one to answer.
         """
         headers = exchange.headers
+        refuse_compressed(headers)
         options, agreed = self._options.read(headers), _agreed(function, headers)
         body = await exchange.body(self._limits.body)
         found = runner.current(function)
@@ -185,6 +186,7 @@ class Calls:
         Raises:
             ProblemError: one of them is wrong.
         """
+        refuse_compressed(headers)
         options, agreed = self._options.read(headers), _agreed(function, headers)
         if len(body) > self._limits.body:
             raise too_large(self._limits.body)
@@ -259,6 +261,7 @@ class Calls:
         Raises:
             ProblemError: the body is not a batch. ClientGoneError, ConnectionError: there is no one to answer.
         """
+        refuse_compressed(exchange.headers)
         options = self._options.read(exchange.headers)
         form = body_form(exchange.header(b"content-type"))
         if form is None:
@@ -320,7 +323,13 @@ def _told(function: Function, error: BaseException) -> ProblemError:
     if problem.kind.status >= 500:
         unexpected = problem.kind.code in ("internal", "host-function")
         # The text, not the error: a handler that keeps records would keep the instance behind its traceback, too.
-        logger.warning("call of %s failed: %s", function.key, str(error), exc_info=error if unexpected else None)
+        logger.warning(
+            "call of %s failed: %s",
+            function.key,
+            str(error),
+            exc_info=error if unexpected else None,
+            extra={"call": function.key, "code": problem.kind.code},
+        )
     return problem
 
 

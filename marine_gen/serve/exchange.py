@@ -195,6 +195,19 @@ def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
+def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse a body that is not sent as it is.
+
+    Raises:
+        ProblemError: it is compressed.
+    """
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        text = "the body is compressed; send it as it is, without `Content-Encoding`"
+        raise ProblemError("media-type", text, headers={"Accept-Encoding": "identity"})
+    if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        raise ProblemError("request", "`Transfer-Encoding` can only be `chunked` here")
+
+
 def identifier_of(headers: Mapping[bytes, bytes], own: str) -> str:
     """The name of a request in the log: the one that its client gave it, if that is harmless, or our own."""
     given = headers.get(b"x-request-id")

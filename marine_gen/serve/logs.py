@@ -10,7 +10,7 @@ from typing import Any
 
 access = logging.getLogger("marine_gen.access")
 
-_FIELDS = ("request", "client", "method", "path", "status", "seconds", "module", "function", "code")
+_FIELDS = ("request", "client", "method", "path", "status", "seconds", "call", "code")
 
 
 class JsonFormatter(logging.Formatter):

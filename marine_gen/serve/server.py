@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import ipaddress
+import logging
 import resource
 import signal
 import socket
@@ -24,7 +25,9 @@ from marine_gen.serve.application import Application
 from marine_gen.serve.copies import try_loading
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
-from marine_runtime import ConfigError
+from marine_runtime import ConfigError, MarineError
+
+logger = logging.getLogger("marine_gen.serve")
 
 _START = 60
 """Seconds that a worker has to start, and to answer its supervisor."""
@@ -111,19 +114,40 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         announce: is told the URL once the service is loaded; never if it can't be.
 
     Raises:
-        ConfigError: the address can't be used. With several workers, what loading the service raises.
+        ConfigError: the address can't be used. Others: as loading the service.
     """
+    logs.configure(as_json=settings.json_log)
+    if settings.json_log:  # every line is a document
+        announce = partial(logger.info, "serving at %s")
+        try:
+            return _run(settings, address, workers, announce)
+        except MarineError as error:
+            logger.error("%s", error)
+            return 1
+    return _run(settings, address, workers, announce)
+
+
+def _run(settings: Settings, address: Address, workers: int, announce: Callable[[str], None]) -> int:
     if workers > 1:  # a worker that can't load the service is started again and again, for a minute
         try_loading(settings)
     _raise_descriptors()
     with contextlib.closing(listen(address)) as sock:
-        logs.configure(as_json=settings.json_log)
-        if workers == 1:
-            server = _Server(_config(settings, 1), partial(announce, url_of(sock)))
-            server.run([sock])
-            return 0 if server.started else 1
-        announce(url_of(sock))
-        return _run_workers(settings, sock, workers)
+        if workers > 1:
+            announce(url_of(sock))
+            return _run_workers(settings, sock, workers)
+        config, failures = _config(settings, 1), list[Exception]()
+
+        def remember(error: Exception) -> str:
+            failures.append(error)
+            return ""
+
+        config.load()
+        config.loaded_app.tell = remember
+        server = _Server(config, partial(announce, url_of(sock)))
+        server.run([sock])
+        if failures:
+            raise failures[0]
+        return 0 if server.started else 1
 
 
 def _run_workers(settings: Settings, sock: socket.socket, workers: int) -> int:

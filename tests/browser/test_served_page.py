@@ -225,3 +225,37 @@ def test_names_that_would_be_markup_are_text(page: Page) -> None:
         assert (program, body) == ("curl", '["it\'s $HOME"]')
         found = httpx.post(url, content=body, headers={"Content-Type": kind.removeprefix("Content-Type: ")})
         assert found.json() == "Hi, it's $HOME"
+
+
+_ATTACK = """
+(async () => {
+  const seen = [];
+  const post = (path, options) => fetch("%(url)s/" + path, { method: "POST", mode: "no-cors", ...options })
+    .then((answer) => seen.push(answer.type), (error) => seen.push("failed"));
+  await post("greeting/greeting", { body: '["x"]' });
+  await post("greeting/greeting", { mode: "cors", body: '["x"]', headers: { "Content-Type": "application/json" } });
+  await post("instances", {});
+  const form = document.createElement("form"), frame = document.createElement("iframe");
+  Object.assign(form, { method: "post", action: "%(url)s/greeting/greeting", enctype: "text/plain", target: "frame" });
+  form.innerHTML = '<input name="[&quot;a" value="b&quot;]">';
+  frame.name = "frame";
+  document.body.append(frame, form);
+  await new Promise((resolve) => { frame.onload = resolve; form.submit(); });
+  await fetch("%(url)s/interface").then((answer) => seen.push(answer.status), () => seen.push("failed"));
+  return seen;
+})()
+"""
+
+
+def test_pages_of_other_servers_reach_nothing(browser: Page, server: Served) -> None:
+    from tests.support.engines import guests
+
+    with served(guests("greeting")) as target:
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            browser.open(f"{url}/health")
+            browser.wait("document.body !== null && location.pathname === '/health'")
+            seen = browser.evaluate(_ATTACK % {"url": target.url})
+            assert seen == ["opaque", "failed", "opaque", "failed"]
+        figures = target.application.figures
+        assert (figures.functions, len(target.application.instances)) == ({}, 0)
+        assert figures.statuses[403] >= 6

@@ -185,9 +185,13 @@ def test_requests_are_logged_as_documents(caplog: pytest.LogCaptureFixture) -> N
     from marine_gen.serve.logs import JsonFormatter, TextFormatter
 
     caplog.set_level(logging.INFO, "marine_gen.access")
-    with served(guests("greeting"), access_log=True) as server, server.client() as client:
+    with served(access_log=True) as server, server.client() as client:
         client.post("/greeting/greeting", json=["x"])
         client.get("/%0aforged")
+        client.post("/lab/trap", json=[1])
+    (failed,) = (json.loads(JsonFormatter().format(item)) for item in caplog.records if item.name == "marine_gen.serve")
+    assert (failed["call"], failed["code"]) == ("lab.trap", "trap")
+    assert "module" not in failed
     records = [record for record in caplog.records if record.name == "marine_gen.access"]
     document = json.loads(JsonFormatter().format(records[0]))
     assert (document["status"], document["path"], document["method"]) == (200, "/greeting/greeting", "POST")

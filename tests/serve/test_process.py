@@ -50,7 +50,7 @@ def test_it_serves_and_ends() -> None:
             assert client.post("/greeting/greeting", json=["x"]).json() == "Hi, x"
             assert client.get("/").status_code == 200
         assert server.terminate() == 0
-    lines = [json.loads(line) for line in server.lines if line.startswith("{")]
+    lines = [json.loads(line) for line in server.lines]
     assert any(line.get("path") == "/greeting/greeting" and line["status"] == 200 for line in lines)
 
 
@@ -97,7 +97,7 @@ def test_no_answer_is_lost_when_a_busy_server_ends() -> None:
         assert server.terminate() == 0
         for thread in threads:
             thread.join()
-    lines = [json.loads(line) for line in server.lines if line.startswith("{")]
+    lines = [json.loads(line) for line in server.lines]
     assert sum(line.get("path") == "/greeting/greeting" and line["status"] == 200 for line in lines) == answered[0]
 
 
@@ -172,18 +172,36 @@ def test_a_killed_worker_is_replaced() -> None:
         assert server.terminate() == 0
 
 
-def test_wrong_usage_is_told() -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "marine_gen", "serve", *arguments, "--port", "0"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+def usage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A server that does not come to serve."""
+    command = [sys.executable, "-m", "marine_gen", "serve", *arguments, "--port", "0"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    exposed = run(str(GREETING), "--host", "0.0.0.0")
+
+def test_wrong_usage_is_told() -> None:
+    exposed = usage(str(GREETING), "--host", "0.0.0.0")
     assert exposed.returncode == 1
     assert "--no-auth" in exposed.stderr
-    missing = run("nothing.wasm")
+    missing = usage("nothing.wasm")
     assert missing.returncode == 1
     assert "Traceback" not in missing.stderr
     assert "nothing.wasm" in missing.stderr
+
+
+@pytest.mark.slow
+def test_a_module_that_can_not_be_loaded_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wasm"
+    broken.write_bytes(b"\0asm\2\0\0\0")
+    unfit = usage(str(broken))
+    assert unfit.returncode == 1
+    assert unfit.stderr.splitlines()[-2:] == [
+        "error[MG101]: version 2 of the WebAssembly binary format is not supported",
+        "  --> broken: byte 0",
+    ]
+    documents = usage(str(broken), "--log-format", "json", "--host", "[::1]")
+    assert documents.returncode == 1
+    last = [json.loads(line) for line in documents.stderr.splitlines()][-1]
+    assert (last["level"], last["message"][:12]) == ("error", "error[MG101]")
 
 
 def test_a_token_that_is_too_short_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

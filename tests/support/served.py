@@ -166,7 +166,7 @@ def serving(
     reader.start()
     try:
         assert found.wait(TIME), lines
-        url = next(match[0] for line in lines if (match := re.search(r"http://\S+", line)))
+        url = next(match[0] for line in lines if (match := re.search(r"http://[\w.:\[\]]+", line)))
         server = ServerProcess(url.replace("0.0.0.0", "127.0.0.1"), process, lines)
         server.ready()
         yield server
