@@ -64,7 +64,7 @@ THIRD_PARTY = {
     "inspect": {"click", "rich"},
     "cli": {"click", "rich", "wasmtime"},  # `doctor` says what is wrong with wasmtime
     "client": {"httpx"},
-    "serve": {"uvicorn", "prometheus_client", "opentelemetry"},
+    "serve": {"uvicorn", "httptools", "prometheus_client", "opentelemetry"},
     "repl": {"click", "prompt_toolkit", "platformdirs"},
 }
 """Third-party packages that a stage may import."""
