@@ -287,9 +287,3 @@ def test_host_functions_that_a_node_does_not_have(cluster: Nodes, lab: Path, mon
 def test_what_is_no_built_directory_is_refused(cluster: Nodes, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"has no manifest\.json"):
         open_pool(tmp_path)
-
-
-def test_another_version_of_the_package_is_refused(cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marine_runtime.ray.worker.VERSION", (0, 0))
-    with pytest.raises(LoadError, match="has another version of marine-gen than the caller"):
-        open_pool(lab)

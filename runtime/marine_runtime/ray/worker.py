@@ -217,7 +217,7 @@ class RayWorker(MessageWorker):
         return actor.about.remote()
 
     def outcome(self, asked: Any, limit: float) -> Any:
-        """What a method of the actor gives.
+        """The result of a method of the actor.
 
         Raises:
             TimeoutError: it takes longer than `limit` seconds. RayError: the actor is gone, or the connection.
