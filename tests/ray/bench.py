@@ -165,10 +165,8 @@ def starting(built: Path, rounds: int) -> None:
             f"{statistics.median(others):.2f} s, {ratio:.2f} ×   (bar: 1.3 ×)",
             flush=True,
         )
-    print(
-        f"memory of a worker: {statistics.median(own_held):.0f} MiB, of an empty actor {statistics.median(held):.0f} MiB",
-        flush=True,
-    )
+    mine, others = statistics.median(own_held), statistics.median(held)
+    print(f"memory of a worker: {mine:.0f} MiB, of an empty actor {others:.0f} MiB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
