@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def pool(cluster: Nodes, lab: Path) -> Iterator[Any]:
     """A pool with an actor on each node."""
-    with open_pool(lab, workers=2) as made:
+    with open_pool(lab, workers=2, num_cpus=0.1) as made:
+        assert len({item.node for item in made.actors()}) == 2
         yield made
 
 
@@ -113,6 +114,13 @@ def test_asyncio(cluster: Nodes, lab: Path) -> None:
             assert await made.map("lab", "echo", [[1], [2]]) == [1, 2]
             with pytest.raises(TrapError):
                 await made.call("lab", "trap", [0])
+            runs, waits = (asyncio.ensure_future(made.call("lab", name, [500])) for name in ("nap", "count"))
+            await asyncio.sleep(0.2)
+            for task in (waits, runs):
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await made.call("lab", "count", [0]) == 1, "the one that waited has not run"
 
     asyncio.run(main())
 
@@ -287,9 +295,3 @@ def test_host_functions_that_a_node_does_not_have(cluster: Nodes, lab: Path, mon
 def test_what_is_no_built_directory_is_refused(cluster: Nodes, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"has no manifest\.json"):
         open_pool(tmp_path)
-
-
-def test_another_version_of_the_package_is_refused(cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marine_runtime.ray.worker.VERSION", (0, 0))
-    with pytest.raises(LoadError, match="has another version of marine-gen than the caller"):
-        open_pool(lab)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Lock, Thread
@@ -24,8 +25,8 @@ from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_mes
 from marine_runtime.ray.artifact import PackedBuild, unpack
 from marine_runtime.service.interface import Interface
 
-VERSION = 1, FORMAT
-"""Of what callers and actors say to each other; it has to be equal."""
+VERSION = (2, FORMAT, *sys.version_info[:2])
+"""Of what callers and actors say to each other, and of Python; it has to be equal."""
 
 GROUPS = {"control": 2, "watch": 1}
 """Threads of the concurrency groups."""
@@ -108,11 +109,18 @@ def _node() -> str:
 
 def _check_version(version: tuple[int, ...]) -> None:
     """Refuse callers with another version; raises LoadError."""
-    if version != VERSION:
+    if version == VERSION:
+        return
+    if version[:2] == VERSION[:2]:
+        mine, other = (".".join(map(str, item[2:])) for item in (VERSION, version))
         raise LoadError(
-            f"node {_node()[:8]} has another version of marine-gen than the caller ({VERSION} instead of {version}): "
-            "install the same one on both"
+            f"node {_node()[:8]} runs Python {mine} and the caller Python {other}: all programs of a cluster need the "
+            "same one"
         )
+    raise LoadError(
+        f"node {_node()[:8]} has another version of marine-gen than the caller ({VERSION[:2]} instead of "
+        f"{version[:2]}): install the same one on both"
+    )
 
 
 def _told(load: Callable[[], Interface]) -> bytes:
