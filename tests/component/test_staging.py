@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import pytest
 
@@ -112,14 +113,14 @@ def test_places_of_a_record_are_its_own(texts: ComponentService) -> None:
 
 
 def test_records_change_their_form_in_place(shapes: ComponentService) -> None:
-    """Arguments in memory, elements of arrays: fields that move, and records smaller than a pointer to them."""
+    """Arguments in memory, elements of arrays: fields move, and a record may be smaller than its pointer."""
     for flag in (False, True):
         holder = ((flag,), not flag)
         assert shapes.call("holder", [holder]) == holder
         assert shapes.call("holders", [[holder, ((not flag,), flag)] * 5]) == [holder, ((not flag,), flag)] * 5
     mixed = (1, [2**64 - 1], 2, [holder, holder], -(2**63), ["", "x" * 17], [[b"ab", b""], []], 255)
     assert shapes.call("mixed", [mixed]) == mixed
-    empty = (0, [], 0, [], 0, [], [], 0)
+    empty: tuple[Any, ...] = (0, [], 0, [], 0, [], [], 0)
     assert shapes.call("mixeds", [[mixed, empty, mixed]]) == [mixed, empty, mixed]
     wide = (True, holder, "text", mixed, (7,), 2**16 - 1, "é" * 9, 0.5, empty)
     assert shapes.call("wide", [wide]) == wide
