@@ -1,8 +1,8 @@
 """Everything of wasmtime-py that is private, in one place: C entry points, addresses, structs.
 
-Prototypes are our own and take plain integer addresses, because converting `byref` objects is most of what a call
-through the binding costs. `problem()` says whether the surface is as this file expects; when it is not, the caller
-uses the public layer.
+Prototypes are our own and take plain integer addresses, because converting arguments is most of what a call through
+the binding costs; those of the call itself are converted once per call site. `problem()` says whether the surface is as
+this file expects; when it is not, the caller uses the public layer.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ _PYBUF_WRITE = 0x200
 _MADV_DONTNEED = 4
 
 
+FUNC_CALL = "wasmtime_func_call_unchecked"
+"""The C function that runs a Wasm function: (context, function, values, how many, where to put a trap)."""
+
 _size = ctypes.c_size_t
 _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
     "wasmtime_context_set_epoch_deadline": (None, _pointer, ctypes.c_uint64),
-    "wasmtime_func_call_unchecked": (_pointer, _pointer, _pointer, _pointer, _size, _pointer),
+    FUNC_CALL: (_pointer, _pointer, _pointer, _pointer, _size, _pointer),
     "wasmtime_func_new_unchecked": (None, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer),
     "wasmtime_instance_export_get": (ctypes.c_bool, _pointer, _pointer, _pointer, _size, _pointer),
     "wasmtime_memory_data": (_pointer, _pointer, _pointer),
@@ -157,14 +160,27 @@ def _function(name: str, *prototype: Any) -> Any:
     return _prototype(name, *prototype)
 
 
+def prepared_call(name: str, *arguments: int) -> tuple[Any, ...]:
+    """The arguments of a C function in the form that ctypes passes on as they are, for a prototype without parameters.
+
+    To convert integers takes as long as the rest of a call.
+    """
+    kinds = _FUNCTIONS[name][1:]
+    return tuple(kind.from_param(argument) for kind, argument in zip(kinds, arguments, strict=True))
+
+
 class WasmtimeLibrary:
-    """The prototypes, bound once. Build it only after `problem()` gave None."""
+    """The prototypes, bound once. Build it only after `problem()` gave None.
+
+    Attributes:
+        func_call: takes what `prepared_call` made.
+    """
 
     def __init__(self) -> None:
-        self.func_call, self.func_new, self.memory_data, self.memory_size, self.trap_new = (
+        self.func_call = _prototype(FUNC_CALL, _FUNCTIONS[FUNC_CALL][0])
+        self.func_new, self.memory_data, self.memory_size, self.trap_new = (
             _prototype(name, *_FUNCTIONS[name])
             for name in (
-                "wasmtime_func_call_unchecked",
                 "wasmtime_func_new_unchecked",
                 "wasmtime_memory_data",
                 "wasmtime_memory_data_size",
