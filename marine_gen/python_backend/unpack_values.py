@@ -61,7 +61,11 @@ class Unpack(PackedFunction):
         line, texts = self._writer.line, self._packed.texts
         if len(texts) < 2:
             for place in texts:
-                line(f"v{place.number} = {_made_of(place, f'view[{start}:end]')}")
+                data = f"view[{start}:end]"
+                made = _made_of(place, data)
+                if isinstance(place.shape, Text):  # two copies of a short one take less time than one through a buffer
+                    made = f"{data}.tobytes().decode() if n{place.number} <= {_SHORT} else {made}"
+                line(f"v{place.number} = {made}")
             return
         # One string, taken apart, is made in less time than many out of the view.
         line("plain = False")
