@@ -22,6 +22,7 @@ class Pack(PackedFunction):
         self._texts: list[str] = []
         self._columns = [""] * len(packed.columns)
         self._extents = ["0"] * len(packed.columns)
+        self._joined: set[int] = set()  # places whose strings are joined already
 
     def function(self, name: str) -> list[str]:
         writer = self._writer
@@ -107,7 +108,8 @@ class Pack(PackedFunction):
                 self._put(place.content, name, f"{slot.size} * {count}" if slot.size > 1 else count)
             case Text():
                 text, separator = f"u{number}", f"s{place.content}"
-                line(f'{text} = "\\0".join({values})')
+                if number not in self._joined:
+                    line(f'{text} = "\\0".join({values})')
                 line(f"{separator} = 0")
                 with self._writer.block(f"if not {count}:"):
                     line(f'{name} = b""')

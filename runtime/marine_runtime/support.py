@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.layout import MAX_RECORD_DEPTH
-from marine_runtime.adapters.batch import BatchCode, pack_all, run_batch
+from marine_runtime.adapters.batch import BatchCode, join_all, pack_all, run_batch
 from marine_runtime.adapters.codec import too_deep
 from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
 from marine_runtime.adapters.helpers import (
@@ -64,6 +64,7 @@ __all__ = [
     "flat_checker",
     "flat_lifter",
     "flat_lowerer",
+    "join_all",
     "load",
     "loader",
     "opener",

@@ -141,13 +141,16 @@ class Staging:
 
     def reserve(self, end: int) -> None:
         """Make room for `end` bytes, and `SLACK` more."""
+        if end <= len(self.memory.view) - SLACK:
+            return
         if end >= 2**32 - SLACK:  # check: staging arguments of 4 GiB
             raise CallError(f"the arguments take {end - DATA} bytes, more than a 32-bit memory")
         self.memory.refresh()
         missing = end + SLACK - len(self.memory.view)
-        if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
-            raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
-        self.memory.refresh()
+        if missing > 0:
+            if not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
+                raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
+            self.memory.refresh()
 
     def shrink(self) -> None:
         """Give back what a large call needed."""
