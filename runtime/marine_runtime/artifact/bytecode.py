@@ -11,7 +11,7 @@ from marine_runtime.adapters.pieces import Pieces, placed
 from marine_runtime.adapters.taking_apart import is_large, take_apart
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
-"""The kinds of files with compiled Python, by the kind of their sources."""
+"""The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
 
 BYTECODE_END = ".bytecode"
 """The end of the names of such files, in the place of that of the source."""
