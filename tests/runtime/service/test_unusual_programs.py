@@ -15,6 +15,7 @@ import pytest
 import marine_gen
 from tests.support.engines import guests
 from tests.support.paths import ROOT
+from tests.support.wasi import wasi_guest
 
 pytestmark = [pytest.mark.host_side, pytest.mark.skipif(os.name != "posix", reason="POSIX has these")]
 
@@ -188,6 +189,28 @@ def test_descriptors(place: Place) -> None:
             "processes: PoolError a worker process can't be started: Too many open files "
             f"(RLIMIT_NOFILE, which `ulimit -n` shows, is {3 if lines is few else 6})"
         )
+
+
+MAPPED = """
+    import resource, marine_runtime
+    from marine_runtime.config.model import ModuleConfig, ServiceConfig
+    folders = {f"d{number}": os.path.join(os.environ["FOLDER"], str(number)) for number in range(60)}
+    with marine_runtime.load(os.environ["BUILT"]):
+        config = ServiceConfig(modules={"m": ModuleConfig(mapped_dirs=folders)})
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        try:
+            marine_runtime.load(os.environ["BUILT"], config=config)
+        except marine_runtime.MarineError as error:
+            print(type(error).__name__, error)
+"""
+
+
+def test_descriptors_of_mapped_directories(tmp_path: Path) -> None:
+    built = marine_gen.build({"m": wasi_guest()}, tmp_path / "built", native=False).directory
+    place = Place(built, tmp_path / "cache")
+    said = place.output([sys.executable, "-c", PROGRAM.replace("BODY", MAPPED.strip())], FOLDER=str(tmp_path / "dirs"))
+    assert said.startswith(f"LoadError the directory `{tmp_path / 'dirs'}")
+    assert said.endswith("can't be opened: Too many open files (RLIMIT_NOFILE, which `ulimit -n` shows, is 40)\n")
 
 
 def test_the_size_of_files(place: Place) -> None:
