@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import marine_gen
+from marine_runtime import LoadError
+from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 from tests.support.paths import ROOT
 from tests.support.wasi import wasi_guest
@@ -190,6 +192,35 @@ def test_descriptors(place: Place) -> None:
             "processes: PoolError a worker process can't be started: Too many open files "
             f"(RLIMIT_NOFILE, which `ulimit -n` shows, is {3 if lines is few else 6})"
         )
+
+
+INNER = """
+    import sys
+    try:
+        import _interpreters as interpreters
+        made = interpreters.create("legacy")
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+        made = interpreters.create(isolated=False)
+    code = f"import sys; sys.path[:] = {sys.path}; program = {PROGRAM!r}; exec(program)"
+    failed = interpreters.run_string(made, code)
+    assert failed is None, failed
+"""
+
+
+def test_a_sub_interpreter(place: Place) -> None:
+    text = f"PROGRAM = {program(('service',))!r}\n" + PROGRAM.replace("BODY", INNER.strip())
+    said = place.output([sys.executable, "-W", "ignore", "-c", text])
+    assert said == (
+        "service: LoadError the runtime can't run here: it works in the main interpreter of a process alone, "
+        "not in sub-interpreters: use a process for each\n"
+    )
+
+
+def test_a_python_without_the_gil(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with pytest.raises(LoadError, match=r"can't run here: it needs the GIL.*`-X gil=1`"):
+        open_runtime("fast", 1 << 20)
 
 
 MAPPED = """
