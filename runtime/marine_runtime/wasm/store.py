@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import wasmtime
 
 from marine_runtime.errors import LinkError, LoadError, MarineError
-from marine_runtime.messages import limit_of
+from marine_runtime.messages import limit_of, unopened
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
@@ -164,8 +164,8 @@ class Store:
         for number, directory in enumerate(directories):
             try:
                 config.preopen_dir(directory, str(number))
-            except wasmtime.WasmtimeError:
-                raise LoadError(f"the directory `{directory}` can't be opened") from None
+            except wasmtime.WasmtimeError as error:
+                raise LoadError(f"the directory `{directory}` can't be opened{unopened(directory)}") from error
         self.native.set_wasi(config)
         self._wasi = wasmtime.Linker(self._engine)
         self._wasi.define_wasi()
