@@ -17,7 +17,7 @@ from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, check_server, option_headers, time_limit
 from marine_gen.wire.interface import from_document
 from marine_runtime import ArgumentError, CallError, CallParameters, Interface, LoadError, StateError
-from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, check_mapping
+from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, check_mapping, check_rows
 from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]
@@ -148,7 +148,7 @@ class RemoteService:
         found = self._function(module, function)
         results: list[Any] = []
         good: list[tuple[int, str]] = []
-        for position, row in enumerate(rows):
+        for position, row in enumerate(check_rows(rows)):
             results.append(None)
             try:
                 if self._prefix:

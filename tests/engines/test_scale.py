@@ -166,6 +166,8 @@ def test_functions_are_listed_and_found_by_any_name(modules: dict[int, bytes], e
         assert handle["f7"]("x", 1) == "x" == handle.f7("x", 1)
         with pytest.raises(AttributeError, match="there is no function `g`"):
             _ = handle.g
+        with pytest.raises((TypeError, marine_runtime.ArgumentError), match=r"^f6\(\) "):
+            handle.f6()
         assert service.call_batch("m", "f8", [["a", 1], ["b", 2]]) == ["a", "b"]
         assert service.call_json("m", "f9", '["c", 1]') == '"c"'
         assert service.statistics().functions["m", "f7"].calls == 2

@@ -199,6 +199,16 @@ def test_requests_are_logged_as_documents(caplog: pytest.LogCaptureFixture) -> N
     assert "\n" not in TextFormatter().format(records[1])
 
 
+def test_findings_are_logged_as_several_lines() -> None:
+    from marine_gen.serve.logs import TextFormatter
+
+    record = logging.LogRecord(
+        "n", logging.ERROR, "", 0, "it failed: %s", ("one\n  two\r\x1b[2Kx\n12:00:00 info",), None
+    )
+    text = TextFormatter().format(record)
+    assert text[8:].split("\n") == [" error n: it failed: one", r"      two\r\x1b[2Kx", "    12:00:00 info"]
+
+
 def test_spans_of_opentelemetry() -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider

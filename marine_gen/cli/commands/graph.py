@@ -12,7 +12,7 @@ from marine_gen.cli.options import FILE, default_engine, engine_option, examples
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import write_file
 from marine_gen.console.output import write_text
-from marine_gen.console.report import clean
+from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
     from marine_gen.ir import AdapterIR
@@ -55,6 +55,9 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
 
     source = read_built(target) if target.is_dir() else read_target(target)
     compiled = compile_service(source, strict=False)
+    for item in compiled:
+        for left_out in item.plan.left_out:
+            warn(clean(left_out.sentence(item.plan.name)))
     chosen = engine or default_engine()
     form = BACKENDS[chosen].form
     page = output is not None and output.suffix.lower() != ".svg"

@@ -114,6 +114,9 @@ class GeneratedGlue:
             bound = self._bind(link)
             for function in bound.exports.keys() - self._exports:
                 raise KeyError(function)
+            if self._pieces is None:
+                for function, entry in bound.entries.items():
+                    _named(entry, function)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
@@ -133,8 +136,15 @@ class GeneratedGlue:
         imports: Lazy[tuple[str, str], ImportAdapter] = Lazy(
             results.get("imports", {}), lambda _, item: ImportAdapter(item[0], item[1], made[item[2]])
         )
-        parts = {part: functions(part) for part in ("exports", "hosts", "entries", "calls", "batches")}
-        return BoundAdapters(imports=imports, **parts)
+        parts = {part: functions(part) for part in ("exports", "hosts", "calls", "batches")}
+        entries = Lazy[str, Callable[..., Any]](results.get("entries", {}), lambda key, name: _named(made[name], key))
+        return BoundAdapters(imports=imports, entries=entries, **parts)
+
+
+def _named(entry: Callable[..., Any], function: str) -> Callable[..., Any]:
+    """The entry under the name of its function, which Python says when arguments are missing."""
+    entry.__name__ = entry.__qualname__ = function
+    return entry
 
 
 def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:

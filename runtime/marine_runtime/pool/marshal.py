@@ -42,14 +42,14 @@ class ServiceMarshaller:
         Raises:
             ArgumentError: there is none of this name; LeftOutError: its adapter is invalid.
         """
-        found = self._functions.get((module, function))
+        found = self._functions.get((module, function)) if isinstance(function, str) else None
         if found is None:
-            if module not in self.interface.modules:
+            if not isinstance(module, str) or module not in self.interface.modules:
                 raise unknown(f"module `{module}`", self.interface.modules)
             item = self.interface.modules[module]
-            if function in item.left_out:
+            if isinstance(function, str) and function in item.left_out:
                 raise item.left_out[function].error(module)
-            if function not in item.functions:
+            if not isinstance(function, str) or function not in item.functions:
                 raise unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]
             found = FunctionMarshaller(module, function, signature, item.records, self._classes[module])

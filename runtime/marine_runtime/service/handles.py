@@ -162,7 +162,7 @@ class Declared:
 
     def records(self, module: str) -> Mapping[int, type] | None:
         """The record classes of a module by type index; None when it is not declared."""
-        return self.of[module].records if module in self.of else None
+        return self.of[module].records if isinstance(module, str) and module in self.of else None
 
     def handle(
         self,

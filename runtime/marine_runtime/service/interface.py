@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marine_runtime.abi.plan import LeftOut
+from marine_runtime.errors import ArgumentError
+from marine_runtime.messages import listed
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
 
@@ -22,7 +24,13 @@ class ModuleInterface:
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
     def signature(self, function: str) -> str:
-        """One function as a listing shows it: `greeting(name: string) -> string`."""
+        """One function as a listing shows it: `greeting(name: string) -> string`.
+
+        Raises:
+            ArgumentError: there is no such function.
+        """
+        if not isinstance(function, str) or function not in self.functions:
+            raise ArgumentError(f"there is no function `{function}`; available: {listed(self.functions)}")
         ty = self.functions[function]
         params = ", ".join(f"{param.name}: {describe(param.type, self.records)}" for param in ty.params)
         results = ", ".join(describe(result, self.records) for result in ty.results)

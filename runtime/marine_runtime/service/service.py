@@ -15,7 +15,7 @@ from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.errors import CallError, MarineError, warn
+from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
 from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
@@ -30,6 +30,7 @@ from marine_runtime.values.arguments import arrange
 from marine_runtime.values.json import JsonCodec
 from marine_runtime.values.lazy import Lazy
 from marine_runtime.values.records import by_name
+from marine_runtime.values.scalars import kind
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
@@ -157,6 +158,11 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        if not isinstance(module, (LinkableModule, PythonModule)):
+            raise ArgumentError(
+                f"a module to link is a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
+                "marine_gen loads Wasm files"
+            )
         with self._guard.exclusive():
             try:
                 with self._operations.loading(timeout):
