@@ -56,6 +56,7 @@ docs: $(STAMP)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/layers.py
 	$(BIN)/python -m tests.wrong_values.page
+	$(BIN)/python -m tests.bench.measured
 
 # Rewrites the expectations of the golden tests; read the diff before you commit it.
 bless: $(STAMP)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,7 @@ def imports(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
         yield from (name for name in names if name in known)
 
 
+@cache
 def graph(package: Path) -> Graph:
     """The modules of a package."""
     known = modules(package)

@@ -149,7 +149,7 @@ def _replaced(current: str, begin: str, made: str, end: str) -> str:
 
 
 def counts_table() -> str:
-    """What the last long runs tried and found; a run that was not written down has no row."""
+    """Figures of the last long runs; a run that was not written down has no row."""
     security, fuzz = (
         json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in LAST_RUNS.values()
     )

@@ -1,4 +1,4 @@
-"""What all tests share: a private cache, services that close themselves, independence of the machine."""
+"""Fixtures of all tests: a private cache, services that close themselves, independence of the machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from marine_runtime.wasm.capi.verdict import verdict
 from tests.support.engines import CONFIGURATIONS, HOST_SIDE, OFTEN, Configuration, Modules, load
 from tests.support.samples import sampled
 
-# A busy machine is no reason to fail. Everything else is as Hypothesis has it, here or in CI.
-settings.register_profile("suite", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no reason to fail. Where a test does not say how many examples it wants, MARINE_GEN_EXAMPLES does.
+settings.register_profile(
+    "suite",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("MARINE_GEN_EXAMPLES", "40")),
+)
 settings.load_profile("suite")
 
 
@@ -49,8 +55,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     item = metafunc.definition
     own = any("configuration" in mark.args[0] for mark in item.iter_markers("parametrize"))
     if "configuration" in metafunc.fixturenames and not own:
-        tier = HOST_SIDE if item.get_closest_marker("host_side") else CONFIGURATIONS
-        metafunc.parametrize("configuration", sampled(tier, OFTEN.__contains__), indirect=True, ids=str)
+        pool_side, host_side = map(item.get_closest_marker, ("pool_side", "host_side"))
+        tier = HOST_SIDE if host_side or pool_side else CONFIGURATIONS
+        often = OFTEN[:1] if pool_side else OFTEN
+        metafunc.parametrize("configuration", sampled(tier, often.__contains__), indirect=True, ids=str)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ BUILT = ROOT / "build" / "curl_service"
 GUESTS = ROOT / "tests" / "guests"
 MODULES = ("local_storage", "curl", "facade")
 KEPT = EXAMPLE / "sites" / "page"
-"""Where the service keeps the page called `page`."""
+"""The file in which the service keeps the page called `page`."""
 
 PAGE = "<h1>It works</h1>\n<p>Grüße von der Schleife</p>\n".encode()
 CALLS_IN_LOOP = 1000
@@ -83,7 +83,7 @@ def page_server() -> Iterator[str]:
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    """What `action` gives, and the nanoseconds that it took."""
+    """Run `action`; its result, and the nanoseconds that it took."""
     began = time.perf_counter_ns()
     result = action()
     return result, time.perf_counter_ns() - began
@@ -218,7 +218,7 @@ def show_speed(console: Console, *, quick: bool) -> None:
 
 
 Contenders = dict[str, tuple[Callable[[], Any], int]]
-"""What is timed, by name, with the number of calls that one run makes."""
+"""The timed actions by name, with the number of calls that one run makes."""
 
 
 def contenders(candidates: Sequence[Candidate]) -> Contenders:

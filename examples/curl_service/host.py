@@ -21,7 +21,7 @@ TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
 
 host = ServiceHost()
-"""What is given to the service, as `host_functions`; the command line finds it by this name."""
+"""The host functions of the service; the command line finds them by this name."""
 
 FAILED = 1
 NOT_FOUND_OR_REFUSED = 22
@@ -30,7 +30,7 @@ NOT_FOUND_OR_REFUSED = 22
 
 @dataclass(frozen=True)
 class MountedBinaryResult:
-    """What the module gets from a program that has run, and from this function likewise."""
+    """The result that the module gets, from the mounted program and from this function alike."""
 
     ret_code: S32
     error: str
@@ -40,7 +40,7 @@ class MountedBinaryResult:
 
 @host.function
 def curl(cmd: list[str]) -> MountedBinaryResult:
-    """What the service calls instead of the program `curl`; the last argument is the address, options are not read.
+    """A replacement of the program `curl`; the last argument is the address, options are not read.
 
     It follows redirects and knows `file`, `http` and `https`, as the module asks of the program.
     """

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
@@ -111,6 +112,7 @@ def build(
     native: bool = True,
     metered: bool = False,
     strict: bool = False,
+    complete: bool = True,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -122,16 +124,26 @@ def build(
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
         strict: refuse modules with invalid adapters, which are otherwise left out.
+        complete: compile the Python of other engines that can load the build too; otherwise they do so themselves.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
-    return with_room(lambda: _build(source, output, engine, force=force, native=native, metered=metered, strict=strict))
+    make = partial(_build, source, output, engine, force=force, native=native, metered=metered, strict=strict)
+    return with_room(lambda: make(complete=complete))
 
 
 def _build(
-    source: Source, output: Path, engine: str, *, force: bool, native: bool, metered: bool, strict: bool
+    source: Source,
+    output: Path,
+    engine: str,
+    *,
+    force: bool,
+    native: bool,
+    metered: bool,
+    strict: bool,
+    complete: bool,
 ) -> BuildResult:
     write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
@@ -148,7 +160,7 @@ def _build(
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
             compiler = open_runtime(metered=metered) if native else None
             items = zip(stems, compiled, write(compiled), strict=True)
-            entries = [_write_module(directory, compiler, *item) for item in items]
+            entries = [_write_module(directory, compiler, *item, complete=complete) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -166,7 +178,13 @@ def _build(
 
 
 def _write_module(
-    directory: Path, compiler: WasmRuntime | None, stem: str, module: CompiledModule, engine: EngineFiles
+    directory: Path,
+    compiler: WasmRuntime | None,
+    stem: str,
+    module: CompiledModule,
+    engine: EngineFiles,
+    *,
+    complete: bool,
 ) -> ModuleEntry:
     charged = module.charged()
     contents: dict[str, tuple[str, bytes]] = {
@@ -181,11 +199,11 @@ def _write_module(
         for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
             compiled = compiler.compile(wasm)
             contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
-        for kind, made in BYTECODE_KINDS.items():
-            if kind in contents:
-                end, data = contents[kind]
-                code = compiled_python(data.decode(), f"{stem}{end}")
-                contents[made] = (end.removesuffix(".py") + BYTECODE_END, code)
+        python = [kind for kind in BYTECODE_KINDS if kind in contents]
+        for kind in python if complete else python[-1:]:  # the last is what the build's own engine runs
+            end, data = contents[kind]
+            code = compiled_python(data.decode(), f"{stem}{end}")
+            contents[BYTECODE_KINDS[kind]] = (end.removesuffix(".py") + BYTECODE_END, code)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes, engine.unfused)
 

@@ -61,7 +61,7 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
 
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
-        result = build(source, temporary / "service", metered=metered, strict=strict)
+        result = build(source, temporary / "service", metered=metered, strict=strict, complete=False)
         yield Built(result.directory, result.manifest)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -84,7 +84,7 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
     from marine_gen.artifact.builder import build
 
     try:
-        manifest = build(source, place, metered=metered, strict=strict).manifest
+        manifest = build(source, place, metered=metered, strict=strict, complete=False).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise

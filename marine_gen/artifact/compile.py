@@ -133,7 +133,7 @@ def compile_module(name: str, wasm: Binary, *, strict: bool = True) -> CompiledM
         records=ir.records,
         sdk_version=str(sdk),
         it_version=interfaces.version,
-        left_out=tuple(map(left_out, ir.left_out)),
+        left_out=tuple(left_out_of(ir)),
     )
     digest = hashlib.sha256(binary.data).hexdigest()
     return CompiledModule(name, binary, digest, interfaces, ir, plan, lifted_functions(binary, ir))
@@ -145,8 +145,12 @@ def lifted_functions(binary: Binary, ir: ModuleIR) -> dict[str, Lifted]:
     return lifted(binary, names[: len(AbiHelper)], names[len(AbiHelper) :])
 
 
-def left_out(adapter: LeftOutAdapter) -> LeftOut:
-    """An invalid adapter, as the plan of its module has it."""
+def left_out_of(module: ModuleIR) -> list[LeftOut]:
+    """The invalid adapters of a module, as its plan has them."""
+    return list(map(_left_out, module.left_out))
+
+
+def _left_out(adapter: LeftOutAdapter) -> LeftOut:
     first = adapter.findings[0]
     reason = f"{first.message} ({first.code.value})"
     return LeftOut(*adapter.key, reason, "\n".join(map(str, adapter.findings)))

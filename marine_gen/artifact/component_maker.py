@@ -55,7 +55,7 @@ def _component(source: Source, options: ComponentOptions, host_functions: HostFu
         raise ComponentError(f"a component has no Python modules, and this service has {names}: write them in Wasm")
     compiled = compile_service(source, strict=options.strict)
     exports = exportable(compiled[-1].plan)
-    fused = component_fusions([item.fusible for item in compiled], exports)
+    fused = component_fusions([item.fusible for item in compiled], exports, options.caller)
     imports = ProvidedImports(ServiceConfig.from_json(source.options), options, host_functions)
     modules = [_module(item, fusion, imports) for item, fusion in zip(compiled, fused, strict=True)]
     imports.refuse_unknown_stubs(modules)

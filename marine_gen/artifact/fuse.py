@@ -89,7 +89,7 @@ def fusions(service: Sequence[Fusible]) -> list[Fusion]:
     ]
 
 
-def component_fusions(service: Sequence[Fusible], exports: Collection[str]) -> list[Fusion]:
+def component_fusions(service: Sequence[Fusible], exports: Collection[str], caller: Caller) -> list[Fusion]:
     """Fuse a service for a component, as `fusions` does; only `exports` of the last module are called from outside."""
     fused = fuse_service([module.ir for module in service])
     found: list[Fusion] = []
@@ -97,7 +97,7 @@ def component_fusions(service: Sequence[Fusible], exports: Collection[str]) -> l
         module = fused.modules[item.ir.name]
         wanted = exports if ordinal + 1 == len(service) else ()
         module = replace(module, exports={name: part for name, part in module.exports.items() if name in wanted})
-        found.append(_fusion(module, _Place(service[: ordinal + 1], ordinal, Caller.COMPONENT), len(service)))
+        found.append(_fusion(module, _Place(service[: ordinal + 1], ordinal, caller), len(service)))
     return found
 
 

@@ -19,7 +19,7 @@ from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.links import check_links
-from marine_runtime import LoadError, LoadOptions, ModuleConfig, RunOptions, Service, ServiceConfig
+from marine_runtime import ArgumentError, LoadError, LoadOptions, ModuleConfig, RunOptions, Service, ServiceConfig
 from marine_runtime.artifact import (
     LinkableModule,
     check_boolean,
@@ -78,6 +78,9 @@ class Workbench:
             DiagnosticError: the module is wrong, or does not fit the others.
             LoadError, ConfigError, CallError, StateError: as `Service.load_module`.
         """
+        if not isinstance(name, str) or not isinstance(wasm, bytes):
+            given = f"{type(name).__name__} and {type(wasm).__name__}"
+            raise ArgumentError(f"a module has a name and the bytes of a Wasm file, text and bytes, not {given}")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.

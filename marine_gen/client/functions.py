@@ -154,9 +154,12 @@ def check_server(url: Any, token: Any) -> None:
     """
     try:
         parts = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
+        host = parts.host
+        parts.raw_host.decode().encode("idna")  # what the system does later
+    except (httpx.InvalidURL, TypeError, UnicodeError) as error:
         raise ArgumentError(f"{url!r:.80} is not the URL of a server: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.host:
+    port = 1 if parts.port is None else parts.port
+    if parts.scheme not in ("http", "https") or not host or not 0 < port < 1 << 16 or parts.query or parts.fragment:
         raise ArgumentError(f"{url!r:.80} is not the URL of a server; write one such as `http://127.0.0.1:8080`")
     if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
         raise ArgumentError("a token is a text of printable ASCII characters without spaces")
@@ -175,9 +178,15 @@ def time_limit(given: float | None, default: float | None) -> float | None:
 
 
 def option_headers(timeout: float | None, parameters: CallParameters | None) -> dict[str, str]:
-    """The header fields for the options of a call."""
+    """The header fields for the options of a call.
+
+    Raises:
+        ArgumentError: the call parameters are something else.
+    """
     headers = {} if timeout is None else {"X-Marine-Timeout": f"{timeout:g}"}
     if parameters is not None:
+        if not isinstance(parameters, CallParameters):
+            raise ArgumentError(f"call_parameters must be CallParameters, got {type(parameters).__name__}")
         document = asdict(parameters)
         document["particle"]["signature"] = list(parameters.particle.signature)
         headers["X-Marine-Call-Parameters"] = json.dumps(document)

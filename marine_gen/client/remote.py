@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx
 
 from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, check_server, option_headers, time_limit
 from marine_gen.wire.interface import from_document
-from marine_runtime import ArgumentError, CallParameters, Interface, LoadError
-from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, Modules, check_mapping
+from marine_runtime import ArgumentError, CallError, CallParameters, Interface, LoadError, StateError
+from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, check_mapping, check_rows
 from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]
@@ -25,7 +28,10 @@ T = TypeVar("T")
 _PATIENCE = 330.0
 """Seconds to wait for an answer; the server ends calls long before."""
 
-_ROWS = 500
+_ROWS, _CHARACTERS = 500, 1 << 20
+"""Calls of one request, and characters of their arguments."""
+
+_TOO_LARGE = 413
 
 
 class RemoteService:
@@ -69,7 +75,8 @@ class RemoteService:
         self._timeout = timeout
         self._prefix = ""
         self._http = httpx.Client(**self._options)
-        self._async: httpx.AsyncClient | None = None
+        # Connections belong to the event loop that made them.
+        self._async = WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]()
         try:
             self._describe(self._read("interface"))
         except BaseException:
@@ -133,26 +140,41 @@ class RemoteService:
     ) -> list[Any]:
         """Call a function many times, in requests of some hundred calls; see `Service.call_batch`.
 
+        An instance makes one call after the other.
+
         Returns:
             For every row, in order, the result, or the exception that `call` would have raised.
         """
         found = self._function(module, function)
         results: list[Any] = []
         good: list[tuple[int, str]] = []
-        for position, row in enumerate(rows):
+        for position, row in enumerate(check_rows(rows)):
             results.append(None)
             try:
+                if self._prefix:
+                    results[-1] = self._run(found, found.arguments(row), timeout, call_parameters)
+                    continue
                 good.append((position, found.text(found.arguments(row))))
-            except ArgumentError as error:
+            except (CallError, ArgumentError, RemoteError) as error:
+                if isinstance(error, RemoteError) and not error.status:
+                    raise  # nobody is there
                 results[position] = error
         head = f'{{"module":{json.dumps(module)},"function":{json.dumps(function)},"arguments":'
         headers = {"Content-Type": FORM.media_type, "Accept": FORM.media_type}
         headers |= option_headers(time_limit(timeout, self._timeout), call_parameters)
-        for start in range(0, len(good), _ROWS):
-            part = good[start : start + _ROWS]
+        parts = deque(_parts(good))
+        while parts:
+            part = parts.popleft()
             body = "[" + ",".join([head + text + "}" for _, text in part]) + "]"
             response = self._post(CallRequest("batch", headers, body.encode()))
             outcomes = _document(response)
+            if response.status_code == _TOO_LARGE:  # no call was made
+                middle = len(part) // 2
+                if middle:
+                    parts.extendleft((part[middle:], part[:middle]))
+                else:
+                    results[part[0][0]] = error_of(outcomes, response.status_code)
+                continue
             if response.status_code != 200:
                 raise error_of(outcomes, response.status_code)
             for (position, _), outcome in zip(part, outcomes, strict=True):
@@ -205,7 +227,9 @@ class RemoteService:
         try:
             yield copy
         finally:
-            self._http.delete(f"instances/{document['id']}")
+            if not self._http.is_closed:
+                with suppress(httpx.TransportError):  # the server frees it after a while, if it is there
+                    self._http.delete(f"instances/{document['id']}")
 
     def _function(self, module: str, function: str) -> RemoteFunction:
         self._marshaller.function(module, function)  # says what there is
@@ -229,16 +253,20 @@ class RemoteService:
         parameters: CallParameters | None = None,
     ) -> Any:
         request = function.request(args, time_limit(timeout, self._timeout), parameters)
-        if self._async is None:
-            self._async = httpx.AsyncClient(**self._options)
+        loop = asyncio.get_running_loop()
+        client = self._async.get(loop)
+        if client is None:
+            client = self._async[loop] = httpx.AsyncClient(**self._options)
         path = f"{self._prefix}{request.path}"
         try:
-            response = await self._async.post(path, headers=request.headers, content=request.body)
+            response = await client.post(path, headers=request.headers, content=request.body)
         except httpx.TransportError as error:
             raise _unreachable(error) from error
         return _result(function, response)
 
     def _post(self, request: CallRequest, prefix: str = "") -> httpx.Response:
+        if self._http.is_closed:
+            raise StateError("the service is closed: its connections were closed")
         try:
             return self._http.post(f"{prefix}{request.path}", headers=request.headers, content=request.body)
         except httpx.TransportError as error:
@@ -259,10 +287,11 @@ class RemoteService:
         self._http.close()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections of this event loop, and those that no event loop has."""
         self.close()
-        if self._async is not None:
-            await self._async.aclose()
+        client = self._async.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -284,40 +313,6 @@ class RemoteService:
         return f"<RemoteService {self.name} at {self._options['base_url']}>"
 
 
-class AsyncRemoteService:
-    """A `RemoteService` whose functions are awaited: `await service.modules.greeting.greeting("John")`.
-
-    Use it with `async with`; arguments are those of `RemoteService`.
-
-    Attributes:
-        service: the service itself, for what needs no waiting, such as `interface`.
-        modules: the functions of all modules, to be awaited.
-    """
-
-    modules: Any  # `Modules`, whose attributes type checkers can't know
-
-    def __init__(self, url: str, **options: Any) -> None:
-        self._url, self._options = url, options
-        self.service: RemoteService
-
-    async def call(self, module: str, function: str, args: Arguments = (), **options: Any) -> Any:
-        """`RemoteService.call_async`."""
-        return await self.service.call_async(module, function, args, **options)
-
-    async def __aenter__(self) -> Self:
-        import asyncio
-
-        self.service = await asyncio.to_thread(lambda: RemoteService(self._url, **self._options))
-        modules = self.service.modules
-        self.modules = Modules({name: _awaited(self.service, modules[name]) for name in modules})
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.service.aclose()
-
-
 def connect(
     url: str, *, token: str | None = None, timeout: float | None = None, client: Mapping[str, Any] | None = None
 ) -> RemoteService:
@@ -335,17 +330,6 @@ def connector(service: type[S]) -> Callable[..., S]:
 
     connect.__doc__ = f"Call a {service.__name__} that is served at `url`; see `marine_gen.client.RemoteService`."
     return connect
-
-
-def _awaited(service: RemoteService, handle: ModuleHandle) -> ModuleHandle:
-    def one(function: RemoteFunction) -> Callable[..., Awaitable[Any]]:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            return await service.run_async(function, *args, **kwargs)
-
-        call.__name__, call.__doc__ = function.name, function.__doc__
-        return call
-
-    return ModuleHandle(handle._name, {name: one(handle[name]) for name in handle}, handle.records)
 
 
 def _check(interface: Interface, declared: Declared) -> None:
@@ -366,6 +350,20 @@ def _check(interface: Interface, declared: Declared) -> None:
 
 def _result(function: RemoteFunction, response: httpx.Response) -> Any:
     return function.result(response.status_code, response.headers.get("content-type", ""), response.content)
+
+
+def _parts(calls: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Calls, by position and arguments, in the portions in which they are sent."""
+    part: list[tuple[int, str]] = []
+    size = 0
+    for call in calls:
+        size += len(call[1])
+        if part and (len(part) == _ROWS or size > _CHARACTERS):
+            yield part
+            part, size = [], len(call[1])
+        part.append(call)
+    if part:
+        yield part
 
 
 def _outcome(function: RemoteFunction, outcome: Any) -> Any:

@@ -51,10 +51,9 @@ def docstring(text: str) -> str:
 
 def docstring_line(text: str) -> str:
     """`text` as a line of a Python docstring."""
-    plain = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in shortened(text, _MAX_DOCSTRING)
-    )
+    plain = shortened(text, _MAX_DOCSTRING)
+    if not plain.isprintable():
+        plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in plain)
     return plain.replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -74,4 +73,6 @@ def c_comment(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(character if character.isprintable() and character.isascii() else "?" for character in text)

@@ -9,9 +9,10 @@ One call runs at a time, so the bodies of records that are parameters, and the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from marine_gen.codegen.definitions import Definitions
@@ -20,14 +21,20 @@ from marine_gen.codegen.templating import render
 from marine_gen.codegen.type_names import type_key
 from marine_gen.codegen.writer import WAT, Writer
 from marine_gen.component_backend.canonical import MAX_FLAT_PARAMS, POINTER, Canonical, Leaf
-from marine_gen.component_backend.slots import Slots, load, load_carried, store, store_carried
+from marine_gen.component_backend.slots import LOOPED, Slots, array_loop, load, load_carried, store, store_carried
+from marine_gen.component_backend.staging import AREA
 from marine_gen.wasm_backend.code import FunctionCode
-from marine_gen.wasm_backend.expressions import const, get, when
+from marine_gen.wasm_backend.expressions import const, get
 from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, record_body, shape
+from marine_runtime.adapters import FREE
 from marine_runtime.types import FunctionType, Records
 
 _IN_PLACE = 64
 """The leaves of a record up to which it is handled without a call."""
+
+
+_FREED = f"(i32.store {const(FREE)} (global.get $free))"
+"""The statement that frees all of staging. The result is still there: it is read before anything runs again here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class BridgedFunction:
         entry: the entry of the glue.
         export: the function of the bridge that calls it; empty when the entry itself has the form that is wanted.
         results: the Wasm types of the results, one at most.
-        stages: True if a call leaves anything in staging.
+        stages: True if a call leaves anything in staging, which is to be freed.
     """
 
     entry: str
@@ -83,18 +90,27 @@ class Bridge:
             return BridgedFunction(entry, "", tuple(core), stages)
         self._imports.append(f'(import "glue" "{entry}" (func ${entry}{_params(carried)}{_results(returned)}))')
         code, place = FunctionCode(), Slots()
-        given = iter(values)
-        arguments = "".join(f" {value}" for part in parts for value in self._placed(code, place, part, given))
+        given, passed = iter(values), list[str]()
+        for part, offset in zip(parts, self._canonical.offsets(parts), strict=True):
+            if len(leaves) > MAX_FLAT_PARAMS and isinstance(part, Struct) and self._canonical.shrinks(part):
+                self._shrink(code, part, "(local.get 0)", offset, partial(self._placed, code, place))
+                passed.append(f"(i32.add (local.get 0) {const(offset)})" if offset else "(local.get 0)")
+                for _ in self._canonical.leaves(part):
+                    next(given)
+            else:
+                passed += self._placed(code, place, part, given)
+        arguments = "".join(f" {value}" for value in passed)
         call = f"(call ${entry}{arguments})"
         if scalar:
             code.line(call)
+            code.line(_FREED)
         else:
             assert result
             self._result(code, place, result, call, flat)
         self.area = max(self.area, place.end)
         self._functions.append(f"  {wat_comment(f'{name}{ty}')}")
         self._functions += code.function(f"f{number}", f' (export "f{number}"){_params(params)}{_results(core)}')
-        return BridgedFunction(entry, f"f{number}", tuple(core), stages)
+        return BridgedFunction(entry, f"f{number}", tuple(core), stages=False)
 
     def add_import(self, number: int, name: str, ty: FunctionType) -> None:
         """Write the function `hNUMBER` that calls the lowered import of that number, whose signature is `ty`.
@@ -151,6 +167,7 @@ class Bridge:
             "imports": self._imports,
             "definitions": sorted(self._definitions, key=lambda item: item.name),
             "functions": self._functions,
+            "free": AREA + self.area,
         }
         return render("marine_gen.component_backend", "bridge.wat.j2", context)
 
@@ -162,6 +179,7 @@ class Bridge:
         for name in reversed(names):
             code.line(f"(local.set ${name})")
         self._out_in_place(code, result, [*map(get, names)], area, 0, len(flat))
+        code.line(_FREED)
         # A record of one value is returned as that value.
         code.line(load(flat[0].flat, area, flat[0].offset) if len(flat) == 1 else area)
 
@@ -280,14 +298,27 @@ class Bridge:
         if name not in self._definitions:
             with self._definitions.definition(name) as made:
                 element = part.element
-                leaves = (load(leaf.flat, "(local.get $from)", leaf.offset) for leaf in self._canonical.leaves(element))
-                values = self._into(element, leaves)
                 size = self._canonical.extent(element).size
-                writer = Writer(WAT, 1)
-                with _loop(writer, name, size, part.unit, in_place=not isinstance(element, Struct)) as body:
-                    store_carried(body, element, "(local.get $to)", 0, values)
-                made.lines = writer.lines
+                leaves = (load(leaf.flat, get("from"), leaf.offset) for leaf in self._canonical.leaves(element))
+                with array_loop(size, part.unit, in_place=not isinstance(element, Struct)) as code:
+                    if isinstance(element, Struct) and self._canonical.shrinks(element):
+                        self._shrink(code, element, get("from"), 0, self._into)
+                        values = [get("from")]
+                    else:
+                        values = self._into(element, leaves)
+                    store_carried(code, element, get("to"), 0, values)
+                made.lines = code.function(name, LOOPED)
         return f"${self._definitions.use(name)}"
+
+    def _shrink(
+        self, code: FunctionCode, part: Struct, base: str, at: int, into: Callable[[Shape, Iterator[str]], list[str]]
+    ) -> None:
+        """Make the record at `base + at` a body of Marine's layout, in its own place; `into` is as `_into`."""
+        for inner, offset, packed in self._canonical.fields(part):
+            if offset == packed and not self._canonical.differs(inner):
+                continue
+            leaves = (load(leaf.flat, base, leaf.offset) for leaf in self._canonical.leaves(inner, at + offset))
+            store_carried(code, inner, base, at + packed, into(inner, leaves))
 
     # From Marine's layout to the canonical ABI
 
@@ -326,32 +357,12 @@ class Bridge:
         if name not in self._definitions:
             with self._definitions.definition(name) as made:
                 element = part.element
-                size = self._canonical.extent(element).size
-                writer = Writer(WAT, 1)
-                with _loop(writer, name, part.unit, size, in_place=not isinstance(element, Struct)) as body:
-                    values = load_carried(element, "(local.get $from)", 0)
-                    self._out_of(body, element, values, "(local.get $to)", 0)
-                made.lines = writer.lines
+                size, leaves = self._canonical.extent(element).size, len(list(self._canonical.leaves(element)))
+                with array_loop(part.unit, size, in_place=not isinstance(element, Struct)) as code:
+                    values = load_carried(element, get("from"), 0)
+                    self._out_in_place(code, element, values, get("to"), 0, leaves)
+                made.lines = code.function(name, LOOPED)
         return f"${self._definitions.use(name)}"
-
-
-@contextmanager
-def _loop(writer: Writer, name: str, step_from: int, step_to: int, *, in_place: bool) -> Iterator[Writer]:
-    """Write a function (ptr, count) around the statement for one element; `in_place` if both slots are the same."""
-    with writer.block(f"func ${name} (param $from i32) (param $count i32) (result i32)"):
-        writer.line("(local $block i32) (local $to i32)")
-        with when(writer, f"(i32.eqz {get('count')})"):
-            writer.line("(return (i32.const 0))")
-        size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(step_to, 'i64')})"
-        block = get("from") if in_place else f"(call $stage {size})"
-        writer.line(f"(local.set $to (local.tee $block {block}))")
-        with writer.block("loop $next"):
-            yield writer
-            writer.line(f"(local.set $from (i32.add {get('from')} {const(step_from)}))")
-            writer.line(f"(local.set $to (i32.add {get('to')} {const(step_to)}))")
-            writer.line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
-            writer.line(f"(br_if $next {get('count')})")
-        writer.line(get("block"))
 
 
 def _params(cores: Sequence[str]) -> str:

@@ -103,6 +103,16 @@ class Canonical:
         parts = [shape(ty) for ty in types]
         return [leaf for part, at in zip(parts, self.offsets(parts), strict=True) for leaf in self.leaves(part, at)]
 
+    def shrinks(self, part: Struct) -> bool:
+        """True if Marine's body of a record can be made in place: no field moves to a higher address.
+
+        A record in it has a pointer in the body, which may be larger than the record.
+        """
+        return all(
+            packed <= offset and packed + inner.layout.size <= offset + self.extent(inner).size
+            for inner, offset, packed in self.fields(part)
+        )
+
     def differs(self, part: Shape) -> bool:
         """True if values have another form in memory than Marine's layout, behind what a parameter carries."""
         match part:

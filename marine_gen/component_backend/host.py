@@ -145,7 +145,7 @@ class HostImports:
                 lowered[item.number] = names[item.name]
         return bridge.text(generator), lowered
 
-    def glue(self, module: ComponentModule, ordinal: int, generator: str) -> ComponentGlue | None:
+    def glue(self, module: ComponentModule, ordinal: int, generator: str, caller: Caller) -> ComponentGlue | None:
         """The adapters of the imports of one guest; None when it has none.
 
         Raises:
@@ -169,9 +169,7 @@ class HostImports:
             adapters[key] = _Adapter(guest, key, host[2 + item.number], item.type).fused()
         modules = {name: guest, HOST: ModuleIR(HOST, {}, tuple(host)), STAGING: ModuleIR(STAGING, self._records)}
         fused = FusedModule(guest, {}, adapters)
-        code = generate_glue(
-            fused, modules, ordinal, {}, generator=generator, digest=module.digest, caller=Caller.COMPONENT
-        )
+        code = generate_glue(fused, modules, ordinal, {}, generator=generator, digest=module.digest, caller=caller)
         wasm, stub = assemble(code.glue), assemble(code.stub)
         try:
             verify_glue(wasm, code.needs)  # check: component glue of host functions

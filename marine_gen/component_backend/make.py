@@ -90,7 +90,7 @@ class _Assembly:
         self.host = HostImports(package, modules)
         count = len(modules)
         self._host_glue = {
-            module.plan.name: self.host.glue(module, count + ordinal, generator)
+            module.plan.name: self.host.glue(module, count + ordinal, generator, options.caller)
             for ordinal, module in enumerate(modules)
         }
         glue = [*(module.glue for module in modules), *self._host_glue.values()]

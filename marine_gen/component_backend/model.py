@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from marine_gen.wasm.signatures import Signatures
+from marine_gen.wasm_backend import Caller
 from marine_runtime.abi import ModulePlan
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.wasi import WasiState
@@ -122,6 +123,11 @@ class ComponentOptions:
     stubs: frozenset[Key] = frozenset()
     fault_import: bool = False
     strict: bool = False
+
+    @property
+    def caller(self) -> Caller:
+        """The form of the glue: positions are kept for the import that is told about failures."""
+        return Caller.REPORTER if self.fault_import else Caller.COMPONENT
 
 
 @dataclass(frozen=True, slots=True)

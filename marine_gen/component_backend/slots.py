@@ -1,13 +1,16 @@
-"""Numbers in the memory of a component, as Wasm text: one at a time, and what carries a value in Marine's layout."""
+"""Numbers in the memory of a component as Wasm text: one, those that carry a value in Marine's layout, arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import assert_never
 
 from marine_gen.codegen.writer import Writer
 from marine_gen.component_backend.canonical import POINTER
 from marine_gen.component_backend.staging import AREA
+from marine_gen.wasm_backend.code import FunctionCode
+from marine_gen.wasm_backend.expressions import const, get, when
 from marine_runtime.abi import Bytes, Flat, Kind, List, Shape, Struct, Text
 
 _SUFFIXES = {1: "8", 2: "16"}
@@ -62,3 +65,30 @@ def store_carried(writer: Writer, part: Shape, base: str, offset: int, values: S
     """Write the numbers that carry a value to its slot in Marine's layout."""
     for (flat, at), value in zip(_slots(part, offset), values, strict=True):
         writer.line(store(flat, base, at, value))
+
+
+LOOPED = " (param $from i32) (param $count i32) (result i32)"
+"""The signature of the functions of arrays."""
+
+
+@contextmanager
+def array_loop(step_from: int, step_to: int, *, in_place: bool) -> Iterator[FunctionCode]:
+    """Write the body of a function of `LOOPED` around the statements for one element.
+
+    With `in_place` the slots of both forms are the same.
+    """
+    code = FunctionCode()
+    code.declare("block")
+    code.declare("to")
+    with when(code, f"(i32.eqz {get('count')})"):
+        code.line("(return (i32.const 0))")
+    size = f"(i64.mul (i64.extend_i32_u {get('count')}) {const(step_to, 'i64')})"
+    block = get("from") if in_place else f"(call $stage {size})"
+    code.line(f"(local.set $to (local.tee $block {block}))")
+    with code.block("loop $next"):
+        yield code
+        code.line(f"(local.set $from (i32.add {get('from')} {const(step_from)}))")
+        code.line(f"(local.set $to (i32.add {get('to')} {const(step_to)}))")
+        code.line(f"(local.set $count (i32.sub {get('count')} {const(1)}))")
+        code.line(f"(br_if $next {get('count')})")
+    code.line(get("block"))

@@ -1,6 +1,6 @@
 """The staging memory of a component, which is the memory of the canonical ABI as well, and what shares it out.
 
-Everything that one call stages is freed together, when its result was read; nothing that is staged ends before. Blocks
+Everything that one call stages is freed together, at the end of the call; nothing that is staged ends before. Blocks
 start at multiples of 8, as the canonical ABI wants them. What has the same size in every call, the area of the result
 and the bodies of records, has a fixed place in front of them: one call runs at a time. After a fault the instance can't
 be entered again.

@@ -18,7 +18,7 @@ from marine_gen.graph.model import Key, callees
 from marine_gen.graph.stubs import LOOP, NoSampleError, Stub, make_stub, sample
 from marine_gen.ir.model import Side
 from marine_runtime import MarineError, Service
-from marine_runtime.traces import size
+from marine_runtime.abi import memory_size
 
 _ROUNDS, _SECONDS = 5, 0.005
 _MISSING = "not measured"
@@ -80,7 +80,7 @@ def _export(service: Service, module: CompiledModule, name: str) -> tuple[Callab
     found = call()
     results = (found,) if len(signature.results) == 1 else found or ()
     for ty, result in zip(signature.results, results, strict=True):
-        if size(ty, records, result) != size(ty, records, sample(ty, records)):
+        if memory_size(ty, records, result) != memory_size(ty, records, sample(ty, records)):
             raise NoSampleError("a result prepared for it does not come back")
     return call, 1
 

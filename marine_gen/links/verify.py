@@ -40,7 +40,9 @@ def _check_callee(
             help_text = "list modules in dependency order"
         else:
             message = f"{wanted}, but there is no module `{callee.namespace}`"
-            help_text = did_you_mean(callee.namespace, earlier) or "add the module before this one"
+            help_text = did_you_mean(callee.namespace, earlier) or (
+                f"load `{callee.namespace}` before it: a service configuration (.toml) lists modules in their order"
+            )
         return Diagnostic(Code.IMPORT_UNRESOLVED, message, source=plan.name, help=help_text)
     offered = provider.exports.get(callee.name)
     if offered is None and provider.unusable_export(callee.name):

@@ -12,7 +12,7 @@ from marine_gen.python_backend.fused_calls import StagedCall, wire_codes
 from marine_gen.python_backend.needs import CALLS, CONSTANTS, STAGED, own
 from marine_gen.python_backend.pack_values import Pack
 from marine_gen.python_backend.packed import PackedValues
-from marine_runtime.abi import Flat, Kind, List, Packing, Place, is_flat, packing_of_rows, shape
+from marine_runtime.abi import Flat, Kind, List, Packing, Place, Text, is_flat, packing_of_rows, shape
 from marine_runtime.adapters import BATCH_ARGUMENTS
 from marine_runtime.types import Prim
 
@@ -139,14 +139,21 @@ class _PackRows(Pack):
     def _measure(self, places: Sequence[Place], names: Sequence[str]) -> None:
         """Write the packing of single values, and the test whether all of them are too many bytes for one entry."""
         line, sizes = self._writer.line, []
-        for ty, pack, values in zip(self._types, self._calls, names, strict=True):
+        for ty, pack, values, place in zip(self._types, self._calls, names, places, strict=True):
             part = shape(ty)
             if pack:
                 all_of = self._needs.support("pack_all")
                 line(f"{values} = {all_of}({pack}, {values})")
                 with self._writer.block(f"if len({values}) < count:"):
                     line("return None")
-            if not is_flat(ty):
+            if isinstance(part, Text):
+                text = f"u{place.number}"
+                line(f"{text} = {self._needs.support('join_all')}({values})")
+                with self._writer.block(f"if {text} is None:"):
+                    line("return None")
+                self._joined.add(place.number)
+                sizes.append(f"len({text})")
+            elif not is_flat(ty):
                 sizes.append(f"sum(map(len, {values}))")
                 if isinstance(part, List) and not pack:
                     sizes[-1] = f"{part.element.layout.size} * {sizes[-1]}"

@@ -8,6 +8,7 @@ uses. A flat record is one `struct` operation. Types that can nest without end c
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import assert_never
 
 from marine_gen.codegen.literals import python_sum, python_tuple
@@ -31,7 +32,7 @@ from marine_runtime.abi import (
     record_body,
     shape,
 )
-from marine_runtime.types import IType, Records, reachable_records
+from marine_runtime.types import IType, Records, record_in, recursive_records
 from marine_runtime.wasm import MANY, STEP
 
 
@@ -125,7 +126,7 @@ class Helpers:
 
     def counts_depth(self, ty: IType) -> bool:
         """True if the lift function of `ty` takes a depth: a record that contains itself is within reach."""
-        return any(self._reaches(index, index) for index in self._records_within(ty))
+        return record_in(ty) in self._recursive
 
     def _ready(self, name: str, maker: str, arguments: str) -> str:
         """The name of a helper that the runtime makes for this memory."""
@@ -163,14 +164,9 @@ class Helpers:
         with writer.block(f"if {meter}.left < 0:"):
             writer.line(f"{meter}.more()")  # check: closures the limit is asked for
 
-    # Reachability
-
-    def _records_within(self, *types: IType) -> list[int]:
-        """Type indices of all records reachable from `types`, through any path."""
-        return reachable_records(types, self.records)
-
-    def _reaches(self, start: int, goal: int) -> bool:
-        return goal in self._records_within(*(item.type for item in self.records[start].fields))
+    @cached_property
+    def _recursive(self) -> frozenset[int]:
+        return recursive_records(self.records)
 
     # Code
 

@@ -26,10 +26,13 @@ class PackedNames:
         self.needs = needs
         self._annotations = annotations
         self._class_names = classes
+        self._packings: dict[IType, Packing | None] = {}
 
     def packing(self, ty: IType) -> Packing | None:
         """The packed form of `ty`, if it has one."""
-        return packing(ty, self.records)
+        if ty not in self._packings:
+            self._packings[ty] = packing(ty, self.records)
+        return self._packings[ty]
 
     def annotation(self, ty: IType, *, public: bool) -> str:
         """The annotation of a value."""

@@ -61,7 +61,9 @@ class Unpack(PackedFunction):
         line, texts = self._writer.line, self._packed.texts
         if len(texts) < 2:
             for place in texts:
-                line(f"v{place.number} = {_made_of(place, f'view[{start}:end]')}")
+                data = f"view[{start}:end]"
+                is_text = isinstance(place.shape, Text)
+                line(f"v{place.number} = {_text_of(data, f'n{place.number}') if is_text else f'bytes({data})'}")
             return
         # One string, taken apart, is made in less time than many out of the view.
         line("plain = False")
@@ -131,7 +133,9 @@ class Unpack(PackedFunction):
                 with self._writer.block(f"elif s{place.content}:"):
                     line(f"{name} = list(map(bytes.decode, bytes({data})[:-1].split({_NO_TEXT})))")
                 with self._writer.block("else:"):
-                    line(f'{name} = str({data}, "utf-8")[:-1].split("\\0")')
+                    at = place.content
+                    line(f"text{number} = {_text_of(f'view[b{at} : b{at + 1} - 1]', f'e{at}')}")
+                    line(f'{name} = text{number}.split("\\0")')
             case Bytes():
                 line(f"joined{number} = bytes({data})")
                 self._lengths(place)
@@ -160,7 +164,7 @@ class Unpack(PackedFunction):
             made = f"{self._values.record_class(part.id)}()" if self._public else "()"
             line(f"{name} = [{made} for _ in range({count})]")
             return
-        rows = f"zip({', '.join(columns)}, strict=False)"
+        rows = f"zip({', '.join(columns)})"  # a keyword takes as long as all the rest of a short array
         if not self._public:
             line(f"{name} = list({rows})")
             return
@@ -187,3 +191,8 @@ def _column_of(column: int) -> str:
 def _made_of(place: Place, data: str) -> str:
     """The string or the byte array of its bytes."""
     return f'str({data}, "utf-8")' if isinstance(place.shape, Text) else f"bytes({data})"
+
+
+def _text_of(data: str, size: str) -> str:
+    """The string of its bytes. Two copies of a short one take less time than one through a buffer."""
+    return f'{data}.tobytes().decode() if {size} <= {_SHORT} else str({data}, "utf-8")'

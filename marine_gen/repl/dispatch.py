@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from marine_gen.repl.command import Command, Word
 from marine_gen.repl.failure import CommandError, because
-from marine_gen.repl.interrupt import interruptible
 from marine_gen.repl.reading import take_values, take_word, unfinished
 from marine_gen.repl.registry import by_name
 from marine_gen.repl.session import Session
@@ -49,13 +48,9 @@ def _command(word: str) -> Command:
 
 @contextmanager
 def _reporting(session: Session) -> Iterator[None]:
-    """Write every failure inside the block; Ctrl-C stops guests that run there."""
-    from marine_runtime.wasm import open_runtime
-
-    runtime = open_runtime(session.options.call_layer)
+    """Write every failure inside the block; Ctrl-C is one."""
     try:
-        with interruptible(runtime.interrupt) as session.interrupt:
-            yield
+        yield
     except CommandError as error:
         _fail(session, error)
     except KeyboardInterrupt:

@@ -9,7 +9,6 @@ import click
 
 from marine_gen._version import __version__
 from marine_gen.console.report import wants_colour
-from marine_gen.repl.interrupt import interruptible
 from marine_gen.repl.output import Output
 from marine_gen.repl.session import ReplOptions, Session
 
@@ -28,12 +27,9 @@ def run_repl(target: Path | None, options: ReplOptions) -> int:
     try:
         if interactive and not options.quiet:
             greet()
-        from marine_runtime.wasm import open_runtime
-
         if options.trace is not None:
             session.record(options.trace)
-        with interruptible(open_runtime(options.call_layer).interrupt):
-            session.open(target)
+        session.open(target)
         if interactive:
             from marine_gen.repl.terminal import converse
 

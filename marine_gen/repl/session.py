@@ -14,7 +14,6 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from marine_gen.repl.failure import CommandError
-from marine_gen.repl.interrupt import Interrupt
 from marine_gen.repl.output import Output
 from marine_gen.repl.spelling import duration
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 0.1
 LONGEST_TIMEOUT = 3600.0
-"""Seconds that a call may take: by default, as in Marine, and at most. One without a limit could not be interrupted."""
+"""Seconds that a call may take: by default, as in Marine, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ class Session:
         failed: whether a command failed.
         tracer: what records the calls of the service, while there is something.
         lines: the lines so far that are kept as history, oldest first.
-        interrupt: Ctrl-C during the command that runs now.
     """
 
     work: Workbench
@@ -80,7 +78,6 @@ class Session:
         self.tracer: Tracer | None = None
         self.lines: list[str] = []
         self._recording = ExitStack()
-        self.interrupt = Interrupt()
         self._told_state = False
 
     @property
@@ -102,7 +99,7 @@ class Session:
         from marine_gen.artifact.workbench import open_workbench
 
         identifier = str(uuid.uuid4())
-        with self._clock() as elapsed:
+        with self.clock() as elapsed:
             work = open_workbench(
                 target,
                 engine=self.engine,
@@ -125,7 +122,7 @@ class Session:
         Raises:
             MarineError: as `marine_gen.load`; the current service stays.
         """
-        with self._clock() as elapsed:
+        with self.clock() as elapsed:
             work = self.work.reopened(
                 engine, host_functions=self.options.host_functions, timeout=LONGEST_TIMEOUT, trace=self.tracer
             )
@@ -184,16 +181,11 @@ class Session:
         return True
 
     @contextmanager
-    def _clock(self) -> Iterator[Callable[[], str]]:
+    def clock(self) -> Iterator[Callable[[], str]]:
+        """Time the block; the value is a function that returns how long it took."""
         start = end = perf_counter_ns()
         yield lambda: duration(end - start)
         end = perf_counter_ns()
-
-    @contextmanager
-    def clock(self) -> Iterator[Callable[[], str]]:
-        """Time the block, which may call guests; the value is a function that returns how long it took."""
-        with self.interrupt.calling_guests(), self._clock() as elapsed:
-            yield elapsed
 
     def load(self, name: str, wasm: bytes, config: ModuleConfig) -> None:
         """Load one more module; raises as `Workbench.load`."""
@@ -206,10 +198,6 @@ class Session:
         for sentence in sentences:
             if " runs as a closure" in sentence:
                 self.output.note(f"note: {sentence}")
-
-    def interrupted(self, what: str) -> CommandError | None:
-        """The failure of something that Ctrl-C interrupted; None when nobody pressed it."""
-        return CommandError(f"{what} interrupted: Ctrl-C") if self.interrupt.pressed else None
 
     def check_function(self, module: str, function: str) -> None:
         """Require a function to exist.

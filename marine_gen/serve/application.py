@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 from collections.abc import Callable
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from marine_gen.serve import logs
 from marine_gen.serve.backend import Backend
@@ -18,7 +17,7 @@ from marine_gen.serve.calls import Calls, Runner
 from marine_gen.serve.direct import DirectCalls
 from marine_gen.serve.exchange import Exchange, Receive, Room, Scope, Send, failure, identifier_of
 from marine_gen.serve.figures import Figures
-from marine_gen.serve.functions import Function
+from marine_gen.serve.functions import Function, find_function
 from marine_gen.serve.guards import RequestGuard
 from marine_gen.serve.instances import InstanceRunner, Instances
 from marine_gen.serve.operations import PUBLIC, Resources
@@ -49,6 +48,7 @@ class Application:
         guard: refuses what must not come in.
         instances: copies of clients.
         connections: tells how many connections are open; the server sets it.
+        tell: the line of the log for a service that can't be loaded; the server may set it.
         draining: whether the server ends.
         guarded: whether the server itself ends connections whose bodies do not arrive in time.
     """
@@ -60,6 +60,7 @@ class Application:
         self.instances = Instances(self.backend, settings.limits, self._worker)
         self.peers = Peers(settings.peers, self._worker, self)
         self.connections: Callable[[], int] = lambda: 0
+        self.tell: Callable[[Exception], str] = _loading
         self.draining = self.guarded = False
         self.guard, self.calls = RequestGuard(settings.access), Calls(settings, self.figures)
         self.direct = DirectCalls(self, access_log=settings.access_log)
@@ -73,7 +74,7 @@ class Application:
         self._room = Room(settings.limits.bodies)
 
     async def start(self) -> None:
-        """Load the service, unless that was done.
+        """Load the service, unless that was done. An application that was closed starts once more.
 
         Raises:
             As `marine_gen.load`.
@@ -81,6 +82,7 @@ class Application:
         async with self._starting:
             if self._started:
                 return
+            self.draining = False
             await self.backend.load()
             await self.peers.open()
             loop = asyncio.get_running_loop()
@@ -89,16 +91,30 @@ class Application:
                 self._tasks.append(loop.create_task(watch(self.settings, self.backend, self.figures)))
             self._started = True
 
+    async def _start_late(self) -> None:
+        """Load the service for the first request, where the server did not say that it starts.
+
+        Raises:
+            ProblemError: it can't be loaded. The next request tries again.
+        """
+        try:
+            await self.start()
+        except Exception as error:
+            logger.error("%s", self.tell(error))
+            raise ProblemError("internal", "the service can't be loaded; the log of the server says why") from None
+
     async def close(self) -> None:
         """Let calls end, and free everything."""
         self.draining = True
         for task in self._tasks:
             task.cancel()
         self.direct.close()
+        self._operations.keep_figures()
         await self.peers.close()
         await self.instances.close()
         await self.backend.close()
         self.calls.close()
+        self._started, self._starting = False, asyncio.Lock()  # the next start may be on another event loop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -115,9 +131,9 @@ class Application:
             await self._lifespan(receive, send)
             return
         if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close"})  # before it is accepted: the server answers 403
             return
-        if not self._started:
-            await self.start()
         time = self.settings.limits.body_time
         exchange = Exchange(scope, receive, send, self.next_identifier(), time, self._room, guarded=self.guarded)
         started = perf_counter()
@@ -142,6 +158,8 @@ class Application:
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
+            if not self._started and not self.draining:
+                await self._start_late()
             await self._dispatch(exchange)
         except (ClientGoneError, ConnectionError):
             raise
@@ -155,6 +173,8 @@ class Application:
             if not exchange.status:
                 with contextlib.suppress(Exception):
                     await exchange.fail(ProblemError("closing", "the server is closing, and the call did not end"))
+                    if self.guarded:  # our own server, which would log a traceback
+                        return
             raise
 
     async def _dispatch(self, exchange: Exchange) -> None:
@@ -203,8 +223,9 @@ class Application:
             await self._operations.instance(exchange, parts[1])
             return
         _only(method, "POST")
-        runner: Runner = InstanceRunner(self.instances.find(parts[1]))
-        await self.calls.call(exchange, self.function(parts[2], parts[3]), runner)
+        instance = self.instances.find(parts[1])
+        runner: Runner = InstanceRunner(instance)
+        await self.calls.call(exchange, find_function(instance.functions, parts[2], parts[3]), runner)
 
     async def _forward(self, exchange: Exchange, worker: str) -> None:
         """Let the process answer that has the instance."""
@@ -240,12 +261,7 @@ class Application:
         Raises:
             ProblemError: there is none.
         """
-        found = self.backend.functions.get((module, name))
-        if found is None:
-            known = {module for module, _ in self.backend.functions}
-            what = f"function `{name}` in module `{module}`" if module in known else f"module `{module}`"
-            raise ProblemError("not-found", f"there is no {what}")
-        return found
+        return find_function(self.backend.functions, module, name)
 
     def known(self, raw: bytes) -> Function | None:
         """A function by a path that has been asked for before."""
@@ -265,13 +281,21 @@ class Application:
         try:
             await self.start()
         except Exception as error:
-            logger.error("the service can't be loaded: %s", error)
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": "lifespan.startup.failed", "message": self.tell(error)})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+        except asyncio.CancelledError:  # the server was told to end at once
+            if self.guarded:
+                return
+            raise
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _loading(error: Exception) -> str:
+    return f"the service can't be loaded: {error}"
 
 
 def _only(method: str, *allowed: str) -> None:
@@ -283,8 +307,3 @@ def _only(method: str, *allowed: str) -> None:
     if method not in allowed:
         names = ", ".join(allowed)
         raise ProblemError("method", f"the methods of this resource are {names}", headers={"Allow": names})
-
-
-def to_json(document: Any) -> bytes:
-    """A document as compact JSON."""
-    return json.dumps(document, separators=(",", ":")).encode("ascii")

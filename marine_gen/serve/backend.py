@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from marine_gen.serve.copies import InlineCopy, InstanceSource, Usage
-from marine_gen.serve.functions import Function, functions_of
+from marine_gen.serve.functions import Function, Functions, find_function, functions_of
 from marine_gen.serve.inline import InlineChoice
 from marine_gen.serve.runner import CallRunner, Gone, Options, StartedCall
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime import CallOptions, ConfigError, Interface
+from marine_runtime import CallOptions, Interface
 
 if TYPE_CHECKING:
     from marine_gen.serve.cluster import ClusterSource
@@ -36,14 +35,15 @@ class Backend:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.usage = Usage()
-        self.functions: Mapping[tuple[str, str], Function] = {}
+        self.functions: Functions = {}
         self.interface = Interface({})
         self.version = 0
         self._choice = InlineChoice(settings.inline)
         self._runner: CallRunner | None = None
         self._source: InstanceSource | ClusterSource | None = None
         self._inline: InlineCopy | None = None
-        self._old: set[asyncio.Task[None]] = set()
+        self._replaced = 0
+        self._old: dict[asyncio.Task[None], CallRunner] = {}
 
     async def load(self) -> None:
         """Load the service, and let it take the place of the one that runs, whose calls end as they began.
@@ -54,22 +54,48 @@ class Backend:
         limits = self._settings.limits
         source = await asyncio.to_thread(self._open_source)
         pool = await asyncio.to_thread(source.pool, limits.threads, limits.queue, name=f"serve-{self.version}")
-        functions = await asyncio.to_thread(functions_of, pool.interface)
+        inline = InlineCopy(source)
         try:
+            functions = await self.functions_of(pool.interface)
             self._choice.check(item.key for item in functions.values())
-        except ConfigError:
+            if self._choice.used:  # a copy belongs to its thread, so the event loop waits; better now than in a call
+                inline.load()
+        except BaseException:
+            inline.close()
             await asyncio.to_thread(pool.close)
             raise
+        self._replaced = self.replaced
         old, self._runner = self._runner, CallRunner(pool)
         if self._inline is not None:
             self._inline.close()
-        self._source, self._inline = source, InlineCopy(source)
+        self._source, self._inline = source, inline
         self.interface, self.functions = pool.interface, functions
         self.version += 1
         if old is not None:
             task = asyncio.get_running_loop().create_task(old.close(limits.longest))
-            self._old.add(task)
-            task.add_done_callback(self._old.discard)
+            self._old[task] = old
+            task.add_done_callback(self._old.pop)
+
+    async def functions_of(self, interface: Interface) -> Functions:
+        """The functions of a version of the service; the known ones, if it has the same interface."""
+        return self.functions if interface == self.interface else await asyncio.to_thread(functions_of, interface)
+
+    def current(self, function: Function) -> Function:
+        """The function that has the names of one now; another one when the service was reloaded since it was found.
+
+        Raises:
+            ProblemError: there is none any more.
+        """
+        return find_function(self.functions, function.module, function.name)
+
+    def _check(self, function: Function) -> None:
+        """Refuse arguments that were read for a function of another version.
+
+        Raises:
+            ProblemError: they were.
+        """
+        if self.functions.get((function.module, function.name)) is not function:
+            raise ProblemError("busy", "the service was reloaded while the request arrived; send it once more")
 
     def _open_source(self) -> InstanceSource | ClusterSource:
         if self._settings.ray is None:
@@ -99,8 +125,8 @@ class Backend:
 
     @property
     def replaced(self) -> int:
-        """The number of copies that were replaced since the last reload."""
-        return self._runner.pool.statistics.replaced if self._runner else 0
+        """The number of copies that were replaced."""
+        return self._replaced + (self._runner.pool.statistics.replaced if self._runner else 0)
 
     def sticky(self, name: str) -> CallRunner:
         """A copy with a state of its own; blocks while it is loaded."""
@@ -115,6 +141,7 @@ class Backend:
         """
         if self._runner is None:
             raise ProblemError("closing", "the service is not loaded")
+        self._check(function)
         if self.runs_inline(function):
             return self.call_inline(function, args, options)
         if not self._choice.measures:
@@ -174,8 +201,8 @@ class Backend:
         if self._inline is not None:
             self._inline.close()
             self._inline = None
+        runners = [*self._old.values(), *([] if runner is None else [runner])]
         for task in self._old:
             task.cancel()
-        if runner is not None:
-            with contextlib.suppress(Exception):
-                await runner.close(self._settings.limits.drain)
+        drain = self._settings.limits.drain
+        await asyncio.gather(*(item.close(drain) for item in runners), return_exceptions=True)

@@ -11,7 +11,7 @@ from functools import cache, partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from marine_gen.serve.exchange import Exchange, too_large
+from marine_gen.serve.exchange import Exchange, refuse_compressed, too_large
 from marine_gen.serve.figures import OK, Figures
 from marine_gen.serve.functions import Function, read_json
 from marine_gen.serve.negotiation import JSON, OCTETS, Agreement, Wanted, agree, body_form, wanted
@@ -39,6 +39,9 @@ _OCTETS = OCTETS.encode("ascii")
 class Runner(Protocol):
     """Runs calls: all copies of the service, or one instance."""
 
+    def current(self, function: Function) -> Function:
+        """See `Backend.current`."""
+
     async def call(self, function: Function, args: list[Any], options: Options, gone: Gone | None = None) -> Any:
         """See `Backend.call`."""
 
@@ -51,12 +54,13 @@ class Calls:
         self._options = OptionsReader(settings)
         self._spans = Spans()
         # One thread: large documents take turns, as each takes many times its size of memory.
-        self._converter = ThreadPoolExecutor(1, "serve-convert")
+        self._converter = _converter()
         self._converting: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """End the thread that converts large bodies."""
         self._converter.shutdown(wait=False, cancel_futures=True)
+        self._converter = _converter()  # it starts no thread until it is needed
 
     async def call(self, exchange: Exchange, function: Function, runner: Runner) -> None:
         """Run the call that a request asks for, and answer it.
@@ -66,8 +70,12 @@ class Calls:
             ClientGoneError, ConnectionError: there is no one to answer.
         """
         headers = exchange.headers
+        refuse_compressed(headers)
         options, agreed = self._options.read(headers), _agreed(function, headers)
         body = await exchange.body(self._limits.body)
+        found = runner.current(function)
+        if found is not function:
+            function, agreed = found, _agreed(found, headers)
         args = await self._converted(function, len(body), self._arguments, function, body, agreed)
         value = await self._run(headers, function, runner, args, options, exchange.gone)
         response = await self._converted(function, _extent(value), _result, function, value, agreed)
@@ -178,6 +186,7 @@ class Calls:
         Raises:
             ProblemError: one of them is wrong.
         """
+        refuse_compressed(headers)
         options, agreed = self._options.read(headers), _agreed(function, headers)
         if len(body) > self._limits.body:
             raise too_large(self._limits.body)
@@ -252,6 +261,7 @@ class Calls:
         Raises:
             ProblemError: the body is not a batch. ClientGoneError, ConnectionError: there is no one to answer.
         """
+        refuse_compressed(exchange.headers)
         options = self._options.read(exchange.headers)
         form = body_form(exchange.header(b"content-type"))
         if form is None:
@@ -303,13 +313,23 @@ class Calls:
             return json.dumps({"problem": problem.document()})
 
 
+def _converter() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "serve-convert")
+
+
 def _told(function: Function, error: BaseException) -> ProblemError:
     """The problem that a client is told when a call fails; the log of the server says more."""
     problem = problem_of(error)
     if problem.kind.status >= 500:
         unexpected = problem.kind.code in ("internal", "host-function")
         # The text, not the error: a handler that keeps records would keep the instance behind its traceback, too.
-        logger.warning("call of %s failed: %s", function.key, str(error), exc_info=error if unexpected else None)
+        logger.warning(
+            "call of %s failed: %s",
+            function.key,
+            str(error),
+            exc_info=error if unexpected else None,
+            extra={"call": function.key, "code": problem.kind.code},
+        )
     return problem
 
 

@@ -139,12 +139,21 @@ class InlineCopy:
         self._source = source
         self._service: Service | None = None
 
-    def call(self, module: str, function: str, args: Any, options: CallOptions) -> Any:
-        """See `Service.call`. A copy whose guest was cut off is replaced before the next call."""
+    def load(self) -> Service:
+        """The copy, which is loaded unless it is there.
+
+        Raises:
+            As `marine_gen.load`.
+        """
         if self._service is None:
             self._service = self._source()
+        return self._service
+
+    def call(self, module: str, function: str, args: Any, options: CallOptions) -> Any:
+        """See `Service.call`. A copy whose guest was cut off is replaced before the next call."""
+        service = self.load()
         try:
-            return self._service.call(module, function, args, **options)
+            return service.call(module, function, args, **options)
         except (ArgumentError, ResultError):
             raise
         except BaseException:

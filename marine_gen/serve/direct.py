@@ -104,6 +104,7 @@ class DirectCalls:
             identifier = identifier_of(found, identifier)
             app.guard.check("POST", found)
             app.guard.authenticate(found)
+            function = app.backend.current(function)  # the body came after the head, a reload perhaps between
             if not app.backend.runs_inline(function):
                 call = app.calls.start(found, function, body, app.backend.start, ended)
                 self._started.add(call)

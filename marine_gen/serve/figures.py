@@ -13,6 +13,9 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 OK = "ok"
 
+_COUNTERS = ("functions", "statuses", "cancelled", "reloads", "started", "copies_replaced", "growths_refused")
+"""The parts of a snapshot that never fall."""
+
 
 @dataclass(slots=True)
 class FunctionFigures:
@@ -86,6 +89,11 @@ class Figures:
             "processes": 1,
             **gauges,
         }
+
+
+def counted(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a snapshot that stays true when its process has ended: its counters."""
+    return {name: snapshot[name] for name in _COUNTERS if name in snapshot}
 
 
 def added(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

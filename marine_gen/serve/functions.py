@@ -132,8 +132,26 @@ def _depth(document: Any, limit: int) -> int:
     return depth
 
 
-def functions_of(interface: Interface) -> Mapping[tuple[str, str], Function]:
-    """All functions of a service, by module and name."""
+Functions = Mapping[tuple[str, str], Function]
+"""The functions of a service, by module and name."""
+
+
+def find_function(functions: Functions, module: str, name: str) -> Function:
+    """A function by its names.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    found = functions.get((module, name))
+    if found is None:
+        known = {module for module, _ in functions}
+        what = f"function `{name}` in module `{module}`" if module in known else f"module `{module}`"
+        raise ProblemError("not-found", f"there is no {what}")
+    return found
+
+
+def functions_of(interface: Interface) -> Functions:
+    """All functions of a service."""
     return {
         (module, name): Function(module, name, signature, item.records)
         for module, item in interface.modules.items()

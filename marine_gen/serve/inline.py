@@ -44,6 +44,11 @@ class InlineChoice:
                 f"there is no function `{key}` to run inline: write MODULE.FUNCTION, or `auto`{suggestion(key, names)}"
             )
 
+    @property
+    def used(self) -> bool:
+        """True if some functions run on the loop."""
+        return bool(self._inline)
+
     def inline(self, key: str) -> bool:
         """True if the next call of a function runs on the loop."""
         return key in self._inline

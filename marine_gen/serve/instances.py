@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from marine_gen.serve.backend import Backend
+from marine_gen.serve.functions import Function, Functions
 from marine_gen.serve.runner import CallRunner
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.wire.problems import ProblemError
@@ -24,6 +25,7 @@ class StickyInstance:
     Attributes:
         identifier: what clients call it.
         runner: runs its calls.
+        functions: its functions, which may be those of a service that was reloaded since.
         made: when it was made, by the monotonic clock.
         used: when it was last used.
         busy: how many calls it has now.
@@ -31,6 +33,7 @@ class StickyInstance:
 
     identifier: str
     runner: CallRunner
+    functions: Functions
     made: float
     used: float
     busy: int = 0
@@ -66,10 +69,11 @@ class Instances:
         self._starting += 1
         try:
             runner = await asyncio.to_thread(self._backend.sticky, "instance")
+            functions = await self._backend.functions_of(runner.pool.interface)
         finally:
             self._starting -= 1
         now = monotonic()
-        instance = self._known[identifier] = StickyInstance(identifier, runner, now, now)
+        instance = self._known[identifier] = StickyInstance(identifier, runner, functions, now, now)
         return self._describe(instance)
 
     def find(self, identifier: str) -> StickyInstance:
@@ -138,6 +142,10 @@ class InstanceRunner:
 
     def __init__(self, instance: StickyInstance) -> None:
         self._instance = instance
+
+    def current(self, function: Function) -> Function:
+        """See `Backend.current`; an instance stays what it is."""
+        return function
 
     async def call(self, *args: Any) -> Any:
         """See `CallRunner.call`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 access = logging.getLogger("marine_gen.access")
 
-_FIELDS = ("request", "client", "method", "path", "status", "seconds", "module", "function", "code")
+_FIELDS = ("request", "client", "method", "path", "status", "seconds", "call", "code")
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,13 +34,16 @@ class TextFormatter(logging.Formatter):
     """A record as text for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines; those of a traceback are indented."""
-        level = record.levelname.lower()
-        text = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {level} {record.name}: "
-        text += "".join(item if item.isprintable() else ascii(item)[1:-1] for item in record.getMessage())
+        """The lines; those behind the first are indented, so that no text in them looks like another record."""
+        lines = record.getMessage().split("\n")
         if record.exc_info:
-            text += "\n" + "\n".join(f"    {line}" for line in self.formatException(record.exc_info).splitlines())
-        return text
+            lines += self.formatException(record.exc_info).split("\n")
+        start = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {record.levelname.lower()} {record.name}"
+        return f"{start}: " + "\n    ".join(map(_escaped, lines))
+
+
+def _escaped(line: str) -> str:
+    return "".join(item if item.isprintable() else ascii(item)[1:-1] for item in line)
 
 
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:
@@ -62,4 +65,5 @@ def log_access(client: str, method: str, path: str, status: int, seconds: float,
         "status": status,
         "seconds": round(seconds, 6),
     }
-    access.info("%s %s %s %d %.1f ms %s", client, method, path, status, seconds * 1000, request, extra=extra)
+    shown = client, method, _escaped(path), status, seconds * 1000, request
+    access.info("%s %s %s %d %.1f ms %s", *shown, extra=extra)

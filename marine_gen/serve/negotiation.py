@@ -24,9 +24,10 @@ class MediaType:
     def quality(self) -> float:
         """The weight that the client gave it, from 0 to 1."""
         try:
-            return min(max(float(self.parameters.get("q", "1")), 0.0), 1.0)
+            weight = float(self.parameters.get("q", "1"))
         except ValueError:
             return 0.0
+        return min(weight, 1.0) if weight > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,17 @@ def _parse(text: str) -> MediaType:
     return MediaType(name.strip().lower(), parameters)
 
 
-def _form(media: MediaType) -> JsonForm:
-    """The form of JSON that parameters ask for.
+_KNOWN = {"bytes": ("array", "base64"), "int64": ("number", "string")}
+"""The values of parameters of JSON."""
 
-    Raises:
-        ProblemError: one has a value that is not known.
-    """
-    for key, known in (("bytes", "base64"), ("int64", "string")):
-        value = media.parameters.get(key)
-        if value is not None and value not in (known, "array" if key == "bytes" else "number"):
-            raise ProblemError("media-type", f"the parameter `{key}` of {JSON} can't be `{value}`")
+
+def _unknown(media: MediaType) -> str | None:
+    """A parameter of JSON with a value that is not known."""
+    return next((key for key, known in _KNOWN.items() if media.parameters.get(key, known[0]) not in known), None)
+
+
+def _form(media: MediaType) -> JsonForm:
+    """The form of JSON that parameters ask for."""
     return JsonForm(media.parameters.get("bytes") == "base64", media.parameters.get("int64") == "string")
 
 
@@ -113,6 +115,10 @@ def body_form(content_type: str) -> JsonForm | None:
     charset = media.parameters.get("charset", "utf-8")
     if charset not in ("utf-8", "utf8"):
         raise ProblemError("media-type", f"JSON must be encoded in UTF-8, got `{charset}`")
+    key = _unknown(media)
+    if key is not None:
+        choice = " or ".join(f"`{value}`" for value in _KNOWN[key])
+        raise ProblemError("media-type", f"the parameter `{key}` of {JSON} is {choice}, not `{media.parameters[key]}`")
     return _form(media)
 
 
@@ -122,13 +128,16 @@ def wanted(accept: str, form: JsonForm) -> Wanted:
     Raises:
         ProblemError: nothing that it accepts can be made.
     """
-    if not accept.strip():
+    ranges = [item for item in accept.split(",") if item.strip()]
+    if not ranges:
         return Wanted(form, False, True)
     qualities = {JSON: 0.0, OCTETS: 0.0}
     precise = dict.fromkeys(qualities, -1)
     chosen, best = form, -1.0
-    for item in accept.split(","):
+    for item in ranges:
         media = _parse(item)
+        if media.name == JSON and _unknown(media):
+            continue
         for name in qualities:
             if media.name == name:
                 rank = 2
@@ -141,10 +150,11 @@ def wanted(accept: str, form: JsonForm) -> Wanted:
             elif rank == precise[name]:
                 qualities[name] = max(qualities[name], media.quality)
         if media.name == JSON and media.quality > best:
-            asked = {"bytes", "int64"} & media.parameters.keys()
+            asked = _KNOWN.keys() & media.parameters.keys()
             chosen, best = (_form(media) if asked else form), media.quality
     if not any(qualities.values()):
-        raise ProblemError("not-acceptable", f"responses are {JSON} or, for byte arrays, {OCTETS}")
+        text = f"responses are {JSON}, on request with `bytes=base64` or `int64=string`, or, for byte arrays, {OCTETS}"
+        raise ProblemError("not-acceptable", text)
     named = precise[OCTETS] == 2 and qualities[OCTETS] >= qualities[JSON]
     octets = qualities[OCTETS] > 0 and (named or not qualities[JSON])
     return Wanted(chosen, octets, qualities[JSON] > 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from functools import partial
+from itertools import count
 from typing import Any
 
 from marine_gen._version import __version__
@@ -20,15 +22,23 @@ _ANYWHERE = ("token", "origin", "host", "request", "headers", "slow", "internal"
 _CALL = ("json", "not-acceptable", "body-size", "media-type", "argument", "trap", "busy", "timeout", "memory-limit")
 
 
-def describe(functions: Iterable[Function], name: str, form: JsonForm, settings: Settings) -> dict[str, Any]:
-    """The document; its requests and responses are in a form of JSON."""
+def describe(
+    functions: Iterable[Function], name: str, form: JsonForm, settings: Settings, root: str = ""
+) -> dict[str, Any]:
+    """The document of an application that is mounted at `root`; its requests and responses are in a form of JSON."""
     functions = list(functions)
     own = _own_schemas()
     schemas = Schemas(functions, form, own)
+    modules = dict.fromkeys(item.module for item in functions)
+    tag = _unused(_OWN, modules)
     paths: dict[str, Any] = {}
+    names: set[str] = set()
     for function in functions:
-        paths[path_of(function.module, function.name)] = {"post": _operation(function, schemas, form, settings)}
-    for path, item in _own_paths(form, settings).items():
+        identifier = _unused(function.key, names)  # the modules `a` and `a.b` may have functions `b.c` and `c`
+        names.add(identifier)
+        operation = _operation(function, schemas, form, settings)
+        paths[path_of(function.module, function.name)] = {"post": {"operationId": identifier, **operation}}
+    for path, item in _own_paths(form, settings, tag).items():
         paths.setdefault(path, {}).update(item)
     components: dict[str, Any] = {
         "schemas": {**schemas.components(), **own},
@@ -43,10 +53,12 @@ def describe(functions: Iterable[Function], name: str, form: JsonForm, settings:
             "Problems are documents of RFC 9457 with a `code`.",
         },
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-        "tags": [{"name": module} for module in dict.fromkeys(item.module for item in functions)] + [{"name": _OWN}],
+        "tags": [{"name": name} for name in (*modules, tag)],
         "paths": paths,
         "components": components,
     }
+    if root:
+        document["servers"] = [{"url": root}]
     if settings.access.token is not None:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
@@ -64,7 +76,6 @@ def _operation(function: Function, schemas: Schemas, form: JsonForm, settings: S
     if function.octets_out:
         answers[OCTETS] = {"schema": {"type": "string", "contentMediaType": OCTETS, "format": "binary"}}
     return {
-        "operationId": function.key,
         "tags": [function.module],
         "summary": f"{function.name}({params})" + (f" -> {results}" if results else ""),
         "parameters": _headers(settings),
@@ -168,8 +179,9 @@ def _own_schemas() -> dict[str, Any]:
     }
 
 
-def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
+def _own_paths(form: JsonForm, settings: Settings, tag: str) -> dict[str, Any]:
     """The paths that every server has."""
+    own = partial(_own, tag)
     anything = {"type": "object"}
     calls = {"type": "array", "items": {"$ref": "#/components/schemas/Call"}, "maxItems": settings.limits.batch}
     outcomes = {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}}
@@ -187,7 +199,7 @@ def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
     return {
         "/batch": {
             "post": {
-                **_own(
+                **own(
                     "batch",
                     "Many calls at once; results and problems in their order",
                     outcomes,
@@ -199,18 +211,18 @@ def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
             }
         },
         "/instances": {
-            "post": _own(
+            "post": own(
                 "make_instance", "Make a copy with a state of its own", instance, "body-size", "instances", status="201"
             ),
-            "get": _own("list_instances", "The copies with a state of their own", many),
+            "get": own("list_instances", "The copies with a state of their own", many),
         },
         "/instances/{id}": {
-            "get": {**_own("get_instance", "One such copy", instance, "not-found"), "parameters": [identifier]},
-            "delete": {**_own("delete_instance", "Free it", anything, "not-found"), "parameters": [identifier]},
+            "get": {**own("get_instance", "One such copy", instance, "not-found"), "parameters": [identifier]},
+            "delete": {**own("delete_instance", "Free it", anything, "not-found"), "parameters": [identifier]},
         },
         "/instances/{id}/{module}/{function}": {
             "post": {
-                **_own(
+                **own(
                     "call_instance",
                     "Call a function of such a copy, as without it",
                     {},
@@ -222,15 +234,26 @@ def _own_paths(form: JsonForm, settings: Settings) -> dict[str, Any]:
                 "requestBody": {"required": False, "content": {form.media_type: {"schema": {}}}},
             }
         },
-        "/interface": {"get": _own("interface", "Modules, functions and records", anything)},
-        "/figures": {"get": _own("figures", "What the server counts", anything)},
-        "/health": {"get": _own("health", "Whether the server lives", anything)},
-        "/ready": {"get": _own("ready", "Whether it takes calls", anything, "closing")},
+        "/interface": {"get": own("interface", "Modules, functions and records", anything)},
+        "/figures": {"get": own("figures", "What the server counts", anything)},
+        "/health": {"get": own("health", "Whether the server lives", anything)},
+        "/ready": {"get": own("ready", "Whether it takes calls", anything, "closing")},
     }
 
 
 def _own(
-    name: str, summary: str, schema: dict[str, Any], *codes: str, status: str = "200", media: str = "application/json"
+    tag: str,
+    name: str,
+    summary: str,
+    schema: dict[str, Any],
+    *codes: str,
+    status: str = "200",
+    media: str = "application/json",
 ) -> dict[str, Any]:
     responses = {status: {"description": summary, "content": {media: {"schema": schema}}}, **_problems(*codes)}
-    return {"operationId": f"{_OWN}.{name}", "tags": [_OWN], "summary": summary, "responses": responses}
+    return {"operationId": f"{tag}.{name}", "tags": [tag], "summary": summary, "responses": responses}
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: this one, or one with a number behind it."""
+    return next(found for number in count(1) if (found := name if number == 1 else f"{name}_{number}") not in taken)

@@ -12,9 +12,10 @@ from marine_gen.serve import metrics
 from marine_gen.serve.assets import HEADERS, assets
 from marine_gen.serve.backend import Backend
 from marine_gen.serve.exchange import Exchange
-from marine_gen.serve.figures import Figures, added
+from marine_gen.serve.figures import Figures, added, counted
 from marine_gen.serve.instances import Instances
 from marine_gen.serve.openapi import describe
+from marine_gen.serve.paths import mount_point
 from marine_gen.serve.peers import PEER, Peers
 from marine_gen.serve.picture import draw
 from marine_gen.serve.settings import Settings
@@ -26,6 +27,7 @@ PUBLIC = frozenset({"", "docs", "page.css", "common.js", "forms.js", "page.js", 
 """Paths that can be read without a token: they tell nothing about the service."""
 
 _READ = ("GET", "HEAD")
+_DOCUMENTS = 16
 
 
 class ResourceParts(Protocol):
@@ -45,7 +47,7 @@ class Resources:
 
     def __init__(self, app: ResourceParts) -> None:
         self._app = app
-        self._documents: dict[tuple[int, JsonForm], bytes] = {}
+        self._documents: dict[tuple[int, JsonForm, str], bytes] = {}
         self._picture: tuple[int, bytes] = (0, b"")
         self._handlers: Mapping[str, Callable[[Exchange], Awaitable[None]]] = {
             "health": self._health,
@@ -96,9 +98,20 @@ class Resources:
             }
         )
 
+    def keep_figures(self) -> dict[str, Any]:
+        """The figures of this process, which are kept for the time when it has ended."""
+        own = self._own_figures()
+        self._app.peers.keep(own)
+        return own
+
     async def _all_figures(self, exchange: Exchange) -> dict[str, Any]:
-        others = [] if PEER in exchange.scope else await self._app.peers.ask_all("/figures")
-        return added([self._own_figures(), *others])
+        if PEER in exchange.scope:
+            return added([self.keep_figures()])
+        peers = self._app.peers
+        answers = await peers.ask_all("/figures")
+        # Counters must not fall when a process has ended, or is too busy to answer in time.
+        silent = [item for name, item in peers.kept().items() if name not in answers]
+        return added([self.keep_figures(), *answers.values(), *map(counted, silent)])
 
     async def _figures(self, exchange: Exchange) -> None:
         await exchange.respond(200, _json(await self._all_figures(exchange)))
@@ -113,10 +126,12 @@ class Resources:
     async def _openapi(self, exchange: Exchange) -> None:
         query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
         form = JsonForm(query.get("bytes") == ["base64"], query.get("int64") == ["string"])
-        key = self._app.backend.version, form
+        backend, root = self._app.backend, mount_point(exchange.scope)
+        key = backend.version, form, root
         if key not in self._documents:
-            self._documents = {known: text for known, text in self._documents.items() if known[0] == key[0]}
-            document = describe(self._app.backend.functions.values(), self._app.backend.name, form, self._app.settings)
+            if len(self._documents) >= _DOCUMENTS:  # the rest is of versions before, or a mount point has many names
+                self._documents.clear()
+            document = describe(backend.functions.values(), backend.name, form, self._app.settings, root)
             self._documents[key] = _json(document)
         await exchange.respond(200, self._documents[key])
 
@@ -138,11 +153,12 @@ class Resources:
         if exchange.method == "POST":
             await exchange.body(0)
             made = await instances.make()
-            await exchange.respond(201, _json(made), headers={"Location": f"/instances/{made['id']}"})
+            place = f"{mount_point(exchange.scope)}/instances/{made['id']}"
+            await exchange.respond(201, _json(made), headers={"Location": place})
         elif exchange.method in _READ:
             found = instances.listing()
             if PEER not in exchange.scope:
-                for others in await self._app.peers.ask_all("/instances"):
+                for others in (await self._app.peers.ask_all("/instances")).values():
                     found.extend(others["instances"])
             await exchange.respond(200, _json({"instances": found}))
         else:

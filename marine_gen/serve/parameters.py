@@ -53,6 +53,8 @@ def _call_parameters(value: bytes) -> CallParameters:
     try:
         parameters = read_call_parameters(value.decode())
         checked_parameters(parameters)
-    except (UnicodeDecodeError, ArgumentError) as error:
+    except UnicodeDecodeError:
+        raise ProblemError("request", "X-Marine-Call-Parameters is not UTF-8") from None
+    except ArgumentError as error:
         raise ProblemError("request", f"X-Marine-Call-Parameters: {error}") from None
     return parameters

@@ -25,8 +25,15 @@ def raw_path(scope: Mapping[str, Any]) -> bytes:
     if raw and not root and b"?" not in raw:
         return bytes(raw)
     path: bytes = quote(scope["path"]).encode("ascii") if raw is None else raw.partition(b"?")[0]
-    prefix = quote(root).encode("ascii")
-    return path[len(prefix) :] if prefix and path.startswith(prefix) else path
+    parts, depth = path.split(b"/"), root.count("/") + 1
+    if unquote_to_bytes(b"/".join(parts[:depth])) != root.encode():  # clients may escape what need not be
+        return path
+    return b"".join(b"/" + part for part in parts[depth:])
+
+
+def mount_point(scope: Mapping[str, Any]) -> str:
+    """The path at which the application is mounted, percent-encoded; empty when it is not."""
+    return quote(scope.get("root_path", ""))
 
 
 def segments(raw: bytes) -> list[str]:

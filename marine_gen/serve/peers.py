@@ -11,11 +11,12 @@ import contextlib
 import json
 import re
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from marine_gen.serve.exchange import Message, Receive, Scope, Send
+from marine_gen.wire.problems import ProblemError
 
 NAME = re.compile(r"[0-9a-f]{8}", re.ASCII)
 """The names of processes."""
@@ -49,7 +50,9 @@ class Peers:
     async def open(self) -> None:
         """Listen."""
         if self._directory is not None:
-            self._server = await asyncio.start_unix_server(self._serve, self._directory / f"{self.name}.sock")
+            self._server = await asyncio.start_unix_server(
+                self._serve, self._directory / f"{self.name}.sock", backlog=2048
+            )
 
     async def close(self) -> None:
         """Stop listening."""
@@ -64,33 +67,54 @@ class Peers:
             return []
         return [path.stem for path in sorted(self._directory.glob("*.sock")) if path.stem != self.name]
 
-    async def ask_all(self, path: str) -> list[Any]:
-        """The JSON documents that the other processes have at a path; those that do not answer are left out."""
+    async def ask_all(self, path: str) -> dict[str, Any]:
+        """The JSON documents that the other processes have at a path, by name; without those that do not answer."""
 
         async def one(name: str) -> Any:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     status, _, body = await self.forward(name, {"method": "GET", "path": path, "headers": []}, b"")
-            except (PeerGoneError, TimeoutError):
+            except (PeerGoneError, ProblemError, TimeoutError):
                 return None
             return json.loads(body) if status == 200 else None
 
-        found = await asyncio.gather(*map(one, self.others()))
-        return [item for item in found if item is not None]
+        names = self.others()
+        found = await asyncio.gather(*map(one, names))
+        return {name: item for name, item in zip(names, found, strict=True) if item is not None}
+
+    def keep(self, figures: Mapping[str, Any]) -> None:
+        """Keep what this process has counted, so that the others can tell it when this one can't any more."""
+        if self._directory is not None:
+            new = self._directory / f"{self.name}.new"
+            with contextlib.suppress(OSError):
+                new.write_text(json.dumps(figures))
+                new.replace(self._directory / f"{self.name}.figures")
+
+    def kept(self) -> dict[str, Any]:
+        """The figures that other processes kept last, by name, of those that have ended too."""
+        found: dict[str, Any] = {}
+        if self._directory is not None:
+            for path in self._directory.glob("*.figures"):
+                if path.stem != self.name:
+                    with contextlib.suppress(OSError):
+                        found[path.stem] = json.loads(path.read_text())
+        return found
 
     async def forward(self, name: str, head: dict[str, Any], body: bytes) -> tuple[int, list[Any], bytes]:
         """Let another process answer: status, header fields and body of the response.
 
         Raises:
-            PeerGoneError: it is not there.
+            PeerGoneError: it is not there. ProblemError: it has too much to do.
         """
         assert self._directory is not None
         path = self._directory / f"{name}.sock"
         try:
             reader, writer = await asyncio.open_unix_connection(path)
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             path.unlink(missing_ok=True)
             raise PeerGoneError from None
+        except OSError:  # of this process, or too many requests wait for the other one
+            raise ProblemError("busy", "the process of this instance can't be reached; try again") from None
         try:
             _write(writer, head, body)
             await writer.drain()

@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from typing import Any
 
+from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from marine_gen.serve.application import Application
@@ -20,6 +21,7 @@ from marine_gen.serve.functions import Function
 from marine_gen.serve.runner import ClientGoneError, StartedCall
 from marine_gen.serve.settings import ServeLimits
 from marine_gen.serve.transport import JoiningTransport
+from marine_gen.serve.upgrades import feed
 from marine_gen.wire.problems import MEDIA_TYPE, ProblemError
 
 _SOON = 0.02
@@ -138,7 +140,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Part of a request has arrived. Nothing is armed for one that has arrived as a whole."""
         before = self._heads, self._answered
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            feed(self, data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("")
+            return
         if (self._heads, self._answered) != before:
             self._head = 0
             self._disarm()
@@ -171,6 +179,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head of a request has arrived. Whether its call is answered directly is known when its body has, too."""
+        if self.parser.should_upgrade():
+            return  # `feed` reads it once more
         self._heads += 1
         self._fields, self.headers = self.headers, []  # trailers are no part of the head
         self._function = self._direct()
@@ -195,7 +205,6 @@ class LimitedProtocol(HttpToolsProtocol):
             or self.expect_100_continue
             or parser.get_method() != b"POST"
             or not parser.should_keep_alive()
-            or parser.should_upgrade()
         ):
             return None
         return self._calls.function(self.url)
@@ -228,6 +237,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request has arrived as a whole."""
+        if self.parser.should_upgrade():
+            return
         if self._function is None or self._calls is None:
             super().on_message_complete()
             return
@@ -338,9 +349,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def abort_soon(self) -> None:
         """Close the connection, after a moment for what is to be sent."""
         self.loop.call_later(1.0, self.abort)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: a request that wants another protocol is answered as if it did not, and clients fill no log."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, as everything else, by a problem document."""

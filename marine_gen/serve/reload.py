@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,24 @@ EVERY = 0.5
 """Seconds between two looks at the files."""
 
 State = dict[Path, tuple[int, int] | None]
+"""Time and size of each file; None for one that can't be read."""
 
 
 def watched(target: Any, host_file: Path | None) -> list[Path]:
     """The files that a service is made of."""
     found: list[Path] = [] if host_file is None else [host_file]
-    if isinstance(target, dict):
+    if isinstance(target, Mapping):
         return found + [Path(item) for item in target.values() if isinstance(item, (str, Path))]
     path = Path(target)
-    match kind_of(path):
+    try:
+        kind = kind_of(path)
+    except MarineError:  # there is none for a moment, while it is replaced
+        return [*found, path]
+    match kind:
         case InputKind.DIRECTORY:
-            found += sorted(item for item in path.iterdir() if item.is_file())
+            found.append(path)
+            with contextlib.suppress(OSError):
+                found += sorted(item for item in path.iterdir() if item.is_file())
         case InputKind.CONFIG:
             found.append(path)
             with contextlib.suppress(MarineError, OSError):  # it is being written, or wrong; loading says so
@@ -41,7 +49,7 @@ def watched(target: Any, host_file: Path | None) -> list[Path]:
 
 
 def state(files: list[Path]) -> State:
-    """The time and size of each file, by which a change is noticed."""
+    """The state of files, by which a change is noticed."""
     seen: State = {}
     for file in files:
         try:

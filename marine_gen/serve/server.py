@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
+import logging
 import resource
 import signal
 import socket
@@ -12,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,9 @@ from marine_gen.serve.application import Application
 from marine_gen.serve.copies import try_loading
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
-from marine_runtime import ConfigError
+from marine_runtime import ConfigError, MarineError
+
+logger = logging.getLogger("marine_gen.serve")
 
 _START = 60
 """Seconds that a worker has to start, and to answer its supervisor."""
@@ -111,28 +117,71 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         announce: is told the URL once the service is loaded; never if it can't be.
 
     Raises:
-        ConfigError: the address can't be used. With several workers, what loading the service raises.
+        ConfigError: the address can't be used. Others: as loading the service.
     """
+    logs.configure(as_json=settings.json_log)
+    if settings.json_log:  # every line is a document
+        announce = partial(logger.info, "serving at %s")
+        try:
+            return _run(settings, address, workers, announce)
+        except MarineError as error:
+            logger.error("%s", error)
+            return 1
+    return _run(settings, address, workers, announce)
+
+
+def _run(settings: Settings, address: Address, workers: int, announce: Callable[[str], None]) -> int:
     if workers > 1:  # a worker that can't load the service is started again and again, for a minute
         try_loading(settings)
     _raise_descriptors()
     with contextlib.closing(listen(address)) as sock:
-        logs.configure(as_json=settings.json_log)
-        if workers == 1:
-            server = _Server(_config(settings, 1), partial(announce, url_of(sock)))
-            server.run([sock])
-            return 0 if server.started else 1
-        announce(url_of(sock))
-        return _run_workers(settings, sock, workers)
+        if workers > 1:
+            announce(url_of(sock))
+            return _run_workers(settings, sock, workers)
+        config, failures = _config(settings, 1), list[Exception]()
+
+        def remember(error: Exception) -> str:
+            failures.append(error)
+            return ""
+
+        config.load()
+        config.loaded_app.tell = remember
+        server = _Server(config, partial(announce, url_of(sock)))
+        server.run([sock])
+        if failures:
+            raise failures[0]
+        return 0 if server.started else 1
 
 
 def _run_workers(settings: Settings, sock: socket.socket, workers: int) -> int:
     """Serve with several processes until the end; the exit code."""
     with tempfile.TemporaryDirectory(prefix="marine-serve-") as directory:  # only its owner can enter it
         shared = replace(settings, peers=Path(directory))
-        supervisor = Multiprocess(_config(shared, workers), sockets=[sock])
+        supervisor = _Supervisor(_config(shared, workers), sockets=[sock])
         supervisor.run()
         return 0 if all(process.exitcode in (0, None, -signal.SIGTERM) for process in supervisor.processes) else 1
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor, with pipes that end when their worker does.
+
+    It asks its workers whether they live, and holds both ends of the pipe for the answer: for one that was killed after
+    the question it would wait for a minute.
+    """
+
+    def init_processes(self) -> None:
+        """See `Multiprocess.init_processes`."""
+        super().init_processes()
+        self._let_go()
+
+    def keep_subprocess_alive(self) -> None:
+        """See `Multiprocess.keep_subprocess_alive`."""
+        super().keep_subprocess_alive()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()
 
 
 class _Server(uvicorn.Server):
@@ -193,9 +242,20 @@ class _Application(Application):
     async def start(self) -> None:
         """See `Application.start`. What was loaded stays, so the garbage collector need not look at it any more."""
         await super().start()
+        supervisor = parent_process()
+        if supervisor is not None and self.settings.peers is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(_end_with(supervisor)))
         if not self.settings.reload:
             gc.collect()
             gc.freeze()
+
+
+async def _end_with(supervisor: BaseProcess) -> None:
+    """End this process when its supervisor has, which was killed then: nobody would look after it."""
+    while supervisor.is_alive():
+        await asyncio.sleep(1.0)
+    logger.error("the supervisor has ended, so this worker ends too")
+    signal.raise_signal(signal.SIGTERM)
 
 
 _connections: list[Connections] = []

@@ -118,6 +118,7 @@ class AdapterFunction:
         python = exported or any(isinstance(step.operation, HostCall) for step in adapter.steps)
         self._body = FunctionCode(room=0 if python else ROOM)
         self._position = -1
+        self._positions = library.caller.reads_positions
         self._host_calls = 0
         self._walked: dict[str, None] = {}  # globals that a call of the host may change under a walk
         self._opening = opening
@@ -153,21 +154,30 @@ class AdapterFunction:
                 self._body.declare(name)
         signature = f"{' '.join(params)}{results}".strip()
         with out.block(f"func ${self._symbol}{' ' + signature if signature else ''}"):
-            out.line(f"(local ${_HERE} i32)")
+            if self._positions:
+                out.line(f"(local ${_HERE} i32)")
             self._body.declare_all(out)
             for text in self._opening:
                 out.line(text)
-            top = const(STACK_TOP)
-            out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
-            with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
-                out.line(self._library.fault(Fault.DEPTH))
-            out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
-            with self._restoring(out) if self._host_calls else nullcontext():
+            with self._positioned(out), self._restoring(out) if self._host_calls else nullcontext():
                 out.lines += self._body.lines
-            out.line(f"(i32.store $staging {top} {get(_HERE)})")
             for text in returns:
                 out.line(text)
         return out.lines
+
+    @contextmanager
+    def _positioned(self, out: Writer) -> Iterator[None]:
+        """Write, around a body, what pushes its position and pops it, where somebody reads it."""
+        if not self._positions:
+            yield
+            return
+        top = const(STACK_TOP)
+        out.line(f"(local.set ${_HERE} (i32.load $staging {top}))")
+        with when(out, f"(i32.ge_u {get(_HERE)} {const(DATA)})"):  # check: fused depth of adapters
+            out.line(self._library.fault(Fault.DEPTH))
+        out.line(f"(i32.store $staging {top} (i32.add {get(_HERE)} {const(4)}))")
+        yield
+        out.line(f"(i32.store $staging {top} {get(_HERE)})")
 
     # Steps
 
@@ -204,7 +214,7 @@ class AdapterFunction:
     def _mark(self, step: Step, *info: object) -> None:
         """Write the position of a step that may fail."""
         position = self._sites.position(step.trail, info)
-        if position != self._position:
+        if self._positions and position != self._position:
             self._position = position
             self._body.line(f"(i32.store $staging {get(_HERE)} {const(position)})")
 

@@ -7,7 +7,7 @@ allocator gives. Flat data moves as it is; booleans are normalised to 0 and 1, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -17,10 +17,12 @@ from marine_gen.wasm_backend.code import FunctionCode, is_walked
 from marine_gen.wasm_backend.expressions import bytes_of, const, get, outside, when
 from marine_gen.wasm_backend.guests import Guests
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_gen.wasm_backend.library import Caller, Library
+from marine_gen.wasm_backend.library import Library
+from marine_gen.wasm_backend.room import room_in_staging, staged
 from marine_gen.wasm_backend.words import move_function, move_in_words
 from marine_runtime.abi import (
     BYTES_TAG,
+    Body,
     Bytes,
     Flat,
     Form,
@@ -33,7 +35,7 @@ from marine_runtime.abi import (
     record_body,
     shape,
 )
-from marine_runtime.adapters import FREE, Fault
+from marine_runtime.adapters import Fault
 from marine_runtime.types import IType, Records
 
 _RUN = 32  # longer runs of flat fields are one memory.copy
@@ -169,24 +171,13 @@ class Copiers:
     def _allocate(self, code: FunctionCode, target: str, size: str, tag: str) -> str:
         if target != STAGING:
             return self._guests.allocate(code, target, size, tag)
-        if self._library.caller is Caller.COMPONENT and code.room:
-            return self._stage_in_place(code, size)
+        if self._in_component_staging(code, target):
+            return room_in_staging(code, self._library, staged(size))
         return code.keep("block", f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))")
 
-    def _stage_in_place(self, code: FunctionCode, size: str) -> str:
-        """Take room in the staging memory of a component, where blocks start at multiples of 8."""
-        name, have = code.local("block"), bytes_of("$staging")
-        code.line(f"(local.set ${name} (i32.load $staging {const(FREE)}))")
-        end = f"(i64.add (i64.extend_i32_u {get(name)}) (i64.extend_i32_u {size}))"
-        end = code.keep("end", f"(i64.and (i64.add {end} {const(7, 'i64')}) {const(-8, 'i64')})", "i64")
-        # check: component room of results
-        with code.block(f"if (i64.gt_u {end} {have})"):
-            with code.block("then"):
-                staged = f"(call {self._library.symbol('stage')} (i64.extend_i32_u {size}))"
-                code.line(f"(local.set ${name} {staged})")
-            with code.block("else"):
-                code.line(f"(i64.store32 $staging {const(FREE)} {end})")
-        return get(name)
+    def _in_component_staging(self, code: FunctionCode, target: str) -> bool:
+        """True if room is taken without a call."""
+        return target == STAGING and self._library.caller.in_component and code.room > 0
 
     def _refuse_bad_block(self, code: FunctionCode, target: str, ptr: str, size: str) -> None:
         """Fault unless `size` (i64, not 0) bytes at `ptr` were really allocated and are inside the memory."""
@@ -316,6 +307,8 @@ class Copiers:
 
     def _record(self, way: _Way, part: Struct, ptr: str) -> str:
         """Out-of-line fields are copied first, then the body."""
+        if self._in_component_staging(way.code, way.target) and way.code.takes(part, way.records):
+            return self._record_in_room(way, part, ptr)
         body = record_body(way.records[part.id])
         copied: dict[int, tuple[str, str]] = {}
         for cell in body.cells:
@@ -323,6 +316,41 @@ class Copiers:
                 inner, length = self._loaded(way, cell.shape, ptr, cell.offset)
                 copied[cell.offset] = self._part(way, cell.shape, inner, length), length
         block = self._block(way.code, way.target, const(body.size), const(body.size, "i64"), const(BYTES_TAG))
+        self._body(way, body, block, ptr, copied)
+        return block
+
+    def _record_in_room(self, way: _Way, part: Struct, ptr: str) -> str:
+        """The same where blocks are free: the body and the bytes of its fields get their room together."""
+        body = record_body(way.records[part.id])
+        loaded = {
+            cell.offset: self._loaded(way, cell.shape, ptr, cell.offset)
+            for cell in body.cells
+            if not isinstance(cell.shape, Flat)
+        }
+        texts = {cell.offset: loaded[cell.offset][1] for cell in body.cells if isinstance(cell.shape, Text | Bytes)}
+        behind = (body.size + 7) & -8
+        total = const(behind, "i64")
+        for length in texts.values():
+            total = f"(i64.add {total} {staged(length)})"
+        block = room_in_staging(way.code, self._library, total)
+        at, copied = f"(i32.add {block} {const(behind)})", {}
+        for cell in body.cells:
+            if isinstance(cell.shape, Flat):
+                continue
+            inner, length = loaded[cell.offset]
+            if cell.offset in texts:
+                way.code.spend()
+                to = way.code.keep("text", at)
+                self._fill(way.code, way.source, way.target, to, inner, length)
+                copied[cell.offset] = to, length
+                at = f"(i32.add {to} (i32.and (i32.add {length} {const(7)}) {const(-8)}))"
+            else:
+                copied[cell.offset] = self._part(way, cell.shape, inner, length), length
+        self._body(way, body, block, ptr, copied)
+        return block
+
+    def _body(self, way: _Way, body: Body, block: str, ptr: str, copied: Mapping[int, tuple[str, str]]) -> None:
+        """Write the body of a record; `copied` are the fields that lie elsewhere, by offset."""
         run_start = 0
         for cell in body.cells:
             if _moves_as_bytes(cell.shape):
@@ -334,7 +362,6 @@ class Copiers:
             else:
                 self._store(way, block, cell.offset, *copied[cell.offset])
         self._run(way, block, ptr, run_start, body.size)
-        return block
 
     def _run(self, way: _Way, block: str, ptr: str, start: int, end: int) -> None:
         """Copy the flat bytes `start` to `end` of a record body."""

@@ -38,6 +38,17 @@ class Caller(Enum):
 
     PYTHON = "Python: packed values, batches"
     COMPONENT = "a component: values in Marine's layout; staging and faults are its own, see `OF_COMPONENT`"
+    REPORTER = "a component that reports faults: the same, with positions"
+
+    @property
+    def in_component(self) -> bool:
+        """True for components."""
+        return self is not Caller.PYTHON
+
+    @property
+    def reads_positions(self) -> bool:
+        """True if somebody asks after a fault which adapters were running."""
+        return self is not Caller.COMPONENT
 
 
 OF_COMPONENT: Mapping[str, str] = {
@@ -90,7 +101,7 @@ class Library:
 
     def symbol(self, name: str, memory: str = "") -> str:
         """The symbol of a definition, with the sigil; `memory` is the symbol of the memory that it works with."""
-        if self.caller is Caller.COMPONENT and name in OF_COMPONENT:
+        if self.caller.in_component and name in OF_COMPONENT:
             return f"${name}"
         for used in USES.get(name, ()):
             self.symbol(used)

@@ -165,7 +165,7 @@ def _imports(imports: GlueImports, module: str, table_size: int, *, linked: bool
 
 def _of_component(caller: Caller) -> Iterator[str]:
     """The imports of the glue of a component."""
-    if caller is Caller.COMPONENT:
+    if caller.in_component:
         for name, definition in OF_COMPONENT.items():
             yield f'(import "0" "{name}" {definition})'
 

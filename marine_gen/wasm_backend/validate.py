@@ -34,6 +34,7 @@ from marine_runtime.abi import (
     shape,
 )
 from marine_runtime.types import IType
+from marine_runtime.wasm import FACTOR, FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ class Validators:
         parts = has_parts(shape(ty), self._imports.owner(module).records)
         if not parts:
             return ""
+        if self._library.caller.in_component:
+            most = f"(i64.mul {bytes_of(self._imports.memory(module))} {const(FACTOR, 'i64')})"
+            floor = const(FLOOR, "i64")
+            most = f"(select {most} {floor} (i64.gt_u {most} {floor}))"
+            return f"(global.set {self._library.symbol('left')} {most})"
         return f"(call {self._library.symbol('start', self._imports.symbol(module))})"
 
     def _function(self, name: str, module: str, part: Shape) -> list[str]:

@@ -102,6 +102,15 @@ def refusal(error: OSError) -> str:
     return text + limit_of(error.errno or 0)
 
 
+def unopened(directory: str) -> str:
+    """`: ` and the reason why a directory can't be opened, which is tried, or nothing."""
+    try:
+        os.scandir(directory).close()
+    except OSError as error:
+        return f": {error.strerror}{limit_of(error.errno or 0)}"
+    return ""
+
+
 def no_thread(error: RuntimeError) -> str:
     """The same for a thread that can't be started."""
     import errno

@@ -13,7 +13,7 @@ from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
     from marine_runtime.abi.layout import MAX_RECORD_DEPTH
-    from marine_runtime.adapters.batch import BatchCode, pack_all, run_batch
+    from marine_runtime.adapters.batch import BatchCode, join_all, pack_all, run_batch
     from marine_runtime.adapters.codec import too_deep
     from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
     from marine_runtime.adapters.helpers import (
@@ -64,6 +64,7 @@ __all__ = [
     "flat_checker",
     "flat_lifter",
     "flat_lowerer",
+    "join_all",
     "load",
     "loader",
     "opener",
@@ -81,7 +82,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "marine_runtime.abi.layout": ("MAX_RECORD_DEPTH",),
-        "marine_runtime.adapters.batch": ("BatchCode", "pack_all", "run_batch"),
+        "marine_runtime.adapters.batch": ("BatchCode", "join_all", "pack_all", "run_batch"),
         "marine_runtime.adapters.codec": ("too_deep",),
         "marine_runtime.adapters.contract": ("BoundAdapters", "ImportAdapter", "Link"),
         "marine_runtime.adapters.helpers": (

@@ -179,6 +179,25 @@ def reachable_records(roots: Sequence[IType], records: Records) -> list[int]:
     return list(seen)
 
 
+def recursive_records(records: Records) -> frozenset[int]:
+    """Ids of the records that lead to a record that contains itself, so that their values can nest without end."""
+    pending = dict.fromkeys(records, 0)
+    users: dict[int, list[int]] = {index: [] for index in records}
+    for index, ty in records.items():
+        for item in ty.fields:
+            inner = record_in(item.type)
+            if inner in users:
+                users[inner].append(index)
+                pending[index] += 1
+    finite = [index for index, count in pending.items() if not count]
+    for index in finite:  # it grows meanwhile: a record is finite when all records in it are
+        for user in users[index]:
+            pending[user] -= 1
+            if not pending[user]:
+                finite.append(user)
+    return frozenset(records.keys() - finite)
+
+
 def describe(ty: IType, records: Records) -> str:
     """The type as a listing shows it: `[]u8`, `[]Point`, `i32` for s32."""
     prefix = ""

@@ -1,4 +1,4 @@
-"""What only a new process can show: the time from after `import` to the first result, and memory per service.
+"""Measurements that need a new process: the time from after `import` to the first result, and memory per service.
 
     python -m tests.bench.fresh < JSON
 
@@ -25,7 +25,7 @@ from tests.support.memory_use import resident
 from tests.support.paths import ROOT
 
 SERVICES = 20
-"""How many services are loaded to see what one of them takes."""
+"""The number of services that are loaded to see what one of them takes."""
 
 
 def run_fresh(case: Case, opener: str, modules: dict[str, str]) -> Contender:

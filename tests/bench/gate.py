@@ -40,7 +40,7 @@ def gate(measure_bars: Callable[[Sequence[Bar]], Run]) -> list[Verdict]:
 
 
 def passes(verdict: Verdict, *, missing_fails: bool = False) -> bool:
-    """Whether a verdict lets the gate pass."""
+    """True if a verdict lets the gate pass."""
     return verdict.passes(missing_fails=missing_fails)
 
 

@@ -117,7 +117,7 @@ class Condensed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result(Sampled):
-    """What was measured of one peer in one case.
+    """The measurements of one peer in one case.
 
     Attributes:
         samples: nanoseconds or bytes, for one piece of work each; empty when there are none.

@@ -1,4 +1,4 @@
-"""What the report says, worked out from a run: texts of cells, plots, sentences. Its layout is in templates/."""
+"""Content of the report, worked out from a run: texts of cells, plots, sentences. Its layout is in templates/."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def figure(value: float, unit: str) -> str:
 
 
 def run_warnings(run: Run) -> list[str]:
-    """Why the figures of a run are rough, if they are."""
+    """Reasons why the figures of a run are rough, if they are."""
     found = []
     if run.settings.get("mode") != "full":
         found.append("This was a quick run, to see that everything works: few and short rounds. Its figures are rough.")

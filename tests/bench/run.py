@@ -37,7 +37,7 @@ from tests.support.paths import ROOT
 PRIVATE = ROOT / ".venv-bench"
 NPM = PRIVATE / "npm"
 CASE_SECONDS = 3.0
-"""How long the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
+"""Seconds that the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
 
 FEWEST = 3
 _ONE_SHOT = ("first call", "memory")
@@ -138,7 +138,7 @@ def _is_wrong(result: Any, expected: Any) -> bool:
 
 
 def same(result: Any, expected: Any) -> bool:
-    """Whether a result is the expected plain value; JSON has lists for bytes and objects for records."""
+    """True if a result is the expected plain value; JSON has lists for bytes and objects for records."""
     if isinstance(expected, tuple):
         items = list(result.values()) if isinstance(result, dict) else result
         return isinstance(items, (list, tuple)) and len(items) == len(expected) and all(map(same, items, expected))

@@ -103,7 +103,7 @@ SHAPES = {
         Shape("u64s", "[u64]", lambda count: [2**40 + number for number in range(count)]),
     )
 }
-"""What crosses, by name. A string or byte array has a size in bytes, an array a number of elements."""
+"""Values that cross, by name. A string or byte array has a size in bytes, an array a number of elements."""
 
 
 def nested(depth: int) -> Shape:

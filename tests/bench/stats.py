@@ -18,7 +18,7 @@ LINEAR = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How cost grows along a curve, as slopes of lines fitted to it in a log-log plot: 1 is linear, 0 constant.
+    """Growth of cost along a curve, as slopes of lines fitted to it in a log-log plot: 1 is linear, 0 constant.
 
     Attributes:
         slope: over all points.
@@ -30,7 +30,7 @@ class Growth:
 
     @property
     def linear(self) -> bool:
-        """Whether cost grows linearly or slower at the large end."""
+        """True if cost grows linearly or slower at the large end."""
         return self.tail <= LINEAR
 
 
@@ -61,7 +61,7 @@ def growth(points: Sequence[tuple[float, float]]) -> Growth:
 
 
 def ratio(over: Result, under: Result) -> float:
-    """How many times as much one peer takes as another: the median over the rounds, in which both stood side by side.
+    """The ratio of one peer's time to another's: the median over the rounds, in which both stood side by side.
 
     A slow moment of the machine then weighs on both; the ratio of the medians may come from different moments. Between
     condensed results it is the quotient of their ratios to the first peer.

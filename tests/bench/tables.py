@@ -52,7 +52,7 @@ def comparison(run: Run) -> str:
 
 
 def engines(run: Run) -> str:
-    """What runs on each engine, and how many times as fast as the interpreter over the public API it is."""
+    """Each engine's cases, and how many times as fast as the interpreter over the public API they run."""
     lines = [
         "| engine | what runs at call time | " + " | ".join(ENGINE_COLUMNS.values()) + " |",
         "| --- | --- |" + " ---: |" * len(ENGINE_COLUMNS),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from marine_gen.generate import Description, Member, RecordDeclaration, Signature, Vector
@@ -140,7 +142,12 @@ def test_nothing_is_wider_than_a_phone(page: Page, server: Served) -> None:
     page.size(400, 800)
     choose(page, server, "records_effector", "mutate_struct")
     page.wait("document.querySelector('#graph img')?.naturalWidth > 100")
+    page.evaluate("document.getElementById('send').click()")
+    outcome(page)
+    row = "[...document.querySelectorAll('#figures th[scope=row]')].at(-1)"
+    assert 0 < page.wait(f"{row}.offsetHeight") < 60  # names are not broken into letters
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("document.getElementById('figures').scrollWidth") <= 360
     page.size(1280, 1000)
 
 
@@ -194,15 +201,61 @@ def test_a_token_is_asked_for_once(browser: Page) -> None:
         browser.wait("document.getElementById('name').textContent.includes('.')")
         browser.wait("document.querySelector('#graph img')?.naturalWidth > 100")
         assert not browser.evaluate("document.getElementById('login').open")
+        browser.evaluate("document.querySelector('#functions button').click()")
+        browser.evaluate("document.getElementById('send').click()")
+        outcome(browser)
+        command = browser.evaluate("document.getElementById('command').textContent")
+        assert '-H "Authorization: Bearer $MARINE_GEN_TOKEN"' in command
+        assert TOKEN not in command
 
 
 def test_names_that_would_be_markup_are_text(page: Page) -> None:
     from tests.support.engines import guests
 
-    name = "<img src=x onerror=alert(1)>'\"&"
+    name = "<img src=x onerror=alert(1)>'\"&$(exit 7)"
     with served({name: guests("greeting")["greeting"]}) as server:
         page.open(f"{server.url}/")
         page.wait("document.getElementById('name').textContent.includes('onerror')")
         assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+        page.evaluate("document.querySelector('#fields textarea').value = \"it's $HOME\"")
         page.evaluate("document.getElementById('send').click()")
         assert outcome(page).startswith("OK")
+        command = page.evaluate("document.getElementById('command').textContent").replace("\\\n", "")
+        program, url, _, kind, _, body = shlex.split(command)
+        assert (program, body) == ("curl", '["it\'s $HOME"]')
+        found = httpx.post(url, content=body, headers={"Content-Type": kind.removeprefix("Content-Type: ")})
+        assert found.json() == "Hi, it's $HOME"
+
+
+_ATTACK = """
+(async () => {
+  const seen = [];
+  const post = (path, options) => fetch("%(url)s/" + path, { method: "POST", mode: "no-cors", ...options })
+    .then((answer) => seen.push(answer.type), (error) => seen.push("failed"));
+  await post("greeting/greeting", { body: '["x"]' });
+  await post("greeting/greeting", { mode: "cors", body: '["x"]', headers: { "Content-Type": "application/json" } });
+  await post("instances", {});
+  const form = document.createElement("form"), frame = document.createElement("iframe");
+  Object.assign(form, { method: "post", action: "%(url)s/greeting/greeting", enctype: "text/plain", target: "frame" });
+  form.innerHTML = '<input name="[&quot;a" value="b&quot;]">';
+  frame.name = "frame";
+  document.body.append(frame, form);
+  await new Promise((resolve) => { frame.onload = resolve; form.submit(); });
+  await fetch("%(url)s/interface").then((answer) => seen.push(answer.status), () => seen.push("failed"));
+  return seen;
+})()
+"""
+
+
+def test_pages_of_other_servers_reach_nothing(browser: Page, server: Served) -> None:
+    from tests.support.engines import guests
+
+    with served(guests("greeting")) as target:
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            browser.open(f"{url}/health")
+            browser.wait("document.body !== null && location.pathname === '/health'")
+            seen = browser.evaluate(_ATTACK % {"url": target.url})
+            assert seen == ["opaque", "failed", "opaque", "failed"]
+        figures = target.application.figures
+        assert (figures.functions, len(target.application.instances)) == ({}, 0)
+        assert figures.statuses[403] >= 6

@@ -47,7 +47,7 @@ def test_a_build_is_repeated_when_something_changed_and_only_then(
     wasm.write_bytes(GREETING.read_bytes())
 
     def wrote(*options: str) -> bool:
-        """Whether the directory was written; what is printed has to say so."""
+        """True if the directory was written; what is printed has to say so."""
         before = times(output) if output.exists() else {}
         result = run("build", config, "-o", output, *options)
         assert (result.exit_code, result.stderr) == (0, "")

@@ -35,7 +35,7 @@ def test_other_shells(run: Run) -> None:
 
 @pytest.fixture
 def complete(run: Run, tmp_path: Path) -> Callable[..., list[str]]:
-    """What bash offers behind the words of a command line, the last of them incomplete."""
+    """Completions that bash offers behind the words of a command line, the last of them incomplete."""
     assert BASH is not None, "these tests run bash"
     (tmp_path / "script").write_text(run("completion", "bash").stdout)
     program = tmp_path / "marine-gen"

@@ -112,6 +112,13 @@ def test_check_looks_for_programs(run: Run, write: Write, tmp_path: Path) -> Non
     assert run("run", path, "greeting.greeting", '["x"]').stdout == '"Hi, x"\n'  # nobody runs it
 
 
+def test_check_looks_whether_programs_can_run(run: Run, write: Write, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("")
+    for program, problem in ((tmp_path, "is a directory"), (tmp_path / "text", "is not executable")):
+        result = run("check", write("", f"mounted_binaries.curl = '{program}'"))
+        assert f"module `greeting`: the program `{program}`, mounted as `curl`, {problem}\n" in result.stderr
+
+
 def test_check_knows_functions_that_stand_in_for_programs(run: Run, write: Write, tmp_path: Path) -> None:
     path = write("", "mounted_binaries.curl = '/no/such/curl'")
     assert run("build", path, "-o", "out").exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -105,7 +106,7 @@ def running(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """How a process ends after Ctrl-C."""
+    """The end of a process after Ctrl-C."""
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     return process.returncode, stdout, stderr.strip()
@@ -113,13 +114,17 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_while_a_guest_spins(tmp_path: Path) -> None:
-    """The guest says that it runs by a host function, and spins from then on."""
+    """The guest says that it runs by a host function, and spins from then on. The process ends as after any failure."""
     (tmp_path / "spinner.wasm").write_bytes(assemble(SPINNER, ADAPTERS))
     (tmp_path / "host.py").write_text(HOST_FILE)
-    with running("run", "--host-file", tmp_path / "host.py", tmp_path / "spinner.wasm", "spinner.run") as process:
+    trace = tmp_path / "trace.json"
+    options = ("--host-file", tmp_path / "host.py", "--trace", trace)
+    with running("run", *options, tmp_path / "spinner.wasm", "spinner.run") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         assert interrupted(process) == (130, "", "error: interrupted")
+    names = [event["name"] for event in json.loads(trace.read_text("utf-8"))["traceEvents"]]
+    assert "spinner.run" in names
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")

@@ -14,7 +14,7 @@ from marine_gen.artifact import ENGINES
 from marine_gen.console.inputs import choose_function
 from marine_runtime import ArgumentError
 from tests.guests.descriptions import EXAMPLE_FOLDER, GUESTS_FOLDER
-from tests.support.engines import assemble
+from tests.support.engines import assemble, guest
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.support.traces import calls
 
@@ -53,6 +53,20 @@ def test_without_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not (tmp_path / "cache").exists()
     assert run("run", GREETING, "greeting.greeting", '["x"]').exit_code == 0
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_advice_about_a_missing_module_works(run: Run, tmp_path: Path) -> None:
+    """Commands of one file said to add a module, for which they have no place."""
+    for name in ("donkey", "shrek"):
+        (tmp_path / f"{name}.wasm").write_bytes(guest(name))
+    alone = run("run", tmp_path / "shrek.wasm", "shrek.greeting", '["x"]')
+    assert "load `donkey` before it: a service configuration (.toml) lists modules in their order" in alone.stderr
+    config = tmp_path / "service.toml"
+    text = "[[module]]\nname = 'donkey'\n[[module]]\nname = 'shrek'\n"
+    config.write_text(text)
+    assert 'write for example `modules_dir = "."`' in run("run", config, "shrek.greeting", '["x"]').stderr
+    config.write_text(f'modules_dir = "."\n{text}')
+    assert run("run", config, "shrek.greeting", '["x"]').exit_code == 0
 
 
 def test_services_and_built_directories(run: Run, service: Callable[..., Path], tmp_path: Path) -> None:

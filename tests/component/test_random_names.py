@@ -18,7 +18,7 @@ from tests.support.engines import load, shown
 from tests.support.hostile_names import LOOKALIKES, QUOTES
 from tests.support.paths import ROOT
 
-SEEDS = 14
+SEEDS = 10
 USUAL = (
     *("get_page", "getPage", "HTTPServer", "field_0", "field0", "a1B2", "__init__", "a..b", "I32", "x" * 200, "Z_9"),
     *(

@@ -166,7 +166,7 @@ def test_no_path_leads_out(hostile: Player, roots: dict[str, Path], path: str) -
 
 
 def script(player: Player) -> Iterator[object]:
-    """What a program does with files; the outcome of each step."""
+    """Steps of a program with files; the outcome of each."""
     yield player.open(3, "none")
     yield player("path_create_directory", 3, *player.path("sub"))
     yield player("path_create_directory", 3, *player.path("sub"))

@@ -1,4 +1,4 @@
-"""What README and documentation show is run: Python blocks, sessions, commands with their output."""
+"""Examples of the README and the documentation are run: Python blocks, sessions, commands with their output."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_the_page_shows_generated_glue() -> None:
 
 
 def run(commands: str, folder: Path, **variables: str) -> str:
-    """What commands print; they have to succeed without a word on stderr."""
+    """The output of commands; they have to succeed without a word on stderr."""
     done = subprocess.run(
         ["bash", "-e", "-c", commands],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""What modules answer, as JSON and as Python values: the tests of Marine's core and runtime."""
+"""Answers of modules, as JSON and as Python values: the tests of Marine's core and runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Python programmers have at hand, through every engine: single calls, batches and results of host functions."""
+"""Values of Python programs through every engine: single calls, batches and results of host functions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

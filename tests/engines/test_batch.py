@@ -18,7 +18,7 @@ from marine_runtime.adapters.batch import BATCH_ROWS
 from marine_runtime.types import Prim
 from tests.runtime.service.test_lifecycle import in_thread
 from tests.support.echo import TAKE_LOG, Memory, chain, echo_module, function, take_logs
-from tests.support.engines import CONFIGURATIONS, Modules, Outcome, failure, load, outcome, shown
+from tests.support.engines import OFTEN, Configuration, Modules, Outcome, failure, load, outcome, shown
 
 Serve = Callable[..., Service]
 
@@ -89,14 +89,14 @@ UNFIT: dict[str, Sequence[Any]] = {
 def services() -> Iterator[list[Service]]:
     modules = chain(SIGNATURES, RECORDS)
     with ExitStack() as stack:
-        yield [stack.enter_context(load(modules, item.engine, item.call_layer)) for item in (*CONFIGURATIONS, PUBLIC)]
+        yield [stack.enter_context(load(modules, item.engine, item.call_layer)) for item in (*OFTEN, PUBLIC)]
 
 
-PUBLIC = type(CONFIGURATIONS[0])("fused", "public")
+PUBLIC = Configuration("fused", "public")
 
 
 def each(service: Service, module: str, name: str, rows: Sequence[Any]) -> list[Outcome]:
-    """What calling one by one gives."""
+    """Outcomes of the same calls, one by one."""
     return [outcome(lambda: service.call(module, name, row)) for row in rows]  # noqa: B023  # called at once
 
 

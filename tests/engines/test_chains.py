@@ -27,7 +27,7 @@ from marine_runtime import CallError, Service, StateError
 from marine_runtime.adapters.staging import STACK
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, TAKE_LOG, Memory, echo_module, function, take_logs
-from tests.support.engines import CONFIGURATIONS, Configuration, Modules, Outcome, load, outcome, shown
+from tests.support.engines import OFTEN, Configuration, Modules, Outcome, load, outcome, shown
 from tests.support.fused import Link, line, position, staged
 
 NAMES = ("c", "b", "a", "facade")
@@ -95,7 +95,7 @@ def modules() -> Modules:
 @pytest.fixture(scope="module")
 def services(modules: Modules) -> Iterator[list[Service]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(load(modules, item.engine, item.call_layer, HOST)) for item in CONFIGURATIONS]
+        yield [stack.enter_context(load(modules, item.engine, item.call_layer, HOST)) for item in OFTEN]
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -167,7 +167,7 @@ def diamond() -> Modules:
 
 def test_a_diamond(diamond: Modules) -> None:
     with ExitStack() as stack:
-        services = [stack.enter_context(load(diamond, item.engine, item.call_layer)) for item in CONFIGURATIONS]
+        services = [stack.enter_context(load(diamond, item.engine, item.call_layer)) for item in OFTEN]
         for text in ("", "é" * 1000, "x"):
             assert everywhere(services, lambda service: service.call("top", "text", [text])).value == repr(text)  # noqa: B023
         bad = everywhere(services, lambda service: service.call("top", "bad", ["x"]))

@@ -66,7 +66,7 @@ UNWELCOME = (13, "unwelcome", 0.5)
 
 
 def answer(value: Any) -> Any:
-    """What the host gives for its argument, which is that, or a failure."""
+    """The host's result: its argument, or a failure."""
     if len(value) == 1 and getattr(value[0], "age", 0) == UNWELCOME[0]:
         raise CallError("unwelcome")
     return value

@@ -15,7 +15,7 @@ from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Typ
 from marine_runtime.abi.layout import layout_of
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, decode_log, function, take_logs
-from tests.support.engines import CONFIGURATIONS, load, shown
+from tests.support.engines import CONFIGURATIONS, OFTEN, load, shown
 from tests.support.values import SCALARS, edge_values
 
 HIGH = 2**31 + 5 * PAGE
@@ -27,10 +27,10 @@ def check(
     records: Sequence[RecordDeclaration] = (),
     memory: Memory | None = None,
 ) -> dict[str, list[str]]:
-    """Call `signature` on both modules under every configuration; the log of the guests under the first."""
+    """Call `signature` on both modules under the usual configurations; the log of the guests under the first."""
     modules = chain([signature], records, memory)
     logs = []
-    for configuration in CONFIGURATIONS:
+    for configuration in OFTEN:
         with load(modules, configuration.engine, configuration.call_layer) as service:
             for args in arguments:
                 for module in service.modules:
@@ -119,7 +119,7 @@ def test_many_arguments() -> None:
 
 def test_no_result_and_no_arguments() -> None:
     modules = chain([Signature("f"), Signature("g")])
-    for configuration in CONFIGURATIONS:
+    for configuration in OFTEN:
         with load(modules, configuration.engine, configuration.call_layer) as service:
             assert service.call("outer", "f") is None
             assert service.call("outer", "g") is None

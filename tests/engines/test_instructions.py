@@ -13,7 +13,7 @@ from marine_runtime import Service
 from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.types import Prim
 from tests.support.adapters import PRELUDE
-from tests.support.engines import CONFIGURATIONS, Outcome, assemble, failure, load, outcome, shown
+from tests.support.engines import OFTEN, Outcome, assemble, failure, load, outcome, shown
 
 WAT = """
 (module
@@ -108,7 +108,7 @@ def conversions() -> bytes:
 
 @pytest.fixture(scope="module")
 def services() -> Iterator[list[Service]]:
-    loaded = [load({"m": conversions()}, item.engine, item.call_layer) for item in CONFIGURATIONS]
+    loaded = [load({"m": conversions()}, item.engine, item.call_layer) for item in OFTEN]
     yield loaded
     for service in loaded:
         service.close()
@@ -145,13 +145,13 @@ def everywhere(build: Callable[[Functions], str], *args: object) -> str:
     name = build(functions)
     wasm = functions.module()
     found = []
-    for item in CONFIGURATIONS:
+    for item in OFTEN:
         with load({"m": wasm}, item.engine, item.call_layer) as service:
             try:
                 found.append(Outcome(shown(service.call("m", name, args))))
             except Exception as error:
                 found.append(failure(error))
-    shown_as = "\n".join(f"{item}: {result}" for item, result in zip(CONFIGURATIONS, found, strict=True))
+    shown_as = "\n".join(f"{item}: {result}" for item, result in zip(OFTEN, found, strict=True))
     assert len(set(found)) == 1, f"{shown_as}\n{compile_module('m', wasm).generate().source}"
     return found[0].value or found[0].error[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,8 @@ from marine_runtime import CallError, CallParameters, ModuleConfig, Service, Ser
 from marine_runtime.calls.parameters import ParticleParameters, SecurityTetraplet
 from marine_runtime.types import Array, Prim
 from tests.guests.kit_guests import kit_guest
-from tests.support.engines import CONFIGURATIONS, Configuration, guest, outcome, shown
+from tests.support.engines import CONFIGURATIONS, OFTEN, Configuration, guest, load, outcome, shown
+from tests.support.samples import sampled
 from tests.support.values import SCALARS, edge_values
 
 Serve = Callable[..., Service]
@@ -34,16 +35,24 @@ def two(serve: Serve) -> Service:
     return serve({name: kit_guest(name) for name in MODULES})
 
 
+@pytest.fixture(scope="module", params=sampled(CONFIGURATIONS, OFTEN.__contains__), ids=str)
+def running(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Both guests, for tests that leave them as they were."""
+    chosen: Configuration = request.param
+    modules = {name: kit_guest(name) for name in MODULES}
+    with load(modules, chosen.engine, chosen.call_layer) as service:
+        yield service
+
+
 @pytest.mark.parametrize("ty", SCALARS, ids=str)
-def test_scalars_strings_and_their_arrays(serve: Serve, ty: Prim) -> None:
-    service = two(serve)
+def test_scalars_strings_and_their_arrays(running: Service, ty: Prim) -> None:
     edges = edge_values(ty)
     for module in MODULES:
         for value in edges:
-            assert shown(service.call(module, f"{ty.value.replace('boolean', 'bool')}_value", [value])) == shown(value)
+            assert shown(running.call(module, f"{ty.value.replace('boolean', 'bool')}_value", [value])) == shown(value)
         for count in (len(edges), 1, 0):
             array: Any = bytes(edges[:count]) if ty is Prim.U8 else edges[:count]
-            assert shown(service.call(module, f"{ty.value.replace('boolean', 'bool')}_array", [array])) == shown(array)
+            assert shown(running.call(module, f"{ty.value.replace('boolean', 'bool')}_array", [array])) == shown(array)
 
 
 VALUES: list[tuple[str, Any]] = [
@@ -57,10 +66,9 @@ VALUES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("function", "value"), VALUES, ids=lambda item: item if isinstance(item, str) else "")
-def test_arrays_and_records(serve: Serve, function: str, value: Any) -> None:
-    service = two(serve)
+def test_arrays_and_records(running: Service, function: str, value: Any) -> None:
     for module in MODULES:
-        assert shown(service.call(module, function, [value])) == shown(value)
+        assert shown(running.call(module, function, [value])) == shown(value)
 
 
 def test_many_parameters_and_none(serve: Serve) -> None:

@@ -9,6 +9,7 @@ import pytest
 from marine_gen.artifact import compile_module
 from marine_gen.text import print_interfaces
 from tests.support.batches import BATCHES, compare
+from tests.support.engines import CONFIGURATIONS, OFTEN
 from tests.support.fused import unfused
 from tests.support.programs import program
 from tests.support.samples import sampled
@@ -19,7 +20,7 @@ from tests.support.samples import sampled
 def test_random_services(kind: str, number: int) -> None:
     batch = BATCHES[kind](Random(f"{kind} {number}"), 120)
     assert kind == "programs" or not any(unfused(batch.modules).values())
-    differences = compare(batch)
+    differences = compare(batch, CONFIGURATIONS if number else OFTEN)
     texts = {name: print_interfaces(compile_module(name, wasm).interfaces) for name, wasm in batch.modules.items()}
     assert not differences, "\n".join([*map(str, differences), *texts.values()])
 

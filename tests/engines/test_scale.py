@@ -5,8 +5,11 @@ Counted is what is made, never time.
 
 from __future__ import annotations
 
+import gc
 import marshal
+import typing
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import CodeType
 
@@ -21,8 +24,10 @@ from marine_runtime.adapters.pieces import Namespace, Pieces
 from marine_runtime.artifact import BYTECODE_END
 from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.types import Prim
+from marine_runtime.values.instances import RecordBase
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
+from tests.support.samples import sampled
 
 FEW, MANY = 30, 60
 
@@ -74,7 +79,34 @@ def test_what_is_executed_grows_with_the_calls(
     assert 0 < counts[0][0] < counts[0][1] <= 2 * counts[0][0]
 
 
+def record_classes() -> list[str]:
+    """The record classes of generated code that there are."""
+    gc.collect()
+    return sorted(cls.__name__ for cls in RecordBase.__subclasses__() if cls.__module__ == "marine_built.lazily")
+
+
 @pytest.mark.parametrize("engine", ["fused", "closures"])
+def test_record_classes_are_made_for_what_is_called(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking_apart, "LARGE", 0)
+    records = tuple(RecordDeclaration(f"R{number}", (Member("x", Vector(Named(f"S{number}"))),)) for number in range(9))
+    inner = tuple(RecordDeclaration(f"S{number}", (Member("y", Prim.STRING),)) for number in range(9))
+    functions = tuple(function(f"f{number}", Named(f"R{number}")) for number in range(9))
+    wasm = echo_module(Description((*inner, *records), functions), Memory())
+    with marine_gen.load({"lazily": wasm}, engine=engine) as service:
+        assert record_classes() == []
+        handle = service.modules.lazily
+        assert set(handle.records) == {item.name for item in (*inner, *records)}
+        result = handle.f3({"x": [{"y": "z"}]})
+        assert record_classes() == ["R3", "S3"]
+        assert result == handle.records["R3"]([handle.records["S3"]("z")])
+        assert handle.f3(result) == result
+        assert typing.get_type_hints(handle.f5)["return"] is handle.records["R5"]
+        with ThreadPoolExecutor(4) as threads:
+            assert len(set(threads.map(lambda _: handle.records["R7"], range(16)))) == 1
+        assert record_classes() == ["R3", "R5", "R7", "S3", "S5"]
+
+
+@pytest.mark.parametrize("engine", sampled(["fused", "closures"], "fused".__eq__))
 def test_a_record_of_many_fields(engine: str) -> None:
     """The sum over its lists is no expression that Python's compilers give up on."""
     count = 2_200
@@ -134,6 +166,8 @@ def test_functions_are_listed_and_found_by_any_name(modules: dict[int, bytes], e
         assert handle["f7"]("x", 1) == "x" == handle.f7("x", 1)
         with pytest.raises(AttributeError, match="there is no function `g`"):
             _ = handle.g
+        with pytest.raises((TypeError, marine_runtime.ArgumentError), match=r"^f6\(\) "):
+            handle.f6()
         assert service.call_batch("m", "f8", [["a", 1], ["b", 2]]) == ["a", "b"]
         assert service.call_json("m", "f9", '["c", 1]') == '"c"'
         assert service.statistics().functions["m", "f7"].calls == 2
@@ -142,6 +176,9 @@ def test_functions_are_listed_and_found_by_any_name(modules: dict[int, bytes], e
 def test_a_file_that_is_no_glue_is_not_taken_apart() -> None:
     assert taking_apart.take_apart("value = 1\n", "x.py") is None
     assert taking_apart.take_apart("def __bind(link):\n    pass\n", "x.py") is None
-    with pytest.raises(SyntaxError, match="line 2 that defines nothing"):
-        taking_apart.take_apart("def __bind(link):\n    link.x = 1\n    return dict(exports={})\n", "x.py")
-    assert pieces.Pieces.from_marshal(("x", {}, {})) is None
+    rest = "def __bind(link):\n    link.x = 1\n    return dict(exports={})\n"
+    with pytest.raises(SyntaxError, match="line 3 that defines nothing"):
+        taking_apart.take_apart(f"__records: dict[int, type] = {{}}\n{rest}", "x.py")
+    with pytest.raises(SyntaxError, match="`__records` is no table"):
+        taking_apart.take_apart(f"__records: dict[int, type] = dict()\n{rest}", "x.py")
+    assert pieces.Pieces.from_marshal((b"x", {}, {})) is None

@@ -21,7 +21,7 @@ from tests.support.echo import Memory, echo_module, function
 
 GROWTH = int(os.environ.get("MARINE_GEN_GROWTH", "8"))
 MOST = 2
-"""How many times more a function, a field, a level or a module may cost in the large service than in the small one."""
+"""The most that a function, a field, a level or a module may cost in the large service, in units of the small one's."""
 
 Made = tuple[dict[str, bytes], tuple[str, str, list[object]]]
 """A service, and a call of it."""
@@ -93,6 +93,10 @@ def costs(made: Made, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[flo
 def test_cost_grows_with_the_size(make: Callable[[int], Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     costs(make(10), tmp_path / "first", monkeypatch)  # what is imported and made once
     small = [costs(make(SMALL[make]), tmp_path / f"small_{run}", monkeypatch) for run in range(2)]
+    bounds = [MOST * GROWTH * max(before) for before in zip(*small, strict=True)]
     large = costs(make(SMALL[make] * GROWTH), tmp_path / "large", monkeypatch)
-    for now, before in zip(large, map(max, zip(*small, strict=True)), strict=True):
-        assert now < MOST * GROWTH * before
+    if any(now >= bound for now, bound in zip(large, bounds, strict=True)):  # other work on the machine, for one
+        again = costs(make(SMALL[make] * GROWTH), tmp_path / "again", monkeypatch)
+        large = [min(pair) for pair in zip(large, again, strict=True)]
+    for now, bound in zip(large, bounds, strict=True):
+        assert now < bound

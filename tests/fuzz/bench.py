@@ -77,7 +77,7 @@ def fuzz(name: str, folder: Path, runs: int, seconds: int, seed: int, *, plain: 
 
 
 def report(targets: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run did, with what it ran on."""
+    """The report of a run, with the machine that it ran on."""
     return {
         "generator": f"marine-gen {__version__}",
         "wasmtime": version("wasmtime"),

@@ -1,4 +1,4 @@
-"""What is fuzzed: a function from bytes per reader of input, with the errors it may raise, seeds and a dictionary.
+"""Targets of fuzzing: a function from bytes per reader of input, with the errors it may raise, seeds and a dictionary.
 
 A target reads its input as the project's users hand it over, and checks what it has read: printed and read again it is
 the same, what is generated from it compiles. Anything but a value or an error of the documented class is a finding.
@@ -69,7 +69,7 @@ class Target:
     dictionary: Callable[[], list[bytes]]
 
     def accepts(self, data: bytes) -> bool:
-        """Whether the input was read; False when it was refused with an error of the right class, which says why."""
+        """True if the input was read; False when it was refused with an error of the right class, which says why."""
         try:
             self.run(data)
         except self.errors as error:

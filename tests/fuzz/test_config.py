@@ -24,7 +24,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 
 def usually(strategy: st.SearchStrategy[Any], other: st.SearchStrategy[Any] = VALUES) -> st.SearchStrategy[Any]:
-    """What fits most of the time, so that most documents have few mistakes and many have none."""
+    """Values that fit most of the time, so that most documents have few mistakes and many have none."""
     return st.integers(0, 40).flatmap(lambda number: strategy if number else other)
 
 
@@ -77,7 +77,7 @@ def key(text: str) -> str:
 
 
 def accepts(text: str) -> bool:
-    """Whether a text is read; what is read has a JSON form that means the same."""
+    """True if a text is read; what is read has a JSON form that means the same."""
     config, message = None, SOURCE
     try:
         config = parse_config(text, "/", source=SOURCE).config

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.fuzz.inputs import inputs
 from tests.fuzz.targets import TARGETS, Target
 
-RUNS = 150
+RUNS = 100
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

@@ -35,7 +35,7 @@ _HEAD = struct.Struct("<QQQ")
 
 
 def guided() -> bool:
-    """Whether inputs are guided by coverage here."""
+    """True if inputs are guided by coverage here."""
     return importlib.util.find_spec("atheris") is not None
 
 

@@ -49,7 +49,7 @@ class Guest:
 
     @property
     def description(self) -> Description:
-        """What the description says."""
+        """The text of the description."""
         return _read(self.interface)
 
 

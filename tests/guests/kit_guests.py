@@ -17,7 +17,7 @@ GENERATOR = "marine-gen"
 
 
 def is_of_kit(guest: Guest) -> bool:
-    """Whether the kit builds it; the others have an ABI written by hand."""
+    """True if the kit builds it; the others have an ABI written by hand."""
     return guest.folder in (KIT_FOLDER, EXAMPLE_FOLDER)
 
 

@@ -1,4 +1,4 @@
-"""What `marine-gen aqua` prints, compiled by Aqua's own compiler.
+"""Output of `marine-gen aqua`, compiled by Aqua's own compiler.
 
 The compiler is installed once into `tests/.cache/`, which git ignores.
 """

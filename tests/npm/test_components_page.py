@@ -37,7 +37,7 @@ def test_the_programs_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_rust_program_runs(tmp_path: Path) -> None:
-    """What cargo builds of the crates stays in the cache of the tests; the first time takes minutes."""
+    """The crates that cargo builds stay in the cache of the tests; the first time takes minutes."""
     cargo = shutil.which("cargo")
     if cargo is None:
         pytest.skip("cargo is not installed")

@@ -92,7 +92,7 @@ def new_project(root: Path) -> Path:
 
 
 def built(builder: Environment, project: Path, what: str = "wheel") -> Path:
-    """What hatchling makes of the project: its wheel, or its source distribution (`sdist`)."""
+    """Build the project with hatchling: its wheel, or its source distribution (`sdist`)."""
     program = "import os, sys; from hatchling import build; os.chdir(sys.argv[1])"
     builder.must("python", "-c", f"{program}; build.build_{what}('dist')", project)
     (path,) = (project / "dist").glob("*.whl" if what == "wheel" else "*.tar.gz")
@@ -154,6 +154,7 @@ def test_editable_installation(builder: Environment, project: Path) -> None:
         builder.pip("uninstall", "--yes", "swamp-client")
 
 
+@pytest.mark.slow
 def test_source_distribution_holds_the_sources_and_makes_the_same_wheel(builder: Environment, project: Path) -> None:
     sdist = built(builder, project, "sdist")
     again = project.parent / "again"

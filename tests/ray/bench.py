@@ -57,6 +57,12 @@ def seconds(work: Callable[[], Any]) -> float:
     return perf_counter() - begin
 
 
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(pid: int) -> float:
     """Proportional memory of a process, in MiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -101,7 +107,7 @@ def scaling(lab: Path, calls: int, rounds: int) -> None:
     """Calls that sleep, on one node and on two, two workers each."""
     with open_pool(lab, workers=2, resources={"node-first": 1}) as one:
         assert len({item.node for item in one.actors()}) == 1
-        with open_pool(lab, workers=4) as two:
+        with open_pool(lab, workers=4, num_cpus=0.1) as two:  # Ray spreads what reserves some processor
             spread = sorted(item.node for item in two.actors())
 
             def run(pool: Any) -> Callable[[], Any]:
@@ -123,33 +129,44 @@ def scaling(lab: Path, calls: int, rounds: int) -> None:
 
 
 def starting(built: Path, rounds: int) -> None:
-    """Actors of their own process each: empty ones, and those with an instance."""
+    """Actors of their own process each: empty ones, and those with an instance.
+
+    On a busy machine the seconds that pass say little, so those of the processor are counted as well: of the actor and
+    of this process.
+    """
     import ray
 
-    bare_times, own_times, bare_memory, own_memory = [], [], [], []
+    empty = ray.remote(Bare).options(num_cpus=0, max_restarts=0)
+    rows = []
     with open_pool(built, host_functions=None) as pool:  # the node has the build then, as for all workers but the first
         for _ in range(rounds + 1):
+            before = processor(os.getpid())
             begin = perf_counter()
-            bare = ray.remote(Bare).options(num_cpus=0, max_restarts=0).remote()
+            bare = empty.remote()
             pid = ray.get(bare.pid.remote(), timeout=LONG)
-            bare_times.append(perf_counter() - begin)
-            bare_memory.append(memory(pid))
+            row = [perf_counter() - begin, processor(pid) + processor(os.getpid()) - before, memory(pid)]
             ray.kill(bare)
+            before = processor(os.getpid())
             begin = perf_counter()
             with open_pool(built, host_functions=None) as made:
-                own_times.append(perf_counter() - begin)
+                took = perf_counter() - begin
+                pid = made.actors()[0].pid
+                row += [took, processor(pid) + processor(os.getpid()) - before]
                 made.call("bench_pure", "plain", SHORT)
-                own_memory.append(memory(made.actors()[0].pid))
+                row.append(memory(pid))
+            rows.append(row)
         assert pool.call("bench_pure", "plain", SHORT)
     # The first ones may have found processes that Ray had started before anybody asked.
-    ratio = statistics.median(own / bare for own, bare in zip(own_times[1:], bare_times[1:], strict=True))
-    print(
-        f"start of a worker: {statistics.median(own_times[1:]):.2f} s, of an empty actor "
-        f"{statistics.median(bare_times[1:]):.2f} s, {ratio:.2f} ×   (bar: 1.3 ×)\n"
-        f"memory of a worker: {statistics.median(own_memory):.0f} MiB, of an empty actor "
-        f"{statistics.median(bare_memory):.0f} MiB",
-        flush=True,
-    )
+    wall, spent, held, own_wall, own_spent, own_held = (list(column) for column in zip(*rows[1:], strict=True))
+    for what, mine, others in (("time", own_wall, wall), ("processor", own_spent, spent)):
+        ratio = statistics.median(own / bare for own, bare in zip(mine, others, strict=True))
+        print(
+            f"start of a worker, {what}: {statistics.median(mine):.2f} s, of an empty actor "
+            f"{statistics.median(others):.2f} s, {ratio:.2f} ×   (bar: 1.3 ×)",
+            flush=True,
+        )
+    mine, others = statistics.median(own_held), statistics.median(held)
+    print(f"memory of a worker: {mine:.0f} MiB, of an empty actor {others:.0f} MiB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -158,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=2000)
     given = parser.parse_args(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # actors would compile all modules
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.support import pools
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from marine_runtime.ray import RayServicePool
@@ -75,6 +79,15 @@ def open_pool(directory: Path, **options: Any) -> RayServicePool:
 
     options.setdefault("workers", 1)
     return RayServicePool(directory, **{"num_cpus": 0, "host_functions": pools.host_functions, **options})
+
+
+def program(nodes: Nodes, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that is connected to the cluster, after lines that `open_pool` and others come from."""
+    lines = ("import os, sys, ray", "from pathlib import Path", "from tests.ray.clusters import open_pool, until")
+    begin = f"ray.init({nodes.cluster.address!r}, logging_level='ERROR', log_to_driver=False)"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
+    command = [sys.executable, *options, "-c", "\n".join([*lines, begin, textwrap.dedent(text)])]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environment, check=False)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
+import types
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def pool(cluster: Nodes, lab: Path) -> Iterator[Any]:
     """A pool with an actor on each node."""
-    with open_pool(lab, workers=2) as made:
+    with open_pool(lab, workers=2, num_cpus=0.1) as made:
+        assert len({item.node for item in made.actors()}) == 2
         yield made
 
 
@@ -111,6 +114,13 @@ def test_asyncio(cluster: Nodes, lab: Path) -> None:
             assert await made.map("lab", "echo", [[1], [2]]) == [1, 2]
             with pytest.raises(TrapError):
                 await made.call("lab", "trap", [0])
+            runs, waits = (asyncio.ensure_future(made.call("lab", name, [500])) for name in ("nap", "count"))
+            await asyncio.sleep(0.2)
+            for task in (waits, runs):
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await made.call("lab", "count", [0]) == 1, "the one that waited has not run"
 
     asyncio.run(main())
 
@@ -228,6 +238,10 @@ def test_builds_are_unpacked_once_per_node_and_again_when_damaged(cluster: Nodes
         ({"workers": 0}, ArgumentError, "workers must be a number of at least 1, got 0"),
         ({"num_cpus": -1}, ArgumentError, "num_cpus must be a number of at least 0, got -1"),
         ({"host_functions": {"f": lambda: 1}}, ArgumentError, "source, host functions and options can't be sent"),
+        ({"options": 7}, ArgumentError, "`options` must be a mapping"),
+        ({"resources": 7}, ArgumentError, "`resources` must be a mapping"),
+        ({"resources": {"CPU": 1}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
+        ({"resources": {"x": "y"}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
         ({"host_functions": pools.fails}, LoadError, "nothing to load"),
         ({"host_functions": pools.dies}, WorkerDiedError, "an actor ended while it was started: "),
         (
@@ -269,12 +283,15 @@ def test_actors_that_a_dead_node_was_to_start_are_started_elsewhere(
     assert next(failures, None) is None
 
 
+def test_host_functions_that_a_node_does_not_have(cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the program itself, which is another module there."""
+    made = types.ModuleType("of_the_program")
+    exec("def make(): return {}", vars(made))
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    with pytest.raises(LoadError, match=r"^node \w+ can't find the host functions or an option .*'of_the_program'"):
+        open_pool(lab, host_functions=made.make)
+
+
 def test_what_is_no_built_directory_is_refused(cluster: Nodes, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"has no manifest\.json"):
         open_pool(tmp_path)
-
-
-def test_another_version_of_the_package_is_refused(cluster: Nodes, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marine_runtime.ray.worker.VERSION", (0, 0))
-    with pytest.raises(LoadError, match="has another version of marine-gen than the caller"):
-        open_pool(lab)

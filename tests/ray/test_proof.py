@@ -42,12 +42,20 @@ class Chaos(threading.Thread):
         error: what went wrong with the killing.
     """
 
-    def __init__(self, made: Any, cluster: Nodes, done: threading.Event) -> None:
+    def __init__(self, made: Any, cluster: Nodes) -> None:
         super().__init__(name="chaos", daemon=True)
-        self._made, self._cluster, self._done = made, cluster, done
-        self._calls = 0
+        self._made, self._cluster, self._done = made, cluster, threading.Event()
         self.killed = 0
         self.error: BaseException | None = None
+
+    def __enter__(self) -> Chaos:
+        assert self._busy() == {item.node_id for item in self._cluster.nodes[1:]}
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
 
     def run(self) -> None:
         """Kill while there are calls."""
@@ -72,9 +80,13 @@ class Chaos(threading.Thread):
         except BaseException as error:
             self.error = error
 
+    def _busy(self) -> set[str]:
+        """The nodes that have actors."""
+        return {item.node for item in self._made.actors()}
+
     def _kill_node(self) -> bool:
         """Kill a node that has an actor, but not the head; False when there is none at the moment."""
-        busy = {item.node for item in self._made.actors()}
+        busy = self._busy()
         for item in self._cluster.nodes[1:]:
             if item.node_id in busy:
                 self._cluster.nodes.remove(item)
@@ -87,15 +99,13 @@ def test_every_call_is_answered_once(cluster: Nodes, lab: Path) -> None:
     """Traps, time-outs, killed actors and a killed node among calls that note their argument in a file."""
     log = Path(os.environ[pools.LOG])
     log.unlink(missing_ok=True)
-    cluster.nodes.append(cluster.add(cluster.caches[1]))  # the one that is killed
+    cluster.nodes.append(cluster.add(cluster.caches[1]))  # one of the two that have the actors is killed
     cluster.cluster.wait_for_nodes()
     chance, ways = random.Random(CALLS), Counter[str]()
     calls: list[tuple[Any, Future[Any]]] = []
-    done = threading.Event()
-    with open_pool(lab, workers=4, queue=512, start_timeout=LONG) as made:
-        assert len({item.node for item in made.actors()}) > 1
-        chaos = Chaos(made, cluster, done)
-        chaos.start()
+    # Ray spreads only actors that reserve some processor.
+    room = {"num_cpus": 0.1, "resources": {f"node-{cluster.caches[1].name}": 1}}
+    with open_pool(lab, workers=4, queue=512, start_timeout=LONG, **room) as made, Chaos(made, cluster) as chaos:
         for number in range(CALLS):
             if number % FAULTS == FAULTS - 1:
                 fault = chance.choice(["trap", "trap", "late", "argument"])
@@ -123,7 +133,6 @@ def test_every_call_is_answered_once(cluster: Nodes, lab: Path) -> None:
                 assert future.result(0) == wanted
                 ways["fine"] += 1
         until(lambda: not chaos.is_alive())
-        done.set()
         assert chaos.error is None
         assert chaos.killed == KILLED
         assert made.statistics.lost == 0

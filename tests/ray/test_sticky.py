@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -77,6 +80,50 @@ def test_a_state_that_is_gone_is_an_error(pool: RayServicePool) -> None:
     assert pool.close_service("mortal")
 
 
+def test_a_state_whose_end_nobody_noticed_is_gone_or_fresh_as_asked(pool: RayServicePool, lab: Path) -> None:
+    service = pool.service("unnoticed")
+    assert count(service) == 1
+    (found,) = service.actors()
+    os.kill(found.pid, signal.SIGKILL)
+    until(lambda: not service.alive)
+    with pytest.raises(WorkerDiedError, match="the state of service `unnoticed` is gone"):
+        pool.service("unnoticed")
+    assert count(pool.service("unnoticed", restart="fresh")) == 1
+    assert pool.close_service("unnoticed")
+
+
+def test_a_service_that_another_pool_ended_is_gone(pool: RayServicePool, lab: Path) -> None:
+    with open_pool(lab) as other:
+        assert count(other.service("shared")) == 1
+        joined = pool.service("shared")
+        assert count(joined) == 2
+    with pytest.raises(WorkerDiedError):
+        count(joined)
+    with pytest.raises(WorkerDiedError, match="the state of service `shared` is gone"):
+        pool.service("shared")
+    pool.close_service("shared")
+    assert count(pool.service("shared")) == 1
+    assert pool.close_service("shared")
+
+
+def test_a_busy_service_can_be_asked_for(pool: RayServicePool, lab: Path) -> None:
+    busy = pool.service("busy").submit("lab", "nap", [4_000])
+    until(busy.running)
+    with open_pool(lab, start_timeout=60) as other:
+        joined = other.service("busy")
+        assert not busy.done()
+        assert count(joined) == 1, "after the call that ran"
+        assert busy.done()
+    assert pool.close_service("busy")
+
+
+def test_closed_services_are_forgotten(pool: RayServicePool) -> None:
+    for number in range(2):
+        with pool.service(f"brief-{number}") as service:
+            assert count(service) == 1
+    assert not [name for name in pool._services if name.startswith("brief")]
+
+
 def test_detached_services_outlive_the_pool_and_others_do_not(pool: RayServicePool, lab: Path) -> None:
     with open_pool(lab) as other:
         assert count(other.service("kept", detached=True)) == 1
@@ -109,10 +156,23 @@ def test_a_host_function_that_hangs_ends_the_service(pool: RayServicePool) -> No
     assert pool.close_service("hanging")
 
 
-@pytest.mark.parametrize("identity", ["", 7, None, "\ud800", "é" * 100])
+@pytest.mark.parametrize("identity", ["", 7, None, [], b"x", "\ud800", "é" * 100])
 def test_what_is_no_id_is_refused(pool: RayServicePool, identity: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"^the id of a service must "):
-        pool.service(identity)
+    for ask in (pool.service, pool.close_service):
+        with pytest.raises(ArgumentError, match=r"^the id of a service must "):
+            ask(identity)
+
+
+@pytest.mark.parametrize("identity", [".", "..", "/", "\0", "a\nb", "%2F", " ", "marine/x", "A", "a", "\U0001f600"])
+def test_every_text_is_an_id_of_its_own(pool: RayServicePool, identity: str) -> None:
+    from marine_runtime.ray.sticky import actor_name
+
+    name = actor_name(pool._source.artifact, identity)
+    prefix, _, encoded = name.rpartition("/")
+    assert prefix == f"marine/{pool._source.artifact.key}"
+    assert encoded.isascii()
+    assert encoded.isprintable()
+    assert unquote(encoded) == identity
 
 
 def test_ids_cannot_reach_other_actors(pool: RayServicePool) -> None:

@@ -19,7 +19,7 @@ GREETING = GUESTS_FOLDER / "greeting.wasm"
 
 
 def repl(*args: str | Path, commands: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What the command does with `commands` on its stdin; in this process, as starting one takes long."""
+    """Run the command with `commands` on its stdin; in this process, as starting one takes long."""
     given = [str(item) for item in args]
     own = any(item.startswith("--timeout") for item in given)
     arguments = ["repl", *(() if own else ("--timeout", "30")), *given]

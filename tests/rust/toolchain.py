@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from marine_gen.guest.rust import CargoError, find_toolchain
+from tests.support.debian import UnavailableError, unpack_packages
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / ".venv-rust"
@@ -29,10 +29,6 @@ RELEASE = os.environ.get("MARINE_GEN_RUST_RELEASE", "trixie")
 PACKAGES = ("rustc", "cargo", "libstd-rust-dev-wasm32", "lld")
 LEFT_OUT = re.compile(r"(gcc|cpp|binutils|lib\w+san|linux-libc|libc6-dev|libgprofng|libgcc-\d+-dev)")
 """Packages that only link programs on a Debian of that release; the tests link with the compiler of the machine."""
-
-
-class UnavailableError(Exception):
-    """There is no toolchain; the message says what is missing."""
 
 
 def environment() -> Mapping[str, str]:
@@ -74,9 +70,8 @@ def install() -> None:
     Raises:
         UnavailableError: this machine has no Debian packages, or no C compiler.
     """
-    for program in ("apt-get", "dpkg-deb", "cc"):
-        if shutil.which(program) is None:
-            raise UnavailableError(f"there is no `{program}`, which unpacks or links a toolchain of Debian's packages")
+    if shutil.which("cc") is None:
+        raise UnavailableError("there is no `cc`, which links a toolchain of Debian's packages")
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=FOLDER) as scratch:
         root = Path(scratch, "root")
@@ -89,44 +84,9 @@ def install() -> None:
 
 def _unpack(scratch: Path, root: Path) -> None:
     """Download the packages and all that they depend on, as if nothing was installed."""
-    mirror = _mirror()
-    for folder in ("lists/partial", "archives/partial"):
-        (scratch / folder).mkdir(parents=True)
-    (scratch / "status").touch()
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (scratch / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {RELEASE} main\n")
-    settings = {
-        "Dir::Etc::sourcelist": scratch / "sources.list",
-        "Dir::Etc::sourceparts": "-",
-        "Dir::State::status": scratch / "status",
-        "Dir::State::lists": scratch / "lists",
-        "Dir::Cache": scratch,
-        "Dir::Cache::archives": scratch / "archives",
-        "Acquire::Languages": "none",
-        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-        "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",
-        "Debug::NoLocking": "true",
-    }
-    apt = ["apt-get", "-qq", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
-    _run([*apt, "update"], scratch)
-    planned = _run([*apt, "--simulate", "install", *PACKAGES], scratch)
-    names = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
-    _run([*apt, "download", *(name for name in names if not LEFT_OUT.match(name))], scratch)
-    for package in sorted(scratch.glob("*.deb")):  # the folder is the current one of `apt-get download`
-        _run(["dpkg-deb", "--extract", str(package), str(root)], scratch)
-        package.unlink()
+    unpack_packages(PACKAGES, root, scratch, release=RELEASE, left_out=LEFT_OUT)
     for folder in ("usr/share", "usr/lib/rustlib/wasm32-unknown-unknown", "usr/lib/rustlib/wasm32-wasip2"):
         shutil.rmtree(root / folder, ignore_errors=True)  # half of it all, and not used
-
-
-def _mirror() -> str:
-    """The place that this machine has its own Debian packages from."""
-    targets = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], Path.cwd())
-    for place in targets.splitlines():
-        if place.rstrip("/").endswith("/debian"):
-            return place
-    raise UnavailableError("this machine has no packages of Debian; install cargo and its target for wasm32-wasip1")
 
 
 def _write_programs(root: Path, folder: Path) -> None:
@@ -143,13 +103,6 @@ def _write_programs(root: Path, folder: Path) -> None:
         options = f"--library-path {libraries} --argv0 {program if name != 'rust-lld' else name}"
         command.write_text(f'#!/bin/sh\nexec {loader} {options} {program} {own} "$@"\n')
         command.chmod(0o755)
-
-
-def _run(command: Sequence[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
-        raise UnavailableError(f"`{command[0]}` failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def main() -> None:

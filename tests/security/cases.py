@@ -45,7 +45,7 @@ VALUES: Mapping[str, Any] = {
 """An honest value of each type."""
 
 WAYS = ("direct", "through", "batch", "pass", "host")
-"""How a value meets the liar: as its argument and result, behind an honest module, in a batch, in its imports."""
+"""Ways of a value to the liar: as its argument and result, behind an honest module, in a batch, in its imports."""
 
 NUMBERS = {
     "constant": EDGES,

@@ -12,11 +12,11 @@ from typing import Any
 
 LAST_RUN = Path(__file__).with_name("last_run.json")
 COUNTING = os.environ.get("MARINE_GEN_COUNT") == "1"
-"""Whether a run is meant to be written down."""
+"""True if a run is meant to be written down."""
 
 
 def counts() -> dict[str, Any]:
-    """What is written down, by key."""
+    """The figures that are written down, by key."""
     found: dict[str, Any] = json.loads(LAST_RUN.read_text("utf-8")) if LAST_RUN.exists() else {}
     return found
 

@@ -71,7 +71,7 @@ TYPES: Mapping[str, Type] = {
     "twin": Named("Twin"),
     "node": Named("Node"),
 }
-"""What the functions are about, by the last part of their names."""
+"""Types of the functions, by the last part of their names."""
 
 TELL = function("tell", Prim.U32, Prim.U32, Prim.U32, Prim.U32, result=Prim.U32)
 INTACT = function("intact", result=Prim.U32)
@@ -84,7 +84,7 @@ PAGES = 2
 """Pages of the liar's memory."""
 
 BLOCKS = PAGE
-"""Where its blocks begin; below are the maze and results."""
+"""The address of its first block; below are the maze and results."""
 
 HELD = 64
 """Address of the honest text that `reenter` passes on."""
@@ -237,7 +237,7 @@ def _acts() -> str:
 
 
 def host_functions(call_back: Callable[[], object]) -> dict[str, HostFunction]:
-    """What the host offers: an echo of every type, and `call_back`."""
+    """Functions of the host: an echo of every type, and `call_back`."""
     interfaces = generate(_description())
     records = {index: ty for index, ty in enumerate(interfaces.types) if isinstance(ty, RecordType)}
     found = {"call_back": HostFunction.of(call_back)}

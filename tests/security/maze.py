@@ -114,4 +114,4 @@ def _make() -> Maze:
 
 
 MAZE = _make()
-"""What the liar has."""
+"""The maze of the liar."""

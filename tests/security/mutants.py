@@ -51,7 +51,7 @@ LONGEST = 180
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a mutant: `killed`, `survived`, or `broken` when its tests could not be run."""
+    """The end of a mutant: `killed`, `survived`, or `broken` when its tests could not be run."""
 
     mutation: Mutation
     word: str
@@ -60,7 +60,7 @@ class Verdict:
 
 
 def problems(items: list[Mutation], marked: list[Tag]) -> list[str]:
-    """What is wrong with the list: checks that are not there once, marks without a check, odd replacements."""
+    """Mistakes of the list: checks that are not there once, marks without a check, odd replacements."""
     times = Counter(tag.name for tag in marked)
     places = {tag.name: tag for tag in marked}
     wanted = {item.tag for item in items}
@@ -77,7 +77,7 @@ def problems(items: list[Mutation], marked: list[Tag]) -> list[str]:
 
 
 def _unusable(item: Mutation, places: Mapping[str, Tag]) -> str:
-    """Why a replacement proves nothing: tests would fail of it whatever they check, or never."""
+    """The reason why a replacement proves nothing: tests would fail of it whatever they check, or never."""
     file, source, made = mutant(ROOT, item, places)
     same = "\n".join(text_of(source, places[item.tag]))
     if made == mutant(ROOT, replace(item, new=same), places)[2]:
@@ -111,7 +111,7 @@ def mutant(root: Path, item: Mutation, places: Mapping[str, Tag]) -> tuple[str, 
 
 
 def copy_tree(target: Path) -> None:
-    """What tests need of the tree."""
+    """Copy the part of the tree that tests need."""
     for name in _COPIED:
         shutil.copytree(
             ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", ".cache", "node_modules")
@@ -203,7 +203,7 @@ def judge_all(items: list[Mutation], jobs: int) -> list[Verdict]:
 
 
 def healthy(items: list[Mutation]) -> str:
-    """What the chosen tests say about the tree as it is; nothing when they pass."""
+    """The verdict of the chosen tests about the tree as it is; nothing when they pass."""
     with tempfile.TemporaryDirectory(prefix="marine-mutants-") as folder:
         copy_tree(Path(folder))
         for tests in sorted({item.tests for item in items}):

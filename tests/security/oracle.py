@@ -1,4 +1,4 @@
-"""What lifting must give, written a second time: from the bytes of a memory to a value, or to the news that it is none.
+"""Lifting, written a second time: from the bytes of a memory to a value, or to the news that it is none.
 
 It is slow and knows nothing of engines. It follows the memory layout of docs/spec/memory.md: packed,
 little-endian, records behind pointers, arrays as pointer and count.

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 
 @dataclass(slots=True)
 class Report:
-    """What workers of one configuration said.
+    """The outcomes that workers of one configuration told.
 
     Attributes:
         outcomes: by case: what loading or each call gave.

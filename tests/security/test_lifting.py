@@ -86,7 +86,7 @@ ACTS = {
 MORE = """(func $deep (drop (i32.add (i32.const 1) (call $deeper))))
   (func $deeper (result i32) (call $deep) (i32.const 1))"""
 FLOAT = "(drop (f32.eq (f32.const 1) (f32.const 1)))"
-"""What keeps a function from being lifted, and does nothing."""
+"""Code that keeps a function from being lifted, and does nothing."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ Observed = list[tuple[str, Outcome, list[bytes]]]
 
 
 def observed(modules: Mapping[str, bytes], engine: str, armed: Sequence[tuple[str, int]]) -> Observed:
-    """What each call does, and what it leaves in memory; before each round, a helper of a module is armed."""
+    """The outcome of each call and the memory after it; before each round, a helper of a module is armed."""
     last = list(modules)[-1]
     with load(modules, engine) as service:
 

@@ -77,7 +77,7 @@ HIGH_BYTES = """(@interface it_version "0.28.0")
 
 
 def test_byte_arrays_at_high_addresses(serve: Serve) -> None:
-    """What descriptions call a vector of bytes is another type; this one has instructions of its own."""
+    """Byte arrays have instructions of their own; a vector of bytes in a description is another type."""
     wat = """(module (memory (export "memory") 1) (func (export "give")) (func (export "take") (param i32 i32))
       (func (export "allocate") (param i32 i32) (result i32) (i32.const -2147483648)))"""
     service = serve({"m": make_guest(wat, HIGH_BYTES)})

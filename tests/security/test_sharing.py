@@ -107,7 +107,7 @@ def test_the_clock_is_looked_at_between_steps() -> None:
 
 COUNT = 4096
 SHARE = FLOOR // COUNT
-"""What each of `COUNT` equal parts may cost, so that together they are exactly at the limit."""
+"""The cost of each of `COUNT` equal parts that together are exactly at the limit."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A guest that sleeps: nothing interrupts the native function, so it is never asked to sleep beyond the time limit."""
+"""A guest that sleeps: the native function, which nothing interrupts, is asked for a short time again and again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from marine_runtime import CallTimeoutError, Service, TrapError
 from marine_runtime.wasi.functions import NAMESPACES, PREVIEW1
-from marine_runtime.wasm import store
+from tests.support.alarms import alarm
 from tests.support.echo import PAGE
 from tests.support.wasi import ROOM, SUCCESS, Player, wasi_guest
 
@@ -22,6 +22,9 @@ Serve = Callable[..., Service]
 TIMEOUT, LATE = 0.1, 20.0
 LONG = 40 * 10**9
 """Nanoseconds of a sleep that is cut off; a busy machine is late too, but not by so much."""
+SLICES = 100 * 10**6
+"""Nanoseconds of a sleep that the shim does in slices."""
+
 REALTIME, MONOTONIC = 0, 1
 AT, EVENTS, COUNT = ROOM, ROOM + 0x800, ROOM + 0x1000
 
@@ -61,16 +64,53 @@ def test_no_sleep_outlasts_the_time_limit(serve: Serve, namespace: str, which: i
     assert player("clock_time_get", which, 0, ROOM) == SUCCESS
 
 
-def test_a_sleep_that_was_cut_short_is_not_taken_for_its_end(
-    serve: Serve, namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also when the interruption is late, as on a busy machine."""
-    monkeypatch.setattr(store, "_CERTAIN", -TIMEOUT / 2)
-    service = serve({"m": wasi_guest(namespace)})
-    player = Player(service, "m")
-    player.poke(AT, clock(namespace, MONOTONIC, LONG, absolute=False))
-    with pytest.raises(CallTimeoutError):
-        service.call("m", namespace, [player._numbers["poll_oneoff"], AT, EVENTS, 1, COUNT, *[0] * 5], timeout=TIMEOUT)
+def test_a_sleep_of_many_slices(serve: Serve, namespace: str) -> None:
+    """It is as long as it has to be, and only clocks that have gone off are told."""
+    player = Player(serve({"m": wasi_guest(namespace)}), "m")
+    for which, absolute in itertools.product((REALTIME, MONOTONIC), (False, True)):
+        begun = now(player, which)
+        short, long = (
+            clock(namespace, which, begun * absolute + nanoseconds, absolute=absolute) for nanoseconds in (SLICES, LONG)
+        )
+        player.poke(AT, long + short)
+        assert player("poll_oneoff", AT, EVENTS, 2, COUNT) == SUCCESS
+        assert SLICES <= now(player, which) - begun < LONG
+        assert player.word(COUNT) == 1
+        assert player.peek(AT, 2 * len(long))[8:] == (long + short)[8:]  # `now` wrote to the first bytes
+
+
+def test_events_over_the_subscriptions(serve: Serve, namespace: str) -> None:
+    """Each slice begins with the guest's own subscriptions."""
+    player = Player(serve({"m": wasi_guest(namespace)}), "m")
+    player.poke(AT, clock(namespace, MONOTONIC, SLICES, absolute=False))
+    begun = now(player, MONOTONIC)
+    player.poke(AT, clock(namespace, MONOTONIC, SLICES, absolute=False))
+    assert player("poll_oneoff", AT, AT, 1, AT + 40) == SUCCESS
+    assert player.word(AT + 40) == 1
+    assert struct.unpack("<QHB", player.peek(AT, 11)) == (77, SUCCESS, 0)
+    assert now(player, MONOTONIC) - begun >= SLICES
+
+
+def test_an_output_that_is_ready(serve: Serve, namespace: str) -> None:
+    """It ends the wait at once, however long the clock beside it."""
+    player = Player(serve({"m": wasi_guest(namespace)}), "m")
+    output = struct.pack("<QB7xI", 78, 2, 2).ljust(len(clock(namespace, 0, 0, absolute=False)), b"\0")
+    player.poke(AT, clock(namespace, MONOTONIC, LONG, absolute=False) + output)
+    begun = now(player, MONOTONIC)
+    player.poke(AT, clock(namespace, MONOTONIC, LONG, absolute=False) + output)
+    assert player("poll_oneoff", AT, EVENTS, 2, COUNT) == SUCCESS
+    assert player.word(COUNT) == 1
+    assert struct.unpack("<QHB", player.peek(EVENTS, 11)) == (78, SUCCESS, 2)
+    assert now(player, MONOTONIC) - begun < LONG
+
+
+def test_sleeps_are_interrupted(serve: Serve, namespace: str) -> None:
+    player = Player(serve({"m": wasi_guest(namespace)}), "m")
+    given = clock(namespace, MONOTONIC, LONG, absolute=False)
+    player.poke(AT, given)
+    with alarm():
+        player("poll_oneoff", AT, EVENTS, 1, COUNT)
+    assert player.peek(AT, len(given)) == given
 
 
 @pytest.mark.parametrize("timeout", [None, 5.0, 1e300])

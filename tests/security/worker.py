@@ -57,7 +57,7 @@ class Watch:
         return made
 
     def problem(self) -> str:
-        """What is wrong with the staging memory, or nothing."""
+        """The fault of the staging memory, or nothing."""
         if self.staging is None:
             return ""
         memory = self.staging.memory
@@ -97,7 +97,7 @@ class Bench:
         self._group, self.service = "", None
 
     def run(self, case: Case, drill: Callable[[Bench], object] | None) -> tuple[list[dict[str, Any]], str]:
-        """What came of loading and of every call, and what is wrong with the surroundings afterwards.
+        """Outcomes of loading and of every call, and faults of the surroundings afterwards.
 
         A `drill` is done once the service is loaded.
         """
@@ -234,7 +234,7 @@ DRILLS: dict[str, Callable[[Bench], object]] = {
     "drill: calm": lambda _: None,
     "drill: calm again": lambda _: None,
 }
-"""What a worker is told to do, so that it is seen that `runs` notices."""
+"""Misdeeds that a worker is told to do, so that it is seen that `runs` notices."""
 
 _DRILLS = [Case(name, "liar", (("liar", "text", ["x"]),)) for name in DRILLS]
 

@@ -1,7 +1,8 @@
 """Measures a server beside Starlette applications that do nothing, interleaved: `python -m tests.serve.bench`.
 
 Both run under the same uvicorn, without access logs, in processes of their own; a client in this process keeps some
-connections busy. Rounds alternate, and a ratio is that of the medians. `--json FILE` writes the figures.
+connections busy. Rounds alternate, and a ratio is that of the medians. `--json FILE` writes the figures, `--keep` those
+of docs/serve.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+
+from tests.bench.measured import keep
 
 ROOT = Path(__file__).parents[2]
 GUESTS = ROOT / "tests" / "guests"
@@ -211,6 +214,16 @@ def measure(rounds: int, seconds: float, workers: tuple[int, ...]) -> dict[str, 
     return found
 
 
+def kept(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The figures that the page shows, with their bars."""
+    for name, item in found.items():
+        if "ratio" in item:
+            spent = {who: round(value) for who, value in item["microseconds"].items()}
+            yield name, {"bar": BARS[name], "ratio": round(item["ratio"], 2), "microseconds": spent}
+        else:
+            yield name, {"bar": ADDED, "added_ms": round(item["added_ms"], 3)}
+
+
 def main() -> int:
     """Measure, print, compare with the bars; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -218,10 +231,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", action="store_true", help="write the figures down for docs/serve.md")
     given = parser.parse_args()
     found = measure(given.rounds, given.seconds, tuple(given.workers))
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
+    if given.keep:
+        keep("serve", dict(kept(found)))
     missed = [name for name, bar in BARS.items() if name in found and found[name]["ratio"] < bar]
     missed += [name for name, item in found.items() if item.get("added_ms", 0) > ADDED]
     for name in missed:

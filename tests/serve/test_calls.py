@@ -79,6 +79,31 @@ def test_octets_in_and_out(client: httpx.Client) -> None:
     problem(client.post("/greeting/greeting", json=["x"], headers={"Accept": "text/html"}), "not-acceptable")
 
 
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        (",", "[1]"),
+        ("application/json;bytes=hex, application/json;q=0.1", "[1]"),
+        ("application/json;bytes=base64;q=0.2, application/json;q=0.8", "[1]"),
+        ("application/json;bytes=hex", None),
+        ("application/json;q=nan", None),
+        ("application/json;bytes=array;int64=text", None),
+    ],
+)
+def test_odd_ranges_are_accepted_or_not(client: httpx.Client, accept: str, wanted: str | None) -> None:
+    response = client.post("/bench_effector/echo_bytes", json=[[1]], headers={"Accept": accept})
+    if wanted is None:
+        problem(response, "not-acceptable")
+    else:
+        assert response.text == wanted
+
+
+@pytest.mark.parametrize("kind", ["application/json; bytes=hex", "application/json; int64=text"])
+def test_forms_that_are_not_known_are_refused(client: httpx.Client, kind: str) -> None:
+    response = client.post("/bench_effector/echo_bytes", content=b"[[1]]", headers={"Content-Type": kind})
+    assert " or `" in problem(response, "media-type")["detail"]
+
+
 def test_base64_in_place_of_numbers(client: httpx.Client) -> None:
     kind = "application/json; bytes=base64"
     path = "/bench_effector/echo_bytes"

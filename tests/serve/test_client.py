@@ -23,6 +23,7 @@ from marine_runtime import (
     LoadError,
     ParticleParameters,
     Service,
+    StateError,
     TrapError,
 )
 from tests.guests.descriptions import ROOT
@@ -109,6 +110,47 @@ def test_instances_keep_their_state(remote: RemoteService) -> None:
         assert [one.modules.lab.count(0) for _ in range(3)] == [1, 2, 3]
         assert two.modules.lab.count(0) == 1
     assert isinstance(failure(one.modules.lab.count, 0), ArgumentError)
+
+
+def test_a_batch_of_an_instance_is_one_of_it(remote: RemoteService) -> None:
+    with remote.instance() as own:
+        found = own.call_batch("lab", "count", [[0], ["x"], {"p0": 0}])
+        assert (found[0], found[2]) == (1, 2)
+        assert isinstance(found[1], ArgumentError)
+        assert own.modules.lab.count(0) == 3
+        assert isinstance(own.call_batch("lab", "blow", [[1]])[0], RemoteError)
+
+
+def test_batches_of_large_rows_are_cut() -> None:
+    limits = {"body": 40_000}
+    with served(guests("bench_effector"), limits=limits) as server, connect(server.url) as remote:
+        rows = [[str(number) * (50_000 if number == 7 else 9_000)] for number in range(10)]
+        found = remote.call_batch("bench_effector", "echo", rows)
+        assert [item for number, item in enumerate(found) if number != 7] == [
+            row[0] for row in rows if row[0][0] != "7"
+        ]
+        assert isinstance(found[7], RemoteError)
+        assert found[7].code == "body-size"
+
+
+def test_a_closed_service_says_so(shared: Served) -> None:
+    remote = connect(shared.url)
+    with remote.instance():
+        remote.close()
+    assert isinstance(failure(remote.modules.greeting.greeting, "x"), StateError)
+
+
+def test_event_loops_have_connections_of_their_own(remote: RemoteService) -> None:
+    async def call(service: RemoteService, module: str, function: str, argument: Any) -> Any:
+        try:
+            return await service.call_async(module, function, [argument])
+        finally:
+            await service._async[asyncio.get_running_loop()].aclose()
+
+    for text in ("a", "b"):
+        assert asyncio.run(call(remote, "greeting", "greeting", text)) == f"Hi, {text}"
+    with remote.instance() as own:
+        assert asyncio.run(call(own, "lab", "count", 0)) == 1
 
 
 def test_asyncio(shared: Served) -> None:

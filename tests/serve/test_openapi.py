@@ -126,3 +126,15 @@ def test_records_do_not_take_the_names_of_the_document() -> None:
         assert {key: schemas[key] for key in own} == own
         used = document["paths"]["/m/f"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         assert schemas[used.rpartition("/")[2]]["properties"].keys() == {"x"}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    signature = FunctionType((), ())
+    names = (("a", "b.c"), ("a.b", "c"), ("server", "health"))
+    functions = [Function(module, name, signature, {}) for module, name in names]
+    document = describe(functions, "s", PLAIN, app({"m": guest("greeting")}).settings)
+    operations = [item for path in document["paths"].values() for item in path.values()]
+    assert len({item["operationId"] for item in operations}) == len(operations)
+    tags = [item["name"] for item in document["tags"]]
+    assert len(set(tags)) == len(tags)
+    assert {tag for item in operations for tag in item["tags"]} == set(tags)

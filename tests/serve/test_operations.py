@@ -185,14 +185,28 @@ def test_requests_are_logged_as_documents(caplog: pytest.LogCaptureFixture) -> N
     from marine_gen.serve.logs import JsonFormatter, TextFormatter
 
     caplog.set_level(logging.INFO, "marine_gen.access")
-    with served(guests("greeting"), access_log=True) as server, server.client() as client:
+    with served(access_log=True) as server, server.client() as client:
         client.post("/greeting/greeting", json=["x"])
         client.get("/%0aforged")
+        client.post("/lab/trap", json=[1])
+    (failed,) = (json.loads(JsonFormatter().format(item)) for item in caplog.records if item.name == "marine_gen.serve")
+    assert (failed["call"], failed["code"]) == ("lab.trap", "trap")
+    assert "module" not in failed
     records = [record for record in caplog.records if record.name == "marine_gen.access"]
     document = json.loads(JsonFormatter().format(records[0]))
     assert (document["status"], document["path"], document["method"]) == (200, "/greeting/greeting", "POST")
     assert document["request"]
     assert "\n" not in TextFormatter().format(records[1])
+
+
+def test_findings_are_logged_as_several_lines() -> None:
+    from marine_gen.serve.logs import TextFormatter
+
+    record = logging.LogRecord(
+        "n", logging.ERROR, "", 0, "it failed: %s", ("one\n  two\r\x1b[2Kx\n12:00:00 info",), None
+    )
+    text = TextFormatter().format(record)
+    assert text[8:].split("\n") == [" error n: it failed: one", r"      two\r\x1b[2Kx", "    12:00:00 info"]
 
 
 def test_spans_of_opentelemetry() -> None:

@@ -71,3 +71,38 @@ def test_a_process_that_is_gone_is_not_waited_for(pair: tuple[Served, Served], t
         assert not gone.exists()
         for name in ("../../etc/passwd", "....", "0123abcd", "zzzzzzzz-x", "-"):
             problem(here.get(f"/instances/{name.replace('/', '%2f')}"), "not-found")
+
+
+def test_counters_do_not_fall_when_a_process_ends(tmp_path: Path) -> None:
+    with served(lab(), peers=tmp_path) as one, one.client() as here:
+        with served(lab(), peers=tmp_path) as two, two.client() as there:
+            for client in (here, there):
+                assert client.post("/lab/echo", json=[1]).status_code == 200
+            problem(there.post("/lab/trap", json=[0]), "trap")
+            (socket,) = tmp_path.glob(f"{two.application.peers.name}.sock")
+            assert here.get("/figures").json()["processes"] == 2
+            socket.rename(tmp_path / "hidden")  # as one that does not answer in time
+            before = here.get("/figures").json()
+            socket.with_name("hidden").rename(socket)
+            assert there.post("/lab/echo", json=[1]).status_code == 200
+        after = here.get("/figures").json()
+    for found, calls in ((before, 2), (after, 3)):
+        assert found["processes"] == 1
+        echo, trap = found["functions"]
+        assert (echo["codes"], trap["codes"]) == ({"ok": calls}, {"trap": 1})
+        assert sum(echo["buckets"]) == calls
+        assert found["copies_replaced"] == 1
+
+
+def test_a_busy_process_keeps_its_socket(pair: tuple[Served, Served], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = pair
+    with one.client() as here, two.client() as there:
+        path = f"/instances/{there.post('/instances').json()['id']}"
+
+        async def connect(_: Path) -> None:
+            raise BlockingIOError
+
+        with monkeypatch.context() as context:
+            context.setattr("asyncio.open_unix_connection", connect)
+            problem(here.get(path), "busy")
+        assert here.get(path).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -177,3 +178,60 @@ def test_what_is_no_http_gets_a_problem(shared: Served, data: bytes) -> None:
     found = raw(shared, data)
     assert found.startswith(b"HTTP/1.1 400")
     assert b"application/problem+json" in found
+
+
+def talk(server: Served, *parts: bytes) -> bytes:
+    """The answers to bytes that are sent in parts, the last request of which closes the connection."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in parts:
+            sock.sendall(part)
+            time.sleep(0.02)
+        found = b""
+        while part := sock.recv(65536):
+            found += part
+    return found
+
+
+_OFFER = (
+    "Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+)
+_PLAIN = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_HIDDEN = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 20, 230, 10_000])
+def test_another_protocol_that_is_offered_is_ignored(shared: Served, cut: int) -> None:
+    fields = f"{_OFFER}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n"
+    data = f'POST /greeting/greeting HTTP/1.1\r\n{fields}["x"]'.encode()
+    found = talk(shared, data[:cut], data[cut:] + _PLAIN)
+    assert [part.partition(b" ")[0] for part in found.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200"]
+    assert b'"Hi, x"' in found
+    assert b'{"status":"ok"}' in found
+
+
+def test_a_body_behind_an_offer_is_not_the_next_request(shared: Served) -> None:
+    fields = f"{_OFFER}Content-Type: application/octet-stream\r\nContent-Length: {len(_HIDDEN)}\r\n\r\n"
+    found = talk(shared, f"POST /bench_effector/echo_bytes HTTP/1.1\r\n{fields}".encode() + _HIDDEN, _PLAIN)
+    assert found.count(b"HTTP/1.1 200") == 2
+    assert b"ready" not in found
+
+
+def test_a_tunnel_is_refused(shared: Served) -> None:
+    assert raw(shared, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("field", "code"), [("Content-Encoding: gzip", "media-type"), ("Transfer-Encoding: gzip, chunked", "request")]
+)
+def test_compressed_bodies_are_refused(shared: Served, field: str, code: str) -> None:
+    fields = "Host: localhost\r\nConnection: close\r\nContent-Type: application/octet-stream"
+    data = "5\r\n12345\r\n0\r\n\r\n" if "chunked" in field else "12345"
+    length = "" if "chunked" in field else "Content-Length: 5\r\n"
+    found = raw(
+        shared, f"POST /bench_effector/echo_bytes HTTP/1.1\r\n{fields}\r\n{field}\r\n{length}\r\n{data}".encode()
+    )
+    assert f'"code": "{code}"'.encode() in found
+    if "chunked" not in field:  # a request without a body has none to refuse
+        assert talk(shared, f"GET /health HTTP/1.1\r\n{fields}\r\n{field}\r\n\r\n".encode())[9:12] == b"200"

@@ -1,4 +1,4 @@
-"""What is accepted as an argument: the table of docs/values.md, with a value for each cell."""
+"""Accepted arguments: the table of docs/values.md, with a value for each cell."""
 
 from __future__ import annotations
 

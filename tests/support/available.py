@@ -1,4 +1,4 @@
-"""What some tests need of the machine. Where it is missing they are skipped; where CI runs it has to be there."""
+"""Tools that some tests need. Where one is missing they are skipped; where CI runs it has to be there."""
 
 from __future__ import annotations
 

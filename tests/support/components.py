@@ -134,7 +134,7 @@ def lines(wit: str) -> list[str]:
 
 
 def wit_of(wasm: bytes) -> str:
-    """What `wasm-tools` says about a component that it has found valid."""
+    """The WIT that `wasm-tools` prints of a component that it has found valid."""
     program = tool("wasm-tools")
     for arguments in (("validate",), ("component", "wit")):
         done = subprocess.run([program, *arguments], input=wasm, capture_output=True, timeout=60, check=False)

@@ -13,7 +13,7 @@ from tests.support.echo import function
 from tests.support.values import SCALARS, edge_values
 
 DEPTH = 3
-"""How deep vectors are nested in values before they become empty."""
+"""The depth of vectors in values at which they become empty."""
 
 
 class Draw:

@@ -48,7 +48,7 @@ _ARITIES = (2, 0, 0, 0, 1, 1, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """How a guest uses its memory.
+    """A guest's use of its memory.
 
     Attributes:
         pages: initial size.

@@ -96,7 +96,7 @@ def guests(*names: str) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call did: the value that it returned, or the error that it raised.
+    """The outcome of a call: the value that it returned, or the error that it raised.
 
     Attributes:
         value: the normalised value as `repr` writes it; empty when there was an error.

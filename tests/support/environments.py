@@ -25,7 +25,7 @@ class Environment:
 
     @property
     def site_packages(self) -> Path:
-        """Where packages are installed."""
+        """The folder of installed packages."""
         (folder,) = self.directory.glob("**/site-packages")
         return folder
 

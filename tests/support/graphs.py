@@ -28,8 +28,8 @@ def echoing(functions: tuple[Signature, ...], **imports: tuple[Signature, ...]) 
 
 def hostile_service() -> dict[str, bytes]:
     """Two modules whose every name means something to some format."""
-    inner = hostile_names.description(hostile_names.ODD, "")
-    outer = hostile_names.description(hostile_names.ODD, HOSTILE_MODULE)
+    inner = hostile_names.description(hostile_names.SOME, "")
+    outer = hostile_names.description(hostile_names.SOME, HOSTILE_MODULE)
     return {HOSTILE_MODULE: echo_module(inner, Memory()), "outer\n" * 300: echo_module(outer, Memory())}
 
 

@@ -33,7 +33,7 @@ OWN = (
         "_str",
     ),
 )
-"""What generated code calls its own things, and what identifiers for such names begin with."""
+"""Names of generated code's own things, and beginnings of identifiers for such names."""
 
 KEYWORDS = ("class", "def", "None", "lambda", "import", "True", "async", "match", "type", "_")
 DUNDERS = ("__init__", "__class__", "__dict__", "__marine_record__", "__marine_sites__", "__slots__", "__mangled", "__")
@@ -49,12 +49,15 @@ ODD = (*KEYWORDS, *DUNDERS, *QUOTES, *LOOKALIKES, *LONG)
 """Names that mean something to more than the generator's own variables: to other formats, to Python, to readers."""
 
 NAMES = (*SPOKEN, *OWN, *ODD)
+SOME = (*SPOKEN[::8], *OWN[::4], *ODD[::2])
+"""A part of each kind, for what takes long with all of them."""
+
 ENDLESS = ("n" * 10_240, "n" * 10_239 + "m", "\n" * 10_240)
 """Longer than the binary form allows; adapter texts and module names can be."""
 
 
 TAKEN = ("allocate", "memory")
-"""What every guest exports already; parameters, fields and records may still be called so."""
+"""Exports of every guest; parameters, fields and records may still be called so."""
 
 
 def description(names: tuple[str, ...], namespace: str = "inner") -> Description:

@@ -39,7 +39,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def output_pattern(shown: str) -> re.Pattern[str]:
-    """What an output matches that a page shows: a line of `…` stands for any lines, `…` in a line for any text."""
+    """The pattern of an output that a page shows: a line of `…` stands for any lines, `…` in a line for any text."""
     lines = ("(.*\n)*" if line == "…" else re.escape(line).replace("…", ".+") + "\n" for line in shown.splitlines())
     return re.compile("".join(lines))
 

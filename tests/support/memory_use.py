@@ -1,4 +1,4 @@
-"""How much memory this process uses. In bytes; `resident` and `reserved` on Linux only."""
+"""Memory of this process, in bytes; `resident` and `reserved` on Linux only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reserved() -> int:
 
 
 def resident() -> int:
-    """What it has in memory now."""
+    """The process's resident memory."""
     return _pages(1)
 
 

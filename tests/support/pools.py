@@ -98,7 +98,7 @@ def lab() -> dict[str, bytes]:
 
 
 def host_functions() -> dict[str, HostFunction]:
-    """What `lab` imports."""
+    """The host functions that `lab` imports."""
     return {item.__name__: HostFunction.of(item, [Prim.U32]) for item in (nap, hold, die, blow)}
 
 

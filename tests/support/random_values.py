@@ -26,8 +26,10 @@ Check = Callable[[tuple[RecordDeclaration, ...], Signature, st.DataObject, int],
 _SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-def drivers(check: Check, few: int, calls: int = 3) -> tuple[Callable[[], None], Callable[[], None]]:
-    """The two tests of `check`: with `few` signatures and `calls` of each, and the slow one."""
+def drivers(
+    check: Check, few: int, calls: int = 3, *, everywhere: Check | None = None
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """The two tests of `check`: with `few` signatures and `calls` of each, and the slow one, which may check more."""
 
     @settings(_SETTINGS, max_examples=few, derandomize=True)
     @given(signatures(), st.data())
@@ -38,7 +40,7 @@ def drivers(check: Check, few: int, calls: int = 3) -> tuple[Callable[[], None],
     @settings(_SETTINGS, max_examples=SIGNATURES)
     @given(signatures(), st.data())
     def long(drawn: tuple[tuple[RecordDeclaration, ...], Signature], data: st.DataObject) -> None:
-        check(*drawn, data, CALLS)
+        (everywhere or check)(*drawn, data, CALLS)
 
     return short, long
 

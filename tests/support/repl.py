@@ -25,7 +25,7 @@ def masked(text: str) -> str:
 
 
 def transcript(target: Path | None, lines: Sequence[str], *, greet: bool = False, **options: Any) -> str:
-    """What a session prints, prompts with the lines included; the banner when it is to `greet`."""
+    """The output of a session, prompts with the lines included; the banner when it is to `greet`."""
     options = {"engine": "fused", "timeout": 20.0, **options}  # a busy machine is no reason to fail
     memory = io.BytesIO()
     stream = io.TextIOWrapper(memory, "utf-8", write_through=True)

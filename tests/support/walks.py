@@ -41,7 +41,7 @@ CORE: dict[str, tuple[tuple[Prim, ...], tuple[Prim, ...]]] = {
     "f64": ((), (Prim.F64,)),
     **{f"drop_{ty}": ((ty,), ()) for ty in RAW},
 }
-"""What adapters call: position, name and types of the core functions of every guest."""
+"""Core functions that adapters call: position, name and types in every guest."""
 
 
 @dataclass(slots=True)

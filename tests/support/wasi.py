@@ -20,7 +20,7 @@ from tests.support.echo import PAGE, Memory, echo_module, function
 from tests.support.engines import Configuration, load
 
 ROOM = PAGE
-"""Where the guest's memory is free for the test: two pages."""
+"""The free part of the guest's memory: two pages."""
 
 SUCCESS, BADF, INVAL, NOTCAPABLE, PERM = 0, 8, 28, 76, 63
 MEMORY = Memory(pages=4, base=3 * PAGE)
@@ -50,7 +50,7 @@ def _sweeps(items: Mapping[str, WasiFunction]) -> list[tuple[str, str]]:
 
 
 OUTPUT = ROOM + 0x18000
-"""Where `play` gathers what a script gives."""
+"""The address at which `play` gathers the results of a script."""
 
 POKE, PEEK, SWEEP, END = 100, 101, 102, 103
 """Steps of a script that are no calls of WASI; see `tests.support.wasi_scripts`."""
@@ -175,7 +175,7 @@ class Player:
         return value
 
     def sweep(self, which: int, first: int, last: int) -> int:
-        """How many descriptors in a range some function accepts."""
+        """The number of descriptors in a range that some function accepts."""
         count: int = self._call("sweep", which, first, last)
         return count
 

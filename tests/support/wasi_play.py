@@ -104,7 +104,7 @@ class Play:
         self._tell("fd_readdir", result, sorted(found))
 
     def link_target(self, path: str, fd: int = ROOT) -> None:
-        """What a symbolic link holds."""
+        """The target of a symbolic link."""
         result = self._host.call("path_readlink", fd, *self._text(path), _DATA, 100, _OUT)
         self._tell("path_readlink", result, self._host.peek(_DATA, self._number()) if result == "0" else None)
 
@@ -135,7 +135,7 @@ def plant(folder: Path) -> None:
 
 
 def harvest(folder: Path) -> list[tuple[str, object]]:
-    """What is in a directory, all levels."""
+    """The content of a directory, all levels."""
     found: list[tuple[str, object]] = []
     for path in sorted(folder.rglob("*")):
         content: object = None

@@ -113,7 +113,7 @@ _OF_ITS_OWN = {"clock_time_get", "random_get"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a guest can tell of a call."""
+    """Everything that a guest can tell of a call."""
 
     result: str
     memory: bytes = b""
@@ -128,14 +128,14 @@ def exhausts_the_host(name: str, arguments: Sequence[int]) -> bool:
 def cases(name: str, *, full: bool = False) -> list[tuple[int, ...]]:
     """Arguments for a function: one at a time from good ones, addresses and neighbours two at a time.
 
-    Unless they are asked for in `full`, two at a time are some of the values only.
+    Unless they are asked for in `full`, two at a time are some of the values only, and the good descriptor is one.
     """
     columns = [_ROLES[role] if isinstance(role, str) else role for role in ARGUMENTS[name]]
     of_address = [isinstance(role, str) and role in _ADDRESSES for role in ARGUMENTS[name]]
     found: dict[tuple[int, ...], None] = {}
     starts = [[column[0] for column in columns]]
     if ARGUMENTS[name][:1] == ("fd",):
-        starts = [[fd, *starts[0][1:]] for fd in (DIRECTORY, 1, FILE)[: 3 if full else 2]]
+        starts = [[fd, *starts[0][1:]] for fd in ((DIRECTORY, 1, FILE) if full else (_usual(name),))]
     for start in starts:
         found[tuple(start)] = None
         for one, other in itertools.combinations_with_replacement(range(len(columns)), 2):
@@ -148,6 +148,13 @@ def cases(name: str, *, full: bool = False) -> list[tuple[int, ...]]:
                     arguments[one], arguments[other] = value, second
                     found[tuple(arguments)] = None
     return list(found)
+
+
+def _usual(name: str) -> int:
+    """The descriptor that a function is used with most."""
+    if "pieces" in ARGUMENTS[name]:
+        return 1
+    return DIRECTORY if name.startswith(("path_", "fd_prestat_")) or name == "fd_readdir" else FILE
 
 
 def _some(values: Sequence[int]) -> Sequence[int]:

@@ -16,7 +16,7 @@ _STEP = struct.Struct("<10Q")
 _NUMBERS = {name: number for number, name in enumerate(FUNCTIONS[PREVIEW1])}
 _MASK = 2**64 - 1
 PATH, PATH_2, BUFFER, FOUND, PIECES = ROOM, ROOM + 0x400, ROOM + 0x1000, ROOM + 0x800, ROOM + 0x900
-"""Where scripts keep a path, a second one, what is read, a number that a function gives, and an array of buffers."""
+"""Addresses at which scripts keep a path, a second one, what is read, a function's number, and an array of buffers."""
 
 READING = 0x1FFFFFFF & ~(1 << 6)
 WRITING = 0x1FFFFFFF
@@ -96,7 +96,7 @@ class Script:
         return steps + self._data
 
     def answers(self, output: bytes) -> list[Answer]:
-        """What the result of `play` says."""
+        """The answers in the result of `play`."""
         found, at = [], 0
         for title, size in self._answers:
             content: int | bytes = output[at : at + size] if size else struct.unpack_from("<I", output, at)[0]

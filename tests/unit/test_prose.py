@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-SOURCES = sorted([*(ROOT / "marine_gen").rglob("*.py"), *(ROOT / "runtime").rglob("*.py")])
+FOLDERS = ("marine_gen", "runtime", "tests", "docs", "examples")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why)\b")
 PHRASES = ("there is: ", "anew", "goes before")
 """Phrases that were replaced everywhere."""
@@ -46,6 +47,7 @@ def test_phrases_that_have_a_better_form(phrase: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in SOURCES
+        if path != Path(__file__)
         for line, text, _ in strings(path)
         if pattern.search(text)
     ]

@@ -59,7 +59,7 @@ def _values(name: ast.expr, path: Path) -> tuple[str, ...]:
 
 
 def outcome(line: str) -> str:
-    """What a command line with variables in front of it gets."""
+    """The answer to a command line with variables in front of it."""
     words = shlex.split(line)
     with pytest.MonkeyPatch.context() as patch:
         while "=" in words[0]:

@@ -7,6 +7,7 @@ import inspect
 import io
 import re
 import warnings
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import marine_gen
 import marine_gen.client
 import marine_gen.serve
 import marine_runtime
-from marine_gen.artifact.workbench import open_workbench
+from marine_gen.artifact.workbench import Workbench, open_workbench
+from marine_gen.client import RemoteService
 from marine_runtime import (
     CallOptions,
     HostFunction,
@@ -32,9 +34,11 @@ from marine_runtime import (
     Tracer,
     tracing,
 )
-from marine_runtime.pool import AsyncServicePool, ServicePool
+from marine_runtime.pool import AsyncPool, AsyncServicePool, ServicePool
 from marine_runtime.pool.options import PoolOptions
 from marine_runtime.service.options import RunOptions
+from tests.support.engines import guests
+from tests.support.served import served
 from tests.wrong_values.commands import FILES, sandbox
 
 
@@ -56,12 +60,17 @@ def _run_server(application: Any) -> None:
     asyncio.run(start())
 
 
-def _enter(pool: AsyncServicePool) -> None:
+def _enter(pool: AsyncServicePool, *call: Any) -> None:
     async def start() -> None:
         async with pool:
-            pass
+            if call:
+                await pool.run(*call)
 
     asyncio.run(start())
+
+
+def _awaited(call: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(call)
 
 
 PUBLIC: dict[str, Any] = {
@@ -70,6 +79,10 @@ PUBLIC: dict[str, Any] = {
     "component": marine_gen.component,
     "marine_runtime.load": marine_runtime.load,
     "open_workbench": open_workbench,
+    "Workbench.load": Workbench.load,
+    "Workbench.unload": Workbench.unload,
+    "Service.load_module": Service.load_module,
+    "Service.unload_module": Service.unload_module,
     "Service.call": Service.call,
     "Service.call_json": Service.call_json,
     "Service.call_batch": Service.call_batch,
@@ -77,9 +90,15 @@ PUBLIC: dict[str, Any] = {
     "ServicePool.call": ServicePool.call,
     "ServicePool.map": ServicePool.map,
     "ServicePool.submit": ServicePool.submit,
+    "ServicePool.interrupt": ServicePool.interrupt,
     "ServicePool.close": ServicePool.close,
+    "AsyncPool": AsyncPool,
+    "AsyncPool.run": AsyncPool.run,
     "AsyncServicePool": AsyncServicePool,
     "connect": marine_gen.client.connect,
+    "RemoteService.call": RemoteService.call,
+    "RemoteService.call_batch": RemoteService.call_batch,
+    "RemoteService.run_async": RemoteService.run_async,
     "app": marine_gen.serve.app,
     "ServeLimits": marine_gen.serve.ServeLimits,
     "Access": marine_gen.serve.Access,
@@ -92,6 +111,7 @@ PUBLIC: dict[str, Any] = {
     "PythonModule": PythonModule,
     "HostFunction": HostFunction,
     "HostFunction.of": HostFunction.of,
+    "HostFunction.from_callable": HostFunction.from_callable,
     "host_function": marine_runtime.host_function,
     "ServiceHost.function": ServiceHost().function,
     "Tracer": Tracer,
@@ -99,8 +119,12 @@ PUBLIC: dict[str, Any] = {
     "read_config": marine_runtime.read_config,
     "parse_config": marine_runtime.parse_config,
     "parse_size": marine_runtime.parse_size,
+    "ModuleInterface.signature": marine_runtime.ModuleInterface.signature,
 }
-"""What the rows are about, by the names that they use."""
+"""Objects of the rows, by the names that they use."""
+
+PASSED_ON = ("AsyncPool", "AsyncPool.run", "RemoteService.run_async")
+"""Those whose further arguments are what a function is called with."""
 
 OPTIONS: dict[str, Any] = {
     "load": LoadOptions,
@@ -124,6 +148,8 @@ def parameters() -> set[str]:
     for name, item in PUBLIC.items():
         options = set(OPTIONS[name].__annotations__) if name in OPTIONS else set[str]()
         own = {given for given in inspect.signature(item).parameters if given not in ("self", "service_type")}
+        if name in PASSED_ON:
+            own -= {"args", "kwargs"}
         if name in OPTIONS:
             own.discard("options")  # the typed keywords
         found |= {f"{name} {parameter}" for parameter in own | options}
@@ -139,6 +165,7 @@ class Runner:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
+        self._url = stack.enter_context(served(guests("greeting"))).url  # servers end at once in the folder
         stack.enter_context(sandbox(folder))
         self._stack = stack
         self._names: dict[str, Any] = {}
@@ -155,10 +182,15 @@ class Runner:
                 "nan": float("nan"),
                 "inf": float("inf"),
                 "coroutine": coroutine,
+                "awaited": _awaited,
                 "entered": _enter,
                 "started": _run_server,
                 "Prim": Prim,
+                "Array": marine_runtime.Array,
+                "Field": marine_runtime.Field,
                 "FunctionType": marine_runtime.FunctionType,
+                "Record": marine_runtime.Record,
+                "RecordType": marine_runtime.RecordType,
                 "CallParameters": marine_runtime.CallParameters,
                 "SecurityTetraplet": marine_runtime.SecurityTetraplet,
                 "ServiceHost": ServiceHost,
@@ -168,6 +200,8 @@ class Runner:
                 "built": _built(),
                 "called": self._called,
                 "service": enter(marine_gen.load("greeting.wasm", host_functions={})),
+                "bench": open_workbench("greeting.wasm"),
+                "remote": enter(marine_gen.client.connect(self._url)),
                 "pool": enter(ServicePool(_greeting, kind="threads", workers=1)),
             }
         return self._names

@@ -34,6 +34,7 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
     (.idl). Nothing is printed when Aqua would not take it; names of parameters, which do not count, are adapted.
     """
     from marine_gen.diagnostics import DiagnosticError
+    from marine_gen.inspect.callable_part import callable_part
     from marine_gen.reflect.aqua import problems
     from marine_gen.reflect.description import module_interface
     from marine_runtime import ConfigError
@@ -46,6 +47,7 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
         interface = module_interface(interfaces_of(item))
     except DiagnosticError as error:
         raise error.with_source(item.source) from None
+    interface = callable_part(item, interface)
     name = pascal_case(item.name if service is None else service)
     if not name:
         raise click.UsageError("the name of the service has no letter and no digit; choose one with --service")

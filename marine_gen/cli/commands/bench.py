@@ -14,7 +14,6 @@ from marine_gen.cli.options import FILE, examples, host_file_option
 from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
-from marine_gen.console.interrupt import interruptible
 from marine_gen.console.output import counted, write_json
 from marine_gen.console.report import clean, warn
 from marine_gen.console.timings import ratios, show_timings
@@ -77,17 +76,14 @@ def command(
     limits = Limits(timeout, fuel, memory_limit)
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
-    with (
-        interruptible(),
-        open_candidates(
-            target,
-            lambda service: choose_function(service, function),
-            text,
-            host_functions=host_functions,
-            batch=batch,
-            options=limits.options(target),
-        ) as candidates,
-    ):
+    with open_candidates(
+        target,
+        lambda service: choose_function(service, function),
+        text,
+        host_functions=host_functions,
+        batch=batch,
+        options=limits.options(target),
+    ) as candidates:
         _warn(candidates)
         divisors = {item.name: per * item.per for item in candidates}
         calls = {item.name: item.call for item in candidates}

@@ -76,9 +76,9 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
 
 def _left_out(module: ModuleIR) -> dict[str, str]:
     """The outcomes of invalid adapters, by the names that they would have."""
-    from marine_gen.artifact.compile import left_out
+    from marine_gen.artifact.compile import left_out_of
 
-    items = [left_out(item) for item in module.left_out]
+    items = left_out_of(module)
     return {
         f"import {item.namespace}.{item.name}" if item.namespace else item.name: item.sentence(module.name)
         for item in items

@@ -11,9 +11,8 @@ import click
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import write_file
-from marine_gen.console.interrupt import interruptible
 from marine_gen.console.output import write_text
-from marine_gen.console.report import clean
+from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
     from marine_gen.ir import AdapterIR
@@ -54,32 +53,32 @@ def command(target: Path, output: Path | None, measured: bool, engine: str | Non
     from marine_gen.inspect.views import Subject, Written, views
     from marine_runtime import ServiceConfig
 
-    with interruptible():
-        source = read_built(target) if target.is_dir() else read_target(target)
-        compiled = compile_service(source, strict=False)
-        chosen = engine or default_engine()
-        form = BACKENDS[chosen].form
-        page = output is not None and output.suffix.lower() != ".svg"
-        service = [item.fusible for item in compiled]
-        written = Written()
+    source = read_built(target) if target.is_dir() else read_target(target)
+    compiled = compile_service(source, strict=False)
+    for item in compiled:
+        for left_out in item.plan.left_out:
+            warn(clean(left_out.sentence(item.plan.name)))
+    chosen = engine or default_engine()
+    form = BACKENDS[chosen].form
+    page = output is not None and output.suffix.lower() != ".svg"
+    service = [item.fusible for item in compiled]
+    written = Written()
 
-        def excerpts(position: int, adapter: AdapterIR) -> Sequence[tuple[str, str]]:
-            return [
-                (view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), form, written)
-            ]
+    def excerpts(position: int, adapter: AdapterIR) -> Sequence[tuple[str, str]]:
+        return [(view.title, _lines(view.text)) for view in views(Subject(service, position, adapter), form, written)]
 
-        costs = measure(compiled, chosen) if measured else Costs({}, "")
-        graph = build_graph(
-            source.name,
-            compiled,
-            ServiceConfig.from_json(source.options),
-            chosen,
-            excerpts=excerpts if page else None,
-            folder=(target if target.is_dir() else target.parent).resolve(),
-            costs=costs.texts,
-            measured=costs.how,
-        )
-        text = render_html(graph) if page else render_svg(graph)
+    costs = measure(compiled, chosen) if measured else Costs({}, "")
+    graph = build_graph(
+        source.name,
+        compiled,
+        ServiceConfig.from_json(source.options),
+        chosen,
+        excerpts=excerpts if page else None,
+        folder=(target if target.is_dir() else target.parent).resolve(),
+        costs=costs.texts,
+        measured=costs.how,
+    )
+    text = render_html(graph) if page else render_svg(graph)
     if output is None:
         write_text(text)
     else:

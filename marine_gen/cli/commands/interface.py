@@ -36,6 +36,7 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.idl import print_description
+    from marine_gen.inspect.callable_part import callable_part
     from marine_gen.reflect.description import describe_module, module_interface
     from marine_runtime import Interface
 
@@ -51,7 +52,7 @@ def command(target: Path, as_json: bool, idl: bool) -> None:
             if idl:
                 write_text(print_description(describe_module(interfaces)))
                 return
-            modules[item.name] = module_interface(interfaces)
+            modules[item.name] = callable_part(item, module_interface(interfaces))
         except DiagnosticError as error:
             raise error.with_source(item.source) from None
     interface = Interface(modules)

@@ -20,7 +20,6 @@ from marine_gen.cli.options import (
 from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
-from marine_gen.console.interrupt import interruptible
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 from marine_gen.console.output import write_text
 
@@ -78,7 +77,6 @@ def command(
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (
-        interruptible(),
         logging_to_stderr(log_level),
         tracing(trace_file) if trace_file else nullcontext() as tracer,
     ):

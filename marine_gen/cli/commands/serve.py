@@ -110,6 +110,8 @@ def command(
         raise click.UsageError("--inline auto chooses the functions itself; leave the other --inline out")
     if not host:
         raise click.UsageError("--host is empty; write 127.0.0.1, or 0.0.0.0 for all addresses of this machine")
+    if host.startswith("[") and host.endswith("]"):  # as in URLs
+        host = host[1:-1]
     for file in filter(None, (target, host_file)):
         check_exists(file)
     options = Limits(timeout, fuel, memory_limit).options(target)

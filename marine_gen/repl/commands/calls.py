@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marine_gen.repl.command import CALL_WORDS, Command
-from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.failure import CommandError, because, interrupted
 from marine_gen.repl.positions import position_of
 from marine_gen.repl.reading import marked, take_flag, take_function, take_json
 from marine_gen.repl.session import Session
@@ -33,11 +33,11 @@ def _call(session: Session, rest: str) -> None:
             )
     except CommandError as error:
         raise CommandError(f"call failed with: {error}") from None
-    except KeyboardInterrupt:  # in a host function
-        raise CommandError("call interrupted: Ctrl-C") from None
+    except KeyboardInterrupt:
+        raise interrupted("call") from None
     except CallTimeoutError:
         limit = duration(round(session.timeout * 10**9))
-        raise session.interrupted("call") or CommandError(f"call interrupted: deadline has elapsed ({limit})") from None
+        raise CommandError(f"call interrupted: deadline has elapsed ({limit})") from None
     except ArgumentError as error:
         raise _refused(session, module, function, arguments, error) from None
     except Exception as error:

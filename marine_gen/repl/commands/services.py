@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marine_gen.repl.command import Command, Word
-from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.failure import CommandError, because, interrupted
 from marine_gen.repl.reading import refuse_rest, take_named, take_word
 from marine_gen.repl.session import Session
 from marine_runtime import MarineError, ModuleConfig
@@ -35,8 +35,10 @@ def _load(session: Session, rest: str) -> None:
     try:
         with session.clock() as elapsed:
             session.load(name, wasm, config)
+    except KeyboardInterrupt:
+        raise interrupted("loading") from None
     except MarineError as error:
-        raise session.interrupted("loading") or because("loading failed with", error) from None
+        raise because("loading failed with", error) from None
     session.output.note(f"module successfully loaded into App service\nelapsed time: {elapsed()}")
 
 

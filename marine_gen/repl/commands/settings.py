@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marine_gen.console.numbers import number_in
 from marine_gen.repl.command import Command, Word
-from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.failure import CommandError, because, interrupted
 from marine_gen.repl.reading import refuse_rest, take_word
 from marine_gen.repl.session import LONGEST_TIMEOUT, Session
 from marine_gen.repl.spelling import duration
@@ -24,8 +24,10 @@ def _engine(session: Session, rest: str) -> None:
         raise CommandError(f"there is no engine `{name}`{suggestion(name, ENGINES)}; available: {', '.join(ENGINES)}")
     try:
         elapsed = session.reload(name)
+    except KeyboardInterrupt:
+        raise interrupted("loading") from None
     except MarineError as error:
-        raise session.interrupted("loading") or because("loading failed with", error) from None
+        raise because("loading failed with", error) from None
     session.output.note(f"modules were reloaded with engine {name}, their state is lost\nelapsed time: {elapsed}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marine_gen.repl.command import Command, Word
-from marine_gen.repl.failure import CommandError, because
+from marine_gen.repl.failure import CommandError, because, interrupted
 from marine_gen.repl.reading import refuse_rest, take_word
 from marine_gen.repl.session import Session
 from marine_runtime import MarineError
@@ -25,8 +25,10 @@ def _start(session: Session, path: Path) -> None:
         raise CommandError("calls are recorded already; `trace` ends that and writes the file")
     try:
         session.record(path)
+    except KeyboardInterrupt:
+        raise interrupted("loading") from None
     except MarineError as error:
-        raise session.interrupted("loading") or because("recording failed with", error) from None
+        raise because("recording failed with", error) from None
     session.output.note("modules were reloaded, their state is lost; calls are recorded until `trace` writes the file")
 
 

@@ -52,6 +52,15 @@ export async function read(path) {
   return response.json();
 }
 
+/** A word of a shell command. */
+export const shell = (text) => (/^[\w@%+=:,.\/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** The beginning of a command that sends a request, with the token that the server asked for, if it did. */
+export function curl(url, ...options) {
+  const token = sessionStorage.getItem("token") ? ['-H "Authorization: Bearer $MARINE_GEN_TOKEN"'] : [];
+  return [`curl ${shell(String(url))}`, ...token, ...options].join(" \\\n  ");
+}
+
 /** A message in the head of the page. */
 export function say(text, bad = false) {
   const state = find("state");

@@ -1,6 +1,6 @@
 // The reference: every operation of the OpenAPI document, with its types and a command.
 
-import { find, make, read, say } from "./common.js";
+import { curl, find, make, read, say, shell } from "./common.js";
 
 let schemas = {};
 
@@ -36,8 +36,8 @@ function contents(content) {
 function command(path, method, operation) {
   const url = new URL(path.slice(1), new URL(".", location.href));
   const body = operation.requestBody?.content?.["application/json"];
-  const text = body ? ` \\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(example(body.schema)).replaceAll("'", "'\\''")}'` : "";
-  return `curl${method === "get" || body ? "" : ` -X ${method.toUpperCase()}`} ${url}${text}`;
+  if (body) return curl(url, "-H 'Content-Type: application/json'", `-d ${shell(JSON.stringify(example(body.schema)))}`);
+  return curl(url, ...(method === "get" ? [] : [`-X ${method.toUpperCase()}`]));
 }
 
 function article(path, method, operation) {
@@ -70,7 +70,7 @@ async function main() {
   for (const [path, item] of Object.entries(found.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       find("operations").append(article(path, method, operation));
-      const link = make("a", { href: `#${encodeURIComponent(operation.operationId)}` }, operation.operationId.split(".").slice(1).join("."));
+      const link = make("a", { href: `#${encodeURIComponent(operation.operationId)}` }, operation.operationId.slice(operation.tags[0].length + 1));
       byTag.get(operation.tags[0]).push(make("li", {}, link));
     }
   }

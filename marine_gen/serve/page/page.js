@@ -1,6 +1,6 @@
 // The page: functions, their forms, calls, results, history, figures, the graph.
 
-import { bytes, find, make, milliseconds, read, request, say } from "./common.js";
+import { bytes, curl, find, make, milliseconds, read, request, say, shell } from "./common.js";
 import { BadInput, field, fromBase64, isBytes, spell } from "./forms.js";
 
 const FORM = "application/json; bytes=base64; int64=string";
@@ -114,8 +114,7 @@ function show(item, args, body, outcome) {
     summary.textContent = `${value.title ?? "Failed"}${place}${outcome.status ? ` (${outcome.status})` : ""}, ${milliseconds(outcome.seconds)}`;
     find("result").textContent = value.detail ? [value.detail, ...(value.causes ?? [])].join("\n") : outcome.text;
   }
-  const quoted = body.replaceAll("'", "'\\''");
-  find("command").textContent = `curl ${new URL(pathOf(item), location.href)} \\\n  -H 'Content-Type: ${FORM}' \\\n  -d '${quoted}'`;
+  find("command").textContent = curl(new URL(pathOf(item), location.href), `-H ${shell(`Content-Type: ${FORM}`)}`, `-d ${shell(body)}`);
 }
 
 function showBytes(value, extra) {

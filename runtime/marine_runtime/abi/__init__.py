@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         packing_of_rows,
     )
     from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
+    from marine_runtime.abi.sizes import memory_size
 
 __all__ = [
     "BYTES_TAG",
@@ -87,6 +88,7 @@ __all__ = [
     "is_flat",
     "is_numbers",
     "layout_of",
+    "memory_size",
     "packing",
     "packing_of_rows",
     "raw_codes",
@@ -135,6 +137,7 @@ __getattr__, __dir__ = exports(
             "packing",
             "packing_of_rows",
         ),
+        "marine_runtime.abi.sizes": ("memory_size",),
         "marine_runtime.abi.plan": ("FORMAT", "Callee", "LeftOut", "ModulePlan"),
     },
 )

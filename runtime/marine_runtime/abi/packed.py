@@ -87,6 +87,7 @@ class _Planner:
     codes: str = ""
     columns: list[Column] = field(default_factory=list)
     count: int = 0
+    size: int = 0
 
     def place(self, part: Shape, name: str, *, in_row: bool) -> Place:
         number = self.count
@@ -123,8 +124,9 @@ class _Planner:
                 assert_never(part)
 
     def _leaf(self, code: str) -> int:
-        at = calcsize(f"<{self.codes}")
+        at = self.size
         self.codes += code
+        self.size += calcsize(f"<{code}")  # nothing is padded
         return at
 
     def _column(self, column: Column) -> int:

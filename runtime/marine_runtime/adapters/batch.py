@@ -21,6 +21,8 @@ BATCH_ROWS = 4096
 CHECKED_ROWS = 64
 """Rows that are checked one by one before any of them runs, where some row is unusual."""
 
+_PIECE = 64  # strings that are joined without a look at their size
+
 _UNUSUAL = (AttributeError, IndexError, OverflowError, struct.error, TypeError, ValueError)
 _WORD = struct.Struct("<I")
 
@@ -77,6 +79,19 @@ def pack_all(pack: Callable[[Any], bytes], values: Rows) -> list[bytes]:
         packed.append(block)
         size += len(block)
     return packed
+
+
+def join_all(texts: Sequence[str]) -> str | None:
+    """The strings, with NUL between them; None where they take too much room for one entry."""
+    parts: list[str] = []
+    size = 0
+    for at in range(0, len(texts), _PIECE):
+        if size > BATCH_ARGUMENTS:
+            return None
+        part = "\0".join(texts[at : at + _PIECE])
+        parts.append(part)
+        size += len(part)
+    return "\0".join(parts)
 
 
 def _run_slice(staging: Staging, rows: Rows, batch: BatchCode) -> list[Any]:
@@ -143,7 +158,8 @@ def _run_staged(staging: Staging, batch: BatchCode, count: int, out_at: int) -> 
                 raise
         (finished,) = _WORD.unpack_from(staging.memory.view, BATCH_DONE)
         cells = staging.memory.read(out_at, finished * batch.out_size)
-        results += batch.decode(cells, finished)
+        decoded = batch.decode(cells, finished)
+        results = results + decoded if results else decoded
         if failure is not None:
             results.append(failure)
     return results

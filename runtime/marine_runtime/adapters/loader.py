@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import marshal
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
-from marine_runtime.adapters.pieces import BIND, Lazy, Namespace, Pieces, placed
-from marine_runtime.adapters.staging import StepTable
+from marine_runtime.adapters.pieces import BIND, RECORDS, Namespace, Pieces, placed
+from marine_runtime.adapters.staging import SiteRows
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
 from marine_runtime.names import identifier
+from marine_runtime.values.lazy import Lazy
 
-if TYPE_CHECKING:
-    pass
+_IMPORTS, _FUSED_SITES = "__imports", "__fused_sites"
+"""Globals of a generated module that are read here."""
 
-_RECORDS, _IMPORTS = "__records", "__imports"
-_FUSED_SITES = "__fused_sites"
-"""The globals of a generated module that are read here."""
+_executing = threading.RLock()
+"""Held while `sys.modules` has a module that only the code in execution may see."""
 
 
 class GeneratedGlue:
@@ -45,24 +46,25 @@ class GeneratedGlue:
         self.fused = fused and _complete(module, plan, fused)
         content = vars(module)
         self._module = module
-        for name in (BIND, _RECORDS, _IMPORTS):
-            if name not in content and (name != BIND or pieces is None):
+        for name in (_IMPORTS,) if pieces else (BIND, RECORDS, _IMPORTS):
+            if name not in content:
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
         self._bind: Callable[[Link], BoundAdapters] = content[BIND] if pieces is None else self._bind_pieces
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
-        self.record_classes: Mapping[int, type] = content[_RECORDS]
+        self.record_classes: Mapping[int, type] = content[RECORDS] if pieces is None else _classes(pieces, module, plan)
         self._exports = plan.exports.keys()
         self._place = f"the generated glue of module `{plan.name}`"
         if missing := self.record_classes.keys() - plan.records.keys():
             raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
-        for index, cls in self.record_classes.items():
-            cls.__marine_record__ = plan.records[index]  # what `values` looks for
         if records is not None:
             if records.keys() != self.record_classes.keys():
                 raise LoadError(f"the records of module `{plan.name}` are not those that its package declares")
-            for index, cls in self.record_classes.items():
+            for index, cls in () if pieces else self.record_classes.items():
                 setattr(module, cls.__name__, records[index])  # what the annotations of entries name
             self.record_classes = records
+        elif pieces is None:
+            for index, cls in content[RECORDS].items():
+                cls.__marine_record__ = plan.records[index]  # what `values` looks for
 
     @classmethod
     def from_file(
@@ -108,6 +110,9 @@ class GeneratedGlue:
             bound = self._bind(link)
             for function in bound.exports.keys() - self._exports:
                 raise KeyError(function)
+            if self._pieces is None:
+                for function, entry in bound.entries.items():
+                    _named(entry, function)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
@@ -116,7 +121,9 @@ class GeneratedGlue:
     def _bind_pieces(self, link: Link) -> BoundAdapters:
         """The same for a file in pieces: what it defines is made when it is first asked for."""
         assert self._pieces is not None
-        made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__))
+        classes = {name: index for index, (name, _) in self._pieces.records.items()}
+        records = Lazy[str, type](classes, lambda _, index: self.record_classes[index])
+        made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__), records)
         results = self._pieces.results
 
         def functions(part: str) -> Lazy[Any, Callable[..., Any]]:
@@ -125,8 +132,32 @@ class GeneratedGlue:
         imports: Lazy[tuple[str, str], ImportAdapter] = Lazy(
             results.get("imports", {}), lambda _, item: ImportAdapter(item[0], item[1], made[item[2]])
         )
-        parts = {part: functions(part) for part in ("exports", "hosts", "entries", "calls", "batches")}
-        return BoundAdapters(imports=imports, **parts)
+        parts = {part: functions(part) for part in ("exports", "hosts", "calls", "batches")}
+        entries = Lazy[str, Callable[..., Any]](results.get("entries", {}), lambda key, name: _named(made[name], key))
+        return BoundAdapters(imports=imports, entries=entries, **parts)
+
+
+def _named(entry: Callable[..., Any], function: str) -> Callable[..., Any]:
+    """The entry under the name of its function, which Python says when arguments are missing."""
+    entry.__name__ = entry.__qualname__ = function
+    return entry
+
+
+def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:
+    """The record classes of a file in pieces."""
+
+    def make(index: int, piece: tuple[str, bytes]) -> type:
+        name, code = piece
+        with _executing:  # one class for each record, whichever thread asks
+            if name not in vars(module):
+                body = placed(marshal.loads(code), str(module.__file__))  # noqa: S302  # a build is code
+                _execute(module, lambda: exec(body, vars(module)))  # noqa: S102
+            cls: Any = vars(module)[name]
+            cls.__marine_record__ = plan.records[index]  # what `values` looks for
+            made: type = cls
+            return made
+
+    return Lazy(pieces.records, make)
 
 
 class _Lines:
@@ -179,7 +210,7 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> Fuse
     """The Wasm side with the tables that the generated Python has for it."""
     try:
         content = vars(module)
-        sites = StepTable(content[_FUSED_SITES])
+        sites = SiteRows(content[_FUSED_SITES])
         tables = {name: content[f"__fused_{name}"] for name in ("needs", "stub_needs", "imports", "hosts")}
         return replace(fused, **tables, sites=sites)
     except KeyError:
@@ -192,14 +223,15 @@ def _module_name(plan: ModulePlan) -> str:
 
 def _execute(module: ModuleType, run: Any) -> None:
     """Run the module's code. `dataclasses` looks the module up in `sys.modules` while it works."""
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module
-    try:
-        run()
-    except Exception as error:
-        raise LoadError(f"generated glue `{module.__file__}` can't be used: {error}") from error
-    finally:
-        if before is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = before
+    with _executing:
+        before = sys.modules.get(module.__name__)
+        sys.modules[module.__name__] = module
+        try:
+            run()
+        except Exception as error:
+            raise LoadError(f"generated glue `{module.__file__}` can't be used: {error}") from error
+        finally:
+            if before is None:
+                del sys.modules[module.__name__]
+            else:
+                sys.modules[module.__name__] = before

@@ -88,6 +88,35 @@ class StepInfo:
     host: bool = False
 
 
+class SiteRows(Sequence[StepInfo]):
+    """The rows of a site table as generated code spells them: the trail, then what a fault there is about."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._rows = rows  # thousands, of which few are ever asked for
+
+    @overload
+    def __getitem__(self, index: int) -> StepInfo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> SiteRows: ...
+
+    def __getitem__(self, index: int | slice) -> StepInfo | SiteRows:
+        if isinstance(index, slice):
+            return SiteRows(self._rows[index])
+        row = self._rows[index]
+        trail = tuple(Site(*frame) for frame in row[0])
+        match row[1:]:
+            case ("lift", str(module), ty):
+                return StepInfo(trail, module, ty)
+            case ("range", ty, bool(unsigned)):
+                return StepInfo(trail, "", ty, unsigned)
+            case _:
+                return StepInfo(trail)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class Staging:
     """The staging memory of one service.
 
@@ -141,13 +170,16 @@ class Staging:
 
     def reserve(self, end: int) -> None:
         """Make room for `end` bytes, and `SLACK` more."""
+        if end <= len(self.memory.view) - SLACK:
+            return
         if end >= 2**32 - SLACK:  # check: staging arguments of 4 GiB
             raise CallError(f"the arguments take {end - DATA} bytes, more than a 32-bit memory")
         self.memory.refresh()
         missing = end + SLACK - len(self.memory.view)
-        if missing > 0 and not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
-            raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
-        self.memory.refresh()
+        if missing > 0:
+            if not self.memory.grow(-(-missing // _PAGE)):  # check: staging growth that fails
+                raise CallError(f"the staging memory can't grow by {counted(missing, 'byte')}")
+            self.memory.refresh()
 
     def shrink(self) -> None:
         """Give back what a large call needed."""
@@ -249,32 +281,3 @@ class Staging:
     def _reset(self, base: int = STACK) -> None:
         _FAULT.pack_into(self.memory.view, FAULT_KIND, 0, 0, 0, 0)
         _WORD.pack_into(self.memory.view, STACK_TOP, base)
-
-
-class StepTable(Sequence[StepInfo]):
-    """A site table as generated code spells it. Its rows are only looked at by faults."""
-
-    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> StepInfo: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[StepInfo]: ...
-    def __getitem__(self, index: int | slice) -> StepInfo | Sequence[StepInfo]:
-        return StepTable(self._rows[index]) if isinstance(index, slice) else step_info(self._rows[index])
-
-
-def step_info(row: Sequence[Any]) -> StepInfo:
-    """A row of a site table as generated code spells it: the trail, then what a fault there is about."""
-    trail = tuple(Site(*frame) for frame in row[0])
-    match row[1:]:
-        case ("lift", str(module), ty):
-            return StepInfo(trail, module, ty)
-        case ("range", ty, bool(unsigned)):
-            return StepInfo(trail, "", ty, unsigned)
-        case _:
-            return StepInfo(trail)

@@ -1,8 +1,8 @@
 """Taking generated Python apart: the code of each definition by itself.
 
-A generated file is one function, `__bind`, with a definition for every adapter, entry and helper. As one code object,
-compilers take more than linear time for it, and every load makes all of it. Lines stay as they are in the file, for
-tracebacks and for the table of sites.
+A generated file is record classes and one function, `__bind`, with a definition for every adapter, entry and helper.
+As one code object, compilers take more than linear time for it, and every load makes all of it. Lines stay as they are
+in the file, for tracebacks and for the table of sites.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from itertools import pairwise
 from types import CodeType
 from typing import Any
 
-from marine_runtime.adapters.pieces import BIND, Piece, Pieces
+from marine_runtime.adapters.pieces import BIND, RECORDS, Piece, Pieces
 
 _VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 _FLAGS = __future__.annotations.compiler_flag
 
 _OUTSIDE = re.compile(r"[^\s#)]")
-"""The start of a line behind `__bind`."""
+"""The start of a line that begins a statement outside of `__bind`."""
+
+_NAME = re.compile(r"\w+")
+_CLASS = re.compile(r"class (\w+)\(")
 
 _STATEMENT = re.compile(r" {4}[^\s#)\]}]")
 """The start of a line that begins a statement of `__bind`."""
@@ -43,7 +46,7 @@ def is_large(source: str) -> bool:
 
 
 def take_apart(source: str, filename: str) -> Pieces | None:
-    """The pieces of a generated file; None when it has no function `__bind` that ends in its results.
+    """The pieces of a generated file; None when it has no record classes, and no `__bind` that ends in its results.
 
     The text is cut where a statement of `__bind` begins, and each part compiled by itself: a syntax tree of the whole
     file, as Python objects, would take longer than all of that.
@@ -56,19 +59,49 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     end = next((number for number in range(first + 1, len(lines)) if _OUTSIDE.match(lines[number])), len(lines))
     starts = [number for number in range(first + 1, end) if _STATEMENT.match(lines[number])]
     results = _results(lines[starts[-1] : end]) if starts else None
-    if results is None:
+    records = _take_records(lines, first, filename)
+    if results is None or records is None:
         return None
     codes = {}
     for start, stop in pairwise(starts):
         if not lines[start].startswith(_DOCSTRING):
             name, text = _plain(lines[start:stop], start + 1)
             codes[name] = _moved(_compiled(text, filename), start - 1)
+    classes = {name for name, _ in records.values()}
     definitions: dict[str, Piece] = {}
     for name, code in codes.items():
-        requested = tuple(other for other in dict.fromkeys(_names(code)) if other in codes and other != name)
+        mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
+        requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
         definitions[name] = requested, marshal.dumps(code, _VERSION)
     head = _compiled("\n".join([*lines[:first], *[""] * (end - first), *lines[end:]]), filename)
-    return Pieces(marshal.dumps(head, _VERSION), definitions, results)
+    return Pieces(marshal.dumps(head, _VERSION), records, definitions, results)
+
+
+def _take_records(lines: list[str], end: int, filename: str) -> dict[int, tuple[str, bytes]] | None:
+    """The record classes in front of line `end`, which becomes free of them, by type index; None without a table."""
+    starts = [number for number in range(end) if _OUTSIDE.match(lines[number])]
+    codes: dict[str, bytes] = {}
+    for start, stop in pairwise([*starts, end]):
+        if found := _CLASS.match(lines[start]):
+            first = start - 1  # the line of its decorator
+            code = _moved(_compiled("\n".join(lines[first:stop]), filename), first)
+            codes[found[1]] = marshal.dumps(code, _VERSION)
+            lines[first:stop] = [""] * (stop - first)
+        elif lines[start].startswith(f"{RECORDS}: "):
+            names = _names_by_index(lines[start])
+            lines[start] = ""
+            return {index: (name, codes[name]) for index, name in names.items()}
+    return None
+
+
+def _names_by_index(line: str) -> dict[int, str]:
+    """The names in the table of record classes."""
+    match ast.parse(line).body:
+        case [ast.AnnAssign(value=ast.Dict(keys=keys, values=values))]:
+            names = zip(keys, values, strict=True)
+            return {ast.literal_eval(_key(key)): _result(name) for key, name in names}
+        case _:
+            raise SyntaxError(f"`{RECORDS}` is no table")
 
 
 def _compiled(text: str, filename: str) -> CodeType:
@@ -88,6 +121,14 @@ def _names(code: CodeType) -> Iterator[str]:
     for item in code.co_consts:
         if isinstance(item, CodeType):
             yield from _names(item)
+
+
+def _annotated(code: CodeType) -> Iterator[str]:
+    """The names in annotations of functions that code defines: they are text, which nobody evaluates at a call."""
+    for item in code.co_consts:
+        for text in item if isinstance(item, tuple) else (item,):
+            if isinstance(text, str):
+                yield from _NAME.findall(text)
 
 
 def _plain(lines: list[str], number: int) -> tuple[str, str]:

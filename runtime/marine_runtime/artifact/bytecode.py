@@ -10,7 +10,7 @@ from types import CodeType
 from marine_runtime.adapters.pieces import Pieces, placed
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
-"""The kinds of files with compiled Python, by the kind of their sources."""
+"""The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
 
 BYTECODE_END = ".bytecode"
 """The end of the names of such files, in the place of that of the source."""

@@ -321,7 +321,10 @@ class _Reader:
             return Path(load_from)
         directory = load_from or modules_dir
         if directory is None:
-            raise ConfigError(f'{place}: "modules_dir" is not defined but required for module `{name}`')
+            raise ConfigError(
+                f'{place}: "modules_dir" is not defined but required for module `{name}`; write for example '
+                '`modules_dir = "."`, the directory of this file'
+            )
         return Path(directory, file_name)
 
     def _existing(self, table: Mapping[str, Any], key: str, place: _Place, hint: str = "") -> str | None:

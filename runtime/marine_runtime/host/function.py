@@ -18,6 +18,7 @@ from marine_runtime.adapters.images import Imaging, Placer
 from marine_runtime.calls.sites import attach
 from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
+from marine_runtime.host.signature_check import IS_NO_TYPE, check_record, check_signature
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
@@ -64,6 +65,7 @@ class HostFunction:
         for value, what in ((self.records, "`records`"), (self.classes, "`classes`")):
             if not isinstance(value, Mapping):
                 raise ArgumentError(f"{what} of a host function is a mapping by number, not {kind(value)}")
+        check_signature(self.type, self.records, self.classes)
         check_boolean(self.settled, "`settled` of a host function")
         if self.raw is not None and not callable(self.raw):
             raise ArgumentError(f"`raw` of a host function must be a function, not {kind(self.raw)}")
@@ -110,9 +112,7 @@ class HostFunction:
 
         def number(ty: HostType) -> IType:
             if not isinstance(ty, (Prim, Array, Record, RecordType)):
-                raise ArgumentError(
-                    f"{ty!r:.80} is not an interface type: give a Prim, such as Prim.STRING, an Array or a RecordType"
-                )
+                raise ArgumentError(f"{ty!r:.80} {IS_NO_TYPE}")
             match ty:
                 case Prim():
                     return ty
@@ -121,7 +121,7 @@ class HostFunction:
                 case Record():
                     raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
                 case RecordType():
-                    return declared_record(ty)
+                    return declared_record(check_record(ty))
                 case _:
                     assert_never(ty)
 
@@ -134,6 +134,8 @@ class HostFunction:
 
         fields = []
         for position, param in enumerate(params):
+            if isinstance(param, tuple) and not (len(param) == 2 and isinstance(param[0], str)):
+                raise ArgumentError(f"a parameter is a type, or a pair of a name and a type, not {param!r:.80}")
             name, ty = param if isinstance(param, tuple) else (f"arg_{position}", param)
             fields.append(Field(name, number(ty)))
         results = () if result is None else (number(result),)

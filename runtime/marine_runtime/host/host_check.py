@@ -38,16 +38,25 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
 
 
 def check_programs(config: ServiceConfig, functions: Collection[str | tuple[str, str]] = ()) -> None:
-    """Look whether all mounted programs are there.
+    """Look whether all mounted programs are there and can be run.
 
     A host function takes precedence over a program of its name, which then need not exist. `functions` has the
     embedder's, by name; one that stands for a single namespace replaces no program.
 
     Raises:
-        ConfigError: one does not exist.
+        ConfigError: one does not exist, or can't be run.
     """
     for name, module in config.modules.items():
         for program, item in module.mounted_binaries.items():
             path = item.path if isinstance(item, MountedBinary) else item
-            if program not in functions and not os.path.isfile(path):
-                raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, does not exist")
+            if program not in functions and (problem := _unusable(path)):
+                raise ConfigError(f"module `{name}`: the program `{path}`, mounted as `{program}`, {problem}")
+
+
+def _unusable(path: str) -> str:
+    """The reason why a program can't be run; empty when there is none."""
+    if os.path.isdir(path):
+        return "is a directory"
+    if not os.path.isfile(path):
+        return "does not exist"
+    return "" if os.access(path, os.X_OK) else "is not executable"

@@ -49,6 +49,14 @@ class LinkedModule:
     instance: Instance | None
     bound: BoundAdapters
 
+    def memory_size(self) -> int:
+        """Bytes of its memory now; 0 without one."""
+        memory = self.instance.memory if self.instance else None
+        if memory is None:
+            return 0
+        memory.refresh()
+        return len(memory.view)
+
 
 class LinkContext:
     """The service around the modules that are linked. It owns the names and the settings of the modules.

@@ -40,6 +40,6 @@ def remove_module(name: str, context: LinkContext) -> None:
     Raises:
         ArgumentError: there is no such module.
     """
-    if name not in context.linked:
+    if not isinstance(name, str) or name not in context.linked:
         raise ArgumentError(f"there is no module `{name}`; available: {listed(context.linked)}")
     context.remove(name)

@@ -19,6 +19,7 @@ from marine_runtime.pool.options import PoolOptions
 from marine_runtime.pool.pool import ServicePool
 from marine_runtime.service.handles import ModuleHandle, Modules
 from marine_runtime.service.service import Service
+from marine_runtime.values.scalars import kind
 
 Pool = TypeVar("Pool", bound=BasePool)
 P = ParamSpec("P")
@@ -44,6 +45,10 @@ class AsyncPool(Generic[Pool]):
     modules: Any  # `Modules`, whose attributes type checkers can't know
 
     def __init__(self, make: Callable[P, Pool], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not callable(make):
+            raise ArgumentError(
+                f"a pool is made by a function, such as `open_pool` of a typed package, not {kind(make)}"
+            )
         self._make = partial(make, *args, **kwargs)
         self._entered = False
         self._pool: Pool | None = None

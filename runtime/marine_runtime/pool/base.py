@@ -24,6 +24,7 @@ from marine_runtime.pool.options import call_options, limited, number
 from marine_runtime.pool.worker import PoolStatistics, Worker, Workers
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface
+from marine_runtime.values.scalars import kind
 
 Arguments = Sequence[Any] | Mapping[str, Any]
 
@@ -232,6 +233,8 @@ class BasePool:
         Returns:
             Whether the call was dropped or its guest interrupted.
         """
+        if not isinstance(future, Future):
+            raise ArgumentError(f"interrupt takes a future that `submit` gave, not {kind(future)}")
         if self._jobs.forked:
             return False
         if future.cancel():

@@ -15,7 +15,7 @@ from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
 from marine_runtime.values.coerce import Binder, Coercers
-from marine_runtime.values.records import ToPublic, make_record_classes
+from marine_runtime.values.records import ToPublic, by_name, make_record_classes
 
 
 class ServiceMarshaller:
@@ -32,8 +32,7 @@ class ServiceMarshaller:
             found = declared.records(name)
             self._classes[name] = make_record_classes(item.records, name) if found is None else found
         self.records: Mapping[str, Mapping[str, type]] = {
-            name: {interface.modules[name].records[index].name: cls for index, cls in classes.items()}
-            for name, classes in self._classes.items()
+            name: by_name(interface.modules[name].records, classes) for name, classes in self._classes.items()
         }
         self._functions: dict[tuple[str, str], FunctionMarshaller] = {}
 
@@ -43,14 +42,14 @@ class ServiceMarshaller:
         Raises:
             ArgumentError: there is none of this name; LeftOutError: its adapter is invalid.
         """
-        found = self._functions.get((module, function))
+        found = self._functions.get((module, function)) if isinstance(function, str) else None
         if found is None:
-            if module not in self.interface.modules:
+            if not isinstance(module, str) or module not in self.interface.modules:
                 raise unknown(f"module `{module}`", self.interface.modules)
             item = self.interface.modules[module]
-            if function in item.left_out:
+            if isinstance(function, str) and function in item.left_out:
                 raise item.left_out[function].error(module)
-            if function not in item.functions:
+            if not isinstance(function, str) or function not in item.functions:
                 raise unknown(f"function `{function}` in module `{module}`", item.functions)
             signature = item.functions[function]
             found = FunctionMarshaller(module, function, signature, item.records, self._classes[module])

@@ -13,6 +13,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EFBIG, EMFILE, ENFILE, ENOMEM
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -35,6 +36,8 @@ from marine_runtime.service.interface import Interface
 
 _JOIN = 5.0
 _DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"
+
+_NO_FILE = (EMFILE, ENFILE, EFBIG, ENOMEM)  # limits of the process, which say what is the matter
 
 # `multiprocessing` looks after the children of all threads whenever one of them starts another.
 _family = Lock()
@@ -153,7 +156,15 @@ class ProcessWorker(MessageWorker):
 
     def _start_process(self) -> None:
         context = get_context("spawn")
-        progress = Progress(context)
+        try:
+            progress = Progress(context)
+        except (OSError, ImportError) as error:
+            if getattr(error, "errno", None) in _NO_FILE:
+                raise
+            raise PoolError(
+                "a worker process can't be started: it needs a semaphore and shared memory, and the system refuses "
+                f"them ({error}); make room in /dev/shm, where Linux has them, or use a pool of threads"
+            ) from error
         ours, theirs = context.Pipe()
         receiver, sender = context.Pipe(duplex=False)
         try:

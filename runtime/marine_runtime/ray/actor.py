@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -21,9 +23,10 @@ from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
 from marine_runtime.ray.artifact import PackedBuild, unpack
+from marine_runtime.service.interface import Interface
 
-VERSION = 1, FORMAT
-"""Of what callers and actors say to each other; it has to be equal."""
+VERSION = (2, FORMAT, *sys.version_info[:2])
+"""Of what callers and actors say to each other, and of Python; it has to be equal."""
 
 GROUPS = {"control": 2, "watch": 1}
 """Threads of the concurrency groups."""
@@ -100,6 +103,52 @@ def _forget(messages: dict[tuple[str, int], Any]) -> None:
         del messages[next(iter(messages))]
 
 
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _check_version(version: tuple[int, ...]) -> None:
+    """Refuse callers with another version; raises LoadError."""
+    if version == VERSION:
+        return
+    if version[:2] == VERSION[:2]:
+        mine, other = (".".join(map(str, item[2:])) for item in (VERSION, version))
+        raise LoadError(
+            f"node {_node()[:8]} runs Python {mine} and the caller Python {other}: all programs of a cluster need the "
+            "same one"
+        )
+    raise LoadError(
+        f"node {_node()[:8]} has another version of marine-gen than the caller ({VERSION[:2]} instead of "
+        f"{version[:2]}): install the same one on both"
+    )
+
+
+def _told(load: Callable[[], Interface]) -> bytes:
+    """The interface of a loaded instance, or the error of loading it, for the caller."""
+    message: tuple[str, Any]
+    try:
+        message = "ready", load()
+    except BaseException as error:
+        message = "failed", pack_error(error)
+    return pickle.dumps(message)
+
+
+def _setup(payload: bytes) -> Setup:
+    """The setup of the caller.
+
+    Raises:
+        LoadError: it names something that this node does not have.
+    """
+    try:
+        setup: Setup = pickle.loads(payload)  # noqa: S301  # from the caller, who may run anything here
+    except (AttributeError, ImportError) as error:
+        raise LoadError(
+            f"node {_node()[:8]} can't find the host functions or an option of the pool: {error}. They must be in a "
+            "module that is installed on each node, or in its PYTHONPATH; the program itself is none"
+        ) from None
+    return setup
+
+
 class InstanceActor:
     """See the module."""
 
@@ -111,22 +160,30 @@ class InstanceActor:
 
     def start(self, version: tuple[int, ...], artifact: PackedBuild, archive: list[Any], payload: bytes) -> bytes:
         """Load the instance, unless it is there; `("ready", interface)` or `("failed", error)`, pickled."""
-        message: tuple[str, Any]
-        try:
-            if version != VERSION:
-                raise LoadError(
-                    f"node {ray.get_runtime_context().get_node_id()[:8]} has another version of marine-gen than the "
-                    f"caller ({VERSION} instead of {version}): install the same one on both"
-                )
+
+        def load() -> Interface:
+            _check_version(version)
             if self._instance is None:
-                setup: Setup = pickle.loads(payload)  # noqa: S301  # from the caller, who may run anything here
+                setup = _setup(payload)
                 place = unpack(artifact, lambda: ray.get(archive[0]))
                 self._instance = PoolInstance(replace(setup, source=place))
                 self._state.used = monotonic()
-            message = "ready", self._instance.interface
-        except BaseException as error:
-            message = "failed", pack_error(error)
-        return pickle.dumps(message)
+            return self._instance.interface
+
+        return _told(load)
+
+    @ray.method(concurrency_group="control")
+    def join(self, version: tuple[int, ...]) -> bytes | None:
+        """As `start`, beside a call that runs; None when there is no instance yet."""
+        instance = self._instance
+        if instance is None:
+            return None
+
+        def interface() -> Interface:
+            _check_version(version)
+            return instance.interface
+
+        return _told(interface)
 
     def run(self, name: tuple[str, int], data: bytes) -> bytes:
         """Run a message; the last answer."""
@@ -139,12 +196,8 @@ class InstanceActor:
     def replace(self) -> bytes:
         """Replace a poisoned instance; an answer as that of `start`."""
         assert self._instance
-        message: tuple[str, Any]
-        try:
-            message = "ready", self._instance.replace().interface
-        except BaseException as error:
-            message = "failed", pack_error(error)
-        return pickle.dumps(message)
+        instance = self._instance
+        return _told(lambda: instance.replace().interface)
 
     @ray.method(concurrency_group="control")
     def report(self, name: tuple[str, int], count: int) -> tuple[bytes, list[int], float | None]:
@@ -154,7 +207,7 @@ class InstanceActor:
     @ray.method(concurrency_group="control")
     def about(self) -> dict[str, Any]:
         """Process id and node."""
-        return {"pid": os.getpid(), "node": ray.get_runtime_context().get_node_id(), "version": VERSION}
+        return {"pid": os.getpid(), "node": _node(), "version": VERSION}
 
     @ray.method(concurrency_group="watch")
     def watch(self) -> None:

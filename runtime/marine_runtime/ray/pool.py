@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import ray
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.config.checks import check_mapping
 from marine_runtime.errors import ArgumentError, StateError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
@@ -18,9 +19,13 @@ from marine_runtime.pool.options import number, pickled, seconds
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import pack
+from marine_runtime.ray.connection import current_job
 from marine_runtime.ray.options import RayPoolOptions, Restart
-from marine_runtime.ray.sticky import RayService, Sticky, end_service, service_ids
+from marine_runtime.ray.sticky import RayService, Sticky, actor_name, end_service, gone, service_ids
 from marine_runtime.ray.worker import ActorInfo, ActorSource, RayWorker, actors_of
+
+_LOCKS = 64
+"""Services that may be started at once by different threads, at least nearly: each id has one of these locks."""
 
 
 class RayServicePool(BasePool):
@@ -43,7 +48,7 @@ class RayServicePool(BasePool):
     @with_keywords(RayPoolOptions)
     def __init__(self, directory: str | Path, **options: Unpack[RayPoolOptions]) -> None:
         refuse_unknown("RayServicePool", options, RayPoolOptions)
-        if not ray.is_initialized():
+        if (job := current_job()) is None:
             raise StateError('Ray is not connected to a cluster: call `ray.init("auto")`, or `ray.init()` to start one')
         cpus = _cpus(options.get("num_cpus", 1))
         workers = options.get("workers")
@@ -52,16 +57,14 @@ class RayServicePool(BasePool):
         timeout = seconds("timeout", options.get("timeout"))
         start = seconds("start_timeout", options.get("start_timeout", 60.0))
         assert start is not None
-        given = dict(options.get("options") or {})
+        given = dict(check_mapping(options.get("options") or {}, "`options`"))
         setup = Setup("", options.get("host_functions"), given, options.get("replace_poisoned", True))
+        resources = _resources(cpus, options.get("resources"))
         artifact, archive = pack(directory)
-        resources: dict[str, Any] = {"num_cpus": cpus}
-        if further := options.get("resources"):
-            resources["resources"] = dict(further)
         self._setup = setup
-        self._source = ActorSource(artifact, [ray.put(archive)], pickled(setup), resources)
+        self._source = ActorSource(artifact, [ray.put(archive)], pickled(setup), resources, job)
         self._services: dict[str, RayService] = {}
-        self._asked = Lock()
+        self._asked = [Lock() for _ in range(_LOCKS)]
         super().__init__("actors", Workers(options.get("name", "pool"), setup, jobs, b"", start), timeout)
         self._start(self._worker, count)
 
@@ -92,8 +95,9 @@ class RayServicePool(BasePool):
             detached: whether it outlives this program, until `close_service` or the end of its time.
             restart: what to do when its state is gone, as its actor or node died or its time ended: `never` raises,
                 `fresh` begins with a new instance.
-            time_to_live: seconds without a call after which it ends; None for no limit. Counts when it is begun.
+            time_to_live: seconds without a call after which it ends; None for no limit.
             num_cpus: processors that its actor reserves; none by default, as most services are idle most of the time.
+                This, `detached` and `time_to_live` are settled when it is begun.
 
         Raises:
             ArgumentError: an argument is out of range. WorkerDiedError: its state is gone.
@@ -101,25 +105,38 @@ class RayServicePool(BasePool):
         """
         if self.closed:
             raise StateError("the pool is closed")
-        with self._asked:
+        actor_name(self._source.artifact, identity)  # refuses what is no id
+        sticky = Sticky(identity, detached, restart, seconds("time_to_live", time_to_live))
+        source = replace(self._source, resources={**self._source.resources, "num_cpus": _cpus(num_cpus)})
+        with self._asked[hash(identity) % _LOCKS]:
             found = self._services.get(identity)
-            if found is not None and not found.closed and found.alive:
-                return found
-            limit = seconds("time_to_live", time_to_live)
-            sticky = Sticky(identity, detached, restart, limit)
-            source = replace(self._source, resources={**self._source.resources, "num_cpus": _cpus(num_cpus)})
-            if found is not None:
+            if found is not None and not found.closed:
+                if restart == "fresh":
+                    found.refresh()
+                elif not found.alive:
+                    raise gone(identity)
+                if found.alive:
+                    return found
                 found.let_go()
-            made = RayService(sticky, source, self._setup, self._timeout, self._workers.start_timeout)
+            start = self._workers.start_timeout
+            made = RayService(sticky, source, self._setup, self._timeout, start, self._forget)
             self._services[identity] = made
             return made
 
+    def _forget(self, service: RayService) -> None:
+        """Note that a service was closed."""
+        if self._services.get(service.identity) is service:
+            self._services.pop(service.identity, None)
+
     def services(self) -> list[str]:
         """The ids of all services of this build that are there, in order."""
+        self._source.check_connected()
         return service_ids(self._source.artifact)
 
     def close_service(self, identity: str) -> bool:
         """End the service of this id, also a detached one or one whose state is gone; False when there is none."""
+        self._source.check_connected()
+        actor_name(self._source.artifact, identity)
         found = self._services.pop(identity, None)
         if found is not None:
             found.let_go()
@@ -136,6 +153,18 @@ def _cpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
         raise ArgumentError(f"num_cpus must be a number of at least 0, got {value!r}")
     return value
+
+
+def _resources(cpus: float, further: Any) -> dict[str, Any]:
+    """Options of an actor: what it reserves."""
+    amounts = check_mapping(further or {}, "`resources`")
+    for name, amount in amounts.items():
+        if name in ("CPU", "GPU") or isinstance(amount, bool) or not isinstance(amount, (int, float)):
+            raise ArgumentError(
+                "`resources` must be a mapping of Ray's names to numbers, without CPU, which is `num_cpus`, and GPU, "
+                f"got {name!r}: {amount!r}"
+            )
+    return {"num_cpus": cpus, **({"resources": dict(amounts)} if amounts else {})}
 
 
 def _room(cpus: float) -> int:

@@ -6,10 +6,12 @@ never was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 import ray
+from ray.exceptions import RayError
 from ray.experimental import internal_kv
 
 from marine_runtime.errors import ArgumentError
@@ -20,9 +22,10 @@ from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.options import pickled
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
+from marine_runtime.ray.actor import VERSION
 from marine_runtime.ray.artifact import PackedBuild
 from marine_runtime.ray.options import Restart
-from marine_runtime.ray.worker import FIRST, ActorInfo, ActorSource, RayWorker, actors_of
+from marine_runtime.ray.worker import ANSWER, FIRST, ActorInfo, ActorSource, RayWorker, actors_of
 from marine_runtime.service.interface import Interface
 
 NAMESPACE = "marine"
@@ -88,11 +91,20 @@ def end_service(artifact: PackedBuild, identity: str) -> bool:
     return True
 
 
+def gone(identity: str) -> WorkerDiedError:
+    """The error of a service whose state is gone."""
+    return WorkerDiedError(
+        f"the state of service `{identity}` is gone: its actor has ended. `close_service` forgets it, "
+        'restart="fresh" begins with a new instance'
+    )
+
+
 class StickyWorker(RayWorker):
     """The thread that talks to the actor of one service.
 
     Attributes:
         own: whether it has begun the service, which ends with the pool then.
+        fresh: whether a state that is gone is replaced by that of a new instance.
     """
 
     first = (0.0,)  # an actor that had the state is not tried again
@@ -100,20 +112,29 @@ class StickyWorker(RayWorker):
     def __init__(self, workers: Workers, source: ActorSource, sticky: Sticky) -> None:
         super().__init__(workers, 0, source)
         self._sticky, self._name = sticky, actor_name(source.artifact, sticky.identity)
-        self._fresh = sticky.restart == "fresh"
+        self.fresh = sticky.restart == "fresh"
         self.own = False
         self._hung = False
 
     def _open(self) -> Interface:
+        self.source.check_connected()
         job_id = ray.get_runtime_context().get_job_id().encode()
         try:
             self.actor = ray.get_actor(self._name, NAMESPACE)
         except ValueError:
             # An actor that another program began without detaching it has ended with that program.
-            if not self._fresh and internal_kv._internal_kv_get(self._name.encode()) in (_DETACHED, job_id):
-                raise self._gone() from None
+            if not self.fresh and internal_kv._internal_kv_get(self._name.encode()) in (_DETACHED, job_id):
+                raise gone(self._sticky.identity) from None
             return self._begin(job_id)
-        return self._start_instance()
+        return self._join() or self._start_instance()
+
+    def _join(self) -> Interface | None:
+        """The interface of an instance that is there, also while it runs a call; None when the actor has none yet."""
+        try:
+            told = self.outcome(self.actor.join.remote(VERSION), ANSWER)
+        except (RayError, TimeoutError):
+            return None  # it is just being started, or has ended, which the next request tells
+        return None if told is None else self._started(told)
 
     def _begin(self, job_id: bytes) -> Interface:
         """Begin the service. An actor that ends before it has an instance is replaced: nobody has had a state of it."""
@@ -124,28 +145,22 @@ class StickyWorker(RayWorker):
             if self._wake.wait(pause):
                 break
             internal_kv._internal_kv_put(self._name.encode(), _DETACHED if self._sticky.detached else job_id)
-            self.actor = self._source.actor(
+            self.actor = self.source.actor(
                 self._sticky.time_to_live, name=self._name, namespace=NAMESPACE, get_if_exists=True, **options
             )
             try:
                 return self._start_instance()
             except BaseException as error:
-                end_service(self._source.artifact, self._sticky.identity)
+                end_service(self.source.artifact, self._sticky.identity)
                 if not isinstance(error, WorkerDiedError):
                     raise
                 problem = error
         raise problem or PoolClosedError("the pool is closed")
 
-    def _gone(self) -> WorkerDiedError:
-        return WorkerDiedError(
-            f"the state of service `{self._sticky.identity}` is gone: its actor has ended. `close_service` forgets it, "
-            'restart="fresh" begins with a new instance'
-        )
-
     def _restart(self) -> bool:
-        if self._fresh or self.workers.closing:
+        if self.fresh or self.workers.closing:
             return super()._restart()
-        self.workers.lose(self, self._gone())
+        self.workers.lose(self, gone(self._sticky.identity))
         return False
 
     def _out_of_time(self, job: Job) -> BaseException:
@@ -164,7 +179,7 @@ class StickyWorker(RayWorker):
             super()._kill()
 
     def _end(self) -> None:
-        self.actor = self._answer = self._report = None
+        self.actor = self._watch = self._answer = self._report = None
 
 
 class RayService(BasePool):
@@ -178,8 +193,15 @@ class RayService(BasePool):
     """
 
     def __init__(
-        self, sticky: Sticky, source: ActorSource, setup: Setup, timeout: float | None, start_timeout: float
+        self,
+        sticky: Sticky,
+        source: ActorSource,
+        setup: Setup,
+        timeout: float | None,
+        start_timeout: float,
+        forget: Callable[[RayService], None],
     ) -> None:
+        self._forget = forget
         self.identity, self._built = sticky.identity, source.artifact
         kept = replace(setup, replace_poisoned=False)  # a new instance would have another state
         workers = Workers(f"service-{sticky.identity}", kept, Jobs(1024), b"", start_timeout)
@@ -191,9 +213,10 @@ class RayService(BasePool):
     def close(self, timeout: float = 10.0) -> None:
         """As `ServicePool.close`; see the class for what becomes of the service."""
         super().close(timeout)
-        if self._worker.own and ray.is_initialized():
+        if self._worker.own and self._worker.source.connected:
             self._worker.own = False
             end_service(self._built, self.identity)
+        self._forget(self)
 
     def let_go(self) -> None:
         """Close it without ending the service."""
@@ -207,4 +230,8 @@ class RayService(BasePool):
     @property
     def alive(self) -> bool:
         """False when its state is known to be gone."""
-        return self._workers.statistics.lost == 0
+        return self._workers.statistics.lost == 0 and (self._worker.fresh or not self._worker.ended)
+
+    def refresh(self) -> None:
+        """Begin with a new instance when the state is gone."""
+        self._worker.fresh = True

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import RayError
 
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
@@ -26,6 +28,7 @@ from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack
 from marine_runtime.pool.worker import GRACE, Workers, closed_too_early
 from marine_runtime.ray.actor import GROUPS, VERSION, InstanceActor
 from marine_runtime.ray.artifact import PackedBuild
+from marine_runtime.ray.connection import DisconnectedError, current_job
 from marine_runtime.service.interface import Interface
 
 ANSWER = 10.0
@@ -48,20 +51,34 @@ class ActorSource:
         archive: the content of `artifact` in the object store, in a list, so that only actors that need it fetch it.
         payload: the pickled `Setup`.
         resources: the resources that it reserves, as options of the actor.
+        job: the id of the program that starts it.
     """
 
     artifact: PackedBuild
     archive: list[Any]
     payload: bytes
     resources: Mapping[str, Any]
+    job: str
+
+    @property
+    def connected(self) -> bool:
+        """False after `ray.shutdown()`, also when Ray was connected again."""
+        return current_job() == self.job
+
+    def check_connected(self) -> None:
+        """Refuse to go on without a connection: almost every function of Ray would start a cluster of its own then.
+
+        Raises:
+            DisconnectedError: there is none.
+        """
+        if not self.connected:
+            raise DisconnectedError
 
     def actor(self, time_to_live: float | None = None, **options: Any) -> Any:
         """A new actor, or the one that has the name in `options`. Ray starts it when there is room."""
-        if not ray.is_initialized():  # otherwise Ray would start a cluster of its own
-            raise PoolError("Ray was shut down")
-        made = ray.remote(concurrency_groups=GROUPS)(InstanceActor)
+        self.check_connected()
         fixed = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **self.resources, **options}
-        return made.options(**fixed).remote(time_to_live)
+        return _actor_class().options(**fixed).remote(time_to_live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +94,25 @@ class ActorInfo:
     node: str
 
 
+@cache
+def _actor_class() -> Any:
+    """The class of all actors: Ray sends it to the cluster once for each time that it is made."""
+    return ray.remote(concurrency_groups=GROUPS)(InstanceActor)
+
+
 def actors_of(workers: Workers) -> list[ActorInfo]:
     """The actors of a pool that are there.
 
     Raises:
         PoolError: one does not answer.
     """
-    asked = [
-        worker.actor.about.remote() for worker in workers.others() if isinstance(worker, RayWorker) and worker.actor
-    ]
+    actors = [worker for worker in workers.others() if isinstance(worker, RayWorker)]
     try:
-        return [ActorInfo(item["pid"], item["node"]) for item in ray.get(asked, timeout=ANSWER)]
-    except (RayError, GetTimeoutError) as error:
+        asked = [(worker, answer) for worker in actors if (answer := worker.about()) is not None]
+        told = [worker.outcome(answer, ANSWER) for worker, answer in asked]
+    except (RayError, TimeoutError) as error:
         raise PoolError(f"an actor does not answer: {_first_line(error)}") from None
+    return [ActorInfo(item["pid"], item["node"]) for item in told]
 
 
 class SentCalls:
@@ -128,6 +151,7 @@ class RayWorker(MessageWorker):
     """An actor with an instance of its own, and the thread that talks to it.
 
     Attributes:
+        source: what its actors are started with.
         actor: the handle of the actor; None while there is none.
     """
 
@@ -136,7 +160,7 @@ class RayWorker(MessageWorker):
 
     def __init__(self, workers: Workers, number: int, source: ActorSource) -> None:
         super().__init__(workers, number)
-        self._source = source
+        self.source = source
         self.actor: Any = None
         self._watch: Any = None
         self._token = uuid4().hex
@@ -146,30 +170,64 @@ class RayWorker(MessageWorker):
         self._age_from: float | None = None
 
     def _open(self) -> Interface:
-        self.actor = self._source.actor()
-        interface = self._start_instance()
-        self._watch = self.actor.watch.remote()
-        return interface
+        self.actor = self.source.actor()
+        return self._start_instance()
 
     def _start_instance(self) -> Interface:
-        source = self._source
+        source = self.source
         return self._ready(lambda: self.actor.start.remote(VERSION, source.artifact, source.archive, source.payload))
 
     def _ready(self, ask: Callable[[], Any]) -> Interface:
         """Wait for the actor to have an instance; raises why it has none."""
         limit = self.workers.start_timeout
+        self.source.check_connected()
         try:
-            what, content = pickle.loads(ray.get(ask(), timeout=limit))  # noqa: S301  # from our own actor
-        except GetTimeoutError:
-            wanted = ", ".join(f"{name}={value:g}" for name, value in _flat(self._source.resources))
+            told = self.outcome(ask(), limit)
+        except TimeoutError:
+            wanted = ", ".join(f"{name}={value:g}" for name, value in _flat(self.source.resources))
             text = f"an actor was not ready within {limit:g} s: has the cluster room for {wanted or 'it'}?"
             raise PoolError(text) from None
+        except DisconnectedError:
+            raise
         except RayError as error:
             raise WorkerDiedError(f"an actor ended while it was started: {_first_line(error)}") from None
-        if what == "ready":
-            interface: Interface = content
-            return interface
-        raise unpack_error(content)
+        return self._started(told)
+
+    def _started(self, told: bytes) -> Interface:
+        """The interface of an instance that is there; raises the error that its actor has told in its place."""
+        what, content = pickle.loads(told)  # noqa: S301  # from our own actor
+        if what != "ready":
+            raise unpack_error(content)
+        if self._watch is None:
+            self._watch = self.actor.watch.remote().future()
+        interface: Interface = content
+        return interface
+
+    @property
+    def ended(self) -> bool:
+        """True if the actor is known to have ended."""
+        return self._watch is not None and bool(self._watch.done())
+
+    def about(self) -> Any:
+        """Ask the actor for `InstanceActor.about`; None when there is no actor."""
+        actor = self.actor
+        if actor is None:
+            return None
+        self.source.check_connected()
+        return actor.about.remote()
+
+    def outcome(self, asked: Any, limit: float) -> Any:
+        """The result of a method of the actor.
+
+        Raises:
+            TimeoutError: it takes longer than `limit` seconds. RayError: the actor is gone, or the connection.
+        """
+        end, future = monotonic() + limit, asked.future()
+        while not wait([future], timeout=max(0.0, min(_SLICE, end - monotonic()))).done:
+            self.source.check_connected()
+            if end <= monotonic():
+                raise TimeoutError
+        return future.result()
 
     def _calls(self) -> BegunCalls:
         self._record = SentCalls()
@@ -178,27 +236,32 @@ class RayWorker(MessageWorker):
 
     def _send(self, message: Message) -> None:
         try:
-            if self._watch is not None and ray.wait([self._watch], timeout=0)[0]:
-                self._record.end()
-                ray.get(self._watch)
-            data = pack_message(message.number, message.jobs)
-            self._answer = self.actor.run.remote((self._token, message.number), data)
+            self.source.check_connected()
+            if self.ended:
+                self._watch.result()
+        except RayError as error:  # before anything was sent
+            self._record.end()
+            raise BrokenError(self._died(error)) from None
+        data = pack_message(message.number, message.jobs)
+        try:
+            self._answer = self.actor.run.remote((self._token, message.number), data).future()
         except RayError as error:
             raise BrokenError(self._died(error)) from None
 
-    def _receive(self, message: Message, wait: float | None) -> Answer | None:
+    def _receive(self, message: Message, wait_for: float | None) -> Answer | None:
         asked = [item for item in (self._report, self._answer) if item is not None]
-        limit = None if wait is None else monotonic() + wait
+        limit = None if wait_for is None else monotonic() + wait_for
         while True:
             left = _SLICE if limit is None else min(_SLICE, limit - monotonic())
+            ready = wait(asked, timeout=max(0.0, left), return_when=FIRST_COMPLETED).done
             try:
-                ready, _ = ray.wait(asked, num_returns=1, timeout=max(0.0, left))
                 if self._answer in ready:
-                    answer = unpack_answer(ray.get(self._answer))
+                    answer = unpack_answer(self._answer.result())
                     self._record.end()
                     return answer
                 if ready:
-                    return self._told(message, ray.get(self._report))
+                    return self._told(message, self._report.result())
+                self.source.check_connected()
             except RayError as error:
                 raise BrokenError(self._died(error)) from None
             if self.workers.closing:
@@ -207,8 +270,8 @@ class RayWorker(MessageWorker):
                 return None
 
     def _hold(self, message: Message) -> None:
-        if self._report is None:
-            self._report = self.actor.report.remote((self._token, message.number), len(message.jobs))
+        if self._report is None and self.source.connected:
+            self._report = self.actor.report.remote((self._token, message.number), len(message.jobs)).future()
 
     def _told(self, message: Message, told: tuple[bytes, list[int], float | None]) -> Answer:
         """Settle the calls that an actor has done of a message that takes long; those that it left go back."""
@@ -227,10 +290,11 @@ class RayWorker(MessageWorker):
     def _late(self, message: Message, start: float, limit: float) -> bool:
         # Clocks of other machines say nothing here: the actor says for how long its call has run.
         try:
+            self.source.check_connected()
             self._report = None
             name = self._token, message.number
-            self._told(message, ray.get(self.actor.report.remote(name, len(message.jobs)), timeout=ANSWER))
-        except GetTimeoutError:
+            self._told(message, self.outcome(self.actor.report.remote(name, len(message.jobs)), ANSWER))
+        except TimeoutError:
             return True
         except RayError as error:
             raise BrokenError(self._died(error)) from None
@@ -259,7 +323,7 @@ class RayWorker(MessageWorker):
 
     def _kill(self) -> None:
         actor = self.actor
-        if actor is not None and ray.is_initialized():
+        if actor is not None and self.source.connected:
             with suppress(Exception):
                 ray.kill(actor, no_restart=True)
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from marine_runtime.abi.plan import LeftOut
-from marine_runtime.adapters.pieces import Lazy
 from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import listed
 from marine_runtime.names import identifiers
+from marine_runtime.values.lazy import Lazy
 
 MODULE_MEMBERS = ("records", "_attributes", "_call", "_functions", "_left_out", "_name", "_refusing")
 MODULES_MEMBERS = ("_handles",)
@@ -162,7 +162,7 @@ class Declared:
 
     def records(self, module: str) -> Mapping[int, type] | None:
         """The record classes of a module by type index; None when it is not declared."""
-        return self.of[module].records if module in self.of else None
+        return self.of[module].records if isinstance(module, str) and module in self.of else None
 
     def handle(
         self,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from marine_runtime.abi.plan import LeftOut
+from marine_runtime.abi.plan import LeftOut, ModulePlan
+from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.messages import listed
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
 
@@ -21,8 +23,19 @@ class ModuleInterface:
     records: Records
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, plan: ModulePlan) -> ModuleInterface:
+        """The interface of a module with this plan."""
+        return cls(plan.exports, plan.records, {item.name: item for item in plan.left_out if not item.namespace})
+
     def signature(self, function: str) -> str:
-        """One function as a listing shows it: `greeting(name: string) -> string`."""
+        """One function as a listing shows it: `greeting(name: string) -> string`.
+
+        Raises:
+            ArgumentError: there is no such function.
+        """
+        if not isinstance(function, str) or function not in self.functions:
+            raise ArgumentError(f"there is no function `{function}`; available: {listed(self.functions)}")
         ty = self.functions[function]
         params = ", ".join(f"{param.name}: {describe(param.type, self.records)}" for param in ty.params)
         results = ", ".join(describe(result, self.records) for result in ty.results)

@@ -8,13 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
-from marine_runtime.adapters.pieces import Lazy
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.errors import CallError, MarineError, warn
+from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
 from marine_runtime.lazy.data import replace
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.linker import link
@@ -22,6 +21,7 @@ from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
 from marine_runtime.values.arguments import arrange
+from marine_runtime.values.lazy import Lazy
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
 
@@ -124,16 +124,7 @@ class Service:
     def _offer(self) -> None:
         """Show the modules that are linked now."""
         self._json_codecs: dict[tuple[str, str], tuple[JsonCodec, Adapter]] = {}
-        self.interface = Interface(
-            {
-                name: ModuleInterface(
-                    item.plan.exports,
-                    item.plan.records,
-                    {left_out.name: left_out for left_out in item.plan.left_out if not left_out.namespace},
-                )
-                for name, item in self._linked.items()
-            }
-        )
+        self.interface = Interface({name: ModuleInterface.of(item.plan) for name, item in self._linked.items()})
         self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
 
     @property
@@ -161,8 +152,15 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.host.python_module import PythonModule
         from marine_runtime.linking.dynamic import add_module
+        from marine_runtime.values.scalars import kind
 
+        if not isinstance(module, (LinkableModule, PythonModule)):
+            raise ArgumentError(
+                f"a module to link is a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
+                "marine_gen loads Wasm files"
+            )
         with self._guard.exclusive():
             try:
                 with self._operations.loading(timeout):
@@ -208,7 +206,11 @@ class Service:
         )
         if not isinstance(entries, Lazy):
             functions = dict(functions)
-        records = {linked.plan.records[index].name: cls for index, cls in linked.glue.record_classes.items()}
+        records: Mapping[str, type] = {}
+        if linked.glue.record_classes:
+            from marine_runtime.values.records import by_name
+
+            records = by_name(linked.plan.records, linked.glue.record_classes)
         return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
 
     @with_keywords(CallOptions)
@@ -354,7 +356,7 @@ class Service:
             self._guard.refuse()
         counted = self._counts_growth
         return Statistics(
-            memory={name: _memory_size(item) for name, item in self._linked.items()},
+            memory={name: item.memory_size() for name, item in self._linked.items()},
             rejects=self._budget.rejects if counted else None,
             used=self._budget.used if counted else None,
             limit=self._budget.limit,
@@ -394,11 +396,3 @@ class Service:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.engine} engine, {self.call_layer} calls"
         return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
-
-
-def _memory_size(linked: LinkedModule) -> int:
-    memory = linked.instance.memory if linked.instance else None
-    if memory is None:
-        return 0
-    memory.refresh()
-    return len(memory.view)

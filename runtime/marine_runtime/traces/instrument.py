@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from time import perf_counter_ns
-from typing import Any, assert_never
+from typing import Any
 
-from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.abi.sizes import memory_size
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, ImportAdapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
@@ -24,7 +23,7 @@ from marine_runtime.host.mounted_binary import is_mounted
 from marine_runtime.lazy.data import replace
 from marine_runtime.messages import shortened
 from marine_runtime.traces.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
-from marine_runtime.types import FunctionType, IType, Records
+from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Binder
 
 Run = Callable[..., Any]
@@ -174,36 +173,8 @@ def _weigh(span: Span, signature: FunctionType, records: Records, values: Sequen
     results = (result,) if len(signature.results) == 1 else result or ()
     try:
         params = [param.type for param in signature.params]
-        sent = sum(size(ty, records, value) for ty, value in zip(params, values, strict=True))
-        received = sum(size(ty, records, value) for ty, value in zip(signature.results, results, strict=True))
+        sent = sum(memory_size(ty, records, value) for ty, value in zip(params, values, strict=True))
+        received = sum(memory_size(ty, records, value) for ty, value in zip(signature.results, results, strict=True))
     except RecursionError:
         return  # nested too deeply to be weighed
     span.details[SENT], span.details[RECEIVED] = sent, received
-
-
-def size(ty: IType, records: Records, value: Any) -> int:
-    """Bytes that `value` takes in the memory of a module, with everything it points to (docs/spec/memory.md#sizes).
-
-    What an array slot or record field holds counts: 8 bytes for a string and an array, 4 for a record, and then the
-    blocks behind them. Records are tuples, or instances of a dataclass.
-    """
-    return _size(shape(ty), records, value)
-
-
-def _size(slot: Shape, records: Records, value: Any) -> int:
-    match slot:
-        case Flat():
-            return slot.layout.size
-        case Text():
-            return slot.layout.size + len(value.encode())
-        case Bytes() | List(element=Flat()):
-            return slot.layout.size + slot.unit * len(value)
-        case List(element=element):
-            return slot.layout.size + sum(_size(element, records, item) for item in value)
-        case Struct(id=index):
-            members = value if isinstance(value, tuple) else [getattr(value, item.name) for item in fields(value)]
-            declared = records[index].fields
-            inner = (size(item.type, records, member) for item, member in zip(declared, members, strict=True))
-            return slot.layout.size + sum(inner)
-        case _:
-            assert_never(slot)

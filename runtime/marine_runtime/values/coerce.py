@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
+from marine_runtime.abi.packed import packing
 from marine_runtime.errors import ArgumentError
 from marine_runtime.messages import NEEDS_ROOM, counted, printable, quoted, suggestion
 from marine_runtime.names import field_step, identifiers
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
 from marine_runtime.values.buffers import holds_octets, items_of, view_of
+from marine_runtime.values.record_columns import RecordClasses
 from marine_runtime.values.scalars import (
     BULK,
     MAX_LENGTH,
@@ -30,6 +31,7 @@ from marine_runtime.values.scalars import (
     Coercer,
     Mismatch,
     abbreviated,
+    bulk_bytes,
     kind,
     too_large,
     unreadable,
@@ -96,6 +98,7 @@ class Coercers:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._known: dict[IType, Coercer] = {}
+        self._classes: dict[Record, RecordClasses] = {}
 
     def of(self, ty: IType) -> Coercer:
         """The coercer of `ty`."""
@@ -223,7 +226,7 @@ class Coercers:
         expected, max_depth = printable(describe(part.type, self._records)), self.max_depth
         inner, unit = part.element.type, part.unit
         element = self.of(inner)
-        bulk = self.bulk.get(inner) if isinstance(inner, Prim) else None
+        bulk = self._bulk(inner)
 
         def coerce_array(value: Any, depth: int) -> list[Any]:
             if depth > max_depth:
@@ -233,6 +236,18 @@ class Coercers:
             return _each(items, element, depth) if whole is None else whole
 
         return coerce_array
+
+    def _bulk(self, ty: IType) -> Bulk | None:
+        """The check of whole arrays of `ty`, whose coercer is compiled; None for arrays of arrays."""
+        if isinstance(ty, Prim):
+            return self.bulk.get(ty)
+        if isinstance(shape(ty), Bytes):
+            return bulk_bytes
+        if not isinstance(ty, Record) or (classes := self._classes.get(ty)) is None:
+            return None
+        fields = [field.type for field in self._records[ty.id].fields]
+        # Recursive and huge types get one look at each element.
+        return classes.bulk(lambda: [self._bulk(field) for field in fields] if packing(ty, self._records) else [None])
 
     def _record(self, ty: Record) -> Coercer:
         record, expected, max_depth = self._records.get(ty.id), printable(describe(ty, self._records)), self.max_depth
@@ -244,27 +259,17 @@ class Coercers:
             return undeclared
 
         members = Members(record.fields, "field", expected, aliases=self.aliases)
-        attributes, names = _attributes(members.identifiers), tuple(members.names)
         steps, coercers = members.steps, list[Coercer]()
-        ours: dict[int, type] = {}  # classes that belong here, by `id`: a class need not be hashable
-
-        def belongs(declared: type) -> bool:
-            """True if it is a class of this module, or one that several modules and services share."""
-            if (
-                getattr(declared, "__marine_record__", None) is not record
-                and getattr(declared, "__marine_fields__", None) != names
-            ):
-                return False
-            ours[id(declared)] = declared
-            return True
+        classes = self._classes[ty] = RecordClasses(record, members.names, members.identifiers)
+        ours, read = classes.ours, classes.read
 
         def coerce_record(value: Any, depth: int) -> tuple[Any, ...]:
             if depth > max_depth:
                 raise self.too_deep()
             values: Sequence[Any] | None = None
-            if id(type(value)) in ours or belongs(type(value)):
+            if id(type(value)) in ours or type(value) in classes:
                 try:
-                    values = attributes(value)
+                    values = read(value)
                 except AttributeError:
                     pass  # one that someone deleted: the general way says which
                 except Exception as error:
@@ -283,12 +288,6 @@ class Coercers:
         self._known[ty] = coerce_record  # a recursive record finds itself here while its fields are compiled
         coercers.extend(self.of(field.type) for field in record.fields)
         return coerce_record
-
-
-def _attributes(names: list[str]) -> Callable[[Any], Sequence[Any]]:
-    if len(names) < 2:  # `attrgetter` returns a bare value then
-        return lambda instance: [getattr(instance, name) for name in names]
-    return attrgetter(*names)
 
 
 def _each(items: list[Any], element: Coercer, depth: int) -> list[Any]:

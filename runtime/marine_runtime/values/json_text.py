@@ -53,7 +53,8 @@ def parse(text: str) -> Any:
     if not isinstance(text, str):
         raise ArgumentError(f"expected JSON text as str, got {kind(text)}")
     hook = dropping_hook(text, MAX_DEPTH)
-    if hook is None and "-0" not in text:
+    minus_zero = "-" in text and "-0" in text  # one character is found at the speed of memory, two are not
+    if hook is None and not minus_zero:
         try:
             document, end = _SCAN(text, 0)
             if end == len(text):
@@ -61,7 +62,7 @@ def parse(text: str) -> Any:
         except (StopIteration, ValueError, RecursionError, _ConstantError):
             pass
     # The hook costs a call per number, so it is there only for texts that may need it.
-    parse_int = _parse_int if "-0" in text else None
+    parse_int = _parse_int if minus_zero else None
 
     def load() -> Any:
         return json.loads(text, parse_int=parse_int, parse_constant=_refuse, object_pairs_hook=hook)
@@ -103,7 +104,8 @@ def _read(read: Callable[[], Any], text: str) -> Any:
     except DroppedValueError as error:
         raise NotJsonError(str(error), text) from None
     except json.JSONDecodeError as error:
-        raise NotJsonError(error.msg[:1].lower() + error.msg[1:], text, error.pos) from None
+        message = error.msg.removesuffix(" (decode using utf-8-sig)")  # advice for Python alone
+        raise NotJsonError(message[:1].lower() + message[1:], text, error.pos) from None
     except _ConstantError as error:
         constant = next(match for match in _CONSTANTS.finditer(text) if match[0][0] != '"')
         raise NotJsonError(f"{error} is not a JSON number", text, constant.start()) from None

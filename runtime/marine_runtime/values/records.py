@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
@@ -15,8 +16,9 @@ from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Te
 from marine_runtime.errors import ResultError
 from marine_runtime.messages import NEEDS_ROOM, printable
 from marine_runtime.names import identifier, identifiers
-from marine_runtime.types import IType, Records, describe
+from marine_runtime.types import IType, Records, RecordType, describe, record_in
 from marine_runtime.values.instances import RecordBase, instance_maker
+from marine_runtime.values.lazy import Lazy
 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""
@@ -65,40 +67,64 @@ def scalar_class(kind: Kind) -> type:
             assert_never(kind)
 
 
-def make_record_classes(records: Records, module: str) -> dict[int, type]:
-    """A frozen dataclass for every record of `module`, by type index.
+def make_record_classes(records: Records, module: str) -> Mapping[int, type]:
+    """A frozen dataclass for every record of `module`, by type index, made when it is first asked for.
 
     Attributes are named by `names.identifiers`; `__marine_record__` is the `RecordType` with the original names, in
     the same order. Instances have slots and no `__dict__`. They can be compared, replaced, copied and matched, but not
     pickled: their class can't be imported. A pool sends tuples between processes instead.
     """
     classes: dict[int, type] = {}
-    for index, name in class_names(records).items():
-        record = records[index]
-        attributes = identifiers([field.name for field in record.fields])
-        # `__module__` and the real annotations come later: while it works, `make_dataclass` looks up the Python
-        # module of that name, and reads annotations, which may name classes that do not exist yet.
-        namespace = {
-            "__doc__": f"Record {printable(record.name)} of module {printable(module)}.",
-            "__module__": __name__,
-            "__marine_record__": record,
-            "__slots__": tuple(attributes),
-        }
-        fields = [(attribute, Any) for attribute in attributes]
-        bases = (RecordBase,)
-        classes[index] = dataclasses.make_dataclass(name, fields, bases=bases, namespace=namespace, frozen=True)
-    for index, cls in classes.items():
-        fields_of = dataclasses.fields(cls)
-        hints = {
-            field.name: python_type(declared.type, classes)
-            for field, declared in zip(fields_of, records[index].fields, strict=True)
-        }
-        for field in fields_of:
-            field.type = hints[field.name]
-        cls.__annotations__ = hints
-        vars(cls)["__init__"].__annotations__.update(hints)
-        cls.__module__ = identifier(module)
-    return classes
+    names = class_names(records)
+    making = threading.Lock()
+
+    def make(index: int, _: str) -> type:
+        with making:  # one class for each record, whichever thread asks
+            fresh, pending = list[int](), [index]
+            while pending:  # with the classes that its annotations name
+                current = pending.pop()
+                if current in records and current not in classes:
+                    classes[current] = _bare_class(records[current], names[current], module)
+                    fresh.append(current)
+                    inside = (record_in(item.type) for item in records[current].fields)
+                    pending += [inner for inner in inside if inner is not None]
+            for current in fresh:
+                _annotate(classes[current], records[current], classes, module)
+            return classes[index]
+
+    return Lazy(names, make)
+
+
+def by_name(records: Records, classes: Mapping[int, type]) -> Mapping[str, type]:
+    """Record classes by the names of their records in the module; `classes` has them by type index."""
+    return Lazy({records[index].name: index for index in classes}, lambda _, index: classes[index])
+
+
+def _bare_class(record: RecordType, name: str, module: str) -> type:
+    attributes = identifiers([field.name for field in record.fields])
+    # `__module__` and the real annotations come later: while it works, `make_dataclass` looks up the Python
+    # module of that name, and reads annotations, which may name classes that do not exist yet.
+    namespace = {
+        "__doc__": f"Record {printable(record.name)} of module {printable(module)}.",
+        "__module__": __name__,
+        "__marine_record__": record,
+        "__slots__": tuple(attributes),
+    }
+    fields = [(attribute, Any) for attribute in attributes]
+    return dataclasses.make_dataclass(name, fields, bases=(RecordBase,), namespace=namespace, frozen=True)
+
+
+def _annotate(cls: type, record: RecordType, classes: Mapping[int, type], module: str) -> None:
+    fields_of = dataclasses.fields(cls)
+    hints = {
+        field.name: python_type(declared.type, classes)
+        for field, declared in zip(fields_of, record.fields, strict=True)
+    }
+    for field in fields_of:
+        field.type = hints[field.name]
+    cls.__annotations__ = hints
+    vars(cls)["__init__"].__annotations__.update(hints)
+    cls.__module__ = identifier(module)
 
 
 def to_public(ty: IType, records: Records, classes: Mapping[int, type]) -> ToPublic | None:

@@ -227,6 +227,11 @@ def _bulk_strings(items: list[Any]) -> list[Any] | None:
     return items if set(map(type, items)) <= {str} and all(map(str.isascii, items)) else None
 
 
+def bulk_bytes(items: list[Any]) -> list[Any] | None:
+    """The check of many byte arrays."""
+    return items if all_of(items, bytes) and max(map(len, items), default=0) <= MAX_LENGTH else None
+
+
 def _bulk_f32(items: list[Any]) -> list[Any] | None:
     return array("f", items).tolist() if set(map(type, items)) <= {float} else None
 

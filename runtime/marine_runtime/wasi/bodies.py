@@ -9,12 +9,10 @@ no pointer to nothing.
 from __future__ import annotations
 
 from marine_runtime.lazy.data import dataclass
-from marine_runtime.wasi.state import DESCRIPTORS, EVENT, EVENTS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE
+from marine_runtime.wasi import polls
+from marine_runtime.wasi.errnos import BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK
+from marine_runtime.wasi.state import DESCRIPTORS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE
 
-BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK = 8, 28, 33, 37, 48, 54, 57
-"""Error numbers of WASI."""
-
-_SUBSCRIPTION = 48
 _PIECE = 8
 _MAX_PIECES = 1 << 17
 """Pieces of captured output that are taken at once, so that empty ones keep nobody waiting. A guest continues behind
@@ -170,96 +168,6 @@ def _old_stat(name: str, parameters: int) -> ShimBody:
     return ShimBody(code, "(local $error i32)")
 
 
-# The native function sleeps where nothing can interrupt it. So no clock may take longer than the call has left. When
-# it goes off early, the shim waits for the interruption: the guest must not take it for the end of its sleep.
-_PATIENCE = """
-        (if (i32.eqz (local.get $tag)) (then
-          (local.set $patience (call $patience))
-          (if (i64.ge_s (local.get $patience) (i64.const 0)) (then
-            (local.set $wait (i64.load $guest offset=24 (local.get $to)))
-            ;; check: wasi poll_oneoff: times of the clock within the time limit
-            (if (i32.load16_u $guest offset=40 (local.get $to)) (then
-              ;; A time of the clock: what is left until then. The events lend the eight bytes.
-              (local.set $lent (i64.load $guest (local.get $1)))
-              (drop (call $native.clock_time_get
-                (i32.load $guest offset=16 (local.get $to)) (i64.const 0) (local.get $1)))
-              (local.set $now (i64.load $guest (local.get $1)))
-              (i64.store $guest (local.get $1) (local.get $lent))
-              ;; check: wasi poll_oneoff: what is left until a time of the clock
-              (local.set $wait (select (i64.sub (local.get $wait) (local.get $now)) (i64.const 0)
-                (i64.gt_u (local.get $wait) (local.get $now))))))
-            ;; check: wasi poll_oneoff: sleeps within the time limit
-            (if (i64.lt_u (local.get $patience) (local.get $wait)) (then
-              (local.set $cut (i32.const 1))
-              (i64.store $guest offset=24 (local.get $to) (local.get $patience))
-              (i32.store16 $guest offset=40 (local.get $to) (i32.const 0))))))))"""
-
-
-def _poll(stride: int) -> ShimBody:
-    """`poll_oneoff`: the guest's subscriptions are replaced by translated ones for the time of the native call."""
-    subscriptions = f"(i32.mul (local.get $2) (i32.const {stride}))"
-    restore = f"(memory.copy $guest $state (local.get $0) (i32.const {SCRATCH}) {subscriptions})"
-    count = "(i64.extend_i32_u (local.get $2))"
-    old = 8 if stride == SUBSCRIPTION_UNSTABLE else 0
-    refuse = f"(then {restore} (return (i32.const {INVAL})))"
-    compact = ""
-    if stride == SUBSCRIPTION_UNSTABLE:
-        # A clock of the old layout begins with a number of its own, which the new one leaves out.
-        compact = """
-        (memory.copy $guest $state (local.get $to) (local.get $from) (i32.const 16))
-        (memory.copy $guest $state (i32.add (local.get $to) (i32.const 16))
-          (i32.add (local.get $from) (select (i32.const 16) (i32.const 24) (local.get $tag))) (i32.const 32))"""
-    code = f"""
-    (if (i32.eqz (local.get $2)) (then (return (i32.const {INVAL}))))
-    (if (i32.gt_u (local.get $2) (i32.const {(2**32 - 1) // stride})) (then (return (i32.const {NOMEM}))))
-    ;; check: wasi poll_oneoff: number
-    (if (i32.gt_u (local.get $2) (i32.const {DESCRIPTORS})) (then (return (i32.const {INVAL}))))
-    ;; check: wasi poll_oneoff: subscriptions
-    {_require("(local.get $0)", f"(i64.mul {count} (i64.const {stride}))", 8)}
-    {_require("(local.get $1)", f"(i64.mul {count} (i64.const {EVENT}))", 8)}  ;; check: wasi poll_oneoff: events
-    {_require("(local.get $3)", 4, 4)}  ;; check: wasi poll_oneoff: result
-    (memory.copy $state $guest (i32.const {SCRATCH}) (local.get $0) {subscriptions})
-    (local.set $from (i32.const {SCRATCH}))
-    (local.set $to (local.get $0))
-    (block $done
-      (loop $next
-        (br_if $done (i32.eq (local.get $index) (local.get $2)))
-        (local.set $tag (i32.load8_u $state offset=8 (local.get $from)))
-        (if (i32.gt_u (local.get $tag) (i32.const 2)) {refuse})  ;; check: wasi poll_oneoff: kinds
-        ;; An unknown clock or flag would be a trap, and leave translated subscriptions behind.
-        (if (i32.eqz (local.get $tag)) (then
-          (if (i32.or
-                ;; check: wasi poll_oneoff: clocks
-                (i32.gt_u (i32.load $state offset={16 + old} (local.get $from)) (i32.const 3))
-                ;; check: wasi poll_oneoff: flags
-                (i32.gt_u (i32.load16_u $state offset={40 + old} (local.get $from)) (i32.const 1)))
-            {refuse}))){compact}{_PATIENCE}
-        (if (i32.le_u (i32.sub (local.get $tag) (i32.const 1)) (i32.const 1)) (then
-          (local.set $fd (call $native (i32.load $state offset=16 (local.get $from))))
-          (if (i32.eq (local.get $fd) (i32.const -1)) (then {restore} (return (i32.const {BADF}))))
-          (i32.store $guest offset=16 (local.get $to) (local.get $fd))))
-        (local.set $from (i32.add (local.get $from) (i32.const {stride})))
-        (local.set $to (i32.add (local.get $to) (i32.const {_SUBSCRIPTION})))
-        (local.set $index (i32.add (local.get $index) (i32.const 1)))
-        (br $next)))
-    (local.set $error (call $native.poll_oneoff (local.get $0) (local.get $1) (local.get $2) (local.get $3)))
-    (if (local.get $error) (then {restore} (return (local.get $error))))
-    ;; check: wasi poll_oneoff: a sleep that was cut short ends with the call
-    (if (local.get $cut) (then (if (i64.eqz (call $patience)) (then {restore} (loop $late (br $late))))))
-    ;; Events may lie where the subscriptions were, so they are put aside before those come back.
-    (local.set $index (i32.load $guest (local.get $3)))
-    (local.set $to (i32.shl (select (local.get $index) (local.get $2)
-      (i32.le_u (local.get $index) (local.get $2))) (i32.const 5)))
-    (memory.copy $state $guest (i32.const {EVENTS}) (local.get $1) (local.get $to))
-    {restore}
-    (memory.copy $guest $state (local.get $1) (i32.const {EVENTS}) (local.get $to))
-    (i32.store $guest (local.get $3) (local.get $index))
-    (i32.const 0)"""
-    names = ("from", "to", "index", "tag", "fd", "error", "cut")
-    wide = ("patience", "wait", "now", "lent")
-    return ShimBody(code, " ".join(f"(local ${name} {'i64' if name in wide else 'i32'})" for name in (*names, *wide)))
-
-
 BODIES = {
     "nothing": ShimBody("(i32.const 0)"),
     # The native function refuses codes from 126 on.
@@ -375,8 +283,8 @@ BODIES = {
     (i32.const 0)""",
         "(local $part i32) (local $error i32)",
     ),
-    "poll_oneoff": _poll(_SUBSCRIPTION),
-    "poll_oneoff_unstable": _poll(SUBSCRIPTION_UNSTABLE),
+    "poll_oneoff": ShimBody(polls.poll(polls.SUBSCRIPTION), polls.LOCALS),
+    "poll_oneoff_unstable": ShimBody(polls.poll(SUBSCRIPTION_UNSTABLE), polls.LOCALS),
     "fd_filestat_get_unstable": _old_stat("fd_filestat_get", 1),
     "path_filestat_get_unstable": _old_stat("path_filestat_get", 4),
     # There 0, 1, 2 are current, end, start; here they are start, current, end.

@@ -17,11 +17,12 @@ import struct
 from collections.abc import Mapping
 
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.wasi.errnos import ILSEQ, NOMEM
 from marine_runtime.wasi.functions import PREVIEW1
 from marine_runtime.wasi.pointers import require
 from marine_runtime.wasm import Memory, Store
 
-SUCCESS, ILSEQ, NOMEM = 0, 25, 48
+SUCCESS = 0
 _NEEDS = ("fd_readdir", "fd_filestat_get", "path_filestat_get")
 _PAGE = 0x10000
 _TEXT_AT = 64

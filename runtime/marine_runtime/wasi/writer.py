@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marine_runtime.wasi.bodies import BADF, BODIES, FILE_TYPE, HELPERS, PRINT, ShimBody
+from marine_runtime.wasi.bodies import BODIES, FILE_TYPE, HELPERS, PRINT, ShimBody
+from marine_runtime.wasi.errnos import BADF
 from marine_runtime.wasi.functions import FUNCTIONS, PREVIEW1, WasiFunction
+from marine_runtime.wasi.polls import CLOCKS
 from marine_runtime.wasm.api import CODE_TYPES, Codes
 
 Keys = Sequence[tuple[str, str]]
@@ -66,7 +68,8 @@ def shim(keys: Keys, captured: Sequence[int] = ()) -> str:
     lines += ['  (import "0" "refuse" (func $refuse (param i32 i64 i32)))']
     if any(function.answer == "exit" for function in functions):
         lines += ['  (import "0" "exit" (func $exit (param i32)))']
-    if any(function.name == "poll_oneoff" for function in functions):
+    polls = any(function.name == "poll_oneoff" for function in functions)
+    if polls:
         lines += ['  (import "0" "patience" (func $patience (result i64)))']
     lists = any(function.name == "fd_readdir" for function in functions)
     if lists:
@@ -77,6 +80,7 @@ def shim(keys: Keys, captured: Sequence[int] = ()) -> str:
     lines += ['  (export "memory" (memory $guest))']
     lines += [f"  (elem (i32.const 0) func{''.join(f' $answer.{index}' for index in range(len(functions)))})", HELPERS]
     lines += [PRINT] if captured else []
+    lines += [CLOCKS] if polls else []
     for index, function in enumerate(functions):
         body = BODIES[function.answer] if function.answer else _forwarding(function)
         body = _capturing(function, body, captured)

@@ -8,6 +8,7 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.module import Shape
+from marine_runtime.wasm.traps import Parking
 
 Codes = str
 """One `struct` format character per core value, out of `iIqQfd`."""
@@ -70,6 +72,9 @@ class CallLayer(Protocol):
 
     def new_memory(self, store: Any, pages: int) -> Any:
         """A memory with `pages` of 64 KiB, in a store of the binding."""
+
+    def entering(self, parking: Parking) -> AbstractContextManager[None]:
+        """Around what runs Wasm otherwise than through `core_function`: nothing is lost that signal handlers raise."""
         ...
 
     def memory(self, store: Any, memory: Any) -> Memory:

@@ -64,10 +64,10 @@ class Compiler:
 
     def compile(self, wasm: bytes) -> Any:
         """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
-        import hashlib
-
         if len(wasm) < _LARGE or not _waits_better():
             return self._compile(wasm)
+        import hashlib
+
         key = hashlib.sha256(wasm).digest()
         compiling = self._running.get(key)
         if compiling is None:

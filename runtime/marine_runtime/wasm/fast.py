@@ -1,15 +1,16 @@
-"""The call layer over `wasmtime_func_call_unchecked`: about 0.6 µs for a call, 0.3 µs for a callback.
+"""The call layer over `wasmtime_func_call_unchecked`: about 0.4 µs for a call, 0.3 µs for a callback.
 
-Per store there is one value buffer, and per call site one function made for its signature; no ctypes object is created
-while calls run. The unchecked entry point is sound only because adapters are typed against the module's real Wasm
-signatures before they are bound. Traps come back through the out-parameter and errors through the return value; both
-are looked at after every call.
+Per store there is one value buffer, and per call site one function made for its signature, with the arguments of the C
+function ready; no ctypes object is created while calls run. The unchecked entry point is sound only because adapters
+are typed against the module's real Wasm signatures before they are bound. Traps come back through the out-parameter and
+errors through the return value; both are looked at after every call.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import repeat
 from types import CodeType, FunctionType
@@ -142,11 +143,7 @@ class FastLayer:
             cells.fail,
             (function, cells),
             self._library.func_call,
-            cells.context,
-            function.handle,
-            cells.address,
-            count,
-            cells.trap_address,
+            ffi.prepared_call(ffi.FUNC_CALL, cells.context, function.handle, cells.address, count, cells.trap_address),
         )
 
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> Any:
@@ -172,6 +169,10 @@ class FastLayer:
         callback = ffi.Callback(make(views.get, view_at, store.parking, store.traps, target))
         store.keep_alive(callback)
         return ffi.new_host_function(store.native, params, results, callback)
+
+    def entering(self, parking: Parking) -> AbstractContextManager[None]:
+        """See `CallLayer.entering`: callbacks are covered here."""
+        return nullcontext()
 
     def new_memory(self, store: Any, pages: int) -> Any:
         """See `CallLayer.new_memory`."""
@@ -240,15 +241,15 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     arguments = [f"a{index}" for index in range(len(params))]
     codes = sorted(set(params + results))
     loads = [f"v_{code}[{_slot(index, code)}]" for index, code in enumerate(results)]
-    lines = ["def make(views, trap, parking, fail, keep, call, context, function, buffer, count, trap_out):"]
+    lines = ["def make(views, trap, parking, fail, keep, call, prepared):"]
     lines += [f"    v_{code} = views[{code!r}]" for code in codes]
-    lines += [f"    def core({', '.join([*arguments, '*', 'keep=keep'])}):"]
+    lines += [f"    def core({', '.join(arguments)}):"]
     lines += [
         f"        v_{code}[{_slot(index, code)}] = {name}"
         for index, (code, name) in enumerate(zip(params, arguments, strict=True))
     ]
     lines += ["        try:"]
-    lines += ["            if (error := call(context, function, buffer, count, trap_out)) or trap[0]:"]
+    lines += ["            if (error := call(*prepared)) or trap[0]:"]
     lines += ["                fail(error)"]
     # A signal handler may have raised before `fail` took them.
     lines += ["        except BaseException:"]
@@ -256,6 +257,7 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     lines += ["            raise"]
     if loads:
         lines += [f"        return {loads[0] if len(loads) == 1 else '(' + ', '.join(loads) + ')'}"]
+    lines += ["    core.keep = keep"]
     lines += ["    return core"]
     return _compile(f"call {params}->{results}", lines)
 

@@ -1,8 +1,8 @@
 """Callbacks, views, options and addresses: the parts of Wasmtime's C API beyond its objects.
 
-Prototypes take plain integer addresses, because converting `byref` objects is most of what a call through the binding
-costs. `problem()` says whether the library is as this package expects; when it is not, the caller uses the public
-layer.
+Prototypes take plain integer addresses, because converting arguments is most of what a call through the binding costs;
+those of the call itself are converted once per call site. `problem()` says whether the library is as this package
+expects; when it is not, the caller uses the public layer.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import ctypes
 import sys
 from typing import Any
 
-from marine_runtime.wasm.capi.library import address_of, brief_function, function
+from marine_runtime.wasm.capi.library import address_of, bare_function, brief_function, function
 from marine_runtime.wasm.capi.objects import Func, Store, extern
-from marine_runtime.wasm.capi.prototypes import EXTERN_SIZE, VALUE_SIZE
+from marine_runtime.wasm.capi.prototypes import EXTERN_SIZE, KINDS, PROTOTYPES, VALUE_SIZE
 from marine_runtime.wasm.capi.verdict import verdict
 
 __all__ = ["VALUE_SIZE"]
@@ -31,6 +31,10 @@ _view_from_memory.restype = ctypes.py_object
 _view_from_memory.argtypes = [_pointer, ctypes.c_ssize_t, ctypes.c_int]
 _PYBUF_WRITE = 0x200
 _MADV_DONTNEED = 4
+
+
+FUNC_CALL = "wasmtime_func_call_unchecked"
+"""The C function that runs a Wasm function: (context, function, values, how many, where to put a trap)."""
 
 
 def problem() -> str | None:
@@ -65,11 +69,24 @@ def new_error(text: bytes) -> int:
     return made
 
 
+def prepared_call(name: str, *arguments: int) -> tuple[Any, ...]:
+    """The arguments of a C function in the form that ctypes passes on as they are, for a prototype without parameters.
+
+    To convert integers takes as long as the rest of a call.
+    """
+    kinds = [KINDS[kind] for kind in PROTOTYPES[name][1:]]
+    return tuple(kind.from_param(argument) for kind, argument in zip(kinds, arguments, strict=True))
+
+
 class WasmtimeLibrary:
-    """The prototypes, bound once. Build it only after `problem()` gave None."""
+    """The prototypes, bound once. Build it only after `problem()` gave None.
+
+    Attributes:
+        func_call: takes what `prepared_call` made.
+    """
 
     def __init__(self) -> None:
-        self.func_call = function("wasmtime_func_call_unchecked")
+        self.func_call = bare_function(FUNC_CALL)
         self.memory_data = function("wasmtime_memory_data")
         self.memory_size = function("wasmtime_memory_data_size")
         self.trap_new = function("wasmtime_trap_new")

@@ -18,13 +18,12 @@ value is not counted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import monotonic
 from typing import TypeVar
 
 from marine_runtime.abi.layout import PART
 from marine_runtime.errors import CallError, ValueLimitError
 from marine_runtime.messages import are, counted
-from marine_runtime.wasm.traps import Parking, timed_out
+from marine_runtime.wasm.traps import Parking
 
 FACTOR = 5
 FLOOR = 1 << 20
@@ -151,10 +150,7 @@ class Meter:
 
     def tick(self) -> None:
         """Raise CallTimeoutError when the time of the call is up."""
-        parking = self.parking
-        # check: wasm deadline
-        if parking.deadline is not None and parking.timeout is not None and monotonic() > parking.deadline:
-            raise timed_out(parking.timeout)
+        self.parking.tick()
 
     def watched(self, items: list[_Item]) -> Iterator[_Item]:
         """`items`, with a look at the clock now and then."""

@@ -29,28 +29,14 @@ from marine_runtime.wasm import ffi
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.capi.library import machine
 from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.machine_code import machine_code
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
 _MAP_NORESERVE = 0x4000
 _PAGE = mmap.PAGESIZE
 _READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _MESSAGE = b"the memory limit of the service does not allow it"
-
-# rdi is the `_Cell`. All three are leaf-like: they keep the stack aligned and save what they use.
-_ASK = bytes.fromhex(
-    "f30f1efa"  # endbr64
-    "488b4708 488906"  # *size = cell.size
-    "488b4710 488902"  # *capacity = cell.capacity
-    "488b07 c3"  # return cell.base
-)
-_FINISH = bytes.fromhex(
-    "4885c0 7404"  # if it gave 0, skip the next line
-    "31c0 5b c3"  # restore rbx, return 0: success
-    "488b7b28 488b4320 5b ffe0"  # restore rbx, return cell.error_new(cell.message)
-)
-_GROW = bytes.fromhex("f30f1efa 53 4889fb ff5718") + _FINISH  # rbx = cell; cell.target(cell, new size)
-# As before, with the seventh argument, which lies on the stack, passed on.
-_CREATE = bytes.fromhex("f30f1efa 53 4889fb 4883ec08 ff742418 ff5718 4883c410") + _FINISH
+_ROOM = 128  # bytes for each function of the machine code
 
 
 class _Cell(ctypes.Structure):
@@ -112,9 +98,8 @@ _Finalize = ctypes.CFUNCTYPE(None, _SIZE)
 
 def problem() -> str | None:
     """The reason why memories can't be made here, or None."""
-    processor = machine()
-    if sys.platform != "linux" or processor != "x86_64" or sys.maxsize < 2**32:
-        return f"there is no memory creator for {sys.platform} on {processor}"
+    if machine_code() is None:
+        return f"there is no memory creator for {sys.platform} on {machine()}"
     return ffi.memory_creator_problem()
 
 
@@ -172,11 +157,13 @@ class MemoryCreator:
         page = self._map(None, _PAGE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
         if page in (None, 2**64 - 1):
             raise OSError(ctypes.get_errno(), "no page for the memory creator")
-        addresses, at = [], page
-        for code in (_ASK, _GROW, _CREATE):
-            ctypes.memmove(at, code, len(code))
-            addresses.append(at)
-            at += 64
+        made = machine_code()
+        assert made is not None
+        addresses = []
+        for number, code in enumerate((made.ask, made.grow, made.create)):
+            addresses.append(page + number * _ROOM)
+            ctypes.memmove(addresses[-1], code, len(code))
+        # Where caches of instructions are not coherent, the kernel cleans them when a page becomes executable.
         if self._protect(page, _PAGE, mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "the memory creator's page can't be made executable")
         return addresses

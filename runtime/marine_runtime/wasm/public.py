@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import wasmtime
@@ -17,6 +18,7 @@ from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.module import Described, MemoryKind, Shape, TableKind
 from marine_runtime.wasm.traps import Fault, Parking
+from marine_runtime.wasm.unraisable import KeptReports
 
 _SPANS = {"I": 2**32, "Q": 2**64}
 
@@ -98,16 +100,17 @@ class PublicLayer:
         def core(*args: Any) -> Any:
             fault: Fault | None = None
             try:
-                result = function(native, *map(_signed, params, args))
-            except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
-                fault = caught
-                parking.trap[0] = 0
+                try:
+                    with KeptReports(parking):
+                        result = function(native, *map(_signed, params, args))
+                except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
+                    fault = caught
+                parking.raise_left()
+                if fault is not None:  # raised out here, so that what was parked keeps its own context
+                    raise parking.exception_for(fault)
             except BaseException:  # of a signal handler, perhaps before what was parked is taken
                 parking.trap[0], parking.exception = 0, None
                 raise
-            parking.raise_left()
-            if fault is not None:  # raised out here, so that what was parked keeps its own context
-                raise parking.exception_for(fault)
             if len(results) < 2:
                 return _as_code(results, result) if results else None
             return tuple(map(_as_code, results, result))
@@ -138,6 +141,10 @@ class PublicLayer:
     def new_memory(self, store: Any, pages: int) -> Any:
         """See `CallLayer.new_memory`."""
         return wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
+
+    def entering(self, parking: Parking) -> AbstractContextManager[None]:
+        """See `CallLayer.entering`."""
+        return KeptReports(parking)
 
     def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
         """See `CallLayer.memory`."""

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import cache
 from threading import local
 
-from marine_runtime.errors import ArgumentError, warn
-from marine_runtime.wasm import ffi
+from marine_runtime.errors import ArgumentError, LoadError, warn
+from marine_runtime.wasm import ffi, interpreters
 from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.runtime import WasmRuntime
@@ -54,6 +54,7 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
 
     Raises:
         ArgumentError: `name` is neither.
+        LoadError: this interpreter is a sub-interpreter, or has no GIL.
     """
     if name not in ("fast", "public"):
         raise ArgumentError(f"there is no call layer {name!r:.80}: choose `fast` or `public`")
@@ -71,6 +72,8 @@ def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntim
 
 
 def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+    if why := interpreters.problem():
+        raise LoadError(f"the runtime can't run here: {why}")
     if name == "public":
         return WasmRuntime(_public_layer(), max_wasm_stack=max_wasm_stack, metered=metered)
     reason = ffi.problem()

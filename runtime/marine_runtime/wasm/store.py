@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.messages import limit_of
+from marine_runtime.messages import limit_of, unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.deadline import TICK, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import FAR, SLICE, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
@@ -25,11 +25,6 @@ from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
-
-_CERTAIN = 4 * TICK
-"""Seconds after a deadline by which the watchdog has noticed it."""
-
-_LONGEST = 2**33  # seconds whose nanoseconds are a signed number of 64 bits
 
 _helpers: WeakKeyDictionary[Any, dict[str, Module]] = WeakKeyDictionary()
 
@@ -166,8 +161,8 @@ class Store:
         for number, directory in enumerate(directories):
             try:
                 config.preopen_dir(directory, str(number))
-            except self._binding.WasmtimeError:
-                raise LoadError(f"the directory `{directory}` can't be opened") from None
+            except self._binding.WasmtimeError as error:
+                raise LoadError(f"the directory `{directory}` can't be opened{unopened(directory)}") from error
         self.native.set_wasi(config)
         self._wasi = self._binding.Linker(self._engine)
         self._wasi.define_wasi()
@@ -183,11 +178,15 @@ class Store:
             return None
 
     def patience(self) -> int:
-        """Nanoseconds until the running call is interrupted for certain; -1 when it has no time limit."""
-        if self.parking.deadline is None:
-            return -1
-        left = self.parking.deadline - monotonic() + _CERTAIN
-        return int(min(max(left, 0), _LONGEST) * 1e9)
+        """Nanoseconds that the running call may wait before it has to ask again; a little more than it has left.
+
+        Raises:
+            CallTimeoutError: its time is up.
+        """
+        self.parking.tick()
+        deadline = self.parking.deadline
+        left = FAR if deadline is None else max(deadline - monotonic(), 0)
+        return int(min(left + TICK, SLICE * TICK) * 1e9)
 
     def watching(self, timeout: float) -> AbstractContextManager[None]:
         """While this lasts, Wasm of the store is interrupted once `timeout` seconds have passed."""
@@ -228,7 +227,7 @@ class Store:
         externs = [imports[key] for key in module.import_order]
         started = False
         try:
-            with self._charging(self.budget if charged else None):
+            with self._charging(self.budget if charged else None), self.layer.entering(self.parking):
                 native = self._binding.Instance(self.native, module.native, externs)
             instance = Instance(self, module, native)
             self._tie_hooks(module, instance)
@@ -236,7 +235,8 @@ class Store:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
-                instance.export(START_HOOK)(self.native)
+                with self.layer.entering(self.parking):
+                    instance.export(START_HOOK)(self.native)
                 self.parking.raise_left()
         except (self._binding.Trap, self._binding.WasmtimeError) as caught:
             fault: Fault = caught

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from time import monotonic
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
 from marine_runtime.messages import counted
@@ -48,6 +49,12 @@ class Parking:
         self.timeout: float | None = None
         self.fuel: int | None = None
         self.deadline: float | None = None
+
+    def tick(self) -> None:
+        """Raise CallTimeoutError when the time of the call is up."""
+        # check: wasm deadline
+        if self.deadline is not None and self.timeout is not None and monotonic() > self.deadline:
+            raise timed_out(self.timeout)
 
     def raise_left(self) -> None:
         """Raise what a signal handler raised while the guest went on, if anything."""

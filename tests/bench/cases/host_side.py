@@ -1,4 +1,4 @@
-"""What lies between a program and its service besides plain calls: JSON, host functions, call parameters."""
+"""Cases between a program and its service besides plain calls: JSON, host functions, call parameters."""
 
 from __future__ import annotations
 

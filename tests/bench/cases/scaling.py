@@ -1,4 +1,4 @@
-"""How cost grows: with modules, functions, nesting, elements and services. Growth with bytes is in `calls`."""
+"""Growth of cost with modules, functions, nesting, elements and services. Growth with bytes is in `calls`."""
 
 from __future__ import annotations
 

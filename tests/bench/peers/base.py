@@ -1,4 +1,4 @@
-"""What a peer is: a named way to do the work of a case, made ready to be timed."""
+"""Peers: named ways to do the work of a case, made ready to be timed."""
 
 from __future__ import annotations
 

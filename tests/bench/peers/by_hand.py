@@ -1,4 +1,4 @@
-"""What a careful user of Wasmtime's Python binding writes without us: a module's own conventions, by hand.
+"""Code of a careful user of Wasmtime's Python binding without marine-gen: a module's own conventions, by hand.
 
 Only the public API is used, exported functions are looked up once, and nothing is generic. The modules are those that
 the engines run.

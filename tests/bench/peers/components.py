@@ -130,7 +130,7 @@ def _greet(size: int) -> str:
 
 
 def _importing(text: str) -> str:
-    """What a component needs that imports `echo` over a type: a memory, and `echo` for core code."""
+    """The parts of a component that imports `echo` over a type: a memory, and `echo` for core code."""
     return f"""
     (import "echo" (func $echo (param "value" {text}) (result {text})))
     {LOWERING}"""

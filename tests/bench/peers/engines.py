@@ -30,7 +30,7 @@ _SHORT = ("scalar", "string", "record", "record of 13")
 """Shapes of which a crossing takes less than a microsecond."""
 
 LOOPS = {"u64s": 1000}
-"""How often the fastest engine at least repeats a call between modules, by what crosses."""
+"""The fewest repetitions of a call between modules by the fastest engine, by what crosses."""
 
 OURS = ENGINES[0]
 """The peer that the others are compared with: the default engine over the fast call layer."""

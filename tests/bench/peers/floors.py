@@ -1,4 +1,4 @@
-"""What can't be beaten: an empty call through the fast call layer, plain Wasm-to-Wasm calls, and copies of memory."""
+"""Lower bounds: an empty call through the fast call layer, plain Wasm-to-Wasm calls, and copies of memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bench.modules import empty
 from tests.bench.peers.base import Contender, NotMeasuredError, contender
 
 FLOOR = "floor: "
-"""What begins the description of each of them."""
+"""The beginning of each description."""
 
 SMALLEST = 2**16
 """Below so many bytes, the call of `memcpy` from Python takes longer than the copy."""

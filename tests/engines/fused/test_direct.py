@@ -142,7 +142,7 @@ def test_large_results_are_foreseen(name: str) -> None:
 
 
 def test_fuel_does_not_depend_on_other_calls() -> None:
-    """Where it is counted, no result is foreseen."""
+    """No result is foreseen where it is counted."""
     with load(makers(), "fused", fuel=10**9) as service:
 
         def used(name: str, count: int) -> int:

@@ -1,4 +1,4 @@
-"""What guests see of the fused engine: the same calls of their ABI helpers, with the same arguments, in the same order.
+"""Guests can't tell the fused engine: the same calls of their ABI helpers, with the same arguments, in the same order.
 
 After a failure there is one difference: adapters release a module's objects right after lifting, fused ones after the
 copy, so when the allocation for the copy fails, the module it comes from has not been released. The rest is equal.
@@ -17,6 +17,7 @@ from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, function, take_logs
 from tests.support.engines import Modules, load, outcome
 from tests.support.fused import Link, line
+from tests.support.samples import sampled
 
 NAMES = ("first", "second", "third")
 RESULT = "(global.set $ptr (i32.const {})) (global.set $size (i32.const {}))"
@@ -108,7 +109,7 @@ def test_the_called_module_has_no_room() -> None:
     assert fused == interpreted
 
 
-@pytest.mark.parametrize("length", range(0, 200, 23))
+@pytest.mark.parametrize("length", sampled(range(0, 200, 23), lambda length: length % 2 == 0))
 def test_memory_that_runs_out_anywhere(length: int) -> None:
     """At most releases are missing at the end, wherever it is that an allocation fails."""
     for small in NAMES:

@@ -39,7 +39,7 @@ BAD_DATA = r'(data (i32.const 70000) "ab\ff")'
 
 
 class Stop(BaseException):
-    """What is not an Exception passes too."""
+    """A BaseException that is no Exception passes too."""
 
 
 def fail() -> None:

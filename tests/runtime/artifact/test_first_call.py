@@ -40,9 +40,9 @@ def test_a_first_call_imports_little(tmp_path: Path) -> None:
 def test_exports_have_their_types_and_their_list() -> None:
     """They are imported when they are asked for, and listed all the same."""
     import marine_runtime
-    from marine_runtime import abi, adapters, artifact, host, support, traces, values, wasi
+    from marine_runtime import abi, adapters, artifact, host, support, values, wasi
 
-    for package in (marine_runtime, abi, adapters, artifact, host, support, traces, values, wasi):
+    for package in (marine_runtime, abi, adapters, artifact, host, support, values, wasi):
         assert set(package.__all__) <= set(dir(package))
         for name in package.__all__:
             getattr(package, name)

@@ -62,7 +62,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("engine", "layer"), [("fused", "fast"), ("interpreter", "public")])
+@pytest.mark.parametrize(
+    ("engine", "layer"), [("fused", "fast"), pytest.param("interpreter", "public", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_greenlets(case: str, engine: str, layer: str) -> None:
     text, expected = CASES[case]

@@ -330,7 +330,7 @@ class TestStack:
 
 
 class TestState:
-    """What a service says about itself."""
+    """The state of a service, as it reports it."""
 
     def test_from_ready_to_closed(self, serve: Serve) -> None:
         seen: list[ServiceState] = []

@@ -38,8 +38,8 @@ def test_help_shows_every_option(function: Callable[..., Any], options: Any) -> 
 
 @pytest.mark.parametrize("options", [CallOptions, RunOptions, LoadOptions, PoolOptions])
 def test_every_option_is_documented(options: Any) -> None:
-    documented = "".join(str(item.__doc__) for item in (RunOptions, options))
-    assert [name for name in options.__annotations__ if f"        {name}: " not in documented] == []
+    documented = "\n".join(inspect.getdoc(item) or "" for item in (RunOptions, options))
+    assert [name for name in options.__annotations__ if f"\n    {name}: " not in documented] == []
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from marine_runtime import Service
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.types import Prim
 from tests.runtime.linking.test_dynamic import ADAPTERS
+from tests.support.alarms import BEGUN, StopError, alarm
 from tests.support.engines import Configuration, assemble, guests, load
 from tests.support.paths import ROOT
 from tests.support.pools import ANY_ENGINE, KINDS, LONG, host_functions, lab, pool
@@ -29,35 +28,11 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX 
 
 Serve = Callable[..., Service]
 SPINNING = '(module (func (export "{start}") (loop $again (br $again))) (func (export "run")))'
-BEGUN = 0.05  # seconds after which a call has begun, on most machines
 LOADED = 1.0  # seconds after which a module has been compiled and cached
 
 
-class StopError(BaseException):
-    """What the handler raises; nothing but the tests catches it."""
-
-
-@contextmanager
-def alarm(seconds: float = BEGUN) -> Iterator[None]:
-    """Raise StopError after `seconds`, and again where nobody heard of it; the block must not be over by itself."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise StopError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    start = time.monotonic()
-    try:
-        with pytest.raises(StopError):  # noqa: PT012  # a timer around what is tested
-            signal.setitimer(signal.ITIMER_REAL, seconds, LONG)
-            yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - start < LONG
-
-
 def works(service: Service) -> bool:
-    """Whether a service can be called."""
+    """True if a service can be called."""
     return service.call("greeting", "greeting", ["x"]) == "Hi, x"
 
 

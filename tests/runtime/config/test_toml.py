@@ -195,7 +195,11 @@ def test_a_text_without_a_file_starts_at_the_current_directory(tmp_path: Path, m
         (f"{LIMIT}[[module]]", ": `module[0]` has no `name`"),
         (f"{LIMIT}[[module]]\nname = 7", ": `module[0].name` must be a string, not an integer"),
         (f"{LIMIT}[[module]]\nname = ''", ": `module[0].name` must not be empty"),
-        (f"{LIMIT}[[module]]\nname = 'm'", '`module[0]`: "modules_dir" is not defined but required for module `m`'),
+        (
+            f"{LIMIT}[[module]]\nname = 'm'",
+            '`module[0]`: "modules_dir" is not defined but required for module `m`; write for example '
+            '`modules_dir = "."`, the directory of this file',
+        ),
         (f"{ONE}[[module]]\nname = 'm'", ": `module[1]`: a module named `m` is listed already"),
         (f"{LIMIT}modules_dir = ['.']", ": `modules_dir` must be a string, not an array"),
         (f"{LIMIT}service_working_dir = 1", ": `service_working_dir` must be a string, not an integer"),

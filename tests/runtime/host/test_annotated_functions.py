@@ -115,7 +115,7 @@ WAYS: tuple[Callable[[Service], Any], ...] = (
 
 
 def test_exceptions_keep_both_tracebacks(serve: Serve) -> None:
-    """What a host function raises shows where it was raised, what caused it, and where the service was called."""
+    """An exception of a host function shows where it was raised, its cause, and where the service was called."""
 
     def inner() -> None:
         raise KeyError("first")

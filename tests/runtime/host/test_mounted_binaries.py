@@ -39,7 +39,7 @@ def mounted(binary: str | MountedBinary) -> ServiceConfig:
 
 
 def python(code: str, **limits: Any) -> tuple[int, str, bytes, bytes]:
-    """What a program in Python gives under some limits."""
+    """The result of a program in Python under some limits."""
     return run("program", MountedBinary(sys.executable, **limits), ["-c", code])
 
 
@@ -156,7 +156,7 @@ def test_timeout_stops_the_whole_group(tmp_path: Path) -> None:
 
 
 def gone(process: int) -> bool:
-    """Whether a process ended; an orphan may wait a moment for its new parent."""
+    """True if a process ended; an orphan may wait a moment for its new parent."""
     for _ in range(2000):
         try:
             os.kill(process, 0)

@@ -66,7 +66,7 @@ def test_a_lost_exit_code_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_program_begins_with_signals_as_they_are_by_default() -> None:
-    """What the host ignores or blocks, the program does not: its own children, alarms and pipes work."""
+    """Signals that the host ignores or blocks reach the program: its own children, alarms and pipes work."""
     with handled(signal.SIGCHLD, signal.SIG_IGN), handled(signal.SIGUSR1, signal.SIG_IGN):
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
         try:
@@ -102,7 +102,7 @@ os._exit(0)
 
 
 def host(code: str, *options: str) -> str:
-    """What a program of its own prints."""
+    """The output of a program in a process of its own."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])}
     done = subprocess.run(
         [sys.executable, *options, "-c", code], env=env, capture_output=True, text=True, timeout=100, check=False

@@ -1,4 +1,4 @@
-"""What type checkers make of the ways to give host functions: mypy reads a file that uses all of them."""
+"""Types of the ways to give host functions: mypy reads a file that uses all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import marine_runtime
+from tests.support.packages import CACHE
 
 SOURCE = """
 from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ host.function("one")  # WRONG
 def test_mypy_accepts_every_way_and_refuses_mistakes(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(SOURCE)
     result = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", "cache", "user.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", CACHE, "user.py"],
         cwd=tmp_path,
         env={"MYPYPATH": str(Path(marine_runtime.__file__).parents[1])},
         capture_output=True,

@@ -198,7 +198,7 @@ def test_directories_are_opened_together(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_tables_of_later_modules_are_charged(serve: Callable[..., Service], configuration: Configuration) -> None:
-    """What they start with and what they get, to the element, together with what was there."""
+    """Their first elements and those they get later, to the element, together with those that were there."""
     limit = 2 * PAGE + 8 * (2 + 2 + 10)
     modules = {"first": growing_table()}
     service = serve(modules, config=ServiceConfig(total_memory_limit=limit))

@@ -16,7 +16,7 @@ from marine_runtime.pool import AsyncServicePool, CallTimeoutError
 from tests.support.engines import Configuration
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, factory, fails, host_functions, slow, until
 
-pytestmark = pytest.mark.host_side
+pytestmark = pytest.mark.pool_side
 
 
 def asynchronous(configuration: Configuration, kind: str, **options: Any) -> AsyncServicePool:

@@ -87,7 +87,7 @@ SERVICE = """
 
 
 def run(code: str, *arguments: str) -> str:
-    """What a program prints."""
+    """The output of a program."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("    CODE\n", code), *arguments],
         cwd=ROOT,

@@ -20,9 +20,14 @@ from marine_runtime.pool import (
 from tests.support import pools
 from tests.support.engines import HOST_SIDE, Configuration, failure, load, outcome
 from tests.support.pools import KINDS, LONG, pool
+from tests.support.samples import sampled
 
 
-@pytest.fixture(scope="module", params=[(c, kind) for c in HOST_SIDE for kind in KINDS], ids="{0[0]}-{0[1]}".format)
+@pytest.fixture(
+    scope="module",
+    params=sampled([(c, kind) for c in HOST_SIDE for kind in KINDS], lambda item: item[0] == HOST_SIDE[0]),
+    ids="{0[0]}-{0[1]}".format,
+)
 def shared(request: pytest.FixtureRequest) -> Iterator[tuple[Configuration, ServicePool]]:
     """A pool of two workers for tests that leave it as it was."""
     configuration, kind = request.param

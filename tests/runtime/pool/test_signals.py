@@ -15,7 +15,7 @@ from tests.support.pools import KINDS, LONG, until
 
 
 def alive(pid: int) -> bool:
-    """Whether there is a process."""
+    """True if there is such a process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -32,7 +32,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 
 def left() -> Counter[str]:
-    """What a pool might leave behind."""
+    """Everything that a pool might leave behind."""
     gc.collect()
     return Counter(
         {
@@ -45,7 +45,7 @@ def left() -> Counter[str]:
 
 
 def excess(before: Counter[str]) -> Counter[str]:
-    """What is left in the end beyond what was there before; threads that were given up may take a moment."""
+    """The rest in the end beyond what was there before; threads that were given up may take a moment."""
     limit = time.monotonic() + LONG
     while (found := left() - before) and time.monotonic() < limit:
         time.sleep(0.02)

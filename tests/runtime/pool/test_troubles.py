@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -20,7 +21,7 @@ from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
 from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
 
-pytestmark = pytest.mark.host_side
+pytestmark = pytest.mark.pool_side
 
 
 def test_a_cut_off_copy_is_replaced(configuration: Configuration, kind: str) -> None:
@@ -38,6 +39,19 @@ def test_a_cut_off_copy_is_replaced(configuration: Configuration, kind: str) -> 
         assert isinstance(caught.value.__cause__, KeyError)
         assert made.call("lab", "count", [0]) == 1
         assert (made.statistics.replaced, made.statistics.restarted) == (2, 0)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSYS, "Function not implemented"), ImportError("no sem_open")])
+def test_a_system_without_semaphores(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A container whose /dev/shm is full, or missing."""
+
+    def refuse(self: object, *_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    with pytest.raises(PoolError) as caught, pool(ANY_ENGINE, "processes"):
+        pass
+    assert f"the system refuses them ({error}); make room in /dev/shm" in str(caught.value)
 
 
 def test_a_cut_off_copy_is_kept_on_request(kind: str) -> None:

@@ -129,7 +129,7 @@ def test_a_dropped_service_goes_away(configuration: Configuration) -> None:
 def test_memories_are_given_back(configuration: Configuration, end: str) -> None:
     gc.collect()
     before = reserved()
-    for _ in range(4):
+    for _ in range(3):
         service = load(SHREK, configuration.engine, configuration.call_layer)
         service.call("shrek", "greeting", ["x"])
         assert reserved() >= before + 8 * GIGABYTE
@@ -146,7 +146,7 @@ def test_memories_are_given_back(configuration: Configuration, end: str) -> None
 def test_a_failed_load_gives_everything_back(configuration: Configuration, name: str) -> None:
     gc.collect()
     before = reserved()
-    for _ in range(4):
+    for _ in range(3):
         # The traceback keeps frames alive, and with them everything that was not freed explicitly.
         with pytest.raises(MarineError) as caught:
             load(modules(name), configuration.engine, configuration.call_layer)

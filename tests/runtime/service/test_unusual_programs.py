@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 import marine_gen
+from marine_runtime import LoadError
+from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 from tests.support.paths import ROOT
+from tests.support.wasi import wasi_guest
 
 pytestmark = [pytest.mark.host_side, pytest.mark.skipif(os.name != "posix", reason="POSIX has these")]
 
@@ -71,7 +74,7 @@ class Place:
         return done
 
     def output(self, command: Sequence[str], *, given: str = "", unset: Sequence[str] = (), **env: str) -> str:
-        """What a program prints that has nothing to complain about."""
+        """The output of a program; its standard error has to be empty."""
         done = self.run(command, given=given, unset=unset, **env)
         assert done.stderr == ""
         return done.stdout
@@ -141,7 +144,8 @@ def test_closed_streams_and_no_directory(place: Place, script: Path) -> None:
 
 def test_a_deleted_working_directory(place: Place, script: Path, tmp_path: Path) -> None:
     shell = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
-    lines = place.output(["sh", "-c", shell, str(tmp_path / "gone"), sys.executable, str(script)]).splitlines()
+    command = ["sh", "-c", shell, str(tmp_path / "gone"), sys.executable, str(script)]
+    lines = place.run(command).stdout.splitlines()  # multiprocessing's own process may complain, which is not ours
     assert lines[:2] == USED.splitlines()[:2]
     assert lines[2:] == [
         "processes: PoolError a worker process can't be started: "
@@ -190,6 +194,57 @@ def test_descriptors(place: Place) -> None:
         )
 
 
+INNER = """
+    import sys
+    try:
+        import _interpreters as interpreters
+        made = interpreters.create("legacy")
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+        made = interpreters.create(isolated=False)
+    code = f"import sys; sys.path[:] = {sys.path}; program = {PROGRAM!r}; exec(program)"
+    failed = interpreters.run_string(made, code)
+    assert failed is None, failed
+"""
+
+
+def test_a_sub_interpreter(place: Place) -> None:
+    text = f"PROGRAM = {program(('service',))!r}\n" + PROGRAM.replace("BODY", INNER.strip())
+    said = place.output([sys.executable, "-W", "ignore", "-c", text])
+    assert said == (
+        "service: LoadError the runtime can't run here: it works in the main interpreter of a process alone, "
+        "not in sub-interpreters: use a process for each\n"
+    )
+
+
+def test_a_python_without_the_gil(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with pytest.raises(LoadError, match=r"can't run here: it needs the GIL.*`-X gil=1`"):
+        open_runtime("fast", 1 << 20)
+
+
+MAPPED = """
+    import resource, marine_runtime
+    from marine_runtime.config.model import ModuleConfig, ServiceConfig
+    folders = {f"d{number}": os.path.join(os.environ["FOLDER"], str(number)) for number in range(60)}
+    with marine_runtime.load(os.environ["BUILT"]):
+        config = ServiceConfig(modules={"m": ModuleConfig(mapped_dirs=folders)})
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        try:
+            marine_runtime.load(os.environ["BUILT"], config=config)
+        except marine_runtime.MarineError as error:
+            print(type(error).__name__, error)
+"""
+
+
+def test_descriptors_of_mapped_directories(tmp_path: Path) -> None:
+    built = marine_gen.build({"m": wasi_guest()}, tmp_path / "built", native=False).directory
+    place = Place(built, tmp_path / "cache")
+    said = place.output([sys.executable, "-c", PROGRAM.replace("BODY", MAPPED.strip())], FOLDER=str(tmp_path / "dirs"))
+    assert said.startswith(f"LoadError the directory `{tmp_path / 'dirs'}")
+    assert said.endswith("can't be opened: Too many open files (RLIMIT_NOFILE, which `ulimit -n` shows, is 40)\n")
+
+
 def test_the_size_of_files(place: Place) -> None:
     """The cache can't be written, which is no error."""
     lines = limited(place, "FSIZE", 0, *EVERYTHING, loaded=False)
@@ -229,7 +284,7 @@ def test_processes_of_a_user(place: Place) -> None:
     """A module that is compiled where no thread can be started does not end the process."""
     code = f"import sys; sys.path[:0] = {[*SEARCHED, *sys.path]}\n" + PROGRAM.replace(
         "BODY",
-        "import resource, wasmtime, marine_runtime.wasm.capi.reflection\n"  # that user can't read files to import
+        "import hashlib, resource, wasmtime, marine_runtime.wasm.capi.reflection\n"  # while it may read files
         "    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
         "    os.setuid(54321)\n"
         "    from marine_runtime.wasm import open_runtime\n"

@@ -25,11 +25,11 @@ from marine_runtime import (
     TrapError,
     tracing,
 )
+from marine_runtime.abi import memory_size
 from marine_runtime.abi.layout import layout_of
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import RESULT
-from marine_runtime.traces.instrument import size
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from tests.engines.test_failures import render
 from tests.support.echo import function
@@ -341,7 +341,7 @@ def test_sizes_are_what_the_codec_allocates(ty: IType, value: Any) -> None:
     """One array slot, and the blocks that lowering the value allocates."""
     memory = _Memory()
     Codec(memory, RECORDS, memory.allocate).lower_array(Array(ty), [[value]] if ty is not Prim.U8 else [bytes([value])])  # type: ignore[arg-type]
-    assert size(ty, RECORDS, value) == memory.used - layout_of(Array(ty)).size
+    assert memory_size(ty, RECORDS, value) == memory.used - layout_of(Array(ty)).size
 
 
 class _Memory:
@@ -361,7 +361,7 @@ class _Memory:
 
 def test_results_of_several_values() -> None:
     signature = FunctionType((), (Prim.STRING, Prim.U8))
-    assert sum(size(ty, {}, value) for ty, value in zip(signature.results, ("abc", 1), strict=True)) == 12
+    assert sum(memory_size(ty, {}, value) for ty, value in zip(signature.results, ("abc", 1), strict=True)) == 12
 
 
 def test_an_untraced_service_is_what_it_was() -> None:

@@ -1,4 +1,4 @@
-"""What a record can do, however it was made: slots, copies, pickles, weak references, subclasses."""
+"""Records, however they were made: slots, copies, pickles, weak references, subclasses."""
 
 import copy
 import dataclasses

@@ -245,6 +245,7 @@ def test_minus_zero_is_negative_as_a_float() -> None:
 )
 def test_syntax_errors(text: str, message: str) -> None:
     assert refused(text, S32).startswith(message)
+    assert "utf-8-sig" not in refused(text, S32)
 
 
 def test_text_must_be_text() -> None:

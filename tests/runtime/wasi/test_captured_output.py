@@ -69,7 +69,7 @@ def test_a_moved_descriptor_is_still_captured(configuration: Configuration, name
 
 
 def test_pieces_are_taken_as_far_as_they_are_right(configuration: Configuration) -> None:
-    """What is wrong with a later piece is told when it is the first."""
+    """A mistake in a later piece is told when it is the first."""
     printed: list[bytes] = []
     settings = {"m": ModuleConfig(stdout=printed.append)}
     with load_configured({"m": wasi_guest()}, configuration, settings) as service:

@@ -200,7 +200,7 @@ def test_renumbering_touches_no_foreign_descriptor(hostile: Player, service: Ser
 def test_closing_touches_no_other_module(
     hostile: Player, service: Service, roots: dict[str, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What the hostile module closes, and whose native number is used again, is lost for it alone."""
+    """A descriptor that the hostile module closes, and whose native number is used again, is lost for it alone."""
     for fd in range(4):
         assert hostile("fd_close", fd) == SUCCESS
     victims_are_well(service, roots)

@@ -63,7 +63,7 @@ DIFFERENCES = {
         "`ExitError.code` tells them all",
     ),
 }
-"""Why a shim may differ: the functions, how, and the reason."""
+"""Differences that a shim may have: the functions, the difference, and the reason."""
 
 
 def difference(name: str, arguments: Sequence[int], wanted: Outcome, found: Outcome) -> str | None:

@@ -79,7 +79,7 @@ OPERATIONS: Mapping[str, Operation] = {
         for rights, flags in ((READ_ONLY, 0), (RIGHTS, 0), (RIGHTS, APPEND))
     },
 }
-"""What is done with every path, each time in a directory of its own."""
+"""Actions with every path, each time in a directory of its own."""
 
 
 _QUICK = (

@@ -47,7 +47,7 @@ def test_exit_in_another_module(configuration: Configuration, namespace: str) ->
 
 
 def test_a_module_without_memory(configuration: Configuration, namespace: str) -> None:
-    """What needs no memory works, and pointers are errors."""
+    """Functions that need no memory work, and pointers are errors."""
     adapters = generate(Description((), tuple(function(name, Prim.S32) for name in ("close", "sizes", "leave"))))
     module = f"""(module
         (import "{namespace}" "fd_close" (func $close (param i32) (result i32)))

@@ -19,7 +19,7 @@ class StopError(BaseException):
 
 
 def entered(function: Callable[[], Any]) -> Any:
-    """What `function` gives when StopError is raised where it is entered."""
+    """The result of `function` when StopError is raised where it is entered."""
     raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
         ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
     )

@@ -20,8 +20,9 @@ from marine_runtime.pool import ServicePool
 from marine_runtime.types import Prim
 from marine_runtime.wasm.stack import DEFAULT, default_stack, thread_stack
 from tests.support.echo import Memory, echo_module, function
-from tests.support.engines import CONFIGURATIONS, Configuration, load
+from tests.support.engines import Configuration, load
 from tests.support.greedy import greedy
+from tests.support.samples import sampled
 
 MIB = 1 << 20
 
@@ -54,7 +55,7 @@ def nested_ping(levels: int) -> Callable[[], None]:
 
 
 def overflow(configuration: Configuration, size: int | None = None) -> list[str]:
-    """What services say whose guests recurse for ever, loaded and called on this thread."""
+    """Errors of services whose guests recurse for ever, loaded and called on this thread."""
     texts = []
     options: dict[str, Any] = {} if size is None else {"max_wasm_stack": size}
     with load(chain(), configuration.engine, configuration.call_layer, **options) as service:
@@ -72,7 +73,7 @@ def overflow(configuration: Configuration, size: int | None = None) -> list[str]
 
 
 def on_a_thread(work: Callable[[], Any], stack: int) -> Any:
-    """What `work` gives on a thread with `stack` bytes of stack; 0 for as much as the system gives."""
+    """The result of `work` on a thread with `stack` bytes of stack; 0 for as much as the system gives."""
     found: list[Any] = []
     before = threading.stack_size(stack)
     try:
@@ -85,9 +86,9 @@ def on_a_thread(work: Callable[[], Any], stack: int) -> Any:
     return found[0]
 
 
-def overflow_everywhere() -> None:
-    """All of it, in every configuration; run as a process of its own."""
-    for configuration in CONFIGURATIONS:
+def overflow_everywhere(*configurations: Configuration) -> None:
+    """All of it; run as a process of its own."""
+    for configuration in configurations:
         for work in (
             lambda: overflow(configuration),  # noqa: B023
             lambda: on_a_thread(lambda: overflow(configuration), 0),  # noqa: B023
@@ -99,8 +100,9 @@ def overflow_everywhere() -> None:
     sys.stdout.write("alive\n")
 
 
-def test_recursion_on_every_thread() -> None:
-    code = "from tests.runtime.wasm.test_stack import overflow_everywhere; overflow_everywhere()"
+@pytest.mark.parametrize("which", sampled(["OFTEN", "CONFIGURATIONS"], "OFTEN".__eq__))
+def test_recursion_on_every_thread(which: str) -> None:
+    code = f"from tests.runtime.wasm.test_stack import *; overflow_everywhere(*{which})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 

@@ -49,7 +49,7 @@ def overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overtaken:
 
 
 def left(folder: Path) -> Identity:
-    """What is there in the end: one directory, which can be loaded."""
+    """The directory that is there in the end, which can be loaded."""
     (output,) = folder.iterdir()
     found = identity(output)  # before Python keeps bytecode in there
     with marine_runtime.load(output) as service:

@@ -1,4 +1,4 @@
-"""What a description can get wrong: every finding is reported, with its place, and none raises anything else."""
+"""Mistakes of descriptions: every finding is reported, with its place, and none raises anything else."""
 
 from dataclasses import replace
 

@@ -14,7 +14,7 @@ from marine_gen.generate import Description, Member, Named, RecordDeclaration, S
 from marine_gen.graph import measure
 from marine_gen.graph.stubs import LOOP, NoSampleError, make_stub, sample
 from marine_gen.ir.model import Side
-from marine_runtime.traces.instrument import size
+from marine_runtime.abi import memory_size
 from marine_runtime.types import Array, Field, Prim, Record, RecordType
 from tests.support.echo import Memory, echo_module, echo_wat, function
 from tests.support.engines import assemble, guests, normalised
@@ -72,7 +72,7 @@ def test_what_crosses_is_what_is_said(engine: str, pair: tuple[str, str]) -> Non
                 seen = spans(tracer.document())[before:]
                 assert [event["name"] for event in seen] == [adapter.function] * 3
                 (callee,) = (item for item in module.ir.callees if item.name == adapter.function)
-                sent = sum(size(item.type, records, sample(item.type, records)) for item in callee.type.params)
+                sent = sum(memory_size(item.type, records, sample(item.type, records)) for item in callee.type.params)
                 assert {event["args"]["arg_bytes"] for event in seen} == {sent}
 
 

@@ -1,4 +1,4 @@
-"""What the build hook does for each target, without hatchling around it; `tests/packaging` has both together."""
+"""The build hook for each target, without hatchling around it; `tests/packaging` has both together."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ UNDER = columns(InstructionKind.RENAME, (A, B), (B, A, B))
     ids=["drop", "thrice", "under"],
 )
 def test_renaming_follows_the_effect(operator: Operator, before: list[int], after: list[int]) -> None:
-    """What has the operands of `dup` or `swap2` is not taken for it."""
+    """An instruction with the operands of `dup` or `swap2` is not taken for one."""
     stack = list(before)
     engine.semantics(operator)(cast("Any", None), None, stack, ())
     assert stack == after

@@ -1,4 +1,4 @@
-"""Which records are one class in a generated package."""
+"""Records that are one class in a generated package."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_reasons(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_guest_fuses_completely() -> None:
-    """What the reference's generator writes never needs a closure."""
+    """Output of the reference's generator never needs a closure."""
     known: dict[str, ModuleIR] = {}
     for item in GUESTS:
         known[item.name] = ir = compile_module(item.name, guest(item.name)).ir

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -49,6 +50,32 @@ def test_records_of_thousands_of_fields_compile() -> None:
     wasm = echo_module(Description((RecordDeclaration("Wide", members),), (echo,)), Memory())
     source = compile_module("m", wasm).generate().source
     compile(ast.parse(source), "m.py", "exec")
+
+
+def calls(count: int) -> int:
+    """Python calls that it takes to generate the code for so many records in each other."""
+    kinds = [Prim.U32, *(Named(f"R{number}") for number in range(count))]
+    records = [RecordDeclaration(f"R{number}", (Member("inner", kinds[number]),)) for number in range(count)]
+    wasm = echo_module(Description(records, (Signature("echo", (Member("value", kinds[-1]),), kinds[-1]),)), Memory())
+    module = compile_module("m", wasm)
+    made = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal made
+        made += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        module.generate()
+    finally:
+        sys.setprofile(before)
+    return made
+
+
+def test_generating_grows_in_line_with_the_levels_of_records() -> None:
+    """The search for types that contain themselves grew with the cube of the levels."""
+    assert calls(64) < 3 * calls(32)
 
 
 def test_the_output_depends_on_the_input_only() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from marine_runtime import Service
 from marine_runtime.names import identifier, identifiers
 from tests.support.echo import TAKE_LOG, Memory, echo_module
 from tests.support.engines import Modules, guests, normalised
-from tests.support.hostile_names import ENDLESS, NAMES, TAKEN, description
+from tests.support.hostile_names import ENDLESS, NAMES, SOME, TAKEN, description
 from tests.support.packages import CACHE
 from tests.support.paths import ROOT
 
@@ -27,16 +29,23 @@ RUFF = ("ruff", "check", "--isolated", "--no-cache", "--target-version", "py311"
 LAST = ("everything at once", "one record")
 
 
-@pytest.fixture(scope="module")
-def hostile() -> Modules:
+some_or_all = pytest.mark.parametrize(
+    "names", [pytest.param(SOME, id="some"), pytest.param(NAMES, id="all", marks=pytest.mark.slow)]
+)
+
+
+@cache
+def hostile(names: tuple[str, ...]) -> Modules:
+    """Two modules whose things have all those names."""
     return {
-        "inner": echo_module(description(NAMES, ""), Memory()),
-        '"""\n': echo_module(description(NAMES), Memory()),
+        "inner": echo_module(description(names, ""), Memory()),
+        '"""\n': echo_module(description(names), Memory()),
     }
 
 
-def test_services_with_hostile_names(serve: Callable[..., Service], hostile: Modules) -> None:
-    service = serve(hostile)
+@some_or_all
+def test_services_with_hostile_names(serve: Callable[..., Service], names: tuple[str, ...]) -> None:
+    service = serve(hostile(names))
     for module in service.modules:
         functions = service.modules[module]
         for name in functions:
@@ -44,11 +53,11 @@ def test_services_with_hostile_names(serve: Callable[..., Service], hostile: Mod
                 assert normalised(functions[name]((f"text {name}",))) == (f"text {name}",)
                 assert normalised(service.call(module, name, {name: {name: "x"}})) == ("x",)
                 assert normalised(functions[name](**{identifier(name): ("y",)})) == ("y",)
-        texts = [f"{index}" for index in range(len(dict.fromkeys(NAMES)))]
+        different = list(dict.fromkeys(names))
+        texts = [f"{index}" for index in range(len(different))]
         assert service.call(module, LAST[0], texts) == "0"
-        by_name = dict(zip(identifiers(list(dict.fromkeys(NAMES))), texts, strict=True))
-        assert functions[LAST[0]](**by_name) == "0"
-        assert service.call(module, LAST[0], dict(zip(dict.fromkeys(NAMES), texts, strict=True))) == "0"
+        assert functions[LAST[0]](**dict(zip(identifiers(different), texts, strict=True))) == "0"
+        assert service.call(module, LAST[0], dict(zip(different, texts, strict=True))) == "0"
         numbers = tuple(index % 256 for index in range(len(texts)))
         assert normalised(service.call(module, LAST[1], [numbers])) == numbers
 
@@ -85,17 +94,18 @@ def run(*command: str, cwd: Path) -> None:
     assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
 
-def test_generated_code_is_clean(tmp_path: Path) -> None:
+@some_or_all
+def test_generated_code_is_clean(names: tuple[str, ...], tmp_path: Path) -> None:
     """Ruff with the rules of this project, and mypy in strict mode, on builds of every kind and on stubs.
 
-    `endless.py` has all names; the build has half of them, since mypy takes a while for so many.
+    Ruff reads all names in `endless.py`. The build has half of those given: mypy takes a while for so many.
     """
     folder = tmp_path / "checked"
     folder.mkdir()
     services: dict[str, Modules] = {
         "hostile": {
-            "inner": echo_module(description(NAMES[::2], ""), Memory()),
-            '"""\n': echo_module(description(NAMES[::2]), Memory()),
+            "inner": echo_module(description(names[::2], ""), Memory()),
+            '"""\n': echo_module(description(names[::2]), Memory()),
         },
         "records": guests("records_passing_effector", "records_passing_pure"),
         "arguments": guests("arguments_passing_effector", "arguments_passing_pure", "failing", "call_parameters"),
@@ -107,14 +117,16 @@ def test_generated_code_is_clean(tmp_path: Path) -> None:
             # stub, the source of a module would not be looked at.
             if path.suffix in (".py", ".pyi") and path.name not in ("client.py", "pool.py"):
                 (folder / f"{name}_{path.stem}_{path.suffix[1:]}{path.suffix}").write_bytes(path.read_bytes())
-    (folder / "endless.py").write_text(endless(), "utf-8")
-    assert len(list(folder.iterdir())) >= 16
-    run(*RUFF, "checked", cwd=tmp_path)
+    assert len(list(folder.iterdir())) >= 15
+    (tmp_path / "endless.py").write_text(endless(), "utf-8")
+    run(*RUFF, "checked", "endless.py", cwd=tmp_path)
+    if names == NAMES:
+        shutil.move(tmp_path / "endless.py", folder)
     run("mypy", "--strict", "--config-file=", "--cache-dir", CACHE, "checked", cwd=tmp_path)
 
 
-def test_echoing_modules_have_no_log_of_their_own(hostile: Modules) -> None:
+def test_echoing_modules_have_no_log_of_their_own() -> None:
     """The names above cover what they say they cover: nothing was dropped on the way into a module."""
-    plan = compile_module("inner", hostile["inner"]).plan
+    plan = compile_module("inner", hostile(NAMES)["inner"]).plan
     assert set(plan.exports) == {*NAMES, *LAST} - set(TAKEN)
     assert TAKE_LOG.name not in plan.exports

@@ -1,4 +1,4 @@
-"""What generated Python requests: everything that it binds for itself is used, and everything that it uses is bound."""
+"""Requests of generated Python: everything that it binds for itself is used, and everything that it uses is bound."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from marine_gen.artifact.fuse import fuse
 from marine_gen.generate import generate
 from marine_gen.ir import build_module
 from marine_gen.python_backend import generate as generate_python
-from tests.support.hostile_names import NAMES, description
+from tests.support.hostile_names import SOME, description
 from tests.support.paths import TESTS
 
 GUESTS = sorted((TESTS / "guests").glob("*.wasm"))
@@ -24,7 +24,7 @@ OFFERED = frozenset(
         *("__fused_hosts", "__fused_needs", "__fused_stub_needs", "__fused_imports", "__fused_sites"),
     }
 )
-"""What the runtime takes out of a generated module."""
+"""Names that the runtime takes out of a generated module."""
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -34,7 +34,7 @@ def sources() -> Iterator[tuple[str, str]]:
         (fused,) = fuse([module])
         if fused:
             yield f"{path.stem}, fused", fused.python.source
-    hostile = build_module("m", generate(description(NAMES)))
+    hostile = build_module("m", generate(description(SOME)))
     yield "hostile names", generate_python(hostile, generator="test", digest="0").source
 
 

@@ -1,4 +1,4 @@
-"""What generated code says about the size of a value."""
+"""Estimates of generated code of the size of a value."""
 
 from __future__ import annotations
 

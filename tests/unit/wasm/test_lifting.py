@@ -1,4 +1,4 @@
-"""Which functions of a guest can be lifted, and what the guest exports for that."""
+"""Functions of a guest that can be lifted, and the exports of the guest for that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = "(nop) " * LONGEST
 
 
 def functions(fields: str, *, head: str = HEAD, others: bool = False) -> dict[str, Lifted]:
-    """What is lifted of the exports of a module with these fields."""
+    """The exports of a module with these fields that are lifted."""
     wasm = bytes(wasmtime.wat2wasm(f"(module {fields} {head})" if "import" in fields else f"(module {head} {fields})"))
     names = [name for name in ("f", "g") if f'(export "{name}")' in fields]
     return lifted(wasm, [] if others else names, names if others else [])

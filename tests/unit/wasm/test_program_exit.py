@@ -49,7 +49,7 @@ ENDS = {
 
 
 class ExitedError(Exception):
-    """What `proc_exit` does in the tests."""
+    """The exception of `proc_exit` in the tests."""
 
 
 def running(text: str) -> tuple[wasmtime.Store, wasmtime.Instance]:

@@ -66,7 +66,7 @@ class Harness:
     run_each: Callable[..., Any]
 
     def all(self, width: int) -> bytes:
-        """Whether it is UTF-8, for every string of `width` bytes."""
+        """True where it is UTF-8, for every string of `width` bytes."""
         self.run_all(self.store, width, TABLE)
         return bytes(self.memory.read(self.store, TABLE, TABLE + (1 << 8 * width)))
 

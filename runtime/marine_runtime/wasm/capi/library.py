@@ -79,6 +79,12 @@ def function(name: str) -> Any:
 
 
 @cache
+def bare_function(name: str) -> Any:
+    """The same for arguments that were converted before, see `ffi.prepared_call`."""
+    return _prototype(ctypes.CFUNCTYPE, name, PROTOTYPES[name][0])
+
+
+@cache
 def brief_function(name: str) -> Any:
     """The same with the GIL held, for functions that only set a number.
 

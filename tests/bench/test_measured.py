@@ -1,0 +1,33 @@
+"""Pages show the figures that are written down, and benchmarks write down what they measured, and how."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench import measured
+
+
+@pytest.mark.parametrize("name", measured.PAGES)
+def test_pages_show_what_is_written_down(name: str) -> None:
+    path, text = measured.page(name)
+    assert path.read_text("utf-8") == text, "run `make docs`"
+
+
+def test_figures_are_kept_with_their_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(sys, "argv", ["pools.py", "--rounds", "3", "--keep"])
+    rates = {"one service": 10_000, "2 threads, map": 15_500}
+    measured.keep("pools", {"100 µs": rates})
+    measured.keep(
+        "serve", {"inline, 1 worker": {"bar": 0.7, "ratio": 0.5, "microseconds": {"starlette": 1, "marine": 2}}}
+    )
+    kept = measured.read()
+    assert set(kept) == {"pools", "serve"}
+    assert kept["pools"]["figures"] == {"100 µs": rates}
+    assert kept["pools"]["command"].startswith("python -m ")
+    assert kept["pools"]["command"].endswith(" --rounds 3")
+    assert "| 2 threads, map | 15,500 | 1.55 × |\n" in measured.table("pools")
+    assert "inline, beside an `async def` endpoint, 1 worker | 0.7 × | 0.50 × | 0.50 × |\n" in measured.table("serve")

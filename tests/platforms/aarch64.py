@@ -1,0 +1,92 @@
+"""A part of the suite on Linux aarch64, on whatever machine this is: Debian's Python for it, run by QEMU.
+
+    python -m tests.platforms.aarch64 [arguments of pytest]
+
+Python, its C library and QEMU are Debian's packages, unpacked into `.venv-aarch64`; the packages of Python come with
+wheels for that processor. Nothing is installed. Programs that a test starts would not find QEMU, so what runs here
+needs none. The exit code is pytest's; 3 when the machine can't do it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.support.debian import UnavailableError, run, unpack_packages
+from tests.support.paths import ROOT
+
+FOLDER = ROOT / ".venv-aarch64"
+RELEASE, PYTHON = "bookworm", "3.11"
+
+PACKAGES = (
+    "wasmtime", "pytest>=8.4", "hypothesis", "lark", "jinja2", "click>=8.2", "rich", "platformdirs", "prompt_toolkit",
+    "numpy",
+)  # fmt: skip
+"""What the tests import."""
+
+TESTS = (
+    "tests/runtime/wasm/test_memory_creator.py",
+    "tests/runtime/wasm/test_budget.py",
+    "tests/runtime/wasm/test_binding.py",
+    "tests/runtime/wasm/test_covered.py",
+    "tests/runtime/wasm/test_unraisable.py",
+    "tests/runtime/calls/test_limits.py",
+    "tests/runtime/wasi/test_functions.py",
+    "tests/engines/test_instructions.py",
+)
+"""What is different from processor to processor: machine code, layouts, callbacks, budgets, time limits."""
+
+
+def install() -> None:
+    """Unpack what is not there.
+
+    Raises:
+        UnavailableError: this machine can't.
+    """
+    stamp = FOLDER / ".installed"
+    if stamp.exists() and stamp.stat().st_mtime >= Path(__file__).stat().st_mtime:
+        return
+    FOLDER.mkdir(exist_ok=True)
+    for name, packages, architecture in (
+        ("python", [f"python{PYTHON}"], "arm64"),
+        ("qemu", ["qemu-user-static"], None),
+    ):
+        with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=FOLDER) as scratch:
+            (FOLDER / name).mkdir(exist_ok=True)
+            unpack_packages(packages, FOLDER / name, Path(scratch), release=RELEASE, architecture=architecture)
+    wheels = ["--platform=manylinux_2_28_aarch64", "--platform=manylinux_2_17_aarch64", "--only-binary=:all:"]
+    wheels += [f"--python-version={PYTHON}", "--implementation=cp", "--platform=manylinux2014_aarch64", "--upgrade"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run([*pip, "--target", str(FOLDER / "site"), *wheels, *PACKAGES], ROOT)
+    stamp.touch()
+
+
+def command() -> list[str]:
+    """The words that start the interpreter."""
+    root = FOLDER / "python"
+    return [str(FOLDER / "qemu/usr/bin/qemu-aarch64-static"), "-L", str(root), str(root / f"usr/bin/python{PYTHON}")]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the tests; gives the exit code."""
+    try:
+        install()
+    except UnavailableError as error:
+        print(f"no aarch64: {error}", file=sys.stderr)
+        return 3
+    chosen = arguments if any(not item.startswith("-") for item in arguments) else [*TESTS, *arguments]
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (FOLDER / "site", ROOT, ROOT / "runtime"))),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    pytest = [*command(), "-m", "pytest", "-p", "no:cacheprovider", *chosen]
+    return subprocess.run(pytest, cwd=ROOT, env=variables, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""The hook for exceptions that the binding's callbacks lose."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import wasmtime
+
+from marine_runtime.wasm.traps import LEFT_EARLY, Parking
+from marine_runtime.wasm.unraisable import KeptReports
+
+
+class StopError(Exception):
+    """Raised by the tests alone."""
+
+
+def report_from(namespace: dict[str, Any]) -> Any:
+    """Report of Python about an exception that left a function of a module."""
+    exec("def callback(error):\n    raise error", namespace)
+    error = StopError()
+    try:
+        namespace["callback"](error)
+    except StopError as raised:
+        trace = raised.__traceback__
+        assert trace is not None
+        return SimpleNamespace(exc_value=raised, exc_traceback=trace.tb_next)
+
+
+@pytest.fixture
+def passed_on(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Reports that reach the hook of the program."""
+    heard: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    return heard
+
+
+def test_what_the_binding_loses_is_parked(passed_on: list[Any]) -> None:
+    parking = Parking()
+    lost = report_from({"__name__": wasmtime.Func.__module__})
+    with KeptReports(parking):
+        sys.unraisablehook(lost)
+    assert (parking.exception, parking.trap[0], passed_on) == (lost.exc_value, LEFT_EARLY, [])
+    with pytest.raises(StopError):
+        parking.raise_left()
+    assert (parking.exception, parking.trap[0]) == (None, 0)
+
+
+def test_everything_else_is_passed_on(passed_on: list[Any]) -> None:
+    parking, other = Parking(), report_from({"__name__": "program"})
+    with KeptReports(parking), KeptReports(Parking()):
+        sys.unraisablehook(other)
+    assert (parking.exception, parking.trap[0], passed_on) == (None, 0, [other])
+
+
+def test_the_innermost_call_is_the_one(passed_on: list[Any]) -> None:
+    outer, inner = Parking(), Parking()
+    lost = report_from({"__name__": wasmtime.Func.__module__})
+    with KeptReports(outer):
+        with KeptReports(inner):
+            sys.unraisablehook(lost)
+        assert (outer.exception, inner.exception) == (None, lost.exc_value)
+
+
+def test_the_hook_of_the_program_comes_back(passed_on: list[Any]) -> None:
+    before = sys.unraisablehook
+    with KeptReports(Parking()):
+        assert sys.unraisablehook is not before
+    with pytest.raises(StopError), KeptReports(Parking()):
+        raise StopError
+    assert sys.unraisablehook is before
+
+
+def test_a_hook_that_is_set_meanwhile_stays(passed_on: list[Any]) -> None:
+    """One that passes on to ours finds nobody there: the program gets the report."""
+    parking, lost = Parking(), report_from({"__name__": wasmtime.Func.__module__})
+    with KeptReports(parking):
+        ours = sys.unraisablehook
+        sys.unraisablehook = newer = lambda report: ours(report)
+    assert sys.unraisablehook is newer
+    newer(lost)
+    assert (parking.exception, passed_on) == (None, [lost])
+
+
+def test_other_threads_leave_it_alone(passed_on: list[Any]) -> None:
+    found, before = [], sys.unraisablehook
+
+    def enter() -> None:
+        with KeptReports(Parking()):
+            found.append(sys.unraisablehook)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert found == [before]
