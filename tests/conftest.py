@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from marine_runtime import Service
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
+from marine_runtime.wasm.capi.verdict import verdict
 from tests.support.engines import CONFIGURATIONS, HOST_SIDE, OFTEN, Configuration, Modules, load
 from tests.support.samples import sampled
 
@@ -45,6 +46,7 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
+        verdict()  # kept for the processes that tests start, and written into no cache of a single test
         yield
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -20,21 +19,23 @@ from marine_gen.artifact.key import build_key
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import (
+    CHECKED,
     CODE_FOLDER,
+    LIBRARY_FILES,
     MANIFEST,
     Manifest,
     cache_directory,
     cache_to_use,
+    identities,
+    known_manifest,
+    note_use,
     read_manifest,
+    trim,
     write_replacing,
 )
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{64}-")
 _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
-
-
-_CHECKED = ".checked"
-"""The file of an entry that says which files were found whole: size, time of change and inode of each, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,9 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
         return None
     key = build_key(source, BUILT_ENGINES[0], metered=metered)
     place = directory / key
-    manifest = _unchanged(place, key)
+    manifest = known_manifest(place)
+    if manifest is None or manifest.key != key:
+        manifest = _unchanged(place, key)
     if manifest is not None and not (strict and any(entry.plan.left_out for entry in manifest.modules)):
         return Built(place, manifest)
     if place.is_dir() and not (place / MANIFEST).is_file():
@@ -87,7 +90,8 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
             raise
         return None
     with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
-        write_replacing(place / _CHECKED, json.dumps(_identities(place, manifest)).encode())
+        write_replacing(place / CHECKED, json.dumps(_identities(place, manifest)).encode())
+    trim()
     return Built(place, manifest)
 
 
@@ -98,9 +102,10 @@ def _unchanged(place: Path, key: str) -> Manifest | None:
     user can write.
     """
     try:
-        known = json.loads((place / _CHECKED).read_bytes())
+        known = json.loads((place / CHECKED).read_bytes())
         manifest = read_manifest(place)
         if manifest.key == key and known == _identities(place, manifest):
+            note_use(str(place / CHECKED))
             return manifest
     except (OSError, ValueError, RecursionError, LoadError):
         pass
@@ -108,11 +113,8 @@ def _unchanged(place: Path, key: str) -> Manifest | None:
 
 
 def _identities(place: Path, manifest: Manifest) -> dict[str, list[int]]:
-    found = {}
-    for name in (MANIFEST, *(item.name for item in manifest.all_files())):
-        status = os.stat(place / name)
-        found[name] = [status.st_size, status.st_mtime_ns, status.st_ino]
-    return found
+    names = [MANIFEST, *(item.name for item in manifest.all_files())]
+    return dict(zip(names, map(list, identities([f"{place}/{name}" for name in names])), strict=True))
 
 
 def cache_entries() -> Sequence[Path]:
@@ -134,14 +136,14 @@ def cached_code() -> Sequence[Path]:
 def clear_cache() -> int:
     """Remove every build from the cache, and return their number.
 
-    Machine code of portable builds and leftovers of killed builds are removed too.
+    Machine code of portable builds, leftovers of killed builds and what is known of libraries are removed too.
     """
     entries = cache_entries()
     directory = cache_directory()
     leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
-    for file in cached_code():
+    for file in (*cached_code(), *([] if directory is None else directory.glob(LIBRARY_FILES))):
         file.unlink(missing_ok=True)
     if directory is not None:
         with contextlib.suppress(OSError):  # not there, or with something of somebody else's

@@ -9,7 +9,15 @@ from marine_gen.artifact.cache import Built, built
 from marine_gen.artifact.engines import ENGINES, LOADERS, check_engine
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_runtime import ArgumentError, LoadOptions, Service
-from marine_runtime.artifact import check_options, check_path, load_with, read_manifest, refuse_unknown, with_keywords
+from marine_runtime.artifact import (
+    check_options,
+    check_path,
+    known_manifest,
+    load_with,
+    read_manifest,
+    refuse_unknown,
+    with_keywords,
+)
 
 
 @with_keywords(LoadOptions)
@@ -41,7 +49,7 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     place = check_path(target, "the path of a service") if isinstance(target, (str, os.PathLike)) else None
     if place is not None and place.is_dir():
         directory = place
-        manifest = read_manifest(directory)
+        manifest = known_manifest(directory) or read_manifest(directory)
         if manifest.engine in LOADERS[engine].builds:
             source = with_python(Source("", {}), python, order)
             return _load(Built(directory, manifest), engine, source, options, checked=False)

@@ -119,7 +119,7 @@ def _generated(engine: Engine, module: CompiledModule, source: str, fused: Fused
     with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
         path = Path(directory, f"{module.digest[:16]}.py")
         path.write_text(source, "utf-8")
-        return GeneratedGlue.from_file(engine.name, path, source, module.plan, fused)
+        return GeneratedGlue.from_file(engine.name, str(path), source, module.plan, fused)
 
 
 def interpreted(module: BuiltModule) -> Glue:

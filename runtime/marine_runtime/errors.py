@@ -24,12 +24,12 @@ first fault.
 
 from __future__ import annotations
 
-import errno
 import sys
 import warnings
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+from marine_runtime.lazy.data import dataclass
 
 
 class MarineError(Exception):
@@ -189,6 +189,8 @@ class CallTimeoutError(CallError, TimeoutError):
     """A call was interrupted because its time was up."""
 
     def __init__(self, reason: str, site: Site | None = None, path: str = "$") -> None:
+        import errno
+
         super().__init__(reason, site, path)
         # What a TimeoutError of the system has there; its own constructor would take the arguments for these.
         self.errno, self.strerror, self.filename = errno.ETIMEDOUT, reason, None

@@ -6,7 +6,6 @@ characters. A message shows them through `printable` or `quoted`.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -114,11 +113,15 @@ def unopened(directory: str) -> str:
 
 def no_thread(error: RuntimeError) -> str:
     """The same for a thread that can't be started."""
+    import errno
+
     return f"{error}{limit_of(errno.EAGAIN)}"
 
 
 def limit_of(number: int) -> str:
     """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it."""
+    import errno
+
     name = errno.errorcode.get(number, "")
     if name not in _LIMITS or sys.platform == "win32":
         return ""

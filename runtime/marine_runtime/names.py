@@ -7,12 +7,11 @@ nothing about types or values; names in messages are the business of `messages`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import keyword
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+
+from marine_runtime.lazy.digest import sha256
 
 MAX_IDENTIFIER = 80
 """Longer names are cut and get a hash, so that two long names stay distinct."""
@@ -68,13 +67,18 @@ def identifiers(names: Sequence[str], reserved: Iterable[str] = ()) -> list[str]
 
 def _mangle(name: str) -> str:
     # Compatibility forms (full-width letters, ligatures) become plain ones; look-alikes of other scripts do not stay.
-    base = _NOT_IDENTIFIER.sub("_", unicodedata.normalize("NFKC", name))
+    plain = name
+    if not name.isascii():
+        import unicodedata
+
+        plain = unicodedata.normalize("NFKC", name)
+    base = _NOT_IDENTIFIER.sub("_", plain)
     if base.startswith("__"):
         base = "_" + base.lstrip("_")
     if not base or base[0].isdigit():
         base = "_" + base
     if len(base) > MAX_IDENTIFIER:
-        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         base = f"{base[: MAX_IDENTIFIER - 13]}_{digest}"
     return base + "_" if keyword.iskeyword(base) else base
 
@@ -87,6 +91,8 @@ def _numbered(base: str, number: int) -> str:
 
 def field_step(name: str) -> str:
     """The step of a path that leads to a field or parameter: `.name`, or `["odd name"]`."""
+    import json
+
     if name.isidentifier():
         return "." + name
     return f"[{json.dumps(name, ensure_ascii=not name.isprintable())}]"

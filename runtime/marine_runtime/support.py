@@ -7,37 +7,37 @@ is executed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from marine_runtime.abi.layout import MAX_RECORD_DEPTH
-from marine_runtime.adapters.batch import BatchCode, join_all, pack_all, run_batch
-from marine_runtime.adapters.codec import too_deep
-from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
-from marine_runtime.adapters.helpers import (
-    block_allocator,
-    bool_lifter,
-    bytes_lifter,
-    bytes_lowerer,
-    bytes_storer,
-    flat_checker,
-    flat_lifter,
-    flat_lowerer,
-    out_of_range,
-    string_lifter,
-    string_lowerer,
-)
-from marine_runtime.calls.sites import Sites
-from marine_runtime.errors import CallError
-from marine_runtime.types import Array, Prim, Record
-from marine_runtime.values.instances import RecordBase, stand_in
+from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
+    from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+    from marine_runtime.adapters.batch import BatchCode, join_all, pack_all, run_batch
+    from marine_runtime.adapters.codec import too_deep
+    from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
+    from marine_runtime.adapters.helpers import (
+        block_allocator,
+        bool_lifter,
+        bytes_lifter,
+        bytes_lowerer,
+        bytes_storer,
+        flat_checker,
+        flat_lifter,
+        flat_lowerer,
+        out_of_range,
+        string_lifter,
+        string_lowerer,
+    )
     from marine_runtime.artifact.load import load
     from marine_runtime.artifact.package import loader, opener, require_format
+    from marine_runtime.calls.sites import Sites
+    from marine_runtime.errors import CallError
     from marine_runtime.pool import ServicePool
     from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
     from marine_runtime.service.service import Service
-
+    from marine_runtime.types import Array, Prim, Record
+    from marine_runtime.values.instances import RecordBase, stand_in
 __all__ = [
     "MAX_RECORD_DEPTH",
     "Array",
@@ -78,19 +78,34 @@ __all__ = [
     "too_deep",
 ]
 
-_OF_PACKAGES = {
-    **dict.fromkeys(("loader", "opener", "require_format"), "marine_runtime.artifact.package"),
-    **dict.fromkeys(("Declared", "DeclaredModule", "ModuleHandle", "Modules"), "marine_runtime.service.handles"),
-    "Service": "marine_runtime.service.service",
-    "ServicePool": "marine_runtime.pool",
-    "load": "marine_runtime.artifact.load",
-}
-"""Names that only typed packages import: the module behind each, imported when the name is asked for."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _OF_PACKAGES:
-        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
-    from importlib import import_module
-
-    return getattr(import_module(_OF_PACKAGES[name]), name)
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.abi.layout": ("MAX_RECORD_DEPTH",),
+        "marine_runtime.adapters.batch": ("BatchCode", "join_all", "pack_all", "run_batch"),
+        "marine_runtime.adapters.codec": ("too_deep",),
+        "marine_runtime.adapters.contract": ("BoundAdapters", "ImportAdapter", "Link"),
+        "marine_runtime.adapters.helpers": (
+            "block_allocator",
+            "bool_lifter",
+            "bytes_lifter",
+            "bytes_lowerer",
+            "bytes_storer",
+            "flat_checker",
+            "flat_lifter",
+            "flat_lowerer",
+            "out_of_range",
+            "string_lifter",
+            "string_lowerer",
+        ),
+        "marine_runtime.calls.sites": ("Sites",),
+        "marine_runtime.errors": ("CallError",),
+        "marine_runtime.types": ("Array", "Prim", "Record"),
+        "marine_runtime.values.instances": ("RecordBase", "stand_in"),
+        "marine_runtime.artifact.package": ("loader", "opener", "require_format"),
+        "marine_runtime.service.handles": ("Declared", "DeclaredModule", "ModuleHandle", "Modules"),
+        "marine_runtime.service.service": ("Service",),
+        "marine_runtime.pool": ("ServicePool",),
+        "marine_runtime.artifact.load": ("load",),
+    },
+)

@@ -7,9 +7,10 @@ How values lie in memory and cross into core Wasm is told in `abi.layout`; value
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
+
+from marine_runtime.lazy.data import dataclass
 
 
 class Prim(Enum):

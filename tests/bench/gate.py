@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.bench.bars import BARS, TOLERANCE, Bar, Verdict, judge
 from tests.bench.cases import all_cases
 from tests.bench.model import Run

@@ -24,7 +24,7 @@ from typing import Any
 
 from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.bench.cases import all_cases
 from tests.bench.model import IN_BYTES, Case, CaseResult, Result, Run, Unit
 from tests.bench.page import SLOPE

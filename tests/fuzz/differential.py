@@ -16,7 +16,7 @@ from unittest.mock import patch
 from marine_gen.artifact import clear_cache
 from marine_gen.binary import extract
 from marine_gen.text import print_interfaces
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.support.batches import BATCHES, Batch, Difference, compare
 
 CALLS = 480

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_runtime.artifact.code_cache import CODE_FOLDER
+from marine_runtime.artifact.cache_limit import CODE_FOLDER
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.environments import Environment, new_environment
 from tests.support.packages import mypy

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.support import pools
 from tests.support.paths import ROOT
 

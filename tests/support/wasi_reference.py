@@ -226,7 +226,6 @@ class Shimmed(Reference):
         assert connection is not None
         self._instance = store.instantiate(module, dict(connection.functions))
         connection.tie(self._instance)
-        self._store = store.native
 
     def call(self, name: str, *arguments: int) -> str:
         """The error number as text, or what ended the call."""
@@ -239,9 +238,15 @@ class Shimmed(Reference):
         except CallError as error:
             return _trap(str(error))
 
-    @property
-    def _memory(self) -> Any:
-        return self._instance.export("memory")
+    def poke(self, ptr: int, data: bytes) -> None:
+        """Write into the guest's memory."""
+        assert self._instance.memory is not None
+        self._instance.memory.write(ptr, data)
+
+    def peek(self, ptr: int, size: int) -> bytes:
+        """Read from the guest's memory."""
+        assert self._instance.memory is not None
+        return self._instance.memory.read(ptr, size)
 
     def close(self) -> None:
         """Free everything."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marine_runtime.artifact import code_cache
+from marine_runtime.config import cache_directory
 from tests.support.paths import ROOT
 from tests.wrong_values.commands import outcome as command
 
@@ -42,6 +42,7 @@ def _read(path: Path) -> Iterator[str]:
 
 _COMPUTED = {
     "CACHE_VARIABLE": ("MARINE_GEN_CACHE",),
+    "LIMIT_VARIABLE": ("MARINE_GEN_CACHE_LIMIT",),
     "_BASE_VARIABLE": ("XDG_CACHE_HOME",),
     "TOKEN": ("MARINE_GEN_TOKEN",),
     "variable": ("CARGO", "RUSTC", "MARINE_GEN_CACHE", "XDG_CACHE_HOME"),
@@ -66,7 +67,7 @@ def outcome(line: str) -> str:
             if name == "XDG_CACHE_HOME":
                 patch.delenv("MARINE_GEN_CACHE", raising=False)
             patch.setenv(name, value)
-        code_cache._warn.cache_clear()
+        cache_directory._warn.cache_clear()
         if words == ["repl"]:
             from marine_gen.repl.history import open_history
 

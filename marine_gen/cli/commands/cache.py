@@ -23,15 +23,17 @@ from marine_gen.console.report import clean
 def command(clear: bool) -> None:
     """List the services that were compiled on the fly, or remove them.
 
-    The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one.
+    The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one. Beyond 1 GiB,
+    or the size in MARINE_GEN_CACHE_LIMIT, what was not used for longest is removed.
     """
     from marine_gen.artifact import cache_directory, cache_entries, cached_code, clear_cache
     from marine_runtime import LoadError
-    from marine_runtime.artifact import cache_problem
+    from marine_runtime.artifact import cache_problem, read_limit
 
     directory = cache_directory()
     if directory is None:
         raise LoadError(cache_problem())
+    read_limit()  # a wrong one is told here, as loads only warn of it
     if clear:
         click.echo(f"removed {counted(clear_cache(), 'cached service')}")
         return

@@ -3,46 +3,53 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.abi.helpers import BY_EXPORT, BYTES_TAG, AbiHelper
-from marine_runtime.abi.host_api import HOST_NAMESPACES, RESERVED_PREFIX
-from marine_runtime.abi.layout import (
-    CORE_CODES,
-    CORE_TYPES,
-    FLOATS,
-    INTEGER_RANGES,
-    MAX_RECORD_DEPTH,
-    Body,
-    Bytes,
-    Flat,
-    Form,
-    Kind,
-    List,
-    OutOfLine,
-    Shape,
-    Struct,
-    Text,
-    cost,
-    element_of,
-    has_parts,
-    is_flat,
-    layout_of,
-    raw_codes,
-    record_body,
-    shape,
-)
-from marine_runtime.abi.packed import (
-    NO_TEXT,
-    NUL,
-    Column,
-    Packing,
-    Place,
-    crosses,
-    is_numbers,
-    packing,
-    packing_of_rows,
-)
-from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
-from marine_runtime.abi.sizes import memory_size
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
+
+if TYPE_CHECKING:
+    from marine_runtime.abi.helpers import BY_EXPORT, BYTES_TAG, AbiHelper
+    from marine_runtime.abi.host_api import HOST_NAMESPACES, RESERVED_PREFIX
+    from marine_runtime.abi.layout import (
+        CORE_CODES,
+        CORE_TYPES,
+        FLOATS,
+        INTEGER_RANGES,
+        MAX_RECORD_DEPTH,
+        Body,
+        Bytes,
+        Flat,
+        Form,
+        Kind,
+        List,
+        OutOfLine,
+        Shape,
+        Struct,
+        Text,
+        cost,
+        element_of,
+        has_parts,
+        is_flat,
+        layout_of,
+        raw_codes,
+        record_body,
+        shape,
+    )
+    from marine_runtime.abi.packed import (
+        NO_TEXT,
+        NUL,
+        Column,
+        Packing,
+        Place,
+        crosses,
+        is_numbers,
+        packing,
+        packing_of_rows,
+    )
+    from marine_runtime.abi.plan import FORMAT, Callee, LeftOut, ModulePlan
+    from marine_runtime.abi.sizes import memory_size
 
 __all__ = [
     "BYTES_TAG",
@@ -88,3 +95,49 @@ __all__ = [
     "record_body",
     "shape",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.abi.helpers": ("BY_EXPORT", "BYTES_TAG", "AbiHelper"),
+        "marine_runtime.abi.host_api": ("HOST_NAMESPACES", "RESERVED_PREFIX"),
+        "marine_runtime.abi.layout": (
+            "CORE_CODES",
+            "CORE_TYPES",
+            "FLOATS",
+            "INTEGER_RANGES",
+            "MAX_RECORD_DEPTH",
+            "Body",
+            "Bytes",
+            "Flat",
+            "Form",
+            "Kind",
+            "List",
+            "OutOfLine",
+            "Shape",
+            "Struct",
+            "Text",
+            "cost",
+            "element_of",
+            "has_parts",
+            "is_flat",
+            "layout_of",
+            "raw_codes",
+            "record_body",
+            "shape",
+        ),
+        "marine_runtime.abi.packed": (
+            "NO_TEXT",
+            "NUL",
+            "Column",
+            "Packing",
+            "Place",
+            "crosses",
+            "is_numbers",
+            "packing",
+            "packing_of_rows",
+        ),
+        "marine_runtime.abi.sizes": ("memory_size",),
+        "marine_runtime.abi.plan": ("FORMAT", "Callee", "LeftOut", "ModulePlan"),
+    },
+)

@@ -8,10 +8,10 @@ what a new shape or a new kind of flat type still needs. Nothing about memory is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, NamedTuple, assert_never
 
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.types import Array, IType, Prim, Record, Records, RecordType
 
 MAX_RECORD_DEPTH = 128

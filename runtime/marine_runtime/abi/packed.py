@@ -19,12 +19,12 @@ have in a guest's memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from struct import calcsize
 from typing import assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.types import Array, Field, IType, Prim, Record, Records, RecordType
 
 MAX_PLACES = 100

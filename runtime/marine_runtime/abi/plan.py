@@ -6,10 +6,10 @@ A plan is data; it is made by the compiler, stored in `manifest.json`, and read 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from marine_runtime.errors import LeftOutError
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
 
 FORMAT = 3

@@ -3,31 +3,38 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.adapters.codec import Codec
-from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Glue, ImportAdapter, Link
-from marine_runtime.adapters.entry import make_entry
-from marine_runtime.adapters.helpers import out_of_range
-from marine_runtime.adapters.loader import GeneratedGlue
-from marine_runtime.adapters.staging import (
-    BATCH_ARGUMENTS,
-    BATCH_DONE,
-    BATCH_RESIDENT,
-    DATA,
-    DIRECT,
-    FAULT_KIND,
-    FAULT_VALUES,
-    FREE,
-    KEPT,
-    MAX_MODULES,
-    MAX_SITES,
-    ORDINAL_SHIFT,
-    SLACK,
-    STACK,
-    STACK_TOP,
-    Fault,
-)
-from marine_runtime.calls.guard import INLINE_CALL
-from marine_runtime.calls.sites import attach
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.codec import Codec
+    from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Glue, ImportAdapter, Link
+    from marine_runtime.adapters.entry import make_entry
+    from marine_runtime.adapters.helpers import out_of_range
+    from marine_runtime.adapters.loader import GeneratedGlue
+    from marine_runtime.adapters.staging import (
+        BATCH_ARGUMENTS,
+        BATCH_DONE,
+        BATCH_RESIDENT,
+        DATA,
+        DIRECT,
+        FAULT_KIND,
+        FAULT_VALUES,
+        FREE,
+        KEPT,
+        MAX_MODULES,
+        MAX_SITES,
+        ORDINAL_SHIFT,
+        SLACK,
+        STACK,
+        STACK_TOP,
+        Fault,
+    )
+    from marine_runtime.calls.guard import INLINE_CALL
+    from marine_runtime.calls.sites import attach
 
 __all__ = [
     "BATCH_ARGUMENTS",
@@ -58,3 +65,34 @@ __all__ = [
     "make_entry",
     "out_of_range",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.adapters.codec": ("Codec",),
+        "marine_runtime.adapters.contract": ("BoundAdapters", "FusedModules", "Glue", "ImportAdapter", "Link"),
+        "marine_runtime.adapters.entry": ("make_entry",),
+        "marine_runtime.adapters.helpers": ("out_of_range",),
+        "marine_runtime.adapters.loader": ("GeneratedGlue",),
+        "marine_runtime.adapters.staging": (
+            "BATCH_ARGUMENTS",
+            "BATCH_DONE",
+            "BATCH_RESIDENT",
+            "DATA",
+            "DIRECT",
+            "FAULT_KIND",
+            "FAULT_VALUES",
+            "FREE",
+            "KEPT",
+            "MAX_MODULES",
+            "MAX_SITES",
+            "ORDINAL_SHIFT",
+            "SLACK",
+            "STACK",
+            "STACK_TOP",
+            "Fault",
+        ),
+        "marine_runtime.calls.guard": ("INLINE_CALL",),
+        "marine_runtime.calls.sites": ("attach",),
+    },
+)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.staging import Staging, StepInfo
 from marine_runtime.calls.guard import Guard
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.wasm import Module
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory

@@ -6,15 +6,12 @@ raise the same errors.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.types import FunctionType, Records
-from marine_runtime.values.coerce import Binder
-from marine_runtime.values.records import to_public
 
 
 def make_entry(
@@ -26,6 +23,10 @@ def make_entry(
     adapter: Adapter,
 ) -> Callable[..., Any]:
     """The entry of one exported function: public values in, a public value out (a tuple for several results)."""
+    import inspect
+
+    from marine_runtime.values.coerce import Binder
+
     bind = Binder(signature, records, function=name)
     publish = publisher(signature, records, classes)
 
@@ -45,6 +46,8 @@ def make_entry(
 
 def publisher(signature: FunctionType, records: Records, classes: Mapping[int, type]) -> Callable[[Any], Any] | None:
     """From what an export adapter gives back to what its caller gets; None when they are the same."""
+    from marine_runtime.values.records import to_public
+
     convert = [to_public(result, records, classes) for result in signature.results]
     if not any(convert):
         return None

@@ -12,12 +12,11 @@ The state of a walk lies in staging, as the guest's `allocate` may call the host
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.adapters.host_arguments import ARGUMENTS
 from marine_runtime.adapters.host_results import RESULTS
 from marine_runtime.adapters.staging import DATA, FAULT_KIND, FAULT_VALUES, FREE, SLACK, STACK_TOP, Fault
+from marine_runtime.lazy.data import dataclass
 
 _CORE = {"i": "i32", "I": "i32", "q": "i64", "Q": "i64", "f": "f32", "d": "f64"}
 

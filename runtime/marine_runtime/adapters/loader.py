@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import linecache
 import marshal
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -17,8 +14,8 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
 from marine_runtime.adapters.pieces import BIND, RECORDS, Namespace, Pieces, placed
 from marine_runtime.adapters.staging import SiteRows
-from marine_runtime.adapters.taking_apart import is_large, take_apart
 from marine_runtime.errors import LinkError, LoadError
+from marine_runtime.lazy.data import replace
 from marine_runtime.names import identifier
 from marine_runtime.values.lazy import Lazy
 
@@ -73,7 +70,7 @@ class GeneratedGlue:
     def from_file(
         cls,
         engine: str,
-        path: Path,
+        path: str,
         source: str,
         plan: ModulePlan,
         fused: FusedModules | None = None,
@@ -89,19 +86,18 @@ class GeneratedGlue:
         Raises:
             LoadError: the file can't be read or executed.
         """
-        if code is None and is_large(source):
+        if code is None:
             code = _taken_apart(path, source)
         if code is None:
             module = _imported(path, plan)
         else:
             # A build is code.
-            body = placed(marshal.loads(code.head), str(path)) if isinstance(code, Pieces) else code  # noqa: S302
+            body = placed(marshal.loads(code.head), path) if isinstance(code, Pieces) else code  # noqa: S302
             module = ModuleType(_module_name(plan))
-            module.__file__ = str(path)
+            module.__file__ = path
             _execute(module, lambda: exec(body, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
         glue = cls(engine, module, plan, fused, records, code if isinstance(code, Pieces) else None)
-        linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
-        weakref.finalize(glue, linecache.cache.pop, str(path), None)
+        _keep_lines(glue, module, path, source)
         return glue
 
     def bind(self, link: Link) -> BoundAdapters:
@@ -164,14 +160,41 @@ def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, 
     return Lazy(pieces.records, make)
 
 
-def _taken_apart(path: Path, source: str) -> Pieces | None:
+class _Lines:
+    """The loader of a generated module: what `traceback` asks for lines."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def get_source(self, _: str = "") -> str:
+        """The text of the module."""
+        return self._source
+
+
+def _keep_lines(glue: GeneratedGlue, module: ModuleType, path: str, source: str) -> None:
+    """Have `linecache` find the lines of a file that may be gone by then, as long as the glue lives."""
+    lines = _Lines(source)
+    vars(module)["__loader__"] = lines
+    linecache = sys.modules.get("linecache")
+    if linecache is not None:  # whoever imports it later finds the loader
+        linecache.cache[path] = (lines.get_source,)
+        weakref.finalize(glue, linecache.cache.pop, path, None)
+
+
+def _taken_apart(path: str, source: str) -> Pieces | None:
+    from marine_runtime.adapters.taking_apart import is_large, take_apart
+
+    if not is_large(source):
+        return None
     try:
-        return take_apart(source, str(path))
+        return take_apart(source, path)
     except (SyntaxError, ValueError) as error:
         raise LoadError(f"generated glue `{path}` can't be used: {error}") from error
 
 
-def _imported(path: Path, plan: ModulePlan) -> ModuleType:
+def _imported(path: str, plan: ModulePlan) -> ModuleType:
     import importlib.util
 
     spec = importlib.util.spec_from_file_location(_module_name(plan), path)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import _imp
 import marshal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
+
+from marine_runtime.lazy.data import dataclass
 
 BIND, LINK = "__bind", "__link"
 """The function that is taken apart, and its parameter."""

@@ -17,7 +17,6 @@ that a failure anywhere in a chain of modules can be placed without costing more
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
 from typing import Any, overload
@@ -26,6 +25,7 @@ from marine_runtime.abi.layout import Flat, shape
 from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site, TrapError
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.messages import counted
 from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction

@@ -3,48 +3,55 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-from marine_runtime.artifact.code_cache import (
-    CODE_FOLDER,
-    cache_directory,
-    cache_problem,
-    cache_to_use,
-    write_replacing,
-)
-from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
-from marine_runtime.artifact.files import BuiltModule, read_wasm
-from marine_runtime.artifact.load import load_with
-from marine_runtime.artifact.manifest import (
-    MANIFEST,
-    FileEntry,
-    Manifest,
-    ModuleEntry,
-    is_intact,
-    manifest_text,
-    parse_manifest,
-    read_manifest,
-)
-from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
-from marine_runtime.errors import warn
-from marine_runtime.linking.context import LinkableModule
-from marine_runtime.service.handles import (
-    MODULE_MEMBERS,
-    MODULES_MEMBERS,
-    UNDECLARED,
-    Declared,
-    ModuleHandle,
-    Modules,
-)
-from marine_runtime.service.options import check_options
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
+
+if TYPE_CHECKING:
+    from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
+    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, note_use, read_limit, trim
+    from marine_runtime.artifact.code_cache import cache_directory, cache_to_use
+    from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
+    from marine_runtime.artifact.files import BuiltModule, read_wasm
+    from marine_runtime.artifact.load import load_with
+    from marine_runtime.artifact.manifest import (
+        MANIFEST,
+        FileEntry,
+        Manifest,
+        ModuleEntry,
+        is_intact,
+        manifest_text,
+        parse_manifest,
+        read_manifest,
+    )
+    from marine_runtime.artifact.shared import identities, known_manifest
+    from marine_runtime.calls.options import refuse_unknown, with_keywords
+    from marine_runtime.config.cache_directory import cache_problem, write_replacing
+    from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
+    from marine_runtime.errors import warn
+    from marine_runtime.linking.context import LinkableModule
+    from marine_runtime.service.handles import (
+        MODULE_MEMBERS,
+        MODULES_MEMBERS,
+        UNDECLARED,
+        Declared,
+        ModuleHandle,
+        Modules,
+    )
+    from marine_runtime.service.options import check_options
+    from marine_runtime.wasm.capi.verdict import LIBRARY_FILES
 
 __all__ = [
     "BYTECODE_END",
     "BYTECODE_KINDS",
+    "CHECKED",
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
     "FUSED",
+    "LIBRARY_FILES",
     "MANIFEST",
     "MODULES_MEMBERS",
     "MODULE_MEMBERS",
@@ -68,14 +75,57 @@ __all__ = [
     "check_rows",
     "check_seconds",
     "compiled_python",
+    "identities",
     "is_intact",
+    "known_manifest",
     "load_with",
     "manifest_text",
+    "note_use",
     "parse_manifest",
+    "read_limit",
     "read_manifest",
     "read_wasm",
     "refuse_unknown",
+    "trim",
     "warn",
     "with_keywords",
     "write_replacing",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.artifact.bytecode": ("BYTECODE_END", "BYTECODE_KINDS", "compiled_python"),
+        "marine_runtime.artifact.cache_limit": ("CHECKED", "CODE_FOLDER", "note_use", "read_limit", "trim"),
+        "marine_runtime.artifact.code_cache": ("cache_directory", "cache_to_use"),
+        "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
+        "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
+        "marine_runtime.artifact.load": ("load_with",),
+        "marine_runtime.artifact.shared": ("identities", "known_manifest"),
+        "marine_runtime.artifact.manifest": (
+            "MANIFEST",
+            "FileEntry",
+            "Manifest",
+            "ModuleEntry",
+            "is_intact",
+            "manifest_text",
+            "parse_manifest",
+            "read_manifest",
+        ),
+        "marine_runtime.calls.options": ("refuse_unknown", "with_keywords"),
+        "marine_runtime.config.cache_directory": ("cache_problem", "write_replacing"),
+        "marine_runtime.config.checks": ("check_boolean", "check_mapping", "check_path", "check_rows", "check_seconds"),
+        "marine_runtime.errors": ("warn",),
+        "marine_runtime.linking.context": ("LinkableModule",),
+        "marine_runtime.service.handles": (
+            "MODULE_MEMBERS",
+            "MODULES_MEMBERS",
+            "UNDECLARED",
+            "Declared",
+            "ModuleHandle",
+            "Modules",
+        ),
+        "marine_runtime.service.options": ("check_options",),
+        "marine_runtime.wasm.capi.verdict": ("LIBRARY_FILES",),
+    },
+)

@@ -8,7 +8,6 @@ from importlib.util import MAGIC_NUMBER
 from types import CodeType
 
 from marine_runtime.adapters.pieces import Pieces, placed
-from marine_runtime.adapters.taking_apart import is_large, take_apart
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
@@ -26,6 +25,8 @@ def compiled_python(source: str, filename: str) -> bytes:
         source: the text of the source file.
         filename: its bare name, so that the content does not depend on the directory of the build.
     """
+    from marine_runtime.adapters.taking_apart import is_large, take_apart
+
     pieces = take_apart(source, filename) if is_large(source) else None
     code = compile(source, filename, "exec", dont_inherit=True) if pieces is None else pieces.to_marshal()
     return MAGIC_NUMBER + marshal.dumps(code, _VERSION)

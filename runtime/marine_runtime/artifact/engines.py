@@ -7,10 +7,10 @@ Nothing else compares the names of engines.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from marine_runtime.adapters.contract import FusedModules, Glue
 from marine_runtime.artifact.files import BuiltModule
+from marine_runtime.lazy.data import dataclass
 
 
 @dataclass(frozen=True, slots=True)

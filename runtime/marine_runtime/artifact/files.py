@@ -7,27 +7,25 @@ module is compiled again from the Wasm file.
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.artifact.bytecode import BYTECODE_KINDS, read_compiled
-from marine_runtime.artifact.code_cache import compile_cached
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
-from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.digest import sha256
 from marine_runtime.wasm import Module, WasmRuntime
-from marine_runtime.wasm.tables import initial_table_elements
 
-_log = logging.getLogger("marine_runtime")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def read_wasm(directory: Path, entry: ModuleEntry) -> bytes:
+def read_wasm(directory: str | Path, entry: ModuleEntry) -> bytes:
     """The Wasm file that was built.
 
     Raises:
@@ -49,7 +47,7 @@ class BuiltModule:
         checked: whether the files have been compared with their digests.
     """
 
-    directory: Path
+    directory: str | Path
     entry: ModuleEntry
     runtime: WasmRuntime
     records: Mapping[int, type] | None = None
@@ -83,10 +81,6 @@ class BuiltModule:
         """A generated Wasm module, `glue` or `stub`, likewise."""
         return self._compiled(f"{what}_code", f"{what}_wasm")
 
-    def table_elements(self, config: ServiceConfig) -> int:
-        """The number of elements with which its tables start, when a limit makes that worth reading its Wasm file."""
-        return 0 if config.total_memory_limit is None else initial_table_elements(self.wasm())
-
     def glue(self, engine: str, kind: str, fused: FusedModules | None = None) -> GeneratedGlue:
         """The generated Python file of that kind as the glue of `engine`.
 
@@ -94,14 +88,14 @@ class BuiltModule:
             LoadError: it is missing, was changed, or can't be executed.
         """
         files = self._files()
-        path, source = self.directory / files.entry_of(kind).name, files.required(kind)
+        path, source = os.path.join(self.directory, files.entry_of(kind).name), files.required(kind)
         try:
             text = source.decode()
         except UnicodeDecodeError as error:
             raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}") from None
         code = None
         if self.has(marshalled := BYTECODE_KINDS[kind]) and (data := files.unchanged(marshalled)) is not None:
-            code = read_compiled(data, str(path))
+            code = read_compiled(data, path)
         return GeneratedGlue.from_file(engine, path, text, self.plan, fused, self.records, code)
 
     def _files(self) -> _Files:
@@ -110,23 +104,30 @@ class BuiltModule:
     def _compiled(self, code: str, wasm: str) -> Module:
         files = self._files()
         if not self.has(code):
+            from marine_runtime.artifact.code_cache import compile_cached
+
             return compile_cached(self.runtime, files.required(wasm))
         data = files.unchanged(code)
         if data is None:
-            _log.info("module %s is compiled again: its serialised code is missing or changed", self.plan.name)
+            self._compiled_again("its serialised code is missing or changed")
         else:
             try:
                 return self.runtime.deserialize(data, self.entry.shapes.get(code))
             except LoadError as error:
-                _log.info("module %s is compiled again: %s", self.plan.name, error)
+                self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))
+
+    def _compiled_again(self, reason: object) -> None:
+        import logging
+
+        logging.getLogger("marine_runtime").info("module %s is compiled again: %s", self.plan.name, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
     """Reads the files of one module."""
 
-    directory: Path
+    directory: str | Path
     module: ModuleEntry
     checked: bool = False
 
@@ -139,12 +140,13 @@ class _Files:
     def required(self, kind: str) -> bytes:
         """Its bytes; raises LoadError when it is missing or was changed."""
         item = self.entry_of(kind)
-        path = self.directory / item.name
+        path = f"{self.directory}/{item.name}"  # a plain name, see `manifest`
         try:
-            data = path.read_bytes()
+            with open(path, "rb") as file:
+                data = file.read()
         except OSError as error:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {error.strerror}") from None
-        if not self.checked and hashlib.sha256(data).hexdigest() != item.sha256:
+        if not self.checked and sha256(data).hexdigest() != item.sha256:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` was changed after the build: build again")
         return data
 

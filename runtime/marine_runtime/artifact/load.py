@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
 from marine_runtime.artifact.files import BuiltModule
 from marine_runtime.artifact.manifest import Manifest, read_manifest
+from marine_runtime.artifact.shared import known_manifest, open_build
 from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.checks import check_path
+from marine_runtime.config.checks import check_place
 from marine_runtime.errors import LoadError
-from marine_runtime.host.python_module import in_order
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.options import LoadOptions, check_options, open_runtime_for, run_options
 from marine_runtime.service.service import Service
+from marine_runtime.wasm.tables import initial_table_elements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marine_runtime.host.python_module import PythonModule
 
 
 @with_keywords(LoadOptions)
@@ -42,14 +47,14 @@ def load(
         ConfigError: the settings do not fit the service, or the host.
     """
     refuse_unknown("load", options, LoadOptions)
-    place = check_path(directory, "a built directory")
-    return load_with(ENGINES, engine, place, read_manifest(place), service_type, options)
+    place = check_place(directory, "a built directory")
+    return load_with(ENGINES, engine, place, known_manifest(place) or read_manifest(place), service_type, options)
 
 
 def load_with(
     engines: Mapping[str, Engine],
     name: str | None,
-    directory: Path,
+    directory: str | Path,
     manifest: Manifest,
     service_type: type[Service],
     options: LoadOptions,
@@ -77,17 +82,32 @@ def load_with(
     runtime = open_runtime_for(options)
     given = run_options(options)
     config = given.get("config")
-    given["config"] = config = manifest.config if config is None else config
-    traced = given.get("trace") is not None
-    modules = []
-    for entry in manifest.modules:
-        records = service_type.record_classes(entry.plan.name)
-        built = BuiltModule(directory, entry, runtime, records, traced, checked)
-        unfused = entry.unfused if engine.name == manifest.engine else ()
-        code, glue, tables = built.code(), engine.load_glue(built), built.table_elements(config)
-        modules.append(LinkableModule(built.plan, code, glue, tables, unfused))
-    everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
-    return service_type(everything, runtime, name=manifest.name, **given)
+    build = open_build(directory, manifest, settled=checked)
+    given["config"] = config = build.config if config is None else config
+    traced, limited = given.get("trace") is not None, config.total_memory_limit is not None
+    key = engine, runtime, service_type, traced, limited
+    modules = build.modules.get(key)
+    if modules is None:
+        whole = [
+            BuiltModule(directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked)
+            for entry in manifest.modules
+        ]
+        modules = build.modules[key] = [_linkable(item, engine, manifest, limited=limited) for item in whole]
+    everything: list[LinkableModule | PythonModule] = [*modules]
+    if options.get("python_modules") or options.get("order"):
+        from marine_runtime.host.python_module import in_order
+
+        everything = in_order(modules, options.get("python_modules", ()), options.get("order", ()))
+    service = service_type(everything, runtime, name=manifest.name, **given)
+    service.keep_alive(build)
+    return service
+
+
+def _linkable(built: BuiltModule, engine: Engine, manifest: Manifest, *, limited: bool) -> LinkableModule:
+    """One module; only for one that is `limited` it is worth to look how many elements its tables start with."""
+    unfused = built.entry.unfused if engine.name == manifest.engine else ()
+    tables = initial_table_elements(built.wasm()) if limited else 0
+    return LinkableModule(built.plan, built.code(), engine.load_glue(built), tables, unfused)
 
 
 def refuse_left_out(plans: Sequence[ModulePlan]) -> None:

@@ -6,18 +6,20 @@ one `manifest.json` with the plan and a hash of every file.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shlex
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
+from marine_runtime.lazy.data import dataclass, field, replace
+from marine_runtime.lazy.digest import sha256
 from marine_runtime.wasm.module import Shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANIFEST = "manifest.json"
 
@@ -35,6 +37,8 @@ class WrongFormatError(LoadError):
 
 def other_format(directory: Path | str, found: object) -> str:
     """The message about a built directory of format `found`, with the command that mends it."""
+    import shlex
+
     place = shlex.quote(str(directory))
     return (
         f"`{directory}` was built in format {found!r}, this version reads format {FORMAT}: build it again with "
@@ -173,7 +177,8 @@ def is_intact(text: str) -> bool:
 
 
 def _digest(content: str) -> str:
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    digest: str = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest
 
 
 def _text(value: Any) -> str:
@@ -192,7 +197,7 @@ def _file(name: Any, sha256: Any) -> FileEntry:
     return FileEntry(name, sha256)
 
 
-def read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: str | Path) -> Manifest:
     """The manifest of a built directory.
 
     Raises:
@@ -201,33 +206,34 @@ def read_manifest(directory: Path) -> Manifest:
     return parse_manifest(directory, manifest_text(directory))
 
 
-def manifest_text(directory: Path) -> str:
+def manifest_text(directory: str | Path) -> str:
     """The text of the manifest of a built directory.
 
     Raises:
         LoadError: it is missing or can't be read.
     """
-    path = directory / MANIFEST
-    if directory.is_file():
+    path = os.path.join(directory, MANIFEST)
+    if os.path.isfile(directory):
         raise LoadError(
             f"`{directory}` is a file, not a built directory: build it with `marine-gen build`, or load it with "
             "`marine_gen.load`"
         )
     try:
-        return path.read_text("utf-8")
+        with open(path, encoding="utf-8") as file:
+            return file.read()
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LoadError(f"`{path}` can't be read: {error}") from None
 
 
-def parse_manifest(directory: Path, text: str) -> Manifest:
+def parse_manifest(directory: str | Path, text: str) -> Manifest:
     """The manifest of a built directory, from its text.
 
     Raises:
         LoadError: it is malformed.
     """
-    path = directory / MANIFEST
+    path = os.path.join(directory, MANIFEST)
     try:
         manifest = Manifest.from_json(json.loads(text))
     except (json.JSONDecodeError, RecursionError) as error:

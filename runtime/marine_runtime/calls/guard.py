@@ -7,7 +7,6 @@ afford its method calls; they have the same statements inline, which `INLINE_CAL
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import get_ident
 from types import TracebackType
 from typing import TypeVar
@@ -17,9 +16,9 @@ from marine_runtime.calls.limits import OWN_LIMIT, blame
 from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
-from marine_runtime.wasm.native import has_greenlets
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -167,6 +166,8 @@ class Guard:
 
     def refuse(self) -> None:
         """Raise the StateError that says why no call may begin; return when one may, and is attended from now on."""
+        from marine_runtime.wasm.native import has_greenlets
+
         if self.may_call() and self._attend is not None:
             if has_greenlets():
                 enter(self)  # for each call: `owner` stays as it is

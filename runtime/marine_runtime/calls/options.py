@@ -6,11 +6,11 @@ them on as they are, and refuses others with `refuse_unknown`, as Python would. 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar
 
 from marine_runtime.calls.parameters import CallParameters
+from marine_runtime.lazy.signature import LazySignature
 from marine_runtime.messages import suggestion
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -46,13 +46,20 @@ def with_keywords(options: Any) -> Callable[[_Function], _Function]:
     """Show the keys of `options`, a TypedDict, as keyword arguments in the signature of a function, for `help`."""
 
     def show(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        own = [item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=_spelled(annotation))
-            for name, annotation in options.__annotations__.items()
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        def signature() -> Any:
+            import inspect
+
+            shown = vars(function).pop("__signature__")  # or `inspect` would ask for it again
+            own = inspect.signature(function)
+            vars(function)["__signature__"] = shown
+            given = [item for item in own.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
+            added = [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=_spelled(annotation))
+                for name, annotation in options.__annotations__.items()
+            ]
+            return own.replace(parameters=[*given, *added])
+
+        function.__signature__ = LazySignature(signature)  # type: ignore[attr-defined]
         return function
 
     return show

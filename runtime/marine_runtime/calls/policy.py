@@ -9,14 +9,16 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.limits import check_fuel, check_timeout
 from marine_runtime.calls.options import CallOptions
-from marine_runtime.calls.statistics import FunctionStatistics
 from marine_runtime.errors import ArgumentError
 from marine_runtime.wasm import Store
+
+if TYPE_CHECKING:
+    from marine_runtime.calls.statistics import FunctionStatistics
 
 Entry = Callable[..., Any]
 _NONE = CallOptions()
@@ -73,6 +75,8 @@ class Operations:
     @contextmanager
     def _counted(self, limited: AbstractContextManager[None], key: tuple[str, str], calls: int) -> Iterator[None]:
         """Count what is done inside `limited`, as `calls` calls of a function."""
+        from marine_runtime.calls.statistics import FunctionStatistics
+
         used = self._store.fuel_used
         start = perf_counter()
         failed = 0

@@ -58,11 +58,16 @@ class Sites:
     """
 
     def __init__(self, module: str, rows: Sequence[tuple[int] | tuple[int, str, str, int, str]]) -> None:
-        self._lines = [row[0] for row in rows]
         self._module, self._rows = module, rows
+        self._lines: list[int] = []
 
     def at(self, line: int) -> Site | None:
         """The site whose code covers `line`; None for helpers, entries and everything else."""
+        if not self._lines:  # only errors want them
+            self._lines = [row[0] for row in self._rows]
         position = bisect_right(self._lines, line) - 1
         row = self._rows[position] if position >= 0 else ()
-        return Site(self._module, row[2], row[1], row[3], row[4]) if len(row) == 5 else None  # rows have two lengths
+        if len(row) != 5:  # rows come in two lengths
+            return None
+        _, side, function, index, text = row
+        return Site(self._module, function, side, index, text)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import counted, printable
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
@@ -57,6 +57,8 @@ class Statistics:
 
     def to_json(self) -> dict[str, Any]:
         """The figures as a JSON document, with functions in a list."""
+        from dataclasses import asdict
+
         return {
             "memory": dict(self.memory),
             "rejects": self.rejects,

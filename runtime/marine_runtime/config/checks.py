@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.errors import ArgumentError, ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def check_path(value: Any, what: str) -> Path:
@@ -17,11 +19,18 @@ def check_path(value: Any, what: str) -> Path:
     Raises:
         ArgumentError: it is no path, or is empty.
     """
+    from pathlib import Path
+
+    return Path(check_place(value, what))
+
+
+def check_place(value: Any, what: str) -> str:
+    """The same as text."""
     if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
         raise ArgumentError(f"{what} must be a path, not {type(value).__name__}")
     if not os.fspath(value):
         raise ArgumentError(f"{what} is empty; `.` is the current directory")
-    return Path(value)
+    return os.fspath(value)
 
 
 def check_boolean(value: Any, what: str) -> bool:

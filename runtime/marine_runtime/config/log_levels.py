@@ -8,9 +8,12 @@ environment or filters messages; what reaches the host is filtered by Python's `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from marine_runtime.config.model import ServiceConfig
+from marine_runtime.lazy.data import dataclass, field
+
+if TYPE_CHECKING:
+    from marine_runtime.config.model import ServiceConfig
 
 VARIABLE = "WASM_LOG"
 
@@ -56,6 +59,15 @@ def parse_directives(text: str) -> Directives:
     return Directives(default, modules, tuple(problems))
 
 
+def report_problems(text: str) -> None:
+    """Log what is ignored in the value of `WASM_LOG`."""
+    if problems := parse_directives(text).problems:
+        import logging
+
+        for problem in problems:
+            logging.getLogger("marine_runtime").warning("ignored in the environment variable %s: %s", VARIABLE, problem)
+
+
 def effective_envs(config: ServiceConfig, name: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The WASI environment of module `name`: the configured one, with `WASM_LOG` as the host's `environ` says.
 
@@ -63,6 +75,8 @@ def effective_envs(config: ServiceConfig, name: str, environ: Mapping[str, str])
     whose configuration says nothing.
     """
     envs = dict(config.module(name).envs)
+    if VARIABLE not in environ:
+        return envs
     directives = parse_directives(environ.get(VARIABLE, ""))
     if name in directives.modules:
         envs[VARIABLE] = directives.modules[name]

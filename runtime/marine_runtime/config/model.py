@@ -7,15 +7,12 @@ of the host and are used as they are; whether they exist is found when a service
 
 from __future__ import annotations
 
-import inspect
-import io
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
 from typing import IO, Any
 
 from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
+from marine_runtime.lazy.data import dataclass, field, replace
 from marine_runtime.messages import suggestion
 
 ALL_TARGETS = 2147483647
@@ -60,6 +57,8 @@ class MountedBinary:
         Raises:
             ConfigError: a value has the wrong type or is out of range.
         """
+        import threading
+
         check_text(self.path, "the path of a mounted binary")
         where = f"mounted binary `{self.path}`"
         if self.timeout is not None and not (_number(self.timeout) and 0 < self.timeout < threading.TIMEOUT_MAX):
@@ -113,6 +112,8 @@ class ModuleConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON document."""
+        from dataclasses import asdict
+
         return {
             "logger_enabled": self.logger_enabled,
             "logging_mask": self.logging_mask,
@@ -165,9 +166,11 @@ class ServiceConfig:
 
     def module(self, name: str) -> ModuleConfig:
         """The settings of one module, with the environment that it gets."""
-        own = self.modules.get(name, ModuleConfig())
+        own = self.modules.get(name, _NO_SETTINGS)
+        if not self.envs and self.service_id is None:
+            return own
         common = dict(self.envs) if self.service_id is None else {**self.envs, SERVICE_ID: self.service_id}
-        return replace(own, envs={**own.envs, **common}) if common else own
+        return replace(own, envs={**own.envs, **common})
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON document."""
@@ -284,6 +287,9 @@ def check_output(value: Any, where: str) -> Output | None:
     """
     if value is None:
         return None
+    import inspect
+    import io
+
     wanted = f"{where} must be a callable or a binary file"
     if isinstance(value, io.TextIOBase):
         raise ConfigError(
@@ -358,9 +364,13 @@ def _table(value: Any, where: str) -> Mapping[Any, Any]:
 
 def _members(cls: type[ModuleConfig | ServiceConfig | MountedBinary], document: Any, where: str) -> dict[str, Any]:
     values = dict(_table(document, where))
-    check_known(values, [item.name for item in fields(cls)], where)
+    check_known(values, cls.__match_args__, where)
     return values
 
 
 def _keep(owner: ModuleConfig | ServiceConfig | MountedBinary, name: str, value: Mapping[str, Any]) -> None:
     object.__setattr__(owner, name, value)  # the way past `frozen` that dataclasses themselves take
+
+
+_NO_SETTINGS = ModuleConfig()
+"""The settings of a module that nobody configures."""

@@ -12,7 +12,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +30,7 @@ from marine_runtime.config.model import (
 )
 from marine_runtime.config.sizes import UNLIMITED, parse_size
 from marine_runtime.errors import ConfigError, LoadError, warn
+from marine_runtime.lazy.data import dataclass, field, replace
 from marine_runtime.messages import nearest
 
 OBSOLETE = (

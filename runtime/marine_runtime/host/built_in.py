@@ -7,12 +7,12 @@ they do is in the files of the functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from marine_runtime.config.model import ModuleConfig
 from marine_runtime.errors import LinkError
 from marine_runtime.host import call_parameters, logger
 from marine_runtime.host.function import HostFunction
+from marine_runtime.lazy.data import dataclass
 
 
 @dataclass(frozen=True, slots=True)

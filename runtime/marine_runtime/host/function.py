@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
 
@@ -20,6 +19,7 @@ from marine_runtime.calls.sites import attach
 from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.host.signature_check import IS_NO_TYPE, check_record, check_signature
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
@@ -377,12 +377,3 @@ def _lower(side: GuestSide, result: OutOfLine, value: Any) -> None:
     side.set_result_ptr(cells[0])
     if result.layout.form is Form.PAIR:
         side.set_result_size(cells[1])
-
-
-def missing_helper(name: str) -> Callable[..., Any]:
-    """Stands for an ABI helper that the guest does not export; says so when a host import needs it."""
-
-    def fail(*_: Any) -> Any:
-        raise CallError(f"the module exports no usable `{name}`, which the result of a host function needs")
-
-    return fail

@@ -6,20 +6,18 @@ namespaces; so a test may replace a mounted binary. Built-in names win over moun
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from marine_runtime.abi.host_api import HOST_NAMESPACES
-from marine_runtime.config.log_levels import VARIABLE, parse_directives
 from marine_runtime.config.model import ModuleConfig
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host import mounted_binary as mounted
-from marine_runtime.host.built_in import BUILT_IN, HostImport
-from marine_runtime.host.call_parameters import Context
-from marine_runtime.host.function import HostFunction, as_host_function
-from marine_runtime.values.scalars import abbreviated
+
+if TYPE_CHECKING:
+    from marine_runtime.host.call_parameters import Context
+    from marine_runtime.host.function import HostFunction
 
 
 class HostFunctions(Protocol):
@@ -33,15 +31,8 @@ class HostFunctions(Protocol):
         ...
 
 
-_log = logging.getLogger("marine_runtime")
-
-
 class HostSide:
-    """Everything that the host provides to the modules of one service.
-
-    Attributes:
-        call_context: the call parameters that modules see.
-    """
+    """Everything that the host provides to the modules of one service."""
 
     def __init__(self, functions: HostFunctions) -> None:
         """Take the functions of the embedder.
@@ -50,9 +41,17 @@ class HostSide:
             ArgumentError: one of `functions` is neither a host function nor an annotated one, or has a wrong name.
         """
         self._functions = host_functions(functions)
-        self.call_context = Context()
-        for problem in parse_directives(os.environ.get(VARIABLE, "")).problems:
-            _log.warning("ignored in the environment variable %s: %s", VARIABLE, problem)
+        if directives := os.environ.get("WASM_LOG"):
+            from marine_runtime.config.log_levels import report_problems
+
+            report_problems(directives)
+
+    @cached_property
+    def call_context(self) -> Context:
+        """The call parameters that modules see."""
+        from marine_runtime.host.call_parameters import Context
+
+        return Context()
 
     def resolve(self, module: str, settings: ModuleConfig, namespace: str, name: str) -> HostFunction | None:
         """The host function behind an import of `module`, which has `settings`, if there is one.
@@ -60,6 +59,9 @@ class HostSide:
         Raises:
             LinkError: the module's configuration switches it off.
         """
+        from marine_runtime.host import mounted_binary as mounted
+        from marine_runtime.host.built_in import BUILT_IN, HostImport
+
         if (namespace, name) in self._functions:
             return self._functions[namespace, name]
         if namespace not in HOST_NAMESPACES:
@@ -81,7 +83,12 @@ def host_functions(given: HostFunctions) -> dict[str | tuple[str, str], HostFunc
     """
     if isinstance(given, type) or not callable(getattr(given, "items", None)):
         raise ArgumentError(f"host functions are a mapping or a ServiceHost, not {type(given).__name__}")
-    return {import_key(key): as_host_function(item, f"host function {key!r}") for key, item in given.items()}
+    items = list(given.items())
+    if not items:
+        return {}
+    from marine_runtime.host.function import as_host_function
+
+    return {import_key(key): as_host_function(item, f"host function {key!r}") for key, item in items}
 
 
 def import_key(key: Any) -> str | tuple[str, str]:
@@ -90,6 +97,8 @@ def import_key(key: Any) -> str | tuple[str, str]:
     Raises:
         ArgumentError: it is neither a name nor a pair of a namespace and a name.
     """
+    from marine_runtime.values.scalars import abbreviated
+
     if isinstance(key, str) and key:
         return key
     if isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key) and key[1]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, Glue
-from marine_runtime.adapters.images import Images
 from marine_runtime.adapters.staging import DIRECT, Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.recursion import RecursionLimit
-from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import LinkError
-from marine_runtime.host.resolve import HostFunctions, HostSide
-from marine_runtime.tracing.instrument import Instrumentation
-from marine_runtime.wasi import Wasi
+from marine_runtime.lazy.data import dataclass, replace
 from marine_runtime.wasm import Instance, Module, Store
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.images import Images
+    from marine_runtime.config.model import ModuleConfig, ServiceConfig
+    from marine_runtime.host.resolve import HostFunctions
+    from marine_runtime.traces.instrument import Instrumentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class LinkedModule:
     glue: Glue
     instance: Instance | None
     bound: BoundAdapters
+
+    def memory_size(self) -> int:
+        """Bytes of its memory now; 0 without one."""
+        memory = self.instance.memory if self.instance else None
+        if memory is None:
+            return 0
+        memory.refresh()
+        return len(memory.view)
 
 
 class LinkContext:
@@ -78,6 +87,9 @@ class LinkContext:
             ArgumentError: a host function is none.
             LoadError, ConfigError: a module can't have the directories or the environment that `config` gives it.
         """
+        from marine_runtime.host.resolve import HostSide
+        from marine_runtime.wasi import Wasi
+
         for name in names:
             if names.count(name) > 1:
                 raise LinkError(f"two modules are named `{name}`")
@@ -112,6 +124,8 @@ class LinkContext:
     @cached_property
     def images(self) -> Images:
         """The memory of results of host functions; made when a host function gives one."""
+        from marine_runtime.adapters.images import Images
+
         return Images(self.store)
 
     def instrumented(self, plan: ModulePlan, engine: str, bound: BoundAdapters) -> BoundAdapters:

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.helpers import AbiHelper
-from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.adapters.entry import publisher
-from marine_runtime.adapters.images import Images, Placer
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError, CallError, LinkError
-from marine_runtime.host.function import GuestSide, missing_helper
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.types import Records
-from marine_runtime.values.arguments import arrange
-from marine_runtime.values.coerce import Binder, Coercers
 from marine_runtime.wasm import Instance, Store
 from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
 from marine_runtime.wasm.memory import Memory
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.codec import Codec
+    from marine_runtime.adapters.images import Images, Placer
+    from marine_runtime.host.function import GuestSide
+    from marine_runtime.values.coerce import Binder, Coercers
 
 
 class ModuleLink:
     """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked.
 
     Attributes:
+        calls_host: whether host functions may want the helpers of the module.
         places_results: whether a host function has results in the guest's memory.
     """
 
@@ -36,7 +38,7 @@ class ModuleLink:
         self.engine = module.glue.engine
         self.has_memory = module.wasm.memory is not None
         self._classes = module.glue.record_classes
-        self._coercers = Coercers(module.plan.records)
+        self._coercers: Coercers | None = None
         self._binders: dict[str, Binder] = {}
         self._instance: Instance | None = None
         self._glue_instance: Instance | None = None
@@ -46,7 +48,7 @@ class ModuleLink:
         self._codec: Codec | None = None
         self._helpers: tuple[Callable[..., Any], ...] = ()
         self._placer: Placer | None = None
-        self.places_results = False
+        self.calls_host = self.places_results = False
 
     @property
     def memory(self) -> Memory:
@@ -58,10 +60,15 @@ class ModuleLink:
     @property
     def codec(self) -> Codec:
         if self._codec is None:
+            from marine_runtime.adapters.codec import Codec
+
             self._codec = Codec(self.memory, self.plan.records, self._helper(AbiHelper.ALLOCATE))
         return self._codec
 
     def guest_side(self, records: Records) -> GuestSide:
+        from marine_runtime.adapters.codec import Codec
+        from marine_runtime.host.function import GuestSide
+
         if not self._helpers:
             raise CallError("a host function was called before linking is complete")
         allocate, set_result_ptr, set_result_size = self._helpers
@@ -76,6 +83,8 @@ class ModuleLink:
 
     def attach_placer(self, store: Store, images: Images) -> None:
         """Place results of host functions by Wasm, see `has_result_helpers`."""
+        from marine_runtime.adapters.images import Placer
+
         assert self._instance is not None
         run = Placer.module(store, images, self._instance).function("place", "I", "I")
         if self._calls_fused:
@@ -96,6 +105,8 @@ class ModuleLink:
             calls_fused: whether the instance calls fused adapters, whose errors have to be explained.
         """
         self._instance, self._staging, self._calls_fused = instance, staging, calls_fused
+        if not self.calls_host:
+            return
         self._helpers = (
             self._helper(AbiHelper.ALLOCATE),
             self._helper(AbiHelper.SET_RESULT_PTR),
@@ -123,12 +134,18 @@ class ModuleLink:
     def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
+            from marine_runtime.values.coerce import Binder, Coercers
+
+            if self._coercers is None:
+                self._coercers = Coercers(self.plan.records)
             binder = self._binders[function] = Binder(
                 self.plan.exports[function], self.plan.records, function=function, coercers=self._coercers
             )
         return binder.argument(position, value)
 
     def refusal(self, function: str, row: Any) -> Exception:
+        from marine_runtime.values.arguments import arrange
+
         try:
             params = self.plan.exports[function].params
             arranged = arrange(self.plan.name, function, params, row)
@@ -148,10 +165,19 @@ class ModuleLink:
     def _helper(self, helper: AbiHelper) -> Callable[..., Any]:
         assert self._instance is not None
         if not self._has(helper):
-            return missing_helper(helper.export)
+            return _missing(helper.export)
         return self.core_function(helper.export, *helper.codes)
 
     def _has(self, helper: AbiHelper) -> bool:
         assert self._instance is not None
         # check: linking signature of a helper
         return self._instance.module.exports.get(helper.export) == signature_of(*helper.codes)
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    """Stands for an ABI helper that the guest does not export; says so when a host import needs it."""
+
+    def fail(*_: Any) -> Any:
+        raise CallError(f"the module exports no usable `{name}`, which the result of a host function needs")
+
+    return fail

@@ -17,28 +17,28 @@ When a step fails, everything is freed with the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
-from marine_runtime.adapters.host_glue import HostGlue
 from marine_runtime.calls.limits import blaming
 from marine_runtime.calls.sites import attach
 from marine_runtime.calls.trampoline import Trampoline
 from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, Site
-from marine_runtime.host.function import adapt
-from marine_runtime.host.python_module import PythonGlue, PythonModule
-from marine_runtime.host.staged import adapt_staged, places_results
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.instance import ModuleLink
-from marine_runtime.linking.stub import ImportStub
 from marine_runtime.messages import counted
 from marine_runtime.types import CoreSignature, same_signature
-from marine_runtime.wasi import Connection
 from marine_runtime.wasm import Instance
 from marine_runtime.wasm.api import CoreFunction, codes_of, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.host_glue import HostGlue
+    from marine_runtime.host.python_module import PythonModule
+    from marine_runtime.linking.stub import ImportStub
+    from marine_runtime.wasi import Connection
 
 _HOST_CALL = "(host function)"
 
@@ -77,7 +77,7 @@ def link_module(module: LinkableModule | PythonModule, context: LinkContext) -> 
         LinkError: an import has no provider, or signatures differ.
         CallError: an initialiser of a guest failed.
     """
-    if isinstance(module, PythonModule):
+    if not isinstance(module, LinkableModule):
         linked = _link_python_module(module, context)
     else:
         ordinal = context.take_ordinal()
@@ -87,6 +87,8 @@ def link_module(module: LinkableModule | PythonModule, context: LinkContext) -> 
 
 
 def _link_python_module(module: PythonModule, context: LinkContext) -> LinkedModule:
+    from marine_runtime.host.python_module import PythonGlue
+
     glue = PythonGlue(module)
     bound = module.bind(context.guard, glue.record_classes)
     return LinkedModule(module.plan, glue, None, context.instrumented(module.plan, glue.engine, bound))
@@ -157,7 +159,7 @@ def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, con
     wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
     late: dict[_ImportKey, Trampoline] = {}
-    hosts = HostGlue(name, ordinal) if fused else None
+    hosts: HostGlue | None = None
     for key, signature in module.wasm.imports.items():
         if key in functions:
             continue
@@ -170,6 +172,10 @@ def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, con
             run = Trampoline(_refusing(name, left_out), context.recursion)
             functions[key] = store.host_function(*codes_of(signature), run.call)
         else:
+            if fused and hosts is None:
+                from marine_runtime.adapters.host_glue import HostGlue
+
+                hosts = HostGlue(name, ordinal)
             functions[key] = _host_import(name, key, signature, context, link, hosts)
     if hosts:
         functions |= hosts.instantiate(store, context.staging)
@@ -185,6 +191,9 @@ def _host_import(
     hosts: HostGlue | None,
 ) -> Any:
     """The host function behind an import that has no adapter."""
+    from marine_runtime.host.function import adapt
+    from marine_runtime.host.staged import adapt_staged, places_results
+
     namespace, name = key
     where = f"module `{module}` imports `{namespace}.{name}`"
     if signature is None:
@@ -211,6 +220,7 @@ def _host_import(
         run = adapt_staged(host, name, link.guest_side, context.staging[1], lambda: hosts.linked, observe)
     else:
         run = adapt(host, name, link.guest_side, observe)
+    link.calls_host = True
     link.places_results |= places_results(host, staged=staged)
     native = context.store.host_function(
         params, results, Trampoline(around(run) if around else run, context.recursion, site).call
@@ -237,7 +247,7 @@ def _instantiate(module: LinkableModule, imports: _Imports, link: ModuleLink, co
     staging = context.staging[1] if module.glue.fused else None
     hosts = imports.hosts or None
     link.attach_instance(instance, staging, calls_fused=imports.stub is not None or hosts is not None)
-    if link.has_memory and link.has_result_helpers:
+    if link.calls_host and link.has_memory and link.has_result_helpers:
         if link.places_results:
             link.attach_placer(store, context.images)
         if hosts:
@@ -278,6 +288,8 @@ def _instantiate_glue(
 
 def _stub(name: str, fused: FusedModules, context: LinkContext) -> ImportStub:
     """The provider of the fused imports of a module; adapters in it need other modules alone."""
+    from marine_runtime.linking.stub import ImportStub
+
     assert fused.stub is not None
     imports: dict[_ImportKey, Any] = {("0", "staging"): context.staging[0]}
     try:

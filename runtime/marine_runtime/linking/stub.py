@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marine_runtime.calls.trampoline import not_linked
 from marine_runtime.wasm import Module, Store
 
 
@@ -23,6 +22,8 @@ class ImportStub:
         keys: Sequence[tuple[str, str]],
         imports: Mapping[tuple[str, str], Any],
     ) -> None:
+        from marine_runtime.calls.trampoline import not_linked
+
         def unbound(index: int) -> None:
             raise not_linked(keys[index])
 

@@ -11,7 +11,6 @@ from marine_runtime.calls.policy import Operations
 from marine_runtime.config.checks import check_rows
 from marine_runtime.errors import ArgumentError
 from marine_runtime.linking.context import LinkedModule
-from marine_runtime.values.arguments import arrange
 
 Row = Sequence[Any] | Mapping[str, Any]
 
@@ -71,4 +70,6 @@ class Batch:
         return arranged, refused
 
     def _arranged(self, row: Row) -> Sequence[Any]:
+        from marine_runtime.values.arguments import arrange
+
         return arrange(self._linked.plan.name, self._function, self._signature.params, row)

@@ -8,11 +8,11 @@ This file knows nothing of how a function runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from marine_runtime.abi.plan import LeftOut
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import listed
 from marine_runtime.names import identifiers
 from marine_runtime.values.lazy import Lazy

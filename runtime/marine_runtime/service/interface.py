@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from marine_runtime.abi.plan import LeftOut
+from marine_runtime.abi.plan import LeftOut, ModulePlan
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.messages import listed
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
@@ -22,6 +22,11 @@ class ModuleInterface:
     functions: Mapping[str, FunctionType]
     records: Records
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: ModulePlan) -> ModuleInterface:
+        """The interface of a module with this plan."""
+        return cls(plan.exports, plan.records, {item.name: item for item in plan.left_out if not item.namespace})
 
     def signature(self, function: str) -> str:
         """One function as a listing shows it: `greeting(name: string) -> string`.

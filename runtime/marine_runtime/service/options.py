@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.arguments import check_config
 from marine_runtime.config.model import ServiceConfig, check_flag
 from marine_runtime.errors import ArgumentError
-from marine_runtime.host.python_module import PythonModule, check_order, check_python_modules
-from marine_runtime.host.resolve import HostFunctions
-from marine_runtime.tracing.recorder import Tracer
 from marine_runtime.wasm import WasmRuntime, open_runtime
+
+if TYPE_CHECKING:
+    from marine_runtime.host.python_module import PythonModule
+    from marine_runtime.host.resolve import HostFunctions
+    from marine_runtime.traces.recorder import Tracer
 
 
 class RunOptions(TypedDict, total=False):
@@ -61,12 +63,19 @@ def check_options(options: LoadOptions) -> None:
         ConfigError, ArgumentError: an option has the wrong type.
     """
     check_config(options.get("config"))
-    check_python_modules(options.get("python_modules", ()))
-    check_order(options.get("order", ()))
+    if "python_modules" in options or "order" in options:
+        from marine_runtime.host.python_module import check_order, check_python_modules
+
+        check_python_modules(options.get("python_modules", ()))
+        check_order(options.get("order", ()))
     check_flag(options.get("collect_statistics", False), "`collect_statistics`")
     check_flag(options.get("strict", False), "`strict`")
     trace = options.get("trace")
-    if trace is not None and not isinstance(trace, Tracer):
+    if trace is None:
+        return
+    from marine_runtime.traces.recorder import Tracer
+
+    if not isinstance(trace, Tracer):
         raise ArgumentError(f"`trace` must be a Tracer, not {type(trace).__name__}; write `trace=Tracer()`")
 
 

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from types import TracebackType
-from typing import Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
-from marine_runtime.calls.statistics import Statistics
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
-from marine_runtime.host.host_check import prepare
-from marine_runtime.host.python_module import PythonModule
+from marine_runtime.lazy.data import replace
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
-from marine_runtime.linking.dynamic import add_module, remove_module
 from marine_runtime.linking.linker import link
-from marine_runtime.service.batch import Batch
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
-from marine_runtime.tracing.instrument import Instrumentation
 from marine_runtime.values.arguments import arrange
-from marine_runtime.values.json import JsonCodec
 from marine_runtime.values.lazy import Lazy
-from marine_runtime.values.records import by_name
-from marine_runtime.values.scalars import kind
-from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
+
+if TYPE_CHECKING:
+    from marine_runtime.calls.statistics import Statistics
+    from marine_runtime.host.python_module import PythonModule
+    from marine_runtime.values.json import JsonCodec
+    from marine_runtime.wasi import WasiState
 
 _AS_BEFORE = nullcontext()
 
@@ -78,7 +74,10 @@ class Service:
         self.name = name
         config, fuel, trace = options.get("config") or ServiceConfig(), options.get("fuel"), options.get("trace")
         names = [module.plan.name for module in modules]
-        prepare(config, names)
+        if config.modules:
+            from marine_runtime.host.host_check import prepare
+
+            prepare(config, names)
         self.call_layer = runtime.name
         self.engine = next((item.glue.engine for item in reversed(modules) if isinstance(item, LinkableModule)), "none")
         self._fuelled = fuel is not None
@@ -86,7 +85,11 @@ class Service:
         self._budget = Budget(config.total_memory_limit)
         self._guard = Guard(name, self._budget, runtime.attend)
         self._store = runtime.store(self._budget)
-        instrumentation = None if trace is None else Instrumentation(trace, name, self._guard)
+        instrumentation = None
+        if trace is not None:
+            from marine_runtime.traces.instrument import Instrumentation
+
+            instrumentation = Instrumentation(trace, name, self._guard)
         try:
             self._operations = Operations(
                 self._store,
@@ -121,16 +124,7 @@ class Service:
     def _offer(self) -> None:
         """Show the modules that are linked now."""
         self._json_codecs: dict[tuple[str, str], tuple[JsonCodec, Adapter]] = {}
-        self.interface = Interface(
-            {
-                name: ModuleInterface(
-                    item.plan.exports,
-                    item.plan.records,
-                    {left_out.name: left_out for left_out in item.plan.left_out if not left_out.namespace},
-                )
-                for name, item in self._linked.items()
-            }
-        )
+        self.interface = Interface({name: ModuleInterface.of(item.plan) for name, item in self._linked.items()})
         self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
 
     @property
@@ -158,6 +152,10 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.host.python_module import PythonModule
+        from marine_runtime.linking.dynamic import add_module
+        from marine_runtime.values.scalars import kind
+
         if not isinstance(module, (LinkableModule, PythonModule)):
             raise ArgumentError(
                 f"a module to link is a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
@@ -184,6 +182,8 @@ class Service:
             ArgumentError: there is no such module.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.linking.dynamic import remove_module
+
         with self._guard.exclusive():
             remove_module(name, self._context)
         self._offer()
@@ -206,7 +206,11 @@ class Service:
         )
         if not isinstance(entries, Lazy):
             functions = dict(functions)
-        records = by_name(linked.plan.records, linked.glue.record_classes)
+        records: Mapping[str, type] = {}
+        if linked.glue.record_classes:
+            from marine_runtime.values.records import by_name
+
+            records = by_name(linked.plan.records, linked.glue.record_classes)
         return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
 
     @with_keywords(CallOptions)
@@ -271,6 +275,8 @@ class Service:
             ArgumentError: there is no such function.
             StateError: the service is closed, busy, or owned by another thread.
         """
+        from marine_runtime.service.batch import Batch
+
         with self._parameters("Service.call_batch", options):
             batch = Batch(self._find(module, function), function, self._operations, self._guard)
             return batch.run(rows, options)
@@ -305,6 +311,8 @@ class Service:
 
     def _json_codec(self, module: str, function: str) -> tuple[JsonCodec, Adapter]:
         """The JSON converters of a function, and the adapter that runs it; made once."""
+        from marine_runtime.values.json import JsonCodec
+
         found = self._json_codecs.get((module, function))
         if found is None:
             linked = self._find(module, function)
@@ -328,7 +336,8 @@ class Service:
         if parameters is None:
             return _AS_BEFORE
         self._guard.require_idle()  # a call that will be refused must not change what the running one sees
-        return self._context.host.call_context.of(parameters)
+        context: AbstractContextManager[None] = self._context.host.call_context.of(parameters)
+        return context
 
     @property
     def state(self) -> ServiceState:
@@ -341,11 +350,13 @@ class Service:
         Raises:
             StateError: the service is closed.
         """
+        from marine_runtime.calls.statistics import Statistics
+
         if self._guard.closed:
             self._guard.refuse()
         counted = self._counts_growth
         return Statistics(
-            memory={name: _memory_size(item) for name, item in self._linked.items()},
+            memory={name: item.memory_size() for name, item in self._linked.items()},
             rejects=self._budget.rejects if counted else None,
             used=self._budget.used if counted else None,
             limit=self._budget.limit,
@@ -370,6 +381,10 @@ class Service:
         self._guard.close()
         self._store.close()
 
+    def keep_alive(self, thing: object) -> None:
+        """Hold `thing` until the service is closed."""
+        self._store.keep_alive(thing)
+
     def __enter__(self) -> Self:
         return self
 
@@ -381,11 +396,3 @@ class Service:
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.engine} engine, {self.call_layer} calls"
         return f"<Service {self.name}: {', '.join(self._linked)}; {state}>"
-
-
-def _memory_size(linked: LinkedModule) -> int:
-    memory = linked.instance.memory if linked.instance else None
-    if memory is None:
-        return 0
-    memory.refresh()
-    return len(memory.view)

@@ -3,12 +3,19 @@
 What is listed here is the interface for the compiler; files of the runtime import each other directly.
 """
 
-from marine_runtime.values.coerce import Coercers, coercion
-from marine_runtime.values.json import JsonCodec, arguments_from_json
-from marine_runtime.values.json_spelling import spell_float
-from marine_runtime.values.json_text import NotJsonError, end_of_value, parse, parse_first
-from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
-from marine_runtime.values.scalars import MAX_LENGTH, Mismatch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
+
+if TYPE_CHECKING:
+    from marine_runtime.values.coerce import Coercers, coercion
+    from marine_runtime.values.json import JsonCodec, arguments_from_json
+    from marine_runtime.values.json_spelling import spell_float
+    from marine_runtime.values.json_text import NotJsonError, end_of_value, parse, parse_first
+    from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
+    from marine_runtime.values.scalars import MAX_LENGTH, Mismatch
 
 __all__ = [
     "MAX_LENGTH",
@@ -27,3 +34,15 @@ __all__ = [
     "spell_float",
     "to_public",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.values.coerce": ("Coercers", "coercion"),
+        "marine_runtime.values.json": ("JsonCodec", "arguments_from_json"),
+        "marine_runtime.values.json_spelling": ("spell_float",),
+        "marine_runtime.values.json_text": ("NotJsonError", "end_of_value", "parse", "parse_first"),
+        "marine_runtime.values.records": ("class_names", "make_record_classes", "scalar_class", "to_public"),
+        "marine_runtime.values.scalars": ("MAX_LENGTH", "Mismatch"),
+    },
+)

@@ -11,7 +11,6 @@ do not pay for it.
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, assert_never
@@ -188,6 +187,8 @@ class Coercers:
 
     def fields(self, value: Any, members: Members, expected: str) -> Sequence[Any]:
         """The values of a record's fields, in order."""
+        import dataclasses
+
         try:
             if isinstance(value, tuple) and (names := getattr(type(value), "_fields", None)) is not None:
                 return members.arrange(dict(zip(names, value, strict=True)))

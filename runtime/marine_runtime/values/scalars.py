@@ -6,9 +6,7 @@ in `values`.
 
 from __future__ import annotations
 
-import numbers
 import operator
-import reprlib
 import sys
 from array import array
 from collections.abc import Callable, Mapping
@@ -56,6 +54,8 @@ def too_large(expected: str, count: int, unit: str, most: int = MAX_LENGTH) -> M
 def abbreviated(value: object) -> str:
     """A short `repr` that can't fail."""
     # Printing a huge int costs its square, or is refused by the interpreter.
+    import reprlib
+
     if isinstance(value, int) and int.bit_length(value) > 256:
         return f"an int of {int.bit_length(value)} bits"
     try:
@@ -83,6 +83,8 @@ def truth_of(value: object) -> bool | None:
 
 def _is_number(value: object, method: str) -> bool:
     """Return whether `value` is a scalar that says by `method` which number it stands for."""
+    import numbers
+
     if not hasattr(type(value), method) or isinstance(value, (str, bytes, bytearray)) or truth_of(value) is not None:
         return False
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):

@@ -7,10 +7,17 @@ that do more than translate descriptors, `writer` makes modules of both, `state`
 `output` captures what a guest prints, and `connect` ties it all to a guest.
 """
 
-from marine_runtime.wasi.connect import Connection, Wasi
-from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES
-from marine_runtime.wasi.state import DESCRIPTORS, HEADER, STANDARD, WasiState, image
-from marine_runtime.wasi.writer import shim
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
+
+if TYPE_CHECKING:
+    from marine_runtime.wasi.connect import Connection, Wasi
+    from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES
+    from marine_runtime.wasi.state import DESCRIPTORS, HEADER, STANDARD, WasiState, image
+    from marine_runtime.wasi.writer import shim
 
 __all__ = [
     "DESCRIPTORS",
@@ -24,3 +31,13 @@ __all__ = [
     "image",
     "shim",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.wasi.connect": ("Connection", "Wasi"),
+        "marine_runtime.wasi.functions": ("FUNCTIONS", "NAMESPACES"),
+        "marine_runtime.wasi.state": ("DESCRIPTORS", "HEADER", "STANDARD", "WasiState", "image"),
+        "marine_runtime.wasi.writer": ("shim",),
+    },
+)

@@ -8,8 +8,7 @@ no pointer to nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasi import polls
 from marine_runtime.wasi.errnos import BADF, INVAL, MFILE, NAMETOOLONG, NOMEM, NOTDIR, NOTSOCK
 from marine_runtime.wasi.state import DESCRIPTORS, HEADER, SCRATCH, STANDARD, SUBSCRIPTION_UNSTABLE

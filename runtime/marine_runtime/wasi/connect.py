@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from marine_runtime.config.log_levels import effective_envs
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
-from marine_runtime.wasi import writer
+from marine_runtime.lazy.data import replace
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
-from marine_runtime.wasi.listing import Listings
-from marine_runtime.wasi.output import capture, sink
-from marine_runtime.wasi.pointers import refuse
 from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
 from marine_runtime.wasm import Instance, Memory, Module, Store
 
@@ -51,7 +47,10 @@ class Wasi:
 
         Directories are opened all at once, so once a module has used WASI, those to come can't have any.
         """
-        module = replace(config.module(name), envs=effective_envs(config, name, os.environ))
+        module = config.module(name)
+        envs = effective_envs(config, name, os.environ)
+        if envs != module.envs:
+            module = replace(module, envs=envs)
         if module.mapped_dirs and self._opened is not None:
             raise LoadError(f"module `{name}` maps directories, so it has to be loaded together with the service")
         sinks, state = _sinks(module), _state(name, module)
@@ -112,6 +111,8 @@ class Connection:
         sinks: Mapping[int, Callable[[bytes], object]],
         roots: Mapping[int, str],
     ) -> None:
+        from marine_runtime.wasi import writer
+
         def unbound(index: int) -> None:
             namespace, function = keys[index]
             raise CallError(f"`{namespace}.{function}` was called before linking is complete")
@@ -131,6 +132,11 @@ class Connection:
         Raises:
             LinkError: its memory can't be shared.
         """
+        from marine_runtime.wasi import writer
+        from marine_runtime.wasi.listing import Listings
+        from marine_runtime.wasi.output import capture
+        from marine_runtime.wasi.pointers import refuse
+
         module = self._store.helper(writer.shim(self._keys, sorted(self._sinks)))
         native_state, state = self._store.new_memory(-(-len(self._state) // _PAGE))
         state.write(0, self._state)
@@ -202,4 +208,9 @@ def _state(name: str, config: ModuleConfig) -> WasiState:
 
 def _sinks(config: ModuleConfig) -> dict[int, Callable[[bytes], object]]:
     outputs = {1: config.stdout, 2: config.stderr}
-    return {descriptor: sink(output) for descriptor, output in outputs.items() if output is not None}
+    given = {descriptor: output for descriptor, output in outputs.items() if output is not None}
+    if not given:
+        return {}
+    from marine_runtime.wasi.output import sink
+
+    return {descriptor: sink(output) for descriptor, output in given.items()}

@@ -8,8 +8,8 @@ functions, which have other bodies there, and lacks `sock_accept`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.api import Codes, signature_of
 

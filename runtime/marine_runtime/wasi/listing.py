@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasi.errnos import ILSEQ, NOMEM
 from marine_runtime.wasi.functions import PREVIEW1
 from marine_runtime.wasi.pointers import require

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from marine_runtime.lazy.data import dataclass
 
 DESCRIPTORS = 1024
 """Descriptors that a guest may have at once, and subscriptions of one poll."""

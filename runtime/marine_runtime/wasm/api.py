@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, Protocol
 
 from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
+from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 Codes = str
@@ -27,6 +29,7 @@ def signed_codes(types: Iterable[IType]) -> Codes:
     return "".join(CORE_CODES[ty][0] for ty in types if isinstance(ty, Prim))
 
 
+@cache
 def signature_of(params: Codes, results: Codes) -> CoreSignature:
     """The Wasm signature that a pair of code strings stands for."""
     return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
@@ -46,9 +49,15 @@ Raises TrapError when the guest traps, or whatever a Python import raised undern
 
 
 class CallLayer(Protocol):
-    """One way of crossing between Python and Wasm. Objects are wasmtime's, so layers can share a `wasmtime.Engine`."""
+    """One way of crossing between Python and Wasm.
+
+    Attributes:
+        name: what users call it.
+        binding: a module with the objects of Wasmtime: `wasmtime`, or `capi`, which has the same names.
+    """
 
     name: str
+    binding: Any
 
     def core_function(self, store: Any, function: Any, params: Codes, results: Codes) -> CoreFunction:
         """`function` as a Python callable.
@@ -60,6 +69,9 @@ class CallLayer(Protocol):
     def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> Any:
         """A Wasm function that calls `target`; what `target` raises is kept in the store and traps the guest."""
         ...
+
+    def new_memory(self, store: Any, pages: int) -> Any:
+        """A memory with `pages` of 64 KiB, in a store of the binding."""
 
     def entering(self, parking: Parking) -> AbstractContextManager[None]:
         """Around what runs Wasm otherwise than through `core_function`: nothing is lost that signal handlers raise."""
@@ -75,4 +87,8 @@ class CallLayer(Protocol):
 
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """The exports of an instance, by name."""
+        ...
+
+    def shape(self, module: Any) -> Shape:
+        """The imports and exports of a module of the binding. Telling them takes time for each."""
         ...

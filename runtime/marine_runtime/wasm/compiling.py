@@ -7,9 +7,7 @@ the compiling goes on to its end: whoever compiles the same module again gets wh
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -68,6 +66,8 @@ class Compiler:
         """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
         if len(wasm) < _LARGE or not _waits_better():
             return self._compile(wasm)
+        import hashlib
+
         key = hashlib.sha256(wasm).digest()
         compiling = self._running.get(key)
         if compiling is None:
@@ -98,4 +98,6 @@ def threads_for_compiling() -> bool:
 
 def _waits_better() -> bool:
     """True if signals are handled in this thread, and another one would have enough stack."""
+    import threading
+
     return threading.current_thread() is threading.main_thread() and (threading.stack_size() or _STACK) >= _STACK

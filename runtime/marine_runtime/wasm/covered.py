@@ -11,13 +11,14 @@ runs to its end.
 from __future__ import annotations
 
 import ctypes
-import dis
+import opcode
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from threading import get_ident
 from types import CodeType
 from typing import Any, TypeVar
+
+from marine_runtime.wasm.native import thread_ident
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,7 +41,7 @@ def covered_code(code: CodeType) -> CodeType:
     """
     table = list(_entries(code.co_exceptiontable))
     start, length, target, depth = table[0] if table else (0, 0, 0, 0)
-    before = {item.opname for item in dis.get_instructions(code) if item.offset < 2 * start}
+    before = {opcode.opname[number] for number in code.co_code[: 2 * start : 2]}
     if not length or depth or not before <= _BEFORE or target < start + length:
         raise ValueError(f"the body of `{code.co_qualname}` is no `try` statement")
     table[0] = 0, start + length, target, depth
@@ -56,7 +57,7 @@ def problem() -> str | None:
             ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
         )
         # Nothing of Python runs between the two calls, so the exception is raised where the second is entered.
-        both: tuple[Callable[[], Any], ...] = (partial(raise_in, get_ident(), _ProbeError), _probe)
+        both: tuple[Callable[[], Any], ...] = (partial(raise_in, thread_ident(), _ProbeError), _probe)
         _, caught = map(operator.call, both)
     except (AttributeError, ValueError, IndexError, StopIteration, _ProbeError) as error:
         return f"the exception tables of this Python are not as expected: {error!r}"

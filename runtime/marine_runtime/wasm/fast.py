@@ -16,12 +16,11 @@ from itertools import repeat
 from types import CodeType, FunctionType
 from typing import Any, cast
 
-import wasmtime
-
-from marine_runtime.wasm import covered, ffi
+from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
+from marine_runtime.wasm.capi.faults import take_error, take_trap
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.public import _value_types, grow
+from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
@@ -35,12 +34,12 @@ class FastMemory(Memory):
 
     __slots__ = ("_context", "_handle", "_library", "_native", "_store")
 
-    def __init__(self, library: ffi.WasmtimeLibrary, store: wasmtime.Store, memory: wasmtime.Memory) -> None:
+    def __init__(self, library: ffi.WasmtimeLibrary, store: capi.Store, memory: Any) -> None:
         self._store = store
         self._native = memory  # keeps the handle alive
         self._library = library
-        self._context = ffi.context_address(store)
-        self._handle = ffi.memory_address(memory)
+        self._context = store.context
+        self._handle = memory.handle
         self.refresh()
 
     def refresh(self) -> None:
@@ -53,7 +52,12 @@ class FastMemory(Memory):
 
     def grow(self, pages: int) -> bool:
         """Grow by `pages`; whether that was possible."""
-        return grow(self._store, self._native, pages, self.meter.parking)
+        try:
+            self._native.grow(self._store, pages)
+        except capi.WasmtimeError:
+            self.meter.parking.raise_left()
+            return False
+        return True
 
     def discard(self, start: int) -> None:
         """Give the pages from `start` on back to the system; the view ends there."""
@@ -83,7 +87,7 @@ class _Cells:
         parking: Parking = store.parking
         self.trap = trap = parking.trap
         self.trap_address = ctypes.addressof(ctypes.c_uint64.from_buffer(trap))
-        self.context = ffi.context_address(store.native)
+        self.context = store.native.context
         plain = memoryview(self._values).cast("B")
         self.views = {code: plain.cast(cast("Any", code)) for code in _WIDTH}
 
@@ -91,7 +95,7 @@ class _Cells:
             if not error:
                 parking.raise_left()
             address, trap[0] = trap[0], 0
-            raise parking.exception_for(ffi.take_error(error) if error else ffi.take_trap(address))
+            raise parking.exception_for(take_error(error) if error else take_trap(address))
 
         self.fail = fail
 
@@ -118,11 +122,12 @@ class FastLayer:
     """Calls through our own prototypes of the C API."""
 
     name = "fast"
+    binding: Any = capi
 
     def __init__(self) -> None:
         self._library = ffi.WasmtimeLibrary()
 
-    def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
+    def core_function(self, store: Any, function: Any, params: Codes, results: Codes) -> CoreFunction:
         """See `CallLayer.core_function`."""
         count = max(len(params), len(results), 1)
         cells = store.cells
@@ -138,12 +143,10 @@ class FastLayer:
             cells.fail,
             (function, cells),
             self._library.func_call,
-            ffi.prepared_call(
-                ffi.FUNC_CALL, cells.context, ffi.func_address(function), cells.address, count, cells.trap_address
-            ),
+            ffi.prepared_call(ffi.FUNC_CALL, cells.context, function.handle, cells.address, count, cells.trap_address),
         )
 
-    def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> wasmtime.Func:
+    def host_function(self, store: Any, params: Codes, results: Codes, target: CoreFunction) -> Any:
         """See `CallLayer.host_function`."""
         if store.traps is None:
             store.traps = _new_traps(self._library, store.parking)
@@ -165,31 +168,40 @@ class FastLayer:
         make = _callback_factory(params, results)
         callback = ffi.Callback(make(views.get, view_at, store.parking, store.traps, target))
         store.keep_alive(callback)
-        kind = wasmtime.FuncType(_value_types(params), _value_types(results))
-        return ffi.new_host_function(self._library, store.native, kind, callback)
+        return ffi.new_host_function(store.native, params, results, callback)
 
     def entering(self, parking: Parking) -> AbstractContextManager[None]:
         """See `CallLayer.entering`: callbacks are covered here."""
         return nullcontext()
 
-    def memory(self, store: Any, memory: wasmtime.Memory) -> Memory:
+    def new_memory(self, store: Any, pages: int) -> Any:
+        """See `CallLayer.new_memory`."""
+        return capi.Memory.new(store, pages)
+
+    def memory(self, store: Any, memory: Any) -> Memory:
         """See `CallLayer.memory`."""
         made = FastMemory(self._library, store.native, memory)
         store.on_close(made.detach)
         return made
 
-    def deadline_setter(self, store: wasmtime.Store) -> Callable[[int], None]:
+    def deadline_setter(self, store: Any) -> Callable[[int], None]:
         """See `CallLayer`."""
-        set_deadline, context = self._library.set_epoch_deadline, ffi.context_address(store)
+        set_deadline, context = self._library.set_epoch_deadline, store.context
 
         def set_ticks(ticks: int) -> None:
             set_deadline(context, ticks)
 
         return set_ticks
 
-    def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
+    def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""
         return ExportsOnDemand(store.native, instance)
+
+    def shape(self, module: Any) -> Shape:
+        """See `CallLayer.shape`."""
+        from marine_runtime.wasm.capi.reflection import shape_of
+
+        return shape_of(module)
 
 
 class ExportsOnDemand(dict[str, Any]):
@@ -200,12 +212,12 @@ class ExportsOnDemand(dict[str, Any]):
 
     __slots__ = ("_instance", "_store")
 
-    def __init__(self, store: wasmtime.Store, instance: wasmtime.Instance) -> None:
+    def __init__(self, store: capi.Store, instance: capi.Instance) -> None:
         self._store = store
         self._instance = instance
 
     def __missing__(self, name: str) -> Any:
-        found = self[name] = ffi.export(self._store, self._instance, name)
+        found = self[name] = self._instance.export(self._store, name)
         return found
 
 

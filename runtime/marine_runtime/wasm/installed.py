@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cache
-from pathlib import Path
 
-import wasmtime
+from marine_runtime.wasm.capi.library import package_folder
 
-_FOLDER = re.compile(r"wasmtime-(.+)\.dist-info")
-"""The folder that installers write beside a package, with its version."""
+_PREFIX, _SUFFIX = "wasmtime-", ".dist-info"
+"""The ends of the name of the folder that installers write beside a package; its version is between them."""
 
 
 @cache
 def wasmtime_version() -> str:
     """The version, such as `50.0.1`."""
+    folder = package_folder()
     try:
-        beside = os.listdir(Path(wasmtime.__file__).parents[1])
+        beside = os.listdir(os.path.dirname(folder)) if folder else []
     except OSError:  # out of an archive, for example
         beside = []
-    found = [match[1] for match in map(_FOLDER.fullmatch, beside) if match is not None]
+    found = [
+        name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+        for name in beside
+        if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+    ]
     if len(found) == 1:
         return found[0]
     from importlib.metadata import version

@@ -12,8 +12,6 @@ import itertools
 from time import monotonic
 from typing import Any
 
-import wasmtime
-
 from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.deadline import DeadlineClock
 from marine_runtime.wasm.traps import INTERRUPTED, Parking
@@ -28,7 +26,7 @@ def problem() -> str | None:
     return covered.problem() or ffi.deadline_problem()
 
 
-def ask_at_deadline(store: wasmtime.Store, parking: Parking, clock: DeadlineClock) -> int:
+def ask_at_deadline(store: Any, parking: Parking, clock: DeadlineClock) -> int:
     """Make `store` ask at its epoch deadline; returns a key for `forget`. Only after `problem()` gave None."""
     key = next(_keys)
     _asking[key] = parking, clock

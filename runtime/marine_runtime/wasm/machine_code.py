@@ -9,9 +9,10 @@ save what they use.
 
 from __future__ import annotations
 
-import platform
 import sys
-from dataclasses import dataclass
+
+from marine_runtime.lazy.data import dataclass
+from marine_runtime.wasm.capi.library import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,11 @@ _AARCH64 = MachineCode(
     create=_ARM_PASS_ON,  # seven arguments are in registers
 )
 
-_PROCESSORS = {"x86_64": _X86_64, "AMD64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
+_PROCESSORS = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
 
 def machine_code() -> MachineCode | None:
     """The functions for this machine, or None. They are for Linux and processes of 64 bits."""
     if sys.platform != "linux" or sys.maxsize < 2**32:
         return None
-    return _PROCESSORS.get(platform.machine())
+    return _PROCESSORS.get(machine())

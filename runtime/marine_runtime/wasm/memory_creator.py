@@ -17,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,6 +27,7 @@ from typing import Any
 from marine_runtime.messages import refusal
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.capi.library import machine
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.machine_code import machine_code
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
@@ -98,7 +99,7 @@ _Finalize = ctypes.CFUNCTYPE(None, _SIZE)
 def problem() -> str | None:
     """The reason why memories can't be made here, or None."""
     if machine_code() is None:
-        return f"there is no memory creator for {platform.system()} on {platform.machine()}"
+        return f"there is no memory creator for {sys.platform} on {machine()}"
     return ffi.memory_creator_problem()
 
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-import wasmtime
-
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 
 ImportKey = tuple[str, str]
+
+
+class MemoryKind(NamedTuple):
+    """The type of a memory: whether its addresses have 64 bits."""
+
+    wide: bool
+
+
+class TableKind(NamedTuple):
+    """The type of a table: what it holds, and its bounds."""
+
+    element: str
+    minimum: int
+    maximum: int | None
+
+
+Described = CoreSignature | MemoryKind | TableKind | None
+"""The type of an import or an export; None for one that the runtime does not look at."""
+
+_NO_HOOK = object()
+_HOOKS = {TABLE_HOOK: TableKind("funcref", 0, 1), START_HOOK: CoreSignature((), ())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +54,30 @@ class Shape:
     hooks: frozenset[str]
 
     @classmethod
-    def of(cls, native: wasmtime.Module) -> Shape:
-        """The shape of a module as Wasmtime tells it, which takes several microseconds for every import and export."""
+    def of(cls, imports: Iterable[tuple[str, str, Described]], exports: Iterable[tuple[str, Described]]) -> Shape:
+        """The shape of a module with these imports (namespace, name, type) and exports (name, type)."""
         order: list[ImportKey] = []
-        imports: dict[ImportKey, CoreSignature | None] = {}
-        for item in native.imports:
-            key = (item.module, item.name or "")
-            order.append(key)
-            imports[key] = _signature(item.type)
-        exports: dict[str, CoreSignature] = {}
+        signatures: dict[ImportKey, CoreSignature | None] = {}
+        for namespace, name, kind in imports:
+            order.append((namespace, name))
+            signatures[namespace, name] = kind if isinstance(kind, CoreSignature) else None
+        functions: dict[str, CoreSignature] = {}
         memories: list[str] = []
         wide = False
         hooks: set[str] = set()
-        for export in native.exports:
-            if export.name.startswith(LIFTED):
+        for name, kind in exports:
+            if name.startswith(LIFTED):
                 continue
-            if _is_hook(export):
-                hooks.add(export.name)
-            elif isinstance(export.type, wasmtime.MemoryType):
-                wide = wide if memories else export.type.is_64
-                memories.append(export.name)
-            elif (signature := _signature(export.type)) is not None:
-                exports[export.name] = signature
-        return cls(tuple(order), imports, exports, tuple(memories), wide, frozenset(hooks))
+            if (
+                _HOOKS.get(name, _NO_HOOK) == kind
+            ):  # by name and type: a guest may have used the name for something else
+                hooks.add(name)
+            elif isinstance(kind, MemoryKind):
+                wide = wide if memories else kind.wide
+                memories.append(name)
+            elif isinstance(kind, CoreSignature):
+                functions[name] = kind
+        return cls(tuple(order), signatures, functions, tuple(memories), wide, frozenset(hooks))
 
     def to_json(self) -> list[Any]:
         """The shape as a JSON document; signatures are listed once."""
@@ -93,9 +113,9 @@ class Module:
 
     __slots__ = ("exports", "hooks", "import_order", "imports", "memories", "memory", "native", "shape", "wide")
 
-    def __init__(self, native: wasmtime.Module, shape: Shape | None = None) -> None:
+    def __init__(self, native: Any, shape: Shape) -> None:
         self.native = native
-        self.shape = shape = shape or Shape.of(native)
+        self.shape = shape
         self.import_order = shape.import_order
         self.imports = shape.imports
         self.exports = shape.exports
@@ -107,18 +127,3 @@ class Module:
     def serialize(self) -> bytes:
         """Machine code that `WasmRuntime.deserialize` of the same version and options accepts."""
         return bytes(self.native.serialize())
-
-
-def _is_hook(export: wasmtime.ExportType) -> bool:
-    """True if this is a hook by name and type: a guest may have used the name for something else."""
-    kind = export.type
-    if isinstance(kind, wasmtime.TableType):
-        bounds = (kind.limits.min, kind.limits.max)
-        return export.name == TABLE_HOOK and str(kind.element) == "funcref" and bounds == (0, 1)
-    return export.name == START_HOOK and _signature(kind) == CoreSignature((), ())
-
-
-def _signature(kind: Any) -> CoreSignature | None:
-    if not isinstance(kind, wasmtime.FuncType):
-        return None
-    return CoreSignature(tuple(map(str, kind.params)), tuple(map(str, kind.results)))

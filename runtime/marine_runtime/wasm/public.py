@@ -13,8 +13,10 @@ from typing import Any, cast
 
 import wasmtime
 
+from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
+from marine_runtime.wasm.module import Described, MemoryKind, Shape, TableKind
 from marine_runtime.wasm.traps import Fault, Parking
 from marine_runtime.wasm.unraisable import KeptReports
 
@@ -51,7 +53,12 @@ class PublicMemory(Memory):
 
     def grow(self, pages: int) -> bool:
         """Grow by `pages`; whether that was possible."""
-        return grow(self._store, self._memory, pages, self.meter.parking)
+        try:
+            self._memory.grow(self._store, pages)
+        except wasmtime.WasmtimeError:
+            self.meter.parking.raise_left()
+            return False
+        return True
 
     def read(self, ptr: int, size: int) -> bytes:
         """A copy of `size` bytes at `ptr`; raises like `claim`."""
@@ -64,16 +71,6 @@ class PublicMemory(Memory):
             self._memory.write(self._store, data, ptr)
         except IndexError:
             self.claim(ptr, len(data))[:] = data  # check: wasm room for what public calls write
-
-
-def grow(store: wasmtime.Store, memory: wasmtime.Memory, pages: int, parking: Parking) -> bool:
-    """Grow `memory` by `pages`; whether that was possible. Raises what signal handlers raise meanwhile."""
-    try:
-        memory.grow(store, pages)
-    except wasmtime.WasmtimeError:
-        parking.raise_left()
-        return False
-    return True
 
 
 class _Held:
@@ -93,6 +90,7 @@ class PublicLayer:
     """Calls through `wasmtime.Func`."""
 
     name = "public"
+    binding: Any = wasmtime
 
     def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
         """See `CallLayer.core_function`."""
@@ -140,6 +138,10 @@ class PublicLayer:
         kind = wasmtime.FuncType(_value_types(params), _value_types(results))
         return wasmtime.Func(store.native, kind, callback)
 
+    def new_memory(self, store: Any, pages: int) -> Any:
+        """See `CallLayer.new_memory`."""
+        return wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
+
     def entering(self, parking: Parking) -> AbstractContextManager[None]:
         """See `CallLayer.entering`."""
         return KeptReports(parking)
@@ -155,6 +157,21 @@ class PublicLayer:
     def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""
         return instance.exports(store.native)
+
+    def shape(self, module: Any) -> Shape:
+        """See `CallLayer.shape`."""
+        imports = [(item.module, item.name or "", _described(item.type)) for item in module.imports]
+        return Shape.of(imports, [(item.name, _described(item.type)) for item in module.exports])
+
+
+def _described(kind: Any) -> Described:
+    if isinstance(kind, wasmtime.FuncType):
+        return CoreSignature(tuple(map(str, kind.params)), tuple(map(str, kind.results)))
+    if isinstance(kind, wasmtime.MemoryType):
+        return MemoryKind(kind.is_64)
+    if isinstance(kind, wasmtime.TableType):
+        return TableKind(str(kind.element), kind.limits.min, kind.limits.max)
+    return None
 
 
 def _value_types(codes: Codes) -> list[wasmtime.ValType]:

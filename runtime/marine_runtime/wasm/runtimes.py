@@ -9,10 +9,10 @@ from threading import local
 
 from marine_runtime.errors import ArgumentError, LoadError, warn
 from marine_runtime.wasm import ffi, interpreters
+from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.fast import FastLayer
-from marine_runtime.wasm.public import PublicLayer
+from marine_runtime.wasm.runtime import WasmRuntime
 from marine_runtime.wasm.stack import default_stack
-from marine_runtime.wasm.store import WasmRuntime
 
 RuntimeKey = tuple[str, int, bool]
 """Call layer, bytes of stack, and whether it is metered."""
@@ -75,11 +75,17 @@ def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
     if why := interpreters.problem():
         raise LoadError(f"the runtime can't run here: {why}")
     if name == "public":
-        return WasmRuntime(PublicLayer(), max_wasm_stack=max_wasm_stack, metered=metered)
+        return WasmRuntime(_public_layer(), max_wasm_stack=max_wasm_stack, metered=metered)
     reason = ffi.problem()
     if reason:
         _warn_of_fallback(reason)
-    return WasmRuntime(PublicLayer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+    return WasmRuntime(_public_layer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+
+
+def _public_layer() -> CallLayer:
+    from marine_runtime.wasm.public import PublicLayer  # imports wasmtime-py
+
+    return PublicLayer()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Compiling, storing and instantiating modules through wasmtime's public API, for either call layer.
+"""Stores and instances, for either call layer.
 
 One `WasmRuntime` per process and layer (a `wasmtime.Engine` is expensive and shareable), one `Store` per service.
 """
@@ -8,30 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from errno import ENOMEM
-from functools import partial
 from time import monotonic
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
-import wasmtime
-
-from marine_runtime.errors import LinkError, LoadError, MarineError
+from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.messages import limit_of, unopened
-from marine_runtime.wasm import ffi, interruption
+from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
-from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
-from marine_runtime.wasm.deadline import FAR, SLICE, TICK, Attended, DeadlineClock, Watch
+from marine_runtime.wasm.deadline import FAR, SLICE, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
-from marine_runtime.wasm.memory_creator import MemoryCreator, memory_creator, problem
-from marine_runtime.wasm.module import ImportKey, Module, Shape
+from marine_runtime.wasm.memory_creator import MemoryCreator
+from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.wasm.trap_signals import trap_signals
-from marine_runtime.wasm.traps import Parking, first_line, text_of
+from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
-_helpers: WeakKeyDictionary[wasmtime.Engine, dict[str, Module]] = WeakKeyDictionary()
+_helpers: WeakKeyDictionary[Any, dict[str, Module]] = WeakKeyDictionary()
 
 
 class Instance:
@@ -39,7 +34,7 @@ class Instance:
 
     __slots__ = ("_exports", "_store", "memory", "module")
 
-    def __init__(self, store: Store, module: Module, native: wasmtime.Instance) -> None:
+    def __init__(self, store: Store, module: Module, native: Any) -> None:
         self.module = module
         self._store = store
         self._exports = store.layer.exports(store, native)
@@ -84,7 +79,7 @@ class Store:
     def __init__(
         self,
         layer: CallLayer,
-        engine: wasmtime.Engine,
+        engine: Any,
         watchdog: DeadlineClock,
         creator: MemoryCreator | None,
         budget: Budget | None,
@@ -93,7 +88,8 @@ class Store:
     ) -> None:
         self.layer = layer
         self.metered = metered
-        self.native = wasmtime.Store(engine)
+        self._binding = binding = layer.binding
+        self.native = binding.Store(engine)
         self.set_epoch_deadline = layer.deadline_setter(self.native)
         self.parking = Parking()
         self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
@@ -108,7 +104,7 @@ class Store:
         if budget is not None and budget.limit is not None and creator is None:
             self.native.set_limits(min(budget.limit, 2**63 - 1))
         self._engine = engine
-        self._wasi: wasmtime.Linker | None = None
+        self._wasi: Any = None
         self._kept: list[Any] = []
         self._closers: list[Callable[[], None]] = []
 
@@ -132,8 +128,8 @@ class Store:
         """
         try:
             with self._charging(None):
-                native = wasmtime.Memory(self.native, wasmtime.MemoryType(wasmtime.Limits(pages, None)))
-        except wasmtime.WasmtimeError as fault:
+                native = self.layer.new_memory(self.native, pages)
+        except self._binding.WasmtimeError as fault:
             raise self._not_made(fault, LoadError) from None
         return native, self.look_into(native)
 
@@ -147,7 +143,8 @@ class Store:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
         compiled = _helpers.setdefault(self._engine, {})
         if text not in compiled:
-            compiled[text] = Module(wasmtime.Module(self._engine, assemble(text)))
+            native = self._binding.Module(self._engine, self._binding.wat2wasm(text))
+            compiled[text] = Module(native, self.layer.shape(native))
         return compiled[text]
 
     def open_wasi(self, directories: Sequence[str]) -> None:
@@ -158,16 +155,16 @@ class Store:
         Raises:
             LoadError: a directory can't be opened.
         """
-        config = wasmtime.WasiConfig()
+        config = self._binding.WasiConfig()
         config.inherit_stdout()
         config.inherit_stderr()
         for number, directory in enumerate(directories):
             try:
                 config.preopen_dir(directory, str(number))
-            except wasmtime.WasmtimeError as error:
+            except self._binding.WasmtimeError as error:
                 raise LoadError(f"the directory `{directory}` can't be opened{unopened(directory)}") from error
         self.native.set_wasi(config)
-        self._wasi = wasmtime.Linker(self._engine)
+        self._wasi = self._binding.Linker(self._engine)
         self._wasi.define_wasi()
 
     def wasi_function(self, name: str) -> Any | None:
@@ -177,7 +174,7 @@ class Store:
         assert self._wasi is not None
         try:
             return self._wasi.get(self.native, _WASI_NAMESPACE, name)
-        except wasmtime.WasmtimeError:
+        except self._binding.WasmtimeError:
             return None
 
     def patience(self) -> int:
@@ -231,21 +228,23 @@ class Store:
         started = False
         try:
             with self._charging(self.budget if charged else None), self.layer.entering(self.parking):
-                native = wasmtime.Instance(self.native, module.native, externs)
-            self._tie_hooks(module, native)
+                native = self._binding.Instance(self.native, module.native, externs)
             instance = Instance(self, module, native)
+            self._tie_hooks(module, instance)
             if before_start is not None:
                 before_start(instance)
             if START_HOOK in module.hooks:
                 started = True  # from here on, what fails is a call
                 with self.layer.entering(self.parking):
-                    cast("wasmtime.Func", instance.export(START_HOOK))(self.native)
+                    instance.export(START_HOOK)(self.native)
                 self.parking.raise_left()
-        except (wasmtime.Trap, wasmtime.WasmtimeError) as caught:
-            fault: wasmtime.Trap | wasmtime.WasmtimeError = caught
+        except (self._binding.Trap, self._binding.WasmtimeError) as caught:
+            fault: Fault = caught
         else:
             return instance
-        if self.parking.exception is None and not (started or isinstance(fault, (wasmtime.Trap, wasmtime.ExitTrap))):
+        if self.parking.exception is None and not (
+            started or isinstance(fault, self._binding.Trap) or exit_code(fault) is not None
+        ):
             raise self._not_made(fault, LinkError)
         raise self.parking.exception_for(fault)
 
@@ -262,11 +261,11 @@ class Store:
         text = first_line(fault)
         return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
 
-    def _tie_hooks(self, module: Module, native: wasmtime.Instance) -> None:
+    def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""
         if TABLE_HOOK in module.hooks:
             charge = self.layer.host_function(self, "Q", "I", self._charge_table)
-            cast("wasmtime.Table", native.exports(self.native)[TABLE_HOOK]).grow(self.native, 1, charge)
+            instance.export(TABLE_HOOK).grow(self.native, 1, charge)
 
     def _charge_table(self, elements: int) -> int:
         return int(self.budget is None or self.budget.take(TABLE_ELEMENT * elements))
@@ -287,114 +286,3 @@ class Store:
         parked, self.parking.exception = self.parking.exception, None
         if parked is not None:  # of a signal handler, while memories were unmapped
             raise parked
-
-
-class WasmRuntime:
-    """A `wasmtime.Engine` with a call layer.
-
-    Attributes:
-        name: `fast` or `public`.
-        fallback_reason: why the fast layer was not taken although asked for, or None.
-        budget_problem: why memory limits hold for each memory alone and not for all together, or None.
-        metered: whether its machine code uses fuel.
-    """
-
-    def __init__(
-        self,
-        layer: CallLayer,
-        fallback_reason: str | None = None,
-        max_wasm_stack: int | None = None,
-        *,
-        metered: bool = False,
-    ) -> None:
-        config = wasmtime.Config()
-        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
-        ffi.set_option(config, "memory_may_move", False)
-        config.wasm_multi_memory = True
-        # Part of the machine code: code that was serialised without it is refused, and compiled again.
-        config.epoch_interruption = True
-        if metered:  # part of the machine code too, in every block of it
-            config.consume_fuel = True
-        config.parallel_compilation = threads_for_compiling()
-        if max_wasm_stack is not None:
-            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
-        self.budget_problem = problem()
-        self._creator = None if self.budget_problem else memory_creator()
-        if self._creator:
-            self._creator.install(config)
-        self._engine = wasmtime.Engine(config)
-        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
-        self._signals = trap_signals()
-        self._compiler = Compiler(partial(wasmtime.Module, self._engine))
-        self.layer = layer
-        self.name = layer.name
-        self.fallback_reason = fallback_reason
-        self.metered = metered
-
-    def validate(self, wasm: bytes) -> None:
-        """Check a Wasm binary without compiling it.
-
-        Raises:
-            LoadError: it is not valid Wasm.
-        """
-        try:
-            wasmtime.Module.validate(self._engine, wasm)
-        except wasmtime.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
-
-    def compile(self, wasm: bytes) -> Module:
-        """Compile a Wasm binary.
-
-        Raises:
-            LoadError: it is not valid Wasm.
-        """
-        try:
-            return Module(self._compiler.compile(wasm))
-        except wasmtime.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
-
-    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
-        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
-
-        The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
-        features, not intent.
-
-        Raises:
-            LoadError: it was made by another version, with other options or for another processor.
-        """
-        try:
-            return Module(wasmtime.Module.deserialize(self._engine, code), shape)
-        except (wasmtime.WasmtimeError, MarineError) as error:
-            raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
-
-    def attend(self, item: Attended) -> None:
-        """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.
-
-        Raises:
-            RuntimeError: the system has no thread left.
-        """
-        self._signals.restore()
-        self._watchdog.attend(item)
-
-    def interrupt(self) -> None:
-        """Interrupt every running call with a time limit, in any store, as if its time were up.
-
-        For tools that run one service and want to stop it from another thread.
-        """
-        self._watchdog.interrupt()
-
-    def store(self, budget: Budget | None = None) -> Store:
-        """A new, empty store; `budget` pays for what is charged in it."""
-        return Store(self.layer, self._engine, self._watchdog, self._creator, budget, metered=self.metered)
-
-
-def assemble(text: str) -> bytes:
-    """The binary form of a module in the Wasm text format.
-
-    Raises:
-        LoadError: the text is not a valid module.
-    """
-    try:
-        return bytes(wasmtime.wat2wasm(text))
-    except wasmtime.WasmtimeError as error:
-        raise LoadError(f"the Wasm text can't be assembled: {text_of(error)}") from None

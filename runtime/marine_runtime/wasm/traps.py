@@ -11,13 +11,11 @@ import ctypes
 import re
 from time import monotonic
 
-import wasmtime
-
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
 from marine_runtime.messages import counted
 
-Fault = wasmtime.Trap | wasmtime.WasmtimeError
-"""The errors of wasmtime-py for a call that did not return."""
+Fault = Exception
+"""The errors of a call that did not return: `Trap` or `WasmtimeError`, of wasmtime-py or of `capi`."""
 
 INTERRUPTED = b"wasm trap: interrupt"
 """The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
@@ -71,6 +69,12 @@ class Parking:
         return describe(fault, self.timeout, self.fuel) if parked is None else parked
 
 
+def exit_code(fault: Fault) -> int | None:
+    """The code of an `ExitTrap`, with which a guest ended itself; None for other faults."""
+    code = getattr(fault, "code", None)
+    return code if isinstance(code, int) else None
+
+
 def text_of(error: BaseException) -> str:
     """The text of an error of Wasmtime without the backtrace of the library, which some versions append."""
     return str(error).partition("\n\nStack backtrace:\n")[0]
@@ -104,8 +108,8 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
 
     The Wasm backtrace becomes a note.
     """
-    if isinstance(fault, wasmtime.ExitTrap):
-        return ExitError.of(fault.code)
+    if (code := exit_code(fault)) is not None:
+        return ExitError.of(code)
     text = text_of(fault)
     found = _CAUSE.search(text)
     if found and found.group(1).strip() == "interrupt" and timeout is not None:

@@ -18,7 +18,7 @@ from marine_gen.artifact import ENGINES, compile_service, read_target
 from marine_gen.artifact.fuse import fuse
 from marine_gen.bench.candidates import public_arguments
 from marine_runtime import Service, host_function
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.wasm import open_runtime
 from tests.bench.cases.host_side import document
 from tests.bench.fresh import run_fresh

@@ -15,7 +15,7 @@ from marine_runtime.adapters import pieces
 from marine_runtime.artifact import BYTECODE_END, BYTECODE_KINDS, compiled_python, read_manifest
 from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.artifact.files import BuiltModule
-from marine_runtime.wasm import Module, open_runtime
+from marine_runtime.wasm import open_runtime
 from marine_runtime.wasm.module import Shape
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.engines import guests
@@ -116,7 +116,7 @@ def test_recorded_shapes_are_those_of_the_modules(tmp_path: Path) -> None:
     for entry in read_manifest(built).modules:
         assert "code" in entry.shapes
         for kind, shape in entry.shapes.items():
-            module = Module(runtime.deserialize((built / entry.files[kind].name).read_bytes()).native)
+            module = runtime.deserialize((built / entry.files[kind].name).read_bytes())
             assert module.shape == shape == Shape.from_json(json.loads(json.dumps(shape.to_json())))
 
 

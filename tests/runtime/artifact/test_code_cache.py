@@ -13,7 +13,9 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import build, cached_code, clear_cache
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE, CODE_FOLDER, cache_place, code_directory
+from marine_runtime.artifact.cache_limit import CODE_FOLDER
+from marine_runtime.artifact.code_cache import code_directory
+from marine_runtime.config.cache_directory import CACHE_VARIABLE, cache_place
 from marine_runtime.errors import FuelLimitError
 from tests.support.engines import guests
 
@@ -118,12 +120,9 @@ def test_a_cache_that_cannot_be_made_is_done_without(portable: Path, cache: Path
 
 
 def test_without_a_home_directory_there_is_no_cache(portable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
     monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
     assert code_directory() is None
     greet(portable)
 
@@ -149,13 +148,13 @@ def test_the_cache_is_where_the_platform_wants_it(base: str | None, monkeypatch:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if base:
         monkeypatch.setenv("XDG_CACHE_HOME", base)
-    assert cache_place() == platformdirs.user_cache_path("marine-gen", appauthor=False)
+    assert cache_place() == platformdirs.user_cache_dir("marine-gen", appauthor=False)
 
 
 def test_other_code_is_still_in_the_directory(cache: Path, tmp_path: Path) -> None:
-    """The cache is not even made for a build that has its code."""
+    """The cache holds no code of a build that has its own."""
     build(Source("swamp", SWAMP), tmp_path / "native")
     greet(tmp_path / "native")
-    assert not cache.exists()
+    assert not (cache / CODE_FOLDER).exists()
     manifest = json.loads((tmp_path / "native" / "manifest.json").read_text())
     assert all("code" in module["files"] for module in manifest["modules"])

@@ -10,7 +10,7 @@ import pytest
 
 import marine_gen
 import marine_runtime
-from marine_runtime.artifact.code_cache import CACHE_VARIABLE
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.errors import LoadError
 from marine_runtime.ray.artifact import FOLDER, PackedBuild, pack, unpack
 from tests.support.engines import guests

@@ -1,51 +1,116 @@
-"""Versions of the binding: what the fast layer expects of it, and what differs between those that are supported."""
+"""Versions of Wasmtime: the table of prototypes, its comparison, and what differs between versions."""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import wasmtime
 
+from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.wasm import ffi
+from marine_runtime.wasm.capi import verdict as verdicts
+from marine_runtime.wasm.capi.library import library_file
+from marine_runtime.wasm.capi.prototypes import CREATOR_STRUCTURES, PREOPEN, PREOPENS, PROTOTYPES, STRUCTURES
+from marine_runtime.wasm.capi.verdict import Verdict, compared, verdict
 from marine_runtime.wasm.runtimes import open_runtime
 from marine_runtime.wasm.traps import describe, text_of
 from tests.support.engines import guest, load
 
 
-def test_the_installed_binding_is_as_expected() -> None:
-    assert ffi.problem() is None
+@pytest.fixture
+def no_verdict() -> Iterator[None]:
+    """The library is looked at again in the test, and after it."""
+    verdict.cache_clear()
+    yield
+    verdict.cache_clear()
 
 
-@pytest.mark.parametrize("name", [*ffi._FUNCTIONS, *(f"wasmtime_config_{name}_set" for name in ffi._OPTIONS)])
+def test_the_installed_library_is_as_expected() -> None:
+    assert verdict()[:3] == (None, None, None)
+    assert library_file() == str(wasmtime._ffi.filename)
+
+
+def _reasons(found: Verdict) -> str:
+    return " ".join(filter(None, found[:3]))
+
+
+@pytest.mark.parametrize("name", [*PROTOTYPES, PREOPEN])
 def test_functions_of_another_prototype_are_not_called(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function: Any = getattr(wasmtime._ffi.dll, name)
     declared = list(function.argtypes)
     monkeypatch.setattr(function, "argtypes", [*declared, ctypes.c_void_p])
-    told = f"`{name}` has another prototype"
-    assert told in (ffi.problem(), ffi.memory_creator_problem())
-    monkeypatch.setattr(function, "argtypes", [ctypes.c_char, *declared[1:]])
-    assert told in (ffi.problem(), ffi.memory_creator_problem())
+    assert f"`{name}` has another prototype" in _reasons(compared())
+    monkeypatch.setattr(function, "argtypes", [ctypes.c_int16, *declared[1:]])
+    assert f"`{name}` has another prototype" in _reasons(compared())
 
 
-@pytest.mark.parametrize("name", ["wasmtime_val_raw_t", "wasmtime_func_t"])
-def test_structures_of_another_size_are_not_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wasmtime._ffi, name, ctypes.c_uint64)
-    assert "bytes long" in (ffi.problem() or "")
+@pytest.mark.parametrize("name", [*STRUCTURES, *CREATOR_STRUCTURES])
+def test_structures_of_another_layout_are_not_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(ctypes.Structure):
+        _fields_ = (("of", ctypes.c_uint8), ("kind", ctypes.c_uint8), ("data", ctypes.c_uint8))
+
+    monkeypatch.setattr(wasmtime._ffi, name, Other)
+    assert name in _reasons(compared())
+
+
+def test_functions_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(wasmtime._ffi, "wasm_limits_t")
+    assert "wasm_limits_t" in _reasons(compared())
+
+
+@pytest.mark.parametrize("prototype", PREOPENS)
+def test_each_prototype_of_preopened_directories_is_known(prototype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from marine_runtime.wasm.capi.prototypes import KINDS
+
+    function: Any = getattr(wasmtime._ffi.dll, PREOPEN)
+    monkeypatch.setattr(function, "argtypes", [KINDS[kind] for kind in prototype[1:]])
+    assert compared() == Verdict(None, None, None, prototype)
+
+
+def test_the_comparison_is_kept_for_the_library(
+    no_verdict: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    first = verdict()
+    (file,) = (tmp_path / "cache").iterdir()
+    verdict.cache_clear()
+    monkeypatch.setattr(verdicts, "compared", lambda: pytest.fail("it is compared again"))
+    assert verdict() == first
+
+    monkeypatch.setattr(verdicts, "compared", lambda: Verdict("compared", None, None, PREOPENS[0]))
+    identity, found = json.loads(file.read_text())
+    # another library in its place, one that changed, and rubbish
+    for content in (json.dumps([["elsewhere", *identity[1:]], found]), json.dumps([identity[:-1], found]), "[", "[1]"):
+        file.write_text(content)
+        verdict.cache_clear()
+        assert verdict().calls == "compared"
+        assert json.loads(file.read_text())[1][0] == "compared"
+
+
+def test_without_a_cache_it_is_compared_at_every_start(
+    no_verdict: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    assert verdict()[:3] == (None, None, None)
 
 
 def test_the_public_layer_takes_the_place_of_the_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a runtime of an unusual stack, which no other test shares."""
-    monkeypatch.setattr(ffi, "problem", lambda: "the binding is too new")
+    monkeypatch.setattr(ffi, "problem", lambda: "the library is too new")
     for stack, told in (((1 << 20) + 4096, 1), ((1 << 20) + 12288, 0)):  # once a process
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             runtime = open_runtime(max_wasm_stack=stack)
-        assert (runtime.name, runtime.fallback_reason) == ("public", "the binding is too new")
+        assert (runtime.name, runtime.fallback_reason) == ("public", "the library is too new")
         assert [item.filename for item in caught] == [__file__] * told
-        assert all("the binding is too new" in str(item.message) for item in caught)
+        assert all("the library is too new" in str(item.message) for item in caught)
 
 
 def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +118,7 @@ def test_every_option_reaches_the_library(monkeypatch: pytest.MonkeyPatch) -> No
     given = []
     set_option = ffi.set_option
 
-    def spy(config: wasmtime.Config, name: str, value: int) -> None:
+    def spy(config: Any, name: str, value: int) -> None:
         given.append(name)
         set_option(config, name, value)
 

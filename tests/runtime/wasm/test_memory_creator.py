@@ -16,7 +16,7 @@ import wasmtime
 from marine_runtime import LinkError, TrapError
 from marine_runtime.calls.limits import blame
 from marine_runtime.wasm import Store, WasmRuntime
-from marine_runtime.wasm import store as wasm_store
+from marine_runtime.wasm import runtime as wasm_runtime
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory_creator import memory_creator
@@ -98,7 +98,7 @@ def test_only_what_is_charged_counts(runtime: WasmRuntime, store: Store) -> None
 
 
 def test_static_limits_are_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wasm_store, "problem", lambda: "not on this machine")
+    monkeypatch.setattr(wasm_runtime, "problem", lambda: "not on this machine")
     runtime = WasmRuntime(PublicLayer())
     assert runtime.budget_problem == "not on this machine"
     store = runtime.store(Budget(4 * PAGE))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -21,8 +20,9 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import is_mounted
+from marine_runtime.lazy.data import replace
 from marine_runtime.messages import shortened
-from marine_runtime.tracing.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
+from marine_runtime.traces.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Binder
 

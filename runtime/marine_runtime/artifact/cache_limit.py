@@ -1,0 +1,138 @@
+"""The size of the user's cache: what was not used for longest is dropped when it grows beyond its limit.
+
+The cache holds builds, a folder each, and files with machine code. The last use of one is the time of its mark: of the
+file `.checked` of a build, of a file itself. It is renewed once an hour, so that loads write nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from marine_runtime.config.cache_directory import cache_directory
+from marine_runtime.config.sizes import parse_size
+from marine_runtime.errors import ConfigError
+
+LIMIT_VARIABLE = "MARINE_GEN_CACHE_LIMIT"
+"""Environment variable with the size that the cache may have."""
+
+DEFAULT_LIMIT = 1 << 30
+"""Bytes of the cache by default."""
+
+CHECKED = ".checked"
+"""The file of a build in the cache that says which of its files were found whole."""
+
+CODE_FOLDER = "machine-code"
+"""The folder of the cache with machine code."""
+
+_RENEWED = 3600.0  # seconds after which a use is noted again
+_RECENT = 60.0  # seconds since its last use in which nothing is dropped: another process may be reading it
+_BUILD = re.compile(r"[0-9a-f]{64}")
+_CODE = re.compile(r"[0-9a-f]{64}\.cwasm")
+
+
+class _Item(NamedTuple):
+    used: float
+    size: int
+    path: str
+
+
+def read_limit() -> int | None:
+    """Bytes that the cache may have; None without a limit.
+
+    Raises:
+        ConfigError: the environment variable is no size.
+    """
+    text = os.environ.get(LIMIT_VARIABLE)
+    return parse_size(text, f"the environment variable {LIMIT_VARIABLE}") if text else DEFAULT_LIMIT
+
+
+def limit() -> int | None:
+    """The same; a wrong size is logged, once, and the default taken."""
+    try:
+        return read_limit()
+    except ConfigError as error:
+        _warn(str(error))
+        return DEFAULT_LIMIT
+
+
+def note_use(mark: str) -> None:
+    """Note that what `mark` stands for is used."""
+    with contextlib.suppress(OSError):  # it is taken for older than it is, nothing else
+        if time.time() - os.stat(mark).st_mtime > _RENEWED:
+            os.utime(mark)
+
+
+def trim() -> None:
+    """Drop what was not used for longest, until the cache is within its limit. What was used just now stays."""
+    directory, most = cache_directory(), limit()
+    if directory is None or most is None:
+        return
+    items = sorted(_items(directory))
+    total = sum(item.size for item in items)
+    newest = time.time() - _RECENT
+    for item in items:
+        if total <= most or item.used > newest:
+            return
+        _drop(item.path)
+        total -= item.size
+
+
+def _items(directory: str) -> Iterator[_Item]:
+    for entry in _scan(directory):
+        if _BUILD.fullmatch(entry.name):
+            files = _scan(entry.path)
+            marks = [file for file in files if file.name == CHECKED] or [entry]
+            yield _Item(_time(marks[0]), sum(map(_size, files)), entry.path)
+    for file in _scan(os.path.join(directory, CODE_FOLDER)):
+        if _CODE.fullmatch(file.name):
+            yield _Item(_time(file), _size(file), file.path)
+
+
+def _scan(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except OSError:  # not there, or not any more
+        return []
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0
+
+
+def _time(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _drop(path: str) -> None:
+    """Remove a file, or a folder, which readers find whole or not at all."""
+    with contextlib.suppress(OSError):
+        if not os.path.isdir(path):
+            os.unlink(path)
+            return
+        folder, name = os.path.split(path)
+        gone = os.path.join(
+            folder, f".{name}-{os.getpid():x}"
+        )  # what a killed process leaves is cleared with the cache
+        os.rename(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+@cache
+def _warn(sentence: str) -> None:
+    import logging
+
+    logging.getLogger("marine_runtime").warning("%s; the cache may have 1 GiB", sentence)

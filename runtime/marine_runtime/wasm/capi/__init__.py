@@ -1,0 +1,37 @@
+"""Wasmtime's C API without wasmtime-py: what the fast layer runs on.
+
+What is listed here has the names and the behaviour that the public API of wasmtime-py has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marine_runtime.wasm.capi.faults import ExitTrap, Trap, WasmtimeError
+from marine_runtime.wasm.capi.objects import Config, Engine, Instance, Memory, Module, Store, wat2wasm
+
+if TYPE_CHECKING:
+    from marine_runtime.wasm.capi.wasi import Linker, WasiConfig
+
+__all__ = [
+    "Config",
+    "Engine",
+    "ExitTrap",
+    "Instance",
+    "Linker",
+    "Memory",
+    "Module",
+    "Store",
+    "Trap",
+    "WasiConfig",
+    "WasmtimeError",
+    "wat2wasm",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Linker", "WasiConfig"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from marine_runtime.wasm.capi import wasi
+
+    return getattr(wasi, name)

@@ -1,0 +1,145 @@
+"""Engines with a call layer: they compile modules and make stores. One per process, layer and size of stack."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.wasm import ffi, interruption
+from marine_runtime.wasm.api import CallLayer
+from marine_runtime.wasm.budget import Budget
+from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
+from marine_runtime.wasm.deadline import Attended, DeadlineClock
+from marine_runtime.wasm.memory_creator import memory_creator, problem
+from marine_runtime.wasm.module import Module, Shape
+from marine_runtime.wasm.store import Store
+from marine_runtime.wasm.trap_signals import trap_signals
+from marine_runtime.wasm.traps import first_line, text_of
+
+
+class WasmRuntime:
+    """A `wasmtime.Engine` with a call layer.
+
+    Attributes:
+        name: `fast` or `public`.
+        fallback_reason: why the fast layer was not taken although asked for, or None.
+        budget_problem: why memory limits hold for each memory alone and not for all together, or None.
+        metered: whether its machine code uses fuel.
+    """
+
+    def __init__(
+        self,
+        layer: CallLayer,
+        fallback_reason: str | None = None,
+        max_wasm_stack: int | None = None,
+        *,
+        metered: bool = False,
+    ) -> None:
+        self._binding = binding = layer.binding
+        config = binding.Config()
+        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
+        ffi.set_option(config, "memory_may_move", False)
+        config.wasm_multi_memory = True
+        # Part of the machine code: code that was serialised without it is refused, and compiled again.
+        config.epoch_interruption = True
+        if metered:  # part of the machine code too, in every block of it
+            config.consume_fuel = True
+        config.parallel_compilation = threads_for_compiling()
+        if max_wasm_stack is not None:
+            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
+        self.budget_problem = problem()
+        self._creator = None if self.budget_problem else memory_creator()
+        if self._creator:
+            self._creator.install(config)
+        self._engine = binding.Engine(config)
+        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
+        self._signals = trap_signals()
+        self._compiler = Compiler(partial(binding.Module, self._engine))
+        self.layer = layer
+        self.name = layer.name
+        self.fallback_reason = fallback_reason
+        self.metered = metered
+
+    def validate(self, wasm: bytes) -> None:
+        """Check a Wasm binary without compiling it.
+
+        Raises:
+            LoadError: it is not valid Wasm.
+        """
+        try:
+            self._binding.Module.validate(self._engine, wasm)
+        except self._binding.WasmtimeError as error:
+            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+
+    def compile(self, wasm: bytes) -> Module:
+        """Compile a Wasm binary.
+
+        Raises:
+            LoadError: it is not valid Wasm.
+        """
+        try:
+            return self._module(self._compiler.compile(wasm))
+        except self._binding.WasmtimeError as error:
+            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+
+    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
+        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
+
+        The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
+        features, not intent.
+
+        Raises:
+            LoadError: it was made by another version, with other options or for another processor.
+        """
+        try:
+            return self._module(self._binding.Module.deserialize(self._engine, code), shape)
+        except (self._binding.WasmtimeError, MarineError) as error:
+            raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
+
+    def _module(self, native: Any, shape: Shape | None = None) -> Module:
+        return Module(native, shape or self.layer.shape(native))
+
+    def attend(self, item: Attended) -> None:
+        """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.
+
+        Raises:
+            RuntimeError: the system has no thread left.
+        """
+        self._signals.restore()
+        self._watchdog.attend(item)
+
+    def interrupt(self) -> None:
+        """Interrupt every running call with a time limit, in any store, as if its time were up.
+
+        For tools that run one service and want to stop it from another thread.
+        """
+        self._watchdog.interrupt()
+
+    def store(self, budget: Budget | None = None) -> Store:
+        """A new, empty store; `budget` pays for what is charged in it."""
+        return Store(self.layer, self._engine, self._watchdog, self._creator, budget, metered=self.metered)
+
+
+def assemble(text: str) -> bytes:
+    """The binary form of a module in the Wasm text format.
+
+    Raises:
+        LoadError: the text is not a valid module.
+    """
+    binding = _assembler()
+    try:
+        return bytes(binding.wat2wasm(text))
+    except binding.WasmtimeError as error:
+        raise LoadError(f"the Wasm text can't be assembled: {text_of(error)}") from None
+
+
+def _assembler() -> Any:
+    """The binding that assembles: that of the fast layer, where that can be used."""
+    if ffi.problem() is None:
+        from marine_runtime.wasm import capi
+
+        return capi
+    import wasmtime
+
+    return wasmtime
