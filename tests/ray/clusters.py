@@ -48,14 +48,20 @@ class Nodes:
         self.nodes = [self.add(cache) for cache in self.caches]
 
     def add(self, cache: Path) -> Any:
-        """One node more, with a cache of its own and the resource `node-NAME`."""
-        return self.cluster.add_node(
-            num_cpus=2,
-            object_store_memory=STORE,
-            include_dashboard=False,
-            resources={f"node-{cache.name}": 100},
-            env_vars={CACHE_VARIABLE: str(cache)},
-        )
+        """One node more, with a cache of its own and the resource `node-NAME`. A busy machine gets more time for it."""
+        for left in (2, 1, 0):
+            try:
+                return self.cluster.add_node(
+                    num_cpus=2,
+                    object_store_memory=STORE,
+                    include_dashboard=False,
+                    resources={f"node-{cache.name}": 100},
+                    env_vars={CACHE_VARIABLE: str(cache)},
+                )
+            except Exception as error:  # Ray has no other class for it, and no setting in the place of its 30 s
+                if not left or "timed out during startup" not in str(error):
+                    raise
+        raise AssertionError
 
 
 @contextmanager
