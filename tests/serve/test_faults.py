@@ -22,7 +22,7 @@ import pytest
 
 from tests.serve.test_process import children
 from tests.support.pools import lab
-from tests.support.served import patiently, served, serving
+from tests.support.served import TIME, patiently, served, serving
 
 REQUESTS = int(os.environ.get("MARINE_GEN_FAULTS", "600"))
 CLIENTS = 12
@@ -199,6 +199,7 @@ def test_killed_workers_lose_their_own_requests_only(tmp_path: Path) -> None:
         assert load.wrong == []
         assert sum(load.answers.values()) == REQUESTS
         assert load.answers["lost"] <= CLIENTS * len(kills)
-        patiently(lambda: len(children(server.process.pid)) == 2)
+        # The supervisor looks after one worker at a time, and waits for a new one to answer.
+        patiently(lambda: len(children(server.process.pid)) == 2, 4 * TIME)
         server.ready()
         assert httpx.post(f"{server.url}/lab/echo", json=[5], timeout=30).json() == 5
