@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
@@ -13,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +157,31 @@ def _run_workers(settings: Settings, sock: socket.socket, workers: int) -> int:
     """Serve with several processes until the end; the exit code."""
     with tempfile.TemporaryDirectory(prefix="marine-serve-") as directory:  # only its owner can enter it
         shared = replace(settings, peers=Path(directory))
-        supervisor = Multiprocess(_config(shared, workers), sockets=[sock])
+        supervisor = _Supervisor(_config(shared, workers), sockets=[sock])
         supervisor.run()
         return 0 if all(process.exitcode in (0, None, -signal.SIGTERM) for process in supervisor.processes) else 1
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor, with pipes that end when their worker does.
+
+    It asks its workers whether they live, and holds both ends of the pipe for the answer: for one that was killed after
+    the question it would wait for a minute.
+    """
+
+    def init_processes(self) -> None:
+        """See `Multiprocess.init_processes`."""
+        super().init_processes()
+        self._let_go()
+
+    def keep_subprocess_alive(self) -> None:
+        """See `Multiprocess.keep_subprocess_alive`."""
+        super().keep_subprocess_alive()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()
 
 
 class _Server(uvicorn.Server):
@@ -217,9 +242,20 @@ class _Application(Application):
     async def start(self) -> None:
         """See `Application.start`. What was loaded stays, so the garbage collector need not look at it any more."""
         await super().start()
+        supervisor = parent_process()
+        if supervisor is not None and self.settings.peers is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(_end_with(supervisor)))
         if not self.settings.reload:
             gc.collect()
             gc.freeze()
+
+
+async def _end_with(supervisor: BaseProcess) -> None:
+    """End this process when its supervisor has, which was killed then: nobody would look after it."""
+    while supervisor.is_alive():
+        await asyncio.sleep(1.0)
+    logger.error("the supervisor has ended, so this worker ends too")
+    signal.raise_signal(signal.SIGTERM)
 
 
 _connections: list[Connections] = []

@@ -18,7 +18,7 @@ import pytest
 
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.pools import lab
-from tests.support.served import patiently, serving
+from tests.support.served import TIME, patiently, serving
 
 GREETING = GUESTS_FOLDER / "greeting.wasm"
 
@@ -170,6 +170,16 @@ def test_a_killed_worker_is_replaced() -> None:
         statuses = {httpx.get(f"{server.url}/instances/{identifier}").status_code for identifier in made}
         assert statuses == {200, 404}
         assert server.terminate() == 0
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_supervisor() -> None:
+    with serving(GREETING, "--workers", "2") as server:
+        workers = children(server.process.pid)
+        assert len(workers) == 2
+        server.process.kill()
+        server.process.wait(30)
+        patiently(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers), 2 * TIME)
 
 
 def usage(*arguments: str) -> subprocess.CompletedProcess[str]:

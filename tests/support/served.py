@@ -150,7 +150,13 @@ def serving(
     """Run `marine-gen serve` on a free port until the end of the block, after a statement of Python."""
     program = f"{before}; from marine_gen.cli import main; main()"
     command: Sequence[str] = [sys.executable, "-c", program, "serve", str(target), "--port", "0", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
+    )
     lines: list[str] = []
     found = threading.Event()
 
@@ -176,7 +182,7 @@ def serving(
             try:
                 process.wait(TIME)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # its workers, too: they hold the pipe
                 process.wait()
         reader.join(TIME)
         assert process.stderr is not None
