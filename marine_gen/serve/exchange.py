@@ -177,7 +177,7 @@ def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Header fields by their names, which are in lower case; those that may be repeated are joined.
 
     Raises:
-        ProblemError: there are several where one is allowed, or the body is compressed.
+        ProblemError: there are several where one is allowed.
     """
     found: dict[bytes, bytes] = {}
     for name, value in pairs:
@@ -187,11 +187,6 @@ def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             raise ProblemError("request", f"the header field `{name.decode('latin-1')}` is there twice")
         else:
             found[name] += b"," + value
-    if found.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-        text = "the body is compressed; send it as it is, without `Content-Encoding`"
-        raise ProblemError("media-type", text, headers={"Accept-Encoding": "identity"})
-    if found.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-        raise ProblemError("request", "`Transfer-Encoding` can only be `chunked` here")
     return found
 
 

@@ -47,6 +47,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.fixture
 def page(browser: Page) -> Iterator[Page]:
     """The browser, which must have nothing to complain about."""
+    browser.open("about:blank")  # the page of another test may ask a server that is gone
+    browser.wait("location.href === 'about:blank'")
     browser.complaints.clear()
     yield browser
     assert browser.complaints == []

@@ -133,11 +133,12 @@ def test_batches_of_large_rows_are_cut() -> None:
         assert found[7].code == "body-size"
 
 
-def test_a_closed_service_says_so(shared: Served) -> None:
-    remote = connect(shared.url)
-    with remote.instance():
-        remote.close()
-    assert isinstance(failure(remote.modules.greeting.greeting, "x"), StateError)
+def test_a_closed_service_says_so() -> None:
+    with served(guests("greeting")) as server:
+        remote = connect(server.url)
+        with remote.instance():
+            remote.close()
+        assert isinstance(failure(remote.modules.greeting.greeting, "x"), StateError)
 
 
 def test_event_loops_have_connections_of_their_own(remote: RemoteService) -> None:
