@@ -40,8 +40,7 @@ from marine_runtime.artifact import (
     parse_manifest,
 )
 from marine_runtime.host import in_order
-from marine_runtime.messages import quoted
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers, quoted
 from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
 
 

@@ -30,7 +30,7 @@ from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.wasm import open_runtime
 
 

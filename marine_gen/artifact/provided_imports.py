@@ -16,7 +16,7 @@ from marine_gen.wasm.signatures import CoreImport, Signatures
 from marine_runtime import HostFunctions, ServiceConfig
 from marine_runtime.abi import HOST_NAMESPACES, ModulePlan
 from marine_runtime.host import BUILT_IN, CALL_PARAMETERS, LOGGER, WASI_NAMESPACES, HostSide, host_functions
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.wasi import WasiState
 from marine_runtime.wasm import signature_of
 

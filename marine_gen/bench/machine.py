@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from marine_gen._version import __version__
-from marine_runtime.messages import counted
+from marine_runtime.texts import counted
 
 
 @dataclass(frozen=True, slots=True)

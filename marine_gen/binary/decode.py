@@ -25,7 +25,7 @@ from marine_gen.interfaces import (
     Operator,
 )
 from marine_gen.wasm.semver import parse_version
-from marine_runtime.messages import are, counted
+from marine_runtime.texts import are, counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Record, RecordType
 
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marine_runtime.messages import shortened
+from marine_runtime.texts import shortened
 
 _MAX_DOCSTRING = 200
 _MAX_WAT_COMMENT = 120

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from marine_runtime import ModuleInterface
 from marine_runtime.abi import Bytes, Flat, List, Shape, Struct, Text, shape
-from marine_runtime.names import identifier
+from marine_runtime.texts import identifier
 from marine_runtime.types import FunctionType, IType, Records
 from marine_runtime.values import scalar_class
 

@@ -21,7 +21,7 @@ from marine_gen.component_backend.staging import memory, post_return, staging
 from marine_gen.component_backend.types import WitTypes, instance_type
 from marine_gen.component_backend.wit import Foreign
 from marine_gen.wasm.lifting import kind_of
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm import START_HOOK, assemble
 

@@ -21,7 +21,7 @@ from marine_gen.passes.model import STAGING, AnyStep, Copy, Frame, FusedAdapter,
 from marine_gen.passes.pipeline import FusedModule
 from marine_gen.wasm_backend import Caller, GlueError, generate_glue, verify_glue
 from marine_runtime.abi import AbiHelper, Form, is_flat, layout_of
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.types import (
     Array,
     CoreSignature,

@@ -13,7 +13,7 @@ from typing import assert_never
 from marine_gen.component_backend.errors import ComponentError
 from marine_gen.component_backend.names import Scope, kebab, unique
 from marine_runtime.abi import Bytes, Flat, List, ModulePlan, Shape, Struct, Text, shape
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.types import FunctionType, IType, Records
 
 _SUFFIX = "-record"

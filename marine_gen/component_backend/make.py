@@ -25,7 +25,7 @@ from marine_gen.component_backend.names import check_package, kebab
 from marine_gen.component_backend.wasi import WasiImports
 from marine_gen.component_backend.wasi_guest import WasiGuest
 from marine_gen.component_backend.wit import wit_text
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.wasi import NAMESPACES
 from marine_runtime.wasm import assemble
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from marine_gen.component_backend.errors import ComponentError
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 
 _LOWER_UPPER = re.compile(r"([a-z0-9])([A-Z])")
 _ACRONYM = re.compile(r"([A-Z]+)([A-Z][a-z])")

@@ -19,7 +19,7 @@ from marine_gen.component_backend.late import declared
 from marine_gen.component_backend.model import ComponentModule, Key
 from marine_gen.component_backend.wasi import WasiImports
 from marine_gen.component_backend.wasi_files import ERRORS
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasi import DESCRIPTORS, FUNCTIONS, HEADER, NAMESPACES, STANDARD, image, shim
 

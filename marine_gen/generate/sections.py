@@ -24,7 +24,7 @@ from marine_gen.generate.model import (
     Vector,
 )
 from marine_gen.wasm import Binary, custom_sections_with_prefix
-from marine_runtime.messages import did_you_mean, shortened
+from marine_runtime.texts import did_you_mean, shortened
 from marine_runtime.types import Prim
 
 PREFIXES = ("__m_generated_section__", "__fce_generated_section__")

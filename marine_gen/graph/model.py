@@ -33,7 +33,7 @@ from marine_gen.wasm.signatures import CoreImport, read_signatures
 from marine_runtime import ServiceConfig
 from marine_runtime.abi import BY_EXPORT, HOST_NAMESPACES, AbiHelper, ModulePlan
 from marine_runtime.host import BUILT_IN, WASI_NAMESPACES
-from marine_runtime.messages import shortened
+from marine_runtime.texts import shortened
 from marine_runtime.types import FunctionType, IType, Records, describe
 
 _RELEASE = AbiHelper.RELEASE_OBJECTS.export

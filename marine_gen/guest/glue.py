@@ -19,7 +19,7 @@ from marine_gen.generate.model import form
 from marine_gen.guest.conversions import Conversions, is_truth
 from marine_gen.guest.spelling import GuestExport, GuestImport, Spelling, converts
 from marine_runtime.abi import Form, raw_codes
-from marine_runtime.names import identifier
+from marine_runtime.texts import identifier
 from marine_runtime.types import Prim
 
 INCLUDE = Path(__file__).parent / "include"

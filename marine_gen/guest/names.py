@@ -1,7 +1,7 @@
 """Names of an interface as C identifiers.
 
-They are first mangled like everywhere else (`marine_runtime.names`), so a name has one spelling in Python and in C
-wherever both languages allow it. This file adds what C keeps for itself. It knows nothing about types.
+They are first mangled like everywhere else (`marine_runtime.texts.names`), so a name has one spelling in Python and in
+C wherever both languages allow it. This file adds what C keeps for itself. It knows nothing about types.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.texts import identifier, identifiers
 
 _LINES = (Path(__file__).parent / "reserved.txt").read_text(encoding="ascii").splitlines()
 

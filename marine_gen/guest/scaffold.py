@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from marine_gen.codegen.templating import render
 from marine_runtime import ArgumentError
-from marine_runtime.messages import quoted
-from marine_runtime.names import identifier
+from marine_runtime.texts import identifier, quoted
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

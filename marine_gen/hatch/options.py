@@ -14,7 +14,7 @@ from typing import Any
 
 from marine_gen.artifact import BUILT_ENGINES
 from marine_runtime import ConfigError
-from marine_runtime.messages import quoted, suggestion
+from marine_runtime.texts import quoted, suggestion
 
 HATCHLING_KEYS = ("dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features")
 KEYS = ("native", "services", "strict")

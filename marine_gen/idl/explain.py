@@ -14,7 +14,7 @@ from marine_gen.idl.grammar import FIELD, FUNCTION, HEADER, NAME_TERMINALS, lite
 from marine_gen.parsing.explain import END, alternatives, description, report_illegal
 from marine_gen.parsing.findings import Findings, span_of
 from marine_gen.parsing.syntax import SyntaxProblem
-from marine_runtime.messages import nearest
+from marine_runtime.texts import nearest
 
 BLOCKS = ("data", "import", "export")
 """The words that a block starts with."""

@@ -36,7 +36,7 @@ from marine_gen.parsing.literals import LiteralError, read_string
 from marine_gen.parsing.syntax import parse_form
 from marine_gen.parsing.trees import tokens_in, trees_in
 from marine_runtime.abi import BY_EXPORT
-from marine_runtime.messages import did_you_mean
+from marine_runtime.texts import did_you_mean
 from marine_runtime.types import Prim
 
 _OPENS = {"DATA": FIELD, "IMPORT": FUNCTION, "EXPORT": FUNCTION}

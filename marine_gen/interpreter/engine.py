@@ -15,7 +15,7 @@ from marine_gen.ir.model import AdapterIR, CoreCallee, ImportedCallee, ModuleIR
 from marine_runtime import CallError, Site
 from marine_runtime.abi import INTEGER_RANGES, layout_of
 from marine_runtime.adapters import BoundAdapters, Codec, ImportAdapter, Link, attach, make_entry, out_of_range
-from marine_runtime.messages import NEEDS_ROOM
+from marine_runtime.texts import NEEDS_ROOM
 from marine_runtime.types import FunctionType, IType, Prim
 from marine_runtime.values import make_record_classes
 from marine_runtime.wasm import Codes, signed_codes

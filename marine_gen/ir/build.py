@@ -30,8 +30,7 @@ from marine_gen.ir.model import (
 )
 from marine_gen.ir.resolve import Resolved
 from marine_runtime.abi import AbiHelper, Bytes, Flat, List, Shape, Struct, Text, layout_of, shape
-from marine_runtime.messages import counted
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.texts import counted, identifier, identifiers
 from marine_runtime.types import (
     Array,
     FunctionType,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from marine_gen.diagnostics import Code, Diagnostic
 from marine_runtime.abi import Callee, ModulePlan
-from marine_runtime.messages import did_you_mean
+from marine_runtime.texts import did_you_mean
 from marine_runtime.types import same_signature
 
 

@@ -1,7 +1,7 @@
 """Names and text of the files. The output depends on the service's name and the plans of its modules alone.
 
-Names that come from Wasm files go through `marine_runtime.names`, in the same way as at run time, and are literals and
-docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
+Names that come from Wasm files go through `marine_runtime.texts.names`, in the same way as at run time, and are literals
+and docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from marine_gen.codegen.type_names import Aliases, Annotations
 from marine_gen.package.records import SharedRecord, shared_records
 from marine_runtime.abi import FORMAT, ModulePlan
 from marine_runtime.artifact import MODULE_MEMBERS, MODULES_MEMBERS
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.texts import identifier, identifiers
 from marine_runtime.types import FunctionType
 
 RESERVED_FILES = frozenset({"client", "manifest", "pool"})

@@ -9,7 +9,7 @@ from lark.tree import Meta
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.parsing.literals import LiteralError
-from marine_runtime.messages import shortened
+from marine_runtime.texts import shortened
 
 MAX_FINDINGS = 100
 """Enough for a person; a hostile text cannot make the report larger than itself by more than a factor."""

@@ -31,7 +31,7 @@ from marine_gen.python_backend.lift_lower import Helpers
 from marine_gen.python_backend.needs import CALLEES, CORE, Needs, own
 from marine_gen.python_backend.signedness import Representation
 from marine_runtime.abi import CORE_TYPES, INTEGER_RANGES, AbiHelper, Bytes, Flat, List, Struct, Text, element_of, shape
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.texts import identifier, identifiers
 from marine_runtime.types import Array, IType, Prim, Record
 
 _BUILTINS = frozenset(dir(builtins))

@@ -16,7 +16,7 @@ from marine_gen.python_backend.needs import ENTRIES, Needs, own
 from marine_gen.python_backend.packed import UNUSUAL, PackedValues
 from marine_runtime.abi import INTEGER_RANGES, Bytes, Flat, Kind, List, Struct, Text, shape
 from marine_runtime.adapters import INLINE_CALL
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import FunctionType, IType
 from marine_runtime.values import MAX_LENGTH
 

@@ -20,7 +20,7 @@ from marine_gen.python_backend.packed import PackedValues
 from marine_gen.python_backend.size_estimate import SizeEstimate
 from marine_runtime.abi import Bytes, Flat, Kind, List, Struct, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters import DATA, KEPT, SLACK
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import FunctionType, Prim, reachable_records
 
 

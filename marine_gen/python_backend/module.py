@@ -41,7 +41,7 @@ from marine_gen.python_backend.needs import (
 )
 from marine_gen.python_backend.packed import PackedValues
 from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import IType, Records, reachable_records
 from marine_runtime.values import class_names
 

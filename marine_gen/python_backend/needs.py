@@ -1,7 +1,7 @@
 """Imports and bindings of a generated Python module, requested by the code that uses them while it is written.
 
 Names that generated code uses itself begin with two underscores, which no name made of a module's names does
-(`marine_runtime.names`). So a function, record or parameter can be called anything.
+(`marine_runtime.texts.names`). So a function, record or parameter can be called anything.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from marine_gen.codegen.writer import PYTHON, Writer
 from marine_gen.python_backend.needs import CONSTANTS, READY, Needs
 from marine_runtime.abi import Packing, Struct, packing
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import IType, Records
 
 

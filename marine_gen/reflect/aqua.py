@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from marine_runtime import ModuleInterface
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import Field, Records, record_in
 
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9_]*")

@@ -38,7 +38,7 @@ def goes_on(text: str) -> bool:
 
 
 def _command(word: str) -> Command:
-    from marine_runtime.messages import suggestion
+    from marine_runtime.texts import suggestion
 
     command = by_name().get(word)
     if command is None:

@@ -205,7 +205,7 @@ class Session:
         Raises:
             CommandError: it does not; with a suggestion.
         """
-        from marine_runtime.messages import suggestion
+        from marine_runtime.texts import suggestion
 
         self.check_module(module)
         if left_out := self.service.interface.modules[module].left_out.get(function):
@@ -220,7 +220,7 @@ class Session:
         Raises:
             CommandError: it does not; with a suggestion.
         """
-        from marine_runtime.messages import suggestion
+        from marine_runtime.texts import suggestion
 
         known = list(self.service.modules)
         if module not in known:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Set
 from typing import Literal
 
 from marine_runtime import ConfigError
-from marine_runtime.messages import suggestion
+from marine_runtime.texts import suggestion
 
 SHORT = 0.001
 """Seconds that a call of an inline function takes at most, thread switches included."""

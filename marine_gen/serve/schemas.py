@@ -12,7 +12,7 @@ from typing import Any
 from marine_gen.serve.functions import Function
 from marine_gen.wire.forms import WIDE, JsonForm
 from marine_runtime.abi import FLOATS, INTEGER_RANGES
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 from marine_runtime.types import (
     Array,
     IType,

@@ -13,7 +13,7 @@ from marine_gen.diagnostics import Code, SourceSpan
 from marine_gen.parsing.explain import END, alternatives, description, report_illegal
 from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.text.grammar import NAME_TERMINALS, TYPE_TERMINALS, literal_texts
-from marine_runtime.messages import did_you_mean
+from marine_runtime.texts import did_you_mean
 
 _CLASSES = {"NUMBER": "a number", "STRING": "a string", "MNEMONIC": "an instruction", END: "the end of the text"}
 _TYPE_ALIASES = {

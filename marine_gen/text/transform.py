@@ -25,7 +25,7 @@ from marine_gen.parsing.findings import Findings, shown, span_of
 from marine_gen.parsing.literals import LiteralError, read_integer, read_name, read_string
 from marine_gen.parsing.trees import tokens_in, trees_in
 from marine_gen.wasm.semver import parse_version
-from marine_runtime.messages import did_you_mean
+from marine_runtime.texts import did_you_mean
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 
 _Node: TypeAlias = Token | Tree[Token]

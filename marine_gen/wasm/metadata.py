@@ -20,7 +20,7 @@ from marine_gen.wasm.sections import (
     unique_custom_section,
 )
 from marine_gen.wasm.semver import Version, parse_version
-from marine_runtime.messages import are, counted
+from marine_runtime.texts import are, counted
 
 SDK_VERSION_SECTION = "__fluence_sdk_version"
 MANIFEST_SECTION = "__fluence_wasm_module_manifest"

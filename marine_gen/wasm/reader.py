@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
-from marine_runtime.messages import are, counted
+from marine_runtime.texts import are, counted
 
 
 class Reader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from marine_gen.ir.model import CoreCallee, ImportedCallee, ModuleIR
 from marine_gen.passes.model import STAGING, Modules
 from marine_gen.wasm.lifting import Need
-from marine_runtime.names import identifiers
+from marine_runtime.texts import identifiers
 
 # First parts of the symbols that a glue module defines itself; no module's symbol may be one of them.
 _RESERVED = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from marine_runtime import ArgumentError, CallParameters, ParticleParameters, SecurityTetraplet
-from marine_runtime.messages import suggestion
+from marine_runtime.texts import suggestion
 from marine_runtime.values import parse
 
 _TEXTS = ("service_id", "service_creator_peer_id", "host_id", "worker_id")

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from marine_runtime.abi import FLOATS
-from marine_runtime.names import field_step
+from marine_runtime.texts import field_step
 from marine_runtime.types import Array, Field, IType, Prim, Record, Records, is_bytes
 from marine_runtime.values import Mismatch, spell_float
 

@@ -29,8 +29,7 @@ ROOMS = (
         "lazy",
         "errors",
         "types",
-        "names",
-        "messages",
+        "texts",
         "abi",
         "config",
         "values",
@@ -44,10 +43,10 @@ ROOMS = (
 )
 """Rooms of the runtime, from the ground up; each may import itself and those before it."""
 
-INTERFACES = 12
+INTERFACES = 11
 """Modules of the runtime that the compiler may know at most, beside the package itself, which users have."""
 
-ENTRIES = 23
+ENTRIES = 22
 """Files and folders of the runtime at most."""
 
 ENGINE_TABLES = (RUNTIME / "artifact" / "engines.py", COMPILER / "artifact" / "engines.py")

@@ -15,7 +15,7 @@ from typing import Any
 from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, run_for_output
 from marine_gen.guest.rust.workspace import MODULE_KINDS, Crate, Workspace, parse_metadata
 from marine_runtime import ArgumentError
-from marine_runtime.messages import listed, quoted
+from marine_runtime.texts import listed, quoted
 
 _OURS = ("--target", "--message-format", "--manifest-path")
 _SELECTING = ("--package", "--workspace", "--all", "--exclude")

@@ -15,7 +15,7 @@ from marine_gen.diagnostics import Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.generate.sections import PREFIXES
 from marine_gen.guest.rust.workspace import Crate, Workspace
 from marine_runtime.abi import HOST_NAMESPACES
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 
 _WITHIN = re.compile(r"(function|record|import(?: from)?) `(.*?)`")
 _MAX_SOURCE = 4_000_000

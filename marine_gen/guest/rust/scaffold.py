@@ -9,8 +9,7 @@ from marine_gen.codegen.templating import render
 from marine_gen.generate import SDK_VERSION
 from marine_gen.guest.scaffold import check_name
 from marine_runtime import ArgumentError
-from marine_runtime.messages import quoted
-from marine_runtime.names import identifier
+from marine_runtime.texts import identifier, quoted
 
 _LINES = (Path(__file__).parent / "reserved.txt").read_text(encoding="ascii").splitlines()
 _RESERVED = frozenset(word for line in _LINES if not line.startswith("#") for word in line.split())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marine_runtime import MarineError
-from marine_runtime.messages import quoted
+from marine_runtime.texts import quoted
 
 TARGETS = ("wasm32-wasip1", "wasm32-wasi")
 """Targets of modules, the preferred one first; toolchains before Rust 1.78 know the second alone."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_gen.guest.rust.toolchain import CargoError
-from marine_runtime.messages import listed, quoted
+from marine_runtime.texts import listed, quoted
 
 SDK = "marine-rs-sdk"
 """The package that makes a crate a Marine module when it depends on it."""

@@ -56,7 +56,7 @@ def _wat(session: Session, rest: str) -> None:
 def _subject(session: Session, rest: str, command: Command) -> Subject | None:
     """The adapter that a command line names: `module function`, or `module namespace.function` for an import."""
     from marine_gen.inspect.views import Subject
-    from marine_runtime.messages import suggestion
+    from marine_runtime.texts import suggestion
 
     module, rest = take_named(rest, "Module name")
     function, rest = take_word(rest)

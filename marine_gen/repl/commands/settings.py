@@ -9,7 +9,7 @@ from marine_gen.repl.reading import refuse_rest, take_word
 from marine_gen.repl.session import LONGEST_TIMEOUT, Session
 from marine_gen.repl.spelling import duration
 from marine_runtime import MarineError
-from marine_runtime.messages import suggestion
+from marine_runtime.texts import suggestion
 
 
 def _engine(session: Session, rest: str) -> None:

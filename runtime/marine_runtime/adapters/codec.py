@@ -28,7 +28,7 @@ from marine_runtime.abi.layout import (
     shape,
 )
 from marine_runtime.errors import CallError
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import IType, Prim, Records
 from marine_runtime.wasm.memory import Memory
 

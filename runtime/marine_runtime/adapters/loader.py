@@ -16,7 +16,7 @@ from marine_runtime.adapters.pieces import BIND, RECORDS, Namespace, Pieces, pla
 from marine_runtime.adapters.staging import SiteRows
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
-from marine_runtime.names import identifier
+from marine_runtime.texts.names import identifier
 from marine_runtime.values.lazy import Lazy
 
 _IMPORTS, _FUSED_SITES = "__imports", "__fused_sites"

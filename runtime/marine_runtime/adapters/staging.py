@@ -26,7 +26,7 @@ from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site, TrapError
 from marine_runtime.lazy.data import dataclass
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction
 from marine_runtime.wasm.memory import Memory, out_of_bounds

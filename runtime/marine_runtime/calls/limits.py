@@ -20,7 +20,7 @@ from marine_runtime.errors import (
     LoadError,
     MemoryLimitError,
 )
-from marine_runtime.messages import counted, shortened
+from marine_runtime.texts.messages import counted, shortened
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.stack import thread_stack
 

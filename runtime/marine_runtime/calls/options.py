@@ -11,7 +11,7 @@ from typing import Any, TypedDict, TypeVar
 
 from marine_runtime.calls.parameters import CallParameters
 from marine_runtime.lazy.signature import LazySignature
-from marine_runtime.messages import suggestion
+from marine_runtime.texts.messages import suggestion
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

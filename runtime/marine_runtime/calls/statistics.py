@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marine_runtime.lazy.data import dataclass, field
-from marine_runtime.messages import counted, printable
+from marine_runtime.texts.messages import counted, printable
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
 from marine_runtime.lazy.data import dataclass, field, replace
-from marine_runtime.messages import suggestion
+from marine_runtime.texts.messages import suggestion
 
 ALL_TARGETS = 2147483647
 """The logging mask that lets every target through."""

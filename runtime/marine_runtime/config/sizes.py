@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from marine_runtime.errors import ConfigError
-from marine_runtime.messages import shortened
+from marine_runtime.texts.messages import shortened
 
 MAX_SIZE = 2**64 - 1
 """The largest size that can be written."""

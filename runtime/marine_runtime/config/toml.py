@@ -31,7 +31,7 @@ from marine_runtime.config.model import (
 from marine_runtime.config.sizes import UNLIMITED, parse_size
 from marine_runtime.errors import ConfigError, LoadError, warn
 from marine_runtime.lazy.data import dataclass, field, replace
-from marine_runtime.messages import nearest
+from marine_runtime.texts.messages import nearest
 
 OBSOLETE = (
     *("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field"),

@@ -20,7 +20,7 @@ from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.host.signature_check import IS_NO_TYPE, check_record, check_signature
 from marine_runtime.lazy.data import dataclass, field
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of
 from marine_runtime.values.coerce import coercion

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from marine_runtime.config.model import MountedBinary, ServiceConfig
 from marine_runtime.errors import ConfigError
-from marine_runtime.messages import listed, suggestion
+from marine_runtime.texts.messages import listed, suggestion
 
 
 def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple, assert_never
 from marine_runtime.config.model import MountedBinary
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.program import Captured, Ended, Event, Program, Reaped, Refused, Unreadable
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
 
 KILLED = 100000

@@ -15,7 +15,7 @@ from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError, Site
 from marine_runtime.host.function import HostFunction, as_host_function, over_values
-from marine_runtime.messages import listed, quoted, suggestion
+from marine_runtime.texts.messages import listed, quoted, suggestion
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.records import make_record_classes
 from marine_runtime.values.scalars import abbreviated

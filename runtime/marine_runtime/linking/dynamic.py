@@ -13,7 +13,7 @@ from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext
 from marine_runtime.linking.linker import link_module
-from marine_runtime.messages import listed
+from marine_runtime.texts.messages import listed
 
 
 def add_module(module: LinkableModule | PythonModule, config: ModuleConfig | None, context: LinkContext) -> None:

@@ -28,7 +28,7 @@ from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, 
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.instance import ModuleLink
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import CoreSignature, same_signature
 from marine_runtime.wasm import Instance
 from marine_runtime.wasm.api import CoreFunction, codes_of, signature_of

@@ -23,7 +23,6 @@ from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
-from marine_runtime.messages import refusal
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
@@ -33,6 +32,7 @@ from marine_runtime.pool.progress import Progress
 from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack_error
 from marine_runtime.pool.worker import Workers, closed_too_early
 from marine_runtime.service.interface import Interface
+from marine_runtime.texts.messages import refusal
 
 _JOIN = 5.0
 _DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"

@@ -14,11 +14,11 @@ from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.messages import no_thread
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.instance import PoolInstance
 from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
+from marine_runtime.texts.messages import no_thread
 
 MAX_ABANDONED = 32
 """Threads that may hang at a time. Each keeps its instance: memories, and gigabytes of address space."""

@@ -12,12 +12,12 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
-from marine_runtime.messages import no_thread
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
+from marine_runtime.texts.messages import no_thread
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from marine_runtime.abi.plan import LeftOut, ModulePlan
 from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.data import dataclass, field
-from marine_runtime.messages import listed
+from marine_runtime.texts.messages import listed
 from marine_runtime.types import FunctionType, Records, describe, reachable_records
 
 

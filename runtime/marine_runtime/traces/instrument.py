@@ -21,7 +21,7 @@ from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import is_mounted
 from marine_runtime.lazy.data import replace
-from marine_runtime.messages import shortened
+from marine_runtime.texts.messages import shortened
 from marine_runtime.traces.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Binder

@@ -19,7 +19,7 @@ from typing import Any
 
 from marine_runtime.config.checks import check_path
 from marine_runtime.errors import ArgumentError, LoadError, StateError
-from marine_runtime.messages import shortened
+from marine_runtime.texts.messages import shortened
 
 DEFAULT_LIMIT = 100_000
 """Events of one recording, unless it is given another limit. A file of so many has about 25 MB."""

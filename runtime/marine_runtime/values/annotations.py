@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, assert_never, get_args, get_origin, get_type_hints
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.messages import printable
+from marine_runtime.texts.messages import printable
 from marine_runtime.types import (
     Array,
     Field,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 from marine_runtime.types import Field
 
 

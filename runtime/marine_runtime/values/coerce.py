@@ -18,8 +18,8 @@ from typing import Any, assert_never
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.abi.packed import packing
 from marine_runtime.errors import ArgumentError
-from marine_runtime.messages import NEEDS_ROOM, counted, printable, quoted, suggestion
-from marine_runtime.names import field_step, identifiers
+from marine_runtime.texts.messages import NEEDS_ROOM, counted, printable, quoted, suggestion
+from marine_runtime.texts.names import field_step, identifiers
 from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
 from marine_runtime.values.buffers import holds_octets, items_of, view_of
 from marine_runtime.values.record_columns import RecordClasses

@@ -17,7 +17,7 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import FLOATS, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.messages import NEEDS_ROOM, counted, printable
+from marine_runtime.texts.messages import NEEDS_ROOM, counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members
 from marine_runtime.values.json_columns import UNUSUAL, Readers, Writers

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.errors import ArgumentError
-from marine_runtime.messages import printable
+from marine_runtime.texts.messages import printable
 from marine_runtime.values.json_dropped import DroppedValueError, dropping_hook
 from marine_runtime.values.json_spelling import spell_float
 from marine_runtime.values.scalars import abbreviated

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from marine_runtime.errors import CallError
-from marine_runtime.messages import no_thread
+from marine_runtime.texts.messages import no_thread
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
 

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from marine_runtime.abi.layout import PART
 from marine_runtime.errors import CallError, ValueLimitError
-from marine_runtime.messages import are, counted
+from marine_runtime.texts.messages import are, counted
 from marine_runtime.wasm.traps import Parking
 
 FACTOR = 5

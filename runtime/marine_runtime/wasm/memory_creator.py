@@ -24,7 +24,7 @@ from functools import cache
 from threading import local
 from typing import Any
 
-from marine_runtime.messages import refusal
+from marine_runtime.texts.messages import refusal
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.capi.library import machine

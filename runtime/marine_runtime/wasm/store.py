@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.messages import limit_of, unopened
+from marine_runtime.texts.messages import limit_of, unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget

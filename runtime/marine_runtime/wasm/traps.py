@@ -12,7 +12,7 @@ import re
 from time import monotonic
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
-from marine_runtime.messages import counted
+from marine_runtime.texts.messages import counted
 
 Fault = Exception
 """The errors of a call that did not return: `Trap` or `WasmtimeError`, of wasmtime-py or of `capi`."""

@@ -22,8 +22,8 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import BUILT_ENGINES as ENGINES
 from marine_runtime import ArgumentError, LoadError, PythonModule
-from marine_runtime.names import identifier
 from marine_runtime.pool import AsyncPool
+from marine_runtime.texts import identifier
 from tests.support.echo import Memory, echo_module
 from tests.support.engines import guests, normalised
 from tests.support.hostile_names import NAMES, SOME, description

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marine_runtime.errors import ArgumentError, ResultError
-from marine_runtime.messages import quoted, suggestion
-from marine_runtime.names import MAX_IDENTIFIER, field_step, identifier, identifiers
+from marine_runtime.texts import MAX_IDENTIFIER, field_step, identifier, identifiers, quoted, suggestion
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
 from marine_runtime.values.coerce import coerce
 from marine_runtime.values.records import class_names, make_record_classes, python_type, to_public

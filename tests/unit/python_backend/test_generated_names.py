@@ -18,7 +18,7 @@ from marine_gen.generate import generate
 from marine_gen.ir import build_module
 from marine_gen.python_backend import generate as generate_python
 from marine_runtime import Service
-from marine_runtime.names import identifier, identifiers
+from marine_runtime.texts import identifier, identifiers
 from tests.support.echo import TAKE_LOG, Memory, echo_module
 from tests.support.engines import Modules, guests, normalised
 from tests.support.hostile_names import ENDLESS, NAMES, SOME, TAKEN, description

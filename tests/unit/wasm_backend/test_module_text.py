@@ -12,7 +12,7 @@ from marine_gen.artifact import build, read_target
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Vector
 from marine_gen.wasm_backend import FusedCode
 from marine_gen.wasm_backend.imports import GlueImports
-from marine_runtime.names import MAX_IDENTIFIER
+from marine_runtime.texts import MAX_IDENTIFIER
 from marine_runtime.types import Prim
 from tests.guests.descriptions import GUESTS
 from tests.support.echo import chain, function
