@@ -1,7 +1,7 @@
 """Names and text of the files. The output depends on the service's name and the plans of its modules alone.
 
-Names that come from Wasm files go through `marine_runtime.texts.names`, in the same way as at run time, and are literals
-and docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
+Names that come from Wasm files go through `marine_runtime.texts.names`, as they do at run time, and are literals and
+docstrings otherwise. Where a class has a member that is called like a type, the type gets a second name.
 """
 
 from __future__ import annotations
