@@ -117,6 +117,6 @@ CLIS: Mapping[str, Callable[[], Path]] = {"current": wasmtime, "lts": wasmtime_l
 def run(folder: Path, command: list[object], stdin: str = "") -> str:
     """The output of a program that ends well."""
     words = [*map(str, command)]
-    done = subprocess.run(words, cwd=folder, input=stdin, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(words, cwd=folder, input=stdin, capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
