@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-lowest lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
+.PHONY: demo test test-all test-aarch64 test-lowest soak ci-long lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
 .PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain clean
 
 demo: $(STAMP)
@@ -39,6 +39,29 @@ test: $(STAMP)
 # The same with the lowest versions of all dependencies that pyproject.toml allows, in an environment of its own.
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# The suite on every Python from 3.11 to 3.14 that is found on the path, by pyenv or by uv, each in an environment of its
+# own; missing ones are named. ARGS="--quick" takes a part of the suite, on the oldest and the newest.
+test-all: $(STAMP)
+	$(BIN)/python -m tests.platforms.pythons $(ARGS)
+
+# A part of the suite on Linux aarch64, by QEMU and Debian's Python, where the machine has Debian's packages.
+test-aarch64: $(STAMP)
+	$(BIN)/python -m tests.platforms.aarch64 $(ARGS)
+
+# A million calls with faults on one service and on pools of each kind; MARINE_GEN_SOAK_CALLS bounds it.
+soak: $(STAMP)
+	$(BIN)/python -m tests.platforms.soak $(ARGS)
+
+# What takes hours: everything that `.ci/run` bounds, or leaves out.
+ci-long:
+	$(MAKE) test-all
+	$(MAKE) test-aarch64
+	$(MAKE) soak
+	$(MAKE) test ARGS="-m slow --durations=20"
+	MARINE_GEN_FAULTS=100000 $(MAKE) test ARGS="tests/serve/test_faults.py"
+	MARINE_GEN_RAY_CALLS=100000 $(MAKE) ray
+	$(MAKE) mutants
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -138,7 +161,7 @@ rust-toolchain: $(STAMP)
 	$(BIN)/python -m tests.rust.toolchain
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(LOWEST) $(RAY) .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
+	rm -rf $(VENV) $(BENCH) $(LOWEST) $(RAY) .venv-all .venv-aarch64 .venv-rust dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/.cache
 	rm -rf examples/*/sites
 	find build -mindepth 1 ! -name README.md -delete
 

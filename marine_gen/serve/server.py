@@ -7,9 +7,9 @@ import contextlib
 import gc
 import ipaddress
 import logging
-import resource
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,6 +35,7 @@ logger = logging.getLogger("marine_gen.serve")
 _START = 60
 """Seconds that a worker has to start, and to answer its supervisor."""
 
+_MOST_DESCRIPTORS = 1 << 20
 _SPARE = 64
 """Descriptors that a process needs for other things than connections."""
 
@@ -279,11 +280,19 @@ def _protocol(limits: ServeLimits, **options: Any) -> Any:
 
 
 def _descriptors() -> int:
-    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20)
+    if sys.platform == "win32":
+        return _MOST_DESCRIPTORS
+    import resource  # there is none on Windows
+
+    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], _MOST_DESCRIPTORS)
 
 
 def _raise_descriptors() -> None:
     """Use as many descriptors as the system allows."""
+    if sys.platform == "win32":
+        return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 1 << 16)
     if soft < wanted:

@@ -32,9 +32,10 @@ from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.machine_code import machine_code
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
-_MAP_NORESERVE = 0x4000
+# Linux's numbers: not every system has those of `mmap`.
+_MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_NORESERVE = 0x2, 0x20, 0x4000
+_READ_WRITE, _READ_EXECUTE = 0x3, 0x5
 _PAGE = mmap.PAGESIZE
-_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _MESSAGE = b"the memory limit of the service does not allow it"
 _ROOM = 128  # bytes for each function of the machine code
 
@@ -154,7 +155,7 @@ class MemoryCreator:
 
     def _place_code(self) -> list[int]:
         """Addresses of the three functions in a page that is executable, and not writable any more."""
-        page = self._map(None, _PAGE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        page = self._map(None, _PAGE, _READ_WRITE, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, 0)
         if page in (None, 2**64 - 1):
             raise OSError(ctypes.get_errno(), "no page for the memory creator")
         made = machine_code()
@@ -164,7 +165,7 @@ class MemoryCreator:
             addresses.append(page + number * _ROOM)
             ctypes.memmove(addresses[-1], code, len(code))
         # Where caches of instructions are not coherent, the kernel cleans them when a page becomes executable.
-        if self._protect(page, _PAGE, mmap.PROT_READ | mmap.PROT_EXEC):
+        if self._protect(page, _PAGE, _READ_EXECUTE):
             raise OSError(ctypes.get_errno(), "the memory creator's page can't be made executable")
         return addresses
 
@@ -184,7 +185,7 @@ class MemoryCreator:
             capacity = _whole(max(reserved, minimum))
             guard = _whole(guard)
             length = guard + capacity + guard
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
             start = self._map(None, length, 0, flags, -1, 0)  # 0 is PROT_NONE
             if start in (None, 2**64 - 1):
                 payer.refused = _system_error()
