@@ -27,7 +27,7 @@ PACKAGES = (
     "wasmtime", "pytest>=8.4", "hypothesis", "lark", "jinja2", "click>=8.2", "rich", "platformdirs", "prompt_toolkit",
     "numpy",
 )  # fmt: skip
-"""What the tests import."""
+"""Packages that the tests import."""
 
 TESTS = (
     "tests/runtime/wasm/test_memory_creator.py",
@@ -39,7 +39,7 @@ TESTS = (
     "tests/runtime/wasi/test_functions.py",
     "tests/engines/test_instructions.py",
 )
-"""What is different from processor to processor: machine code, layouts, callbacks, budgets, time limits."""
+"""Things that differ from processor to processor: machine code, layouts, callbacks, budgets, time limits."""
 
 
 def install() -> None:

@@ -37,7 +37,7 @@ QUICK = (
     "tests/unit/python_backend",
     "tests/unit/test_layering.py",
 )
-"""What depends on the version most: exception tables, callbacks, generated code, annotations."""
+"""Things that depend on the version most: exception tables, callbacks, generated code, annotations."""
 
 _PROBE = """
 import sys, sysconfig

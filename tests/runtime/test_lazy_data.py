@@ -89,7 +89,7 @@ ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 
 def outcome(cls: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """What an instance does, or how it is refused."""
+    """The behaviour of an instance, or the refusal to make one."""
     try:
         made = cls(*arguments, **keywords)
     except (TypeError, ValueError) as error:

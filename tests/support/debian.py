@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class UnavailableError(Exception):
-    """What tests need is not to be had on this machine; the message says what is missing."""
+    """A thing that tests need is not to be had on this machine; the message says what is missing."""
 
 
 def unpack_packages(
