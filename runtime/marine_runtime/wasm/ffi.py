@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from marine_runtime.wasm.capi.library import address_of, bare_function, brief_function, function
-from marine_runtime.wasm.capi.objects import Func, Store, extern
+from marine_runtime.wasm.capi.objects import Func, NativeStore, extern
 from marine_runtime.wasm.capi.prototypes import EXTERN_SIZE, KINDS, PROTOTYPES, VALUE_SIZE
 from marine_runtime.wasm.capi.verdict import verdict
 
@@ -122,7 +122,7 @@ def set_memory_creator(config: Any, env: int, new_memory: int) -> None:
     set_option(config, "host_memory_creator", ctypes.addressof(creator))
 
 
-def new_host_function(store: Store, params: str, results: str, callback: Any) -> Any:
+def new_host_function(store: NativeStore, params: str, results: str, callback: Any) -> Any:
     """A Wasm function over `callback` (a `Callback` object that must outlive the store), with a signature in codes."""
     made = extern(ctypes.create_string_buffer(EXTERN_SIZE))
     kind = store.engine.func_type(params, results)

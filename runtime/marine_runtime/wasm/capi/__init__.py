@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.wasm.capi.faults import ExitTrap, Trap, WasmtimeError
-from marine_runtime.wasm.capi.objects import Config, Engine, Instance, Memory, Module, Store, wat2wasm
+from marine_runtime.wasm.capi.objects import Config, wat2wasm
+from marine_runtime.wasm.capi.objects import NativeEngine as Engine
+from marine_runtime.wasm.capi.objects import NativeInstance as Instance
+from marine_runtime.wasm.capi.objects import NativeMemory as Memory
+from marine_runtime.wasm.capi.objects import NativeModule as Module
+from marine_runtime.wasm.capi.objects import NativeStore as Store
 
 if TYPE_CHECKING:
     from marine_runtime.wasm.capi.wasi import Linker, WasiConfig

@@ -46,7 +46,7 @@ class Config:
         function(f"wasmtime_config_{name}_set")(self.ptr(), value)
 
 
-class Engine:
+class NativeEngine:
     """A compiler of modules, with the settings of everything that runs; it takes its `config`."""
 
     def __init__(self, config: Config) -> None:
@@ -78,26 +78,26 @@ class Engine:
             self._delete(address)
 
 
-class Module:
+class NativeModule:
     """A compiled module."""
 
-    def __init__(self, engine: Engine, wasm: bytes) -> None:
+    def __init__(self, engine: NativeEngine, wasm: bytes) -> None:
         self._own("wasmtime_module_new", engine, wasm)
 
     @classmethod
-    def deserialize(cls, engine: Engine, code: bytes) -> Module:
+    def deserialize(cls, engine: NativeEngine, code: bytes) -> NativeModule:
         """The module that `serialize` gave."""
         made = cls.__new__(cls)
         made._own("wasmtime_module_deserialize", engine, code)
         return made
 
     @staticmethod
-    def validate(engine: Engine, wasm: bytes) -> None:
+    def validate(engine: NativeEngine, wasm: bytes) -> None:
         """Raise WasmtimeError unless `wasm` is valid."""
         data = bytes(wasm)
         check(function("wasmtime_module_validate")(engine.ptr(), data, len(data)))
 
-    def _own(self, name: str, engine: Engine, content: bytes) -> None:
+    def _own(self, name: str, engine: NativeEngine, content: bytes) -> None:
         self._delete = function("wasmtime_module_delete")
         found, data = _Slot(), bytes(content)
         check(function(name)(engine.ptr(), data, len(data), ctypes.addressof(found)))
@@ -118,10 +118,10 @@ class Module:
             self._delete(address)
 
 
-class Store:
+class NativeStore:
     """A container of instances and memories; it keeps its `engine`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: NativeEngine) -> None:
         self.engine = engine
         self._delete = function("wasmtime_store_delete")
         self._address: int = function("wasmtime_store_new")(engine.ptr(), None, None)
@@ -189,7 +189,7 @@ class Func(Extern):
 
     __slots__ = ()
 
-    def __call__(self, store: Store) -> None:
+    def __call__(self, store: NativeStore) -> None:
         """Call it without arguments, for no results; raises the error or the trap."""
         room, trap = ctypes.create_string_buffer(VALUE_SIZE), _Slot()
         call = function("wasmtime_func_call_unchecked")
@@ -198,13 +198,13 @@ class Func(Extern):
             raise take_trap(trap.value)
 
 
-class Memory(Extern):
+class NativeMemory(Extern):
     """A linear memory."""
 
     __slots__ = ()
 
     @classmethod
-    def new(cls, store: Store, pages: int) -> Memory:
+    def new(cls, store: NativeStore, pages: int) -> NativeMemory:
         """A memory with `pages` of 64 KiB at first and no maximum; raises WasmtimeError."""
         made = cls()
         made.raw[0] = bytes([_MEMORY])
@@ -216,7 +216,7 @@ class Memory(Extern):
             function("wasm_memorytype_delete")(kind)
         return made
 
-    def grow(self, store: Store, pages: int) -> int:
+    def grow(self, store: NativeStore, pages: int) -> int:
         """Grow by `pages`; the number before. Raises WasmtimeError."""
         before = ctypes.c_uint64()
         grow = function("wasmtime_memory_grow")
@@ -224,12 +224,12 @@ class Memory(Extern):
         return before.value
 
 
-class Table(Extern):
+class NativeTable(Extern):
     """A table of functions."""
 
     __slots__ = ()
 
-    def grow(self, store: Store, by: int, function_: Func) -> int:
+    def grow(self, store: NativeStore, by: int, function_: Func) -> int:
         """Grow by so many elements, which are `function_`; the number before. Raises WasmtimeError."""
         before, value = ctypes.c_uint64(), ctypes.create_string_buffer(VALUE_ROOM)
         value[0] = bytes([_FUNCREF])
@@ -239,7 +239,7 @@ class Table(Extern):
         return before.value
 
 
-_CLASSES = {_FUNC: Func, _TABLE: Table, _MEMORY: Memory}
+_CLASSES = {_FUNC: Func, _TABLE: NativeTable, _MEMORY: NativeMemory}
 
 
 def extern(raw: Any) -> Extern:
@@ -247,12 +247,12 @@ def extern(raw: Any) -> Extern:
     return _CLASSES.get(raw[0][0], Extern)(raw)
 
 
-class Instance:
+class NativeInstance:
     """An instantiated module."""
 
     __slots__ = ("_raw", "address")
 
-    def __init__(self, store: Store, module: Module, imports: Sequence[Extern]) -> None:
+    def __init__(self, store: NativeStore, module: NativeModule, imports: Sequence[Extern]) -> None:
         self._raw, trap = ctypes.create_string_buffer(INSTANCE_SIZE), _Slot()
         self.address = ctypes.addressof(self._raw)
         given = b"".join([item.raw.raw for item in imports])
@@ -269,7 +269,7 @@ class Instance:
         if trap.value:
             raise take_trap(trap.value)
 
-    def export(self, store: Store, name: str) -> Extern:
+    def export(self, store: NativeStore, name: str) -> Extern:
         """The export of that name; raises KeyError when there is none."""
         text, raw = name.encode(), ctypes.create_string_buffer(EXTERN_SIZE)
         get = function("wasmtime_instance_export_get")

@@ -8,7 +8,7 @@ from typing import Any
 
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.capi.library import function
-from marine_runtime.wasm.capi.objects import Module
+from marine_runtime.wasm.capi.objects import NativeModule
 from marine_runtime.wasm.module import Described, MemoryKind, Shape, TableKind
 
 _FUNC, _TABLE, _MEMORY = 0, 2, 3  # kinds of extern types
@@ -17,7 +17,7 @@ _Vector = ctypes.c_size_t * 2
 _NO_MAXIMUM = 0xFFFFFFFF
 
 
-def shape_of(module: Module) -> Shape:
+def shape_of(module: NativeModule) -> Shape:
     """The shape of a module, which takes a microsecond or two for every import and export."""
     imports, exports = _Vector(), _Vector()
     function("wasmtime_module_imports")(module.ptr(), ctypes.addressof(imports))

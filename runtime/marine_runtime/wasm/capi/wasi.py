@@ -6,7 +6,7 @@ import ctypes
 
 from marine_runtime.wasm.capi.faults import WasmtimeError, check
 from marine_runtime.wasm.capi.library import function, preopen_function
-from marine_runtime.wasm.capi.objects import Engine, Extern, Store, extern
+from marine_runtime.wasm.capi.objects import Extern, NativeEngine, NativeStore, extern
 from marine_runtime.wasm.capi.prototypes import EXTERN_SIZE, PREOPENS
 from marine_runtime.wasm.capi.verdict import verdict
 
@@ -14,7 +14,7 @@ _READ_WRITE = 3
 
 
 class WasiConfig:
-    """The files and outputs that a store gives its guests. It is used up by `Store.set_wasi`."""
+    """The files and outputs that a store gives its guests. It is used up by `NativeStore.set_wasi`."""
 
     def __init__(self) -> None:
         self._address: int = function("wasi_config_new")()
@@ -42,7 +42,7 @@ class WasiConfig:
 class Linker:
     """Provides WASI."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: NativeEngine) -> None:
         self._delete = function("wasmtime_linker_delete")
         self._address: int = function("wasmtime_linker_new")(engine.ptr())
 
@@ -50,7 +50,7 @@ class Linker:
         """Provide WASI preview 1."""
         check(function("wasmtime_linker_define_wasi")(self._address))
 
-    def get(self, store: Store, module: str, name: str) -> Extern:
+    def get(self, store: NativeStore, module: str, name: str) -> Extern:
         """The function of that name; raises WasmtimeError when there is none."""
         raw, first, second = ctypes.create_string_buffer(EXTERN_SIZE), module.encode(), name.encode()
         get = function("wasmtime_linker_get")
