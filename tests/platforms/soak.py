@@ -58,7 +58,7 @@ def blow(number: int) -> None:
 
 
 def host_functions() -> Mapping[str, HostFunction]:
-    """What the service imports."""
+    """The imports of the service."""
     return pools.host_functions() | {"blow": HostFunction.of(blow, [Prim.U32])}
 
 

@@ -76,7 +76,7 @@ def test_wasm_that_finds_no_room_in_staging() -> None:
     def call(service: Service, count: int) -> Any:
         return len(service.call("inner", "at", [0, count]))
 
-    with patch.object(Store, "new_memory", small), load(large(), "fused") as service:
+    with patch.object(Store, "new_memory", small), load(large(), "fused", "public") as service:
         fits = (3 * 65536 - 4096) // 8
         assert call(service, fits) == fits
         assert call(service, 1) == 1  # else the next result would be expected to be large, and not be staged

@@ -102,7 +102,10 @@ def overflow_everywhere(*configurations: Configuration) -> None:
 
 @pytest.mark.parametrize("which", sampled(["OFTEN", "CONFIGURATIONS"], "OFTEN".__eq__))
 def test_recursion_on_every_thread(which: str) -> None:
-    code = f"from tests.runtime.wasm.test_stack import *; overflow_everywhere(*{which})"
+    code = (
+        "from tests.runtime.wasm.test_stack import overflow_everywhere; from tests.support import engines; "
+        f"overflow_everywhere(*engines.{which})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
 
