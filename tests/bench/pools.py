@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        marine_gen.build(guests("bench_pure"), Path(folder) / "bench")
+        marine_gen.build(guests("bench_effector", "bench_pure"), Path(folder) / "bench")
         for length, row in CALLS.items():
             options = {"workers": 2, "calls": given.calls, "rounds": given.rounds}
             for way, rate in throughput(f"{folder}/bench", "bench_pure", "plain", row, **options):
