@@ -185,6 +185,7 @@ for project in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_mistakes_end_the_build_with_one_message(builder: Environment, tmp_path: Path) -> None:
     projects = []
     for number, (before, after, _) in enumerate(MISTAKES):

@@ -159,6 +159,7 @@ def test_hostile_names(hostile: Path, engine: str) -> None:
         assert set(package.__all__) <= set(vars(package))
 
 
+@pytest.mark.slow
 def test_hostile_packages_are_clean(hostile: Path, built: Path) -> None:
     rules = ("--isolated", "--no-cache", "--target-version", "py311", "--select", "E,F,W,I,B,UP,C4,PIE,PGH")
     done = subprocess.run(

@@ -44,14 +44,14 @@ def echoing(engine: str) -> Service:
     return load(chain([SIGNATURE]), engine)
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "interpreter"])
+@pytest.mark.parametrize("engine", sampled([name for name in ENGINES if name != "interpreter"], "fused".__eq__))
 def test_calls_leave_no_memory_behind(engine: str) -> None:
     with echoing(engine) as service:
         call = service.modules.inner.f
         assert growth(lambda: call("text", 7, [1.5, 2.5]), CALLS) < LIMIT
 
 
-@pytest.mark.parametrize("engine", sampled(ENGINES, "closures".__ne__))
+@pytest.mark.parametrize("engine", sampled(ENGINES, "fused".__eq__))
 def test_calls_of_all_kinds(engine: str) -> None:
     """Through two modules, by name, as JSON."""
     with echoing(engine) as service:
@@ -60,7 +60,7 @@ def test_calls_of_all_kinds(engine: str) -> None:
         assert growth(lambda: service.call_json("inner", "f", '["text", 7, [1.5]]'), CALLS // 20) < LIMIT
 
 
-@pytest.mark.parametrize("engine", sampled(ENGINES, "closures".__ne__))
+@pytest.mark.parametrize("engine", sampled(ENGINES, "fused".__eq__))
 def test_failing_calls(engine: str) -> None:
     """Traps and errors are owned by Python objects, which must free them."""
     with load(modules("trap_chain"), engine) as service:
@@ -72,7 +72,7 @@ def test_failing_calls(engine: str) -> None:
         assert growth(fail, CALLS // 100) < LIMIT
 
 
-@pytest.mark.parametrize("engine", sampled(ENGINES, "closures".__ne__))
+@pytest.mark.parametrize("engine", sampled(ENGINES, "fused".__eq__))
 def test_host_functions(engine: str) -> None:
     module = echo_module(
         Description(functions=(function("f", Prim.STRING),)),
@@ -85,7 +85,7 @@ def test_host_functions(engine: str) -> None:
         assert growth(lambda: service.modules.m.f("text"), CALLS // 10) < LIMIT
 
 
-@pytest.mark.parametrize("engine", sampled(ENGINES, "closures".__ne__))
+@pytest.mark.parametrize("engine", sampled(ENGINES, "fused".__eq__))
 def test_services_that_come_and_go(engine: str) -> None:
     def use() -> None:
         with echoing(engine) as service:
