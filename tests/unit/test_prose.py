@@ -12,7 +12,12 @@ import pytest
 from tests.support.paths import ROOT
 
 FOLDERS = ("marine_gen", "runtime", "tests", "docs", "examples")
-SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+    if ROOT / "tests" / ".cache" not in path.parents
+)
 OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why)\b")
 PHRASES = ("there is: ", "anew", "goes before")
 """Phrases that were replaced everywhere."""

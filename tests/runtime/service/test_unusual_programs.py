@@ -220,7 +220,7 @@ def test_a_sub_interpreter(place: Place) -> None:
 def test_a_python_without_the_gil(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     with pytest.raises(LoadError, match=r"can't run here: it needs the GIL.*`-X gil=1`"):
-        open_runtime("fast", 1 << 20)
+        open_runtime("fast", 1_234_567)  # a size of stack that no other test has opened one for
 
 
 MAPPED = """
