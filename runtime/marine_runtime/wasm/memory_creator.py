@@ -164,7 +164,7 @@ class MemoryCreator:
         for number, code in enumerate((made.ask, made.grow, made.create)):
             addresses.append(page + number * _ROOM)
             ctypes.memmove(addresses[-1], code, len(code))
-        # Where caches of instructions are not coherent, the kernel cleans them when a page becomes executable.
+        # The kernel cleans incoherent instruction caches when a page becomes executable.
         if self._protect(page, _PAGE, _READ_EXECUTE):
             raise OSError(ctypes.get_errno(), "the memory creator's page can't be made executable")
         return addresses
