@@ -36,10 +36,12 @@ QUICK = (
     "tests/runtime/values/test_annotations.py",
     "tests/runtime/host/test_python_modules.py",
     "tests/engines/test_instructions.py",
-    "tests/unit/python_backend",
+    "tests/unit/python_backend/test_generated_code.py",
+    "tests/runtime/artifact/test_marshalled.py",
+    "tests/runtime/artifact/test_bytecode.py",
     "tests/unit/test_layering.py",
 )
-"""Things that depend on the version most: exception tables, callbacks, generated code, annotations."""
+"""Things that depend on the version most: exception tables, callbacks, generated code, its bytecode, annotations."""
 
 _PROBE = """
 import sys, sysconfig

@@ -80,6 +80,6 @@ def test_what_is_missing_comes_from_debian(monkeypatch: pytest.MonkeyPatch, tmp_
         return folder / version
 
     monkeypatch.setattr(pythons.debian_python, "interpreter", unpacked)
-    here = {version: tmp_path for version in pythons.VERSIONS[:2]}
+    here = dict.fromkeys(pythons.VERSIONS[:2], tmp_path)
     assert pythons.complete(here) == here | {item: pythons.FOLDER / "debian" / item for item in pythons.VERSIONS[2:]}
     assert asked == list(pythons.VERSIONS[2:])
