@@ -1,4 +1,4 @@
-"""What it costs that a call can be interrupted: the default engine without that."""
+"""The cost of interruption: the default engine without it."""
 
 from __future__ import annotations
 
