@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from marine_gen.artifact.ahead import Ahead
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
 from marine_gen.artifact.key import GENERATOR, build_key
@@ -41,7 +42,7 @@ from marine_runtime.artifact import (
 )
 from marine_runtime.host import in_order
 from marine_runtime.texts import identifiers, quoted
-from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
+from marine_runtime.wasm import open_runtime, wasmtime_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def build(
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
         strict: refuse modules with invalid adapters, which are otherwise left out.
-        complete: compile the Python of other engines that can load the build too; otherwise they do so themselves.
+        complete: write what other engines, tools and importers read; without it only this engine can load the build.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
@@ -147,7 +148,7 @@ def _build(
     write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
-    key = build_key(source, engine, native=native, metered=metered)
+    key = build_key(source, engine, native=native, metered=metered, complete=complete)
     if not force and (found := _up_to_date(output, key)) is not None:
         if strict and any(entry.plan.left_out for entry in found.modules):
             compile_service(source)
@@ -157,8 +158,12 @@ def _build(
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
-            compiler = open_runtime(metered=metered) if native else None
-            items = zip(stems, compiled, write(compiled), strict=True)
+            compiler = Ahead(open_runtime(metered=metered)) if native else None
+            charged = [module.charged() for module in compiled]
+            if compiler is not None:
+                for wasm in charged:
+                    compiler.begin(wasm)
+            items = zip(stems, compiled, charged, write(compiled, complete), strict=True)
             entries = [_write_module(directory, compiler, *item, complete=complete) for item in items]
             manifest = Manifest(
                 source.name,
@@ -168,7 +173,7 @@ def _build(
                 key,
                 tuple(entries),
                 source.options,
-                _write_package(directory, source.name, compiled),
+                _write_package(directory, source.name, compiled) if complete else (),
             )
             (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
@@ -178,31 +183,30 @@ def _build(
 
 def _write_module(
     directory: Path,
-    compiler: WasmRuntime | None,
+    compiler: Ahead | None,
     stem: str,
     module: CompiledModule,
+    charged: bytes,
     engine: EngineFiles,
     *,
     complete: bool,
 ) -> ModuleEntry:
-    charged = module.charged()
-    contents: dict[str, tuple[str, bytes]] = {
-        "wasm": (".wasm", module.wasm),
-        "text": (".it", module.text().encode()),
-        **engine.files,
-    }
+    contents: dict[str, tuple[str, bytes]] = {"wasm": (".wasm", module.wasm), **engine.files}
+    if complete:
+        contents["text"] = (".it", module.text().encode())
     if charged is not module.wasm:
         contents["charged"] = (".charged.wasm", charged)
     shapes = {}
     if compiler is not None:
-        for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
-            compiled = compiler.compile(wasm)
-            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
-        python = [kind for kind in BYTECODE_KINDS if kind in contents]
-        for kind in python if complete else python[-1:]:  # the last is what the build's own engine runs
+        for _, wasm in engine.wasm.values():
+            compiler.begin(wasm)
+        for kind in [kind for kind in BYTECODE_KINDS if kind in contents]:
             end, data = contents[kind]
             code = compiled_python(data.decode(), f"{stem}{end}")
             contents[BYTECODE_KINDS[kind]] = (end.removesuffix(".py") + BYTECODE_END, code)
+        for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
+            compiled = compiler.compiled(wasm)
+            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes, engine.unfused)
 

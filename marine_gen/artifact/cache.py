@@ -11,10 +11,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.key import build_key
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
@@ -46,14 +45,29 @@ class Built:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """The kind of a build in the cache.
+
+    Attributes:
+        engine: the engine that it is for.
+        metered: its machine code uses fuel.
+        complete: it has what other engines need too.
+    """
+
+    engine: str
+    metered: bool = False
+    complete: bool = False
+
+
 @contextlib.contextmanager
-def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -> Iterator[Built]:
+def built(source: Source, flavour: Flavour, *, cache: bool, strict: bool = False) -> Iterator[Built]:
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
         DiagnosticError: the service is wrong.
     """
-    found = _cached(source, metered=metered, strict=strict) if cache else None
+    found = _cached(source, flavour, strict=strict) if cache else None
     if found is not None:
         yield found
         return
@@ -61,18 +75,18 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
 
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
-        result = build(source, temporary / "service", metered=metered, strict=strict, complete=False)
+        result = build(source, temporary / "service", strict=strict, **asdict(flavour))
         yield Built(result.directory, result.manifest)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
+def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_to_use()
     if directory is None:
         return None
-    key = build_key(source, BUILT_ENGINES[0], metered=metered)
+    key = build_key(source, **asdict(flavour))
     place = directory / key
     manifest = known_manifest(place)
     if manifest is None or manifest.key != key:
@@ -84,7 +98,7 @@ def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
     from marine_gen.artifact.builder import build
 
     try:
-        manifest = build(source, place, metered=metered, strict=strict, complete=False).manifest
+        manifest = build(source, place, strict=strict, **asdict(flavour)).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise
