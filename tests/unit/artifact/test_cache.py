@@ -136,7 +136,7 @@ def test_guests_are_compiled_beside_the_compiler(cache: Path, monkeypatch: pytes
 
 
 def test_a_guest_that_can_not_be_compiled(cache: Path) -> None:
-    """What its thread meets is raised by the load."""
+    """The load raises the error of its thread."""
     wasm = HELLO["greeting"].replace(b"\x20\x00\x20\x01", b"\x20\x00\x1a\x01", 1)
     assert wasm != HELLO["greeting"]
     with pytest.raises(LoadError, match="not a valid Wasm module"):
