@@ -113,6 +113,7 @@ def build(
     metered: bool = False,
     strict: bool = False,
     complete: bool = True,
+    baseline: bool = False,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -125,13 +126,14 @@ def build(
         metered: make machine code that uses fuel, for services that are loaded with some.
         strict: refuse modules with invalid adapters, which are otherwise left out.
         complete: write what other engines, tools and importers read; without it only this engine can load the build.
+        baseline: make machine code of the baseline compiler, which fails for what that does not take.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
     make = partial(_build, source, output, engine, force=force, native=native, metered=metered, strict=strict)
-    return with_room(lambda: make(complete=complete))
+    return with_room(lambda: make(complete=complete, baseline=baseline))
 
 
 def _build(
@@ -144,11 +146,12 @@ def _build(
     metered: bool,
     strict: bool,
     complete: bool,
+    baseline: bool,
 ) -> BuildResult:
     write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
-    key = build_key(source, engine, native=native, metered=metered, complete=complete)
+    key = build_key(source, engine, native=native, metered=metered, complete=complete, baseline=baseline)
     if not force and (found := _up_to_date(output, key)) is not None:
         if strict and any(entry.plan.left_out for entry in found.modules):
             compile_service(source)
@@ -158,7 +161,7 @@ def _build(
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
-            compiler = Ahead(open_runtime(metered=metered)) if native else None
+            compiler = Ahead(open_runtime(metered=metered, baseline=baseline)) if native else None
             charged = [module.charged() for module in compiled]
             if compiler is not None:
                 for wasm in charged:

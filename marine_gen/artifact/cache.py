@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from marine_gen.artifact.key import build_key
@@ -39,10 +39,11 @@ _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A directory with a build, and its manifest."""
+    """A directory with a build, its manifest, and whether its machine code is that of the baseline compiler."""
 
     directory: Path
     manifest: Manifest
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ class Flavour:
         engine: the engine that it is for.
         metered: its machine code uses fuel.
         complete: it has what other engines need too.
+        baseline: its machine code is that of the baseline compiler.
     """
 
     engine: str
     metered: bool = False
     complete: bool = False
+    baseline: bool = False
 
 
 @contextlib.contextmanager
@@ -86,13 +89,33 @@ def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
     directory = cache_to_use()
     if directory is None:
         return None
-    key = build_key(source, **asdict(flavour))
-    place = directory / key
+    place = directory / build_key(source, **asdict(flavour))
+    if (found := _found(place, strict=strict)) is not None:
+        return found
+    from marine_gen.artifact.tiers import start_optimising, worthwhile
+
+    if not (place / MANIFEST).is_file() and worthwhile(source, flavour.metered):
+        first = replace(flavour, baseline=True)
+        at = directory / build_key(source, **asdict(first))
+        begun = _found(at, strict=strict) or _made(source, first, at, strict=strict)
+        if begun is not None:
+            start_optimising(begun.directory, place, asdict(flavour))
+            return replace(begun, baseline=True)
+    return _made(source, flavour, place, strict=strict)
+
+
+def _found(place: Path, *, strict: bool) -> Built | None:
+    """The build at `place`, when it is there and whole."""
     manifest = known_manifest(place)
-    if manifest is None or manifest.key != key:
-        manifest = _unchanged(place, key)
-    if manifest is not None and not (strict and any(entry.plan.left_out for entry in manifest.modules)):
-        return Built(place, manifest)
+    if manifest is None or manifest.key != place.name:
+        manifest = _unchanged(place, place.name)
+    if manifest is None or (strict and any(entry.plan.left_out for entry in manifest.modules)):
+        return None
+    return Built(place, manifest)
+
+
+def _made(source: Source, flavour: Flavour, place: Path, *, strict: bool) -> Built | None:
+    """A new build at `place`; None when it can't be made there, or not of this flavour."""
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     from marine_gen.artifact.builder import build

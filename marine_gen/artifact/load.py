@@ -71,4 +71,6 @@ def _flavour(engine: str, options: LoadOptions) -> Flavour:
 def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
-    return load_with(LOADERS, engine, build.directory, build.manifest, Service, options, checked=checked)
+    return load_with(
+        LOADERS, engine, build.directory, build.manifest, Service, options, checked=checked, baseline=build.baseline
+    )

@@ -109,7 +109,7 @@ def _added_closures(addition: Addition) -> AddedGlue:
 
 
 def _added_fused(addition: Addition) -> AddedGlue:
-    if addition.ordinal is None:
+    if addition.ordinal is None or addition.runtime.baseline:  # which has no tail calls, as glue between modules has
         return _added_closures(addition)
     found = fuse_last(addition.modules, addition.ordinal)
     fused = found.output

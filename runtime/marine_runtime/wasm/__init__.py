@@ -9,6 +9,7 @@ What is listed here is the interface for the compiler too.
 """
 
 from marine_runtime.wasm.api import Codes, signature_of, signed_codes
+from marine_runtime.wasm.baseline import problem as baseline_problem
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
@@ -33,6 +34,7 @@ __all__ = [
     "Store",
     "WasmRuntime",
     "assemble",
+    "baseline_problem",
     "initial_table_elements",
     "open_runtime",
     "signature_of",
