@@ -23,6 +23,7 @@ from tests.support.alarms import BEGUN, StopError, alarm
 from tests.support.engines import Configuration, assemble, guests, load
 from tests.support.paths import ROOT
 from tests.support.pools import ANY_ENGINE, KINDS, LONG, host_functions, lab, pool
+from tests.support.samples import sampled
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX has these timers")
 
@@ -46,6 +47,7 @@ def test_a_call(serve: Serve, options: dict[str, Any]) -> None:
         assert works(service)
 
 
+@pytest.mark.costly
 def test_a_call_after_a_pause(serve: Serve) -> None:
     """Nobody attends to the service any more."""
     service = serve(guests("endless", "greeting"))
@@ -58,6 +60,7 @@ def test_a_call_after_a_pause(serve: Serve) -> None:
     assert works(service)
 
 
+@pytest.mark.costly
 def test_handlers_that_return_change_nothing(serve: Serve) -> None:
     service, heard = serve(guests("endless", "greeting")), []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
@@ -89,6 +92,7 @@ def test_a_call_in_a_host_function(configuration: Configuration) -> None:
             assert works(inner)
 
 
+@pytest.mark.costly
 def test_asyncio(serve: Serve) -> None:
     service = serve(guests("endless", "greeting"))
 
@@ -101,6 +105,7 @@ def test_asyncio(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("start", ["_initialize", "_start"])
+@pytest.mark.costly
 def test_loading(serve: Serve, start: str) -> None:
     module = assemble(SPINNING.format(start=start), ADAPTERS)
     with alarm(LOADED):
@@ -108,6 +113,7 @@ def test_loading(serve: Serve, start: str) -> None:
 
 
 @pytest.mark.host_side
+@pytest.mark.costly
 def test_a_start_function(serve: Serve) -> None:
     text = '(module (func $spin (loop $again (br $again))) (start $spin) (func (export "run")))'
     with alarm(LOADED):
@@ -179,11 +185,11 @@ print("caught" if caught > 10 else caught)
 """
 
 
-@pytest.mark.parametrize("engine", ["fused", "closures"])
+@pytest.mark.parametrize("engine", sampled(["fused", "closures"], "fused".__eq__))
 def test_signals_at_any_moment(engine: str) -> None:
     """In callbacks before their first line as well, where nothing can catch what is raised."""
     done = subprocess.run(
-        [sys.executable, "-c", STORM, engine, os.environ.get("MARINE_GEN_STORM_SECONDS", "1.5")],
+        [sys.executable, "-c", STORM, engine, os.environ.get("MARINE_GEN_STORM_SECONDS", "0.8")],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
         capture_output=True,
