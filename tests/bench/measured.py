@@ -2,8 +2,8 @@
 
     python -m tests.bench.measured
 
-The benchmarks of servers and pools write them with `--keep`; `make docs` puts them into the pages, and a test
-compares both. The figures of docs/benchmarks.json are those of `make bench`.
+The benchmarks of servers, pools and many services write them with `--keep`; `make docs` puts them into the pages, and a
+test compares both. The figures of docs/benchmarks.json are those of `make bench`.
 """
 
 from __future__ import annotations
@@ -74,9 +74,17 @@ def _pools(figures: Figures) -> Iterator[str]:
         yield f"| {way} |{cells}\n"
 
 
+def _many(figures: Figures) -> Iterator[str]:
+    yield "| living services | load, call, close: processor time | resident memory of each | mappings of each |\n"
+    yield "| ---: | ---: | ---: | ---: |\n"
+    for count, item in figures.items():
+        yield (f"| {int(count):,} | {item['load']:.2f} × | {item['resident']:.0f} KiB | {item['mappings']:.2f} |\n")
+
+
 PAGES: dict[str, tuple[str, Callable[[Figures], Iterator[str]]]] = {
     "serve": ("serve.md", _serve),
     "pools": ("concurrency.md", _pools),
+    "many": ("built-directories.md", _many),
 }
 """The page of each benchmark, and the writer of its table."""
 

@@ -24,10 +24,12 @@ def test_figures_are_kept_with_their_command(tmp_path: Path, monkeypatch: pytest
     measured.keep(
         "serve", {"inline, 1 worker": {"bar": 0.7, "ratio": 0.5, "microseconds": {"starlette": 1, "marine": 2}}}
     )
+    measured.keep("many", {"10000": {"load": 1.034, "resident": 56.4, "mappings": 4.004}})
     kept = measured.read()
-    assert set(kept) == {"pools", "serve"}
+    assert set(kept) == {"many", "pools", "serve"}
     assert kept["pools"]["figures"] == {"100 µs": rates}
     assert kept["pools"]["command"].startswith("python -m ")
     assert kept["pools"]["command"].endswith(" --rounds 3")
     assert "| 2 threads, map | 15,500 | 1.55 × |\n" in measured.table("pools")
     assert "inline, beside an `async def` endpoint, 1 worker | 0.7 × | 0.50 × | 0.50 × |\n" in measured.table("serve")
+    assert "| 10,000 | 1.03 × | 56 KiB | 4.00 |\n" in measured.table("many")

@@ -19,7 +19,7 @@ from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.wasm import Module, RefusedError, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +113,8 @@ class BuiltModule:
         else:
             try:
                 return self.runtime.deserialize(data, self.entry.shapes.get(code))
+            except RefusedError:
+                raise
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))

@@ -15,7 +15,11 @@ from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
-from marine_runtime.wasm.traps import first_line, text_of
+from marine_runtime.wasm.traps import first_line, refusal_of, text_of
+
+
+class RefusedError(LoadError):
+    """The system refuses memory for machine code; to compile it again would be refused too."""
 
 
 class WasmRuntime:
@@ -76,11 +80,14 @@ class WasmRuntime:
         """Compile a Wasm binary.
 
         Raises:
+            RefusedError: the system has no memory for it.
             LoadError: it is not valid Wasm.
         """
         try:
             return self._module(self._compiler.compile(wasm))
         except self._binding.WasmtimeError as error:
+            if refused := refusal_of(error):
+                raise RefusedError(f"the system refuses memory for machine code: {refused}") from None
             raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
 
     def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
@@ -90,11 +97,14 @@ class WasmRuntime:
         features, not intent.
 
         Raises:
+            RefusedError: the system has no memory for it.
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
             return self._module(self._binding.Module.deserialize(self._engine, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
+            if refused := refusal_of(error):
+                raise RefusedError(f"the system refuses memory for machine code: {refused}") from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 
     def _module(self, native: Any, shape: Shape | None = None) -> Module:

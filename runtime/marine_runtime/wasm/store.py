@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from errno import ENOMEM
 from time import monotonic
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.texts.messages import limit_of, unopened
+from marine_runtime.texts.messages import unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
@@ -22,7 +21,7 @@ from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
+from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
@@ -258,8 +257,7 @@ class Store:
             return parked
         if self._creator is not None and self._creator.refused:
             return kind(f"the system refuses a memory: {self._creator.refused}")
-        text = first_line(fault)
-        return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
+        return kind(refusal_of(fault) or first_line(fault))
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""
