@@ -36,7 +36,9 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     with contextlib.suppress(OSError, LoadError):
         data = path.read_bytes()
         if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
-            module = runtime.deserialize(data[_DIGEST:])
+            from marine_runtime.wasm.reflection import shape_of
+
+            module = runtime.deserialize(data[_DIGEST:], shape_of(wasm))
             note_use(str(path))
             return module
     module = runtime.compile(wasm)

@@ -107,12 +107,12 @@ class BuiltModule:
             from marine_runtime.artifact.code_cache import compile_cached
 
             return compile_cached(self.runtime, files.required(wasm))
-        data = files.unchanged(code)
-        if data is None:
-            self._compiled_again("its serialised code is missing or changed")
+        data, shape = files.unchanged(code), self.entry.shapes.get(code)
+        if data is None or shape is None:
+            self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                return self.runtime.deserialize(data, self.entry.shapes.get(code))
+                return self.runtime.deserialize(data, shape)
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))

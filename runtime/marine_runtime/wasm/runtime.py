@@ -78,13 +78,16 @@ class WasmRuntime:
         Raises:
             LoadError: it is not valid Wasm.
         """
+        from marine_runtime.wasm.reflection import shape_of
+
         try:
-            return self._module(self._compiler.compile(wasm))
+            native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
             raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+        return Module(native, shape_of(wasm))
 
-    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
-        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
+    def deserialize(self, code: bytes, shape: Shape) -> Module:
+        """Load what `Module.serialize` made of a module with that shape.
 
         The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
         features, not intent.
@@ -93,12 +96,9 @@ class WasmRuntime:
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
-            return self._module(self._binding.Module.deserialize(self._engine, code), shape)
+            return Module(self._binding.Module.deserialize(self._engine, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
-
-    def _module(self, native: Any, shape: Shape | None = None) -> Module:
-        return Module(native, shape or self.layer.shape(native))
 
     def attend(self, item: Attended) -> None:
         """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.

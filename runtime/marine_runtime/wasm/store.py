@@ -143,8 +143,10 @@ class Store:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
         compiled = _helpers.setdefault(self._engine, {})
         if text not in compiled:
-            native = self._binding.Module(self._engine, self._binding.wat2wasm(text))
-            compiled[text] = Module(native, self.layer.shape(native))
+            from marine_runtime.wasm.reflection import shape_of
+
+            wasm = bytes(self._binding.wat2wasm(text))
+            compiled[text] = Module(self._binding.Module(self._engine, wasm), shape_of(wasm))
         return compiled[text]
 
     def open_wasi(self, directories: Sequence[str]) -> None:
