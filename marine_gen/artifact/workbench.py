@@ -14,6 +14,7 @@ from typing import Unpack, cast
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, ENGINES, check_engine
 from marine_gen.artifact.load import load
+from marine_gen.artifact.machine_code import compile_guest
 from marine_gen.artifact.outputs import AddedGlue, Addition
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
@@ -89,7 +90,7 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        code = self._runtime.compile(compiled.charged())
+        code = compile_guest(self._runtime, compiled)
         glue, unfused = self._glue(everything)
         module = LinkableModule(compiled.plan, code, glue, tables, unfused)
         self.service.load_module(module, config, timeout=timeout)

@@ -12,6 +12,7 @@ from marine_runtime.wasm.api import Codes, signature_of, signed_codes
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
+from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.runtime import WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
 from marine_runtime.wasm.store import Instance, Store
@@ -29,6 +30,7 @@ __all__ = [
     "Instance",
     "Memory",
     "Module",
+    "RefusedModuleError",
     "Store",
     "WasmRuntime",
     "assemble",

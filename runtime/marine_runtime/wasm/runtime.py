@@ -13,6 +13,7 @@ from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
+from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import first_line, text_of
@@ -65,25 +66,25 @@ class WasmRuntime:
         """Check a Wasm binary without compiling it.
 
         Raises:
-            LoadError: it is not valid Wasm.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
             self._binding.Module.validate(self._engine, wasm)
         except self._binding.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+            raise RefusedModuleError.of(error) from None
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
 
         Raises:
-            LoadError: it is not valid Wasm.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         from marine_runtime.wasm.reflection import shape_of
 
         try:
             native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+            raise RefusedModuleError.of(error) from None
         return Module(native, shape_of(wasm))
 
     def deserialize(self, code: bytes, shape: Shape) -> Module:

@@ -21,6 +21,7 @@ from marine_runtime.wasm.deadline import FAR, SLICE, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
+from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
 
@@ -261,6 +262,8 @@ class Store:
         if self._creator is not None and self._creator.refused:
             return kind(f"the system refuses a memory: {self._creator.refused}")
         text = first_line(fault)
+        if feature := missing_feature(text):
+            return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
         return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
