@@ -67,7 +67,7 @@ def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) 
     try:
         open_runtime().validate(started)  # check: component valid modules
     except LoadError as error:
-        raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
+        raise ComponentError(f"module {quoted(compiled.name)}: {error}") from None
     started = with_program_exit(started)
     signatures = read_signatures(started)
     wasm = with_exports(started, compiled.lifted)

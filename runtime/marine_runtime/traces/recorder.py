@@ -99,14 +99,17 @@ class Tracer:
 
         Raises:
             StateError: it is not recording.
+            ArgumentError: `path` is none.
             LoadError: the file can't be written; the recording is kept, and `document` gives it.
         """
         if not self.recording:
             raise StateError("the tracer is not recording: start it first")
+        place = None if path is None else check_path(path, "the file of a trace")
         self.recording = False
         document = self.document()
-        if path is not None:
-            _write(Path(path), document)
+        if place is not None:
+            _check_place(place)
+            _write(place, document)
         return document
 
     def document(self) -> dict[str, Any]:

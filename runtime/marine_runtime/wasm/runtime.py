@@ -13,12 +13,13 @@ from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
+from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import first_line, refusal_of, text_of
 
 
-class RefusedError(LoadError):
+class CodeMemoryError(LoadError):
     """The system refuses memory for machine code; to compile it again would be refused too."""
 
 
@@ -69,46 +70,46 @@ class WasmRuntime:
         """Check a Wasm binary without compiling it.
 
         Raises:
-            LoadError: it is not valid Wasm.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
             self._binding.Module.validate(self._engine, wasm)
         except self._binding.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+            raise RefusedModuleError.of(error) from None
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
 
         Raises:
-            RefusedError: the system has no memory for it.
-            LoadError: it is not valid Wasm.
+            CodeMemoryError: the system has no memory for it.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
+        from marine_runtime.wasm.reflection import shape_of
+
         try:
-            return self._module(self._compiler.compile(wasm))
+            native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
             if refused := refusal_of(error):
-                raise RefusedError(f"the system refuses memory for machine code: {refused}") from None
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
+            raise RefusedModuleError.of(error) from None
+        return Module(native, shape_of(wasm))
 
-    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
-        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
+    def deserialize(self, code: bytes, shape: Shape) -> Module:
+        """Load what `Module.serialize` made of a module with that shape.
 
         The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
         features, not intent.
 
         Raises:
-            RefusedError: the system has no memory for it.
+            CodeMemoryError: the system has no memory for it.
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
-            return self._module(self._binding.Module.deserialize(self._engine, code), shape)
+            return Module(self._binding.Module.deserialize(self._engine, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             if refused := refusal_of(error):
-                raise RefusedError(f"the system refuses memory for machine code: {refused}") from None
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
-
-    def _module(self, native: Any, shape: Shape | None = None) -> Module:
-        return Module(native, shape or self.layer.shape(native))
 
     def attend(self, item: Attended) -> None:
         """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.

@@ -20,6 +20,7 @@ from marine_runtime.wasm.deadline import FAR, SLICE, TICK, DeadlineClock, Watch
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
+from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of
 
@@ -142,8 +143,10 @@ class Store:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
         compiled = _helpers.setdefault(self._engine, {})
         if text not in compiled:
-            native = self._binding.Module(self._engine, self._binding.wat2wasm(text))
-            compiled[text] = Module(native, self.layer.shape(native))
+            from marine_runtime.wasm.reflection import shape_of
+
+            wasm = bytes(self._binding.wat2wasm(text))
+            compiled[text] = Module(self._binding.Module(self._engine, wasm), shape_of(wasm))
         return compiled[text]
 
     def open_wasi(self, directories: Sequence[str]) -> None:
@@ -257,7 +260,10 @@ class Store:
             return parked
         if self._creator is not None and self._creator.refused:
             return kind(f"the system refuses a memory: {self._creator.refused}")
-        return kind(refusal_of(fault) or first_line(fault))
+        text = first_line(fault)
+        if feature := missing_feature(text):
+            return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
+        return kind(refusal_of(fault) or text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""

@@ -291,7 +291,7 @@ def test_processes_of_a_user(place: Place) -> None:
     """A module that is compiled where no thread can be started does not end the process."""
     code = f"import sys; sys.path[:0] = {[*SEARCHED, *sys.path]}\n" + PROGRAM.replace(
         "BODY",
-        "import hashlib, resource, wasmtime, marine_runtime.wasm.capi.reflection\n"  # while it may read files
+        "import hashlib, resource, wasmtime, marine_runtime.wasm.reflection\n"  # while it may read files
         "    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
         "    os.setuid(54321)\n"
         "    from marine_runtime.wasm import open_runtime\n"
