@@ -14,6 +14,7 @@ from marine_runtime.wasm.deadline import Attended, DeadlineClock
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
 from marine_runtime.wasm.refusals import RefusedModuleError
+from marine_runtime.wasm.stack import ASYNCHRONOUS
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
 from marine_runtime.wasm.traps import first_line, refusal_of, text_of
@@ -53,6 +54,8 @@ class WasmRuntime:
         config.parallel_compilation = threads_for_compiling()
         if max_wasm_stack is not None:
             ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
+            if max_wasm_stack > ASYNCHRONOUS:
+                ffi.set_option(config, "async_stack_size", max_wasm_stack)
         self.budget_problem = problem()
         self._creator = None if self.budget_problem else memory_creator()
         if self._creator:

@@ -18,6 +18,7 @@ from marine_gen import HostFunction
 from marine_runtime import Service
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.types import Prim
+from marine_runtime.wasm import interruption
 from tests.runtime.linking.test_dynamic import ADAPTERS
 from tests.support.alarms import BEGUN, StopError, alarm
 from tests.support.engines import Configuration, assemble, guests, load
@@ -102,6 +103,29 @@ def test_asyncio(serve: Serve) -> None:
     with alarm():
         asyncio.run(run())
     assert works(service)
+
+
+def test_a_guest_that_ends_before_it_asks_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a handler raised ends this call, not the next one."""
+    service = serve({"m": assemble('(module (func (export "run")))', ADAPTERS)})
+    clock = service._store._watchdog
+    if not clock.asked:
+        pytest.skip("this Wasmtime does not ask")
+
+    class Raising(dict[int, Any]):
+        raised = False
+
+        def __getitem__(self, key: int) -> Any:
+            if not self.raised:
+                self.raised = True
+                raise StopError
+            return super().__getitem__(key)
+
+    monkeypatch.setattr(interruption, "_asking", Raising(interruption._asking))
+    clock._advance()  # by as much as a call may run for
+    with pytest.raises(StopError):
+        service.call("m", "run")
+    service.call("m", "run")
 
 
 @pytest.mark.parametrize("start", ["_initialize", "_start"])

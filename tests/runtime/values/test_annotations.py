@@ -142,7 +142,7 @@ def refused_functions() -> list[tuple[Callable[..., Any], str]]:
         (no_result, "`no_result` has no annotation of its result; without a result it is None"),
         (
             optional,
-            f"parameter `x` of `optional`: no interface type stands for typing.Optional[str]; use {USABLE}",
+            f"parameter `x` of `optional`: no interface type stands for {Optional[str]}; use {USABLE}",
         ),
         (two, f"the result of `two`: no interface type stands for tuple[str, str]; use {USABLE}"),
         (mapping, f"parameter `x` of `mapping`: no interface type stands for dict[str, str]; use {USABLE}"),

@@ -50,6 +50,7 @@ CALLS: Mapping[str, str] = {
     "wasmtime_context_get_fuel": "ppp",
     "wasmtime_context_set_epoch_deadline": "vpQ",
     "wasmtime_context_set_fuel": "ppQ",
+    "wasmtime_config_async_stack_size_set": "vps",
     "wasmtime_config_consume_fuel_set": "vpb",
     "wasmtime_config_epoch_interruption_set": "vpb",
     "wasmtime_config_max_wasm_stack_set": "vps",
