@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 
 BINARY = ROOT / ".venv-bench" / "native" / "release" / "native-marine"
 PATIENCE = 60.0
-"""Seconds after which a request is broken off, together with the process."""
+"""Seconds after which a request is aborted, together with the process."""
 
 LARGEST_BYTES = 2**20
 UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE)
@@ -195,4 +195,4 @@ def _memory(options: tuple[str, ...], modules: list[list[str]], call: dict[str, 
 
 Taken = Callable[[tuple[str, ...], list[list[str]], dict[str, Any]], int]
 TAKEN: dict[Kind, Taken] = {"first call": _first, "process": _process, "memory": _memory, "resident": _resident}
-"""What is measured of a process that was started for one sample, by kind."""
+"""Measurements of a process that is started for one sample, by kind."""

@@ -1,4 +1,4 @@
-"""The imports and exports of a compiled module, as Wasmtime tells them."""
+"""The imports and exports of a compiled module, as Wasmtime reports them."""
 
 from __future__ import annotations
 
