@@ -21,7 +21,7 @@ Contents = Mapping[str, tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class EngineFiles:
-    """The files of one module that an engine needs, beside the Wasm file.
+    """The files of one module that an engine needs, apart from the Wasm file.
 
     Attributes:
         files: files that are written as they are.

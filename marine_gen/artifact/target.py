@@ -59,7 +59,7 @@ def read_target(
     if isinstance(target, Mapping):
         return _read_mapping(target)
     if not isinstance(target, (str, os.PathLike)):
-        raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
+        raise ArgumentError(f"a service must be a path, or modules by name, not {type(target).__name__}")
     path = check_path(target, "the path of a service")
     if path.suffix.lower() in CONFIG_SUFFIXES:
         return _read_config(path, working_dir, strict=strict, limited=limited)
@@ -71,7 +71,7 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
         if not isinstance(name, str):
-            raise ArgumentError(f"a module has a name, not {name!r:.80}")
+            raise ArgumentError(f"the name of a module must be text, not {name!r:.80}")
         if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
             raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
         if isinstance(item, PythonModule):

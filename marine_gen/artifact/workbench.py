@@ -82,7 +82,7 @@ class Workbench:
         """
         if not isinstance(name, str) or not isinstance(wasm, bytes):
             given = f"{type(name).__name__} and {type(wasm).__name__}"
-            raise ArgumentError(f"a module has a name and the bytes of a Wasm file, text and bytes, not {given}")
+            raise ArgumentError(f"a module must be given as its name (str) and its Wasm binary (bytes), not {given}")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.

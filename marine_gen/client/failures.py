@@ -34,7 +34,7 @@ class RemoteError(MarineError):
 
 
 def error_of(document: Any, status: int) -> Exception:
-    """The error that a problem document stands for."""
+    """The error that a problem document represents."""
     if not isinstance(document, Mapping) or not isinstance(document.get("code"), str):
         return RemoteError(f"the answer is neither a result nor a problem (status {status})", status=status)
     code, detail = document["code"], str(document.get("detail", ""))

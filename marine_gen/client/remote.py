@@ -211,7 +211,7 @@ class RemoteService:
 
     @contextmanager
     def instance(self) -> Iterator[Self]:
-        """A copy of the service with a state of its own, until the end of the block.
+        """A copy of the service with its own state, until the end of the block.
 
         Raises:
             RemoteError: the server has too many.

@@ -198,7 +198,7 @@ def looks_like_adapters(text: str) -> bool:
 
 
 def read_arguments(given: str) -> str:
-    """The JSON text of a call; `-` stands for stdin.
+    """The JSON text of a call; `-` means stdin.
 
     Raises:
         ArgumentError: stdin is not UTF-8.
@@ -216,7 +216,7 @@ def read_arguments(given: str) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
+    """Replace the file `path` by `data`; it holds either the old or the new content at any moment.
 
     `-` is stdout.
 

@@ -26,13 +26,13 @@ Made = Literal["glue", "glue size", "component", "component size"]
 
 Kind = (
     Literal["call", "batch", "json", "host", "services"]
-    | Literal["build", "cold load", "warm load", "first call", "memory"]
+    | Literal["build", "cold load", "warm load", "first call", "process", "memory", "resident"]
     | Made
 )
 Unit = Literal["ns", "bytes"]
 
 MADE: tuple[str, ...] = get_args(Made)
-IN_BYTES: tuple[Kind, ...] = ("memory", "glue size", "component size")
+IN_BYTES: tuple[Kind, ...] = ("memory", "resident", "glue size", "component size")
 """Kinds whose samples are bytes, not nanoseconds."""
 
 

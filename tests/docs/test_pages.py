@@ -41,6 +41,19 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(found), f"{page.name} links to {target}"
 
 
+FOLDERS = ("marine_gen", "runtime", "tests", "docs", "examples", "grammar")
+ELSEWHERE = {"tests/test_greeter.py", "docs/benchmarks.html"}
+"""Paths that pages name and that are not in the tree: of a crate that is written, and of versions before."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_files_that_pages_name_are_in_the_tree(page):
+    named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    placeholder = re.compile(r"NAME|LIST|_N\b")
+    missing = {path for path in named if not placeholder.search(path) and not (ROOT / path).exists()}
+    assert missing <= ELSEWHERE
+
+
 def test_the_readme_fits_one_screen():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) <= 900

@@ -31,7 +31,7 @@ class CallOptions(TypedDict, total=False):
 
 
 def refuse_unknown(function: str, given: Mapping[str, object], options: Any) -> None:
-    """Refuse keyword arguments of `function` that are no keys of `options`, a TypedDict.
+    """Refuse keyword arguments of `function` that are not keys of `options`, a TypedDict.
 
     Raises:
         TypeError: as Python raises it.

@@ -38,7 +38,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class LoadOptions(RunOptions, total=False):
-    """Options of loading a service, beside those of running it.
+    """Options of loading a service, in addition to those of running it.
 
     Attributes:
         call_layer: `fast` or `public`; how Python and Wasm call each other.

@@ -158,7 +158,7 @@ class Service:
 
         if not isinstance(module, (LinkableModule, PythonModule)):
             raise ArgumentError(
-                f"a module to link is a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
+                f"a module to link must be a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
                 "marine_gen loads Wasm files"
             )
         with self._guard.exclusive():
@@ -341,7 +341,7 @@ class Service:
 
     @property
     def state(self) -> ServiceState:
-        """The state of the service: open, closed, or with a call that was broken off; see `ServiceState`."""
+        """The state of the service: open, closed, or with a call that was interrupted; see `ServiceState`."""
         return self._guard.state
 
     def statistics(self) -> Statistics:

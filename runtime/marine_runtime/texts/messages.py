@@ -30,7 +30,7 @@ def printable(text: str) -> str:
     return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
 
 
-NEEDS_ROOM = ": more of Python's recursion limit is needed here, see `sys.setrecursionlimit`"
+NEEDS_ROOM = ": too little is left of Python's recursion limit, see `sys.setrecursionlimit`"
 """The advice where types nest deeper than the caller left room on Python's stack."""
 
 

@@ -71,7 +71,7 @@ class Tracer:
             ArgumentError: `limit` is not a positive whole number.
         """
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ArgumentError(f"the limit of a trace is a positive number of events, not {limit!r:.80}")
+            raise ArgumentError(f"the limit of a trace must be a positive number of events, not {limit!r:.80}")
         self.limit = limit
         self.recording = False
         self.dropped = 0

@@ -21,7 +21,7 @@ INTERRUPTED = b"wasm trap: interrupt"
 """The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
 
 LEFT_EARLY = 1
-"""In the place of a trap's address: a signal handler raised where a call could not be ended at once."""
+"""Instead of a trap's address: a signal handler raised where a call could not be ended at once."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
 _REFUSED = re.compile(r"\(os error (\d+)\)")
@@ -144,7 +144,7 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
         error: CallError = timed_out(timeout)
     elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
-        error = FuelLimitError(f"broken off, as it used all of its {counted(fuel, 'unit')} of fuel", limit=fuel)
+        error = FuelLimitError(f"ran out of its {counted(fuel, 'unit')} of fuel", limit=fuel)
     elif found:
         error = TrapError(f"wasm trap: {found.group(1).strip()}")
     else:

@@ -30,7 +30,7 @@ def test_the_queue_is_bounded(kind: str, tmp_path: Path, monkeypatch: pytest.Mon
         running = made.submit("lab", "hold", [0])
         until(running.running)
         waiting = [made.submit("lab", "echo", [number], wait=0) for number in range(2)]
-        with pytest.raises(PoolFullError, match=r"^2 calls wait already, more than that are not kept$"):
+        with pytest.raises(PoolFullError, match=r"^the queue is full: 2 calls are waiting$"):
             made.submit("lab", "echo", [3], wait=0)
         with pytest.raises(PoolFullError):
             made.submit("lab", "echo", [3], wait=0.01)
