@@ -1,4 +1,4 @@
-"""What it costs that a call can be interrupted: the default engine without that."""
+"""The default engine without interruption, to measure what interruption costs."""
 
 from __future__ import annotations
 

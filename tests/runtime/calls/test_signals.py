@@ -106,7 +106,7 @@ def test_asyncio(serve: Serve) -> None:
 
 
 def test_a_guest_that_ends_before_it_asks_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a handler raised ends this call, not the next one."""
+    """An exception of a handler ends this call, not the next one."""
     service = serve({"m": assemble('(module (func (export "run")))', ADAPTERS)})
     clock = service._store._watchdog
     if not clock.asked:
