@@ -41,7 +41,7 @@ from marine_runtime.artifact import (
     parse_manifest,
 )
 from marine_runtime.host import in_order
-from marine_runtime.texts import identifiers, quoted
+from marine_runtime.texts import identifiers, os_reason, quoted
 from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
 
 
@@ -173,7 +173,7 @@ def _build(
             )
             (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
-        raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
+        raise LoadError(f"`{output}` can't be written: {os_reason(error)}") from None
     return BuildResult(output, manifest, fresh=False)
 
 
