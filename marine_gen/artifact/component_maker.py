@@ -92,7 +92,7 @@ def _glue(fusion: Fusion) -> ComponentGlue | None:
 
 
 def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]) -> None:
-    """Refuse files that can't be, or would be written over one another, or over the modules of a component.
+    """Refuse output files that can't be written, or would overwrite each other or the modules of a component.
 
     Raises:
         ArgumentError: there is such a file.

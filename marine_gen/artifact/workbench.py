@@ -67,7 +67,7 @@ class Workbench:
 
     @property
     def compiled(self) -> list[CompiledModule]:
-        """The modules that are there, in load order."""
+        """The loaded modules, in load order."""
         for name, wasm in self.sources.items():
             if name not in self._compiled:
                 self._compiled[name] = compile_module(name, wasm, strict=False)
@@ -125,7 +125,7 @@ class Workbench:
         engine: str,
         **options: Unpack[RunOptions],
     ) -> Workbench:
-        """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
+        """The same modules in a new service, with `engine` and the current settings; this one is unchanged.
 
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.

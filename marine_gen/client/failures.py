@@ -18,7 +18,7 @@ from marine_runtime import (
 
 
 class RemoteError(MarineError):
-    """The server did not run a call, for a reason that no local service has.
+    """The server refused a call for a reason that a local service does not have.
 
     Attributes:
         code: the problem code, such as `token`; empty when the answer was none of a marine-gen server.

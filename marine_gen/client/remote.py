@@ -283,7 +283,7 @@ class RemoteService:
         return document
 
     def close(self) -> None:
-        """Close the connections. Those that asyncio used are closed by `aclose`."""
+        """Close the connections of synchronous calls; `aclose` closes those of asyncio."""
         self._http.close()
 
     async def aclose(self) -> None:

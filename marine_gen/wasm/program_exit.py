@@ -222,6 +222,6 @@ class _Copies:
 
 
 def _leaving(proc_exit: int, done: int) -> bytes:
-    """The body of the function that stands instead of `proc_exit`."""
+    """The body of the function that replaces `proc_exit`."""
     failing = b"\x20\x00\x04\x40\x20\x00\x10" + write_u32(proc_exit) + b"\x0b"
     return b"\x00" + failing + b"\x41\x01\x24" + write_u32(done) + bytes([END])

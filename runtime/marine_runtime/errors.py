@@ -33,11 +33,11 @@ from marine_runtime.lazy.data import dataclass
 
 
 class MarineError(Exception):
-    """Base of everything raised on purpose."""
+    """Base class of all errors of marine-gen and its runtime."""
 
 
 class MarineWarning(UserWarning):
-    """A setting or a module that can be used, and probably does not do what was meant."""
+    """A usable setting or module that is probably a mistake."""
 
 
 def warn(message: str) -> None:
@@ -231,7 +231,7 @@ class LeftOutError(CallError):
 
 
 class MemoryLimitError(CallError, LoadError):
-    """A call, or loading, failed after a growth of memory was refused; `__cause__` is how it failed.
+    """A call, or loading, failed after a growth of memory was refused; `__cause__` is the failure.
 
     Attributes:
         rejects: how many growths were refused while it ran.

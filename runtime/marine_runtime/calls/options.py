@@ -17,7 +17,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CallOptions(TypedDict, total=False):
-    """Options of one call; one that is left out, or None, is as the service was loaded.
+    """Options of one call; one that is missing or None has the value that the service was loaded with.
 
     Attributes:
         timeout: seconds that the call may take; of a batch, all its calls together.

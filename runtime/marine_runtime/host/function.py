@@ -1,6 +1,6 @@
 """Python functions that modules import: their types, and how raw values become calls of them.
 
-Host imports have no adapters in the module (spec interface-types Appendix C). The runtime lifts their arguments and
+Host imports have no adapters in the module (docs/spec/host.md). The runtime lifts their arguments and
 lowers their result with the generic codec, by the types given here; every engine uses the same code. Which function
 stands for which import is decided in `host_imports`; annotations become types in `host_types`.
 """
@@ -152,7 +152,7 @@ class HostFunction:
         return not all(map(is_flat, self.type.results))
 
     def codes(self) -> tuple[Codes, Codes]:
-        """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
+        """The raw signature: flattened parameters; a result in memory has no raw result (docs/spec/memory.md)."""
         params = "".join(raw_codes(param.type) for param in self.type.params)
         results = "".join(raw_codes(result) for result in self.type.results if is_flat(result))
         return params, results

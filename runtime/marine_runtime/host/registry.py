@@ -18,7 +18,7 @@ Decorator = Callable[[Callable[..., Any]], HostFunction]
 
 
 class ServiceHost:
-    """Functions of the host for the modules of services. It is accepted where a mapping of host functions is.
+    """Functions of the host for the modules of services. It can be passed instead of a mapping of host functions.
 
     host = ServiceHost()
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class AsyncPool(Generic[Pool]):
-    """A pool of which nothing blocks the event loop: not loading, not calls, not closing.
+    """A pool for asyncio: loading, calls and closing do not block the event loop.
 
     Use it with `async with`; then `await pool.call("greeting", "greeting", ["John"])`, or
     `await pool.modules.greeting.greeting("John")`.
@@ -55,7 +55,7 @@ class AsyncPool(Generic[Pool]):
 
     @property
     def pool(self) -> Pool:
-        """The pool itself, for what needs no waiting, such as `interface` and `statistics`.
+        """The pool itself, for attributes that need no waiting, such as `interface` and `statistics`.
 
         Raises:
             StateError: it was not entered.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunOptions(TypedDict, total=False):
-    """Options of running a service; None is the same as nothing.
+    """Options of running a service; None means the default.
 
     Attributes:
         host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.

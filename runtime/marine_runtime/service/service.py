@@ -135,7 +135,7 @@ class Service:
     def load_module(
         self, module: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
     ) -> None:
-        """Link one more module behind those that are there, and initialise it. The others keep their state.
+        """Link an additional module behind the loaded ones, and initialise it. The others keep their state.
 
         `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged;
         what the failed one took of memory is free when the service is closed.
@@ -382,7 +382,7 @@ class Service:
         self._store.close()
 
     def keep_alive(self, thing: object) -> None:
-        """Hold `thing` until the service is closed."""
+        """Keep a reference to `thing` until the service is closed."""
         self._store.keep_alive(thing)
 
     def __enter__(self) -> Self:

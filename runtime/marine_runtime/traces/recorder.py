@@ -55,7 +55,7 @@ class Span:
 
 
 class Tracer:
-    """Collects what services loaded with it do, between `start` and `stop`.
+    """A recorder of the calls of services that are loaded with it, between `start` and `stop`.
 
     Services of several threads may share a tracer; each has a track of its own.
 
@@ -82,7 +82,7 @@ class Tracer:
         self._lock = Lock()
 
     def start(self) -> None:
-        """Begin to record; what an earlier recording held is forgotten.
+        """Start recording; an earlier recording is discarded.
 
         Raises:
             StateError: it is recording already.
@@ -94,7 +94,7 @@ class Tracer:
         self.recording = True
 
     def stop(self, path: str | Path | None = None) -> dict[str, Any]:
-        """End the recording; gives it as a trace-event document and writes that to `path`, if there is one.
+        """Stop recording; return the trace-event document, and write it to `path` if given.
 
         Crossings that have not ended yet are in it, as long as they lasted so far.
 
