@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.budget import Budget
-from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
+from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
+from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
 from marine_runtime.wasm.refusals import RefusedModuleError
@@ -43,27 +43,31 @@ class WasmRuntime:
         metered: bool = False,
     ) -> None:
         self._binding = binding = layer.binding
-        config = binding.Config()
-        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
-        ffi.set_option(config, "memory_may_move", False)
-        config.wasm_multi_memory = True
-        # Part of the machine code: code that was serialised without it is refused, and compiled again.
-        config.epoch_interruption = True
-        if metered:  # part of the machine code too, in every block of it
-            config.consume_fuel = True
-        config.parallel_compilation = threads_for_compiling()
-        if max_wasm_stack is not None:
-            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
-            if max_wasm_stack > ASYNCHRONOUS:
-                ffi.set_option(config, "async_stack_size", max_wasm_stack)
         self.budget_problem = problem()
-        self._creator = None if self.budget_problem else memory_creator()
-        if self._creator:
-            self._creator.install(config)
-        self._engine = binding.Engine(config)
-        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
+        self._creator = creator = None if self.budget_problem else memory_creator()
+
+        def new_engine(parallel: bool) -> Any:
+            config = binding.Config()
+            # Views into memories are kept across calls, so a memory must stay where it is when it grows.
+            ffi.set_option(config, "memory_may_move", False)
+            config.wasm_multi_memory = True
+            # Part of the machine code: code that was serialised without it is refused, and compiled again.
+            config.epoch_interruption = True
+            if metered:  # part of the machine code too, in every block of it
+                config.consume_fuel = True
+            config.parallel_compilation = parallel
+            if max_wasm_stack is not None:
+                ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
+                if max_wasm_stack > ASYNCHRONOUS:
+                    ffi.set_option(config, "async_stack_size", max_wasm_stack)
+            if creator:
+                creator.install(config)
+            return binding.Engine(config)
+
+        self._engine = WasmEngine(binding, new_engine)
+        self._watchdog = DeadlineClock(self._engine.native.increment_epoch, asked=interruption.problem() is None)
         self._signals = trap_signals()
-        self._compiler = Compiler(partial(binding.Module, self._engine))
+        self._compiler = Compiler(self._engine.module)
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -76,7 +80,7 @@ class WasmRuntime:
             RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
-            self._binding.Module.validate(self._engine, wasm)
+            self._engine.validate(wasm)
         except self._binding.WasmtimeError as error:
             raise RefusedModuleError.of(error) from None
 
@@ -108,7 +112,7 @@ class WasmRuntime:
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
-            return Module(self._binding.Module.deserialize(self._engine, code), shape)
+            return Module(self._binding.Module.deserialize(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             if refused := refusal_of(error):
                 raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
