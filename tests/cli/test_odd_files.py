@@ -56,10 +56,10 @@ def odd(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "words",
-    (
+    [
         *("run $ g.greeting 1", "build $ -o out", "component $ -o c.wasm", "bench $ g.greeting 1", "check $"),
         *("interface $", "explain $", "graph $", "aqua $", "repl $", "serve $"),
-    ),
+    ],
 )
 def test_names_that_are_not_utf8(run: Run, odd: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(odd.parent)
