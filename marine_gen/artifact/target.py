@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
-from marine_runtime.artifact import check_path, read_manifest, read_wasm
+from marine_runtime.artifact import check_name, check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
 from marine_runtime.texts import os_reason
 
@@ -41,6 +41,16 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     python: Mapping[str, PythonModule] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse names that nothing can be written under.
+
+        Raises:
+            ArgumentError: a name has no form in UTF-8.
+        """
+        for name in self.modules:
+            check_name(name, "a module")
+        check_name(self.name, "a service")
 
 
 def read_target(

@@ -24,6 +24,7 @@ from marine_runtime import ArgumentError, LoadError, LoadOptions, ModuleConfig, 
 from marine_runtime.artifact import (
     LinkableModule,
     check_boolean,
+    check_name,
     check_options,
     check_path,
     refuse_unknown,
@@ -83,6 +84,7 @@ class Workbench:
         if not isinstance(name, str) or not isinstance(wasm, bytes):
             given = f"{type(name).__name__} and {type(wasm).__name__}"
             raise ArgumentError(f"a module must be given as its name (str) and its Wasm binary (bytes), not {given}")
+        check_name(name, "a module")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.

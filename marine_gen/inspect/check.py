@@ -6,6 +6,7 @@ Loading stops at the first stage that fails; here the stages behind it look at w
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from marine_gen.artifact.compile import Fusible
 from marine_gen.artifact.fuse import fusions
 from marine_gen.artifact.machine_code import refused
 from marine_gen.binary import extract
-from marine_gen.console.inputs import Input, InputKind, interfaces_of, kind_of, read_inputs
+from marine_gen.console.inputs import Input, InputKind, interfaces_of, look_at, read_inputs
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
 from marine_gen.links import check_links, check_outside
@@ -99,8 +100,9 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report for `--json`."""
+        file = os.fsencode(self.path).decode("utf-8", "backslashreplace")
         return {
-            "file": str(self.path),
+            "file": file,
             "ok": self.ok,
             "closures": self.closures(),
             "modules": [
@@ -113,9 +115,7 @@ class Report:
                 for module in self.modules
             ],
             "findings": [
-                item.to_json()
-                if isinstance(item, Diagnostic)
-                else {"code": None, "message": str(item), "source": str(self.path)}
+                item.to_json() if isinstance(item, Diagnostic) else {"code": None, "message": str(item), "source": file}
                 for item in self.findings
             ],
         }
@@ -155,8 +155,9 @@ def compile_input(item: Input, *, strict: bool = True) -> Fusible:
 def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> Report:
     report = Report(path)
     try:
-        report.kind = kind_of(path)
-        inputs = read_inputs(path)
+        seen = look_at(path)
+        report.kind = seen[0]
+        inputs = read_inputs(path, seen)
         if report.kind is InputKind.DIRECTORY:
             report.findings += _changed_files(path)
             check_programs(read_manifest(path).config, functions)

@@ -33,6 +33,21 @@ def check_place(value: Any, what: str) -> str:
     return os.fspath(value)
 
 
+def check_name(name: str, what: str) -> str:
+    """The name of a service or a module, which may come from a file; `what` is that it is the name of.
+
+    Raises:
+        ArgumentError: it has no form in UTF-8.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            f"the name of {what} is {name!a}, which has no form in UTF-8: rename it, or the file that it is from"
+        ) from None
+    return name
+
+
 def check_boolean(value: Any, what: str) -> bool:
     """`value` if it is a boolean.
 
