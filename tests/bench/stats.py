@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 from math import log
 from statistics import median
 
-from tests.bench.model import DIGITS, Condensed, Result, Run
-
-POINTS = "Points of the curves"
-"""The group of cases that are nothing but points of curves."""
+from tests.bench.model import DIGITS, POINTS, Condensed, Result, Run
 
 LAST = "; figures of "
 """Before the date of an older run, in the description of a peer whose figures come from there."""
@@ -89,7 +86,7 @@ def spread(result: Result) -> float:
 
 
 def condense(run: Run) -> Run:
-    """The run with figures in the place of samples; points of curves keep the figures that curves need."""
+    """The run with figures instead of samples; points of curves keep the figures that curves need."""
     cases = []
     for case in run.cases:
         base = case.of(next(iter(run.peers)))
@@ -125,9 +122,10 @@ def with_last(run: Run, before: Run, peers: Sequence[str]) -> Run:
 
 
 def _condensed(result: Result, base: Result | None, *, point: bool) -> Result:
-    figures = [result.median, result.minimum]
-    if not point:
-        figures += [spread(result), ratio(result, base) if base else 0.0]
+    if point:  # curves are drawn through the least samples
+        least = float(f"{result.minimum:.{DIGITS[1]}g}")
+        return Result(result.peer, missing=result.missing, condensed=Condensed(least, least))
+    figures = [result.median, result.minimum, spread(result), ratio(result, base) if base else 0.0]
     short = Condensed(*(float(f"{figure:.{digits}g}") for figure, digits in zip(figures, DIGITS, strict=False)))
     return Result(result.peer, missing=result.missing, condensed=short)
 

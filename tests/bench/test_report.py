@@ -13,7 +13,7 @@ import pytest
 from marine_gen.artifact import ENGINES
 from tests.bench.answers import HEADLINES
 from tests.bench.cases import all_cases
-from tests.bench.model import CaseResult, Result, Run, read_run
+from tests.bench.model import POINTS, CaseResult, Result, Run, read_run
 from tests.bench.page import make_page
 from tests.bench.peers import BASELINE
 from tests.bench.peers.floors import EmptyCall
@@ -70,6 +70,20 @@ def test_the_committed_pages_and_pictures_are_what_the_run_gives() -> None:
 def test_the_committed_figures_are_condensed() -> None:
     assert JSON.stat().st_size <= 40 << 10
     assert all(not item.samples for case in stored().cases for item in case.results)
+
+
+def test_points_of_curves_are_condensed_to_their_least_samples(tmp_path: Path) -> None:
+    results = (Result("fused", (40.5, 30.25, 50.0), 1), Result("gone", missing="off"))
+    point = CaseResult("a curve 1000", POINTS, "a curve: 1,000", "ns", results, "a curve", "bytes", 1000)
+    sized = CaseResult("memory", "Memory", "memory", "bytes", results)
+    condense(replace(small(), peers={"fused": "", "gone": ""}, cases=(point, sized))).write_condensed(
+        tmp_path / "run.json"
+    )
+    back, memory = read_run(tmp_path / "run.json").cases
+    assert (back.name, back.title, back.group, back.unit) == (point.name, point.title, POINTS, "ns")
+    assert [(item.median, item.minimum) for item in back.results[:1]] == [(30.2, 30.2)]
+    assert (memory.unit, memory.results[0].median, memory.results[0].minimum) == ("bytes", 40.5, 30.2)
+    assert back.results[1].missing == "off"
 
 
 def test_a_condensed_run_gives_the_figures_of_its_samples(tmp_path: Path) -> None:
