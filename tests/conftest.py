@@ -39,6 +39,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """What was put aside ends with everything else."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def deliverable_interrupts() -> Iterator[None]:
     """Processes that tests start can be interrupted, also where shells let background jobs ignore SIGINT."""

@@ -108,11 +108,6 @@ def layers() -> ModuleType:
     return load_script(DOCS / "layers.py")
 
 
-def test_the_picture_of_the_layers_is_up_to_date(layers):
-    page = DOCS / "architecture.md"
-    check_file(page, layers.architecture_page(page.read_text(encoding="utf-8")))
-
-
 def test_the_tables_of_folders_are_complete(layers):
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     for package in layers.PACKAGES:
