@@ -40,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """What was put aside ends with everything else."""
+    """Everything that was put aside ends with the session."""
     gc.unfreeze()
 
 
