@@ -21,6 +21,7 @@ from marine_gen.artifact.ahead import Ahead
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
 from marine_gen.artifact.key import GENERATOR, build_key
+from marine_gen.artifact.machine_code import compile_guest, validate_guest
 from marine_gen.artifact.outputs import EngineFiles
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
@@ -41,7 +42,7 @@ from marine_runtime.artifact import (
     parse_manifest,
 )
 from marine_runtime.host import in_order
-from marine_runtime.texts import identifiers, quoted
+from marine_runtime.texts import identifiers, os_reason, quoted
 from marine_runtime.wasm import open_runtime, wasmtime_version
 
 
@@ -180,7 +181,7 @@ def _build(
             )
             (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
-        raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
+        raise LoadError(f"`{output}` can't be written: {os_reason(error)}") from None
     return BuildResult(output, manifest, fresh=False)
 
 
@@ -207,9 +208,12 @@ def _write_module(
             end, data = contents[kind]
             code = compiled_python(data.decode(), f"{stem}{end}")
             contents[BYTECODE_KINDS[kind]] = (end.removesuffix(".py") + BYTECODE_END, code)
-        for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
-            compiled = compiler.compiled(wasm)
-            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
+        made = {"code": (".cwasm", compile_guest(compiler, module, charged))}
+        made |= {kind: (end, compiler.compile(wasm)) for kind, (end, wasm) in engine.wasm.items()}
+        for kind, (end, item) in made.items():
+            contents[kind], shapes[kind] = (end, item.serialize()), item.shape
+    else:
+        validate_guest(open_runtime(), module.name, module.wasm)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes, engine.unfused)
 

@@ -9,12 +9,12 @@ import contextlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from marine_gen.artifact.key import build_key
+from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import (
@@ -68,7 +68,7 @@ def built(source: Source, flavour: Flavour, *, cache: bool, strict: bool = False
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
-        DiagnosticError: the service is wrong.
+        DiagnosticError: the service is wrong; LoadError: there is no place for it.
     """
     found = _cached(source, flavour, strict=strict) if cache else None
     if found is not None:
@@ -76,12 +76,9 @@ def built(source: Source, flavour: Flavour, *, cache: bool, strict: bool = False
         return
     from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
 
-    temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
-    try:
+    with scratch_directory() as temporary:
         result = build(source, temporary / "service", strict=strict, **asdict(flavour))
         yield Built(result.directory, result.manifest)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
@@ -97,7 +94,10 @@ def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
     if not (place / MANIFEST).is_file() and worthwhile(source, flavour.metered):
         first = replace(flavour, baseline=True)
         at = directory / build_key(source, **asdict(first))
-        begun = _found(at, strict=strict) or _made(source, first, at, strict=strict)
+        begun = _found(at, strict=strict)
+        if begun is None:
+            with contextlib.suppress(LoadError):  # the optimising compiler may take it, or says what is wrong
+                begun = _made(source, first, at, strict=strict)
         if begun is not None:
             start_optimising(begun.directory, place, asdict(flavour))
             return replace(begun, baseline=True)

@@ -41,7 +41,7 @@ CASE_SECONDS = 3.0
 """Seconds that the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
 
 FEWEST = 3
-_ONE_SHOT = ("first call", "memory")
+_ONE_SHOT = ("first call", "process", "memory", "resident")
 """Kinds of which each sample starts a process."""
 
 

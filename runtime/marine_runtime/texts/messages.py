@@ -30,7 +30,7 @@ def printable(text: str) -> str:
     return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
 
 
-NEEDS_ROOM = ": more of Python's recursion limit is needed here, see `sys.setrecursionlimit`"
+NEEDS_ROOM = ": too little is left of Python's recursion limit, see `sys.setrecursionlimit`"
 """The advice where types nest deeper than the caller left room on Python's stack."""
 
 
@@ -110,12 +110,17 @@ def refusal(error: OSError, reserved: int = 0) -> str:
     return text + limit_of(error.errno or 0, reserved)
 
 
+def os_reason(error: Exception) -> str:
+    """The same without the name of a file, which the sentence around it has; for other errors their text."""
+    return (getattr(error, "strerror", None) or str(error)) + limit_of(getattr(error, "errno", None) or 0)
+
+
 def unopened(directory: str) -> str:
     """`: ` and the reason why a directory can't be opened, which is tried, or nothing."""
     try:
         os.scandir(directory).close()
     except OSError as error:
-        return f": {error.strerror}{limit_of(error.errno or 0)}"
+        return f": {os_reason(error)}"
     return ""
 
 

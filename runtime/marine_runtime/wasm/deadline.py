@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from marine_runtime.errors import CallError
 from marine_runtime.texts.messages import no_thread
 from marine_runtime.wasm.covered import covered
-from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
+from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_own_thread
 
 FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
@@ -159,7 +159,7 @@ class DeadlineClock:
     def _start(self) -> None:
         self._running, self._wakes_at, self._started = True, 0.0, monotonic()
         try:
-            start_thread(self._run)
+            start_own_thread(self._run)
         except BaseException:
             self._running = False
             raise

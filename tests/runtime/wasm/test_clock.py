@@ -29,7 +29,7 @@ def test_a_thread_that_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = Limit()
     monkeypatch.setattr(deadlines, "_ENTRY", 0.01)
     with monkeypatch.context() as patch:
-        patch.setattr(deadlines, "start_thread", lambda _: None)
+        patch.setattr(deadlines, "start_own_thread", lambda _: None)
         clock.arm(limit, Target(), 0.01)
         time.sleep(0.02)
         assert not clock.running
