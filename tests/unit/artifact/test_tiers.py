@@ -61,7 +61,7 @@ def runs_baseline(service: Service) -> bool:
 
 
 def optimise(first: Path, place: Path, parent: int) -> None:
-    """What `start_optimising` starts, and its end."""
+    """Do what `start_optimising` starts, and wait for its end."""
     command = [sys.executable, "-m", "marine_gen.artifact.optimise", str(first), str(place)]
     subprocess.run(
         [*command, json.dumps(asdict(Flavour("fused"))), str(parent)],
