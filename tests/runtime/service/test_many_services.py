@@ -163,6 +163,7 @@ def refused(built: Path, fill: str, *, kept: bool) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_no_mapping_is_left(built: Path) -> None:
     most = int(Path("/proc/sys/vm/max_map_count").read_text("ascii"))
     *lines, last = refused(built, "fill_mappings", kept=True)
