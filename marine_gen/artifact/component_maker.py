@@ -30,7 +30,7 @@ from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
-from marine_runtime.texts import quoted
+from marine_runtime.texts import os_reason, quoted
 from marine_runtime.wasm import open_runtime
 
 
@@ -67,7 +67,7 @@ def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) 
     try:
         open_runtime().validate(started)  # check: component valid modules
     except LoadError as error:
-        raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
+        raise ComponentError(f"module {quoted(compiled.name)}: {error}") from None
     started = with_program_exit(started)
     signatures = read_signatures(started)
     wasm = with_exports(started, compiled.lifted)
@@ -126,4 +126,4 @@ def write_component(made: Component, output: Path | None, wit: Path | None = Non
                 f"`{path}` can't be written, as `{path.parent}` is not a directory: choose another"
             ) from None
         except OSError as error:
-            raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+            raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None

@@ -15,6 +15,7 @@ from typing import Any
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
 from marine_runtime.artifact import check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
+from marine_runtime.texts import os_reason
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
@@ -128,7 +129,7 @@ def _read_config(path: Path, working_dir: Path | None, *, strict: bool, limited:
                 raise LoadError(f"`{place}` is not a file")
             modules[name] = _read(place)
         except OSError as error:
-            raise LoadError(f"`{path}`, module `{name}`: `{place}` can't be read: {error.strerror}") from None
+            raise LoadError(f"`{path}`, module `{name}`: `{place}` can't be read: {os_reason(error)}") from None
         except LoadError as error:
             raise LoadError(f"`{path}`, module `{name}`: {error}") from None
     return Source(found.name, modules, found.config.to_json())
@@ -138,4 +139,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None

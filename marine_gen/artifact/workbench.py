@@ -14,6 +14,7 @@ from typing import Unpack, cast
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, ENGINES, check_engine
 from marine_gen.artifact.load import load
+from marine_gen.artifact.machine_code import compile_guest
 from marine_gen.artifact.outputs import AddedGlue, Addition
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
@@ -28,6 +29,7 @@ from marine_runtime.artifact import (
     refuse_unknown,
     with_keywords,
 )
+from marine_runtime.texts import listed
 from marine_runtime.wasm import WasmRuntime, initial_table_elements, open_runtime
 
 
@@ -89,7 +91,7 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        code = self._runtime.compile(compiled.charged())
+        code = compile_guest(self._runtime, compiled)
         glue, unfused = self._glue(everything)
         module = LinkableModule(compiled.plan, code, glue, tables, unfused)
         self.service.load_module(module, config, timeout=timeout)
@@ -101,12 +103,23 @@ class Workbench:
         self.service.unload_module(name)
         del self.sources[name]
         self._compiled.pop(name, None)
-        self.stale = self.stale or bool(self.importers(name))
+        self.stale = self.stale or bool(self._importers(name))
 
     def importers(self, name: str) -> list[str]:
-        """The modules that import functions from module `name`."""
+        """The modules that import functions from module `name`, which may have been unloaded.
+
+        Raises:
+            ArgumentError: there is no such module, and none imports from it.
+        """
+        found = self._importers(name)
+        if not found and name not in self.sources:
+            raise ArgumentError(f"there is no module `{name}`; available: {listed(self.sources)}")
+        return found
+
+    def _importers(self, name: str) -> list[str]:
         return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
 
+    @with_keywords(RunOptions)
     def reopened(
         self,
         engine: str,
@@ -117,6 +130,7 @@ class Workbench:
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
+        refuse_unknown("Workbench.reopened", options, RunOptions)
         options.setdefault("config", self.service.config)
         return _opened(self.sources, self.sources, engine, self._runtime.name, options, strict=self._strict)
 

@@ -321,7 +321,13 @@ def connect(
 
 
 def connector(service: type[S]) -> Callable[..., S]:
-    """The function `connect` of a generated package, for its own class of services."""
+    """The function `connect` of a generated package, for its own class of services.
+
+    Raises:
+        ArgumentError: `service` is not such a class.
+    """
+    if not isinstance(service, type) or not issubclass(service, RemoteService):
+        raise ArgumentError(f"a connector is made for a class of `RemoteService`, not for {service!r:.80}")
 
     def connect(
         url: str, *, token: str | None = None, timeout: float | None = None, client: Mapping[str, Any] | None = None

@@ -122,8 +122,10 @@ def _sentence(error: BaseException) -> str:
     if _is_ours(error):
         return clean(str(error))
     if isinstance(error, OSError):
+        from marine_runtime.texts import os_reason
+
         where = f"`{error.filename}`: " if error.filename is not None else ""
-        return clean(f"{where}{error.strerror or error}")
+        return clean(f"{where}{os_reason(error)}")
     if isinstance(error, ImportError):
         return clean(f"the installation is incomplete: {error}; `marine-gen doctor` says more")
     if isinstance(error, MemoryError):

@@ -2,8 +2,8 @@
 
     python -m tests.bench.measured
 
-The benchmarks of servers, pools and clusters write them with `--keep`; `make docs` puts them into the pages, and a test
-compares both. The figures of docs/benchmarks.json are those of `make bench`.
+The benchmarks of servers, pools, clusters and many services write them with `--keep`; `make docs` puts them into the
+pages, and a test compares both. The figures of docs/benchmarks.json are those of `make bench`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,13 @@ def _pools(figures: Figures) -> Iterator[str]:
         yield f"| {way} |{cells}\n"
 
 
+def _many(figures: Figures) -> Iterator[str]:
+    yield "| living services | load, call, close: processor time | resident memory of each | mappings of each |\n"
+    yield "| ---: | ---: | ---: | ---: |\n"
+    for count, item in figures.items():
+        yield (f"| {int(count):,} | {item['load']:.2f} × | {item['resident']:.0f} KiB | {item['mappings']:.2f} |\n")
+
+
 def _cluster(figures: Figures) -> Iterator[str]:
     words = {
         "10 µs, submit": "calls of 10 µs by `submit`, beside a call each to two actors that hold a service: at least",
@@ -95,6 +102,7 @@ def _cluster(figures: Figures) -> Iterator[str]:
 PAGES: dict[str, tuple[str, Callable[[Figures], Iterator[str]]]] = {
     "serve": ("serve.md", _serve),
     "pools": ("concurrency.md", _pools),
+    "many": ("built-directories.md", _many),
     "cluster": ("cluster.md", _cluster),
 }
 """The page of each benchmark, and the writer of its table."""

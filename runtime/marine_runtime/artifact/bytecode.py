@@ -15,8 +15,6 @@ BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python"
 BYTECODE_END = ".bytecode"
 """The end of the names of such files, instead of that of the source."""
 
-_VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
-
 
 def compiled_python(source: str, filename: str) -> bytes:
     """The content of a file with the compiled `source`: the magic number of this Python, and the marshalled code.
@@ -25,11 +23,12 @@ def compiled_python(source: str, filename: str) -> bytes:
         source: the text of the source file.
         filename: its bare name, so that the content does not depend on the directory of the build.
     """
+    from marine_runtime.adapters.marshalled import dump
     from marine_runtime.adapters.taking_apart import is_large, take_apart
 
     pieces = take_apart(source, filename) if is_large(source) else None
     code = compile(source, filename, "exec", dont_inherit=True) if pieces is None else pieces.to_marshal()
-    return MAGIC_NUMBER + marshal.dumps(code, _VERSION)
+    return MAGIC_NUMBER + dump(code)
 
 
 def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:

@@ -244,6 +244,6 @@ def parse_manifest(directory: str | Path, text: str) -> Manifest:
         raise LoadError(f"`{path}` can't be used: {error}") from None
     if is_intact(text):
         return manifest
-    # Calls of the fast layer are not checked, so signatures that somebody edited are read from the modules again.
+    # Calls of the fast layer are not checked, so where somebody edited the manifest, the modules are compiled again.
     without = tuple(replace(entry, shapes={}) for entry in manifest.modules)
     return replace(manifest, modules=without)

@@ -17,9 +17,10 @@ from threading import Lock
 from time import perf_counter_ns
 from typing import Any
 
+from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.config.checks import check_path
 from marine_runtime.errors import ArgumentError, LoadError, StateError
-from marine_runtime.texts.messages import shortened
+from marine_runtime.texts.messages import os_reason, shortened
 
 DEFAULT_LIMIT = 100_000
 """Events of one recording, unless it is given another limit. A file of so many has about 25 MB."""
@@ -99,14 +100,17 @@ class Tracer:
 
         Raises:
             StateError: it is not recording.
+            ArgumentError: `path` is none.
             LoadError: the file can't be written; the recording is kept, and `document` gives it.
         """
         if not self.recording:
             raise StateError("the tracer is not recording: start it first")
+        place = None if path is None else check_path(path, "the file of a trace")
         self.recording = False
         document = self.document()
-        if path is not None:
-            _write(Path(path), document)
+        if place is not None:
+            _check_place(place)
+            _write(place, document)
         return document
 
     def document(self) -> dict[str, Any]:
@@ -205,7 +209,7 @@ def _check_place(path: Path) -> None:
         elif path.exists() and not os.access(path, os.W_OK):
             problem = "it is write-protected"
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = os_reason(error)
     if problem:
         raise LoadError(f"the trace `{path}` can't be written: {problem}")
 
@@ -214,11 +218,17 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     """One line per event, so that a file can be looked at and compared without a viewer."""
     lines = [json.dumps(event) for event in document["traceEvents"]]
     head = json.dumps({key: value for key, value in document.items() if key != "traceEvents"})
+    data = (head[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n").encode()
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(head[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n")
+        if path.exists() and not path.is_file():  # a pipe or a device has no place to take
+            path.write_bytes(data)
+            return
+        try:
+            write_replacing(os.path.realpath(path), data, mode=0o666)
+        except PermissionError:  # nothing can be made beside it
+            path.write_bytes(data)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = os_reason(error)
         raise LoadError(f"the trace `{path}` can't be written: {reason}") from None
 
 

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 Codes = str
@@ -87,8 +86,4 @@ class CallLayer(Protocol):
 
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """The exports of an instance, by name."""
-        ...
-
-    def shape(self, module: Any) -> Shape:
-        """The imports and exports of a module of the binding. Telling them takes time for each."""
         ...

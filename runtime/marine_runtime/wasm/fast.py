@@ -20,7 +20,6 @@ from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.capi.faults import take_error, take_trap
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
@@ -196,12 +195,6 @@ class FastLayer:
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""
         return ExportsOnDemand(store.native, instance)
-
-    def shape(self, module: Any) -> Shape:
-        """See `CallLayer.shape`."""
-        from marine_runtime.wasm.capi.reflection import shape_of
-
-        return shape_of(module)
 
 
 class ExportsOnDemand(dict[str, Any]):

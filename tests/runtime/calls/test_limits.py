@@ -136,6 +136,7 @@ class TestMemory:
             service.modules.m.recurse()
         assert not isinstance(caught.value, MemoryLimitError)
 
+    @pytest.mark.costly
     def test_what_the_runtime_needs_is_not_counted(self, serve: Serve) -> None:
         service = serve(forwarding(), config=budget(40))
         text = "x" * PAGE

@@ -142,7 +142,7 @@ def refused_functions() -> list[tuple[Callable[..., Any], str]]:
         (no_result, "the result of `no_result` has no annotation; `-> None` declares none"),
         (
             optional,
-            f"parameter `x` of `optional`: typing.Optional[str] has no interface type; use {USABLE}",
+            f"parameter `x` of `optional`: {Optional[str]} has no interface type; use {USABLE}",  # noqa: UP045
         ),
         (two, f"the result of `two`: tuple[str, str] has no interface type; use {USABLE}"),
         (mapping, f"parameter `x` of `mapping`: dict[str, str] has no interface type; use {USABLE}"),
