@@ -55,8 +55,13 @@ class Input:
 
 def kind_of(path: Path) -> InputKind:
     """The kind of `path`, by its name, or by its first bytes when the name does not tell."""
+    return look_at(path)[0]
+
+
+def look_at(path: Path) -> tuple[InputKind, bytes | None]:
+    """The kind of `path`, and its content where that was looked at: a pipe can be read once."""
     if path.is_dir():
-        return InputKind.DIRECTORY
+        return InputKind.DIRECTORY, None
     by_suffix = {
         ".it": InputKind.TEXT,
         ".idl": InputKind.DESCRIPTION,
@@ -64,21 +69,26 @@ def kind_of(path: Path) -> InputKind:
         **dict.fromkeys((".toml", ".yaml", ".yml", ".json"), InputKind.CONFIG),
     }.get(path.suffix.lower())
     if by_suffix is not None:
-        return by_suffix
-    return InputKind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else InputKind.TEXT
+        return by_suffix, None
+    content = read_bytes(path)
+    return InputKind.WASM if content.startswith(_WASM_MAGIC) else InputKind.TEXT, content
 
 
-def read_inputs(path: Path) -> list[Input]:
-    """The modules behind `path`, in load order.
+def read_inputs(path: Path, seen: tuple[InputKind, bytes | None] | None = None) -> list[Input]:
+    """The modules behind `path`, in load order; `seen` is what `look_at` gave for it.
 
     Raises:
         MarineError: it can't be read.
     """
-    kind = kind_of(path)
+    from marine_runtime.artifact import check_name
+
+    kind, content = seen or look_at(path)
     if kind in (InputKind.TEXT, InputKind.DESCRIPTION):
-        return [Input(path.stem, str(path), read_text(path), kind is InputKind.DESCRIPTION)]
+        text = read_text(path) if content is None else _decoded(path, content)
+        return [Input(check_name(path.stem, "a module"), str(path), text, kind is InputKind.DESCRIPTION)]
     if kind is InputKind.WASM:
-        return [Input(path.stem, str(path), read_bytes(path))]
+        name = check_name(path.stem, "a module")
+        return [Input(name, str(path), read_bytes(path) if content is None else content)]
     if kind is InputKind.CONFIG:
         from marine_gen.artifact import read_target
 
@@ -150,10 +160,14 @@ def read_text(path: Path) -> str:
     Raises:
         LoadError: it can't be read.
     """
+    return _decoded(path, read_bytes(path))
+
+
+def _decoded(path: Path, content: bytes) -> str:
     from marine_runtime import LoadError
 
     try:
-        return read_bytes(path).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise LoadError(f"`{path}` is not UTF-8 text (byte {error.start})") from None
 
@@ -200,7 +214,7 @@ def looks_like_adapters(text: str) -> bool:
 
 
 def read_arguments(given: str) -> str:
-    """The JSON text of a call; `-` stands for stdin.
+    """The JSON text of a call; `-` means stdin.
 
     Raises:
         ArgumentError: stdin is not UTF-8.
@@ -218,7 +232,7 @@ def read_arguments(given: str) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
+    """Replace the file `path` by `data`; it holds either the old or the new content at any moment.
 
     `-` is stdout.
 

@@ -1,4 +1,4 @@
-"""Copies of the service on the nodes of a Ray cluster, for a server that was told its address."""
+"""Copies of the service on the nodes of a Ray cluster, for a server with `--ray`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled Python beside generated files, so that a load compiles nothing, wherever Python may write its own caches."""
+"""Compiled Python beside generated files, so that a load compiles nothing, even where Python can't write its caches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python"
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
 
 BYTECODE_END = ".bytecode"
-"""The end of the names of such files, in the place of that of the source."""
+"""The end of the names of such files, instead of that of the source."""
 
 
 def compiled_python(source: str, filename: str) -> bytes:

@@ -20,7 +20,7 @@ from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
 from marine_runtime.texts.messages import os_reason
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,12 +108,14 @@ class BuiltModule:
             from marine_runtime.artifact.code_cache import compile_cached
 
             return compile_cached(self.runtime, files.required(wasm))
-        data = files.unchanged(code)
-        if data is None:
-            self._compiled_again("its serialised code is missing or changed")
+        data, shape = files.unchanged(code), self.entry.shapes.get(code)
+        if data is None or shape is None:
+            self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                return self.runtime.deserialize(data, self.entry.shapes.get(code))
+                return self.runtime.deserialize(data, shape)
+            except CodeMemoryError:
+                raise
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))

@@ -48,7 +48,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The process ended; `code` is None when nobody knows how."""
+    """The process ended; `code` is None when it is unknown."""
 
     code: int | None
 

@@ -55,7 +55,7 @@ class Span:
 
 
 class Tracer:
-    """Collects what services loaded with it do, between `start` and `stop`.
+    """A recorder of the calls of services that are loaded with it, between `start` and `stop`.
 
     Services of several threads may share a tracer; each has a track of its own.
 
@@ -72,7 +72,7 @@ class Tracer:
             ArgumentError: `limit` is not a positive whole number.
         """
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ArgumentError(f"the limit of a trace is a positive number of events, not {limit!r:.80}")
+            raise ArgumentError(f"the limit of a trace must be a positive number of events, not {limit!r:.80}")
         self.limit = limit
         self.recording = False
         self.dropped = 0
@@ -82,7 +82,7 @@ class Tracer:
         self._lock = Lock()
 
     def start(self) -> None:
-        """Begin to record; what an earlier recording held is forgotten.
+        """Start recording; an earlier recording is discarded.
 
         Raises:
             StateError: it is recording already.
@@ -94,20 +94,23 @@ class Tracer:
         self.recording = True
 
     def stop(self, path: str | Path | None = None) -> dict[str, Any]:
-        """End the recording; gives it as a trace-event document and writes that to `path`, if there is one.
+        """Stop recording; return the trace-event document, and write it to `path` if given.
 
         Crossings that have not ended yet are in it, as long as they lasted so far.
 
         Raises:
             StateError: it is not recording.
+            ArgumentError: `path` is none.
             LoadError: the file can't be written; the recording is kept, and `document` gives it.
         """
         if not self.recording:
             raise StateError("the tracer is not recording: start it first")
+        place = None if path is None else check_path(path, "the file of a trace")
         self.recording = False
         document = self.document()
-        if path is not None:
-            _write(Path(path), document)
+        if place is not None:
+            _check_place(place)
+            _write(place, document)
         return document
 
     def document(self) -> dict[str, Any]:

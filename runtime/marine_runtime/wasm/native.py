@@ -1,4 +1,4 @@
-"""Threads and the clock of the operating system, whatever a program put in the place of the standard library's.
+"""Threads and the clock of the operating system, even if a program has replaced those of the standard library.
 
 `gevent.monkey.patch_all()` makes `threading` start greenlets and its locks switch between them. What has to go on
 while a guest runs, or must not switch while one is on the stack, needs the real things. Tests of programs put a clock

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from errno import ENOMEM
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.texts.messages import limit_of, unopened
+from marine_runtime.texts.messages import unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
@@ -22,8 +21,9 @@ from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.native import monotonic
+from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
+from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
@@ -144,8 +144,10 @@ class Store:
         """A module of the runtime's own, compiled once per process from its Wasm text."""
         compiled = _helpers.setdefault(self._engine, {})
         if text not in compiled:
-            native = self._engine.module(self._binding.wat2wasm(text))
-            compiled[text] = Module(native, self.layer.shape(native))
+            from marine_runtime.wasm.reflection import shape_of
+
+            wasm = bytes(self._binding.wat2wasm(text))
+            compiled[text] = Module(self._engine.module(wasm), shape_of(wasm))
         return compiled[text]
 
     def open_wasi(self, directories: Sequence[str]) -> None:
@@ -260,7 +262,9 @@ class Store:
         if self._creator is not None and self._creator.refused:
             return kind(f"the system refuses a memory: {self._creator.refused}")
         text = first_line(fault)
-        return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
+        if feature := missing_feature(text):
+            return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
+        return kind(refusal_of(fault) or text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""

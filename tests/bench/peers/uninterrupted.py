@@ -1,4 +1,4 @@
-"""The cost of interruption: the default engine without it."""
+"""The default engine without interruption, to measure what interruption costs."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from tests.support.alarms import BEGUN, StopError, alarm
 from tests.support.engines import Configuration, assemble, guests, load
 from tests.support.paths import ROOT
 from tests.support.pools import ANY_ENGINE, KINDS, LONG, host_functions, lab, pool
+from tests.support.samples import sampled
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX has these timers")
 
@@ -47,6 +48,7 @@ def test_a_call(serve: Serve, options: dict[str, Any]) -> None:
         assert works(service)
 
 
+@pytest.mark.costly
 def test_a_call_after_a_pause(serve: Serve) -> None:
     """Nobody attends to the service any more."""
     service = serve(guests("endless", "greeting"))
@@ -59,6 +61,7 @@ def test_a_call_after_a_pause(serve: Serve) -> None:
     assert works(service)
 
 
+@pytest.mark.costly
 def test_handlers_that_return_change_nothing(serve: Serve) -> None:
     service, heard = serve(guests("endless", "greeting")), []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
@@ -90,6 +93,7 @@ def test_a_call_in_a_host_function(configuration: Configuration) -> None:
             assert works(inner)
 
 
+@pytest.mark.costly
 def test_asyncio(serve: Serve) -> None:
     service = serve(guests("endless", "greeting"))
 
@@ -102,7 +106,7 @@ def test_asyncio(serve: Serve) -> None:
 
 
 def test_a_guest_that_ends_before_it_asks_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exception of a handler ends this call, not the next one."""
+    """An exception of a handler ends this call, not the next one."""
     service = serve({"m": assemble('(module (func (export "run")))', ADAPTERS)})
     clock = service._store._watchdog
     if not clock.asked:
@@ -125,6 +129,7 @@ def test_a_guest_that_ends_before_it_asks_again(serve: Serve, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("start", ["_initialize", "_start"])
+@pytest.mark.costly
 def test_loading(serve: Serve, start: str) -> None:
     module = assemble(SPINNING.format(start=start), ADAPTERS)
     with alarm(LOADED):
@@ -132,6 +137,7 @@ def test_loading(serve: Serve, start: str) -> None:
 
 
 @pytest.mark.host_side
+@pytest.mark.costly
 def test_a_start_function(serve: Serve) -> None:
     text = '(module (func $spin (loop $again (br $again))) (start $spin) (func (export "run")))'
     with alarm(LOADED):
@@ -203,11 +209,11 @@ print("caught" if caught > 10 else caught)
 """
 
 
-@pytest.mark.parametrize("engine", ["fused", "closures"])
+@pytest.mark.parametrize("engine", sampled(["fused", "closures"], "fused".__eq__))
 def test_signals_at_any_moment(engine: str) -> None:
     """In callbacks before their first line as well, where nothing can catch what is raised."""
     done = subprocess.run(
-        [sys.executable, "-c", STORM, engine, os.environ.get("MARINE_GEN_STORM_SECONDS", "1.5")],
+        [sys.executable, "-c", STORM, engine, os.environ.get("MARINE_GEN_STORM_SECONDS", "0.8")],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
         capture_output=True,

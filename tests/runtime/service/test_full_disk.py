@@ -104,7 +104,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module", params=SIZES)
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """The result of each attempt on a full disk, with the files that it left there."""
+    """Outcomes of the attempts on a full disk, each with the files that it left there."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no `unshare`")
     folder = tmp_path_factory.mktemp("full")
