@@ -11,6 +11,7 @@ STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
 HOSTS  := $(VENV)/.component-hosts
+SPEED  := $(VENV)/.speedups
 LOWEST := .venv-lowest
 BENCH  := .venv-bench
 RAY    := .venv-ray
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-all test-aarch64 test-lowest soak ci-long lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain clean
+.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain speedups test-speedups clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -134,6 +135,14 @@ ray: $(RAYED)
 ray-bench: $(RAYED)
 	$(RAY)/bin/python -m tests.ray.bench $(ARGS)
 
+# Builds the optional extension with the C compiler of this machine, or else with ziglang, and installs it. From then on
+# the tests run with it; `MARINE_SPEEDUPS=0 make test` runs them without.
+speedups: $(SPEED)
+
+# The tests of the extension, and with it those of calls, values and security; ARGS="tests/engines" runs others.
+test-speedups: $(SPEED)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(ARGS),tests/speedups tests/runtime/calls tests/runtime/values tests/security -m "")
+
 # Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would.
 wheel: $(STAMP)
 	rm -rf dist
@@ -182,6 +191,12 @@ $(GUESTS): $(STAMP)
 
 $(HOSTS): $(STAMP)
 	$(PIP) install --quiet -e ./runtime -e '.[components]'
+	touch $@
+
+$(SPEED): $(STAMP) $(wildcard runtime/speedups/src/* runtime/speedups/*.toml runtime/speedups/*.py runtime/speedups/*/*.py*)
+	rm -rf $(SPEED).wheel
+	$(BIN)/python runtime/speedups/wheels.py $(SPEED).wheel
+	$(PIP) install --quiet --force-reinstall --no-deps $(SPEED).wheel/*.whl
 	touch $@
 
 $(FUZZ): $(STAMP)
