@@ -9,16 +9,6 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-
-    class GuardState:
-        """The fields of a guard that decide whether a call may begin."""
-
-        busy: Any
-        owner: int
-        failed: bool
-
-
 VARIABLE = "MARINE_SPEEDUPS"
 """The environment variable that turns it off, with the value `0`. It is read when the runtime is imported."""
 
@@ -57,12 +47,15 @@ def _imported() -> Any:
     return marine_speedups
 
 
-if not TYPE_CHECKING:
-    if (_found := speedups()) is not None:
-        GuardState = _found.GuardState
-    else:
+class GuardState:
+    """The fields of a guard that decide whether a call may begin: those of the extension, where it is in use."""
 
-        class GuardState:
-            """The fields of a guard that decide whether a call may begin."""
+    __slots__ = ("busy", "failed", "owner")
 
-            __slots__ = ("busy", "failed", "owner")
+    busy: Any
+    owner: int
+    failed: bool
+
+
+if not TYPE_CHECKING and (_found := speedups()) is not None:
+    GuardState = _found.GuardState
