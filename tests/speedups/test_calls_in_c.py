@@ -158,8 +158,8 @@ def test_traps_have_their_place(extension: Any) -> None:
 
 
 def test_limits(extension: Any) -> None:
-    with lab_service(timeout=0.05) as service, pytest.raises(CallTimeoutError):
-        service.modules.endless.spin()
+    with lab_service() as service, pytest.raises(CallTimeoutError):
+        service.call("endless", "spin", timeout=0.05)
     module = echo_module(Description(functions=(function("f", Prim.STRING),)), Memory(fresh=True))
     with marine_gen.load({"m": module}, config=ServiceConfig(total_memory_limit=1 << 20)) as service:
         run = service.modules.m.f
@@ -206,10 +206,10 @@ def test_signal_handlers_end_calls(extension: Any) -> None:
 
 def test_other_threads_run_meanwhile(extension: Any) -> None:
     """The GIL is released: a guest that spins is ended by a thread."""
-    with lab_service(timeout=30) as service:
+    with lab_service() as service:
         threading.Timer(0.05, service._store._watchdog.interrupt).start()
         with pytest.raises(CallTimeoutError):
-            service.modules.endless.spin()
+            service.call("endless", "spin", timeout=600)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
