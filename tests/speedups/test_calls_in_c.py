@@ -33,6 +33,7 @@ from marine_runtime import (
 )
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.types import Prim
+from marine_runtime.wasm import memory_creator
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guest
 from tests.support.pools import lab
@@ -233,6 +234,17 @@ def test_it_goes_with_its_service(extension: Any) -> None:
     del service, run
     gc.collect()
     assert [item() for item in gone] == [None, None]
+
+
+def test_it_makes_memories_on_any_processor(extension: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their budgets are tested by `tests/runtime`, which uses these callbacks where the extension is in use."""
+    monkeypatch.setattr(memory_creator, "machine_code", lambda: None)
+    assert memory_creator.problem() is None
+    creator = memory_creator.MemoryCreator()
+    assert (creator._ask_code, creator._grow_code, creator._create_code) == extension.memory_callbacks()
+    assert memory_creator.memory_creator()._ask_code == creator._ask_code
+    monkeypatch.setattr(memory_creator, "speedups", lambda: None)
+    assert "no memory creator" in str(memory_creator.problem())
 
 
 def test_nothing_is_left_behind(extension: Any) -> None:

@@ -19,7 +19,7 @@ PROTOCOL = 1
 @cache
 def speedups() -> Any | None:
     """The extension; None when it is absent, turned off or of no use."""
-    if os.environ.get(VARIABLE) == "0":
+    if turned_off():
         return None
     found = _imported()
     return None if isinstance(found, ImportError) or found.PROTOCOL != PROTOCOL else found
@@ -27,7 +27,7 @@ def speedups() -> Any | None:
 
 def problem() -> str | None:
     """The reason why an extension that is installed is not used, or None."""
-    if os.environ.get(VARIABLE) == "0":
+    if turned_off():
         return f"{VARIABLE}=0 turns it off"
     found = _imported()
     if isinstance(found, ImportError):
@@ -35,6 +35,12 @@ def problem() -> str | None:
     if found.PROTOCOL != PROTOCOL:
         return "it does not belong to this version of marine-runtime: upgrade both"
     return None
+
+
+@cache
+def turned_off() -> bool:
+    """True if the environment turns it off."""
+    return os.environ.get(VARIABLE) == "0"
 
 
 @cache
