@@ -141,13 +141,16 @@ speedups: $(SPEED)
 
 # The tests of the extension, and with it those of calls, values and security; ARGS="tests/engines" runs others.
 test-speedups: $(SPEED)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(ARGS),tests/speedups tests/runtime/calls tests/runtime/values tests/security -m "")
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(ARGS),tests/speedups tests/runtime/calls tests/runtime/values tests/runtime/wasm tests/security)
 
-# Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would.
+# Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would; with ziglang (`make
+# toolchain`) those of the extension for manylinux and musllinux, x86-64 and aarch64.
 wheel: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist runtime
 	$(BIN)/python -m build --no-isolation --outdir dist
+	if $(BIN)/python -c "import ziglang" 2>/dev/null; then $(BIN)/python runtime/speedups/wheels.py --all dist; \
+	else echo "marine-speedups: no wheels without ziglang"; fi
 	$(BIN)/python -m twine check --strict dist/*
 
 # Rebuilds every guest module from its source with the C compiler of the `guests` extra.

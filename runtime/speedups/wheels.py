@@ -14,6 +14,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+import tomllib
+import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -25,6 +28,8 @@ TARGETS = {
     "musllinux_1_2_aarch64": ("aarch64-linux-musl", "linux-aarch64"),
 }
 """The targets of `ziglang` by the tags of wheels, and what Python calls the machine."""
+
+REQUIRES = tomllib.loads((HERE / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
 
 ZIG = [sys.executable, "-m", "ziglang", "cc"]
 
@@ -47,15 +52,38 @@ def compiler() -> dict[str, str]:
     return {"CC": shlex.join(ZIG)}
 
 
-def build(folder: Path, *options: str, **variables: str) -> None:
-    """Run the build backend in an environment of its own, with those variables in its environment."""
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), *options, str(HERE)]
+def run(*command: str, **variables: str) -> None:
+    """Run a command with those variables in its environment; end the program with its output when it fails."""
     environment = os.environ | variables
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    shutil.rmtree(HERE / "build", ignore_errors=True)  # objects of one machine must not reach the next
-    shutil.rmtree(HERE / "marine_speedups.egg-info", ignore_errors=True)
     if done.returncode:
-        raise SystemExit(f"{done.stdout}{done.stderr}\nthe extension can't be built")
+        raise SystemExit(f"{done.stdout}{done.stderr}\n{shlex.join(command)} failed")
+
+
+def build(folder: Path, targets: dict[str, tuple[str, str]]) -> None:
+    """Build a wheel for this machine, or the source distribution and a wheel for each of `targets`."""
+    with tempfile.TemporaryDirectory() as name:
+        # What is built leaves files beside its source, and objects of one machine must not reach the next.
+        source, tools = Path(name, "source"), Path(name, "tools")
+        shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+        venv.create(tools, with_pip=True)
+        python = str(tools / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        run(python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "build", *REQUIRES)
+        into = [python, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+        if not targets:
+            run(*into, "--wheel", str(source), **compiler())
+            return
+        run(*into, "--sdist", str(source))
+        for tag, (target, machine) in targets.items():
+            # No library of C is linked: the few functions that are used are those of the process.
+            compile_it = shlex.join([*ZIG, "-target", target, "-g0", "-s"])
+            variables = {
+                "CC": compile_it,
+                "LDSHARED": f"{compile_it} -shared -nostdlib",
+                "_PYTHON_HOST_PLATFORM": machine,
+            }
+            shutil.rmtree(source / "build", ignore_errors=True)
+            run(*into, "--wheel", f"-C--build-option=--plat-name={tag}", str(source), **variables)
 
 
 def main() -> None:
@@ -64,16 +92,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--all", action="store_true", help="for every Linux, by ziglang")
     options = parser.parse_args()
-    if not options.all:
-        build(options.folder, "--wheel", **compiler())
-        return
-    if importlib.util.find_spec("ziglang") is None:
+    if options.all and importlib.util.find_spec("ziglang") is None:
         raise SystemExit("wheels for other machines are made by ziglang: `pip install ziglang`")
-    build(options.folder, "--sdist")
-    for tag, (target, machine) in TARGETS.items():
-        compile_it = shlex.join([*ZIG, "-target", target, "-g0", "-s"])
-        variables = {"CC": compile_it, "LDSHARED": f"{compile_it} -shared", "_PYTHON_HOST_PLATFORM": machine}
-        build(options.folder, "--wheel", f"-C--build-option=--plat-name={tag}", **variables)
+    build(options.folder, TARGETS if options.all else {})
 
 
 if __name__ == "__main__":
