@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable
@@ -84,6 +85,24 @@ def test_edges_and_odd_values(extension: Any, echo: Service, signature: Any) -> 
     same(extension, run, *first[:-1])
     same(extension, run, *first, unknown=1)
     same(extension, run, **{item.name: value for item, value in zip(signature.params, first, strict=True)})
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_generated_files_of_either_form(extension: Any, monkeypatch: pytest.MonkeyPatch, apart: bool) -> None:
+    """Large ones are taken apart, and their definitions are made when they are called; a large result is foreseen."""
+    monkeypatch.setattr("marine_runtime.adapters.taking_apart.is_large", lambda source: apart)
+    module = echo_module(Description(functions=(function("f", Prim.STRING),)), Memory(pages=16))
+    with marine_gen.load({"m": module}, cache=False) as service:
+        run = service.modules.m.f
+        assert ("__call_f" in run.__globals__) is apart
+        same(extension, run, "x")
+        same(extension, run, "é" * 40_000)  # few characters, but more than 64 KiB
+        staged = run.__globals__["__call_f"] if apart else inspect.getclosurevars(run.__wrapped__).nonlocals["__call_f"]
+        variables = staged.__globals__ if apart else inspect.getclosurevars(staged).nonlocals
+        assert variables["__large_f"] is False  # since the last one has not so many characters
+        run("é" * 40_000)
+        variables = staged.__globals__ if apart else inspect.getclosurevars(staged).nonlocals
+        assert variables["__large_f"] is True
 
 
 @given(st.data())

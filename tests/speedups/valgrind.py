@@ -1,7 +1,7 @@
 """A thousand calls of each kind in C under valgrind: `python -m tests.speedups.valgrind`. Takes minutes.
 
-Python's own allocator is off, so that every block is one of valgrind's. Only errors with a frame of the extension count:
-Wasmtime's machine code and Python's start are not ours.
+Python's own allocator is off, so that every block is one of valgrind's. Only errors with a frame of the extension are
+counted: Wasmtime's machine code and Python's start are not ours.
 """
 
 from __future__ import annotations

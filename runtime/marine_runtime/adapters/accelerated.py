@@ -24,31 +24,34 @@ from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.fast import FastMemory
 from marine_runtime.wasm.traps import Parking
 
-_ENTRY, _CALL, _FUSED = "__entry_", "__call_", "__fused_"
-"""The beginnings of names in generated code: of the entry, of what it calls, of the core function that this calls."""
+_ENTRY, _CALL, _FUSED, _LARGE = "__entry_", "__call_", "__fused_", "__large_"
+"""The beginnings of names in generated code: of the entry, of what it calls, of the core function that this calls, and of
+its variable that says if the last result was large."""
 
 _MOST_PARAMS = 32
 
 
 def accelerated(extension: Any, entry: Callable[..., Any], signature: Signature, link: Link) -> Callable[..., Any]:
     """The entry in C, or `entry` itself: where a value has parts, nothing is fused, or calls are not fast ones."""
+    python: Callable[..., Any] = entry
     codes = _codes(signature)
-    core = codes and _core_function(entry)
-    if not codes or not core:
-        return entry
+    found = codes and _core_function(entry)
+    if not codes or not found:
+        return python
+    staged, core = found
     staging, guard = link.staging, link.guard
     function, cells = core.keep
     memory = staging.memory
     params = "".join(raw_codes(item.type) for item in signature.params)
     wire = params + ("I" if "s" in codes[0] or "y" in codes[0] else ""), "".join(map(raw_codes, signature.results))
     if core.codes != wire or not isinstance(memory, FastMemory) or not isinstance(guard, extension.GuardState):
-        return entry
+        return python
     call, size = _addresses()
     made: Callable[..., Any] = extension.Call(
         entry,
         guard,
         _breaking(cells.fail, cells.parking, staging, guard),
-        staging.settle,
+        _settling(staging, staged, _LARGE + entry.__code__.co_name.removeprefix(_ENTRY)),
         (core, staging),
         *codes,
         (call, cells.context, function.handle, cells.address, cells.count, cells.trap_address),
@@ -82,6 +85,22 @@ def _breaking(fail: Callable[[int], None], parking: Parking, staging: Staging, g
     return broken
 
 
+def _settling(staging: Staging, staged: FunctionType, large: str) -> Callable[[], None]:
+    """A function for what follows a large result: generated code foresees another one, in the variable `large`."""
+    code, cell = staged.__code__, None
+    if large in code.co_freevars and staged.__closure__ is not None:
+        cell = staged.__closure__[code.co_freevars.index(large)]
+
+    def settle() -> None:
+        if cell is not None:
+            cell.cell_contents = staging.foresees
+        elif large in staged.__globals__:
+            staged.__globals__[large] = staging.foresees
+        staging.settle()
+
+    return settle
+
+
 def _codes(signature: Signature) -> tuple[str, str] | None:
     """The codes of all parameters and of the result, or None when the extension has none for them."""
     params = [_code(item.type) for item in signature.params]
@@ -107,17 +126,14 @@ def _code(ty: IType) -> str:
             assert_never(part)
 
 
-def _core_function(entry: Callable[..., Any]) -> Any | None:
-    """The core function under a generated entry, or None when there is another one, or none of the fast layer."""
-    found: Any = entry
-    if not isinstance(found, FunctionType) or not found.__code__.co_name.startswith(_ENTRY):
+def _core_function(entry: Any) -> tuple[FunctionType, Any] | None:
+    """The function under a generated entry, and the core function under that; None when they are others."""
+    if not isinstance(entry, FunctionType) or not entry.__code__.co_name.startswith(_ENTRY):
         return None
-    name = found.__code__.co_name.removeprefix(_ENTRY)
-    for wanted in (_CALL + name, _FUSED + name):
-        found = _variable(found, wanted)
-        if not isinstance(found, FunctionType):
-            return None
-    return found if hasattr(found, "keep") else None
+    name = entry.__code__.co_name.removeprefix(_ENTRY)
+    staged = _variable(entry, _CALL + name)
+    core = _variable(staged, _FUSED + name) if isinstance(staged, FunctionType) else None
+    return (staged, core) if hasattr(core, "keep") else None
 
 
 def _variable(function: FunctionType, name: str) -> Any:
