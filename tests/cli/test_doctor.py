@@ -64,8 +64,8 @@ def test_an_accelerator_of_no_use_is_a_warning(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: None)
     monkeypatch.setattr("importlib.metadata.version", lambda name: "9.0")
     for reason, off, state in ((None, False, "ok"), ("it is turned off", True, "ok"), ("it is old", False, "warning")):
-        monkeypatch.setattr("marine_runtime.wasm.speedups.problem", lambda found=reason: found)
-        monkeypatch.setattr("marine_runtime.wasm.speedups.turned_off", lambda found=off: found)
+        monkeypatch.setattr("marine_runtime.wasm.speedups_problem", lambda found=reason: found)
+        monkeypatch.setattr("marine_runtime.wasm.speedups_turned_off", lambda found=off: found)
         detail = "9.0, on" if reason is None else f"9.0, off, because {reason}"
         assert states(run("doctor", "--json"))["speedups"] == (state, detail)
 
@@ -128,4 +128,4 @@ def test_probe_without_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     found = probe.probe("fast")
     assert found is not None
-    assert found.startswith("it could not be tried: ")
+    assert found.startswith("it could not be tested: ")

@@ -44,7 +44,7 @@ class Finding:
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check the installation: versions, call layers (by trying them), engines, cache, environment.
 
-    Exit code 1 means that something is broken. A warning costs speed or precision, nothing else.
+    Exit code 1 means that something is broken. A warning concerns speed or precision only.
     """
     checks = [
         check
@@ -124,16 +124,18 @@ def _layers() -> Iterator[Finding]:
 def _speedups() -> Iterator[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
-    from marine_runtime.wasm.speedups import problem, turned_off
+    from marine_runtime.wasm import speedups_problem, speedups_turned_off
 
     try:
         found = version("marine-speedups")
     except PackageNotFoundError:
         yield Finding("speedups", State.OK, "absent; calls in C need `marine-gen[speed]`")
         return
-    reason = problem()
+    reason = speedups_problem()
     detail = "on" if reason is None else f"off, because {reason}"
-    yield Finding("speedups", State.OK if reason is None or turned_off() else State.WARNING, f"{found}, {detail}")
+    yield Finding(
+        "speedups", State.OK if reason is None or speedups_turned_off() else State.WARNING, f"{found}, {detail}"
+    )
 
 
 def _engines() -> Iterator[Finding]:

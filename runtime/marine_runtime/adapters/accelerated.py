@@ -25,8 +25,8 @@ from marine_runtime.wasm.fast import FastMemory
 from marine_runtime.wasm.traps import Parking
 
 _ENTRY, _CALL, _FUSED, _LARGE = "__entry_", "__call_", "__fused_", "__large_"
-"""The beginnings of names in generated code: of the entry, of what it calls, of the core function that this calls, and of
-its variable that says if the last result was large."""
+"""The beginnings of names in generated code: of the entry, of what that calls, of the core function which this calls,
+and of its variable that says if the last result was large."""
 
 _MOST_PARAMS = 32
 

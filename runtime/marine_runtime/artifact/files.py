@@ -19,7 +19,8 @@ from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.texts.messages import os_reason
+from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,12 +108,14 @@ class BuiltModule:
             from marine_runtime.artifact.code_cache import compile_cached
 
             return compile_cached(self.runtime, files.required(wasm))
-        data = files.unchanged(code)
-        if data is None:
-            self._compiled_again("its serialised code is missing or changed")
+        data, shape = files.unchanged(code), self.entry.shapes.get(code)
+        if data is None or shape is None:
+            self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                return self.runtime.deserialize(data, self.entry.shapes.get(code))
+                return self.runtime.deserialize(data, shape)
+            except CodeMemoryError:
+                raise
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))
@@ -145,7 +148,7 @@ class _Files:
             with open(path, "rb") as file:
                 data = file.read()
         except OSError as error:
-            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {error.strerror}") from None
+            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}") from None
         if not self.checked and sha256(data).hexdigest() != item.sha256:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` was changed after the build: build again")
         return data

@@ -39,33 +39,18 @@ CALLS: Mapping[str, str] = {
     "wasm_config_new": "p",
     "wasm_engine_delete": "vp",
     "wasm_engine_new_with_config": "pp",
-    "wasm_exporttype_name": "pp",
-    "wasm_exporttype_type": "pp",
-    "wasm_exporttype_vec_delete": "vp",
-    "wasm_externtype_as_functype_const": "pp",
-    "wasm_externtype_as_memorytype_const": "pp",
-    "wasm_externtype_as_tabletype_const": "pp",
-    "wasm_externtype_kind": "yp",
     "wasm_functype_delete": "vp",
     "wasm_functype_new": "ppp",
-    "wasm_functype_params": "pp",
-    "wasm_functype_results": "pp",
-    "wasm_importtype_module": "pp",
-    "wasm_importtype_name": "pp",
-    "wasm_importtype_type": "pp",
-    "wasm_importtype_vec_delete": "vp",
     "wasm_memorytype_delete": "vp",
     "wasm_memorytype_new": "pp",
-    "wasm_tabletype_element": "pp",
-    "wasm_tabletype_limits": "pp",
     "wasm_trap_delete": "vp",
     "wasm_trap_message": "vpp",
-    "wasm_valtype_kind": "yp",
     "wasm_valtype_new": "py",
     "wasm_valtype_vec_new": "vpsp",
     "wasmtime_context_get_fuel": "ppp",
     "wasmtime_context_set_epoch_deadline": "vpQ",
     "wasmtime_context_set_fuel": "ppQ",
+    "wasmtime_config_async_stack_size_set": "vps",
     "wasmtime_config_consume_fuel_set": "vpb",
     "wasmtime_config_epoch_interruption_set": "vpb",
     "wasmtime_config_max_wasm_stack_set": "vps",
@@ -84,11 +69,8 @@ CALLS: Mapping[str, str] = {
     "wasmtime_memory_data_size": "spp",
     "wasmtime_memory_grow": "pppQp",
     "wasmtime_memory_new": "pppp",
-    "wasmtime_memorytype_is64": "bp",
     "wasmtime_module_delete": "vp",
     "wasmtime_module_deserialize": "pppsp",
-    "wasmtime_module_exports": "vpp",
-    "wasmtime_module_imports": "vpp",
     "wasmtime_module_new": "pppsp",
     "wasmtime_module_serialize": "ppp",
     "wasmtime_module_validate": "ppps",
@@ -137,7 +119,10 @@ CREATOR_STRUCTURES: Mapping[str, tuple[int | None, Mapping[str, int]]] = {
     "wasmtime_linear_memory_t": (32, {}),
 }
 
-PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR}
+BASELINE: Mapping[str, str] = {"wasmtime_config_strategy_set": "vpy"}
+"""Functions without which there is no choice of the compiler."""
+
+PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR, **BASELINE}
 """All of them, but for `PREOPEN`."""
 
 KINDS: Mapping[str, Any] = {
