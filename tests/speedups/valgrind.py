@@ -1,12 +1,13 @@
 """A thousand calls of each kind in C under valgrind: `python -m tests.speedups.valgrind`. Takes minutes.
 
-Python's own allocator is off, so that every block is one of valgrind's. Only errors with a frame of the extension, which
-`make speedups` has built in a folder `source`, are counted: Wasmtime's machine code and Python's start are not ours.
+Python's own allocator is off, so that every block is one of valgrind's. Only errors with a frame of the extension are
+counted: Wasmtime's machine code and Python's start are not ours.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from contextlib import suppress
 from tests.support.paths import ROOT
 
 CALLS = 1000
+OURS = re.compile(r"_native\.abi3|(source|speedups)/src/\w+\.c")
+"""In a line of a report: the library, or one of its files, which `make speedups` compiles in a folder `source`."""
 
 
 def calls() -> None:
@@ -76,7 +79,7 @@ def main() -> int:
     for line in reports:
         text = line.partition("==")[2].strip()
         blocks[-1].append(text) if text else blocks.append([])
-    ours = [block for block in blocks if any("_native.abi3" in line or "/source/src/" in line for line in block)]
+    ours = [block for block in blocks if any(map(OURS.search, block))]
     for block in ours:
         sys.stdout.write("\n".join(block) + "\n\n")
     sys.stdout.write(f"{done.stdout}exit code {done.returncode}, {len(ours)} reports with frames of the extension\n")
