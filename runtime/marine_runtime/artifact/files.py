@@ -8,7 +8,7 @@ module is compiled again from the Wasm file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from marine_runtime.abi.plan import ModulePlan
@@ -46,6 +46,7 @@ class BuiltModule:
         records: the record classes that a package declares for it, by type index; None for those of its glue.
         traced: whether its calls are recorded, which nobody can do inside Wasm.
         checked: whether the files have been compared with their digests.
+        compiling: called before Wasm is compiled.
     """
 
     directory: str | Path
@@ -54,6 +55,7 @@ class BuiltModule:
     records: Mapping[int, type] | None = None
     traced: bool = False
     checked: bool = False
+    compiling: Callable[[], None] | None = None
 
     @property
     def plan(self) -> ModulePlan:
@@ -107,7 +109,7 @@ class BuiltModule:
         if not self.has(code):
             from marine_runtime.artifact.code_cache import compile_cached
 
-            return compile_cached(self.runtime, files.required(wasm))
+            return compile_cached(self.runtime, files.required(wasm), self._begin)
         data, shape = files.unchanged(code), self.entry.shapes.get(code)
         if data is None or shape is None:
             self._compiled_again("its serialised code is missing, or the build was changed")
@@ -118,7 +120,12 @@ class BuiltModule:
                 raise
             except LoadError as error:
                 self._compiled_again(error)
+        self._begin()
         return self.runtime.compile(files.required(wasm))
+
+    def _begin(self) -> None:
+        if self.compiling is not None:
+            self.compiling()
 
     def _compiled_again(self, reason: object) -> None:
         import logging
