@@ -40,7 +40,7 @@ class _StoppedError(BaseException):
 class Steps:
     """The steps of one load or build, told to a callback as they come.
 
-    Work that is done again, because a cache can't be written for one, is not told again.
+    What is compiled again, because a cache can't be written for one, counts once; nothing follows the last step.
     """
 
     def __init__(self, progress: ProgressCallback | None = None) -> None:
@@ -111,7 +111,13 @@ def check_progress(progress: Any) -> None:
         raise ArgumentError(
             f"`progress` must be a function that takes a `marine_gen.Progress`, not of type {type(progress).__name__}"
         )
-    from inspect import iscoroutinefunction
+    from inspect import iscoroutinefunction, signature
 
     if iscoroutinefunction(progress):
         raise ArgumentError("`progress` must be a plain function, not an async one, which nobody would wait for")
+    try:
+        signature(progress).bind(None)
+    except TypeError:
+        raise ArgumentError("`progress` must take one argument, a `marine_gen.Progress`") from None
+    except ValueError:  # written in C, without a signature
+        pass
