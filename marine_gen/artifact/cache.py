@@ -40,10 +40,15 @@ _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A directory with a build, and its manifest."""
+    """A directory with a build, and its manifest.
+
+    Attributes:
+        lasting: whether it is there for longer than a load.
+    """
 
     directory: Path
     manifest: Manifest
+    lasting: bool = True
 
 
 @contextlib.contextmanager
@@ -62,7 +67,7 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
     temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     try:
         result = build(source, temporary / "service", metered=metered, strict=strict, complete=False)
-        yield Built(result.directory, result.manifest)
+        yield Built(result.directory, result.manifest, lasting=False)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -66,4 +66,5 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
 def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
-    return load_with(LOADERS, engine, build.directory, build.manifest, Service, options, checked=checked)
+    place, manifest, lasting = build.directory, build.manifest, build.lasting
+    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, lasting=lasting)

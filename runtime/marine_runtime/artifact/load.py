@@ -60,6 +60,7 @@ def load_with(
     options: LoadOptions,
     *,
     checked: bool = False,
+    lasting: bool = True,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
@@ -71,6 +72,7 @@ def load_with(
         service_type: the class of the result.
         options: as for `load`.
         checked: the files have been compared with their digests.
+        lasting: the directory is still there when the service runs.
     """
     check_options(options)
     if options.get("strict", False):
@@ -89,7 +91,9 @@ def load_with(
     modules = build.modules.get(key)
     if modules is None:
         whole = [
-            BuiltModule(directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked)
+            BuiltModule(
+                directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked, lasting
+            )
             for entry in manifest.modules
         ]
         modules = build.modules[key] = [_linkable(item, engine, manifest, limited=limited) for item in whole]

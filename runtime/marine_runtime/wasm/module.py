@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 
@@ -101,11 +103,15 @@ class Shape:
         return cls(
             tuple(order),
             {key: None if at is None else signatures[at] for key, at in zip(order, numbers, strict=True)},
-            {name: signatures[at] for name, at in exports.items()},
+            Lazy(dict(exports), partial(_listed, signatures)),
             tuple(memories),
             bool(wide),
             frozenset(hooks),
         )
+
+
+def _listed(signatures: Sequence[CoreSignature], _: str, at: int) -> CoreSignature:
+    return signatures[at]
 
 
 class Module:

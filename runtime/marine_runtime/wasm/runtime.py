@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -92,8 +93,21 @@ class WasmRuntime:
         Raises:
             LoadError: it was made by another version, with other options or for another processor.
         """
+        return self._deserialized(self._binding.Module.deserialize, code, shape)
+
+    def deserialize_file(self, path: str, shape: Shape | None = None) -> Module:
+        """The same out of a file, which is mapped: its pages are shared by all processes, and read when they are used.
+
+        The content of the file must not change as long as the module is used; another file may take its place.
+
+        Raises:
+            LoadError: as for `deserialize`, or the file can't be read.
+        """
+        return self._deserialized(self._binding.Module.deserialize_file, path, shape)
+
+    def _deserialized(self, read: Callable[[Any, Any], Any], code: bytes | str, shape: Shape | None) -> Module:
         try:
-            return self._module(self._binding.Module.deserialize(self._engine, code), shape)
+            return self._module(read(self._engine, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 

@@ -87,6 +87,7 @@ CALLS: Mapping[str, str] = {
     "wasmtime_memorytype_is64": "bp",
     "wasmtime_module_delete": "vp",
     "wasmtime_module_deserialize": "pppsp",
+    "wasmtime_module_deserialize_file": "pppp",
     "wasmtime_module_exports": "vpp",
     "wasmtime_module_imports": "vpp",
     "wasmtime_module_new": "pppsp",

@@ -32,7 +32,7 @@ from marine_runtime.wasm.capi.prototypes import (
 LIBRARY_FILES = "library-*.json"
 """The names of files in the cache with what was found."""
 
-_FORMAT = 1  # of the file; another one when tables change
+_FORMAT = 3  # of the file; another one when tables change
 
 
 class Verdict(NamedTuple):
