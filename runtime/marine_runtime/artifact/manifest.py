@@ -6,7 +6,6 @@ one `manifest.json` with the plan and a hash of every file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.json_text import parse_json
 from marine_runtime.wasm.module import Shape
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class Manifest:
 
     def text(self) -> str:
         """The content of the file. Its last member is a digest of the text before it; see `is_intact`."""
+        import json
+
         content = json.dumps(self.to_json(), indent=1, ensure_ascii=False).removesuffix("\n}")
         return f"{content}{_DIGEST}{_digest(content)}{_END}"
 
@@ -240,8 +242,8 @@ def parse_manifest(directory: str | Path, text: str) -> Manifest:
     # Calls of the fast layer are not checked, so signatures that somebody edited are read from the modules again.
     intact = is_intact(text) and _SURROGATE not in text
     try:
-        return Manifest.from_json(json.loads(text), intact=intact)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return Manifest.from_json(parse_json(text), intact=intact)
+    except (ValueError, RecursionError) as error:
         raise LoadError(f"`{path}` is not JSON: {error}") from None
     except WrongFormatError as error:
         raise LoadError(other_format(directory, error.found)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.mapping import Lazy
@@ -14,13 +14,15 @@ from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 ImportKey = tuple[str, str]
 
 
-class MemoryKind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MemoryKind:
     """The type of a memory: whether its addresses have 64 bits."""
 
     wide: bool
 
 
-class TableKind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TableKind:
     """The type of a table: what it holds, and its bounds."""
 
     element: str

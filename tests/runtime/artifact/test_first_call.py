@@ -12,7 +12,7 @@ from tests.support.engines import guests
 
 NOT_IMPORTED = {
     *("wasmtime", "logging", "email", "importlib.metadata", "pathlib"),
-    *("dataclasses", "inspect", "hashlib", "subprocess", "tempfile", "platform", "marine_gen"),
+    *("dataclasses", "inspect", "json", "bisect", "hashlib", "subprocess", "tempfile", "platform", "marine_gen"),
     *(f"marine_runtime.{name}" for name in ("config.toml", "host.function", "pool", "traces.recorder", "values.json")),
 }
 """Modules that take time and have nothing to do with a call."""
@@ -35,7 +35,7 @@ def test_a_first_call_imports_little(tmp_path: Path) -> None:
         command = [sys.executable, "-P", "-c", _PROGRAM, str(built)]
         found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.split()
         assert "ctypes" in found
-        assert NOT_IMPORTED & set(found) <= ({"hashlib"} if more else set())
+        assert NOT_IMPORTED & set(found) <= ({"hashlib", "json"} if more else set())
 
 
 def test_exports_have_their_types_and_their_list() -> None:

@@ -32,12 +32,12 @@ def no_verdict() -> Iterator[None]:
 
 
 def test_the_installed_library_is_as_expected() -> None:
-    assert verdict()[:3] == (None, None, None)
+    assert verdict() == Verdict(None, None, None, verdict().preopen)
     assert library_file() == str(wasmtime._ffi.filename)
 
 
 def _reasons(found: Verdict) -> str:
-    return " ".join(filter(None, found[:3]))
+    return " ".join(filter(None, (found.calls, found.deadline, found.creator)))
 
 
 @pytest.mark.parametrize("name", [*PROTOTYPES, PREOPEN])
@@ -122,7 +122,7 @@ def test_without_a_cache_there_is_an_outcome(
     other = {"compared": lambda: pytest.fail("wasmtime-py is imported")} if known else {"tested": lambda: None}
     for name, value in other.items():
         monkeypatch.setattr(verdicts, name, value)
-    assert verdict()[:3] == (None, None, None)
+    assert verdict() == Verdict(None, None, None, verdict().preopen)
 
 
 def test_the_public_layer_takes_the_place_of_the_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:

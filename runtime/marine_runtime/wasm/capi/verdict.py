@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from marine_runtime.config.cache_directory import cache_directory, write_replacing
+from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.json_text import parse_json
 from marine_runtime.wasm.capi.library import address_of, declarations, library_file, package_folder
 from marine_runtime.wasm.capi.prototypes import (
     CALLS,
@@ -38,7 +39,8 @@ LIBRARY_FILES = "library-*.json"
 _FORMAT = 3  # of the file; another one when tables change
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """The outcome.
 
     Attributes:
@@ -72,13 +74,16 @@ def verdict() -> Verdict:
         return tested() or compared()
     path = os.path.join(place, LIBRARY_FILES.replace("*", f"{identity[-1]:x}-{identity[-2]:x}"))
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
-        with open(path, "rb") as file:
-            known, found = json.load(file)
+        with open(path, encoding="utf-8") as file:
+            known, found = parse_json(file.read())
         if known == identity:
             return Verdict(*found)
     made = tested() or compared()
     with contextlib.suppress(OSError):  # it is compared again, nothing else
-        write_replacing(path, json.dumps([identity, made]).encode())
+        import json
+
+        content = [identity, [made.calls, made.deadline, made.creator, made.preopen]]
+        write_replacing(path, json.dumps(content).encode())
     return made
 
 
