@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.model import Case, Work
+from tests.bench.model import Case, Kind, Work
 from tests.support.engines import guests
 
 GROUP = "Whole services"
@@ -27,4 +27,8 @@ def avm_cases(avm: Path) -> Iterator[Case]:
     arguments = (SCRIPT, b"", b"", _PARAMETERS, _NO_CALL_RESULTS)
     # Its result has no short plain form, so it is not compared.
     work = Work({"avm": avm.read_bytes()} if avm.is_file() else {}, "invoke", arguments, None)
+    for temperature, where in (("cold", "with nothing in the cache"), ("warm", "from the cache")):
+        title = f"AquaVM 0.62.0: load {where}, and `invoke` once"
+        kind: Kind = "cold answer" if temperature == "cold" else "warm answer"
+        yield Case(f"avm {temperature} answer", GROUP, title, kind, work)
     yield Case("avm invoke", GROUP, "AquaVM 0.62.0 `invoke`, a script of two calls", "call", work)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.fresh import SERVICES
-from tests.bench.model import MADE, Case
+from tests.bench.model import ANSWERED, MADE, STARTED, Case
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
+from tests.bench.starts import timed
 
 SCRIPT = Path(__file__).parent / "js" / "rounds.mjs"
 PACKAGE = Path("node_modules", "@fluencelabs", "marine-js")
@@ -131,7 +132,7 @@ class MarineJs:
         """See `Peer`."""
         if isinstance(self.node, str):
             raise NotMeasuredError(self.node)
-        if case.kind in ("batch", "build", "json", "host", *MADE):
+        if case.kind in ("batch", "build", "json", "host", *MADE, *STARTED[1:], *ANSWERED):
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes are JSON arrays of numbers; left out above 1 MiB")
@@ -139,19 +140,21 @@ class MarineJs:
         files = write_modules(case.work, scratch_folder(stack))
         request: dict[str, Any] = {"modules": {name: str(path) for name, path in files.items()}}
         call = {"function": case.work.function, "arguments": json.loads(arguments_json(case.work))}
-        if case.kind in ("cold load", "warm load", "first call", "memory"):
+        if case.kind in ("cold load", "warm load", "first call", "memory", "start"):
             if self.text:
                 raise NotMeasuredError("loads as marine-js does")
             if case.kind in ("cold load", "warm load"):
                 cold = case.kind == "cold load"
                 return Contender(lambda calls: int(node.ask("load", calls=calls, cold=cold, **request)))
-            operation = "first" if case.kind == "first call" else "memory"
+            operation = "memory" if case.kind == "memory" else "first"
             request |= call | {"count": SERVICES}
 
             def watch(calls: int) -> int:
                 return sum(int(_in_new_process(node.folder, operation, request)["value"]) for _ in range(calls))
 
             result = _in_new_process(node.folder, operation, request)["result"]
+            if case.kind == "start":
+                watch = timed(lambda: _in_new_process(node.folder, operation, request))
             return Contender(watch, result)
         number = node.number()
         count = case.count if case.kind == "services" else 1

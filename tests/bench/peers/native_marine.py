@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.fresh import SERVICES
-from tests.bench.model import Case
+from tests.bench.model import ANSWERED, STARTED, Case
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
+from tests.bench.starts import timed
 from tests.support.paths import ROOT
 
 BINARY = ROOT / ".venv-bench" / "native" / "release" / "native-marine"
@@ -125,7 +126,7 @@ class NativeMarine:
         """See `Peer`."""
         if isinstance(self.process, str):
             raise NotMeasuredError(self.process)
-        if case.kind in ("batch", "build", "host", "warm load", "services"):
+        if case.kind in ("batch", "build", "host", "warm load", "services", *STARTED[1:], *ANSWERED):
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes reach the process as JSON; left out above 1 MiB")
@@ -135,11 +136,13 @@ class NativeMarine:
         call = {"module": case.work.module, "fn": case.work.function, "args": arguments}
         if case.kind == "cold load":
             return Contender(lambda calls: sum(_load(self.process, modules) for _ in range(calls)))
-        if case.kind in ("first call", "memory"):
-            take = _first if case.kind == "first call" else _memory
+        if case.kind in ("first call", "memory", "start"):
+            take = _memory if case.kind == "memory" else _first
             with NativeProcess(*self.options) as process:
                 _load(process, modules)
                 result = process.must("call", **call)["result"]
+            if case.kind == "start":
+                return Contender(timed(lambda: _first(self.options, modules, call)), result)
             return Contender(lambda calls: sum(take(self.options, modules, call) for _ in range(calls)), result)
         slot = case.name
         self.process.must("load", modules=modules, slot=slot)
