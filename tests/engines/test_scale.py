@@ -111,7 +111,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_a_load_does_nothing_for_functions_that_are_not_called(
     modules: dict[int, bytes], steps: Counter[str], tmp_path: Path
 ) -> None:
-    """What glue imports is handed over at once, and instantiating it is Wasmtime's."""
+    """Imports of glue are handed over at once, and instantiating it is the work of Wasmtime."""
     counts = []
     for count in (FEW, MANY):
         built = marine_gen.build({"m": modules[count]}, tmp_path / f"built_{count}").directory
