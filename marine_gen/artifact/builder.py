@@ -20,6 +20,7 @@ from pathlib import Path
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
 from marine_gen.artifact.key import GENERATOR, build_key
+from marine_gen.artifact.machine_code import compile_guest, validate_guest
 from marine_gen.artifact.outputs import EngineFiles
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
@@ -40,7 +41,7 @@ from marine_runtime.artifact import (
     parse_manifest,
 )
 from marine_runtime.host import in_order
-from marine_runtime.texts import identifiers, quoted
+from marine_runtime.texts import identifiers, os_reason, quoted
 from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
 
 
@@ -172,7 +173,7 @@ def _build(
             )
             (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
-        raise LoadError(f"`{output}` can't be written: {error.strerror or error}") from None
+        raise LoadError(f"`{output}` can't be written: {os_reason(error)}") from None
     return BuildResult(output, manifest, fresh=False)
 
 
@@ -195,14 +196,17 @@ def _write_module(
         contents["charged"] = (".charged.wasm", charged)
     shapes = {}
     if compiler is not None:
-        for kind, (end, wasm) in {"code": (".cwasm", charged), **engine.wasm}.items():
-            compiled = compiler.compile(wasm)
-            contents[kind], shapes[kind] = (end, compiled.serialize()), compiled.shape
+        made = {"code": (".cwasm", compile_guest(compiler, module))}
+        made |= {kind: (end, compiler.compile(wasm)) for kind, (end, wasm) in engine.wasm.items()}
+        for kind, (end, item) in made.items():
+            contents[kind], shapes[kind] = (end, item.serialize()), item.shape
         python = [kind for kind in BYTECODE_KINDS if kind in contents]
         for kind in python if complete else python[-1:]:  # the last is what the build's own engine runs
             end, data = contents[kind]
             code = compiled_python(data.decode(), f"{stem}{end}")
             contents[BYTECODE_KINDS[kind]] = (end.removesuffix(".py") + BYTECODE_END, code)
+    else:
+        validate_guest(open_runtime(), module.name, module.wasm)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
     return ModuleEntry(module.plan, files, shapes, engine.unfused)
 

@@ -9,13 +9,13 @@ import contextlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.key import build_key
+from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
 from marine_runtime.artifact import (
@@ -56,7 +56,7 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
-        DiagnosticError: the service is wrong.
+        DiagnosticError: the service is wrong; LoadError: there is no place for it.
     """
     found = _cached(source, metered=metered, strict=strict) if cache else None
     if found is not None:
@@ -64,12 +64,9 @@ def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -
         return
     from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
 
-    temporary = Path(tempfile.mkdtemp(prefix="marine-gen-"))
-    try:
+    with scratch_directory() as temporary:
         result = build(source, temporary / "service", metered=metered, strict=strict, complete=False)
         yield Built(result.directory, result.manifest, lasting=False)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:

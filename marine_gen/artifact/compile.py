@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from marine_gen.artifact.key import GENERATOR
 from marine_gen.binary import extract
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
+from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
 from marine_gen.interfaces import Interfaces
 from marine_gen.ir import LeftOutAdapter, ModuleIR, build_module, verify_module
 from marine_gen.python_backend import Generated, generate
@@ -110,6 +110,8 @@ def compile_module(name: str, wasm: Binary, *, strict: bool = True) -> CompiledM
         signatures = read_signatures(binary)
     except DiagnosticError as error:
         raise error.with_source(name) from None
+    if signatures.shared_memory is not None:
+        raise DiagnosticError([_shared_memory(name, signatures.shared_memory)])
     too_old = [
         Diagnostic(
             Code.VERSION_OLD,
@@ -137,6 +139,17 @@ def compile_module(name: str, wasm: Binary, *, strict: bool = True) -> CompiledM
     )
     digest = hashlib.sha256(binary.data).hexdigest()
     return CompiledModule(name, binary, digest, interfaces, ir, plan, lifted_functions(binary, ir))
+
+
+def _shared_memory(name: str, offset: int) -> Diagnostic:
+    return Diagnostic(
+        Code.WASM_FEATURE,
+        "the module has a memory that threads share, which services don't have",
+        name,
+        SourceSpan(offset=offset),
+        within="the memory section",
+        help="build it without threads (clang: without `-pthread`)",
+    )
 
 
 def lifted_functions(binary: Binary, ir: ModuleIR) -> dict[str, Lifted]:

@@ -30,7 +30,7 @@ from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
-from marine_runtime.texts import quoted
+from marine_runtime.texts import os_reason, quoted
 from marine_runtime.wasm import open_runtime
 
 
@@ -67,7 +67,7 @@ def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) 
     try:
         open_runtime().validate(started)  # check: component valid modules
     except LoadError as error:
-        raise ComponentError(f"the module {quoted(compiled.name)} is {error}") from None
+        raise ComponentError(f"module {quoted(compiled.name)}: {error}") from None
     started = with_program_exit(started)
     signatures = read_signatures(started)
     wasm = with_exports(started, compiled.lifted)
@@ -92,7 +92,7 @@ def _glue(fusion: Fusion) -> ComponentGlue | None:
 
 
 def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]) -> None:
-    """Refuse files that can't be, or would be written over one another, or over the modules of a component.
+    """Refuse output files that can't be written, or would overwrite each other or the modules of a component.
 
     Raises:
         ArgumentError: there is such a file.
@@ -104,7 +104,7 @@ def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]
     places = [os.path.realpath(path) for path in given]
     for path in targets:
         if os.path.realpath(path) in places:
-            raise ArgumentError(f"{quoted(str(path))} would be written over: choose another file for the output")
+            raise ArgumentError(f"{quoted(str(path))} would be overwritten: choose another file for the output")
     if len(places) != len(set(places)):
         raise ArgumentError(f"the component and its WIT can't both be {quoted(str(output))}: choose another file")
 
@@ -122,6 +122,8 @@ def write_component(made: Component, output: Path | None, wit: Path | None = Non
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         except (FileExistsError, NotADirectoryError):
-            raise LoadError(f"`{path}` can't be written, as `{path.parent}` is no directory: choose another") from None
+            raise LoadError(
+                f"`{path}` can't be written, as `{path.parent}` is not a directory: choose another"
+            ) from None
         except OSError as error:
-            raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+            raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
 from marine_gen.artifact.room import with_room
+from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.interpreter import InterpreterGlue
+from marine_runtime import LoadError
 from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue
 from marine_runtime.artifact import CLOSURES, FUSED, BuiltModule, Engine
+from marine_runtime.texts import os_reason
 from marine_runtime.wasm import WasmRuntime
 
 Contents = Mapping[str, tuple[str, bytes]]
@@ -21,7 +22,7 @@ Contents = Mapping[str, tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class EngineFiles:
-    """The files of one module that an engine needs, beside the Wasm file.
+    """The files of one module that an engine needs, apart from the Wasm file.
 
     Attributes:
         files: files that are written as they are.
@@ -116,9 +117,12 @@ def _added_fused(addition: Addition) -> AddedGlue:
 
 
 def _generated(engine: Engine, module: CompiledModule, source: str, fused: FusedModules | None) -> Glue:
-    with tempfile.TemporaryDirectory(prefix="marine-gen-") as directory:
-        path = Path(directory, f"{module.digest[:16]}.py")
-        path.write_text(source, "utf-8")
+    with scratch_directory() as directory:
+        path = directory / f"{module.digest[:16]}.py"
+        try:
+            path.write_text(source, "utf-8")
+        except OSError as error:
+            raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None
         return GeneratedGlue.from_file(engine.name, str(path), source, module.plan, fused)
 
 

@@ -14,6 +14,7 @@ from typing import Unpack, cast
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, ENGINES, check_engine
 from marine_gen.artifact.load import load
+from marine_gen.artifact.machine_code import compile_guest
 from marine_gen.artifact.outputs import AddedGlue, Addition
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
@@ -23,11 +24,13 @@ from marine_runtime import ArgumentError, LoadError, LoadOptions, ModuleConfig, 
 from marine_runtime.artifact import (
     LinkableModule,
     check_boolean,
+    check_name,
     check_options,
     check_path,
     refuse_unknown,
     with_keywords,
 )
+from marine_runtime.texts import listed
 from marine_runtime.wasm import WasmRuntime, initial_table_elements, open_runtime
 
 
@@ -65,7 +68,7 @@ class Workbench:
 
     @property
     def compiled(self) -> list[CompiledModule]:
-        """The modules that are there, in load order."""
+        """The loaded modules, in load order."""
         for name, wasm in self.sources.items():
             if name not in self._compiled:
                 self._compiled[name] = compile_module(name, wasm, strict=False)
@@ -80,7 +83,8 @@ class Workbench:
         """
         if not isinstance(name, str) or not isinstance(wasm, bytes):
             given = f"{type(name).__name__} and {type(wasm).__name__}"
-            raise ArgumentError(f"a module has a name and the bytes of a Wasm file, text and bytes, not {given}")
+            raise ArgumentError(f"a module must be given as its name (str) and its Wasm binary (bytes), not {given}")
+        check_name(name, "a module")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.
@@ -89,7 +93,7 @@ class Workbench:
             raise DiagnosticError(findings)
         limit = self.service.config.total_memory_limit
         tables = 0 if limit is None else initial_table_elements(wasm)
-        code = self._runtime.compile(compiled.charged())
+        code = compile_guest(self._runtime, compiled)
         glue, unfused = self._glue(everything)
         module = LinkableModule(compiled.plan, code, glue, tables, unfused)
         self.service.load_module(module, config, timeout=timeout)
@@ -101,22 +105,34 @@ class Workbench:
         self.service.unload_module(name)
         del self.sources[name]
         self._compiled.pop(name, None)
-        self.stale = self.stale or bool(self.importers(name))
+        self.stale = self.stale or bool(self._importers(name))
 
     def importers(self, name: str) -> list[str]:
-        """The modules that import functions from module `name`."""
+        """The modules that import functions from module `name`, which may have been unloaded.
+
+        Raises:
+            ArgumentError: there is no such module, and none imports from it.
+        """
+        found = self._importers(name)
+        if not found and name not in self.sources:
+            raise ArgumentError(f"there is no module `{name}`; available: {listed(self.sources)}")
+        return found
+
+    def _importers(self, name: str) -> list[str]:
         return [item.name for item in self.compiled if any(callee.namespace == name for callee in item.plan.callees)]
 
+    @with_keywords(RunOptions)
     def reopened(
         self,
         engine: str,
         **options: Unpack[RunOptions],
     ) -> Workbench:
-        """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
+        """The same modules in a new service, with `engine` and the current settings; this one is unchanged.
 
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.
         """
+        refuse_unknown("Workbench.reopened", options, RunOptions)
         options.setdefault("config", self.service.config)
         return _opened(self.sources, self.sources, engine, self._runtime.name, options, strict=self._strict)
 

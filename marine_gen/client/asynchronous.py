@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from marine_gen.client.functions import RemoteFunction
+from marine_gen.client.functions import RemoteFunction, check_server, time_limit
 from marine_gen.client.remote import Arguments, RemoteService
-from marine_runtime.artifact import ModuleHandle, Modules
+from marine_runtime import CallParameters, StateError
+from marine_runtime.artifact import ModuleHandle, Modules, check_mapping
 
 
 class AsyncRemoteService:
@@ -18,24 +20,55 @@ class AsyncRemoteService:
     Use it with `async with`; arguments are those of `RemoteService`.
 
     Attributes:
-        service: the service itself, for what needs no waiting, such as `interface`.
-        modules: the functions of all modules, to be awaited.
+        modules: the functions of all modules, to be awaited; there once it was entered.
+
+    Raises:
+        ArgumentError: an argument is none that a `RemoteService` takes. What a server answers is raised on entering.
     """
 
     modules: Any  # `Modules`, whose attributes type checkers can't know
 
-    def __init__(self, url: str, **options: Any) -> None:
-        self._url, self._options = url, options
-        self.service: RemoteService
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout: float | None = None,
+        client: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_server(url, token)
+        time_limit(timeout, None)
+        check_mapping(client or {}, "`client`")
+        self._open = partial(RemoteService, url, token=token, timeout=timeout, client=client)
+        self._service: RemoteService | None = None
 
-    async def call(self, module: str, function: str, args: Arguments = (), **options: Any) -> Any:
+    @property
+    def service(self) -> RemoteService:
+        """The service itself, for what needs no waiting, such as `interface`.
+
+        Raises:
+            StateError: it was not entered.
+        """
+        if self._service is None:
+            raise StateError("the service is not there yet: use `async with`")
+        return self._service
+
+    async def call(
+        self,
+        module: str,
+        function: str,
+        args: Arguments = (),
+        *,
+        timeout: float | None = None,
+        call_parameters: CallParameters | None = None,
+    ) -> Any:
         """`RemoteService.call_async`."""
-        return await self.service.call_async(module, function, args, **options)
+        return await self.service.call_async(module, function, args, timeout=timeout, call_parameters=call_parameters)
 
     async def __aenter__(self) -> Self:
-        self.service = await asyncio.to_thread(lambda: RemoteService(self._url, **self._options))
-        modules = self.service.modules
-        self.modules = Modules({name: _awaited(self.service, modules[name]) for name in modules})
+        service = self._service = await asyncio.to_thread(self._open)
+        modules = service.modules
+        self.modules = Modules({name: _awaited(service, modules[name]) for name in modules})
         return self
 
     async def __aexit__(

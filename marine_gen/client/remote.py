@@ -211,7 +211,7 @@ class RemoteService:
 
     @contextmanager
     def instance(self) -> Iterator[Self]:
-        """A copy of the service with a state of its own, until the end of the block.
+        """A copy of the service with its own state, until the end of the block.
 
         Raises:
             RemoteError: the server has too many.
@@ -283,7 +283,7 @@ class RemoteService:
         return document
 
     def close(self) -> None:
-        """Close the connections. Those that asyncio used are closed by `aclose`."""
+        """Close the connections of synchronous calls; `aclose` closes those of asyncio."""
         self._http.close()
 
     async def aclose(self) -> None:
@@ -321,7 +321,13 @@ def connect(
 
 
 def connector(service: type[S]) -> Callable[..., S]:
-    """The function `connect` of a generated package, for its own class of services."""
+    """The function `connect` of a generated package, for its own class of services.
+
+    Raises:
+        ArgumentError: `service` is not such a class.
+    """
+    if not isinstance(service, type) or not issubclass(service, RemoteService):
+        raise ArgumentError(f"a connector is made for a class of `RemoteService`, not for {service!r:.80}")
 
     def connect(
         url: str, *, token: str | None = None, timeout: float | None = None, client: Mapping[str, Any] | None = None

@@ -55,8 +55,13 @@ class Input:
 
 def kind_of(path: Path) -> InputKind:
     """The kind of `path`, by its name, or by its first bytes when the name does not tell."""
+    return look_at(path)[0]
+
+
+def look_at(path: Path) -> tuple[InputKind, bytes | None]:
+    """The kind of `path`, and its content where that was looked at: a pipe can be read once."""
     if path.is_dir():
-        return InputKind.DIRECTORY
+        return InputKind.DIRECTORY, None
     by_suffix = {
         ".it": InputKind.TEXT,
         ".idl": InputKind.DESCRIPTION,
@@ -64,21 +69,26 @@ def kind_of(path: Path) -> InputKind:
         **dict.fromkeys((".toml", ".yaml", ".yml", ".json"), InputKind.CONFIG),
     }.get(path.suffix.lower())
     if by_suffix is not None:
-        return by_suffix
-    return InputKind.WASM if read_bytes(path).startswith(_WASM_MAGIC) else InputKind.TEXT
+        return by_suffix, None
+    content = read_bytes(path)
+    return InputKind.WASM if content.startswith(_WASM_MAGIC) else InputKind.TEXT, content
 
 
-def read_inputs(path: Path) -> list[Input]:
-    """The modules behind `path`, in load order.
+def read_inputs(path: Path, seen: tuple[InputKind, bytes | None] | None = None) -> list[Input]:
+    """The modules behind `path`, in load order; `seen` is what `look_at` gave for it.
 
     Raises:
         MarineError: it can't be read.
     """
-    kind = kind_of(path)
+    from marine_runtime.artifact import check_name
+
+    kind, content = seen or look_at(path)
     if kind in (InputKind.TEXT, InputKind.DESCRIPTION):
-        return [Input(path.stem, str(path), read_text(path), kind is InputKind.DESCRIPTION)]
+        text = read_text(path) if content is None else _decoded(path, content)
+        return [Input(check_name(path.stem, "a module"), str(path), text, kind is InputKind.DESCRIPTION)]
     if kind is InputKind.WASM:
-        return [Input(path.stem, str(path), read_bytes(path))]
+        name = check_name(path.stem, "a module")
+        return [Input(name, str(path), read_bytes(path) if content is None else content)]
     if kind is InputKind.CONFIG:
         from marine_gen.artifact import read_target
 
@@ -121,11 +131,12 @@ def check_exists(path: Path) -> None:
         LoadError: there is no such file.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         path.stat()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -135,11 +146,12 @@ def read_bytes(path: Path) -> bytes:
         LoadError: it can't be read.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None
 
 
 def read_text(path: Path) -> str:
@@ -148,10 +160,14 @@ def read_text(path: Path) -> str:
     Raises:
         LoadError: it can't be read.
     """
+    return _decoded(path, read_bytes(path))
+
+
+def _decoded(path: Path, content: bytes) -> str:
     from marine_runtime import LoadError
 
     try:
-        return read_bytes(path).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise LoadError(f"`{path}` is not UTF-8 text (byte {error.start})") from None
 
@@ -198,7 +214,7 @@ def looks_like_adapters(text: str) -> bool:
 
 
 def read_arguments(given: str) -> str:
-    """The JSON text of a call; `-` stands for stdin.
+    """The JSON text of a call; `-` means stdin.
 
     Raises:
         ArgumentError: stdin is not UTF-8.
@@ -216,7 +232,7 @@ def read_arguments(given: str) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
+    """Replace the file `path` by `data`; it holds either the old or the new content at any moment.
 
     `-` is stdout.
 
@@ -224,6 +240,7 @@ def write_file(path: Path, data: bytes) -> None:
         LoadError: it can't be written.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     if str(path) == "-":
         click.echo(data, nl=False)
@@ -245,7 +262,7 @@ def write_file(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+        raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None
 
 
 def check_folder(path: Path) -> None:
@@ -270,12 +287,13 @@ def make_folder(path: Path) -> None:
         LoadError: it can't be made.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
+        raise LoadError(f"the folder `{path}` can't be made: {os_reason(error)}") from None
 
 
 def choose_function(service: Service, wanted: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ class Code(Enum):
     SECTION_MISSING = "MG104"  # a required custom section is absent
     SECTION_DUPLICATE = "MG105"  # a custom section that must be unique is repeated
     SECTION_CONTENT = "MG106"  # a custom section (version, manifest, description) has bad content
+    WASM_FEATURE = "MG107"  # the module uses a feature of WebAssembly that services don't have
 
     # 2xx: the binary form of the interface types
     IT_TRUNCATED = "MG201"  # the section ends in the middle of something

@@ -6,6 +6,7 @@ Loading stops at the first stage that fails; here the stages behind it look at w
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,18 +15,20 @@ from typing import Any, TypeVar
 from marine_gen.artifact import compile_module
 from marine_gen.artifact.compile import Fusible
 from marine_gen.artifact.fuse import fusions
+from marine_gen.artifact.machine_code import refused
 from marine_gen.binary import extract
-from marine_gen.console.inputs import Input, InputKind, interfaces_of, kind_of, read_inputs
-from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError
+from marine_gen.console.inputs import Input, InputKind, interfaces_of, look_at, read_inputs
+from marine_gen.diagnostics import Diagnostic, DiagnosticError
 from marine_gen.ir import ModuleIR, build_module, verify_module
-from marine_gen.links import check_links
+from marine_gen.links import check_links, check_outside
 from marine_gen.wasm import Signatures, read_sdk_version, read_signatures, scanned
 from marine_gen.wasm.lifting import Lifted
 from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface, read_config
 from marine_runtime.abi import ModulePlan
 from marine_runtime.artifact import read_manifest
 from marine_runtime.host import check_programs
-from marine_runtime.wasm import open_runtime
+from marine_runtime.texts import os_reason
+from marine_runtime.wasm import RefusedModuleError, open_runtime
 
 _T = TypeVar("_T")
 
@@ -97,8 +100,9 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report for `--json`."""
+        file = os.fsencode(self.path).decode("utf-8", "backslashreplace")
         return {
-            "file": str(self.path),
+            "file": file,
             "ok": self.ok,
             "closures": self.closures(),
             "modules": [
@@ -111,9 +115,7 @@ class Report:
                 for module in self.modules
             ],
             "findings": [
-                item.to_json()
-                if isinstance(item, Diagnostic)
-                else {"code": None, "message": str(item), "source": str(self.path)}
+                item.to_json() if isinstance(item, Diagnostic) else {"code": None, "message": str(item), "source": file}
                 for item in self.findings
             ],
         }
@@ -153,8 +155,9 @@ def compile_input(item: Input, *, strict: bool = True) -> Fusible:
 def _examine_path(path: Path, functions: Collection[str | tuple[str, str]]) -> Report:
     report = Report(path)
     try:
-        report.kind = kind_of(path)
-        inputs = read_inputs(path)
+        seen = look_at(path)
+        report.kind = seen[0]
+        inputs = read_inputs(path, seen)
         if report.kind is InputKind.DIRECTORY:
             report.findings += _changed_files(path)
             check_programs(read_manifest(path).config, functions)
@@ -212,10 +215,12 @@ def _examine_wasm(item: Input) -> tuple[Checked | None, list[Diagnostic]]:
     if compiled is None and interfaces is not None and signatures is not None:
         attempt(lambda: build_module(item.name, interfaces, signatures))
     if signatures is not None:
+        adapted = {(entry.namespace, entry.name) for entry in interfaces.imports} if interfaces else set()
+        findings += _relabel(check_outside(item.name, signatures, adapted), item)
         try:
             open_runtime().compile(wasm)
-        except LoadError as error:
-            findings.append(Diagnostic(Code.WASM_MALFORMED, str(error), source=item.source))
+        except RefusedModuleError as error:
+            findings += refused(error, item.source).diagnostics
     if findings or compiled is None:
         return None, list(dict.fromkeys(findings))
     return replace(_checked(compiled.ir, signatures, compiled.plan), lifted=compiled.lifted), []
@@ -247,7 +252,7 @@ def _changed_files(directory: Path) -> list[MarineError]:
             try:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
             except OSError as error:
-                findings.append(LoadError(f"`{path}` can't be read: {error.strerror}"))
+                findings.append(LoadError(f"`{path}` can't be read: {os_reason(error)}"))
                 continue
             if digest != item.sha256 and kind != "wasm":
                 findings.append(LoadError(f"`{path}` was changed after the build: build again"))

@@ -17,6 +17,7 @@ from marine_runtime.types import CoreSignature
 
 _KINDS = ("function", "table", "memory", "global", "tag")
 _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _TAG = range(5)
+_COMPACT = (0x7E, 0x7F)
 _HAS_MAXIMUM, _IS_SHARED, _IS_64_BIT, _HAS_PAGE_SIZE, _LIMIT_FLAGS = 0x01, 0x02, 0x04, 0x08, 0x0F
 
 
@@ -49,6 +50,7 @@ class Signatures:
         memories: names of exported memories in export order; the first one is the memory of the adapters.
         unusable_memories: those of them that adapters can't work with, with the reason.
         has_start: whether the module has a start function.
+        shared_memory: the byte in the file where a memory of its own is shared between threads, or None.
     """
 
     imports: tuple[CoreImport, ...] = ()
@@ -57,6 +59,7 @@ class Signatures:
     memories: tuple[str, ...] = ()
     unusable_memories: Mapping[str, str] = field(default_factory=dict)
     has_start: bool = False
+    shared_memory: int | None = None
 
 
 def read_signatures(wasm: Binary) -> Signatures:
@@ -78,6 +81,7 @@ class _Reading:
         self._types: list[CoreSignature | None] = []
         self._functions: list[CoreSignature] = []
         self._memories: list[str] = []  # by index, the reason why adapters can't work with it
+        self._shared_memory: int | None = None
         self._imports: list[CoreImport] = []
         self._other_imports: list[OtherImport] = []
 
@@ -91,7 +95,11 @@ class _Reading:
             reader.finish()
         if reader := self._reader("memory"):
             for _ in range(reader.u32("the number of memories")):
-                self._memories.append(_obstacle(_skip_limits(reader)))
+                start = reader.position
+                flags = _skip_limits(reader)
+                self._memories.append(_obstacle(flags))
+                if flags & _IS_SHARED and self._shared_memory is None:
+                    self._shared_memory = start
             reader.finish()
         exports, memories = self._read_exports()
         if reader := self._reader("start"):
@@ -104,6 +112,7 @@ class _Reading:
             tuple(memories),
             {name: self._memories[index] for name, index in memories.items() if self._memories[index]},
             "start" in self._sections,
+            self._shared_memory,
         )
 
     def _reader(self, name: str) -> Reader | None:
@@ -135,6 +144,12 @@ class _Reading:
             name = reader.name("the name of an import")
             start = reader.position
             kind = reader.byte("the kind of an import")
+            if kind in _COMPACT and not name:
+                message = "the module uses compact imports, which services don't have"
+                span = SourceSpan(offset=start)
+                raise DiagnosticError(
+                    [Diagnostic(Code.WASM_FEATURE, message, span=span, within=reader.within, help="build it without")]
+                )
             if kind >= len(_KINDS):
                 reader.fail(f"import `{namespace}.{name}` has the unknown kind {kind}", start)
             if kind == _FUNCTION:
@@ -200,7 +215,7 @@ def _obstacle(flags: int) -> str:
     """The reason why adapters can't work with a memory whose limits have these flags; empty if they can."""
     if flags & _IS_64_BIT:
         return "it has 64-bit addresses, and modules of a service have 32-bit ones: build it for `wasm32`"
-    return "it is shared between threads: build it without them" if flags & _IS_SHARED else ""
+    return ""
 
 
 def _skip_limits(reader: Reader) -> int:

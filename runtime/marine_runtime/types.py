@@ -102,6 +102,11 @@ class CoreSignature:
     params: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
 
+    @property
+    def is_numeric(self) -> bool:
+        """True if no value is a vector or a reference."""
+        return {*self.params, *self.results} <= {"i32", "i64", "f32", "f64"}
+
     def __str__(self) -> str:
         results = self.results[0] if len(self.results) == 1 else f"({', '.join(self.results)})"
         return f"({', '.join(self.params)}) -> {results}"
@@ -117,7 +122,7 @@ def is_bytes(ty: IType) -> bool:
 
 
 def stripped(ty: IType) -> tuple[int, Prim | Record]:
-    """The number of arrays around what is no array, and that."""
+    """The number of nested arrays, and the innermost element type."""
     levels = 0
     while isinstance(ty, Array):
         ty, levels = ty.element, levels + 1

@@ -22,10 +22,15 @@ HEADLINES = {
     "crossing bytes 65536": "64 KiB of bytes between modules and back",
     "chain": "short string through three modules and back",
     "store GET": "key-value store, GET",
+    "json string 10": "short string as JSON text",
+    "call parameters": "call parameters",
+    "avm ast": "AquaVM, ast",
     "avm invoke": "AquaVM, invoke",
     "first call three": "new process: load three modules, call once",
+    "process three": "a process: load three modules, call once",
     "cold load three": "compile and load three modules",
     "memory one": "memory of one more service",
+    "resident one": "memory of a process",
 }
 """Cases that the pictures show, with their words there."""
 

@@ -40,7 +40,7 @@ CASE_SECONDS = 3.0
 """Seconds that the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
 
 FEWEST = 3
-_ONE_SHOT = ("first call", "memory", "cold answer", *STARTED)
+_ONE_SHOT = ("first call", "process", "memory", "resident", "cold answer", *STARTED)
 """Kinds of which each sample starts a process."""
 
 

@@ -24,7 +24,7 @@ print(service.call(*sys.argv[2:4], sys.argv[4:]))
 """
 
 
-def run_program(case: Case, built: Path, target: Path, cache: Path) -> Contender:
+def run_command(case: Case, built: Path, target: Path, cache: Path) -> Contender:
     """A stopwatch over programs, for the kinds of `STARTED`.
 
     Args:
@@ -35,8 +35,7 @@ def run_program(case: Case, built: Path, target: Path, cache: Path) -> Contender
     """
     function, texts = case.work.function, list(case.work.arguments)
     commands: dict[str, list[str]] = {
-        "start": ["-c", _FIRST_CALL, str(built), case.work.module, function, *texts],
-        "start unwritten": ["-c", _FIRST_CALL, str(built), case.work.module, function, *texts],
+        "process unwritten": ["-c", _FIRST_CALL, str(built), case.work.module, function, *texts],
         "command run": ["-m", "marine_gen", "run", str(target), f"{case.work.module}.{function}", json.dumps(texts)],
         "command version": ["-m", "marine_gen", "--version"],
     }
@@ -44,7 +43,7 @@ def run_program(case: Case, built: Path, target: Path, cache: Path) -> Contender
     environment |= {CACHE_VARIABLE: str(cache), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])}
     command = [sys.executable, "-P", *commands[case.kind]]
     said = _output(command, environment)  # compiled Python is written by this one
-    if case.kind == "start unwritten":
+    if case.kind == "process unwritten":
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     watch = timed(lambda: no_result(lambda: _output(command, environment)))
     expected = str(case.work.expected)

@@ -21,7 +21,7 @@ from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
 from tests.bench.peers.by_hand import open_modules
 from tests.bench.peers.components import chain_text
 from tests.bench.run import affordable_rounds, main, measure, same
-from tests.bench.starts import run_program
+from tests.bench.starts import run_command
 from tests.support.samples import sampled
 
 GREETING = Case("greeting", "group", "title", "call", greeting())
@@ -54,7 +54,7 @@ class Fake:
 
 
 CASES = list(small_cases())
-OFTEN = {*MOST_PEERS, *(case.name for case in CASES[::2])}
+OFTEN = {*MOST_PEERS, *(case.name for case in CASES[::4])}
 
 
 def test_names_of_cases_are_unique() -> None:
@@ -100,9 +100,9 @@ def test_programs_start_and_answer(case: Case) -> None:
 
 
 def test_a_program_that_fails_is_no_result(tmp_path: Path) -> None:
-    case = Case("start", "group", "title", "start", greeting())
+    case = Case("start", "group", "title", "process unwritten", greeting())
     with pytest.raises(RuntimeError, match=r"has no manifest\.json"):
-        run_program(case, tmp_path, tmp_path, tmp_path)
+        run_command(case, tmp_path, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["call", "cold load"])

@@ -6,6 +6,7 @@ import pytest
 import wasmtime
 
 from marine_gen.component_backend import Component, ComponentError
+from marine_gen.diagnostics import DiagnosticError
 from marine_gen.generate import Description, generate
 from marine_runtime import LoadError
 from marine_runtime.types import Prim
@@ -78,7 +79,7 @@ def test_a_program_that_is_done() -> None:
 
 def test_a_shared_memory() -> None:
     wasm = assemble(f'(module (memory (export "memory") 1 1 shared) {HELPERS})', ECHO)
-    with pytest.raises(ComponentError, match=r"^the memory `memory` of the module `m` can't be used: it is shared"):
+    with pytest.raises(DiagnosticError, match=r"^error\[MG107\]: the module has a memory that threads share"):
         made({"m": wasm})
 
 
@@ -87,5 +88,5 @@ def test_a_module_that_is_not_valid() -> None:
     code = b"\x00\x41\x00\x1a\x0b"  # no locals, the body, end
     assert wasm.count(code) == 1
     broken = wasm.replace(code, b"\x00\x41\x00\x01\x0b")
-    with pytest.raises(ComponentError, match=r"^the module `m` is not a valid Wasm module: type mismatch"):
+    with pytest.raises(ComponentError, match=r"^module `m`: not a valid Wasm module: type mismatch"):
         made({"m": broken})

@@ -14,6 +14,7 @@ import marine_gen
 from marine_runtime.artifact.bytecode import read_compiled
 from marine_runtime.errors import LoadError
 from marine_runtime.wasm import open_runtime
+from marine_runtime.wasm.module import Shape
 from tests.ray.clusters import Nodes, open_pool, program
 from tests.support.engines import guests
 
@@ -50,7 +51,7 @@ def built_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_build_of_another_processor_and_python_is_compiled_on_the_node(cluster: Nodes, built_elsewhere: Path) -> None:
     code, bytecode = (next(built_elsewhere.glob(f"*{end}")) for end in (".cwasm", ".bytecode"))
     with pytest.raises(LoadError):
-        open_runtime().deserialize(code.read_bytes())
+        open_runtime().deserialize(code.read_bytes(), Shape.of([], []))
     assert read_compiled(bytecode.read_bytes(), "x.py") is None
     with open_pool(built_elsewhere, host_functions=None) as pool:
         assert pool.call("greeting", "greeting", ["John"]) == "Hi, John"

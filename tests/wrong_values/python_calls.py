@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import io
 import re
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,14 @@ import marine_gen
 import marine_gen.client
 import marine_gen.serve
 import marine_runtime
-from marine_gen.artifact.workbench import Workbench, open_workbench
-from marine_gen.client import RemoteService
-from marine_runtime import (
-    CallOptions,
-    HostFunction,
-    LoadOptions,
-    MarineError,
-    ModuleConfig,
-    MountedBinary,
-    ParticleParameters,
-    Prim,
-    PythonModule,
-    Service,
-    ServiceConfig,
-    ServiceHost,
-    Tracer,
-    tracing,
-)
-from marine_runtime.pool import AsyncPool, AsyncServicePool, ServicePool
-from marine_runtime.pool.options import PoolOptions
-from marine_runtime.service.options import RunOptions
+from marine_gen.artifact.workbench import open_workbench
+from marine_gen.client import AsyncRemoteService, RemoteService
+from marine_runtime import MarineError, Prim, Service, ServiceHost, Tracer
+from marine_runtime.pool import AsyncServicePool, ServicePool
 from tests.support.engines import guests
 from tests.support.served import served
 from tests.wrong_values.commands import FILES, sandbox
+from tests.wrong_values.public import callables
 
 
 async def coroutine(name: str) -> str:
@@ -69,91 +52,22 @@ def _enter(pool: AsyncServicePool, *call: Any) -> None:
     asyncio.run(start())
 
 
+def _asked(call: Callable[[AsyncServicePool], Coroutine[Any, Any, Any]]) -> Any:
+    async def start() -> Any:
+        async with AsyncServicePool(_greeting, kind="threads", workers=1) as pool:
+            return await call(pool)
+
+    return asyncio.run(start())
+
+
+def _stopped(path: Any) -> Any:
+    tracer = Tracer()
+    tracer.start()
+    return tracer.stop(path)
+
+
 def _awaited(call: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(call)
-
-
-PUBLIC: dict[str, Any] = {
-    "load": marine_gen.load,
-    "build": marine_gen.build,
-    "component": marine_gen.component,
-    "marine_runtime.load": marine_runtime.load,
-    "open_workbench": open_workbench,
-    "Workbench.load": Workbench.load,
-    "Workbench.unload": Workbench.unload,
-    "Service.load_module": Service.load_module,
-    "Service.unload_module": Service.unload_module,
-    "Service.call": Service.call,
-    "Service.call_json": Service.call_json,
-    "Service.call_batch": Service.call_batch,
-    "ServicePool": ServicePool,
-    "ServicePool.call": ServicePool.call,
-    "ServicePool.map": ServicePool.map,
-    "ServicePool.submit": ServicePool.submit,
-    "ServicePool.interrupt": ServicePool.interrupt,
-    "ServicePool.close": ServicePool.close,
-    "AsyncPool": AsyncPool,
-    "AsyncPool.run": AsyncPool.run,
-    "AsyncServicePool": AsyncServicePool,
-    "connect": marine_gen.client.connect,
-    "RemoteService.call": RemoteService.call,
-    "RemoteService.call_batch": RemoteService.call_batch,
-    "RemoteService.run_async": RemoteService.run_async,
-    "app": marine_gen.serve.app,
-    "ServeLimits": marine_gen.serve.ServeLimits,
-    "Access": marine_gen.serve.Access,
-    "ServiceConfig": ServiceConfig,
-    "ModuleConfig": ModuleConfig,
-    "MountedBinary": MountedBinary,
-    "CallParameters": marine_runtime.CallParameters,
-    "ParticleParameters": ParticleParameters,
-    "SecurityTetraplet": marine_runtime.SecurityTetraplet,
-    "PythonModule": PythonModule,
-    "HostFunction": HostFunction,
-    "HostFunction.of": HostFunction.of,
-    "HostFunction.from_callable": HostFunction.from_callable,
-    "host_function": marine_runtime.host_function,
-    "ServiceHost.function": ServiceHost().function,
-    "Tracer": Tracer,
-    "tracing": tracing,
-    "read_config": marine_runtime.read_config,
-    "parse_config": marine_runtime.parse_config,
-    "parse_size": marine_runtime.parse_size,
-    "ModuleInterface.signature": marine_runtime.ModuleInterface.signature,
-}
-"""Objects of the rows, by the names that they use."""
-
-PASSED_ON = ("AsyncPool", "AsyncPool.run", "RemoteService.run_async")
-"""Those whose further arguments are what a function is called with."""
-
-OPTIONS: dict[str, Any] = {
-    "load": LoadOptions,
-    "marine_runtime.load": LoadOptions,
-    "open_workbench": RunOptions,
-    "ServicePool": PoolOptions,
-    "AsyncServicePool": PoolOptions,
-    "Service.call": CallOptions,
-    "Service.call_json": CallOptions,
-    "Service.call_batch": CallOptions,
-    "ServicePool.call": CallOptions,
-    "ServicePool.map": CallOptions,
-    "ServicePool.submit": CallOptions,
-}
-"""Typed keyword arguments, where they are not in the signature."""
-
-
-def parameters() -> set[str]:
-    """Every parameter, as `load config`."""
-    found: set[str] = set()
-    for name, item in PUBLIC.items():
-        options = set(OPTIONS[name].__annotations__) if name in OPTIONS else set[str]()
-        own = {given for given in inspect.signature(item).parameters if given not in ("self", "service_type")}
-        if name in PASSED_ON:
-            own -= {"args", "kwargs"}
-        if name in OPTIONS:
-            own.discard("options")  # the typed keywords
-        found |= {f"{name} {parameter}" for parameter in own | options}
-    return found
 
 
 RAW = "raw "
@@ -175,7 +89,8 @@ class Runner:
         if not self._names:
             enter = self._stack.enter_context
             self._names = {
-                **{name: item for name, item in PUBLIC.items() if "." not in name},
+                **{name: item for name, item in callables().items() if "." not in name},
+                "marine_gen": marine_gen,
                 "marine_runtime": marine_runtime,
                 "Path": Path,
                 "io": io,
@@ -197,6 +112,9 @@ class Runner:
                 "config": FILES["service.toml"],
                 "greet": greet,
                 "entered_block": _enter_block,
+                "asked": _asked,
+                "asked_remote": self._asked_remote,
+                "stopped": _stopped,
                 "built": _built(),
                 "called": self._called,
                 "service": enter(marine_gen.load("greeting.wasm", host_functions={})),
@@ -209,6 +127,13 @@ class Runner:
     def _called(self, given: Any) -> Any:
         return self._names["service"].call("greeting", "greeting", ["a"], call_parameters=given)
 
+    def _asked_remote(self, call: Callable[[AsyncRemoteService], Coroutine[Any, Any, Any]]) -> Any:
+        async def start() -> Any:
+            async with AsyncRemoteService(self._url) as service:
+                return await call(service)
+
+        return asyncio.run(start())
+
     def outcome(self, text: str) -> str:
         """The exception of an expression, or its value, with warnings before them."""
         names = dict(self.names())
@@ -216,7 +141,7 @@ class Runner:
             warnings.simplefilter("always", marine_runtime.MarineWarning)
             try:
                 found = eval(text, names)
-                if isinstance(found, (Service, ServicePool)):
+                if isinstance(found, (Service, ServicePool, RemoteService)):
                     found.close()
                 last = "accepted"
             except MarineError as error:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import httpx
 
 import marine_gen.serve
 from marine_gen.serve.application import Application
+from tests.support.paths import ROOT
 
-FIELDS = ("Content-Type", "Accept", "X-Marine-Timeout", "X-Marine-Call-Parameters", "Authorization", "Host", "Origin")
+_FIELD = re.compile(r'(?:get|header)\(b"([a-z-]+)"|^[A-Z_]+ = b"(x-marine-[a-z-]+)"', re.MULTILINE)
 TOKEN = "0123456789abcdef"  # of a server that ends with the test
 
 
 def parameters() -> set[str]:
     """Every part of a request that is looked at."""
-    return {"method", "path", "body", "batch", *FIELDS}
+    return {"method", "path", "body", "batch", *fields()}
+
+
+def fields() -> set[str]:
+    """Every header field that the server reads."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "marine_gen" / "serve").glob("*.py")]
+    return {"".join(found).title() for text in sources for found in _FIELD.findall(text)}
 
 
 def application() -> Application:

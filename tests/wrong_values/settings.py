@@ -8,7 +8,7 @@ from pathlib import Path
 
 from marine_gen.artifact import load
 from marine_runtime import MarineError, MarineWarning
-from marine_runtime.config.toml import KEYS
+from marine_runtime.config.keys import KEYS
 
 _LIMIT = 'total_memory_limit = "Infinity"\n'
 _DIRECTORY = 'modules_dir = "."\n'

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.golden import GOLDEN, Case, load_cases
-from tests.wrong_values.python_calls import RAW, Runner, parameters
+from tests.wrong_values.public import EXEMPT, callables, exemptions, parameters
+from tests.wrong_values.python_calls import RAW, Runner
 
 CASES = load_cases(GOLDEN / "wrong_values" / "python.golden")
 
@@ -29,3 +30,9 @@ def test_wrong_values(runner: Runner, case: Case) -> None:
 
 def test_every_parameter_has_a_row() -> None:
     assert {case.title.partition(": ")[0] for case in CASES} == parameters()
+
+
+def test_exemptions_are_of_something_that_is_there() -> None:
+    everything = {*callables(), *(f"{name.partition('.')[0]}.*" for name in callables())}
+    assert exemptions() <= everything
+    assert all(EXEMPT.values())

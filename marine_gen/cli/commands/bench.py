@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Time a call on every engine, and on the interpreter over wasmtime's public API, in one process.
 
-    Engines take turns. What is timed is the call from Python, with the same arguments everywhere; a service keeps its
+    Engines take turns. Each sample times calls from Python with the same arguments; a service keeps its
     state between calls. TARGET and JSON are as for `marine-gen run`.
     """
     from marine_gen.bench import compare, describe_machine, open_candidates

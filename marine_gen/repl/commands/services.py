@@ -49,10 +49,11 @@ def _unload(session: Session, rest: str) -> None:
         session.check_module(name)
     except CommandError as error:
         raise CommandError(f"unloading failed with: {error}") from None
+    importers = session.work.importers(name)
     with session.clock() as elapsed:
         session.work.unload(name)
     session.output.note(f"module successfully unloaded from App service\nelapsed time: {elapsed()}")
-    if importers := session.work.importers(name):
+    if importers:
         listed = ", ".join(f"`{item}`" for item in importers)
         session.output.note(f"note: {listed} still calls the unloaded module, also when another one gets its name")
 

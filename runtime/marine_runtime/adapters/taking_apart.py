@@ -9,13 +9,13 @@ from __future__ import annotations
 import __future__
 
 import ast
-import marshal
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from types import CodeType
 from typing import Any
 
+from marine_runtime.adapters.marshalled import dump
 from marine_runtime.adapters.pieces import (
     BIND,
     IMPORTS,
@@ -28,7 +28,6 @@ from marine_runtime.adapters.pieces import (
     piece_digest,
 )
 
-_VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 _FLAGS = __future__.annotations.compiler_flag
 
 _OUTSIDE = re.compile(r"[^\s#)]")
@@ -89,11 +88,11 @@ def take_apart(source: str, filename: str) -> Pieces | None:
         if name in codes:
             mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
             requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
-        parts.append(data := marshal.dumps(code, _VERSION))
+        parts.append(data := dump(code))
         definitions[name] = requested, place, len(data), piece_digest(data)
         place += len(data)
     head = _compiled("\n".join([*lines[:first], *[""] * (end - first), *lines[end:]]), filename)
-    return Pieces(marshal.dumps(head, _VERSION), names, definitions, results, PieceBytes(b"".join(parts)))
+    return Pieces(dump(head), names, definitions, results, PieceBytes(b"".join(parts)))
 
 
 def _take_records(lines: list[str], end: int, filename: str) -> tuple[dict[int, str], dict[str, CodeType]] | None:

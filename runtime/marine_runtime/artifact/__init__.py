@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from marine_runtime.artifact.shared import identities, known_manifest
     from marine_runtime.calls.options import refuse_unknown, with_keywords
     from marine_runtime.config.cache_directory import cache_problem, write_replacing
-    from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_rows, check_seconds
+    from marine_runtime.config.checks import (
+        check_boolean,
+        check_mapping,
+        check_name,
+        check_path,
+        check_rows,
+        check_seconds,
+    )
     from marine_runtime.errors import warn
     from marine_runtime.linking.context import LinkableModule
     from marine_runtime.service.handles import (
@@ -70,6 +77,7 @@ __all__ = [
     "cache_to_use",
     "check_boolean",
     "check_mapping",
+    "check_name",
     "check_options",
     "check_path",
     "check_rows",
@@ -114,7 +122,9 @@ __getattr__, __dir__ = exports(
         ),
         "marine_runtime.calls.options": ("refuse_unknown", "with_keywords"),
         "marine_runtime.config.cache_directory": ("cache_problem", "write_replacing"),
-        "marine_runtime.config.checks": ("check_boolean", "check_mapping", "check_path", "check_rows", "check_seconds"),
+        "marine_runtime.config.checks": (
+            *("check_boolean", "check_mapping", "check_name", "check_path", "check_rows", "check_seconds"),
+        ),
         "marine_runtime.errors": ("warn",),
         "marine_runtime.linking.context": ("LinkableModule",),
         "marine_runtime.service.handles": (

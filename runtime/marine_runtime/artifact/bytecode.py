@@ -1,4 +1,4 @@
-"""Compiled Python beside generated files, so that a load compiles nothing, wherever Python may write its own caches."""
+"""Compiled Python beside generated files, so that a load compiles nothing, even where Python can't write its caches."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python"
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
 
 BYTECODE_END = ".bytecode"
-"""The end of the names of such files, in the place of that of the source."""
+"""The end of the names of such files, instead of that of the source."""
 
 _IN_PIECES, _LENGTH = MAGIC_NUMBER + b"P", 8
 """The beginning of files in pieces, and the bytes of the length of the index that follows."""
 
 _BEGIN = len(_IN_PIECES) + _LENGTH
-
-_VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 
 
 def compiled_python(source: str, filename: str) -> bytes:
@@ -36,20 +34,20 @@ def compiled_python(source: str, filename: str) -> bytes:
         source: the text of the source file.
         filename: its bare name, so that the content does not depend on the directory of the build.
     """
+    from marine_runtime.adapters.marshalled import dump
     from marine_runtime.adapters.taking_apart import is_large, take_apart
 
     pieces = take_apart(source, filename) if is_large(source) else None
     if pieces is None:
-        return MAGIC_NUMBER + marshal.dumps(compile(source, filename, "exec", dont_inherit=True), _VERSION)
+        return MAGIC_NUMBER + dump(compile(source, filename, "exec", dont_inherit=True))
     last = max(offset + length for _, offset, length, _ in pieces.definitions.values())
-    index = marshal.dumps(
+    index = dump(
         (
             pieces.head,
             dict(pieces.records),
             pack_table(pieces.definitions),
             {part: pack_table(names) for part, names in pieces.results.items()},
-        ),
-        _VERSION,
+        )
     )
     return b"".join([_IN_PIECES, len(index).to_bytes(_LENGTH, "little"), index, pieces.store.read(0, last)])
 

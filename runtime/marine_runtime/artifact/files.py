@@ -22,7 +22,8 @@ from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.texts.messages import os_reason
+from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,14 +134,16 @@ class BuiltModule:
             from marine_runtime.artifact.code_cache import compile_cached
 
             return compile_cached(self.runtime, files.required(wasm))
-        if not self.checked and files.unchanged(code) is None:
-            self._compiled_again("its serialised code is missing or changed")
+        shape = self.entry.shapes.get(code)
+        if shape is None or (not self.checked and files.unchanged(code) is None):
+            self._compiled_again("its serialised code is missing, or the build was changed")
         else:
-            shape = self.entry.shapes.get(code)
             try:
                 if _MAPS and self.checked:
                     return self.runtime.deserialize_file(files.path_of(code), shape)
                 return self.runtime.deserialize(files.required(code), shape)
+            except CodeMemoryError:
+                raise
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))
@@ -177,7 +180,7 @@ class _Files:
             with open(path, "rb") as file:
                 data = file.read()
         except OSError as error:
-            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {error.strerror}") from None
+            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}") from None
         if not self.checked and sha256(data).hexdigest() != item.sha256:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` was changed after the build: build again")
         return data

@@ -66,7 +66,7 @@ def load_with(
 
     Args:
         engines: the engines to choose from, by name.
-        name: the engine; None stands for the one that the directory was built for.
+        name: the engine; None means the one that the directory was built for.
         directory: the built directory.
         manifest: what `read_manifest` returned for it.
         service_type: the class of the result.
@@ -115,7 +115,7 @@ def _linkable(built: BuiltModule, engine: Engine, manifest: Manifest, *, limited
 
 
 def refuse_left_out(plans: Sequence[ModulePlan]) -> None:
-    """Refuse modules with invalid adapters, as `strict` asks for.
+    """Refuse modules with invalid adapters, for `strict`.
 
     Raises:
         LoadError: an adapter was left out.

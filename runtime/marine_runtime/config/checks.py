@@ -33,6 +33,21 @@ def check_place(value: Any, what: str) -> str:
     return os.fspath(value)
 
 
+def check_name(name: str, what: str) -> str:
+    """The name of a service or a module, which may come from a file; `what` is that it is the name of.
+
+    Raises:
+        ArgumentError: it has no form in UTF-8.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            f"the name of {what} is {name!a}, which has no form in UTF-8: rename it, or the file that it is from"
+        ) from None
+    return name
+
+
 def check_boolean(value: Any, what: str) -> bool:
     """`value` if it is a boolean.
 
@@ -62,7 +77,7 @@ def check_rows(value: Any) -> Iterable[Any]:
         ArgumentError: it is something else.
     """
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise ArgumentError(f"the rows of a batch are an iterable of argument lists, not {type(value).__name__}")
+        raise ArgumentError(f"the rows of a batch must be an iterable of argument lists, not {type(value).__name__}")
     return value
 
 
@@ -77,7 +92,7 @@ def check_seconds(value: Any, what: str, *, zero: bool = False) -> float:
         return float(value)
     wanted = "a number of seconds, 0 or more" if zero else "a positive number of seconds"
     shown = repr(value)
-    raise ArgumentError(f"{what} is {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")
+    raise ArgumentError(f"{what} must be {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")
 
 
 _OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}

@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from marine_runtime.config import keys
 from marine_runtime.config.checks import check_path, refuse_other_formats
+from marine_runtime.config.keys import refuse_key
 from marine_runtime.config.model import (
     ModuleConfig,
     ServiceConfig,
     check_directories,
     check_envs,
     check_flag,
-    check_known,
     check_mask,
     check_paths,
     check_text,
@@ -31,27 +32,9 @@ from marine_runtime.config.model import (
 from marine_runtime.config.sizes import UNLIMITED, parse_size
 from marine_runtime.errors import ConfigError, LoadError, warn
 from marine_runtime.lazy.data import dataclass, field, replace
-from marine_runtime.texts.messages import nearest
 
-OBSOLETE = (
-    *("mem_pages_count", "max_heap_size", "preopened_files", "total_memory_limit", "random_field"),
-    "service_base_dir",
-)
-"""Keys of older versions, which have no effect where they are not keys of today."""
-
-_TOP_KEYS = ("name", "total_memory_limit", "modules_dir", "service_working_dir", "default", "module")
-_SETTINGS = ("logger_enabled", "logging_mask", "mounted_binaries", "wasi")
-_MODULE_KEYS = ("name", "file_name", "load_from", *_SETTINGS)
 _PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
 _WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_directories}
-KEYS = (
-    *_TOP_KEYS,
-    *(f"default.{key}" for key in _SETTINGS),
-    *(f"module.{key}" for key in _MODULE_KEYS),
-    *(f"module.wasi.{key}" for key in _WASI),
-)
-"""Every key that has an effect, by its path; `module` is an array of tables."""
-
 _TABLES = ("mounted_binaries", "envs", "mapped_dirs")
 _LIMIT = "total_memory_limit"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -94,7 +77,7 @@ def read_config(
             that leads nowhere.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise ConfigError(f"a configuration file is given as a path, not {kind_of(path)}")
+        raise ConfigError(f"a configuration file must be given as a path, not {kind_of(path)}")
     path = check_path(path, "a configuration file")
     refuse_other_formats(path)
     try:
@@ -225,7 +208,7 @@ class _Reader:
             _WrongError: something is wrong with it; the findings say what.
         """
         top, place = self.document, self.place
-        self._check_keys(top, _TOP_KEYS, place)
+        self._check_keys(top, keys.TOP, place)
         limit = self._try(self._limit)
         own_name = self._try(self._text, top, "name", place)
         own_dir = self._try(self._working_dir, top, place)
@@ -235,13 +218,13 @@ class _Reader:
             modules_dir = str(self.base)  # a wrong directory is one mistake, not one of every module
         at = place.key("default")
         table = self._try(_table, top.get("default", {}), at) or {}
-        self._check_keys(table, _SETTINGS, at)
+        self._check_keys(table, keys.SETTINGS, at)
         default = self._settings(table, at)
         files: dict[str, Path] = {}
         settings: dict[str, dict[str, Any]] = {}
         for position, entry in (self._try(self._entries) or {}).items():
             at = replace(place, path=f"module[{position}]")
-            self._check_keys(entry, _MODULE_KEYS, at)
+            self._check_keys(entry, keys.MODULE, at)
             module = self._try(self._module_name, entry, files, at)
             if module is None:
                 self._settings(entry, at)
@@ -304,11 +287,11 @@ class _Reader:
         if "mounted_binaries" in table:
             at = place.key("mounted_binaries")
             binaries = self._try(check_paths, table["mounted_binaries"], str(at)) or {}
-            hint = "; programs are not searched for, give a path"
+            hint = "; programs are not looked up on PATH, give a path"
             found["mounted_binaries"] = {name: self._try(self._existing, binaries, name, at, hint) for name in binaries}
         at = place.key("wasi")
         wasi = self._try(_table, table.get("wasi", {}), at) or {}
-        self._check_keys(wasi, tuple(_WASI), at)
+        self._check_keys(wasi, keys.WASI, at)
         for key, check in _WASI.items():
             if key in wasi:
                 found[key] = self._try(check, wasi[key], str(at.key(key)))
@@ -342,7 +325,7 @@ class _Reader:
         return check_text(table[key], str(place.key(key))) if key in table else None
 
     def _check_keys(self, table: Mapping[str, Any], known: Sequence[str], place: _Place) -> None:
-        old = [key for key in table if key in OBSOLETE and key not in known]
+        old = [key for key in table if key in keys.OBSOLETE and key not in known]
         paths = [f"`{place.key(key).path}`" for key in old]
         self.obsolete += [path for path in paths if path not in self.obsolete]
         for key in table:
@@ -365,29 +348,8 @@ def _table(value: Any, place: _Place) -> Mapping[str, Any]:
     return value
 
 
-_HOMES = {
-    **dict.fromkeys(_TOP_KEYS[1:], "at the top of the file, above all tables"),
-    **dict.fromkeys(("file_name", "load_from"), "in a [[module]] table"),
-    **dict.fromkeys(_SETTINGS, "in a [[module]] table, or in [default]"),
-    **dict.fromkeys(_WASI, "in a table `wasi` of a module"),
-}
-"""The tables that keys belong to."""
-
-
 def _refuse_key(key: str, known: Sequence[str], place: _Place) -> None:
-    """Say what an unknown key was probably meant to be.
-
-    Raises:
-        ConfigError: always.
-    """
-    if key in _HOMES:
-        raise ConfigError(f"{place.owner}: `{place.key(key).path}` is in the wrong place; it belongs {_HOMES[key]}")
-    if not nearest(key, known) and (old := nearest(key, [item for item in OBSOLETE if item not in known])):
-        raise ConfigError(
-            f"{place.owner}: unknown key `{place.key(key).path}`; `{old}` of older versions has no effect, "
-            f"so the line can go (valid keys: {', '.join(sorted(known))})"
-        )
-    check_known([key], known, place.owner, place.path and f"{place.path}.")
+    refuse_key(key, known, place.owner, place.path and f"{place.path}.", place.key(key).path)
 
 
 def _reason(error: Exception) -> str:

@@ -169,7 +169,7 @@ def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, con
         elif key in codes:
             late[key] = Trampoline.late(key, context.recursion)
             functions[key] = store.host_function(*codes[key], late[key].call)
-        elif signature is not None and (left_out := module.plan.unusable_import(*key)):
+        elif signature and signature.is_numeric and (left_out := module.plan.unusable_import(*key)):
             run = Trampoline(_refusing(name, left_out), context.recursion)
             functions[key] = store.host_function(*codes_of(signature), run.call)
         else:
@@ -331,7 +331,10 @@ def _initialise(module: LinkableModule, instance: Instance, link: ModuleLink, co
     name = module.plan.name
     for initialiser in ("_initialize", "_start"):
         if initialiser in instance.module.exports:
-            run = link.core_function(initialiser, "", "")
+            try:
+                run = link.core_function(initialiser, "", "")
+            except LinkError as error:
+                raise LinkError(f"module `{name}`: {error}") from None
             if context.instrumentation:
                 run = context.instrumentation.initialiser(f"{name}.{initialiser}", module.glue.engine, run)
             _run_initialiser(name, initialiser, run)

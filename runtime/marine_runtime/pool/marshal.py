@@ -71,7 +71,8 @@ class FunctionMarshaller:
         """Internal arguments, of a call with positions and keywords.
 
         Raises:
-            ArgumentError: they do not fit the signature.
+            ArgumentError: a value does not fit its parameter.
+            TypeError: the number or the names are wrong.
         """
         return self._bind(args, kwargs)
 

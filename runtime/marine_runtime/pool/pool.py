@@ -56,7 +56,7 @@ class ServicePool(BasePool):
         start = check_seconds(options.get("start_timeout", 60.0), "start_timeout")
         name = options.get("name", "pool")
         if not isinstance(name, str):
-            raise ArgumentError(f"the name of a pool is a text, not {type(name).__name__}")
+            raise ArgumentError(f"the name of a pool must be text, not {type(name).__name__}")
         super().__init__(kind, Workers(name, setup, jobs, payload, start), timeout)
         self._watchdog = CallWatchdog()
         self._workers.at_end.append(self._watchdog.stop)

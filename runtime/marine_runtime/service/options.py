@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunOptions(TypedDict, total=False):
-    """Options of running a service; None is the same as nothing.
+    """Options of running a service; None means the default.
 
     Attributes:
         host_functions: Python functions that modules import, by name or (namespace, name), or a `ServiceHost`.
@@ -38,7 +38,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class LoadOptions(RunOptions, total=False):
-    """Options of loading a service, beside those of running it.
+    """Options of loading a service, in addition to those of running it.
 
     Attributes:
         call_layer: `fast` or `public`; how Python and Wasm call each other.

@@ -356,7 +356,8 @@ class Binder:
         """The internal arguments of a call.
 
         Raises:
-            ArgumentError: they do not fit the signature.
+            ArgumentError: a value does not fit its parameter.
+            TypeError: the number or the names are wrong, as Python has it for a function that is written out.
         """
         parameters = self._parameters
         result: list[Any] = []
@@ -394,5 +395,8 @@ class Binder:
     def _arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         wanted = len(self._parameters)
         if len(args) > wanted:
-            raise Mismatch(f"{self._owner} takes {counted(wanted, 'argument')}, got {len(args)}")
-        return self._members.arrange(kwargs, args)
+            raise TypeError(f"{self._owner} takes {counted(wanted, 'argument')}, got {len(args)}")
+        try:
+            return self._members.arrange(kwargs, args)
+        except Mismatch as mismatch:
+            raise TypeError(str(mismatch)) from None

@@ -12,7 +12,8 @@ from marine_runtime.wasm.api import Codes, signature_of, signed_codes
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
-from marine_runtime.wasm.runtime import WasmRuntime, assemble
+from marine_runtime.wasm.refusals import RefusedModuleError
+from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
 from marine_runtime.wasm.store import Instance, Store
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK, initial_table_elements
@@ -25,10 +26,12 @@ __all__ = [
     "START_HOOK",
     "STEP",
     "TABLE_HOOK",
+    "CodeMemoryError",
     "Codes",
     "Instance",
     "Memory",
     "Module",
+    "RefusedModuleError",
     "Store",
     "WasmRuntime",
     "assemble",

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from marine_runtime.abi.layout import CORE_CODES
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 Codes = str
@@ -31,7 +30,7 @@ def signed_codes(types: Iterable[IType]) -> Codes:
 
 @cache
 def signature_of(params: Codes, results: Codes) -> CoreSignature:
-    """The Wasm signature that a pair of code strings stands for."""
+    """The Wasm signature that a pair of code strings represents."""
     return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
 
 
@@ -95,8 +94,4 @@ class CallLayer(Protocol):
         Raises:
             KeyError: it has no export of one of the names.
         """
-        ...
-
-    def shape(self, module: Any) -> Shape:
-        """The imports and exports of a module of the binding. Telling them takes time for each."""
         ...

@@ -20,7 +20,6 @@ from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.capi.faults import take_error, take_trap
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.module import Shape
 from marine_runtime.wasm.traps import Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
@@ -202,15 +201,9 @@ class FastLayer:
         assert isinstance(exports, ExportsOnDemand)
         return exports.importable(names)
 
-    def shape(self, module: Any) -> Shape:
-        """See `CallLayer.shape`."""
-        from marine_runtime.wasm.capi.reflection import shape_of
-
-        return shape_of(module)
-
 
 class ExportsOnDemand(dict[str, Any]):
-    """The exports of an instance, each made when it is first asked for: a module may have hundreds that nobody calls.
+    """The exports of an instance, each made at its first use: a module may have hundreds that are never called.
 
     It holds those that were asked for.
     """

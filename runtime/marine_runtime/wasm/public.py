@@ -13,10 +13,8 @@ from typing import Any, cast
 
 import wasmtime
 
-from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.module import Described, MemoryKind, Shape, TableKind
 from marine_runtime.wasm.traps import Fault, Parking
 from marine_runtime.wasm.unraisable import KeptReports
 
@@ -161,21 +159,6 @@ class PublicLayer:
     def importable(self, exports: Mapping[str, Any], names: Sequence[str]) -> Sequence[Any]:
         """See `CallLayer.importable`."""
         return [exports[name] for name in names]
-
-    def shape(self, module: Any) -> Shape:
-        """See `CallLayer.shape`."""
-        imports = [(item.module, item.name or "", _described(item.type)) for item in module.imports]
-        return Shape.of(imports, [(item.name, _described(item.type)) for item in module.exports])
-
-
-def _described(kind: Any) -> Described:
-    if isinstance(kind, wasmtime.FuncType):
-        return CoreSignature(tuple(map(str, kind.params)), tuple(map(str, kind.results)))
-    if isinstance(kind, wasmtime.MemoryType):
-        return MemoryKind(kind.is_64)
-    if isinstance(kind, wasmtime.TableType):
-        return TableKind(str(kind.element), kind.limits.min, kind.limits.max)
-    return None
 
 
 def _value_types(codes: Codes) -> list[wasmtime.ValType]:

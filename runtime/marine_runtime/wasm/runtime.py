@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.budget import Budget
-from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
+from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
+from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
+from marine_runtime.wasm.refusals import RefusedModuleError
+from marine_runtime.wasm.stack import ASYNCHRONOUS
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
-from marine_runtime.wasm.traps import first_line, text_of
+from marine_runtime.wasm.traps import first_line, refusal_of, text_of
+
+
+class CodeMemoryError(LoadError):
+    """The system refuses memory for machine code; to compile it again would be refused too."""
 
 
 class WasmRuntime:
@@ -38,25 +44,31 @@ class WasmRuntime:
         metered: bool = False,
     ) -> None:
         self._binding = binding = layer.binding
-        config = binding.Config()
-        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
-        ffi.set_option(config, "memory_may_move", False)
-        config.wasm_multi_memory = True
-        # Part of the machine code: code that was serialised without it is refused, and compiled again.
-        config.epoch_interruption = True
-        if metered:  # part of the machine code too, in every block of it
-            config.consume_fuel = True
-        config.parallel_compilation = threads_for_compiling()
-        if max_wasm_stack is not None:
-            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
         self.budget_problem = problem()
-        self._creator = None if self.budget_problem else memory_creator()
-        if self._creator:
-            self._creator.install(config)
-        self._engine = binding.Engine(config)
-        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
+        self._creator = creator = None if self.budget_problem else memory_creator()
+
+        def new_engine(parallel: bool) -> Any:
+            config = binding.Config()
+            # Views into memories are kept across calls, so a memory must stay where it is when it grows.
+            ffi.set_option(config, "memory_may_move", False)
+            config.wasm_multi_memory = True
+            # Part of the machine code: code that was serialised without it is refused, and compiled again.
+            config.epoch_interruption = True
+            if metered:  # part of the machine code too, in every block of it
+                config.consume_fuel = True
+            config.parallel_compilation = parallel
+            if max_wasm_stack is not None:
+                ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
+                if max_wasm_stack > ASYNCHRONOUS:
+                    ffi.set_option(config, "async_stack_size", max_wasm_stack)
+            if creator:
+                creator.install(config)
+            return binding.Engine(config)
+
+        self._engine = WasmEngine(binding, new_engine)
+        self._watchdog = DeadlineClock(self._engine.native.increment_epoch, asked=interruption.problem() is None)
         self._signals = trap_signals()
-        self._compiler = Compiler(partial(binding.Module, self._engine))
+        self._compiler = Compiler(self._engine.module)
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
@@ -66,36 +78,43 @@ class WasmRuntime:
         """Check a Wasm binary without compiling it.
 
         Raises:
-            LoadError: it is not valid Wasm.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
-            self._binding.Module.validate(self._engine, wasm)
+            self._engine.validate(wasm)
         except self._binding.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+            raise RefusedModuleError.of(error) from None
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
 
         Raises:
-            LoadError: it is not valid Wasm.
+            CodeMemoryError: the system has no memory for it.
+            RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
-        try:
-            return self._module(self._compiler.compile(wasm))
-        except self._binding.WasmtimeError as error:
-            raise LoadError(f"not a valid Wasm module: {first_line(error)}") from None
+        from marine_runtime.wasm.reflection import shape_of
 
-    def deserialize(self, code: bytes, shape: Shape | None = None) -> Module:
-        """Load what `Module.serialize` made; `shape` is that of the module, where it is known.
+        try:
+            native = self._compiler.compile(wasm)
+        except self._binding.WasmtimeError as error:
+            if refused := refusal_of(error):
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
+            raise RefusedModuleError.of(error) from None
+        return Module(native, shape_of(wasm))
+
+    def deserialize(self, code: bytes, shape: Shape) -> Module:
+        """Load what `Module.serialize` made of a module with that shape.
 
         The bytes are machine code and must come from a trusted place: wasmtime checks version, options and processor
         features, not intent.
 
         Raises:
+            CodeMemoryError: the system has no memory for it.
             LoadError: it was made by another version, with other options or for another processor.
         """
         return self._deserialized(self._binding.Module.deserialize, code, shape)
 
-    def deserialize_file(self, path: str, shape: Shape | None = None) -> Module:
+    def deserialize_file(self, path: str, shape: Shape) -> Module:
         """The same out of a file, which is mapped: its pages are shared by all processes, and read when they are used.
 
         The content of the file must not change as long as the module is used; another file may take its place.
@@ -105,14 +124,13 @@ class WasmRuntime:
         """
         return self._deserialized(self._binding.Module.deserialize_file, path, shape)
 
-    def _deserialized(self, read: Callable[[Any, Any], Any], code: bytes | str, shape: Shape | None) -> Module:
+    def _deserialized(self, read: Callable[[Any, Any], Any], code: bytes | str, shape: Shape) -> Module:
         try:
-            return self._module(read(self._engine, code), shape)
+            return Module(read(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
+            if refused := refusal_of(error):
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
-
-    def _module(self, native: Any, shape: Shape | None = None) -> Module:
-        return Module(native, shape or self.layer.shape(native))
 
     def attend(self, item: Attended) -> None:
         """Prepare for calls of `item`: let it be interrupted by what signal handlers raise, until it is idle again.

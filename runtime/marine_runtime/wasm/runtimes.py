@@ -57,7 +57,7 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
         LoadError: this interpreter is a sub-interpreter, or has no GIL.
     """
     if name not in ("fast", "public"):
-        raise ArgumentError(f"there is no call layer {name!r:.80}: choose `fast` or `public`")
+        raise ArgumentError(f"unknown call layer {name!r:.80}: choose `fast` or `public`")
     key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
     if _own.runtimes is None:
         return _shared_runtime(*key)
@@ -92,6 +92,6 @@ def _public_layer() -> CallLayer:
 def _warn_of_fallback(reason: str) -> None:
     """Once a process, as every service of it is slower for the same reason."""
     warn(
-        f"the fast call layer does not know the installed version of wasmtime ({reason}): calls take the public "
+        f"the fast call layer does not support the installed version of wasmtime ({reason}): calls take the public "
         'layer, which is slower. Install another version of wasmtime, or load with `call_layer="public"`'
     )

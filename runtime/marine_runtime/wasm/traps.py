@@ -12,7 +12,7 @@ import re
 from time import monotonic
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
-from marine_runtime.texts.messages import counted
+from marine_runtime.texts.messages import counted, limit_of
 
 Fault = Exception
 """The errors of a call that did not return: `Trap` or `WasmtimeError`, of wasmtime-py or of `capi`."""
@@ -21,9 +21,11 @@ INTERRUPTED = b"wasm trap: interrupt"
 """The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
 
 LEFT_EARLY = 1
-"""In the place of a trap's address: a signal handler raised where a call could not be ended at once."""
+"""Instead of a trap's address: a signal handler raised where a call could not be ended at once."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
+_REFUSED = re.compile(r"\(os error (\d+)\)")
+_RESERVED = re.compile(r"mmap failed to reserve 0x([0-9a-f]+) bytes")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
 """The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""
 
@@ -82,10 +84,37 @@ def text_of(error: BaseException) -> str:
 
 def first_line(error: Exception) -> str:
     """One sentence out of a wasmtime error: its own first line and its innermost cause."""
-    lines = [line.strip() for line in text_of(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
-    if not lines:
-        return "unknown error"
+    lines = _lines(error)
     return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"
+
+
+def refusal_of(error: Exception) -> str | None:
+    """The first line of an error of Wasmtime with the limit behind it, when the system refused something; else None."""
+    text = first_line(error)
+    found, reserved = _REFUSED.search(text), _RESERVED.search(text)
+    if found is None:
+        return None
+    return text + limit_of(int(found[1]), int(reserved[1], 16) if reserved else 0)
+
+
+def cause_of(error: Exception) -> str:
+    """The innermost cause alone."""
+    return _lines(error)[-1]
+
+
+def _of_wasi(text: str) -> str:
+    """The text of a trap in a WASI function; anything else as it is."""
+    found = re.search(r"Pointer (out of bounds|not aligned).*: Region \{ start: (\d+), len: (\d+) \}", text)
+    if found is None:
+        return text
+    reason = "outside of the module's memory" if found[1] == "out of bounds" else "not aligned"
+    return f"a WASI function was given a pointer that is {reason} ({counted(int(found[3]), 'byte')} at {found[2]})"
+
+
+def _lines(error: Exception) -> list[str]:
+    """The sentences of an error of Wasmtime, without the numbers of its causes; at least one."""
+    lines = [line.strip() for line in text_of(error).splitlines()]
+    return [re.sub(r"^\d+: ", "", line) for line in lines if line and line != "Caused by:"] or ["unknown error"]
 
 
 def timed_out(timeout: float) -> CallTimeoutError:
@@ -115,12 +144,11 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
         error: CallError = timed_out(timeout)
     elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
-        error = FuelLimitError(f"broken off, as it used all of its {counted(fuel, 'unit')} of fuel", limit=fuel)
+        error = FuelLimitError(f"ran out of its {counted(fuel, 'unit')} of fuel", limit=fuel)
     elif found:
         error = TrapError(f"wasm trap: {found.group(1).strip()}")
     else:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        error = TrapError(lines[-1] if lines else "the guest trapped")
+        error = TrapError(_of_wasi(cause_of(fault)))
     if "\n" in text:
         error.add_note(text)
     return error

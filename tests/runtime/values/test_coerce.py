@@ -336,14 +336,14 @@ def test_bind(args: Any, kwargs: dict[str, Any]) -> None:
     ],
 )
 def test_bind_refused(args: Any, kwargs: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(ArgumentError if message.startswith("$") else TypeError) as caught:
         Binder(SIGNATURE, RECORDS, function="go")(args, kwargs)
     assert str(caught.value) == message
 
 
 def test_bind_without_parameters() -> None:
     assert Binder(FunctionType(), {}, function="f")((), {}) == []
-    with pytest.raises(ArgumentError, match=r"^f\(\) takes 0 arguments, got 1$"):
+    with pytest.raises(TypeError, match=r"^f\(\) takes 0 arguments, got 1$"):
         Binder(FunctionType(), {}, function="f")((1,), {})
 
 

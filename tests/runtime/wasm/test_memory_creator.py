@@ -52,7 +52,7 @@ def store(runtime: WasmRuntime) -> Iterator[Store]:
 def test_initial_data_and_guards(runtime: WasmRuntime, store: Store, serialised: bool) -> None:
     module = runtime.compile(MODULE)
     if serialised:
-        module = runtime.deserialize(module.serialize())
+        module = runtime.deserialize(module.serialize(), module.shape)
     instance = store.instantiate(module, {}, charged=True)
     load, far, grow = (instance.function(name, "I", "I") for name in ("load", "far", "grow"))
     assert chr(load(PAGE)) == "a"

@@ -105,9 +105,11 @@ def test_memories_that_adapters_can_not_use() -> None:
           (export "shared" (memory 0)))
     """)
     assert signatures.memories == ("plain", "wide", "shared")
-    assert [*signatures.unusable_memories] == ["wide", "shared"]
+    assert [*signatures.unusable_memories] == ["wide"]
     assert "64-bit" in signatures.unusable_memories["wide"]
-    assert "threads" in signatures.unusable_memories["shared"]
+    assert signatures.shared_memory is None
+    place = read("(module (memory 1) (memory 2 3 shared))").shared_memory
+    assert place == 13
 
 
 def test_memory_with_page_size() -> None:

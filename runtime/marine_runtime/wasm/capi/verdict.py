@@ -36,7 +36,7 @@ from marine_runtime.wasm.capi.prototypes import (
 LIBRARY_FILES = "library-*.json"
 """The names of files in the cache with what was found."""
 
-_FORMAT = 3  # of the file; another one when tables change
+_FORMAT = 2  # of the file; another one when tables change
 
 
 @dataclass(frozen=True, slots=True)
