@@ -71,6 +71,6 @@ def _flavour(engine: str, options: LoadOptions) -> Flavour:
 def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
-    return load_with(
-        LOADERS, engine, build.directory, build.manifest, Service, options, checked=checked, baseline=build.baseline
-    )
+    place, manifest = build.directory, build.manifest
+    kind = {"baseline": build.baseline, "lasting": build.lasting}
+    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, **kind)

@@ -61,6 +61,7 @@ def load_with(
     *,
     checked: bool = False,
     baseline: bool = False,
+    lasting: bool = True,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
@@ -73,6 +74,7 @@ def load_with(
         options: as for `load`.
         checked: the files have been compared with their digests.
         baseline: its machine code is that of the baseline compiler.
+        lasting: the directory is still there when the service runs.
     """
     check_options(options)
     if options.get("strict", False):
@@ -91,7 +93,9 @@ def load_with(
     modules = build.modules.get(key)
     if modules is None:
         whole = [
-            BuiltModule(directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked)
+            BuiltModule(
+                directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked, lasting
+            )
             for entry in manifest.modules
         ]
         modules = build.modules[key] = [_linkable(item, engine, manifest, limited=limited) for item in whole]

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.bench.cases.host_side import PARAMETERS
 from tests.bench.fresh import SERVICES
-from tests.bench.model import MADE, Case, Kind
+from tests.bench.model import ANSWERED, MADE, STARTED, Case, Kind
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
 from tests.support.paths import ROOT
@@ -31,7 +31,7 @@ NATIVES = (NATIVE, f"{NATIVE} pooling")
 """Its names. The report keeps their last figures when a run lacks them."""
 
 LARGEST_BYTES = 2**20
-UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE)
+UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE, *STARTED, *ANSWERED)
 """Kinds that it has no counterpart of, but for the call parameters among calls to the host."""
 
 
