@@ -157,7 +157,7 @@ def test_wrong_usage_of_guest(run: Run, folder: Path, fake: str) -> None:
     done = run("guest", "build", "greeter.c", "-o", "./greeter.c", "--cc", fake)
     assert (done.exit_code, "would be written over" in done.stderr) == (1, True)
     done = run("guest", "build", "greeter.c", "-o", "greeter.idl", "--cc", fake)
-    assert (done.exit_code, "would be overwritten" in done.stderr) == (2, True)
+    assert (done.exit_code, "would be written over" in done.stderr) == (1, True)
     done = run("guest", "build", "greeter.c", "greeter.idl", "--cc", fake)
     assert (done.exit_code, "name an interface with --interface" in done.stderr) == (2, True)
     done = run("guest", "build", ".", "--cc", fake)
