@@ -98,6 +98,7 @@ bench-native: $(BENCHED)
 
 # Compares results with Marine's own runtime, once `make bench-native` has built it.
 native-check: $(STAMP)
+	@test -x $(BENCH)/native/release/native-marine || { echo "\`make bench-native\` builds Marine first"; exit 1; }
 	$(BIN)/python -m pytest tests/native -m "" $(ARGS)
 
 # Runs every command and snippet of the documentation, and follows every link and reference.

@@ -111,7 +111,7 @@ def component(
     `package`, such as `acme:tools@1.0.0`. Functions that modules import from the host become imports of the component;
     their types come from the configuration and from `host_functions`, which are not called. Imports among
     `stub_imports`, such as `host.curl`, trap instead. Log messages go to the standard error, to an import, or nowhere:
-    `logger` is `stderr`, `import` or `none`. Modules get the parameters of a call from an import, or empty ones:
+    `logger` must be `stderr`, `import` or `none`. Modules get the parameters of a call from an import, or empty ones:
     `call_parameters` is `import` or `empty`. With `fault_import` an import is told about a failure before the trap.
     What can't be in a component is left out with a `MarineWarning` each, or refused when `strict`.
 

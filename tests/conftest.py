@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from marine_runtime import Service
+from marine_runtime.artifact.cache_limit import LIMIT_VARIABLE
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.wasm.capi.verdict import verdict
 from tests.support.engines import CONFIGURATIONS, HOST_SIDE, OFTEN, Configuration, Modules, load
@@ -27,6 +29,20 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# The processes of a run share the machine; threads in which each of them compiles would only wait for each other.
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end: no collection of garbage looks through them."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Everything that was put aside ends with the session."""
+    gc.unfreeze()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def deliverable_interrupts() -> Iterator[None]:
@@ -40,12 +56,16 @@ def deliverable_interrupts() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Builds go to a directory of this test run, never to the user's own cache. Its processes share it."""
+    """Builds go to a directory of this test run, never to the user's own cache. Its processes share it.
+
+    It has no limit: each build would look through all of the others.
+    """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
     folder.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
+        patch.setenv(LIMIT_VARIABLE, "Infinity")
         verdict()  # kept for the processes that tests start, and written into no cache of a single test
         yield
 
@@ -55,9 +75,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     item = metafunc.definition
     own = any("configuration" in mark.args[0] for mark in item.iter_markers("parametrize"))
     if "configuration" in metafunc.fixturenames and not own:
-        pool_side, host_side = map(item.get_closest_marker, ("pool_side", "host_side"))
+        pool_side, host_side, costly = map(item.get_closest_marker, ("pool_side", "host_side", "costly"))
         tier = HOST_SIDE if host_side or pool_side else CONFIGURATIONS
-        often = OFTEN[:1] if pool_side else OFTEN
+        often = OFTEN[:1] if pool_side or costly else OFTEN
         metafunc.parametrize("configuration", sampled(tier, often.__contains__), indirect=True, ids=str)
 
 

@@ -1,4 +1,4 @@
-"""The host's side of the curl service: a Python function in the place of the program `curl`.
+"""The host's side of the curl service: a Python function instead of the program `curl`.
 
 It takes precedence over the program that `Config.toml` mounts, so the service runs where there is none. `demo.py` uses
 it, and so does the command line:

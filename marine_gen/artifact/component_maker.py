@@ -30,7 +30,7 @@ from marine_gen.wasm.lifting import with_exports
 from marine_gen.wasm.program_exit import with_program_exit
 from marine_gen.wasm.signatures import read_signatures
 from marine_runtime import ArgumentError, HostFunctions, LoadError, ServiceConfig
-from marine_runtime.texts import quoted
+from marine_runtime.texts import os_reason, quoted
 from marine_runtime.wasm import open_runtime
 
 
@@ -92,7 +92,7 @@ def _glue(fusion: Fusion) -> ComponentGlue | None:
 
 
 def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]) -> None:
-    """Refuse files that can't be, or would be written over one another, or over the modules of a component.
+    """Refuse output files that can't be written, or would overwrite each other or the modules of a component.
 
     Raises:
         ArgumentError: there is such a file.
@@ -119,6 +119,8 @@ def write_component(made: Component, output: Path | None, wit: Path | None = Non
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         except (FileExistsError, NotADirectoryError):
-            raise LoadError(f"`{path}` can't be written, as `{path.parent}` is no directory: choose another") from None
+            raise LoadError(
+                f"`{path}` can't be written, as `{path.parent}` is not a directory: choose another"
+            ) from None
         except OSError as error:
-            raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+            raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None

@@ -13,7 +13,7 @@ from marine_gen.wasm import embed_sdk_version, read_signatures
 
 
 def embed_adapters(name: str, wasm: bytes, interfaces: Interfaces, sdk_version: str) -> bytes:
-    """The module with its adapters and the version of its SDK, in the place of those that it has.
+    """The module with its adapters and the version of its SDK, instead of those that it has.
 
     Args:
         name: the import name of the module, for findings.

@@ -31,7 +31,7 @@ class AdapterForm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EngineBackend:
-    """An engine as the compiler knows it.
+    """The compiler's view of an engine.
 
     Attributes:
         engine: its name, and how it is loaded out of a build.

@@ -102,7 +102,7 @@ def component_fusions(service: Sequence[Fusible], exports: Collection[str], call
 
 
 def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
-    """Fuse the last module of a service, whose others are there already, under a number of its own."""
+    """Fuse the last module of a service with the loaded ones, under a separate number."""
     known = {item.name: item.fusible for item in compiled}
     module = fuse_service([item.ir for item in known.values()]).modules[compiled[-1].name]
     return _fusion(module, _Place(list(known.values()), ordinal))

@@ -71,7 +71,7 @@ class ProvidedImports:
         known = {(item.namespace, item.name) for module in modules for item in module.signatures.imports}
         for key in sorted(self._options.stubs - known):
             others = sorted(".".join(item) for item in known if item[1] == key[1])
-            hint = f"; there is {', '.join(map(quoted, others))}" if others else ""
+            hint = f"; available: {', '.join(map(quoted, others))}" if others else ""
             raise ComponentError(f"no module imports {quoted('.'.join(key))}, which is to be left out{hint}")
 
     def _provided(self, module: str, item: CoreImport) -> ProvidedImport:

@@ -15,7 +15,7 @@ from typing import Any
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
 from marine_runtime.artifact import check_name, check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
-from marine_runtime.texts import quoted
+from marine_runtime.texts import os_reason, quoted
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
@@ -70,7 +70,7 @@ def read_target(
     if isinstance(target, Mapping):
         return _read_mapping(target)
     if not isinstance(target, (str, os.PathLike)):
-        raise ArgumentError(f"a service is given as a path, or as modules by name, not as {type(target).__name__}")
+        raise ArgumentError(f"a service must be a path, or modules by name, not {type(target).__name__}")
     path = check_path(target, "the path of a service")
     if path.suffix.lower() in CONFIG_SUFFIXES:
         return _read_config(path, working_dir, strict=strict, limited=limited)
@@ -82,7 +82,7 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
         if not isinstance(name, str):
-            raise ArgumentError(f"a module has a name, not {name!r:.80}")
+            raise ArgumentError(f"the name of a module must be text, not {name!r:.80}")
         if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
             raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
         if isinstance(item, PythonModule):
@@ -135,7 +135,7 @@ def refuse_overwriting(output: Path | None, inputs: Iterable[Path | None]) -> No
     place = os.path.realpath(output)
     for path in inputs:
         if path is not None and os.path.realpath(path) == place:
-            raise ArgumentError(f"{quoted(str(path))} would be written over: choose another file for the output")
+            raise ArgumentError(f"{quoted(str(path))} would be overwritten: choose another file for the output")
 
 
 def read_wasm_files(paths: Sequence[Path]) -> Source:
@@ -153,7 +153,7 @@ def _read_config(path: Path, working_dir: Path | None, *, strict: bool, limited:
                 raise LoadError(f"`{place}` is not a file")
             modules[name] = _read(place)
         except OSError as error:
-            raise LoadError(f"`{path}`, module `{name}`: `{place}` can't be read: {error.strerror}") from None
+            raise LoadError(f"`{path}`, module `{name}`: `{place}` can't be read: {os_reason(error)}") from None
         except LoadError as error:
             raise LoadError(f"`{path}`, module `{name}`: {error}") from None
     return Source(found.name, modules, found.config.to_json())
@@ -163,4 +163,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None

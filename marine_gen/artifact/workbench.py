@@ -68,7 +68,7 @@ class Workbench:
 
     @property
     def compiled(self) -> list[CompiledModule]:
-        """The modules that are there, in load order."""
+        """The loaded modules, in load order."""
         for name, wasm in self.sources.items():
             if name not in self._compiled:
                 self._compiled[name] = compile_module(name, wasm, strict=False)
@@ -83,7 +83,7 @@ class Workbench:
         """
         if not isinstance(name, str) or not isinstance(wasm, bytes):
             given = f"{type(name).__name__} and {type(wasm).__name__}"
-            raise ArgumentError(f"a module has a name and the bytes of a Wasm file, text and bytes, not {given}")
+            raise ArgumentError(f"a module must be given as its name (str) and its Wasm binary (bytes), not {given}")
         check_name(name, "a module")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
@@ -127,7 +127,7 @@ class Workbench:
         engine: str,
         **options: Unpack[RunOptions],
     ) -> Workbench:
-        """The same modules in a new service, with `engine` and the settings of now; this one is left alone.
+        """The same modules in a new service, with `engine` and the current settings; this one is unchanged.
 
         Raises:
             MarineError: as `load`; also when a module needs one that was unloaded.

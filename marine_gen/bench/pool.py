@@ -1,4 +1,4 @@
-"""Throughput of one service beside pools: `python -m marine_gen.bench.pool TARGET MODULE.FUNCTION JSON`.
+"""Throughput of one service and of pools: `python -m marine_gen.bench.pool TARGET MODULE.FUNCTION JSON`.
 
 Many equal calls are made, by `Service.call`, and by `submit` and `map` on pools of threads and of processes. What is
 timed is from the first call to the last result, with all workers loaded; the time to load them is given apart. How

@@ -42,7 +42,7 @@ class _Size(NumberType):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits from the command line; None stands for no limit.
+    """Limits from the command line; None means no limit.
 
     Attributes:
         timeout: seconds for each call, and for loading.
@@ -77,15 +77,15 @@ def limit_options(function: _Decorated) -> _Decorated:
             "--memory-limit",
             type=_Size(),
             metavar="SIZE",
-            help='What all modules may take together, such as "10 MiB"; overrides that of the target.',
+            help='Memory limit of all modules together, such as "10 MiB"; overrides that of the target.',
         ),
         click.option(
             "--fuel",
             type=Count(1, MAX_FUEL),
             metavar="N",
-            help="Units of fuel, about one for an instruction of Wasm, for each call and for loading.",
+            help="Fuel limit of each call and of loading; a Wasm instruction takes about one unit.",
         ),
-        click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Time for each call, and for loading."),
+        click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Time limit of each call, and of loading."),
     ):
         function = option(function)
     return function

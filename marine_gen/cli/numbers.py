@@ -1,4 +1,4 @@
-"""Types of options whose values are numbers: what is no number, or out of range, is wrong usage."""
+"""Types of numeric options: a value that is not a number, or out of range, is a usage error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_FUEL = 2**64 - 1
 
 
 class Count(NumberType):
-    """A whole number from `least` to `most`; without `most` there is no end."""
+    """A whole number from `least` to `most`, or without an upper limit."""
 
     name = "number"
 
@@ -29,7 +29,7 @@ class Count(NumberType):
         number = whole_number_in(str(value))
         if number is None or number < self._least or (self._most is not None and number > self._most):
             wanted = f"of at least {self._least}" if self._most is None else f"from {self._least} to {self._most}"
-            self.fail(f"{value!r} can't be taken; write a whole number {wanted}", param, ctx)
+            self.fail(f"{value!r} is not accepted; write a whole number {wanted}", param, ctx)
         return number
 
 
@@ -48,5 +48,5 @@ class Seconds(NumberType):
         if not enough or (self._most is not None and seconds > self._most):
             least = "more than 0" if self._least is None else f"at least {self._least:g}"
             most = "" if self._most is None else f" and at most {self._most:g}"
-            self.fail(f"{value!r} can't be taken; write a number of seconds, {least}{most}", param, ctx)
+            self.fail(f"{value!r} is not accepted; write a number of seconds, {least}{most}", param, ctx)
         return seconds

@@ -108,7 +108,7 @@ def output_option(function: _Decorated) -> _Decorated:
 
 def strict_option(function: _Decorated) -> _Decorated:
     """`--strict`."""
-    text = "Refuse what is otherwise warned of: invalid adapters, and what configurations say in vain."
+    text = "Treat warnings as errors: invalid adapters, and settings without effect."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 
@@ -130,7 +130,7 @@ def host_file_option(function: _Decorated) -> _Decorated:
         "--host-file",
         type=FILE,
         metavar="FILE.py",
-        help="Python file that defines what modules may import: a ServiceHost `host`, or a mapping `host_functions`.",
+        help="Python file with functions for modules to import: a ServiceHost `host`, or a mapping `host_functions`.",
     )(function)
 
 

@@ -59,7 +59,7 @@ class PassingCommand(StrictCommand):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            message = f"{error.message} Options of {self.receiver} stand behind `--`."
+            message = f"{error.message} Options of {self.receiver} go after `--`."
             raise click.NoSuchOption(error.option_name, message, error.possibilities, error.ctx) from None
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:

@@ -51,7 +51,7 @@ def problems(layer: str) -> Iterator[str]:
         instance = store.instantiate(module, {("host", "mix"): store.host_function("IQd", "Q", mix)})
         call = instance.function("call", "IQd", "Q")
         if call(2**32 - 1, 2**63, 2.0) != 2**63 + 2**32 + 1:
-            yield "a callback got or gave wrong numbers"
+            yield "a callback received or returned wrong numbers"
         memory = instance.memory
         if memory is None:
             yield "an exported memory was not found"
@@ -82,7 +82,7 @@ def probe(layer: str) -> str | None:
             [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return f"it could not be tried: {error}"
+        return f"it could not be tested: {error}"
     if done.returncode == 0:
         return None
     if done.returncode < 0:

@@ -18,7 +18,7 @@ from marine_runtime import (
 
 
 class RemoteError(MarineError):
-    """The server did not run a call, for a reason that no local service has.
+    """The server refused a call for a reason that a local service does not have.
 
     Attributes:
         code: the problem code, such as `token`; empty when the answer was none of a marine-gen server.
@@ -34,7 +34,7 @@ class RemoteError(MarineError):
 
 
 def error_of(document: Any, status: int) -> Exception:
-    """The error that a problem document stands for."""
+    """The error that a problem document represents."""
     if not isinstance(document, Mapping) or not isinstance(document.get("code"), str):
         return RemoteError(f"the answer is neither a result nor a problem (status {status})", status=status)
     code, detail = document["code"], str(document.get("detail", ""))

@@ -126,7 +126,7 @@ class RemoteFunction:
         return self.public(document)
 
     def public(self, document: Any) -> Any:
-        """The public result that a JSON document stands for.
+        """The public result that a JSON document represents.
 
         Raises:
             ResultError: it is not of the declared type.
@@ -162,7 +162,7 @@ def check_server(url: Any, token: Any) -> None:
     if parts.scheme not in ("http", "https") or not host or not 0 < port < 1 << 16 or parts.query or parts.fragment:
         raise ArgumentError(f"{url!r:.80} is not the URL of a server; write one such as `http://127.0.0.1:8080`")
     if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
-        raise ArgumentError("a token is a text of printable ASCII characters without spaces")
+        raise ArgumentError("a token must be printable ASCII text without spaces")
 
 
 _TOKEN = re.compile(r"[!-~]+")

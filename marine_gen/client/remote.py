@@ -211,7 +211,7 @@ class RemoteService:
 
     @contextmanager
     def instance(self) -> Iterator[Self]:
-        """A copy of the service with a state of its own, until the end of the block.
+        """A copy of the service with its own state, until the end of the block.
 
         Raises:
             RemoteError: the server has too many.
@@ -283,7 +283,7 @@ class RemoteService:
         return document
 
     def close(self) -> None:
-        """Close the connections. Those that asyncio used are closed by `aclose`."""
+        """Close the connections of synchronous calls; `aclose` closes those of asyncio."""
         self._http.close()
 
     async def aclose(self) -> None:

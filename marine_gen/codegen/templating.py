@@ -20,6 +20,7 @@ def environment(package: str, *, markup: bool = False) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,  # the files of a package stay as they are
         autoescape=markup,  # noqa: S701  # in code, names from Wasm files are mangled or written as literals
     )
 

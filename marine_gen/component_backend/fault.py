@@ -1,4 +1,4 @@
-"""The end of a call that failed: a trap, before which an import may be told what happened.
+"""The end of a failed call: a trap, after an optional report to an import.
 
 After a trap an instance of a component can't be entered again, so nothing can be asked afterwards.
 """

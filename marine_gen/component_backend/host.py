@@ -1,6 +1,6 @@
 """Imports of guests that are for the host: as an interface that the component imports, and the adapters of each guest.
 
-An import of the host has no adapter in the module (spec interface-types Appendix C): its raw signature follows from
+An import of the host has no adapter in the module (docs/spec/host.md): its raw signature follows from
 its type. So adapters are made here, as the passes would leave them: arguments are checked in the guest and copied to
 staging, the bridge calls the lowered function, the result is copied to the guest, and what was staged is freed.
 """

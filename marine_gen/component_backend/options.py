@@ -29,7 +29,7 @@ def component_options(
     if not isinstance(package, str):
         raise ArgumentError(f"`package` must be text, not {type(package).__name__}")
     if isinstance(stub_imports, str):
-        raise ArgumentError("`stub_imports` is a collection of names, not one name: write `[name]`")
+        raise ArgumentError("`stub_imports` must be a collection of names, not one name: write `[name]`")
     if not isinstance(stub_imports, Collection):
         raise ArgumentError(f"`stub_imports` must be a collection of names, not {type(stub_imports).__name__}")
     return ComponentOptions(
@@ -45,7 +45,7 @@ def component_options(
 def _chosen(choices: type[_Choice], value: str, option: str) -> _Choice:
     names = [item.value for item in choices]
     if value not in names:
-        raise ArgumentError(f"`{option}` is {', '.join(f'`{item}`' for item in names)}, not {value!r:.80}")
+        raise ArgumentError(f"`{option}` must be {', '.join(f'`{item}`' for item in names)}, not {value!r:.80}")
     return choices(value)
 
 
@@ -53,5 +53,5 @@ def _key(name: str) -> Key:
     """The import that `NAMESPACE.NAME` says; a namespace has no dots, a name may."""
     namespace, dot, function = name.partition(".") if isinstance(name, str) else ("", "", "")
     if not dot or not namespace or not function:
-        raise ArgumentError(f"an import is written as NAMESPACE.NAME, such as `host.curl`, not {name!r:.80}")
+        raise ArgumentError(f"an import must be written as NAMESPACE.NAME, such as `host.curl`, not {name!r:.80}")
     return namespace, function

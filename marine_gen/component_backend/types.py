@@ -106,7 +106,7 @@ def instance_type(interface: WitInterface) -> bytes:
 
 
 def reference(index: int) -> bytes:
-    """An index in the place of a value type: a signed LEB128 number. Negative ones are codes of primitive types."""
+    """An index instead of a value type: a signed LEB128 number. Negative ones are codes of primitive types."""
     found = bytearray()
     while index > 0x3F:
         found.append(index & 0x7F | 0x80)

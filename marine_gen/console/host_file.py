@@ -24,6 +24,7 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     """
     from marine_runtime import ArgumentError, ConfigError, LoadError, ServiceHost
     from marine_runtime.host import host_functions
+    from marine_runtime.texts import os_reason
 
     if path is None:
         return {}
@@ -34,7 +35,7 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     except (Exception, SystemExit) as error:
         line = _line(error, path)
         if isinstance(error, OSError) and not line:
-            raise LoadError(f"`{path}` can't be read: {error.strerror or error}") from None
+            raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
         # Not `from error`: a module that the file misses says nothing about this program's own installation.
         raise LoadError.report(f"`{path}`{line} failed with {text}") from None

@@ -144,11 +144,12 @@ def check_exists(path: Path) -> None:
         LoadError: there is no such file.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         path.stat()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -158,11 +159,12 @@ def read_bytes(path: Path) -> bytes:
         LoadError: it can't be read.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise LoadError(f"`{path}` can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}") from None
 
 
 def read_text(path: Path) -> str:
@@ -225,7 +227,7 @@ def looks_like_adapters(text: str) -> bool:
 
 
 def read_arguments(given: str) -> str:
-    """The JSON text of a call; `-` stands for stdin.
+    """The JSON text of a call; `-` means stdin.
 
     Raises:
         ArgumentError: stdin is not UTF-8.
@@ -243,7 +245,7 @@ def read_arguments(given: str) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, which holds either the old or the new content at any moment.
+    """Replace the file `path` by `data`; it holds either the old or the new content at any moment.
 
     `-` is stdout.
 
@@ -251,6 +253,7 @@ def write_file(path: Path, data: bytes) -> None:
         LoadError: it can't be written.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     if str(path) == "-":
         click.echo(data, nl=False)
@@ -272,7 +275,7 @@ def write_file(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise LoadError(f"`{path}` can't be written: {error.strerror or error}") from None
+        raise LoadError(f"`{path}` can't be written: {os_reason(error)}") from None
 
 
 def check_folder(path: Path) -> None:
@@ -297,12 +300,13 @@ def make_folder(path: Path) -> None:
         LoadError: it can't be made.
     """
     from marine_runtime import LoadError
+    from marine_runtime.texts import os_reason
 
     try:
         check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"the folder `{path}` can't be made: {error.strerror or error}") from None
+        raise LoadError(f"the folder `{path}` can't be made: {os_reason(error)}") from None
 
 
 def choose_function(service: Service, wanted: str) -> tuple[str, str]:

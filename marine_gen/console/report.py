@@ -93,7 +93,7 @@ def report_interrupted() -> None:
 
 
 def report_traceback(error: BaseException) -> None:
-    """Everything that Python knows about a failure; for `--debug`."""
+    """The Python traceback of a failure; for `--debug`."""
     import traceback
 
     click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
@@ -122,12 +122,14 @@ def _sentence(error: BaseException) -> str:
     if _is_ours(error):
         return clean(str(error))
     if isinstance(error, OSError):
+        from marine_runtime.texts import os_reason
+
         where = f"`{error.filename}`: " if error.filename is not None else ""
-        return clean(f"{where}{error.strerror or error}")
+        return clean(f"{where}{os_reason(error)}")
     if isinstance(error, ImportError):
         return clean(f"the installation is incomplete: {error}; `marine-gen doctor` says more")
     if isinstance(error, MemoryError):
-        return "there is not enough memory"
+        return "out of memory"
     return clean(f"{type(error).__name__}: {error}")
 
 

@@ -20,7 +20,7 @@ class TypeSpace:
     """Types in their final order, with a list of findings.
 
     Attributes:
-        types: the finished types; None stands for a reserved record number.
+        types: the finished types; None means a reserved record number.
         findings: what is wrong with the description so far.
     """
 

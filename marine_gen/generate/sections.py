@@ -109,7 +109,7 @@ def _read_item(document: Any) -> _Item:
     raise _FormError(
         "$.ast_type",
         f"`{shortened(kind, _MAX_SHOWN)}` is not a kind of item",
-        "there are Record, Function and ExternMod",
+        "the kinds are Record, Function and ExternMod",
     )
 
 
@@ -159,7 +159,7 @@ def _fields(document: Any, path: str) -> tuple[Member, ...] | None:
     if form == "Unnamed":
         return _list(value, f"{path}.Unnamed", _unnamed)
     raise _FormError(
-        path, f"`{shortened(form, _MAX_SHOWN)}` is not a form of fields", "there are Named, Unnamed and Unit"
+        path, f"`{shortened(form, _MAX_SHOWN)}` is not a form of fields", "the forms are Named, Unnamed and Unit"
     )
 
 
@@ -244,7 +244,7 @@ def _object(document: Any, path: str) -> Mapping[str, Any]:
 
 def _member(document: Mapping[str, Any], path: str, name: str) -> Any:
     if name not in document:
-        help_line = "the module may be of an SDK whose descriptions had another form; describe it in a file"
+        help_line = "the module may come from an SDK that writes descriptions in another form; describe it in a file"
         raise _FormError(path, f"the member `{name}` is missing", help_line)
     return document[name]
 

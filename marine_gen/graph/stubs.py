@@ -33,7 +33,7 @@ _DEPTH, _ARRAY_DEPTH, _VALUES = 12, 3, 5000  # arrays are empty from some depth 
 
 
 class NoSampleError(Exception):
-    """There is no prepared value for something; the message says why."""
+    """No prepared value could be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class LegendItem:
 
 
 def render_svg(graph: Graph) -> str:
-    """The picture as an SVG document, which needs nothing beside it."""
+    """The picture as a self-contained SVG document."""
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + drawing(graph)
 
 

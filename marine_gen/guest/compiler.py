@@ -66,7 +66,7 @@ def build_guest(
         description: what the module exports and imports.
         name: the module's name, from which that of the header comes.
         generator: name and version, for the head of the glue.
-        compiler: a command line in the place of `COMPILER`.
+        compiler: a command line instead of `COMPILER`.
         options: further options for it, behind `FLAGS`.
         colour: whether its messages have colours.
 

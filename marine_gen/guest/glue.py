@@ -44,7 +44,7 @@ class GuestGlue:
 
     @property
     def source_name(self) -> str:
-        """The file that is compiled beside the author's."""
+        """The file that is compiled together with the author's."""
         return f"{self.name}_glue.c"
 
 
@@ -89,7 +89,7 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
 
 
 def glue_files(glue: GuestGlue) -> Mapping[str, bytes]:
-    """Everything that has to lie beside an author's source, by file name."""
+    """All files that an author's source includes, by file name."""
     files = {path.name: path.read_bytes() for path in sorted(INCLUDE.glob("*.h"))}
     return files | {glue.header_name: glue.header.encode(), glue.source_name: glue.source.encode()}
 

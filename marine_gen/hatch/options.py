@@ -72,7 +72,7 @@ def read_options(table: Mapping[str, Any]) -> HookOptions:
     for number, one in enumerate(packages):
         for other in packages[:number]:
             if one.is_relative_to(other) or other.is_relative_to(one):
-                raise ConfigError(f"the packages {quoted(str(other))} and {quoted(str(one))} are in each other's place")
+                raise ConfigError(f"the package directories {quoted(str(other))} and {quoted(str(one))} overlap")
     return HookOptions(read, **flags)
 
 

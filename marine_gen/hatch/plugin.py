@@ -1,4 +1,4 @@
-"""The hook: builds services into the source tree, tells hatchling to pack them, and looks whether it did.
+"""The build hook: builds services into the source tree, adds them to the wheel, and checks that hatchling packed them.
 
 The source tree is the one place that serves wheels, editable installations and type checkers alike. A source
 distribution gets nothing: it holds what services are built from, and its wheel is built again.
@@ -40,7 +40,7 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
             build_data["tag"] = f"py3-none-{_platform()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Look whether a wheel has every service: hatchling packs what the target's settings select."""
+        """Check that a wheel has every service: hatchling packs what the target's settings select."""
         if self.target_name != "wheel" or version != "standard":
             return
         with zipfile.ZipFile(artifact_path) as wheel:
@@ -50,7 +50,7 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
             if place.replace("\\", "/") not in packed:
                 Path(artifact_path).unlink()
                 self._fail(
-                    f"`{service.package}` is not in the wheel: it has to lie in a package that "
+                    f"`{service.package}` is not in the wheel: it must be inside a package that "
                     "[tool.hatch.build.targets.wheel] selects"
                 )
 
@@ -76,8 +76,8 @@ class MarineGenHook(BuildHookInterface[BuilderConfig]):
             self.app.display_warning(f"marine-gen: `{service.package}`: {sentence}")
         if machine:
             self.app.display_warning(
-                f"marine-gen: `{service.package}` will look for {machine} at the places of this machine; "
-                "where it is installed, give other settings to `load(config=…)`"
+                f"marine-gen: `{service.package}` refers to {machine} by the paths of this machine; "
+                "on other machines, pass other settings to `load(config=…)`"
             )
         return result.manifest
 

@@ -166,7 +166,7 @@ class DescriptionTransformer:
             if not fields:
                 self._no_fields(name, place)
         if name in TYPE_WORDS and tokens_in(token)[0].type != "STRING":
-            help_line = "rename the record, or write its name in quotes wherever it stands"
+            help_line = "rename the record, or write its name in quotes wherever it occurs"
             self._report(Code.TEXT_DUPLICATE, f"`{name}` is a type already", place, help_line)
         known = not self._declare(RecordDeclaration(name, fields), place)
         rule = FIELD if form.data == "record" else ""
@@ -209,7 +209,7 @@ class DescriptionTransformer:
         if not block.rule:
             if block.record:
                 message = f"record `{shown(block.record)}` can't have more fields"
-                help_line = "fields with names stand below `data NAME:`"
+                help_line = "named fields go below `data NAME:`"
                 self._report(Code.TEXT_SYNTAX, message, span_of(line[0]), help_line)
                 block.record = ""  # said once
             return

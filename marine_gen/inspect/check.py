@@ -27,6 +27,7 @@ from marine_runtime import ConfigError, LoadError, MarineError, ModuleInterface,
 from marine_runtime.abi import ModulePlan
 from marine_runtime.artifact import read_manifest
 from marine_runtime.host import check_programs
+from marine_runtime.texts import os_reason
 from marine_runtime.wasm import RefusedModuleError, open_runtime
 
 _T = TypeVar("_T")
@@ -251,7 +252,7 @@ def _changed_files(directory: Path) -> list[MarineError]:
             try:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
             except OSError as error:
-                findings.append(LoadError(f"`{path}` can't be read: {error.strerror}"))
+                findings.append(LoadError(f"`{path}` can't be read: {os_reason(error)}"))
                 continue
             if digest != item.sha256 and kind != "wasm":
                 findings.append(LoadError(f"`{path}` was changed after the build: build again"))

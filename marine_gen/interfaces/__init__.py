@@ -1,4 +1,4 @@
-"""Interfaces: the parsed form of an `interface-types` section, where text and binary meet.
+"""Interfaces: the parsed form of an `interface-types` section, common to text and binary.
 
 `model` holds the data, `instructions` the one table of adapter instructions. Nothing here reads or writes a format:
 see `marine_gen.binary` and `marine_gen.text`. The index spaces are resolved in `marine_gen.ir`.

@@ -89,7 +89,7 @@ def _report_illegal(run: list[Token], findings: Findings, explain: ExplainIllega
 
 
 def with_line_feeds(text: str) -> str:
-    """`text` with a line feed in the place of each carriage return that stands alone, as old editors end lines.
+    """`text` with a line feed instead of each carriage return that stands alone, as old editors end lines.
 
     Comments and findings then end at the same places as the lines that people see. No token holds either character.
     """

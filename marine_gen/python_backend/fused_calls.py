@@ -227,7 +227,7 @@ class StagedCall:
                 case Bytes():
                     arguments += self._stage(writer, index, name, at)
                 case List() | Struct() if self._packed.packing(item.type):
-                    # In the place of its number of elements, which the block has, an array passes what is at hand.
+                    # Instead of its number of elements, which the block has, an array passes what is at hand.
                     arguments += self._stage(writer, index, name, at)[: len(part.layout.carrier)]
                 case List() | Struct():
                     writer.line(f"{self._staging}.cursor = {at}")

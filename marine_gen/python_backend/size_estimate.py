@@ -44,7 +44,7 @@ class SizeEstimate:
 def _sizes(name: str, ty: IType, records: Records, length: str) -> Iterator[str | None]:
     """About how many bytes each part of the value `name` takes, as expressions.
 
-    That of a record itself is empty, as its body is small; None stands for an array whose elements have to be counted.
+    That of a record itself is empty, as its body is small; None means an array whose elements have to be counted.
     """
     part = shape(ty)
     match part:

@@ -36,7 +36,7 @@ class _File(FileHistory):
     """A file of lines; those that begin with a space are not kept."""
 
     def store_string(self, string: str) -> None:
-        """Keep a line; a disk that is full now is no reason to stop."""
+        """Store a line; a full disk is not an error."""
         if string.startswith(" "):
             return
         try:

@@ -16,7 +16,7 @@ _GAP = re.compile(r"[\s,:]*")
 
 
 def position_of(path: str, text: str, signature: FunctionType, records: Records) -> int | None:
-    """The position in `text`, which is valid JSON, of the value at `path`; None when it can't be told."""
+    """The position in `text`, which is valid JSON, of the value at `path`; None when it is unknown."""
     steps = list(_STEP.finditer(path))
     if not steps or "".join(step[0] for step in steps) != path.removeprefix("$"):
         return None

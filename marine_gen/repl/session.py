@@ -172,7 +172,7 @@ class Session:
         self.stop_recording()
 
     def newly_broken(self) -> bool:
-        """True if a call was broken off in the middle since the service was loaded; True once."""
+        """True if a call was interrupted in the middle since the service was loaded; True once."""
         from marine_runtime import ServiceState
 
         if self._told_state or not self._is_open or self.service.state is not ServiceState.FAILED:

@@ -129,7 +129,7 @@ class Backend:
         return self._replaced + (self._runner.pool.statistics.replaced if self._runner else 0)
 
     def sticky(self, name: str) -> CallRunner:
-        """A copy with a state of its own; blocks while it is loaded."""
+        """A copy with its own state; blocks while it is loaded."""
         assert self._source is not None
         return CallRunner(self._source.pool(1, self._settings.limits.queue, name=name, sticky=True))
 

@@ -196,7 +196,7 @@ class Calls:
             raise self._refused(function, error) from error
 
     def _arguments(self, function: Function, body: bytes, agreed: Agreement) -> list[Any]:
-        """The arguments that a body stands for."""
+        """The arguments that a body represents."""
         if agreed.form is None:
             if not function.octets_in:
                 raise ProblemError("media-type", f"`{function.key}` does not take one byte array, so send {JSON}")

@@ -1,4 +1,4 @@
-"""Copies of the service on the nodes of a Ray cluster, for a server that was told its address."""
+"""Copies of the service on the nodes of a Ray cluster, for a server with `--ray`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from marine_gen.serve.settings import Settings
 from marine_runtime import ConfigError, Service, load
 from marine_runtime.artifact import MANIFEST, read_manifest
 from marine_runtime.pool import BasePool
+from marine_runtime.texts import os_reason
 
 if TYPE_CHECKING:
     from marine_runtime.ray import RayServicePool
@@ -43,7 +44,7 @@ def check_address(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
         except (OSError, OverflowError) as error:
             raise ConfigError(
-                f"there is no Ray cluster at `{address}`: {getattr(error, 'strerror', None) or error}; "
+                f"there is no Ray cluster at `{address}`: {os_reason(error)}; "
                 "`ray status` on a machine of the cluster says its address"
             ) from None
 

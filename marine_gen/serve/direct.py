@@ -118,6 +118,6 @@ class DirectCalls:
         return None
 
     def close(self) -> None:
-        """Give up the calls that are left, whose clients are told."""
+        """Give up the remaining calls, and answer their clients."""
         for call in list(self._started):
             call.give_up(ProblemError("closing", "the server is closing, and the call did not end"))

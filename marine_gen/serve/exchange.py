@@ -230,7 +230,7 @@ def response_fields(
 
 
 def problem_response(problem: ProblemError, identifier: str) -> tuple[bytes, Mapping[str, str]]:
-    """Body and further header fields of the response that tells a problem."""
+    """Body and additional header fields of the response to a failed request."""
     headers = dict(problem.headers)
     if problem.kind.code in RETRY:
         headers.setdefault("Retry-After", "1")
@@ -238,7 +238,7 @@ def problem_response(problem: ProblemError, identifier: str) -> tuple[bytes, Map
 
 
 def failure(error: Exception, identifier: str) -> ProblemError:
-    """The problem that a client is told of; what it must not be told goes to the log."""
+    """The problem that is sent to a client; the log gets the details that must not be sent."""
     problem = problem_of(error)
     if isinstance(error, ProblemError) or problem.kind.status != 500:
         return problem

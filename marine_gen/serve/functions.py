@@ -34,7 +34,7 @@ class Function:
         self._writers: dict[JsonForm, Callable[[Any], str]] = {PLAIN: self._plain}
 
     def arguments(self, body: bytes, form: JsonForm, limits: ServeLimits) -> list[Any]:
-        """The arguments that a JSON body stands for.
+        """The arguments that a JSON body represents.
 
         Raises:
             ProblemError: it is not JSON, nests too deeply or too often, or does not fit the signature.
@@ -42,7 +42,7 @@ class Function:
         return self.arguments_of(read_json(body, limits), form)
 
     def arguments_of(self, document: Any, form: JsonForm) -> list[Any]:
-        """The arguments that a parsed document stands for.
+        """The arguments that a parsed document represents.
 
         Raises:
             ProblemError: it does not fit the signature.

@@ -32,7 +32,7 @@ class MediaType:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The response that a client wants.
+    """The response that a client accepts.
 
     Attributes:
         form: the form of JSON.
@@ -123,7 +123,7 @@ def body_form(content_type: str) -> JsonForm | None:
 
 
 def wanted(accept: str, form: JsonForm) -> Wanted:
-    """The response that a client wants; unless it says which form of JSON, that of its own body, `form`.
+    """The response that a client accepts; in the form of JSON that it asks for, else that of its body, `form`.
 
     Raises:
         ProblemError: nothing that it accepts can be made.

@@ -43,7 +43,7 @@ class ResourceParts(Protocol):
 
 
 class Resources:
-    """Answers requests that are no calls."""
+    """Answers to requests other than calls."""
 
     def __init__(self, app: ResourceParts) -> None:
         self._app = app

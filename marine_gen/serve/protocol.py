@@ -29,7 +29,7 @@ _SOON = 0.02
 
 
 class PendingCall:
-    """The call that a connection waits for, in the place of uvicorn's cycle of request and response.
+    """The call that a connection waits for, instead of uvicorn's cycle of request and response.
 
     uvicorn looks at these attributes: requests that follow wait for the response, and the end of the server closes
     the connection behind it.
@@ -351,7 +351,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.loop.call_later(1.0, self.abort)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, as everything else, by a problem document."""
+        """Answer a malformed HTTP request by a problem document, like every other failure."""
         self._refuse(ProblemError("request", "this is not a request of HTTP/1.1"))
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""Watching the files of a service: what changed is compiled beside the running service, and takes its place."""
+"""Watching the files of a service: a changed service is compiled while the old one runs, and replaces it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Options:
 
 
 class ClientGoneError(Exception):
-    """The client has closed its connection, so there is no one to answer."""
+    """The client has closed its connection, so no answer can be sent."""
 
 
 def _nobody(call: StartedCall) -> None:

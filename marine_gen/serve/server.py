@@ -29,6 +29,7 @@ from marine_gen.serve.copies import try_loading
 from marine_gen.serve.protocol import Connections
 from marine_gen.serve.settings import LOOPBACK, ServeLimits, Settings
 from marine_runtime import ConfigError, MarineError
+from marine_runtime.texts import os_reason
 
 logger = logging.getLogger("marine_gen.serve")
 
@@ -97,7 +98,7 @@ def listen(address: Address) -> socket.socket:
             "write 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
         ) from None
     except OSError as error:
-        raise ConfigError(f"can't listen on {address.host}, port {address.port}: {error.strerror or error}") from None
+        raise ConfigError(f"can't listen on {address.host}, port {address.port}: {os_reason(error)}") from None
     sock.set_inheritable(True)
     return sock
 

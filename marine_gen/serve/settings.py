@@ -20,7 +20,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class ServeLimits:
-    """Limits on what clients may ask for.
+    """Limits on the requests of clients.
 
     Attributes:
         body: bytes of a request body.
@@ -129,7 +129,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything about a server but the address that it listens on. It can be pickled.
+    """All settings of a server except its address. They can be pickled.
 
     Attributes:
         target: what `marine_gen.load` takes.

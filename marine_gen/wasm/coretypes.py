@@ -20,7 +20,7 @@ _RECURSION_GROUP, _SUB, _SUB_FINAL = 0x4E, 0x50, 0x4F
 
 
 def read_types(reader: Reader) -> list[CoreSignature | None]:
-    """The types of a type section by index; None stands for a type that is not a function."""
+    """The types of a type section by index; None means a type that is not a function."""
     types: list[CoreSignature | None] = []
     for _ in range(reader.u32("the number of types")):
         if _peek(reader) == _RECURSION_GROUP:

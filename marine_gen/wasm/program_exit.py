@@ -3,7 +3,7 @@
 A component has no exceptions, and a trap ends its instance. So what is between `_start` and `proc_exit` is there twice:
 the copies run for `_start`, and return from each call once the program has said that it is done.
 
-    (func (param $code i32)                                   ;; in the place of `proc_exit`
+    (func (param $code i32)                                   ;; instead of `proc_exit`
       (if $code (then (return_call $proc_exit $code)))        ;; as a plain call
       (global.set $done 1))
     … call $copy  (if (global.get $done) (then (return ZERO …))) …
@@ -88,7 +88,7 @@ class _Copies:
         self._known_calls: dict[int, list[_Call]] = {}
 
     def written(self) -> bytes | None:
-        """The module with copies; None when there is no way from `_start` to `proc_exit`."""
+        """The module with copies; None when `_start` can't reach `proc_exit`."""
         calls = self._on_the_way()
         chosen = self._reached(calls)
         if self._start not in chosen:
@@ -222,6 +222,6 @@ class _Copies:
 
 
 def _leaving(proc_exit: int, done: int) -> bytes:
-    """The body of the function that stands in the place of `proc_exit`."""
+    """The body of the function that replaces `proc_exit`."""
     failing = b"\x20\x00\x04\x40\x20\x00\x10" + write_u32(proc_exit) + b"\x0b"
     return b"\x00" + failing + b"\x41\x01\x24" + write_u32(done) + bytes([END])

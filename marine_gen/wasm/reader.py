@@ -1,4 +1,4 @@
-"""A cursor over Wasm bytes that knows where it is, for errors.
+"""A cursor over Wasm bytes that keeps its position for errors.
 
 It reads the primitive encodings of core Wasm, and those strictly: a LEB128 number has at most the bytes that its type
 allows, and no bits beyond the type. It does not know what a section contains.

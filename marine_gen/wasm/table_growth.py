@@ -125,7 +125,7 @@ def _guarded_bodies(wasm: bytes, section: Section, guards: dict[int, int], first
 
 
 def _guarded(reader: Reader, guards: dict[int, int], first: int) -> bytes:
-    """One body, with calls in the place of `table.grow`."""
+    """One body, with calls instead of `table.grow`."""
     parts: list[bytes] = []
     copied = reader.position
     for _ in range(reader.u32("the number of groups of locals")):

@@ -64,7 +64,7 @@ class FunctionCode(Writer):
         return self.room > 0 and _weight(part, records, self.room) <= self.room
 
     def spend(self, parts: int = 1) -> None:
-        """Take the room of so many parts."""
+        """Take the room of this number of parts."""
         self.room -= parts
 
     def function(self, name: str, signature: str = "") -> list[str]:

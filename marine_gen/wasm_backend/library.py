@@ -47,7 +47,7 @@ class Caller(Enum):
 
     @property
     def reads_positions(self) -> bool:
-        """True if somebody asks after a fault which adapters were running."""
+        """True if the running adapters are read after a fault."""
         return self is not Caller.COMPONENT
 
 

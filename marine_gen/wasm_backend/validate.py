@@ -1,4 +1,4 @@
-"""Checks of values where they lie: bounds, UTF-8, nesting.
+"""In-place checks of values: bounds, UTF-8, nesting.
 
 A check is written in place as long as the function that it belongs to has room, and is a call of the shared function of
 its type and memory from there on. It never traps: it branches to a label, behind which the adapter reports the fault

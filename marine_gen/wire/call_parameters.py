@@ -16,7 +16,7 @@ _TETRAPLET = ("peer_pk", "service_id", "function_name", "lens")
 
 
 def read_call_parameters(text: str, *, lenient: bool = False) -> CallParameters:
-    """The call parameters that a JSON text stands for.
+    """The call parameters that a JSON text represents.
 
     Args:
         text: JSON.

@@ -149,7 +149,7 @@ class ProblemError(MarineError):
 
 
 def problem_of(error: BaseException) -> ProblemError:
-    """The problem that stands for an exception: without a traceback, or the text of a host function's exception."""
+    """The problem document of an exception: without a traceback, or the text of a host function's exception."""
     if isinstance(error, ProblemError):
         return error
     code = next((code for kind, code in _ORDER if isinstance(error, kind)), None)

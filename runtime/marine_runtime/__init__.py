@@ -1,4 +1,4 @@
-"""Runs Marine services that marine-gen compiled ahead of time. Needs wasmtime and nothing else.
+"""The runtime of Marine services that marine-gen compiled ahead of time. It needs only wasmtime.
 
 import marine_runtime
 with marine_runtime.load("build/curl_service") as service:

@@ -33,11 +33,11 @@ from marine_runtime.lazy.data import dataclass
 
 
 class MarineError(Exception):
-    """Base of everything raised on purpose."""
+    """Base class of all errors of marine-gen and its runtime."""
 
 
 class MarineWarning(UserWarning):
-    """A setting or a module that can be used, and probably does not do what was meant."""
+    """A usable setting or module that is probably a mistake."""
 
 
 def warn(message: str) -> None:
@@ -174,7 +174,7 @@ class ExitError(TrapError):
 
     @property
     def code(self) -> int:
-        """The exit code; an error that stands for one further in has the code of that one."""
+        """The exit code; a wrapping error has the code of its cause."""
         if self._code is None and isinstance(self.__cause__, ExitError):
             return self.__cause__.code
         return self._code or 0
@@ -197,7 +197,7 @@ class CallTimeoutError(CallError, TimeoutError):
 
 
 class FuelLimitError(CallError):
-    """A call was broken off because its fuel was used up.
+    """A call ran out of fuel.
 
     Attributes:
         limit: the units of fuel that it had, all of which are gone.
@@ -209,18 +209,18 @@ class FuelLimitError(CallError):
 
     @property
     def limit(self) -> int:
-        """The units of fuel; an error that stands for one further in has those of that one."""
+        """The units of fuel; a wrapping error has those of its cause."""
         if self._limit is None and isinstance(self.__cause__, FuelLimitError):
             self._limit = self.__cause__.limit
         return self._limit or 0
 
 
 class ValueLimitError(CallError):
-    """A value of a guest would be much larger outside than the memory that it lies in."""
+    """A lifted value would be much larger than the guest's memory that it is in."""
 
 
 class LeftOutError(CallError):
-    """The adapter of a function is invalid, so the function was left out; `__cause__` has everything that is wrong."""
+    """A function was left out because its adapter is invalid; `__cause__` has all findings."""
 
     @classmethod
     def of(cls, what: str, reason: str, details: str) -> LeftOutError:
@@ -231,7 +231,7 @@ class LeftOutError(CallError):
 
 
 class MemoryLimitError(CallError, LoadError):
-    """A call, or loading, failed after a growth of memory was refused; `__cause__` is how it failed.
+    """A call, or loading, failed after a growth of memory was refused; `__cause__` is the failure.
 
     Attributes:
         rejects: how many growths were refused while it ran.

@@ -122,7 +122,7 @@ def is_bytes(ty: IType) -> bool:
 
 
 def stripped(ty: IType) -> tuple[int, Prim | Record]:
-    """The number of arrays around what is no array, and that."""
+    """The number of nested arrays, and the innermost element type."""
     levels = 0
     while isinstance(ty, Array):
         ty, levels = ty.element, levels + 1

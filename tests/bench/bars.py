@@ -144,6 +144,13 @@ BARS = (
         "call parameters, `fused`: times a callback of `ctypes`",
         *("call parameters", OURS, "ctypes callback", "at most", 4, 9),
     ),
+    *(
+        Bar(
+            f"{title}, `fused`: times one that signals can't interrupt",
+            *(case, OURS, "not interruptible", "at most", 1.02),
+        )
+        for title, case in ((_STRING, "greeting"), ("u32 from the host", "scalar"))
+    ),
 )
 
 

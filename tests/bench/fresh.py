@@ -53,10 +53,55 @@ def run_fresh(case: Case, opener: str, modules: dict[str, str]) -> Contender:
     return Contender(watch, _ask(request)["result"])
 
 
+PROGRAM = """
+import json, sys
+request = json.loads(sys.argv[1])
+if "built" in request["modules"]:
+    import marine_runtime
+    service = marine_runtime.load(request["modules"]["built"])
+else:
+    import marine_gen
+    service = marine_gen.load(request["modules"], engine=request["engine"])
+with service:
+    result = service.call(request["module"], request["function"], request["arguments"])
+    with open("/proc/self/status") as status:
+        resident = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+print(json.dumps({"result": result, "resident": resident}))
+"""
+"""A program that loads a service and calls it once, with nothing imported that its author would not import."""
+
+
+def run_program(case: Case, engine: str, modules: dict[str, str]) -> Contender:
+    """A stopwatch over whole processes of `PROGRAM`, for the kinds `process` and `resident`.
+
+    Args:
+        case: gives the kind, the function and its arguments.
+        engine: of modules; a built directory has its own.
+        modules: paths by module name; `built` alone is a built directory.
+    """
+    work = case.work
+    call = {"module": work.module, "function": work.function, "arguments": work.arguments}
+    request = json.dumps({"engine": engine, "modules": modules} | call)
+
+    def run() -> tuple[int, dict[str, Any]]:
+        began = perf_counter_ns()
+        done = _run(["-c", PROGRAM, request], "")
+        took = perf_counter_ns() - began
+        answer = json.loads(done)
+        return (answer["resident"] if case.kind == "resident" else took), answer
+
+    return Contender(lambda calls: sum(run()[0] for _ in range(calls)), run()[1]["result"])
+
+
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(_run(["-m", "tests.bench.fresh"], json.dumps(request)))
+    return answer
+
+
+def _run(arguments: list[str], given: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.fresh"],
-        input=json.dumps(request),
+        [sys.executable, *arguments],
+        input=given,
         capture_output=True,
         text=True,
         timeout=120,
@@ -66,8 +111,7 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
     )
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "a new process failed")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    return done.stdout
 
 
 def _main() -> None:

@@ -2,8 +2,8 @@
 
     python -m tests.bench.measured
 
-The benchmarks of servers and pools write them with `--keep`; `make docs` puts them into the pages, and a test
-compares both. The figures of docs/benchmarks.json are those of `make bench`.
+The benchmarks of servers, pools, clusters and many services write them with `--keep`; `make docs` puts them into the
+pages, and a test compares both. The figures of docs/benchmarks.json are those of `make bench`.
 """
 
 from __future__ import annotations
@@ -74,16 +74,53 @@ def _pools(figures: Figures) -> Iterator[str]:
         yield f"| {way} |{cells}\n"
 
 
+def _many(figures: Figures) -> Iterator[str]:
+    yield "| living services | load, call, close: processor time | resident memory of each | mappings of each |\n"
+    yield "| ---: | ---: | ---: | ---: |\n"
+    for count, item in figures.items():
+        yield (f"| {int(count):,} | {item['load']:.2f} × | {item['resident']:.0f} KiB | {item['mappings']:.2f} |\n")
+
+
+def _cluster(figures: Figures) -> Iterator[str]:
+    words = {
+        "10 µs, submit": "calls of 10 µs by `submit`, beside a call each to two actors that hold a service: at least",
+        "10 µs, map": "the same by `map`: at least",
+        "100 µs, submit": "calls of 100 µs by `submit`, where two busy cores are the limit: at least",
+        "100 µs, map": "the same by `map`: at least",
+        "two nodes": "calls that sleep 10 ms, four workers on two nodes beside two on one: at least",
+        "start, time": "time to start a worker, beside an empty actor: at most",
+        "start, processor": "processor time of the same, of the actor and the caller together: at most",
+    }
+    yield "| | bar | measured |\n| --- | ---: | ---: |\n"
+    for name, what in words.items():
+        yield f"| {what} | {figures[name]['bar']:g} × | {figures[name]['ratio']:.2f} × |\n"
+    memory = figures["memory"]
+    yield f"| memory of a worker (its proportional share), of an empty actor | | {memory['worker']} and "
+    yield f"{memory['empty actor']} MiB |\n"
+
+
 PAGES: dict[str, tuple[str, Callable[[Figures], Iterator[str]]]] = {
     "serve": ("serve.md", _serve),
     "pools": ("concurrency.md", _pools),
+    "many": ("built-directories.md", _many),
+    "cluster": ("cluster.md", _cluster),
 }
 """The page of each benchmark, and the writer of its table."""
 
 
+COMMANDS = {
+    "serve": "python -m tests.serve.bench --keep",
+    "pools": "python -m tests.bench.pools --keep",
+    "cluster": "make ray-bench ARGS=--keep",
+}
+"""The command that writes the figures of each page."""
+
+
 def table(name: str) -> str:
-    """The table of one benchmark, and how it was measured."""
-    kept = read()[name]
+    """The table of one benchmark, and how it was measured; or the command that measures it."""
+    kept = read().get(name)
+    if kept is None:
+        return f"Not measured on this version yet; `{COMMANDS[name]}` does.\n"
     rows = "".join(PAGES[name][1](kept["figures"]))
     return f"{rows}\n`{kept['command']}` on {kept['date']}: {kept['machine']}.\n"
 

@@ -15,8 +15,11 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from marine_gen.bench.measure import Sampled
 
-FORMAT = 2
+FORMAT = 3
 """The version of the JSON forms; a file of another version is refused."""
+
+POINTS = "Points of the curves"
+"""The group of cases that are nothing but points of curves."""
 
 DIGITS = (4, 3, 2, 4)
 """Significant digits of the fields of `Condensed`; pages show three."""
@@ -26,13 +29,13 @@ Made = Literal["glue", "glue size", "component", "component size"]
 
 Kind = (
     Literal["call", "batch", "json", "host", "services"]
-    | Literal["build", "cold load", "warm load", "first call", "memory"]
+    | Literal["build", "cold load", "warm load", "first call", "process", "memory", "resident"]
     | Made
 )
 Unit = Literal["ns", "bytes"]
 
 MADE: tuple[str, ...] = get_args(Made)
-IN_BYTES: tuple[Kind, ...] = ("memory", "glue size", "component size")
+IN_BYTES: tuple[Kind, ...] = ("memory", "resident", "glue size", "component size")
 """Kinds whose samples are bytes, not nanoseconds."""
 
 
@@ -201,7 +204,10 @@ class Run:
         reasons = sorted({item.missing for case in self.cases for item in case.results if item.missing})
         lines = []
         for case in cases:
-            shown = {key: value for key, value in case.items() if value not in ("", 0)}
+            shown = {key: value for key, value in case.items() if value not in ("", 0, "ns")}
+            if case["group"] == POINTS:
+                for key, told in _of_point(case["series"], case["x"]).items():
+                    assert shown.pop(key) == told
             found = {item["peer"]: item for item in case["results"]}
             shown["results"] = [_cell(found.get(peer), reasons) for peer in self.peers]
             lines.append("  " + json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
@@ -214,8 +220,16 @@ class Run:
         return json.dumps(content, indent=1, ensure_ascii=False).removesuffix("\n}"), cases
 
 
+def _of_point(series: str, x: float) -> dict[str, str]:
+    """Name, title and group of a point of a curve, which the condensed form leaves out."""
+    return {"name": f"{series} {x}", "title": f"{series}: {x:,}", "group": POINTS}
+
+
 def _cell(result: Mapping[str, Any] | None, reasons: Sequence[str]) -> list[float] | int | None:
-    """The figures of a result, without zeros at the end and points of whole numbers; or the number of its reason."""
+    """The figures of a result, without zeros at the end and decimals of whole numbers; or the number of its reason.
+
+    One figure stands for two that are the same, as those of points are.
+    """
     if result is None:
         return None
     if result["condensed"] is None:
@@ -223,7 +237,7 @@ def _cell(result: Mapping[str, Any] | None, reasons: Sequence[str]) -> list[floa
     figures = [int(figure) if figure == int(figure) else figure for figure in result["condensed"]]
     while not figures[-1]:
         figures.pop()
-    return figures
+    return figures[:1] if len(figures) == 2 and figures[0] == figures[1] else figures
 
 
 def _rounded(result: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +262,9 @@ def read_run(path: Path) -> Run:
             results = tuple(
                 _result(peers, index, item, reasons) for index, item in enumerate(items) if item is not None
             )
-            cases.append(CaseResult(**case, results=results))
+            if "name" not in case:
+                case |= _of_point(case["series"], case["x"])
+            cases.append(CaseResult(**{"unit": "ns"} | case, results=results))
         return Run(**content, cases=tuple(cases))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} is not a benchmark run: {error}") from error
@@ -258,5 +274,5 @@ def _result(peers: Sequence[str], index: int, item: Any, reasons: Sequence[str])
     if isinstance(item, int):
         return Result(peers[index], missing=reasons[item])
     if isinstance(item, list):
-        return Result(peers[index], condensed=Condensed(*item))
+        return Result(peers[index], condensed=Condensed(*item) if len(item) > 1 else Condensed(item[0], item[0]))
     return Result(**item | {"samples": tuple(item["samples"])})

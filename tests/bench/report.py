@@ -3,7 +3,8 @@
     python -m tests.bench.report [FILE]
 
 FILE is what `run` wrote. With samples it gives docs/benchmarks.json, which is condensed, and an HTML page beside FILE;
-without FILE the pages are made from docs/benchmarks.json. Nothing is measured here.
+without FILE the pages are made from docs/benchmarks.json. Nothing is measured here. A run without native Marine, which
+takes cargo to build, keeps its figures of the run before, with their date.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import jinja2
 from tests.bench.answers import answers
 from tests.bench.model import Run, read_run
 from tests.bench.page import make_page
+from tests.bench.peers.native_marine import NATIVES
 from tests.bench.plots import overview
-from tests.bench.stats import condense
+from tests.bench.stats import condense, with_last
 from tests.bench.tables import comparison, engines_page
 from tests.support.paths import ROOT
 
@@ -75,6 +77,8 @@ def write_report(source: Path, *, docs: bool) -> list[Path]:
         written[source.with_suffix(".html")] = render("benchmarks.html.j2", run)
     if docs:
         run = condense(run)
+        if JSON.exists():
+            run = with_last(run, read_run(JSON), NATIVES)
         run.write_condensed(JSON)
         PLOTS.mkdir(exist_ok=True)
         written |= documents(read_run(JSON))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from math import log
 from statistics import median
 
-from tests.bench.model import DIGITS, Condensed, Result, Run
+from tests.bench.model import DIGITS, POINTS, Condensed, Result, Run
 
-POINTS = "Points of the curves"
-"""The group of cases that are nothing but points of curves."""
+LAST = "; figures of "
+"""Before the date of an older run, in the description of a peer whose figures come from there."""
 
 LINEAR = 1.15
 """A slope up to this counts as linear: the tail of a curve over three sizes has that much noise."""
@@ -86,7 +86,7 @@ def spread(result: Result) -> float:
 
 
 def condense(run: Run) -> Run:
-    """The run with figures in the place of samples; points of curves keep the figures that curves need."""
+    """The run with figures instead of samples; points of curves keep the figures that curves need."""
     cases = []
     for case in run.cases:
         base = case.of(next(iter(run.peers)))
@@ -97,10 +97,35 @@ def condense(run: Run) -> Run:
     return replace(run, cases=tuple(cases))
 
 
+def with_last(run: Run, before: Run, peers: Sequence[str]) -> Run:
+    """The run with the figures that an older one has of peers that are missing in all its cases, and with their date.
+
+    Args:
+        run: a condensed run.
+        before: the older run, condensed as well.
+        peers: the names of those whose last figures are worth showing.
+    """
+    absent = [name for name in peers if name in run.peers and not any(case.of(name) for case in run.cases)]
+    last = {name: [case for case in before.cases if case.of(name)] for name in absent}
+    about = dict(run.peers)
+    found: dict[tuple[str, str], Result] = {}
+    for name, cases in last.items():
+        if cases:
+            known = before.peers[name]
+            about[name] = known if LAST in known else f"{known}{LAST}{before.date}"
+            found |= {(case.name, name): result for case in cases if (result := case.of(name))}
+    replaced = [
+        replace(case, results=tuple(found.get((case.name, item.peer), item) for item in case.results))
+        for case in run.cases
+    ]
+    return replace(run, peers=about, cases=tuple(replaced))
+
+
 def _condensed(result: Result, base: Result | None, *, point: bool) -> Result:
-    figures = [result.median, result.minimum]
-    if not point:
-        figures += [spread(result), ratio(result, base) if base else 0.0]
+    if point:  # curves are drawn through the least samples
+        least = float(f"{result.minimum:.{DIGITS[1]}g}")
+        return Result(result.peer, missing=result.missing, condensed=Condensed(least, least))
+    figures = [result.median, result.minimum, spread(result), ratio(result, base) if base else 0.0]
     short = Condensed(*(float(f"{figure:.{digits}g}") for figure, digits in zip(figures, DIGITS, strict=False)))
     return Result(result.peer, missing=result.missing, condensed=short)
 

@@ -11,14 +11,26 @@ from xml.etree import ElementTree
 import pytest
 
 from marine_gen.artifact import ENGINES
-from tests.bench.model import CaseResult, Result, Run, read_run
+from tests.bench.answers import HEADLINES
+from tests.bench.cases import all_cases
+from tests.bench.model import POINTS, CaseResult, Result, Run, read_run
 from tests.bench.page import make_page
 from tests.bench.peers import BASELINE
 from tests.bench.peers.floors import EmptyCall
+from tests.bench.peers.native_marine import NATIVE, NATIVES
 from tests.bench.plots import WIDTH, bars, colours, curves
 from tests.bench.report import DOCS, JSON, PLOTS, documents, main, render
-from tests.bench.stats import condense
-from tests.bench.tables import BEGIN, COLUMNS, END, ENGINE_COLUMNS, ENGINE_WORDS, NATIVE, ROWS, engines, engines_page
+from tests.bench.stats import condense, with_last
+from tests.bench.tables import (
+    BEGIN,
+    COLUMNS,
+    END,
+    ENGINE_COLUMNS,
+    ENGINE_WORDS,
+    ROWS,
+    engines,
+    engines_page,
+)
 from tests.support.golden import check_file
 from tests.support.paths import ROOT
 
@@ -59,6 +71,20 @@ def test_the_committed_figures_are_condensed() -> None:
     assert all(not item.samples for case in stored().cases for item in case.results)
 
 
+def test_points_of_curves_are_condensed_to_their_least_samples(tmp_path: Path) -> None:
+    results = (Result("fused", (40.5, 30.25, 50.0), 1), Result("gone", missing="off"))
+    point = CaseResult("a curve 1000", POINTS, "a curve: 1,000", "ns", results, "a curve", "bytes", 1000)
+    sized = CaseResult("memory", "Memory", "memory", "bytes", results)
+    condense(replace(small(), peers={"fused": "", "gone": ""}, cases=(point, sized))).write_condensed(
+        tmp_path / "run.json"
+    )
+    back, memory = read_run(tmp_path / "run.json").cases
+    assert (back.name, back.title, back.group, back.unit) == (point.name, point.title, POINTS, "ns")
+    assert [(item.median, item.minimum) for item in back.results[:1]] == [(30.2, 30.2)]
+    assert (memory.unit, memory.results[0].median, memory.results[0].minimum) == ("bytes", 40.5, 30.2)
+    assert back.results[1].missing == "off"
+
+
 def test_a_condensed_run_gives_the_figures_of_its_samples(tmp_path: Path) -> None:
     run = replace(small(), settings={"mode": "full"})
     condense(run).write_condensed(tmp_path / "condensed.json")
@@ -71,10 +97,35 @@ def test_a_condensed_run_gives_the_figures_of_its_samples(tmp_path: Path) -> Non
         assert made == wanted
 
 
-def test_every_row_and_column_of_the_readme_is_in_the_run() -> None:
+def test_every_row_and_column_of_the_pages_is_measured() -> None:
     run = stored()
     assert {*COLUMNS, *ENGINE_WORDS, BASELINE} - {NATIVE} <= set(run.peers)
-    assert {*ROWS, *ENGINE_COLUMNS} <= {case.name for case in run.cases}
+    assert set(ENGINE_COLUMNS) <= {case.name for case in run.cases}
+    assert {*ROWS, *HEADLINES, *ENGINE_COLUMNS} <= {case.name for case in all_cases(Path("nowhere"))}
+
+
+def test_a_peer_that_is_not_built_keeps_its_last_figures_with_their_date() -> None:
+    def run(date: str, native: Result) -> Run:
+        peers = {"fused": "ours", NATIVE: "in Rust", "gone": "absent"}
+        gone = Result("gone", missing="not here")
+        cases = [
+            CaseResult(name, "Calls", name, "ns", (Result("fused", (100.0,), 1), replace(native), gone))
+            for name in ("greeting", f"only {date}")
+        ]
+        return condense(Run(date, {}, {}, peers, tuple(cases)))
+
+    first = run("monday", Result(NATIVE, (700.0,), 1))
+    missing = run("tuesday", Result(NATIVE, missing="not built"))
+    second = with_last(missing, first, NATIVES)
+    third = with_last(replace(missing, date="wednesday"), second, NATIVES)
+    for later in (second, third):
+        assert later.peers == {"fused": "ours", NATIVE: "in Rust; figures of monday", "gone": "absent"}
+        results = [case.of(NATIVE) for case in later.cases]
+        assert [item and item.median for item in results] == [700.0, None]
+        assert later.cases[1].results[1].missing == "not built"
+        assert not any(case.of("gone") for case in later.cases)
+    assert with_last(run("thursday", Result(NATIVE, (800.0,), 1)), first, NATIVES).peers[NATIVE] == "in Rust"
+    assert with_last(missing, missing, NATIVES) == missing
 
 
 def test_the_table_of_engines_has_all_of_them_and_what_is_missing() -> None:
@@ -121,13 +172,13 @@ def test_wins_and_losses_of_each_peer_are_sentences() -> None:
     (answer,) = make_page(small()).answers
     assert answer.peer == "by hand"
     assert answer.won.startswith(
-        "`fused` takes less in 2 of 4 cases; the peer needs 22.5 × in their median, 40.0 × (greeting"
+        "`fused` wins 2 of 4 cases; in these the peer needs 22.5 × in the median, 40.0 × (greeting"
     )
-    assert answer.lost == "`fused` takes more in 2 of 4 cases; the peer needs: curve (0.05 ×); curve (0.50 ×)."
+    assert answer.lost == "`fused` loses 2 of 4 cases; in these the peer needs less: curve (0.05 ×); curve (0.50 ×)."
     results = (Result("fused", (100.0,), 1), Result("by hand", (50.0,), 1), Result("gone", missing="off"))
     worse = CaseResult("record", "Calls from module to module", "record", "ns", results)
     (answer,) = make_page(replace(small(), cases=(worse,))).answers
-    assert answer.lost == "`fused` takes more in 1 of 1 cases; the peer needs: record, between modules (0.50 ×)."
+    assert answer.lost == "`fused` loses 1 of 1 cases; in these the peer needs less: record, between modules (0.50 ×)."
     (bar,) = answer.plot.bars
     assert bar.width < 0
 
@@ -165,7 +216,7 @@ def test_that_nobody_takes_less_is_said_without_a_table() -> None:
     run = replace(small(), cases=small().cases[:2])
     assert make_page(run).faster_summary == "No peer takes less than `fused` in any of the 2 cases."
     for suffix in ("md", "html"):
-        assert "who takes less" not in render(f"benchmarks.{suffix}.j2", run)
+        assert "or smaller" not in render(f"benchmarks.{suffix}.j2", run)
 
 
 def test_the_html_page_needs_nothing_else_and_escapes_what_a_run_says() -> None:

@@ -113,4 +113,4 @@ def test_probe_without_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     found = probe.probe("fast")
     assert found is not None
-    assert found.startswith("it could not be tried: ")
+    assert found.startswith("it could not be tested: ")

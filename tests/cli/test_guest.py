@@ -64,7 +64,7 @@ def test_new_writes_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "hello.c").write_text("mine")
     done = run("guest", "new", "hello", "-o", tmp_path)
     assert done.exit_code == 1
-    assert done.stderr == f"error: `{tmp_path}/hello.c` is there already, and is not overwritten\n"
+    assert done.stderr == f"error: `{tmp_path}/hello.c` already exists, and is not overwritten\n"
     assert (tmp_path / "hello.c").read_text() == "mine"
     assert not (tmp_path / "hello.idl").exists()
     done = run("guest", "new", "../evil", "-o", tmp_path)
@@ -155,9 +155,9 @@ def test_what_goes_wrong_in_the_compiler(run: Run, folder: Path, fake: str, opti
 def test_wrong_usage_of_guest(run: Run, folder: Path, fake: str) -> None:
     assert run("guest", "build").exit_code == 2
     done = run("guest", "build", "greeter.c", "-o", "./greeter.c", "--cc", fake)
-    assert (done.exit_code, "would be written over" in done.stderr) == (1, True)
+    assert (done.exit_code, "would be overwritten" in done.stderr) == (1, True)
     done = run("guest", "build", "greeter.c", "-o", "greeter.idl", "--cc", fake)
-    assert (done.exit_code, "would be written over" in done.stderr) == (1, True)
+    assert (done.exit_code, "would be overwritten" in done.stderr) == (1, True)
     done = run("guest", "build", "greeter.c", "greeter.idl", "--cc", fake)
     assert (done.exit_code, "name an interface with --interface" in done.stderr) == (2, True)
     done = run("guest", "build", ".", "--cc", fake)

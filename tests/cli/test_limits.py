@@ -48,7 +48,7 @@ def test_time_is_up(run: Run, greedy_module: Path) -> None:
 
 def test_fuel_is_used_up(run: Run, greedy_module: Path) -> None:
     message = failed(run("run", greedy_module, "m.loop", "--fuel", "1000"))
-    assert message.endswith("`call-core 6`: broken off, as it used all of its 1000 units of fuel\n")
+    assert message.endswith("`call-core 6`: ran out of its 1000 units of fuel\n")
 
 
 @pytest.mark.parametrize("engine", ["fused", "closures", "interpreter"])
@@ -121,12 +121,12 @@ def test_statistics_as_json(run: Run, greedy_module: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--timeout", "nan"), "'nan' can't be taken; write a number of seconds, more than 0"),
-        (("--timeout", "inf"), "'inf' can't be taken; write a number of seconds, more than 0"),
-        (("--timeout", "0"), "'0' can't be taken; write a number of seconds, more than 0"),
-        (("--timeout", "soon"), "'soon' can't be taken; write a number of seconds, more than 0"),
-        (("--fuel", "0"), "'0' can't be taken; write a whole number from 1 to 18446744073709551615"),
-        (("--fuel", "much"), "'much' can't be taken; write a whole number from 1 to 18446744073709551615"),
+        (("--timeout", "nan"), "'nan' is not accepted; write a number of seconds, more than 0"),
+        (("--timeout", "inf"), "'inf' is not accepted; write a number of seconds, more than 0"),
+        (("--timeout", "0"), "'0' is not accepted; write a number of seconds, more than 0"),
+        (("--timeout", "soon"), "'soon' is not accepted; write a number of seconds, more than 0"),
+        (("--fuel", "0"), "'0' is not accepted; write a whole number from 1 to 18446744073709551615"),
+        (("--fuel", "much"), "'much' is not accepted; write a whole number from 1 to 18446744073709551615"),
         (("--memory-limit", "10 XB"), "the size has the unknown unit `XB`"),
         (("--memory-limit", "-1"), "the size must be a number of bytes"),
         (("--memory-limit", ""), "the size must be a number of bytes"),
@@ -142,13 +142,13 @@ def test_wrong_limits(run: Run, greedy_module: Path, command: str, args: tuple[s
 def test_json_alone_is_wrong_usage(run: Run, greedy_module: Path) -> None:
     result = run("run", greedy_module, "m.plain", '["x"]', "--json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--json is about --stats" in result.stderr
+    assert "--json needs --stats" in result.stderr
 
 
 def test_too_much_fuel(run: Run, greedy_module: Path) -> None:
     result = run("run", greedy_module, "m.plain", '["x"]', "--fuel", str(2**64))
     assert result.exit_code == 2
-    assert f"'{2**64}' can't be taken; write a whole number from 1 to {2**64 - 1}" in result.stderr
+    assert f"'{2**64}' is not accepted; write a whole number from 1 to {2**64 - 1}" in result.stderr
 
 
 def test_a_target_that_is_missing(run: Run, tmp_path: Path) -> None:
@@ -163,4 +163,6 @@ def test_bench_with_limits(run: Run, greedy_module: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert json.loads(result.stdout)["limits"] == {"timeout": 60.0, "fuel": 1_000_000, "memory_limit": "Infinity"}
     assert json.loads(run("bench", greedy_module, "m.plain", '["x"]', *quick).stdout)["limits"] == {}
-    assert "all of its 1000 units of fuel" in failed(run("bench", greedy_module, "m.loop", *quick, "--fuel", "1000"))
+    assert "ran out of its 1000 units of fuel" in failed(
+        run("bench", greedy_module, "m.loop", *quick, "--fuel", "1000")
+    )

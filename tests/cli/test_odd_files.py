@@ -108,5 +108,5 @@ def test_inputs_are_not_written_over(run: Run, words: str, tmp_path: Path) -> No
         before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
         result = run(*words.split())
         assert result.exit_code == 1
-        assert "would be written over: choose another file for the output" in result.stderr
+        assert "would be overwritten: choose another file for the output" in result.stderr
         assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

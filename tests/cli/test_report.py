@@ -65,7 +65,7 @@ def test_causes(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (FileNotFoundError(2, "No such file or directory", "x"), "`x`: No such file or directory"),
         (OSError("odd"), "odd"),
-        (MemoryError(), "there is not enough memory"),
+        (MemoryError(), "out of memory"),
         (
             ImportError("no module named x"),
             "the installation is incomplete: no module named x; `marine-gen doctor` says more",

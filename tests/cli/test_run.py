@@ -291,7 +291,7 @@ def test_a_trace_without_a_place(run: Run, tmp_path: Path) -> None:
         (["--", "-5"], "$.name: expected string, got -5"),
         (
             ["--timeout", "-5"],
-            "Invalid value for '--timeout': '-5' can't be taken; write a number of seconds, more than 0",
+            "Invalid value for '--timeout': '-5' is not accepted; write a number of seconds, more than 0",
         ),
         (["--tiemout", "5"], "No such option"),
     ],

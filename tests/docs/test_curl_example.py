@@ -27,7 +27,7 @@ from tests.support.engines import Configuration
 from tests.support.markdown import blocks, output_pattern
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 CONFIG = EXAMPLE_FOLDER / "Config.toml"
 HOST = runpy.run_path(str(EXAMPLE_FOLDER / "host.py"))
@@ -309,7 +309,8 @@ def test_the_function_refuses_everything_else(arguments: list[str]) -> None:
     assert result.stderr.startswith(b"host.py: ")
 
 
-@pytest.mark.parametrize("program", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["program", "function"])
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [True, False], ids=["program", "function"])
 def test_demo_runs_on_every_engine(program: bool, fake: str, tmp_path: Path) -> None:
     """In a copy of the example, with and without a program at the place that the configuration names."""
     example = tmp_path / "examples" / "curl_service"

@@ -33,7 +33,7 @@ def test_every_subject_has_rules() -> None:
             "Children and descriptors",
             "The end of the process",
             "Unusual programs",
-            "What the system refuses",
+            "Limits of the system",
         ),
         "| rule",
     )

@@ -19,7 +19,7 @@ SOURCES = sorted(
     if not {"node_modules", "__pycache__", ".cache"} & {*path.parts}
 )
 CITED = re.compile(r"(?<![\w/.])(docs/[\w/-]+\.md)(?:#([\w-]+))?")
-NUMBERED = re.compile(r"§\s*\d|\b(?:spec|marine-runtime|interface-types) \N{SECTION SIGN}")
+NUMBERED = re.compile(r"§\s*\d|\bAppendix [A-Z]\b|\b(?:spec|marine-runtime|interface-types) \N{SECTION SIGN}")
 
 
 def cited(text: str) -> list[tuple[str, str]]:

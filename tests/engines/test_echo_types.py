@@ -16,6 +16,7 @@ from marine_runtime.abi.layout import layout_of
 from marine_runtime.types import Prim
 from tests.support.echo import PAGE, Memory, chain, decode_log, function, take_logs
 from tests.support.engines import CONFIGURATIONS, OFTEN, load, shown
+from tests.support.samples import sampled
 from tests.support.values import SCALARS, edge_values
 
 HIGH = 2**31 + 5 * PAGE
@@ -46,13 +47,13 @@ def test_scalars_and_strings(ty: Prim) -> None:
     check(function("f", ty), [[value] for value in edge_values(ty)])
 
 
-@pytest.mark.parametrize("ty", SCALARS, ids=str)
+@pytest.mark.parametrize("ty", sampled(SCALARS, SCALARS[::2].__contains__), ids=str)
 def test_arrays(ty: Prim) -> None:
     values: list[Any] = [bytes(edge_values(ty)) if ty is Prim.U8 else edge_values(ty), b"" if ty is Prim.U8 else []]
     check(function("f", Vector(ty)), [[value] for value in [*values, values[0][:1]]])
 
 
-@pytest.mark.parametrize("ty", SCALARS, ids=str)
+@pytest.mark.parametrize("ty", sampled(SCALARS, SCALARS[1::3].__contains__), ids=str)
 def test_arrays_of_arrays(ty: Prim) -> None:
     full = bytes(edge_values(ty)) if ty is Prim.U8 else edge_values(ty)
     check(function("f", Vector(Vector(ty))), [[[full, full[:0], full[1:]]], [[full[:0]]], [[]]])
@@ -108,13 +109,12 @@ def test_records_that_contain_each_other() -> None:
     check(function("f", Named("One")), [[value]], [one, two])
 
 
-def test_many_arguments() -> None:
+@pytest.mark.parametrize("first", sampled(range(12), lambda first: first % 3 == 1))
+def test_many_arguments(first: int) -> None:
     """Each kind of carrier among the first twelve parameters, and every one of them as the echoed one."""
     types: list[Type] = [*SCALARS[:9], Vector(Prim.U8), Prim.STRING, Prim.F64]
     args = [*(edge_values(ty)[1] for ty in SCALARS[:9]), b"bytes", "text", -0.0]
-    for _ in types:
-        check(function("f", *types), [args])
-        types, args = [*types[1:], types[0]], [*args[1:], args[0]]
+    check(function("f", *types[first:], *types[:first]), [[*args[first:], *args[:first]]])
 
 
 def test_no_result_and_no_arguments() -> None:

@@ -90,6 +90,7 @@ def test_results_may_be_arguments_parts_of_them_and_literals(serve: Serve) -> No
     assert service.call("m", "format", [0, ""]) == "0, "
 
 
+@pytest.mark.costly
 def test_what_is_taken_outlives_calls(serve: Serve) -> None:
     service = serve({"m": kit_guest("everything")})
     texts = [f"text {index} " * (index % 50) for index in range(200)]
@@ -102,6 +103,7 @@ def test_what_is_taken_outlives_calls(serve: Serve) -> None:
         assert service.call("m", "kept") == []
 
 
+@pytest.mark.costly
 def test_whole_values_are_kept_and_freed(serve: Serve) -> None:
     service = serve({"m": kit_guest("everything")})
 
@@ -154,11 +156,12 @@ def memory(service: Service) -> dict[str, int]:
     return dict(service.statistics().memory)
 
 
+@pytest.mark.costly
 def test_memory_does_not_grow(configuration: Configuration, serve: Serve) -> None:
     service = two(serve)
     steps = [("relay", "record", [FULL]), ("relay", "tree", [TREE]), ("everything", "pieces", ["abcdefg" * 30, 4])]
     steps += [("relay", "records", [[FULL] * 5]), ("everything", "count_up", [500])]
-    count = 1_500 if configuration == CONFIGURATIONS[0] else 20
+    count = 300 if configuration == CONFIGURATIONS[0] else 20
 
     def run(times: int) -> None:
         for module, function, args in steps:
@@ -172,6 +175,7 @@ def test_memory_does_not_grow(configuration: Configuration, serve: Serve) -> Non
     assert memory(service) == before
 
 
+@pytest.mark.costly
 def test_memory_of_calls_that_trap_is_given_back(serve: Serve) -> None:
     service = two(serve)
 
@@ -190,6 +194,7 @@ def test_memory_of_calls_that_trap_is_given_back(serve: Serve) -> None:
     assert memory(service) == before
 
 
+@pytest.mark.costly
 def test_a_scope_gives_back_within_a_call(serve: Serve) -> None:
     service = two(serve)
     value = (*FULL[:11], "t" * 10_000, *FULL[12:])
@@ -228,6 +233,7 @@ CALLS: list[tuple[str, str, list[Any]]] = [
 COUNTERPARTS = {"arguments_passing": "arguments", "arrays_passing": "arrays", "records": "records"}
 
 
+@pytest.mark.costly
 def test_answers_are_those_of_hand_written_guests(serve: Serve) -> None:
     """The hand-written importer works with either exporter, and both exporters answer alike."""
     for pair, kit in COUNTERPARTS.items():

@@ -38,5 +38,5 @@ def check(
 
 
 test_random_signatures, test_many_random_signatures = drivers(
-    check, 18, everywhere=partial(check, configurations=CONFIGURATIONS)
+    check, 10, everywhere=partial(check, configurations=CONFIGURATIONS)
 )

@@ -27,7 +27,6 @@ from marine_runtime.types import Prim
 from marine_runtime.values.instances import RecordBase
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
-from tests.support.samples import sampled
 
 FEW, MANY = 30, 60
 
@@ -106,7 +105,8 @@ def test_record_classes_are_made_for_what_is_called(engine: str, monkeypatch: py
         assert record_classes() == ["R3", "R5", "R7", "S3", "S5"]
 
 
-@pytest.mark.parametrize("engine", sampled(["fused", "closures"], "fused".__eq__))
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", "closures"])
 def test_a_record_of_many_fields(engine: str) -> None:
     """The sum over its lists is no expression that Python's compilers give up on."""
     count = 2_200

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marine_runtime import ConfigError, ServiceConfig, parse_config
@@ -15,7 +15,6 @@ from marine_runtime.config.sizes import MAX_SIZE, parse_size
 pytestmark = pytest.mark.filterwarnings("ignore::marine_runtime.MarineWarning")
 
 SOURCE = "`x.toml`"
-_SETTINGS = settings(max_examples=80)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
     ["", ".", "..", "/", "/tmp", "a/../b", "10 MiB", "Infinity", "\0", "a=b", "x" * 300, "~", "m"]
 )
@@ -93,7 +92,6 @@ def accepts(text: str) -> bool:
 def test_random_values() -> None:
     accepted = []
 
-    @_SETTINGS
     @given(DOCUMENT)
     @example({"total_memory_limit": 0, "modules_dir": "/", "module": [{"name": "m"}]})
     @example({"total_memory_limit": 0, "default": {"wasi": {"envs": {"": ""}}}})
@@ -105,7 +103,6 @@ def test_random_values() -> None:
     assert {True, False} == set(accepted)  # a reader that refuses everything would do nothing wrong
 
 
-@_SETTINGS
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("[]{}=.,'\"\n#mname_10 :-"))
 def test_random_text(text: str) -> None:
     accepts(text)
@@ -114,7 +111,6 @@ def test_random_text(text: str) -> None:
 def test_random_sizes() -> None:
     accepted = []
 
-    @_SETTINGS
     @given(st.text("0123456789.kKmMgGtTpPiIbB eE+-"))
     def run(text: str) -> None:
         try:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.fuzz.inputs import inputs
 from tests.fuzz.targets import TARGETS, Target
 
-RUNS = 100
+RUNS = settings().max_examples
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

@@ -170,7 +170,7 @@ MISTAKES = [
     ("services = ", "servces = ", "the table has an unknown key `servces`; did you mean `services`?"),
     ("service/Config.toml", "service/Confg.toml", "Confg.toml` can't be read: No such file or directory"),
     ("src/swamp_client/swamp", "service", "was not written by `marine-gen build`: choose another directory"),
-    ("src/swamp_client/swamp", "swamp", "`swamp` is not in the wheel: it has to lie in a package that"),
+    ("src/swamp_client/swamp", "swamp", "`swamp` is not in the wheel: it must be inside a package that"),
     ("service/Config.toml", "service/shrek.wasm", "there is no module `donkey`"),
 ]
 BUILD_ALL = """

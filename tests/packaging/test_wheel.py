@@ -53,6 +53,7 @@ def sources(folder: Path) -> set[str]:
     return {name for name in found if "__pycache__" not in name}
 
 
+@pytest.mark.slow
 def test_each_wheel_holds_its_package_and_nothing_else(wheel: Path, runtime_wheel: Path) -> None:
     names, metadata = packed(wheel)
     assert names == sources(ROOT / "marine_gen") | {"marine_gen/text/adapter.lark", "marine_gen/idl/interface.lark"}
@@ -63,6 +64,7 @@ def test_each_wheel_holds_its_package_and_nothing_else(wheel: Path, runtime_whee
     assert (metadata["Version"], metadata["Name"]) == (runtime["Version"], "marine-gen")
 
 
+@pytest.mark.slow
 def test_metadata_is_what_an_index_wants(distributions: Path, wheel: Path, runtime_wheel: Path) -> None:
     assert len(list(distributions.iterdir())) == 4
     check = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *map(str, distributions.iterdir())]
@@ -77,6 +79,7 @@ def test_metadata_is_what_an_index_wants(distributions: Path, wheel: Path, runti
     assert (ROOT / "LICENSE").read_bytes() == (ROOT / "runtime" / "LICENSE").read_bytes()
 
 
+@pytest.mark.slow
 def test_source_distribution_carries_what_its_tests_need(distributions: Path) -> None:
     (path,) = distributions.glob("marine_gen-*.tar.gz")
     with tarfile.open(path) as archive:

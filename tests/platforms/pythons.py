@@ -2,10 +2,10 @@
 
     python -m tests.platforms.pythons [--quick] [--only 3.13] [arguments of pytest]
 
-Interpreters are those of the search path, of pyenv and of uv; versions that are missing are named. Each gets an
-environment of its own in `.venv-all`, with what `.[dev]` says. `--quick` runs a part of the suite, on the oldest and
-the newest interpreter; the one that runs this is left out, as the suite itself runs on it. The exit code is 1 when
-tests fail somewhere.
+Interpreters are those of the search path, of pyenv and of uv; Debian's packages are asked for what is missing there.
+Versions that are not to be had are named. Each gets an environment of its own in `.venv-all`, with what `.[dev]` says.
+`--quick` runs a part of the suite, on the oldest and the newest interpreter; the one that runs this is left out, as the
+suite itself runs on it. The exit code is 1 when tests fail somewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.platforms import debian_python
+from tests.support.debian import UnavailableError
 from tests.support.paths import ROOT
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
@@ -34,10 +36,12 @@ QUICK = (
     "tests/runtime/values/test_annotations.py",
     "tests/runtime/host/test_python_modules.py",
     "tests/engines/test_instructions.py",
-    "tests/unit/python_backend",
+    "tests/unit/python_backend/test_generated_code.py",
+    "tests/runtime/artifact/test_marshalled.py",
+    "tests/runtime/artifact/test_bytecode.py",
     "tests/unit/test_layering.py",
 )
-"""Things that depend on the version most: exception tables, callbacks, generated code, annotations."""
+"""Things that depend on the version most: exception tables, callbacks, generated code, its bytecode, annotations."""
 
 _PROBE = """
 import sys, sysconfig
@@ -95,11 +99,27 @@ def environment_of(version: str, interpreter: Path) -> Path:
     declared = max((ROOT / name).stat().st_mtime for name in ("pyproject.toml", "runtime/pyproject.toml"))
     if not stamp.exists() or stamp.stat().st_mtime < declared:
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([str(interpreter), "-m", "venv", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run([*pip, "-e", "./runtime", "-e", ".[dev]"], cwd=ROOT, check=True)
+        # Debian's interpreters come without the pip that `venv` copies.
+        subprocess.run([str(interpreter), "-m", "venv", "--without-pip", str(folder)], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "install"]
+        wanted = ["pip", "-e", "./runtime", "-e", ".[dev]"]
+        subprocess.run([*pip, "--quiet", *wanted], cwd=ROOT, env=os.environ | {"MARINE_GEN_PUBLISHED": "1"}, check=True)
         stamp.touch()
     return python
+
+
+def complete(found: Mapping[str, Path]) -> dict[str, Path]:
+    """`found` with the versions that Debian has; prints where each comes from, and names those that are missing."""
+    all_of_them: dict[str, Path] = {}
+    for version in VERSIONS:
+        try:
+            path = found.get(version) or debian_python.interpreter(version, FOLDER / "debian")
+        except UnavailableError as error:
+            print(f"Python {version}: missing; install it with pyenv or uv ({error})", flush=True)
+        else:
+            all_of_them[version] = path
+            print(f"Python {version}: {path}", flush=True)
+    return all_of_them
 
 
 def chosen(found: Sequence[str], *, quick: bool) -> list[str]:
@@ -116,9 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a part of the suite, on the oldest and the newest")
     parser.add_argument("--only", action="append", metavar="VERSION", choices=VERSIONS, help="this version")
     options, rest = parser.parse_known_args(arguments)
-    found = find()
-    for version in VERSIONS:
-        print(f"Python {version}: {found.get(version, 'missing; install it with pyenv or uv')}", flush=True)
+    found = complete(find())
     if not found:
         print(f"none of Python {', '.join(VERSIONS)} was found", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.platforms import pythons
+from tests.support.debian import UnavailableError
 
 OWN = "{}.{}".format(*sys.version_info)
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
@@ -60,8 +61,25 @@ def test_the_quick_part_is_there() -> None:
 
 
 def test_missing_versions_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def nothing(version: str, folder: Path) -> Path:
+        raise UnavailableError("Debian has none")
+
     monkeypatch.setattr(pythons, "find", dict)
+    monkeypatch.setattr(pythons.debian_python, "interpreter", nothing)
     assert pythons.main([]) == 1
     said = capsys.readouterr()
     assert all(f"Python {version}: missing" in said.out for version in pythons.VERSIONS)
     assert "none of Python 3.11, " in said.err
+
+
+def test_what_is_missing_comes_from_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def unpacked(version: str, folder: Path) -> Path:
+        asked.append(version)
+        return folder / version
+
+    monkeypatch.setattr(pythons.debian_python, "interpreter", unpacked)
+    here = dict.fromkeys(pythons.VERSIONS[:2], tmp_path)
+    assert pythons.complete(here) == here | {item: pythons.FOLDER / "debian" / item for item in pythons.VERSIONS[2:]}
+    assert asked == list(pythons.VERSIONS[2:])

@@ -2,7 +2,7 @@
 
 Everything is a ratio within one run, in turns: short calls beside those of actors without a pool, one node beside two,
 an actor with an instance beside an empty one. Work that scales is simulated: a host function that sleeps, as two nodes
-of one machine have no more processors than one.
+of one machine have no more processors than one. `--keep` writes the figures of docs/cluster.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import marine_gen
 import marine_runtime
+from tests.bench.measured import keep
 from tests.ray.clusters import LONG, Nodes, open_pool, two_nodes
 from tests.support import pools
 from tests.support.engines import guests
@@ -29,6 +30,13 @@ SHORT, LONGER = [240, "John"], [2700, "John"]
 
 NAP = 10
 """Milliseconds that simulated work sleeps."""
+
+
+BARS = {"calls": 5.0, "nodes": 1.8, "start": 1.3}
+"""Ratios that are asked for: of calls and of nodes at least, of starts at most."""
+
+Figures = dict[str, dict[str, float]]
+"""A ratio and its bar, or MiB of memory, by what was measured."""
 
 
 class Naive:
@@ -69,10 +77,11 @@ def memory(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def short_calls(built: Path, calls: int, rounds: int) -> None:
-    """Calls one by one from two actors, and by `submit` to a pool of two."""
+def short_calls(built: Path, calls: int, rounds: int) -> Figures:
+    """Calls one by one from two actors, and by `submit` and `map` to a pool of two."""
     import ray
 
+    found: Figures = {}
     naive = [ray.remote(Naive).options(num_cpus=0).remote(str(built)) for _ in range(2)]
     with open_pool(built, workers=2, host_functions=None) as pool:
         for row, micros in ((SHORT, 10), (LONGER, 100)):
@@ -96,14 +105,17 @@ def short_calls(built: Path, calls: int, rounds: int) -> None:
             by_map = statistics.median(row[2] / row[0] for row in rates)
             print(
                 f"calls of {micros} µs: actors {first:,.0f}/s; submit {second:,.0f}/s, {by_submit:.1f} ×; "
-                f"map {third:,.0f}/s, {by_map:.1f} ×   (bar: 5 ×)",
+                f"map {third:,.0f}/s, {by_map:.1f} ×   (bar: {BARS['calls']:g} ×)",
                 flush=True,
             )
+            for way, ratio in (("submit", by_submit), ("map", by_map)):
+                found[f"{micros} µs, {way}"] = {"ratio": round(ratio, 2), "bar": BARS["calls"]}
     for actor in naive:
         ray.kill(actor)
+    return found
 
 
-def scaling(lab: Path, calls: int, rounds: int) -> None:
+def scaling(lab: Path, calls: int, rounds: int) -> Figures:
     """Calls that sleep, on one node and on two, two workers each."""
     with open_pool(lab, workers=2, resources={"node-first": 1}) as one:
         assert len({item.node for item in one.actors()}) == 1
@@ -120,15 +132,17 @@ def scaling(lab: Path, calls: int, rounds: int) -> None:
             for pool in (one, two):
                 run(pool)()
             ratios = [seconds(run(one)) / seconds(run(two)) for _ in range(rounds)]
+            ratio = statistics.median(ratios)
             each = "+".join(str(spread.count(node)) for node in sorted(set(spread)))
             print(
-                f"calls that sleep {NAP} ms: {each} workers on two nodes {statistics.median(ratios):.2f} × "
-                "2 workers on one   (bar: 1.8 ×)",
+                f"calls that sleep {NAP} ms: {each} workers on two nodes {ratio:.2f} × "
+                f"2 workers on one   (bar: {BARS['nodes']:g} ×)",
                 flush=True,
             )
+            return {"two nodes": {"ratio": round(ratio, 2), "bar": BARS["nodes"]}}
 
 
-def starting(built: Path, rounds: int) -> None:
+def starting(built: Path, rounds: int) -> Figures:
     """Actors of their own process each: empty ones, and those with an instance.
 
     On a busy machine the seconds that pass say little, so those of the processor are counted as well: of the actor and
@@ -158,22 +172,26 @@ def starting(built: Path, rounds: int) -> None:
         assert pool.call("bench_pure", "plain", SHORT)
     # The first ones may have found processes that Ray had started before anybody asked.
     wall, spent, held, own_wall, own_spent, own_held = (list(column) for column in zip(*rows[1:], strict=True))
+    found: Figures = {}
     for what, mine, others in (("time", own_wall, wall), ("processor", own_spent, spent)):
         ratio = statistics.median(own / bare for own, bare in zip(mine, others, strict=True))
         print(
             f"start of a worker, {what}: {statistics.median(mine):.2f} s, of an empty actor "
-            f"{statistics.median(others):.2f} s, {ratio:.2f} ×   (bar: 1.3 ×)",
+            f"{statistics.median(others):.2f} s, {ratio:.2f} ×   (bar: {BARS['start']:g} ×)",
             flush=True,
         )
-    mine, others = statistics.median(own_held), statistics.median(held)
-    print(f"memory of a worker: {mine:.0f} MiB, of an empty actor {others:.0f} MiB", flush=True)
+        found[f"start, {what}"] = {"ratio": round(ratio, 2), "bar": BARS["start"]}
+    worker, bare_actor = statistics.median(own_held), statistics.median(held)
+    print(f"memory of a worker: {worker:.0f} MiB, of an empty actor {bare_actor:.0f} MiB", flush=True)
+    return found | {"memory": {"worker": round(worker), "empty actor": round(bare_actor)}}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each measurement."""
+    """Print a line for each measurement, and write the figures down if asked to."""
     parser = argparse.ArgumentParser(prog="python -m tests.ray.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--keep", action="store_true", help="write the figures down for docs/cluster.md")
     given = parser.parse_args(arguments)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # actors would compile all modules
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
@@ -184,9 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (folder / "nodes").mkdir()
         with two_nodes(folder / "nodes") as nodes:
             assert isinstance(nodes, Nodes)
-            short_calls(folder / "bench", given.calls, given.rounds)
-            scaling(folder / "lab", given.calls // 5, given.rounds)
-            starting(folder / "bench", given.rounds)
+            found = short_calls(folder / "bench", given.calls, given.rounds)
+            found |= scaling(folder / "lab", given.calls // 5, given.rounds)
+            found |= starting(folder / "bench", given.rounds)
+    if given.keep:
+        keep("cluster", found)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def test_banner_calls_and_end(start: Start) -> None:
     assert leave(child) == 0
 
 
+@pytest.mark.slow
 def test_quiet_and_quit(start: Start) -> None:
     child = start("-q")
     child.expect_exact("1> ")
@@ -92,6 +93,7 @@ def test_quiet_and_quit(start: Start) -> None:
     assert child.exitstatus == 0
 
 
+@pytest.mark.slow
 def test_values_over_several_lines_and_completion(start: Start) -> None:
     child = start("-q", "--timeout", "30", GREETING)
     ready(child, 1)
@@ -170,6 +172,7 @@ ADAPTERS = """(@interface it_version "0.28.0")
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_host_function(start: Start, tmp_path: Path) -> None:
     (tmp_path / "sleeper.wasm").write_bytes(assemble(SLEEPER, ADAPTERS))
     (tmp_path / "host.py").write_text(HOST_FILE)
@@ -223,6 +226,7 @@ def test_lines_are_kept_for_the_next_session(start: Start, tmp_path: Path) -> No
     assert leave(child) == 0
 
 
+@pytest.mark.slow
 def test_a_history_that_can_not_be_kept(start: Start, tmp_path: Path) -> None:
     (tmp_path / "history").write_text("a file where a directory should be")
     child = start("-q", GREETING)

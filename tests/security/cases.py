@@ -138,6 +138,9 @@ def _lies(full: bool) -> Iterator[Case]:
                 costly = act_name in ("loop", "descend")  # such calls take as long as all others together
                 if costly and not full and way not in (("through", "host") if helper % 2 else ("direct", "pass")):
                     continue
+                usual = ("pass", "host") if helper_name.startswith("set_") else ("direct", "through")
+                if not full and not costly and way not in usual and (helper + act) % 4:
+                    continue
                 chosen = types[: 2 if full else 1] if costly else types if full else (types[turn % len(types)],)
                 calls: list[Call] = []
                 for position, name in enumerate(chosen):

@@ -17,7 +17,7 @@ from tests.security.liar import ACTS, HELPERS, RECORDS, TYPES, host_functions
 from tests.security.maze import MAZE
 from tests.security.oracle import NoValueError, Oracle
 from tests.support.echo import PAGE, Memory, echo_module, function
-from tests.support.engines import CONFIGURATIONS, OFTEN, Configuration, load, normalised, shown
+from tests.support.engines import CONFIGURATIONS, HOST_SIDE, Configuration, load, normalised, shown
 from tests.support.samples import sampled
 
 Serve = Callable[..., Service]
@@ -43,7 +43,7 @@ ALONE = ("text", "bytes", "numbers", "flags")
 _REFUSALS = re.compile("(is|are) outside the memory of|invalid UTF-8 at byte|records are nested more than")
 
 
-@pytest.fixture(scope="module", params=sampled(CONFIGURATIONS, OFTEN.__contains__), ids=str)
+@pytest.fixture(scope="module", params=sampled(CONFIGURATIONS, HOST_SIDE.__contains__), ids=str)
 def running(request: pytest.FixtureRequest) -> Iterator[Service]:
     """One service for all tests: what spoils the liar's memory stands below what needs it."""
     chosen: Configuration = request.param

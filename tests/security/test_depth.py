@@ -73,7 +73,7 @@ def test_a_call_that_finds_no_room_has_not_begun(monkeypatch: pytest.MonkeyPatch
         assert calls.depth == len(inside)
 
 
-@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS, OFTEN.__contains__), ids=str)
+@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS, OFTEN[1:2].__contains__), ids=str)
 def test_a_guest_that_calls_itself_through_python(configuration: Configuration) -> None:
     """From many depths, as what crashes is Python's limit being met at one certain place."""
     done = subprocess.run(

@@ -25,9 +25,14 @@ LATE = 2.0  # seconds of a case's own processor time, whatever else the machine 
 MOST_MEMORY = 256
 """MiB of host memory that one case may take."""
 
+QUICK = OFTEN[:2]
+"""Configurations that try the sample every time: two engines on the faster call layer. The long run takes all."""
+
 full_or_not = pytest.mark.parametrize(
     "full", [pytest.param(False, id="sample"), pytest.param(True, id="all", marks=pytest.mark.slow)]
 )
+
+everywhere = pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS, QUICK.__contains__), ids=str)
 
 
 @cache
@@ -52,6 +57,7 @@ def comparable(case: Case, outcomes: list[dict[str, Any]]) -> list[Any]:
 
 
 @full_or_not
+@everywhere
 def test_nothing_happens_to_the_process_or_to_others(configuration: Configuration, full: bool) -> None:
     """No signal, no abort, no exception that is not ours; canaries are as they were, and honest modules still work."""
     found = report(configuration, full)
@@ -60,19 +66,21 @@ def test_nothing_happens_to_the_process_or_to_others(configuration: Configuratio
 
 
 @full_or_not
+@everywhere
 def test_time_is_bounded(configuration: Configuration, full: bool) -> None:
     found = report(configuration, full)
     assert {name: late for name, late in found.late.items() if late > LATE} == {}
 
 
 @full_or_not
+@everywhere
 def test_host_memory_is_bounded(configuration: Configuration, full: bool) -> None:
     found = report(configuration, full)
     assert {name: grown for name, grown in found.grown.items() if grown > MOST_MEMORY} == {}
 
 
 @full_or_not
-@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS[1:], OFTEN.__contains__), ids=str)
+@pytest.mark.parametrize("configuration", sampled(CONFIGURATIONS[1:], QUICK.__contains__), ids=str)
 def test_every_engine_says_the_same_as_the_first(configuration: Configuration, full: bool) -> None:
     wanted, found = (report(item, full).outcomes for item in (CONFIGURATIONS[0], configuration))
     differing = {
@@ -84,6 +92,7 @@ def test_every_engine_says_the_same_as_the_first(configuration: Configuration, f
 
 
 @full_or_not
+@everywhere
 def test_errors_are_of_the_class_that_says_what_happened(configuration: Configuration, full: bool) -> None:
     """A lie that ends a call in one way only, and every lie of that kind somewhere."""
     met: set[tuple[str, str]] = set()

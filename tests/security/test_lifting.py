@@ -187,18 +187,19 @@ def test_hostile_helpers(act: str) -> None:
     assert differ(parts, armed) == []
 
 
-def test_helpers_that_loop_for_ever_are_interrupted() -> None:
+@pytest.mark.parametrize("name", sampled(("callee", "caller"), "caller".__eq__))
+def test_helpers_that_loop_for_ever_are_interrupted(name: str) -> None:
     modules = line({"callee": Part("(loop (br 0))"), "caller": Part("(loop (br 0))")})
     assert all(lifted(wasm) == set(EVENTS) for wasm in modules.values())
     found = []
     for engine in ("fused", "interpreter"):
         with load(modules, engine, timeout=0.2) as service:
             found.append([])
-            for name, event in itertools.product(modules, (0, 1, 3, 4)):
+            for event in (0, 1, 3, 4):
                 service.call(name, "arm", [event])
                 found[-1].append(outcome(lambda: service.call("caller", "text", ["abc"])))
     assert found[0] == found[1]
-    assert sum("Timeout" in item.error[0] for item in found[0] if item.error) >= 6
+    assert sum("Timeout" in item.error[0] for item in found[0] if item.error) >= 3
 
 
 def test_helpers_that_loop_for_ever_use_up_fuel() -> None:
@@ -232,7 +233,7 @@ def test_names_of_modules_do_not_lead_to_the_items_of_others() -> None:
     assert differ(parts, [(name, 0) for name in parts]) == []
 
 
-@pytest.mark.parametrize("number", sampled(range(4), lambda number: number % 2 == 1))
+@pytest.mark.parametrize("number", sampled(range(4), lambda number: number == 1))
 def test_lines_of_lifted_and_other_modules(number: int) -> None:
     """Two to five modules, any helpers of which are calls, and each of which may misbehave."""
     rng = Random(number)

@@ -118,6 +118,7 @@ SHARE = FLOOR // COUNT
         ("grid", (0x8000, (SHARE - PART) // 8)),
     ],
 )
+@pytest.mark.costly
 def test_the_limit_is_exact(serve: Serve, name: str, slot: tuple[int, int]) -> None:
     """One part more, or one byte more in a part, is too much."""
     assert SHARE * COUNT == FLOOR
@@ -136,6 +137,7 @@ def test_the_limit_is_exact(serve: Serve, name: str, slot: tuple[int, int]) -> N
         service.call("m", name, [DATA, COUNT])
 
 
+@pytest.mark.costly
 def test_parts_of_records_count(serve: Serve) -> None:
     """A body, the string in it, and the array in it: 12 + 4 bytes of slots, and what they lead to."""
     size = 16 + 100 + 2 * 50 + 3 * PART
@@ -149,6 +151,7 @@ def test_parts_of_records_count(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("size", [PAGE, 3 * PAGE + 1])
+@pytest.mark.costly
 def test_the_limit_grows_with_the_memory(serve: Serve, size: int) -> None:
     """A memory of which a fifth is more than the fixed amount: five times its size, and not a byte more."""
     pages = FLOOR // PAGE // FACTOR + 14
@@ -162,6 +165,7 @@ def test_the_limit_grows_with_the_memory(serve: Serve, size: int) -> None:
             service.call("m", "texts", [DATA, count + 1])
 
 
+@pytest.mark.costly
 def test_what_shares_nothing_is_never_too_much(serve: Serve) -> None:
     """The worst value without sharing: records of one byte, so many that the memory is full of them."""
     pages = FLOOR // PAGE // FACTOR + 1

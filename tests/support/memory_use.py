@@ -1,4 +1,4 @@
-"""Memory of this process, in bytes; `resident` and `reserved` on Linux only."""
+"""Memory of this process, in bytes; `resident`, `reserved` and `mappings` on Linux only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def reserved() -> int:
 def resident() -> int:
     """The process's resident memory."""
     return _pages(1)
+
+
+def mappings() -> int:
+    """The number of mappings, of which Linux allows a process `vm.max_map_count`."""
+    return (_PROCESS / "maps").read_bytes().count(b"\n")
 
 
 def peak() -> int:

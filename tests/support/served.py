@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ from tests.support.pools import host_functions, lab
 
 TIME = 30.0
 """Seconds that nothing in a test should take."""
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates of the system, read once: a client reads them even for a server without TLS."""
+    return httpx.create_ssl_context()
 
 
 @dataclass
@@ -44,7 +52,7 @@ class Served:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client of it."""
-        return httpx.Client(base_url=self.url, timeout=TIME, **options)
+        return httpx.Client(base_url=self.url, timeout=TIME, verify=trusted(), **options)
 
 
 def service() -> dict[str, Any]:
@@ -123,7 +131,7 @@ class ServerProcess:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client of it."""
-        return httpx.Client(base_url=self.url, timeout=TIME, **options)
+        return httpx.Client(base_url=self.url, timeout=TIME, verify=trusted(), **options)
 
     def terminate(self) -> int:
         """Send SIGTERM and wait for the end; the exit code."""
@@ -136,7 +144,7 @@ class ServerProcess:
         while True:
             assert time.monotonic() < limit, self.lines
             try:
-                if httpx.get(f"{self.url}/ready", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/ready", timeout=2, verify=trusted()).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

@@ -1,9 +1,12 @@
-"""No circle among modules, and none among folders. Imports inside functions and for type checkers count."""
+"""No circle among modules, and none among folders, and their picture. Imports inside functions and for type checkers
+count.
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.support.golden import check_file
 from tests.support.paths import ROOT
 from tests.support.scripts import load_script
 
@@ -29,3 +32,8 @@ def test_modules_have_no_circle(package) -> None:
 @pytest.mark.parametrize("package", LAYERS.PACKAGES, ids=lambda path: path.name)
 def test_folders_have_no_circle(package) -> None:
     assert LAYERS.circles(LAYERS.folders(package)) == []
+
+
+def test_the_picture_of_the_layers_is_up_to_date() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    check_file(page, LAYERS.architecture_page(page.read_text(encoding="utf-8")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from marine_gen.artifact import ENGINES
 from tests.support.paths import ROOT
+from tests.support.sources import nodes, tree
 
 COMPILER = ROOT / "marine_gen"
 RUNTIME = ROOT / "runtime" / "marine_runtime"
@@ -71,21 +71,17 @@ THIRD_PARTY = {
 
 
 @cache
-def tree(path: Path) -> ast.Module:
-    """The syntax of a file."""
-    return ast.parse(path.read_text("utf-8"))
-
-
-def imported(path: Path, package: str) -> Iterator[tuple[int, str]]:
+def imported(path: Path) -> tuple[tuple[int, str], ...]:
     """Line and absolute name of everything that a file imports, inside functions too."""
-    for node in ast.walk(tree(path)):
+    found: list[tuple[int, str]] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import in {package}"
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
             assert node.module
-            for alias in node.names:
-                yield node.lineno, f"{node.module}.{alias.name}"
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return tuple(found)
 
 
 def files(folder: Path) -> list[Path]:
@@ -104,33 +100,33 @@ def test_the_runtime_stands_alone() -> None:
     allowed = {*sys.stdlib_module_names, "marine_runtime", "wasmtime"}
     for path in files(RUNTIME):
         extra = {"ray"} if RUNTIME / "ray" in path.parents else set()
-        for line, name in imported(path, "marine_runtime"):
+        for line, name in imported(path):
             assert name.split(".")[0] in allowed | extra, f"{path}:{line}: {name}"
 
 
 def test_ray_is_imported_with_the_first_name_of_its_package() -> None:
     for path in (RUNTIME / "ray").glob("*.py"):
         if path.stem in ("__init__", "artifact", "options"):
-            assert "ray" not in {name.split(".")[0] for _, name in imported(path, "marine_runtime")}, path
+            assert "ray" not in {name.split(".")[0] for _, name in imported(path)}, path
     for path in files(RUNTIME):
         if RUNTIME / "ray" not in path.parents:
-            assert not [name for _, name in imported(path, "marine_runtime") if name.startswith("marine_runtime.ray")]
+            assert not [name for _, name in imported(path) if name.startswith("marine_runtime.ray")]
 
 
 def test_wasmtime_is_named_in_its_wrapper_only() -> None:
     for path in files(RUNTIME):
         if RUNTIME / "wasm" not in path.parents:
-            names = [name for _, name in imported(path, "marine_runtime") if name.split(".")[0] == "wasmtime"]
+            names = [name for _, name in imported(path) if name.split(".")[0] == "wasmtime"]
             assert names == [], path
 
 
 def test_private_names_of_wasmtime_are_used_in_one_file() -> None:
     """Their objects' private attributes, and private modules of the package."""
-    ours = {node.attr for path in files(RUNTIME) for node in ast.walk(tree(path)) if own(node)}
+    ours = {node.attr for path in files(RUNTIME) for node in nodes(path) if own(node)}
     for path in files(RUNTIME / "wasm"):
         if path.relative_to(RUNTIME) == Path("wasm", "capi", "library.py"):
             continue
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 assert own(node) or node.attr in ours, f"{path}:{node.lineno}: {ast.unparse(node)}"
 
@@ -148,7 +144,7 @@ def test_stages_import_earlier_stages(stage: str) -> None:
     earlier = {f"marine_gen.{name}" for name in ORDER[: ORDER.index(stage) + 1]}
     outside = {*sys.stdlib_module_names, "marine_runtime", *THIRD_PARTY.get(stage, set())}
     for path in files(folder):
-        for line, name in imported(path, stage):
+        for line, name in imported(path):
             if name.startswith("marine_gen.") and not name.startswith("marine_gen._version"):
                 # The command line is the outermost layer and may use the public functions of the package itself.
                 public = stage == "cli" and name.count(".") == 1
@@ -163,7 +159,7 @@ def test_stages_import_earlier_stages(stage: str) -> None:
 def test_both_languages_are_siblings(stage: str) -> None:
     other = "idl" if stage == "text" else "text"
     for path in files(COMPILER / stage):
-        names = [name for _, name in imported(path, stage) if name.startswith(f"marine_gen.{other}")]
+        names = [name for _, name in imported(path) if name.startswith(f"marine_gen.{other}")]
         assert names == [], path
 
 
@@ -182,7 +178,7 @@ def test_rooms_import_rooms_below(room: str) -> None:
         pytest.skip("not there yet")
     below = {f"marine_runtime.{name}" for name in ROOMS[: ROOMS.index(room) + 1]}
     for path in files(folder):
-        for line, name in imported(path, room):
+        for line, name in imported(path):
             if name.split(".")[0] == "marine_runtime":
                 assert ".".join(name.split(".")[:2]) in below, f"{path}:{line}: {name}"
 
@@ -192,7 +188,7 @@ def test_files_of_the_runtime_import_each_other_directly() -> None:
     # The lists of these are interfaces for the runtime too, and what users import.
     allowed = {"marine_runtime.wasm", "marine_runtime.wasi", "marine_runtime.pool"}
     for path in files(RUNTIME):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom) and (RUNTIME.parent / str(node.module).replace(".", "/")).is_dir():
                 names = [RUNTIME.parent / str(node.module).replace(".", "/") / f"{item.name}.py" for item in node.names]
                 assert node.module in allowed or all(name.is_file() for name in names), f"{path}:{node.lineno}"
@@ -201,7 +197,7 @@ def test_files_of_the_runtime_import_each_other_directly() -> None:
 def test_the_compiler_knows_few_modules_of_the_runtime() -> None:
     found = set()
     for path in files(COMPILER):
-        for _, name in imported(path, "marine_gen"):
+        for _, name in imported(path):
             if name.split(".")[0] == "marine_runtime":
                 place = RUNTIME.parent / name.replace(".", "/")
                 inside = place.is_dir() or place.with_suffix(".py").is_file()
@@ -214,7 +210,7 @@ def test_public_classes_have_names_of_their_own() -> None:
     places: dict[str, list[str]] = {}
     for package in (COMPILER, RUNTIME):
         for path in files(package):
-            for node in ast.walk(tree(path)):
+            for node in nodes(path):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
@@ -226,7 +222,7 @@ def test_engines_are_told_apart_in_their_tables_only() -> None:
         for path in files(package):
             if path in ENGINE_TABLES:
                 continue
-            for node in ast.walk(tree(path)):
+            for node in nodes(path):
                 compared: list[ast.AST] = []
                 if isinstance(node, ast.Compare):
                     compared = [node.left, *node.comparators]

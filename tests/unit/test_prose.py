@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.sources import nodes
 
 FOLDERS = ("marine_gen", "runtime", "tests", "docs", "examples")
 SOURCES = sorted(
@@ -23,14 +24,23 @@ PHRASES = ("there is: ", "anew", "goes before")
 """Phrases that were replaced everywhere."""
 
 
+ASKING = re.compile(rf"[\"'](\\\\\n)?{OPENING.pattern}")
+"""In the text of every file with such a docstring."""
+
+
+@cache
+def source(path: Path) -> str:
+    """The text of a file."""
+    return path.read_text("utf-8")
+
+
 @cache
 def strings(path: Path) -> tuple[tuple[int, str, bool], ...]:
     """The strings of a file: line, text, and True for those that are statements of their own, as docstrings are."""
-    tree = ast.parse(path.read_text("utf-8"))
-    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    statements = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
     return tuple(
         (node.lineno, node.value, id(node) in statements)
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
 
@@ -40,6 +50,7 @@ def test_docstrings_open_with_what_they_describe() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
         for path in SOURCES
+        if ASKING.search(source(path))
         for line, text, docstring in strings(path)
         if docstring and OPENING.match(text)
     ]
@@ -52,7 +63,7 @@ def test_phrases_that_have_a_better_form(phrase: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in SOURCES
-        if path != Path(__file__)
+        if path != Path(__file__) and all(word in source(path) for word in phrase.split())
         for line, text, _ in strings(path)
         if pattern.search(text)
     ]

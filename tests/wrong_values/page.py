@@ -16,16 +16,16 @@ PAGE = ROOT / "docs" / "wrong-values.md"
 FOLDER = GOLDEN / "wrong_values"
 
 _HEAD = """\
-# What a wrong value gets
+# Results of wrong values
 
 <!-- Made by tests/wrong_values/page.py from tests/golden/wrong_values; do not edit. -->
 
 Every option of every command, every environment variable, every key of a configuration, every parameter of the Python
-API, every command of the interactive loop and every header field of the server, with values that are wrong, and what
-each of them gets. Each row is a test. A row whose message is a *warning*, or none, shows what is accepted all the same.
+API, every command of the interactive loop and every header field of the server, with wrong values and their results.
+Each row is a test. A row whose message is a *warning*, or that has none, shows a value that is accepted nevertheless.
 
 The commands run in a folder with `greeting.wasm`, a configuration `service.toml` of it, `no-limit.toml`, which has no
-memory limit, and files that are not what their names say: `text.txt`, `empty.wasm`, a directory `folder`.
+memory limit, and misleading files: `text.txt`, `empty.wasm`, a directory `folder`.
 """
 
 SECTIONS = (
@@ -55,7 +55,7 @@ def page() -> str:
 
 
 def _table(cases: Sequence[Case], columns: Sequence[str]) -> Iterator[str]:
-    yield f"| {columns[0]} | wrong value | {columns[1]} | what it gets |\n| --- | --- | --- | --- |\n"
+    yield f"| {columns[0]} | wrong value | {columns[1]} | result |\n| --- | --- | --- | --- |\n"
     before = ""
     for case in sorted(cases, key=lambda case: case.title.partition(": ")[0]):
         parameter, _, wrong = case.title.partition(": ")

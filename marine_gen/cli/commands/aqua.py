@@ -31,7 +31,7 @@ def command(file: Path, service: str | None, service_id: str | None) -> None:
     """Print the records and functions of a module as Aqua declarations.
 
     The name of the service becomes PascalCase. FILE may also be an adapter text (.it) or an interface description
-    (.idl). Nothing is printed when Aqua would not take it; names of parameters, which do not count, are adapted.
+    (.idl). It is an error if Aqua can't express the interface; parameter names are adapted, as they do not matter.
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.inspect.callable_part import callable_part

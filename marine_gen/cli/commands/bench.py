@@ -68,11 +68,13 @@ def command(
 ) -> None:
     """Time a call on every engine, and on the interpreter over wasmtime's public API, in one process.
 
-    Engines take turns. What is timed is the call from Python, with the same arguments everywhere; a service keeps its
+    Engines take turns. Each sample times calls from Python with the same arguments; a service keeps its
     state between calls. TARGET and JSON are as for `marine-gen run`.
     """
+    from marine_gen.artifact.tiers import optimised
     from marine_gen.bench import compare, describe_machine, open_candidates
 
+    click.get_current_context().with_resource(optimised())
     limits = Limits(timeout, fuel, memory_limit)
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)

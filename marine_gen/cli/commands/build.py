@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("targets", metavar="TARGET...", type=FILE, nargs=-1, required=True)
-@click.option("-o", "--output", type=FILE, metavar="DIR", help="Where to write; build/NAME of the service by default.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="DIR",
+    help="Directory to write; by default build/NAME, with the name of the service.",
+)
 @click.option("--engine", type=EngineType(ahead_of_time=True), help="Engine to compile for.")
-@click.option("--force", is_flag=True, help="Write also when nothing changed.")
-@click.option("--portable", is_flag=True, help="Leave machine code out; it is made where the service is first loaded.")
+@click.option("--force", is_flag=True, help="Write even if nothing changed.")
+@click.option("--portable", is_flag=True, help="Leave machine code out; each machine compiles it at the first load.")
 @strict_option
 def command(
     targets: tuple[Path, ...], output: Path | None, engine: str | None, force: bool, portable: bool, strict: bool

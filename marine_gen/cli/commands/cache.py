@@ -23,8 +23,8 @@ from marine_gen.console.report import clean
 def command(clear: bool) -> None:
     """List the services that were compiled on the fly, or remove them.
 
-    The cache is a directory of the user's; the environment variable MARINE_GEN_CACHE names another one. Beyond 1 GiB,
-    or the size in MARINE_GEN_CACHE_LIMIT, what was not used for longest is removed.
+    The cache is a directory of the user; the environment variable MARINE_GEN_CACHE names another one. Beyond 1 GiB,
+    or the size in MARINE_GEN_CACHE_LIMIT, the least recently used entries are removed.
     """
     from marine_gen.artifact import cache_directory, cache_entries, cached_code, clear_cache
     from marine_runtime import LoadError

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     "check",
     cls=StrictCommand,
-    short_help="Find what is wrong with adapters, modules and services.",
+    short_help="Report errors in adapters, modules and services.",
     epilog=examples("marine-gen check greeting.it", "marine-gen check donkey.wasm shrek.wasm"),
 )
 @click.argument("files", metavar="FILE...", type=FILE, nargs=-1, required=True)
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 @host_file_option
 @click.pass_context
 def command(ctx: click.Context, files: tuple[Path, ...], verbose: bool, as_json: bool, host_file: Path | None) -> None:
-    """Find what is wrong with adapters, modules and services, without running them.
+    """Report errors in adapters, modules and services, without running them.
 
     FILE is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
     a directory that `build` wrote. Several Wasm modules are also checked against each other, in the given order. A
-    text is checked against the signatures that its module should have. Programs that a service mounts have to exist,
-    unless the host file defines functions of their names; that file is run.
+    text is checked against the signatures that its module should have. Mounted programs must exist, unless
+    the host file, which is run, defines functions of their names.
     """
     from marine_gen.inspect.check import examine
 

@@ -25,14 +25,16 @@ from marine_gen.console.report import clean, warn
 )
 @click.argument("targets", metavar="TARGET...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=FILE, metavar="OUT", required=True, help="Component to write.")
-@click.option("--wit", type=FILE, metavar="FILE", help="Where to write what the component imports and exports, as WIT.")
+@click.option(
+    "--wit", type=FILE, metavar="FILE", help="WIT file to write, with the imports and exports of the component."
+)
 @click.option("--package", metavar="NS:NAME[@VERSION]", help="Package of its interface; marine:SERVICE by default.")
 @click.option(
     "--logger",
     type=click.Choice(["stderr", "import", "none"]),
     default="stderr",
     show_default=True,
-    help="Where log messages of the modules go.",
+    help="Destination of the modules' log messages.",
 )
 @host_file_option
 @click.option(
@@ -40,17 +42,17 @@ from marine_gen.console.report import clean, warn
     type=click.Choice(["import", "empty"]),
     default="import",
     show_default=True,
-    help="Where modules get the parameters of a call from.",
+    help="Source of the modules' call parameters.",
 )
 @click.option(
     "--stub-import",
     "stubs",
     metavar="NS.NAME",
     multiple=True,
-    help="Import of a module to leave out: calling it traps. May be repeated.",
+    help="Import to replace by a trap. May be repeated.",
 )
-@click.option("--fault-import", is_flag=True, help="Import a function that is told about a failure before the trap.")
-@click.option("--strict", is_flag=True, help="Refuse what can't be in a component, which is otherwise left out.")
+@click.option("--fault-import", is_flag=True, help="Import a function that reports a failure before the trap.")
+@click.option("--strict", is_flag=True, help="Fail on what a component can't contain, instead of leaving it out.")
 def command(
     targets: tuple[Path, ...],
     output: Path,

@@ -44,7 +44,7 @@ class Finding:
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check the installation: versions, call layers (by trying them), engines, cache, environment.
 
-    Exit code 1 means that something is broken. A warning costs speed or precision, nothing else.
+    Exit code 1 means that something is broken. A warning concerns speed or precision only.
     """
     checks = [
         check

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command(
     "explain",
     cls=StrictCommand,
-    short_help="Show what an adapter is compiled to.",
+    short_help="Show the code that an adapter is compiled to.",
     epilog=examples(
         "marine-gen explain greeting.wasm",
         "marine-gen explain greeting.wasm greeting",
@@ -36,7 +36,7 @@ def command(target: Path, words: tuple[str, ...], engine: str | None) -> None:
     """Show the instructions of an adapter, its intermediate representation and all code that runs in its place.
 
     That is the code of the default engine, or of the one that `--engine` names, with every helper that it calls, in
-    Python and in Wasm. `Paths` says which calls take which way through it.
+    Python and in Wasm. `Paths` lists the paths that calls take through it.
 
     TARGET is an adapter text (.it), an interface description (.idl), a Wasm module, a service configuration (.toml), or
     a directory that `build` wrote.

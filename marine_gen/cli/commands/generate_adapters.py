@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 def command(file: Path, output: Path | None, described: Path | None, sdk_version: str | None, text: bool) -> None:
     """Make a module's adapters from a description, and embed them with the version of the SDK.
 
-    What the module has of both already is replaced. Nothing is written when the adapters do not fit the module.
+    Both are replaced if the module has them. Nothing is written when the adapters do not fit the module.
     """
     from marine_gen.artifact import refuse_overwriting
     from marine_gen.generate import SDK_VERSION, generate

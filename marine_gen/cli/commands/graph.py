@@ -31,17 +31,17 @@ _FORMATS = (".svg", ".html", ".htm")
 )
 @click.argument("target", metavar="SERVICE", type=FILE)
 @click.option(
-    "-o", "--output", type=FILE, metavar="FILE", help="Where to write: .svg or .html; SVG to stdout without it."
+    "-o", "--output", type=FILE, metavar="FILE", help="File to write, .svg or .html; without it, SVG goes to stdout."
 )
-@click.option("--measure", "measured", is_flag=True, help="Time every crossing, over modules that do nothing.")
+@click.option("--measure", "measured", is_flag=True, help="Time every crossing, between modules that do nothing.")
 @engine_option
 def command(target: Path, output: Path | None, measured: bool, engine: str | None) -> None:
     """Draw a service: modules with their exports and imports, what the host provides, and every call between them with
     the steps of its adapters.
 
     SERVICE is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. An SVG file is a
-    picture; an HTML file also shows, for each function, the code that runs when it is called. Neither refers to
-    anything outside of itself. Nothing of the service is run, also not to measure.
+    picture; an HTML file also shows, for each function, the code that runs when it is called. Both are
+    self-contained. The service is never run, not even to measure.
     """
     if output == Path("-"):
         raise click.BadParameter("leave it out to write SVG to stdout; HTML needs a file", param_hint="-o")

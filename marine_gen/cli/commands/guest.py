@@ -26,7 +26,7 @@ _FOLDER = click.option(
     type=FOLDER,
     metavar="DIR",
     default=Path(),
-    help="Folder to write to, made if need be; the current one by default.",
+    help="Folder to write to, created if missing; the current one by default.",
 )
 
 
@@ -60,18 +60,18 @@ command.add_command(build_rust)
     ),
 )
 @click.argument("sources", metavar="SOURCE.c...", type=FILE, nargs=-1, required=True)
+@click.option("--interface", type=FILE, metavar="FILE.idl", help="Interface of the module; SOURCE.idl by default.")
 @click.option(
-    "--interface", type=FILE, metavar="FILE.idl", help="What the module exports and imports; SOURCE.idl by default."
+    "-o", "--output", type=FILE, metavar="OUT.wasm", help="Module to write, `-` for stdout; SOURCE.wasm by default."
 )
-@click.option("-o", "--output", type=FILE, metavar="OUT.wasm", help="Where to write, `-` for stdout; else SOURCE.wasm.")
-@click.option("--cc", metavar="COMMAND", help="A clang for wasm32-wasi in the place of that of the extra `guests`.")
+@click.option("--cc", metavar="COMMAND", help="A clang for wasm32-wasi; by default that of the extra `guests`.")
 @click.pass_context
 def build(
     ctx: click.Context, sources: tuple[Path, ...], interface: Path | None, output: Path | None, cc: str | None
 ) -> None:
     """Compile C sources with the glue of their interface, and embed the adapters.
 
-    The sources include NAME_glue.h, NAME being that of the interface. Options behind -- go to the compiler.
+    The sources include NAME_glue.h, NAME being that of the interface. Options after -- go to the compiler.
     """
     from marine_gen.artifact import GENERATOR, refuse_overwriting
     from marine_gen.diagnostics import DiagnosticError
@@ -117,7 +117,7 @@ def build(
 def header(interface: Path, output: Path) -> None:
     """Write the glue of an interface and marine.h, for an editor, another compiler, or to look at.
 
-    `guest build` makes the same for itself and needs none of it.
+    `guest build` generates its own copy.
     """
     from marine_gen.artifact import GENERATOR
     from marine_gen.diagnostics import DiagnosticError
@@ -154,7 +154,7 @@ def new(name: str, rust: bool, output: Path) -> None:
     files = new_rust_guest(name) if rust else new_guest(name)
     for file in files:
         if (output / file).exists():
-            raise LoadError(f"`{output / file}` is there already, and is not overwritten")
+            raise LoadError(f"`{output / file}` already exists, and is not overwritten")
     for file, text in files.items():
         make_folder((output / file).parent)
         write_file(output / file, text.encode())

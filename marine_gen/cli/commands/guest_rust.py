@@ -46,7 +46,7 @@ class _CargoCommand(PassingCommand):
     metavar="DIR",
     help="Folder to write to; by default `artifacts` in the crate or workspace.",
 )
-@click.option("--features", multiple=True, metavar="FEATURES", help="Features to enable, separated by commas.")
+@click.option("--features", multiple=True, metavar="FEATURES", help="Features to enable, comma-separated.")
 @click.option("--interface", "listing", is_flag=True, help="Print the typed interface of each module.")
 @click.pass_context
 def build_rust(
@@ -56,7 +56,7 @@ def build_rust(
 
     Every binary and cdylib becomes DIR/NAME.wasm; files that would not change are not touched. A crate's folder stands
     for that crate, the root of a workspace for all its members; without one it is the nearest folder upwards with a
-    Cargo.toml. Arguments behind -- go to cargo, which runs there.
+    Cargo.toml. Arguments after -- go to cargo, which runs there.
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.guest.rust import CargoError, CargoFailedError

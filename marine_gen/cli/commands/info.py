@@ -17,7 +17,7 @@ from marine_gen.console.report import clean
     "info", cls=StrictCommand, short_help="Print a module's versions.", epilog=examples("marine-gen info greeting.wasm")
 )
 @click.argument("file", metavar="FILE.wasm", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; what the module lacks is null.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; missing parts are null.")
 def command(file: Path, as_json: bool) -> None:
     """Print the interface types version, the SDK version and the manifest of a Wasm module."""
     from marine_gen.binary import extract

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.argument("target", metavar="TARGET", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--idl", is_flag=True, help="Print an interface description, with what the module imports from others.")
+@click.option("--idl", is_flag=True, help="Print an interface description, including the module's imports.")
 def command(target: Path, as_json: bool, idl: bool) -> None:
     """Print the functions that a service exports and the records in their signatures.
 

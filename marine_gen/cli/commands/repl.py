@@ -45,15 +45,11 @@ def _default_level() -> str:
     is_flag=True,
     help="No banner, no message about new services; from a pipe: results and failures only.",
 )
-@click.option(
-    "-w", "--working-dir", type=FILE, help="Where relative mapped directories start, instead of what TARGET says."
-)
-@click.option(
-    "--timeout", type=Seconds(most=3600), metavar="SECONDS", help="Time that a call may take; 0.1 by default."
-)
+@click.option("-w", "--working-dir", type=FILE, help="Base of relative mapped directories; overrides that of TARGET.")
+@click.option("--timeout", type=Seconds(most=3600), metavar="SECONDS", help="Time limit of a call; 0.1 by default.")
 @engine_option
 @click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
-@click.option("--log-level", type=click.Choice(list(LEVELS)), help="What to show of guests' logs.")
+@click.option("--log-level", type=click.Choice(list(LEVELS)), help="Level of guests' log messages to show.")
 @host_file_option
 @trace_option
 @strict_option
@@ -81,7 +77,7 @@ def command(
 
     if working_dir is not None:
         if target is not None and kind_of(target) is not InputKind.CONFIG:
-            raise click.UsageError("--working-dir is about the mapped directories of a configuration (.toml)")
+            raise click.UsageError("--working-dir applies to a configuration (.toml) alone")
         if not working_dir.is_dir():
             raise LoadError(f"the working directory `{working_dir}` is not a directory; make it first")
     if trace_file is not None:

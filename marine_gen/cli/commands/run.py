@@ -39,12 +39,14 @@ from marine_gen.console.output import write_text
 @click.argument("arguments", metavar="[JSON]", default="[]")
 @engine_option
 @click.option("--call-layer", type=click.Choice(["fast", "public"]), default="fast", help="Call layer to use.")
-@click.option("--no-cache", is_flag=True, help="Compile without the cache and keep nothing.")
-@click.option("--log-level", type=click.Choice(list(LEVELS)), default="warning", help="What to show of guests' logs.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+@click.option(
+    "--log-level", type=click.Choice(list(LEVELS)), default="warning", help="Level of guests' log messages to show."
+)
 @trace_option
 @limit_options
 @click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
-@click.option("--json", "as_json", is_flag=True, help="Show what --stats shows as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the --stats as JSON.")
 @host_file_option
 @strict_option
 def command(
@@ -73,7 +75,7 @@ def command(
     from marine_runtime import LoadOptions, tracing
 
     if as_json and not stats:
-        raise click.UsageError("--json is about --stats: a result is JSON anyway")
+        raise click.UsageError("--json needs --stats; a result is always JSON")
     if trace_file is not None:
         refuse_overwriting(trace_file, [*files_of(target), host_file])
     text = read_arguments(arguments)

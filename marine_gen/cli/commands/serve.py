@@ -42,20 +42,34 @@ _LONGEST = 10**9
 @click.option("--threads", type=Count(1, 256), default=2, show_default=True, help="Copies in each process.")
 @click.option("--queue", type=Count(1, _MOST), default=256, show_default=True, help="Calls that may wait for a copy.")
 @click.option("--ray", metavar="ADDRESS", help="Run the copies on a Ray cluster: `auto`, or HOST:PORT.")
-@click.option("--inline", multiple=True, metavar="MODULE.FUNCTION", help="Run it on the event loop; `auto` measures.")
-@click.option("--max-body", type=Count(1, _MOST), default=8 << 20, show_default=True, help="Bytes of a request body.")
-@click.option("--max-connections", type=Count(1, _MOST), default=1000, show_default=True, help="In each process.")
-@click.option("--max-instances", type=Count(0, _MOST), default=16, show_default=True, help="In each process.")
-@click.option("--instance-time", type=Seconds(1, _LONGEST), default=600, show_default=True, help="Seconds kept unused.")
-@click.option("--drain", type=Seconds(1, _LONGEST), default=30, show_default=True, help="Seconds for calls at the end.")
+@click.option(
+    "--inline", multiple=True, metavar="MODULE.FUNCTION", help="Function to run on the event loop; `auto` measures."
+)
+@click.option(
+    "--max-body", type=Count(1, _MOST), default=8 << 20, show_default=True, help="Largest request body, in bytes."
+)
+@click.option(
+    "--max-connections", type=Count(1, _MOST), default=1000, show_default=True, help="Open connections of each process."
+)
+@click.option("--max-instances", type=Count(0, _MOST), default=16, show_default=True, help="Instances of each process.")
+@click.option(
+    "--instance-time",
+    type=Seconds(1, _LONGEST),
+    default=600,
+    show_default=True,
+    help="Idle seconds before an instance ends.",
+)
+@click.option(
+    "--drain", type=Seconds(1, _LONGEST), default=30, show_default=True, help="Seconds for calls to end at shutdown."
+)
 @click.option("--token-file", type=FILE, metavar="FILE", help=f"File with the bearer token; or the variable {TOKEN}.")
 @click.option("--no-auth", is_flag=True, help="Let other machines call the service without a token.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="A name that requests may be addressed to.")
-@click.option("--allow-call-parameters", is_flag=True, help="Let clients give call parameters.")
-@click.option("--no-page", is_flag=True, help="Offer no page.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Host name that requests may use.")
+@click.option("--allow-call-parameters", is_flag=True, help="Let clients set call parameters.")
+@click.option("--no-page", is_flag=True, help="Serve no web page.")
 @click.option("--reload", is_flag=True, help="Load the service again when its files change.")
 @click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of all logs."
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of all logs."
 )
 @click.option("--access-log/--no-access-log", default=True, show_default=True, help="Log every request.")
 @engine_option
@@ -96,8 +110,10 @@ def command(
     TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. A call is
     `POST /MODULE/FUNCTION`; `--timeout` is 30 seconds by default. SIGTERM lets running calls end.
     """
+    from marine_gen.artifact.tiers import optimised
     from marine_runtime import ConfigError
 
+    click.get_current_context().with_resource(optimised())
     try:
         from marine_gen.serve.server import Address, check_exposure, run
     except ModuleNotFoundError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from marine_gen.guest.rust.toolchain import CargoError, CargoFailedError, Toolchain, run_for_output
 from marine_gen.guest.rust.workspace import MODULE_KINDS, Crate, Workspace, parse_metadata
 from marine_runtime import ArgumentError
-from marine_runtime.texts import listed, quoted
+from marine_runtime.texts import listed, os_reason, quoted
 
 _OURS = ("--target", "--message-format", "--manifest-path")
 _SELECTING = ("--package", "--workspace", "--all", "--exclude")
@@ -173,7 +173,7 @@ def _messages(toolchain: Toolchain, command: Sequence[str], directory: Path) -> 
             stdout=subprocess.PIPE,
         )
     except OSError as error:
-        raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
+        raise CargoError(f"`{command[0]}` can't be run: {os_reason(error)}") from None
     with process:
         assert process.stdout is not None
         try:

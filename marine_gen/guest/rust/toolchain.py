@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marine_runtime import MarineError
-from marine_runtime.texts import quoted
+from marine_runtime.texts import os_reason, quoted
 
 TARGETS = ("wasm32-wasip1", "wasm32-wasi")
 """Targets of modules, the preferred one first; toolchains before Rust 1.78 know the second alone."""
@@ -148,7 +148,7 @@ def run_for_output(command: Sequence[str], directory: Path, environment: Mapping
             command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
         )
     except OSError as error:
-        raise CargoError(f"`{command[0]}` can't be run: {error.strerror or error}") from None
+        raise CargoError(f"`{command[0]}` can't be run: {os_reason(error)}") from None
     if done.returncode:
         raise CargoFailedError(" ".join([os.path.basename(command[0]), *command[1:2]]), done.returncode)
     return done.stdout.decode(errors="replace")

@@ -7,6 +7,7 @@ import os
 from marine_gen.repl.command import Command, Word
 from marine_gen.repl.reading import refuse_rest, take_named
 from marine_gen.repl.session import Session
+from marine_runtime.texts import os_reason
 
 
 def _interface(session: Session, rest: str) -> None:
@@ -43,7 +44,7 @@ def _content(path: str) -> str:
     try:
         count = len(os.listdir(path))
     except OSError as error:
-        return str(error.strerror or error)
+        return os_reason(error)
     return "empty" if not count else "1 entry" if count == 1 else f"{count} entries"
 
 

@@ -61,7 +61,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A truth value or number, which lies in the slot itself."""
+    """A truth value or number, stored in the slot itself."""
 
     prim: Prim
     kind: Kind
@@ -215,7 +215,7 @@ def layout_of(ty: IType) -> Layout:
 
 
 def is_flat(ty: IType) -> bool:
-    """True if values of `ty` lie in the slot itself, and cross as one core value."""
+    """True if values of `ty` are stored in the slot itself, and cross as one core value."""
     return layout_of(ty).form is Form.FLAT
 
 

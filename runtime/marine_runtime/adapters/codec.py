@@ -259,7 +259,7 @@ class Codec:
 
 
 def from_carrier(flat: Flat, raw: Any) -> Any:
-    """The value that a core value stands for. Narrow integers are truncated, as the reference does (Appendix C)."""
+    """The value that a core value represents. Narrow integers are truncated, as Marine does (docs/spec/host.md)."""
     match flat.kind:
         case Kind.BOOLEAN:
             return raw != 0

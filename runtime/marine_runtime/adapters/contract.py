@@ -60,7 +60,7 @@ class Link(Protocol):
         ...
 
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
-        """From what an export adapter gives back to what its caller gets; None when they are the same."""
+        """The conversion from an export adapter's result to that of its caller; None when they are the same."""
         ...
 
 

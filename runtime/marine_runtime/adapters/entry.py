@@ -45,7 +45,7 @@ def make_entry(
 
 
 def publisher(signature: FunctionType, records: Records, classes: Mapping[int, type]) -> Callable[[Any], Any] | None:
-    """From what an export adapter gives back to what its caller gets; None when they are the same."""
+    """The conversion from an export adapter's result to that of its caller; None when they are the same."""
     from marine_runtime.values.records import to_public
 
     convert = [to_public(result, records, classes) for result in signature.results]

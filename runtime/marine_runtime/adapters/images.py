@@ -4,7 +4,7 @@ The image of a value has its blocks, in the order in which lowering allocates th
 
     number of blocks, index of the root's block (NOTHING for an empty array), length, whether there is a length
     for each block: size, tag, the block that holds its address (NOTHING for the root), offset there
-    content of the blocks, one after the other, with 0 in the place of addresses
+    content of the blocks, one after the other, with 0 instead of addresses
 
 All numbers are u32. Images lie in a memory of their own; a guest that calls the host while an image is placed gets the
 next one behind it.

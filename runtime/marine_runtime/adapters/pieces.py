@@ -30,7 +30,7 @@ _fix_filename: Callable[[CodeType, str], None] | None = getattr(_imp, "_fix_co_f
 
 
 def placed(code: CodeType, filename: str) -> CodeType:
-    """The code with the path of its source in the place of the bare name that it was compiled under."""
+    """The code with the path of its source instead of the bare name that it was compiled under."""
     if _fix_filename is not None:
         _fix_filename(code, filename)
         return code

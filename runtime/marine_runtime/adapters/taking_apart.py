@@ -9,16 +9,15 @@ from __future__ import annotations
 import __future__
 
 import ast
-import marshal
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 from types import CodeType
 from typing import Any
 
+from marine_runtime.adapters.marshalled import dump
 from marine_runtime.adapters.pieces import BIND, RECORDS, Piece, Pieces
 
-_VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
 _FLAGS = __future__.annotations.compiler_flag
 
 _OUTSIDE = re.compile(r"[^\s#)]")
@@ -72,9 +71,9 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     for name, code in codes.items():
         mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
         requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
-        definitions[name] = requested, marshal.dumps(code, _VERSION)
+        definitions[name] = requested, dump(code)
     head = _compiled("\n".join([*lines[:first], *[""] * (end - first), *lines[end:]]), filename)
-    return Pieces(marshal.dumps(head, _VERSION), records, definitions, results)
+    return Pieces(dump(head), records, definitions, results)
 
 
 def _take_records(lines: list[str], end: int, filename: str) -> dict[int, tuple[str, bytes]] | None:
@@ -85,7 +84,7 @@ def _take_records(lines: list[str], end: int, filename: str) -> dict[int, tuple[
         if found := _CLASS.match(lines[start]):
             first = start - 1  # the line of its decorator
             code = _moved(_compiled("\n".join(lines[first:stop]), filename), first)
-            codes[found[1]] = marshal.dumps(code, _VERSION)
+            codes[found[1]] = dump(code)
             lines[first:stop] = [""] * (stop - first)
         elif lines[start].startswith(f"{RECORDS}: "):
             names = _names_by_index(lines[start])

@@ -1,4 +1,4 @@
-"""Compiled Python beside generated files, so that a load compiles nothing, wherever Python may write its own caches."""
+"""Compiled Python beside generated files, so that a load compiles nothing, even where Python can't write its caches."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python"
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
 
 BYTECODE_END = ".bytecode"
-"""The end of the names of such files, in the place of that of the source."""
-
-_VERSION = 2  # of marshal: later ones mark objects that are shared, which is not the same at every build
+"""The end of the names of such files, instead of that of the source."""
 
 
 def compiled_python(source: str, filename: str) -> bytes:
@@ -25,11 +23,12 @@ def compiled_python(source: str, filename: str) -> bytes:
         source: the text of the source file.
         filename: its bare name, so that the content does not depend on the directory of the build.
     """
+    from marine_runtime.adapters.marshalled import dump
     from marine_runtime.adapters.taking_apart import is_large, take_apart
 
     pieces = take_apart(source, filename) if is_large(source) else None
     code = compile(source, filename, "exec", dont_inherit=True) if pieces is None else pieces.to_marshal()
-    return MAGIC_NUMBER + marshal.dumps(code, _VERSION)
+    return MAGIC_NUMBER + dump(code)
 
 
 def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:

@@ -135,4 +135,4 @@ def _drop(path: str) -> None:
 def _warn(sentence: str) -> None:
     import logging
 
-    logging.getLogger("marine_runtime").warning("%s; the cache may have 1 GiB", sentence)
+    logging.getLogger("marine_runtime").warning("%s; using the default limit of 1 GiB", sentence)

@@ -18,7 +18,7 @@ from marine_runtime.artifact.cache_limit import CODE_FOLDER, note_use, trim
 from marine_runtime.config import cache_directory as place
 from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.errors import LoadError
-from marine_runtime.wasm import Module, WasmRuntime, wasmtime_version
+from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime, wasmtime_version
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -27,13 +27,13 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
     """The compiled module: from the user's cache, where it is put otherwise.
 
     Raises:
-        LoadError: it is not valid Wasm.
+        LoadError: it is not valid Wasm, or the system refuses memory for its machine code.
     """
     directory = code_directory()
     if directory is None:
         return runtime.compile(wasm)
     path = directory / f"{hashlib.sha256(_machine(runtime) + wasm).hexdigest()}.cwasm"
-    with contextlib.suppress(OSError, LoadError):
+    try:
         data = path.read_bytes()
         if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
             from marine_runtime.wasm.reflection import shape_of
@@ -41,6 +41,10 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
             module = runtime.deserialize(data[_DIGEST:], shape_of(wasm))
             note_use(str(path))
             return module
+    except CodeMemoryError:
+        raise
+    except (OSError, LoadError):
+        pass  # it is compiled again
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else

@@ -19,7 +19,8 @@ from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.texts.messages import os_reason
+from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +114,8 @@ class BuiltModule:
         else:
             try:
                 return self.runtime.deserialize(data, shape)
+            except CodeMemoryError:
+                raise
             except LoadError as error:
                 self._compiled_again(error)
         return self.runtime.compile(files.required(wasm))
@@ -145,7 +148,7 @@ class _Files:
             with open(path, "rb") as file:
                 data = file.read()
         except OSError as error:
-            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {error.strerror}") from None
+            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}") from None
         if not self.checked and sha256(data).hexdigest() != item.sha256:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` was changed after the build: build again")
         return data

@@ -60,17 +60,19 @@ def load_with(
     options: LoadOptions,
     *,
     checked: bool = False,
+    baseline: bool = False,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
     Args:
         engines: the engines to choose from, by name.
-        name: the engine; None stands for the one that the directory was built for.
+        name: the engine; None means the one that the directory was built for.
         directory: the built directory.
         manifest: what `read_manifest` returned for it.
         service_type: the class of the result.
         options: as for `load`.
         checked: the files have been compared with their digests.
+        baseline: its machine code is that of the baseline compiler.
     """
     check_options(options)
     if options.get("strict", False):
@@ -79,7 +81,7 @@ def load_with(
     engine = engines.get(name)
     if engine is None or manifest.engine not in engine.builds:
         raise LoadError(f"`{directory}` was built for the engine `{manifest.engine}`, it can't run with `{name}`")
-    runtime = open_runtime_for(options)
+    runtime = open_runtime_for(options, baseline=baseline)
     given = run_options(options)
     config = given.get("config")
     build = open_build(directory, manifest, settled=checked)
@@ -111,7 +113,7 @@ def _linkable(built: BuiltModule, engine: Engine, manifest: Manifest, *, limited
 
 
 def refuse_left_out(plans: Sequence[ModulePlan]) -> None:
-    """Refuse modules with invalid adapters, as `strict` asks for.
+    """Refuse modules with invalid adapters, for `strict`.
 
     Raises:
         LoadError: an adapter was left out.

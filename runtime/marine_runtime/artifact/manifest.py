@@ -58,7 +58,7 @@ class FileEntry:
 class ModuleEntry:
     """One module in the manifest, with its files by kind.
 
-    `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled in the place of `wasm` when tables of the
+    `wasm`, its machine `code`, adapter `text`; `charged`, which is compiled instead of `wasm` when tables of the
     module grow; `python` and `types` for closures. A build for the fused engine also has `fused_python`, the glue as
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
     has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports

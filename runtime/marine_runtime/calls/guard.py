@@ -60,7 +60,7 @@ class Guard:
         busy: true while a call runs, and for ever once the service is closed. The record of the growths that were
             refused to the running call takes the place of True, so that it ends with the call, at no cost.
         closed: whether the service was closed.
-        failed: whether a call was ever broken off.
+        failed: whether a call was ever interrupted.
         owner: the thread that may call without more ado; none may while no long call would be noticed, see `rest`.
     """
 

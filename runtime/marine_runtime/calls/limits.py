@@ -79,7 +79,7 @@ def check_fuel(fuel: int) -> int:
         ArgumentError: it is not.
     """
     if isinstance(fuel, bool) or not isinstance(fuel, int) or not 0 < fuel <= MAX_FUEL:
-        raise ArgumentError(f"fuel is a positive integer below 2^64, not {shortened(repr(fuel))}")
+        raise ArgumentError(f"fuel must be a positive integer below 2^64, not {shortened(repr(fuel))}")
     return fuel
 
 

@@ -17,7 +17,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CallOptions(TypedDict, total=False):
-    """Options of one call; one that is left out, or None, is as the service was loaded.
+    """Options of one call; one that is missing or None has the value that the service was loaded with.
 
     Attributes:
         timeout: seconds that the call may take; of a batch, all its calls together.
@@ -31,7 +31,7 @@ class CallOptions(TypedDict, total=False):
 
 
 def refuse_unknown(function: str, given: Mapping[str, object], options: Any) -> None:
-    """Refuse keyword arguments of `function` that are no keys of `options`, a TypedDict.
+    """Refuse keyword arguments of `function` that are not keys of `options`, a TypedDict.
 
     Raises:
         TypeError: as Python raises it.

@@ -1,4 +1,4 @@
-"""The state of a service: ready for calls, closed, or unknown since a call was broken off."""
+"""The state of a service: ready for calls, closed, or unknown since a call was interrupted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 class ServiceState(Enum):
     """The state of a service.
 
-    Once a call was broken off, by a trap, a time limit, an error in an adapter or an exception of a host function, the
+    Once a call was interrupted, by a trap, a time limit, an error in an adapter or an exception of a host function, the
     service is `FAILED`: it takes calls as before, but nothing was undone, so its guests' own state is what that call
     left. It stays `FAILED` until it is closed. Load it again for a clean start.
     """

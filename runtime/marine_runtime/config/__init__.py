@@ -1,1 +1,1 @@
-"""Service configuration: the model, its TOML form, and the checks of what it asks of the host."""
+"""Service configuration: the model, its TOML form, and the checks of its requirements on the host."""

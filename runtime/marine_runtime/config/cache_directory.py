@@ -103,13 +103,16 @@ def cache_problem() -> str:
     )
 
 
-def write_replacing(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that readers see the whole of it or none; raises OSError."""
+def write_replacing(path: str | os.PathLike[str], data: bytes, mode: int = 0o600) -> None:
+    """Write a file so that readers see the whole of it or none; raises OSError.
+
+    Others may do with it what `mode` and the process's umask allow.
+    """
     folder, name = os.path.split(os.fspath(path))
     while True:
         temporary = os.path.join(folder, f".{name}-{os.getpid():x}-{next(_numbers):x}")
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         except FileExistsError:  # of a process that was killed
             continue
         break

@@ -77,7 +77,7 @@ def check_rows(value: Any) -> Iterable[Any]:
         ArgumentError: it is something else.
     """
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise ArgumentError(f"the rows of a batch are an iterable of argument lists, not {type(value).__name__}")
+        raise ArgumentError(f"the rows of a batch must be an iterable of argument lists, not {type(value).__name__}")
     return value
 
 
@@ -92,7 +92,7 @@ def check_seconds(value: Any, what: str, *, zero: bool = False) -> float:
         return float(value)
     wanted = "a number of seconds, 0 or more" if zero else "a positive number of seconds"
     shown = repr(value)
-    raise ArgumentError(f"{what} is {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")
+    raise ArgumentError(f"{what} must be {wanted}, not {shown if len(shown) < 80 else 'a number of so many digits'}")
 
 
 _OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON"}

@@ -37,7 +37,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class MountedBinary:
-    """A program of the host that a module may run. By default it is bounded as in Marine: not at all.
+    """A program of the host that a module may run. By default it has no limits, as in Marine.
 
     Attributes:
         path: where it is; a bare name means the current directory, PATH is not searched.

@@ -77,7 +77,7 @@ def read_config(
             that leads nowhere.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise ConfigError(f"a configuration file is given as a path, not {kind_of(path)}")
+        raise ConfigError(f"a configuration file must be given as a path, not {kind_of(path)}")
     path = check_path(path, "a configuration file")
     refuse_other_formats(path)
     try:
@@ -287,7 +287,7 @@ class _Reader:
         if "mounted_binaries" in table:
             at = place.key("mounted_binaries")
             binaries = self._try(check_paths, table["mounted_binaries"], str(at)) or {}
-            hint = "; programs are not searched for, give a path"
+            hint = "; programs are not looked up on PATH, give a path"
             found["mounted_binaries"] = {name: self._try(self._existing, binaries, name, at, hint) for name in binaries}
         at = place.key("wasi")
         wasi = self._try(_table, table.get("wasi", {}), at) or {}

@@ -1,6 +1,6 @@
 """Python functions that modules import: their types, and how raw values become calls of them.
 
-Host imports have no adapters in the module (spec interface-types Appendix C). The runtime lifts their arguments and
+Host imports have no adapters in the module (docs/spec/host.md). The runtime lifts their arguments and
 lowers their result with the generic codec, by the types given here; every engine uses the same code. Which function
 stands for which import is decided in `host_imports`; annotations become types in `host_types`.
 """
@@ -59,12 +59,12 @@ class HostFunction:
     def __post_init__(self) -> None:
         if not isinstance(self.type, FunctionType):
             raise ArgumentError(
-                f"the type of a host function is a FunctionType, not {kind(self.type)}; "
+                f"the type of a host function must be a FunctionType, not {kind(self.type)}; "
                 "`HostFunction.of(function, [Prim.STRING], Prim.STRING)` takes types of parameters and result"
             )
         for value, what in ((self.records, "`records`"), (self.classes, "`classes`")):
             if not isinstance(value, Mapping):
-                raise ArgumentError(f"{what} of a host function is a mapping by number, not {kind(value)}")
+                raise ArgumentError(f"{what} of a host function must be a mapping by number, not {kind(value)}")
         check_signature(self.type, self.records, self.classes)
         check_boolean(self.settled, "`settled` of a host function")
         if self.raw is not None and not callable(self.raw):
@@ -106,7 +106,7 @@ class HostFunction:
             ArgumentError: a record is given by number, or something is no type.
         """
         if isinstance(params, str) or not isinstance(params, Sequence):
-            raise ArgumentError(f"the parameters of a host function are a list of types, not {kind(params)}")
+            raise ArgumentError(f"the parameters of a host function must be a list of types, not {kind(params)}")
         numbers: dict[RecordType, int] = {}
         records: dict[int, RecordType] = {}
 
@@ -135,7 +135,7 @@ class HostFunction:
         fields = []
         for position, param in enumerate(params):
             if isinstance(param, tuple) and not (len(param) == 2 and isinstance(param[0], str)):
-                raise ArgumentError(f"a parameter is a type, or a pair of a name and a type, not {param!r:.80}")
+                raise ArgumentError(f"a parameter must be a type, or a pair of a name and a type, not {param!r:.80}")
             name, ty = param if isinstance(param, tuple) else (f"arg_{position}", param)
             fields.append(Field(name, number(ty)))
         results = () if result is None else (number(result),)
@@ -152,7 +152,7 @@ class HostFunction:
         return not all(map(is_flat, self.type.results))
 
     def codes(self) -> tuple[Codes, Codes]:
-        """The raw signature: flattened parameters; a result in memory has no raw result (Appendix C)."""
+        """The raw signature: flattened parameters; a result in memory has no raw result (docs/spec/memory.md)."""
         params = "".join(raw_codes(param.type) for param in self.type.params)
         results = "".join(raw_codes(result) for result in self.type.results if is_flat(result))
         return params, results

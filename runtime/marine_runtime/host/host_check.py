@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from marine_runtime.config.model import MountedBinary, ServiceConfig
 from marine_runtime.errors import ConfigError
-from marine_runtime.texts.messages import listed, suggestion
+from marine_runtime.texts.messages import listed, os_reason, suggestion
 
 
 def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
             try:
                 os.makedirs(path, exist_ok=True)
             except OSError as error:
-                reason = error.strerror or error
+                reason = os_reason(error)
                 raise ConfigError(
                     f"module `{name}`: the directory `{path}`, mapped as `{alias}`, can't be made: {reason}"
                 ) from None

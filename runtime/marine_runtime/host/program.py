@@ -16,6 +16,7 @@ from time import monotonic
 from marine_runtime.host import child_process
 from marine_runtime.host.child_process import ChildProcess
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.texts.messages import os_reason
 from marine_runtime.wasm.native import new_lock, start_thread
 
 _CHUNK = 1 << 16
@@ -48,7 +49,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The process ended; `code` is None when nobody knows how."""
+    """The process ended; `code` is None when it is unknown."""
 
     code: int | None
 
@@ -97,7 +98,7 @@ class Program:
             try:
                 self._process.kill()
             except OSError as error:
-                return error.strerror or str(error)
+                return os_reason(error)
         return ""
 
     def leave(self, *, ended: bool) -> None:
@@ -142,7 +143,7 @@ class Program:
         except RuntimeError as error:
             reason = _no_thread(error)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = os_reason(error)
         except BaseException as error:  # a NUL character in an argument, no memory: the caller must not wait for ever
             reason = str(error) or type(error).__name__
         finally:

@@ -1,4 +1,4 @@
-"""A Python object in the place of a module: others import its functions through their adapters, as from any module.
+"""A module in Python: others import its functions through their adapters, as from any module.
 
 It is linked by the same names and signatures as a compiled module, but there is nothing to compile: importers call it
 with interface values. The fused engine calls it from the glue, see `marine_gen.passes.host_calls`.
@@ -49,14 +49,14 @@ class PythonModule:
                 functions by name.
         """
         if not isinstance(name, str) or not name:
-            raise ArgumentError(f"a module has a name, not {abbreviated(name)}")
+            raise ArgumentError(f"the name of a module must be text, not {abbreviated(name)}")
         if not isinstance(functions, Mapping):
             raise ArgumentError(
                 f"module `{name}` needs a mapping of names to functions, not {type(functions).__name__}"
             )
         for key in functions:
             if not isinstance(key, str):
-                raise ArgumentError(f"a function of module `{name}` has a name, not {abbreviated(key)}")
+                raise ArgumentError(f"the name of a function of module `{name}` must be text, not {abbreviated(key)}")
         self.name = name
         self.functions = {
             key: as_host_function(item, f"function `{key}` of module `{name}`") for key, item in functions.items()
@@ -108,7 +108,7 @@ def check_python_modules(modules: Iterable[object]) -> None:
 
 
 def check_order(order: object, names: Sequence[str] | None = None) -> None:
-    """Refuse what is no order of modules; with `names`, also what is not in there.
+    """Refuse an invalid order of modules; with `names`, also unknown modules.
 
     Raises:
         ArgumentError: it is no sequence of names, repeats one, or names a module that there is not.

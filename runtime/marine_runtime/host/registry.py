@@ -1,4 +1,4 @@
-"""Host functions, collected by a decorator: what an embedder writes in the place of a mapping.
+"""Host functions collected by a decorator, as an alternative to a mapping.
 
 It says which names a function stands for; types are read and checked in `host` and `host_types`, and which function
 provides an import is decided in `host_imports`.
@@ -18,7 +18,7 @@ Decorator = Callable[[Callable[..., Any]], HostFunction]
 
 
 class ServiceHost:
-    """Functions of the host for the modules of services. It is accepted where a mapping of host functions is.
+    """Functions of the host for the modules of services. It can be passed instead of a mapping of host functions.
 
     host = ServiceHost()
 
@@ -83,7 +83,7 @@ class ServiceHost:
             if params is None and result is None:
                 made = as_host_function(function, where)
             elif isinstance(function, HostFunction):
-                raise ArgumentError(f"{where} has types already; give them once")
+                raise ArgumentError(f"{where} already has types; give them once")
             else:
                 made = HostFunction.of(function, params or (), result)
             self._functions[key] = made
@@ -94,12 +94,12 @@ class ServiceHost:
     def _key(self, function: Any, name: str | None, namespace: str | None) -> str | tuple[str, str]:
         inner = function.function if isinstance(function, HostFunction) else function
         if not callable(inner):
-            raise ArgumentError(f"a host function is a callable, not {kind(inner)}; write for example name='curl'")
+            raise ArgumentError(f"a host function must be callable, not {kind(inner)}; write for example name='curl'")
         if name is None:
             name = getattr(inner, "__name__", None)
             if name is None:
                 raise ArgumentError(f"a host function of type {type(inner).__name__} has no name of its own; give one")
         key = import_key(name if namespace is None else (namespace, name))
         if key in self._functions:
-            raise ArgumentError(f"there is a host function {key!r} already")
+            raise ArgumentError(f"the host function {key!r} is already registered")
         return key

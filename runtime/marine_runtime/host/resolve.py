@@ -82,7 +82,7 @@ def host_functions(given: HostFunctions) -> dict[str | tuple[str, str], HostFunc
         ArgumentError: something in it is neither a host function nor an annotated one, or has a wrong name.
     """
     if isinstance(given, type) or not callable(getattr(given, "items", None)):
-        raise ArgumentError(f"host functions are a mapping or a ServiceHost, not {type(given).__name__}")
+        raise ArgumentError(f"host functions must be a mapping or a ServiceHost, not {type(given).__name__}")
     items = list(given.items())
     if not items:
         return {}
@@ -103,4 +103,4 @@ def import_key(key: Any) -> str | tuple[str, str]:
         return key
     if isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key) and key[1]:
         return key
-    raise ArgumentError(f"host functions have names, or pairs of a namespace and a name, not {abbreviated(key)}")
+    raise ArgumentError(f"host functions must have names, or pairs of a namespace and a name, not {abbreviated(key)}")

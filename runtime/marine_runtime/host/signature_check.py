@@ -20,7 +20,7 @@ def check_signature(signature: FunctionType, records: Records, classes: Mapping[
         ArgumentError: something is of another class.
     """
     if not isinstance(signature.results, tuple):
-        raise ArgumentError(f"the results of a FunctionType are a tuple of types, not {kind(signature.results)}")
+        raise ArgumentError(f"the results of a FunctionType must be a tuple of types, not {kind(signature.results)}")
     check_fields(signature.params, "the parameters of a FunctionType")
     pending: list[Any] = [*(item.type for item in signature.params), *signature.results]
     seen: set[int] = set()
@@ -39,7 +39,9 @@ def check_signature(signature: FunctionType, records: Records, classes: Mapping[
                 raise ArgumentError(f"{inner!r:.80} {IS_NO_TYPE}")
     for number, cls in classes.items():
         if not (isinstance(cls, type) and is_dataclass(cls)):
-            raise ArgumentError(f"`classes` of a host function are dataclasses; for record {number} it is {kind(cls)}")
+            raise ArgumentError(
+                f"`classes` of a host function must be dataclasses; for record {number} it is {kind(cls)}"
+            )
 
 
 def check_record(record: Any) -> RecordType:
@@ -49,7 +51,7 @@ def check_record(record: Any) -> RecordType:
         ArgumentError: it is something else, or its parts are.
     """
     if not isinstance(record, RecordType) or not isinstance(record.name, str):
-        raise ArgumentError(f"a record is declared by a RecordType with a name, not {record!r:.80}")
+        raise ArgumentError(f"a record must be declared by a RecordType with a name, not {record!r:.80}")
     check_fields(record.fields, f"the fields of record `{record.name}`")
     return record
 
@@ -61,7 +63,7 @@ def check_fields(fields: Any, what: str) -> None:
         ArgumentError: `what` they are is not a tuple of `Field`, or a name is not text.
     """
     if not isinstance(fields, tuple):
-        raise ArgumentError(f"{what} are a tuple of Field, not {kind(fields)}")
+        raise ArgumentError(f"{what} must be a tuple of Field, not {kind(fields)}")
     for item in fields:
         if not isinstance(item, Field) or not isinstance(item.name, str):
-            raise ArgumentError(f"{what} are a tuple of Field with a name and a type; {item!r:.80} is none")
+            raise ArgumentError(f"{what} must be a tuple of Field with a name and a type; {item!r:.80} is not one")

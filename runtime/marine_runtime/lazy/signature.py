@@ -1,4 +1,4 @@
-"""Signatures of functions for `inspect` and `help`, made when somebody looks: the import of `inspect` takes a while."""
+"""Signatures of functions for `inspect` and `help`, made at their first use: the import of `inspect` is slow."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def add_module(module: LinkableModule | PythonModule, config: ModuleConfig | Non
     """
     name = module.plan.name
     if name in context.linked:
-        raise LinkError(f"there is a module named `{name}` already: unload it first")
+        raise LinkError(f"a module named `{name}` is already loaded: unload it first")
     check_module_config(config)
     if config is not None:
         prepare(ServiceConfig(modules={name: config}), [name])

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class AsyncPool(Generic[Pool]):
-    """A pool of which nothing blocks the event loop: not loading, not calls, not closing.
+    """A pool for asyncio: loading, calls and closing do not block the event loop.
 
     Use it with `async with`; then `await pool.call("greeting", "greeting", ["John"])`, or
     `await pool.modules.greeting.greeting("John")`.
@@ -47,7 +47,7 @@ class AsyncPool(Generic[Pool]):
     def __init__(self, make: Callable[P, Pool], /, *args: P.args, **kwargs: P.kwargs) -> None:
         if not callable(make):
             raise ArgumentError(
-                f"a pool is made by a function, such as `open_pool` of a typed package, not {kind(make)}"
+                f"a pool must be made by a function, such as `open_pool` of a typed package, not {kind(make)}"
             )
         self._make = partial(make, *args, **kwargs)
         self._entered = False
@@ -55,13 +55,13 @@ class AsyncPool(Generic[Pool]):
 
     @property
     def pool(self) -> Pool:
-        """The pool itself, for what needs no waiting, such as `interface` and `statistics`.
+        """The pool itself, for attributes that need no waiting, such as `interface` and `statistics`.
 
         Raises:
             StateError: it was not entered.
         """
         if self._pool is None:
-            raise StateError("the pool is not there yet: use `async with`")
+            raise StateError("the pool is not open yet: use `async with`")
         return self._pool
 
     @with_keywords(CallOptions)
@@ -111,7 +111,7 @@ class AsyncPool(Generic[Pool]):
 
     async def __aenter__(self) -> Self:
         if self._entered:
-            raise StateError("the pool was entered before: make another one")
+            raise StateError("the pool was already entered: make another one")
         self._entered = True
         executor = ThreadPoolExecutor(1, "marine-pool-loading")
         loading = executor.submit(self._make)
@@ -131,7 +131,7 @@ class AsyncPool(Generic[Pool]):
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"<{name} of {self._pool}>" if self._pool else f"<{name}: not there yet>"
+        return f"<{name} of {self._pool}>" if self._pool else f"<{name}: not open yet>"
 
 
 class AsyncServicePool(AsyncPool[ServicePool]):

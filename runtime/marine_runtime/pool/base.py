@@ -172,7 +172,7 @@ class BasePool:
         chunk: int | None = None,
         **options: Unpack[CallOptions],
     ) -> list[Any]:
-        """Call a function for many rows of arguments, spread over the workers.
+        """Call a function for many rows of arguments, distributed over the workers.
 
         Rows travel in chunks, which `Service.call_batch` runs. With a limit of time or fuel each row travels alone.
 
@@ -252,7 +252,7 @@ class BasePool:
             refuse_unknown(f"{type(self).__name__}.{method}", options, CallOptions)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Take no more calls, let those that were taken end, and free all instances. Closing twice is fine.
+        """Refuse new calls, finish those that were taken, and free all instances. Closing twice is fine.
 
         Args:
             timeout: seconds to wait for calls; those that have not ended then fail with PoolClosedError, worker

@@ -20,7 +20,7 @@ class PoolClosedError(PoolError, StateError):
 
 
 class PoolFullError(PoolError):
-    """The queue has no room, and the caller did not want to wait for it."""
+    """The queue is full, and the caller did not wait for room."""
 
 
 class WorkerDiedError(PoolError):

@@ -45,7 +45,7 @@ _started: WeakSet[SpawnProcess] = WeakSet()
 
 
 class ProcessWorker(MessageWorker):
-    """A process with an instance of its own, and the thread that talks to it."""
+    """A process with its own instance, and the thread that communicates with it."""
 
     target, held = 0.016, 0.04
 

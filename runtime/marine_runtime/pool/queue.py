@@ -48,7 +48,7 @@ class Jobs:
             while self._closed is None and len(self._items) >= self._capacity:
                 left = None if limit is None else limit - monotonic()
                 if left is not None and left <= 0:
-                    raise PoolFullError(f"{len(self._items)} calls wait already, more than that are not kept")
+                    raise PoolFullError(f"the queue is full: {len(self._items)} calls are waiting")
                 self._room.wait(left)
             if self._closed is not None:
                 raise type(self._closed)(*self._closed.args)

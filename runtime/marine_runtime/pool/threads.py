@@ -1,4 +1,4 @@
-"""Workers that are threads of this process: each owns an instance and runs calls beside the others.
+"""Worker threads of this process: each owns an instance and runs calls in parallel with the others.
 
 Guest code runs without the interpreter lock, Python code (generated glue, host functions) with it. A thread can't be
 stopped: when a call runs out of time and Wasmtime does not stop it, the watchdog fails the call, gives the thread up
@@ -27,7 +27,7 @@ _LONGEST_WAIT = 3600.0
 
 
 class ThreadWorker(Worker):
-    """A thread with an instance of its own."""
+    """A thread with its own instance."""
 
     def __init__(self, workers: Workers, number: int, watchdog: CallWatchdog, *, first: bool = True) -> None:
         super().__init__(workers, number)

@@ -144,7 +144,7 @@ def _setup(payload: bytes) -> Setup:
     except (AttributeError, ImportError) as error:
         raise LoadError(
             f"node {_node()[:8]} can't find the host functions or an option of the pool: {error}. They must be in a "
-            "module that is installed on each node, or in its PYTHONPATH; the program itself is none"
+            "module that is installed on each node, or in its PYTHONPATH; the program itself is not one"
         ) from None
     return setup
 
@@ -211,7 +211,7 @@ class InstanceActor:
 
     @ray.method(concurrency_group="watch")
     def watch(self) -> None:
-        """Wait for ever: that this fails tells the caller of the end of the actor."""
+        """Wait for ever; the failure of this call reports the end of the actor."""
         Event().wait()
 
     def _expire(self, limit: float) -> None:

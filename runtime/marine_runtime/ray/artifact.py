@@ -22,6 +22,7 @@ from pathlib import Path
 from marine_runtime.artifact.code_cache import cache_to_use, own_directory
 from marine_runtime.artifact.manifest import MANIFEST, read_manifest
 from marine_runtime.errors import LoadError
+from marine_runtime.texts.messages import os_reason
 
 FOLDER = "cluster"
 """The folder of the cache with unpacked directories."""
@@ -109,4 +110,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LoadError(f"`{path}` can't be read: {error.strerror or error}; build the directory again") from None
+        raise LoadError(f"`{path}` can't be read: {os_reason(error)}; build the directory again") from None

@@ -93,7 +93,7 @@ class RayServicePool(BasePool):
         time_to_live: float | None = None,
         num_cpus: float = 0,
     ) -> RayService:
-        """The service of this id, which keeps its state from call to call: one actor of the cluster, whoever asks.
+        """The service of this id, which keeps its state from call to call: one actor of the cluster for all programs.
 
         Args:
             identity: any text; ids of different builds have nothing to do with each other.

@@ -66,7 +66,7 @@ class ActorSource:
         return current_job() == self.job
 
     def check_connected(self) -> None:
-        """Refuse to go on without a connection: almost every function of Ray would start a cluster of its own then.
+        """Refuse to go on without a connection, as almost every function of Ray would then start a new cluster.
 
         Raises:
             DisconnectedError: there is none.
@@ -148,7 +148,7 @@ class SentCalls:
 
 
 class RayWorker(MessageWorker):
-    """An actor with an instance of its own, and the thread that talks to it.
+    """An actor with its own instance, and the thread that communicates with it.
 
     Attributes:
         source: what its actors are started with.

@@ -58,7 +58,7 @@ class Interface:
         return "".join(f"{line}\n" for line in self.lines())
 
     def lines(self) -> list[str]:
-        """The lines of `str`. Names stand in them as they are, so a line may have a line break of its own."""
+        """The lines of `str`. Names are not escaped, so a line may contain a line break."""
         blocks: dict[tuple[str, ...], None] = {}
         for module in self.modules.values():
             for index in sorted(module.exported_records(), key=lambda index: module.records[index].name):

@@ -135,7 +135,7 @@ class Service:
     def load_module(
         self, module: LinkableModule | PythonModule, config: ModuleConfig | None = None, *, timeout: float | None = None
     ) -> None:
-        """Link one more module behind those that are there, and initialise it. The others keep their state.
+        """Link an additional module behind the loaded ones, and initialise it. The others keep their state.
 
         `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged;
         what the failed one took of memory is free when the service is closed.
@@ -158,7 +158,7 @@ class Service:
 
         if not isinstance(module, (LinkableModule, PythonModule)):
             raise ArgumentError(
-                f"a module to link is a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
+                f"a module to link must be a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
                 "marine_gen loads Wasm files"
             )
         with self._guard.exclusive():
@@ -341,7 +341,7 @@ class Service:
 
     @property
     def state(self) -> ServiceState:
-        """The state of the service: open, closed, or with a call that was broken off; see `ServiceState`."""
+        """The state of the service: open, closed, or with a call that was interrupted; see `ServiceState`."""
         return self._guard.state
 
     def statistics(self) -> Statistics:
@@ -382,7 +382,7 @@ class Service:
         self._store.close()
 
     def keep_alive(self, thing: object) -> None:
-        """Hold `thing` until the service is closed."""
+        """Keep a reference to `thing` until the service is closed."""
         self._store.keep_alive(thing)
 
     def __enter__(self) -> Self:

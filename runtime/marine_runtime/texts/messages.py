@@ -30,7 +30,7 @@ def printable(text: str) -> str:
     return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
 
 
-NEEDS_ROOM = ": more of Python's recursion limit is needed here, see `sys.setrecursionlimit`"
+NEEDS_ROOM = ": too little is left of Python's recursion limit, see `sys.setrecursionlimit`"
 """The advice where types nest deeper than the caller left room on Python's stack."""
 
 
@@ -93,13 +93,26 @@ _LIMITS = {
 }
 """The limit behind an error, and how a shell shows it."""
 
+_MAPPING = ("EAGAIN", "ENOMEM")  # a thread that gets no stack is an EAGAIN
+_CHANGE = 64  # mappings that one change may add, or that went with it when it failed
 
-def refusal(error: OSError) -> str:
-    """The text of `error`, with the limit of the process that may be the reason."""
+
+def refusal(error: OSError, reserved: int = 0) -> str:
+    """The text of `error`, with the limit of the process that may be the reason.
+
+    Args:
+        error: what the system said.
+        reserved: bytes of address space that were asked for without memory behind them.
+    """
     text = error.strerror or str(error)
     if error.filename is not None:
         text += f": '{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}'"
-    return text + limit_of(error.errno or 0)
+    return text + limit_of(error.errno or 0, reserved)
+
+
+def os_reason(error: Exception) -> str:
+    """The same without the name of a file, which the sentence around it has; for other errors their text."""
+    return (getattr(error, "strerror", None) or str(error)) + limit_of(getattr(error, "errno", None) or 0)
 
 
 def unopened(directory: str) -> str:
@@ -107,7 +120,7 @@ def unopened(directory: str) -> str:
     try:
         os.scandir(directory).close()
     except OSError as error:
-        return f": {error.strerror}{limit_of(error.errno or 0)}"
+        return f": {os_reason(error)}"
     return ""
 
 
@@ -118,8 +131,11 @@ def no_thread(error: RuntimeError) -> str:
     return f"{error}{limit_of(errno.EAGAIN)}"
 
 
-def limit_of(number: int) -> str:
-    """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it."""
+def limit_of(number: int, reserved: int = 0) -> str:
+    """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it.
+
+    `reserved` are bytes of address space that were asked for without memory behind them.
+    """
     import errno
 
     name = errno.errorcode.get(number, "")
@@ -129,6 +145,22 @@ def limit_of(number: int) -> str:
 
     limit, command = _LIMITS[name]
     soft, _ = resource.getrlimit(getattr(resource, limit))
+    if name in _MAPPING and (mappings := _most_mappings()):
+        return f" (vm.max_map_count, which `sysctl vm.max_map_count` shows, is {mappings}: no mapping is left)"
+    if reserved and soft == resource.RLIM_INFINITY:
+        return f" (a memory takes {reserved >> 20} MiB of address space, and the process has no such range left)"
     unlimited = "unlimited, so a limit of the system or the container is reached"
     value = unlimited if soft == resource.RLIM_INFINITY else soft
     return f" ({limit}, which `{command}` shows, is {value})"
+
+
+def _most_mappings() -> int:
+    """The number of mappings that Linux allows a process, when this one has as many; otherwise 0."""
+    try:
+        with open("/proc/sys/vm/max_map_count", encoding="ascii") as file:
+            most = int(file.read())
+        with open("/proc/self/maps", "rb") as file:
+            count = sum(1 for _ in file)
+    except (OSError, ValueError):
+        return 0
+    return most if count + _CHANGE > most else 0

@@ -17,9 +17,10 @@ from threading import Lock
 from time import perf_counter_ns
 from typing import Any
 
+from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.config.checks import check_path
 from marine_runtime.errors import ArgumentError, LoadError, StateError
-from marine_runtime.texts.messages import shortened
+from marine_runtime.texts.messages import os_reason, shortened
 
 DEFAULT_LIMIT = 100_000
 """Events of one recording, unless it is given another limit. A file of so many has about 25 MB."""
@@ -54,7 +55,7 @@ class Span:
 
 
 class Tracer:
-    """Collects what services loaded with it do, between `start` and `stop`.
+    """A recorder of the calls of services that are loaded with it, between `start` and `stop`.
 
     Services of several threads may share a tracer; each has a track of its own.
 
@@ -71,7 +72,7 @@ class Tracer:
             ArgumentError: `limit` is not a positive whole number.
         """
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ArgumentError(f"the limit of a trace is a positive number of events, not {limit!r:.80}")
+            raise ArgumentError(f"the limit of a trace must be a positive number of events, not {limit!r:.80}")
         self.limit = limit
         self.recording = False
         self.dropped = 0
@@ -81,7 +82,7 @@ class Tracer:
         self._lock = Lock()
 
     def start(self) -> None:
-        """Begin to record; what an earlier recording held is forgotten.
+        """Start recording; an earlier recording is discarded.
 
         Raises:
             StateError: it is recording already.
@@ -93,7 +94,7 @@ class Tracer:
         self.recording = True
 
     def stop(self, path: str | Path | None = None) -> dict[str, Any]:
-        """End the recording; gives it as a trace-event document and writes that to `path`, if there is one.
+        """Stop recording; return the trace-event document, and write it to `path` if given.
 
         Crossings that have not ended yet are in it, as long as they lasted so far.
 
@@ -208,7 +209,7 @@ def _check_place(path: Path) -> None:
         elif path.exists() and not os.access(path, os.W_OK):
             problem = "it is write-protected"
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = os_reason(error)
     if problem:
         raise LoadError(f"the trace `{path}` can't be written: {problem}")
 
@@ -217,11 +218,17 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     """One line per event, so that a file can be looked at and compared without a viewer."""
     lines = [json.dumps(event) for event in document["traceEvents"]]
     head = json.dumps({key: value for key, value in document.items() if key != "traceEvents"})
+    data = (head[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n").encode()
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(head[:-1] + ', "traceEvents": [\n' + ",\n".join(lines) + "\n]}\n")
+        if path.exists() and not path.is_file():  # a pipe or a device has no place to take
+            path.write_bytes(data)
+            return
+        try:
+            write_replacing(os.path.realpath(path), data, mode=0o666)
+        except PermissionError:  # nothing can be made beside it
+            path.write_bytes(data)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = os_reason(error)
         raise LoadError(f"the trace `{path}` can't be written: {reason}") from None
 
 

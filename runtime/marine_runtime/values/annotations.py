@@ -72,7 +72,7 @@ def declared(function: Callable[..., Any]) -> tuple[FunctionType, dict[int, Reco
             raise ArgumentError(f"{where} has no annotation; use {_USABLE}")
         params.append(Field(parameter.name, reader.type_of(hints[parameter.name], where)))
     if "return" not in hints:
-        raise ArgumentError(f"{name} has no annotation of its result; without a result it is None")
+        raise ArgumentError(f"the result of {name} has no annotation; `-> None` declares none")
     results: tuple[IType, ...] = ()
     if hints["return"] is not type(None):
         results = (reader.type_of(hints["return"], f"the result of {name}"),)
@@ -126,7 +126,7 @@ class _Reader:
         if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
             return self._record(annotation)
         shown = annotation.__qualname__ if isinstance(annotation, type) and origin is None else str(annotation)
-        raise ArgumentError(f"{where}: no interface type stands for {printable(shown)}; use {_USABLE}")
+        raise ArgumentError(f"{where}: {printable(shown)} has no interface type; use {_USABLE}")
 
     def _explicit(self, base: Any, notes: tuple[Any, ...], where: str) -> IType:
         chosen = [note for note in notes if isinstance(note, (Prim, Array, Record))]

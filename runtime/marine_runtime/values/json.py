@@ -202,7 +202,7 @@ class JsonCodec:
             self._usual_result = Writers(records).of(signature.results[0])
 
     def arguments(self, text: str) -> list[Any]:
-        """The internal arguments that a JSON text stands for.
+        """The internal arguments that a JSON text represents.
 
         Raises:
             ArgumentError: the text is not JSON, or does not fit the signature.
@@ -337,7 +337,7 @@ def _usual_arguments(
 def arguments_from_json(
     text: str, signature: FunctionType, records: Records, *, module: str, function: str
 ) -> list[Any]:
-    """The internal arguments that a JSON text stands for (`JsonCodec.arguments`)."""
+    """The internal arguments that a JSON text represents (`JsonCodec.arguments`)."""
     return JsonCodec(signature, records, module=module, function=function).arguments(text)
 
 

@@ -5,8 +5,11 @@ Only modules that are captured come here; the output of the others goes to the p
 
 from __future__ import annotations
 
+import errno
+import io
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from marine_runtime.config.model import Output
 from marine_runtime.wasm import Memory
@@ -17,8 +20,20 @@ _MAX_BYTES = 1 << 20
 
 def sink(output: Output) -> Callable[[bytes], object]:
     """The function behind an output: itself, or the `write` of a file open for bytes."""
+    if isinstance(output, io.RawIOBase):
+        return partial(_write_all, output)
     write = getattr(output, "write", None)
     return write if callable(write) else output  # type: ignore[return-value]  # settings were checked
+
+
+def _write_all(file: io.RawIOBase, data: bytes) -> None:
+    """Write to a file without a buffer, which may take a part only: a disk gets full, a pipe is not read."""
+    left = memoryview(data)
+    while left:
+        written = file.write(left)
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, "a captured output does not block, and nobody reads it")
+        left = left[written:]
 
 
 def capture(memory: Memory, sinks: Mapping[int, Callable[[bytes], object]]) -> Callable[[int, int, int], int]:

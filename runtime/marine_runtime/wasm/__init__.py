@@ -9,11 +9,13 @@ What is listed here is the interface for the compiler too.
 """
 
 from marine_runtime.wasm.api import Codes, signature_of, signed_codes
+from marine_runtime.wasm.baseline import problem as baseline_problem
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
+from marine_runtime.wasm.native import new_lock, start_own_thread
 from marine_runtime.wasm.refusals import RefusedModuleError
-from marine_runtime.wasm.runtime import WasmRuntime, assemble
+from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
 from marine_runtime.wasm.store import Instance, Store
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK, initial_table_elements
@@ -26,6 +28,7 @@ __all__ = [
     "START_HOOK",
     "STEP",
     "TABLE_HOOK",
+    "CodeMemoryError",
     "Codes",
     "Instance",
     "Memory",
@@ -34,9 +37,12 @@ __all__ = [
     "Store",
     "WasmRuntime",
     "assemble",
+    "baseline_problem",
     "initial_table_elements",
+    "new_lock",
     "open_runtime",
     "signature_of",
     "signed_codes",
+    "start_own_thread",
     "wasmtime_version",
 ]

@@ -30,7 +30,7 @@ def signed_codes(types: Iterable[IType]) -> Codes:
 
 @cache
 def signature_of(params: Codes, results: Codes) -> CoreSignature:
-    """The Wasm signature that a pair of code strings stands for."""
+    """The Wasm signature that a pair of code strings represents."""
     return CoreSignature(tuple(CODE_TYPES[code] for code in params), tuple(CODE_TYPES[code] for code in results))
 
 

@@ -8,17 +8,19 @@ the compiling goes on to its end: whoever compiles the same module again gets wh
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from marine_runtime.wasm.native import may_start, new_lock, start_thread
+from marine_runtime.wasm.native import new_lock, start_own_thread
 
 _LARGE = 1 << 16
 """Bytes of a module whose compiling may take longer than a tenth of a second."""
 
 _STACK = 1 << 20
 """Bytes of stack that a thread has to have."""
+
+_compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
 
 
 class _Compiling:
@@ -61,6 +63,7 @@ class Compiler:
     def __init__(self, compile_module: Callable[[bytes], Any]) -> None:
         self._compile = compile_module
         self._running: dict[bytes, _Compiling] = {}
+        _compilers.add(self)
 
     def compile(self, wasm: bytes) -> Any:
         """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
@@ -73,7 +76,7 @@ class Compiler:
         if compiling is None:
             compiling = self._running[key] = _Compiling(lambda: self._compile(wasm))
             try:
-                start_thread(compiling.run)
+                start_own_thread(compiling.run)
             except RuntimeError:  # no thread is left
                 compiling.run()
             except BaseException:  # of a signal handler: the thread may not have begun
@@ -86,14 +89,14 @@ class Compiler:
                 self._running.pop(key, None)
 
 
-@cache
-def threads_for_compiling() -> bool:
-    """True if the system has the threads left with which Wasmtime compiles.
+def _forget_in_child() -> None:
+    """In a forked process: what was being compiled goes on in the other one."""
+    for compiler in list(_compilers):
+        compiler._running.clear()
 
-    It starts one per processor at its first module, and ends the process when one is refused.
-    """
-    chosen = os.environ.get("RAYON_NUM_THREADS", "")
-    return may_start(int(chosen) if chosen.isdecimal() and int(chosen) else os.cpu_count() or 1)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _waits_better() -> bool:

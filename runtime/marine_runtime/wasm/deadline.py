@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from marine_runtime.errors import CallError
 from marine_runtime.texts.messages import no_thread
 from marine_runtime.wasm.covered import covered
-from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_thread
+from marine_runtime.wasm.native import has_greenlets, new_lock, new_rlock, start_own_thread
 
 FAR = 2**62
 """Ticks that no process lives to see: the deadline of a store that nothing interrupts."""
@@ -31,6 +31,7 @@ TICK = 0.005
 SLICE = 6
 """Ticks after which a running call lets Python handle signals."""
 
+_ENTRY = 2.0  # seconds in which a thread that was started begins, on any machine
 _LINGER = 0.1
 _LOOKS = 4  # that have to find a service idle before it is left alone
 
@@ -88,7 +89,7 @@ class DeadlineClock:
         self._changed = new_lock()
         self._changed.acquire()
         self._running = False
-        self._wakes_at = 0.0
+        self._wakes_at = self._started = 0.0
         for item in list(self._attended):
             if item.rest():
                 del self._attended[item]
@@ -105,7 +106,7 @@ class DeadlineClock:
                 self._origin, self._ticks = now, 0
             self._deadlines[limit] = deadline = now + timeout
             store.set_epoch_deadline(self.ticks_until(deadline))
-            if not self._running:
+            if not self.running:
                 self._start()
             elif deadline + TICK < self._wakes_at:  # waking it costs more than most calls
                 self._wake()
@@ -131,7 +132,7 @@ class DeadlineClock:
         """
         with self._lock:
             self._attended[item] = 0
-            if not self._running:
+            if not self.running:
                 self._start()
 
     def interrupt(self) -> None:
@@ -152,13 +153,13 @@ class DeadlineClock:
 
     @property
     def running(self) -> bool:
-        """True if the thread exists."""
-        return self._running
+        """True if the thread exists. One that should have begun and did not had no memory to do so."""
+        return self._running and (self._wakes_at > 0 or monotonic() < self._started + _ENTRY)
 
     def _start(self) -> None:
-        self._running = True
+        self._running, self._wakes_at, self._started = True, 0.0, monotonic()
         try:
-            start_thread(self._run)
+            start_own_thread(self._run)
         except BaseException:
             self._running = False
             raise
@@ -168,6 +169,13 @@ class DeadlineClock:
             self._changed.release()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except BaseException:  # no memory, for one: the next call gets another thread
+            self._running = False
+            raise
+
+    def _watch(self) -> None:
         idle = False
         lock, changed = self._lock, self._changed
         while True:

@@ -198,7 +198,7 @@ class FastLayer:
 
 
 class ExportsOnDemand(dict[str, Any]):
-    """The exports of an instance, each made when it is first asked for: a module may have hundreds that nobody calls.
+    """The exports of an instance, each made at its first use: a module may have hundreds that are never called.
 
     It holds those that were asked for.
     """

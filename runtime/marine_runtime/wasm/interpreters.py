@@ -13,7 +13,7 @@ import sys
 def problem() -> str | None:
     """The reason why the runtime does not work in this interpreter, with what to do, or None."""
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return "it needs the GIL, and this Python runs without: start it with `-X gil=1`, or use a build that has it"
+        return "it needs the GIL, which this Python runs without: start it with `-X gil=1`, or use a build that has it"
     python = ctypes.pythonapi
     current, number = python.PyInterpreterState_Get, python.PyInterpreterState_GetID
     current.restype, number.argtypes, number.restype = ctypes.c_void_p, (ctypes.c_void_p,), ctypes.c_int64

@@ -2,7 +2,8 @@
 
 While Wasm runs, Python runs nothing, and so no handler of a signal. At its epoch deadline a store asks here, in the
 thread of the call. Python runs pending handlers as soon as it is entered. When one raises, that is kept for the call,
-and the next question, which follows at once, ends it. A time limit that has passed ends a call as well.
+and the next question, which follows at once, ends it; so does the end of the guest. A time limit that has passed ends
+a call as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.deadline import DeadlineClock
-from marine_runtime.wasm.traps import INTERRUPTED, Parking
+from marine_runtime.wasm.traps import INTERRUPTED, LEFT_EARLY, Parking
 
 _keys = itertools.count(1)
 _asking: dict[int, tuple[Parking, DeadlineClock]] = {}
@@ -55,6 +56,7 @@ def _at_deadline(context: int, key: int, delta: Any, kind: int) -> int:
     except BaseException as error:
         # Nothing here may call: a second signal would be handled, and what it raises reach C. The ticks stay 0.
         _asking[key][0].exception = error
+        _asking[key][0].trap[0] = LEFT_EARLY
     return 0
 
 

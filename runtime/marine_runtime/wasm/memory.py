@@ -145,7 +145,7 @@ class Meter:
         self.left += step
         if self.left < 0:  # check: wasm limit of shared parts
             raise ValueLimitError(
-                f"the parts of the value add up to more than {limit} bytes, which can only be when they overlap"
+                f"the parts of the value add up to more than {limit} bytes, which is only possible if they overlap"
             )
 
     def tick(self) -> None:

@@ -1,8 +1,8 @@
 """Linear memories that the runtime makes itself, so that a budget can refuse their growth at the exact byte.
 
-Wasmtime asks its host memory creator for every memory of a `wasmtime.Engine`. A memory here is a range of inaccessible
-address space with guards on both sides, as long as Wasmtime asks for; growing makes more of it accessible. Whose budget
-pays is known because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
+Wasmtime asks its host memory creator for every memory of a `wasmtime.Engine`. A memory here is a slot of the arena, as
+long as Wasmtime asks for and with guards on both sides; growing makes more of it accessible. Whose budget pays is known
+because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
 
 Wasmtime calls back through a few instructions of machine code. It asks where a memory lies while it handles the signal
 of an out-of-bounds access, where Python must not run. And a Python callback can be left by a KeyboardInterrupt before
@@ -15,7 +15,6 @@ On other systems and processors `problem()` says so, and stores have Wasmtime's 
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -26,16 +25,13 @@ from typing import Any
 
 from marine_runtime.texts.messages import refusal
 from marine_runtime.wasm import ffi
+from marine_runtime.wasm.arena import FAILED, READ_WRITE, Arena, Reservation, whole
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.capi.library import machine
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.machine_code import machine_code
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
-# Linux's numbers: not every system has those of `mmap`.
-_MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_NORESERVE = 0x2, 0x20, 0x4000
-_READ_WRITE, _READ_EXECUTE = 0x3, 0x5
-_PAGE = mmap.PAGESIZE
 _MESSAGE = b"the memory limit of the service does not allow it"
 _ROOM = 128  # bytes for each function of the machine code
 
@@ -54,22 +50,24 @@ class _Cell(ctypes.Structure):
 
 
 class _Made:
-    """A memory: its cell, who pays for it, and the whole range that it occupies.
+    """A memory: its cell, and who pays for it.
 
     Attributes:
         parking: keeps what signal handlers raise while it grows.
         paid: what the budget had paid before the growth that is under way.
+        reach: bytes that may be accessible, also after a growth that the system refused.
+        reservation: where its slot of the arena lies.
     """
 
-    __slots__ = ("budget", "cell", "length", "paid", "parking", "start")
+    __slots__ = ("budget", "cell", "paid", "parking", "reach", "reservation")
 
-    def __init__(self, cell: _Cell, budget: Budget | None, parking: Parking, start: int, length: int) -> None:
+    def __init__(self, cell: _Cell, budget: Budget | None, parking: Parking, reservation: Reservation) -> None:
         self.cell = cell
         self.budget = budget
         self.parking = parking
         self.paid: int | None = None
-        self.start = start
-        self.length = length
+        self.reach = cell.size
+        self.reservation = reservation
 
 
 class _Payer(local):
@@ -108,23 +106,20 @@ class MemoryCreator:
     """Makes all memories of the process. There is one creator, which lives as long as the process."""
 
     def __init__(self) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        place, number = ctypes.c_void_p, ctypes.c_int
-        self._map = libc.mmap
-        self._map.restype, self._map.argtypes = place, (place, _SIZE, number, number, number, ctypes.c_long)
-        self._protect = libc.mprotect
-        self._protect.argtypes = (place, _SIZE, number)
-        self._unmap = libc.munmap
-        self._unmap.argtypes = (place, _SIZE)
+        self._arena = Arena()
+        self._protect = self._arena.protect
         self._payer = _Payer()
         self._made: dict[int, _Made] = {}
-        self._left: dict[int, None] = {}  # memories that could not be unmapped yet
+        self._left: dict[int, None] = {}  # memories that could not be cleared yet
         self._message = ctypes.create_string_buffer(_MESSAGE)
         self._error_new = ffi.function_address("wasmtime_error_new")
         new_memory, grow, finalize = _NewMemory(self._new_memory), _GrowMemory(self._grow), _Finalize(self._finalize)
         self._grow_address = _address(grow)
         self._finalize_address = _address(finalize)
-        self._ask_code, self._grow_code, self._create_code = self._place_code()
+        code = machine_code()
+        assert code is not None
+        placed = self._arena.executable([code.ask, code.grow, code.create], _ROOM)
+        self._ask_code, self._grow_code, self._create_code = placed
         self._cell = self._new_cell(_address(new_memory))
         # A store may be freed while the interpreter shuts down; what it calls back must be there to the very end.
         for kept in (self, new_memory, grow, finalize):
@@ -153,22 +148,6 @@ class MemoryCreator:
         """The reason why the system refused a memory to this thread in its last `charging`, or nothing."""
         return self._payer.refused
 
-    def _place_code(self) -> list[int]:
-        """Addresses of the three functions in a page that is executable, and not writable any more."""
-        page = self._map(None, _PAGE, _READ_WRITE, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, 0)
-        if page in (None, 2**64 - 1):
-            raise OSError(ctypes.get_errno(), "no page for the memory creator")
-        made = machine_code()
-        assert made is not None
-        addresses = []
-        for number, code in enumerate((made.ask, made.grow, made.create)):
-            addresses.append(page + number * _ROOM)
-            ctypes.memmove(addresses[-1], code, len(code))
-        # The kernel cleans incoherent instruction caches when a page becomes executable.
-        if self._protect(page, _PAGE, _READ_EXECUTE):
-            raise OSError(ctypes.get_errno(), "the memory creator's page can't be made executable")
-        return addresses
-
     def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
         return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))
 
@@ -178,26 +157,25 @@ class MemoryCreator:
         try:
             payer = self._payer
             budget = payer.budget
-            while self._left:
+            if self._left:  # one at a time: the system may go on refusing
                 self._finalize(self._left.popitem()[0])
             if budget is not None and not budget.take(minimum):
                 return 0
-            capacity = _whole(max(reserved, minimum))
-            guard = _whole(guard)
-            length = guard + capacity + guard
-            flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
-            start = self._map(None, length, 0, flags, -1, 0)  # 0 is PROT_NONE
-            if start in (None, 2**64 - 1):
-                payer.refused = _system_error()
+            capacity = whole(max(reserved, minimum))
+            try:
+                base, reservation = self._arena.take(capacity, guard)
+            except OSError as error:
+                payer.refused = refusal(error, capacity)
                 return 0
-            base = start + guard
-            if minimum and self._protect(base, minimum, _READ_WRITE):
+            if minimum and self._protect(base, minimum, READ_WRITE):
                 payer.refused = _system_error()
-                self._unmap(start, length)
+                if next(self._arena.clearing(base, minimum)) not in FAILED:
+                    reservation.free[base] = reservation
+                    reservation.used -= 1
                 return 0
             cell = self._new_cell(self._grow_address, base, minimum, capacity)
             env = ctypes.addressof(cell)
-            self._made[env] = _Made(cell, budget, payer.parking, start, length)
+            self._made[env] = _Made(cell, budget, payer.parking, reservation)
             given = _LinearMemory.from_address(out)
             given.env, given.get_memory, given.grow_memory = env, self._ask_code, self._grow_code
             given.finalizer = self._finalize_address
@@ -222,8 +200,9 @@ class MemoryCreator:
                 if not budget.take(new_size - size):
                     made.paid = None
                     return 0
+            made.reach = new_size
             # No signal is handled between a call by `for` and what follows.
-            for failed in map(self._protect, (cell.base + size,), (new_size - size,), (_READ_WRITE,)):
+            for failed in map(self._protect, (cell.base + size,), (new_size - size,), (READ_WRITE,)):
                 if not failed:
                     cell.size, made.paid = new_size, None
                     return 1
@@ -245,21 +224,27 @@ class MemoryCreator:
         """Called by Wasmtime: nothing uses the memory any more."""
         try:
             made = self._made[env]
-            for _ in map(self._unmap, (made.start,), (made.length,)):
-                del self._made[env]
-                return
+            reservation = made.reservation
+            for found in self._arena.clearing(made.cell.base, made.reach):
+                if found in FAILED:
+                    self._left[env] = None
+                else:
+                    reservation.free[made.cell.base] = reservation
+                    reservation.used -= 1
+                    del self._made[env]
+            if not reservation.used:
+                self._arena.release(reservation)
         except BaseException as error:
-            self._left[env] = None
-            self._made[env].parking.exception = error
+            if env in self._made:
+                self._left[env] = None
+                self._made[env].parking.exception = error
+            else:
+                made.parking.exception = error
 
 
 def _system_error() -> str:
     number = ctypes.get_errno()
     return refusal(OSError(number, os.strerror(number)))
-
-
-def _whole(size: int) -> int:
-    return -(-size // _PAGE) * _PAGE
 
 
 def _address(callback: Any) -> int:

@@ -35,7 +35,7 @@ _HOOKS = {TABLE_HOOK: TableKind("funcref", 0, 1), START_HOOK: CoreSignature((), 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The imports and exports of a compiled module, as far as the runtime looks at them.
+    """The imports and exports of a compiled module, as far as the runtime uses them.
 
     Attributes:
         import_order: the imports as (namespace, name), in order and with repetitions.

@@ -1,4 +1,4 @@
-"""Threads of the operating system, whatever a program put in the place of the standard library's.
+"""Threads of the operating system, even if a program has replaced those of the standard library.
 
 `gevent.monkey.patch_all()` makes `threading` start greenlets and its locks switch between them. What has to go on
 while a guest runs, or must not switch while one is on the stack, needs the real things.
@@ -11,6 +11,11 @@ from _thread import LockType
 from collections.abc import Callable
 from typing import Any
 
+_signal: Any = __import__("_signal")  # `signal` imports much
+
+_FAULTS = {getattr(_signal, name, 0) for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT")}
+"""Signals that tell a thread what it does wrong."""
+
 
 def start_thread(target: Callable[..., object], *args: Any) -> None:
     """Run `target` in a thread of the operating system that no program waits for at its end.
@@ -19,6 +24,19 @@ def start_thread(target: Callable[..., object], *args: Any) -> None:
         RuntimeError: the system has no thread left, or the interpreter is about to end.
     """
     _original("_thread", "start_new_thread")(target, args)
+
+
+def start_own_thread(target: Callable[[], object]) -> None:
+    """The same for a thread that runs nothing of the program, and so takes no signals: those that the program blocks
+    later, to wait for them, would come here and end the process.
+    """
+
+    def run() -> None:
+        if hasattr(_signal, "pthread_sigmask"):
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - _FAULTS)
+        target()
+
+    start_thread(run)
 
 
 def new_lock() -> LockType:

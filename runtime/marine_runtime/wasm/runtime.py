@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
+from marine_runtime.wasm.baseline import STRATEGY
 from marine_runtime.wasm.budget import Budget
-from marine_runtime.wasm.compiling import Compiler, threads_for_compiling
+from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
+from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
 from marine_runtime.wasm.refusals import RefusedModuleError
+from marine_runtime.wasm.stack import ASYNCHRONOUS
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
-from marine_runtime.wasm.traps import first_line, text_of
+from marine_runtime.wasm.traps import first_line, refusal_of, text_of
+
+
+class CodeMemoryError(LoadError):
+    """The system refuses memory for machine code; to compile it again would be refused too."""
 
 
 class WasmRuntime:
@@ -27,6 +33,7 @@ class WasmRuntime:
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
         metered: whether its machine code uses fuel.
+        baseline: whether the baseline compiler makes its machine code.
     """
 
     def __init__(
@@ -36,31 +43,41 @@ class WasmRuntime:
         max_wasm_stack: int | None = None,
         *,
         metered: bool = False,
+        baseline: bool = False,
     ) -> None:
         self._binding = binding = layer.binding
-        config = binding.Config()
-        # Views into memories are kept across calls, so a memory must stay where it is when it grows.
-        ffi.set_option(config, "memory_may_move", False)
-        config.wasm_multi_memory = True
-        # Part of the machine code: code that was serialised without it is refused, and compiled again.
-        config.epoch_interruption = True
-        if metered:  # part of the machine code too, in every block of it
-            config.consume_fuel = True
-        config.parallel_compilation = threads_for_compiling()
-        if max_wasm_stack is not None:
-            ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
         self.budget_problem = problem()
-        self._creator = None if self.budget_problem else memory_creator()
-        if self._creator:
-            self._creator.install(config)
-        self._engine = binding.Engine(config)
-        self._watchdog = DeadlineClock(self._engine.increment_epoch, asked=interruption.problem() is None)
+        self._creator = creator = None if self.budget_problem else memory_creator()
+
+        def new_engine(parallel: bool) -> Any:
+            config = binding.Config()
+            # Views into memories are kept across calls, so a memory must stay where it is when it grows.
+            ffi.set_option(config, "memory_may_move", False)
+            config.wasm_multi_memory = True
+            # Part of the machine code: code that was serialised without it is refused, and compiled again.
+            config.epoch_interruption = True
+            if metered:  # part of the machine code too, in every block of it
+                config.consume_fuel = True
+            if baseline:
+                ffi.set_option(config, "strategy", STRATEGY)
+            config.parallel_compilation = parallel
+            if max_wasm_stack is not None:
+                ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
+                if max_wasm_stack > ASYNCHRONOUS:
+                    ffi.set_option(config, "async_stack_size", max_wasm_stack)
+            if creator:
+                creator.install(config)
+            return binding.Engine(config)
+
+        self._engine = WasmEngine(binding, new_engine)
+        self._watchdog = DeadlineClock(self._engine.native.increment_epoch, asked=interruption.problem() is None)
         self._signals = trap_signals()
-        self._compiler = Compiler(partial(binding.Module, self._engine))
+        self._compiler = Compiler(self._engine.module)
         self.layer = layer
         self.name = layer.name
         self.fallback_reason = fallback_reason
         self.metered = metered
+        self.baseline = baseline
 
     def validate(self, wasm: bytes) -> None:
         """Check a Wasm binary without compiling it.
@@ -69,7 +86,7 @@ class WasmRuntime:
             RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
-            self._binding.Module.validate(self._engine, wasm)
+            self._engine.validate(wasm)
         except self._binding.WasmtimeError as error:
             raise RefusedModuleError.of(error) from None
 
@@ -77,6 +94,7 @@ class WasmRuntime:
         """Compile a Wasm binary.
 
         Raises:
+            CodeMemoryError: the system has no memory for it.
             RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         from marine_runtime.wasm.reflection import shape_of
@@ -84,6 +102,8 @@ class WasmRuntime:
         try:
             native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
+            if refused := refusal_of(error):
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
             raise RefusedModuleError.of(error) from None
         return Module(native, shape_of(wasm))
 
@@ -94,11 +114,14 @@ class WasmRuntime:
         features, not intent.
 
         Raises:
+            CodeMemoryError: the system has no memory for it.
             LoadError: it was made by another version, with other options or for another processor.
         """
         try:
-            return Module(self._binding.Module.deserialize(self._engine, code), shape)
+            return Module(self._binding.Module.deserialize(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
+            if refused := refusal_of(error):
+                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 
     def attend(self, item: Attended) -> None:

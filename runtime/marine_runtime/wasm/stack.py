@@ -13,6 +13,9 @@ import threading
 DEFAULT = 2 << 20
 """Bytes of stack for Wasm, as in Marine, where threads have enough."""
 
+ASYNCHRONOUS = 2 << 20
+"""Bytes of stack of Wasmtime's asynchronous calls, which we have none of. It ends the process at a larger limit."""
+
 _SMALLEST = 1 << 14
 _SHARE = 3  # Python needs the rest: below the guest's frames, and above them for what the guest calls
 _USUAL = 1 << 20  # of a thread, where the system does not say

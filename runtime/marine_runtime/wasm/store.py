@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from errno import ENOMEM
 from time import monotonic
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
-from marine_runtime.texts.messages import limit_of, unopened
+from marine_runtime.texts.messages import unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
 from marine_runtime.wasm.budget import TABLE_ELEMENT, Budget
 from marine_runtime.wasm.deadline import FAR, SLICE, TICK, DeadlineClock, Watch
+from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
-from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line
+from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of
 
 _WASI_NAMESPACE = "wasi_snapshot_preview1"
 
-_helpers: WeakKeyDictionary[Any, dict[str, Module]] = WeakKeyDictionary()
+_helpers: WeakKeyDictionary[WasmEngine, dict[str, Module]] = WeakKeyDictionary()
 
 
 class Instance:
@@ -80,7 +80,7 @@ class Store:
     def __init__(
         self,
         layer: CallLayer,
-        engine: Any,
+        engine: WasmEngine,
         watchdog: DeadlineClock,
         creator: MemoryCreator | None,
         budget: Budget | None,
@@ -90,7 +90,7 @@ class Store:
         self.layer = layer
         self.metered = metered
         self._binding = binding = layer.binding
-        self.native = binding.Store(engine)
+        self.native = binding.Store(engine.native)
         self.set_epoch_deadline = layer.deadline_setter(self.native)
         self.parking = Parking()
         self._asks = interruption.ask_at_deadline(self.native, self.parking, watchdog) if watchdog.asked else 0
@@ -147,7 +147,7 @@ class Store:
             from marine_runtime.wasm.reflection import shape_of
 
             wasm = bytes(self._binding.wat2wasm(text))
-            compiled[text] = Module(self._binding.Module(self._engine, wasm), shape_of(wasm))
+            compiled[text] = Module(self._engine.module(wasm), shape_of(wasm))
         return compiled[text]
 
     def open_wasi(self, directories: Sequence[str]) -> None:
@@ -167,7 +167,7 @@ class Store:
             except self._binding.WasmtimeError as error:
                 raise LoadError(f"the directory `{directory}` can't be opened{unopened(directory)}") from error
         self.native.set_wasi(config)
-        self._wasi = self._binding.Linker(self._engine)
+        self._wasi = self._binding.Linker(self._engine.native)
         self._wasi.define_wasi()
 
     def wasi_function(self, name: str) -> Any | None:
@@ -264,7 +264,7 @@ class Store:
         text = first_line(fault)
         if feature := missing_feature(text):
             return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
-        return kind(text + limit_of(ENOMEM) if text.startswith("mmap failed") else text)
+        return kind(refusal_of(fault) or text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""

@@ -12,7 +12,7 @@ import re
 from time import monotonic
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
-from marine_runtime.texts.messages import counted
+from marine_runtime.texts.messages import counted, limit_of
 
 Fault = Exception
 """The errors of a call that did not return: `Trap` or `WasmtimeError`, of wasmtime-py or of `capi`."""
@@ -21,9 +21,11 @@ INTERRUPTED = b"wasm trap: interrupt"
 """The text of the error that ends a call whose time is up; Wasmtime's own trap has the same."""
 
 LEFT_EARLY = 1
-"""In the place of a trap's address: a signal handler raised where a call could not be ended at once."""
+"""Instead of a trap's address: a signal handler raised where a call could not be ended at once."""
 
 _CAUSE = re.compile(r"wasm trap: (.+)")
+_REFUSED = re.compile(r"\(os error (\d+)\)")
+_RESERVED = re.compile(r"mmap failed to reserve 0x([0-9a-f]+) bytes")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
 """The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""
 
@@ -86,6 +88,15 @@ def first_line(error: Exception) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"
 
 
+def refusal_of(error: Exception) -> str | None:
+    """The first line of an error of Wasmtime with the limit behind it, when the system refused something; else None."""
+    text = first_line(error)
+    found, reserved = _REFUSED.search(text), _RESERVED.search(text)
+    if found is None:
+        return None
+    return text + limit_of(int(found[1]), int(reserved[1], 16) if reserved else 0)
+
+
 def cause_of(error: Exception) -> str:
     """The innermost cause alone."""
     return _lines(error)[-1]
@@ -133,7 +144,7 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     if found and found.group(1).strip() == "interrupt" and timeout is not None:
         error: CallError = timed_out(timeout)
     elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
-        error = FuelLimitError(f"broken off, as it used all of its {counted(fuel, 'unit')} of fuel", limit=fuel)
+        error = FuelLimitError(f"ran out of its {counted(fuel, 'unit')} of fuel", limit=fuel)
     elif found:
         error = TrapError(f"wasm trap: {found.group(1).strip()}")
     else:

@@ -14,5 +14,5 @@ from tests.bench.model import Case
 
 
 def all_cases(avm: Path) -> list[Case]:
-    """Every case. `avm` is the module of the AquaVM interpreter; without that file, its case can't be measured."""
+    """Every case. `avm` is the module of the AquaVM interpreter; without that file, its cases can't be measured."""
     return [*calls(), *host_side(), *crossing(), *store_cases(), *avm_cases(avm), *lifecycle(), *scaling()]

@@ -14,6 +14,9 @@ from tests.support.engines import guests
 GROUP = "JSON and host functions"
 SIZES = (10, 2**16)
 CALLS = 200
+PARAMETERS = "call parameters"
+"""The shape of a call that hands on its call parameters."""
+
 _TITLES = {"record": "record of 3 fields", "records": "array of 1,000 records"}
 
 
@@ -28,7 +31,7 @@ def host_side() -> Iterator[Case]:
     text = SHAPES["string"].value(10)
     loop = Work({"caller": looping(SHAPES["string"], "host")}, "many", (CALLS, text), CALLS, "string", CALLS)
     yield Case("host function", GROUP, "a guest calls a host function, string to string", "host", loop)
-    work = Work(guests("call_parameters"), "call_parameters", (), None, "call parameters")
+    work = Work(guests("call_parameters"), "call_parameters", (), None, PARAMETERS)
     yield Case("call parameters", GROUP, "`get_call_parameters`, handed on to the caller", "host", work)
 
 

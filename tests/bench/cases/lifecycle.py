@@ -21,7 +21,11 @@ def lifecycle() -> Iterator[Case]:
         yield Case(f"warm load {name}", GROUP, f"load from the cache, {title}", "warm load", work)
         first = f"new process: load what was built and call once, after `import`, {title}"
         yield Case(f"first call {name}", GROUP, first, "first call", work)
+        whole = f"a process from its start to its end: load what was built and call once, {title}"
+        yield Case(f"process {name}", GROUP, whole, "process", work)
     yield Case("memory one", MEMORY_GROUP, "resident memory for one more service, one module", "memory", greeting())
+    title = "resident memory of a process after one call, one module"
+    yield Case("resident one", MEMORY_GROUP, title, "resident", greeting())
     for shape in ("string", "record of 13", "records"):
         work, title = looped(shape, 1, 1), f"three adapters, `{shape}`"
         yield Case(f"glue {shape}", GLUE_GROUP, f"machine code of glue, {title}", "glue", work)

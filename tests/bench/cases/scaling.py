@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.bench.cases.calls import chained, echoing, greeting
-from tests.bench.model import Case, Kind, Work
+from tests.bench.model import POINTS, Case, Kind, Work
 from tests.bench.modules import echo
 from tests.bench.shapes import SHAPES, nested
-from tests.bench.stats import POINTS
 
 GROUP = POINTS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.model import Case, Work
@@ -23,8 +24,10 @@ def store_cases() -> Iterator[Case]:
 
 
 def avm_cases(avm: Path) -> Iterator[Case]:
-    """A run of a script by the module of 6 MB, compiled from Rust."""
+    """The syntax tree and a run of a script, by the module of 6 MB, compiled from Rust."""
     arguments = (SCRIPT, b"", b"", _PARAMETERS, _NO_CALL_RESULTS)
-    # Its result has no short plain form, so it is not compared.
+    # Their results have no short plain form, so they are not compared.
     work = Work({"avm": avm.read_bytes()} if avm.is_file() else {}, "invoke", arguments, None)
+    tree = replace(work, function="ast", arguments=(SCRIPT,))
+    yield Case("avm ast", GROUP, "AquaVM 0.62.0 `ast`, the same script", "call", tree)
     yield Case("avm invoke", GROUP, "AquaVM 0.62.0 `invoke`, a script of two calls", "call", work)

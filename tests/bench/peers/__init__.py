@@ -16,6 +16,7 @@ from tests.bench.peers.floors import Copies, EmptyCall, PlainCall
 from tests.bench.peers.marine_js import MarineJs, Node
 from tests.bench.peers.native_marine import NativeMarine, NativeProcess
 from tests.bench.peers.references import Callback, Packed, StandardJson
+from tests.bench.peers.uninterrupted import Uninterrupted
 
 __all__ = ["BASELINE", "OURS", "ByHand", "Component", "Composed", "Engine", "open_peers"]
 
@@ -37,7 +38,8 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
         *(ByHand(), *natives, MarineJs(node), MarineJs(node, text=True), Extism()),
         *(*components, Composed()),
     ]
-    return [*engines, *others, EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback()]
+    floors: list[Peer] = [EmptyCall(), PlainCall(), Copies(), Packed(), StandardJson(), Callback(), Uninterrupted()]
+    return [*engines, *others, *floors]
 
 
 def _native(stack: ExitStack, *options: str) -> NativeMarine:

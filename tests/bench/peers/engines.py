@@ -21,7 +21,7 @@ from marine_runtime import Service, host_function
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.wasm import open_runtime
 from tests.bench.cases.host_side import document
-from tests.bench.fresh import run_fresh
+from tests.bench.fresh import run_fresh, run_program
 from tests.bench.model import MADE, Case, Work
 from tests.bench.peers.base import Contender, NotMeasuredError, contender, least_loops, no_result, of_size
 from tests.support.engines import normalised
@@ -108,10 +108,11 @@ class Engine:
             return contender(partial(self._open_and_close, files, scratch / "cold", clear=True))
         if case.kind == "warm load":
             return contender(partial(self._open_and_close, files, scratch / "warm", clear=False))
+        run = run_program if case.kind in ("process", "resident") else run_fresh
         if self.engine == "interpreter":
-            return run_fresh(case, self.engine, {name: str(path) for name, path in files.items()})
+            return run(case, self.engine, {name: str(path) for name, path in files.items()})
         built = marine_gen.build(files, scratch / "built", engine=self.engine, force=True).directory
-        return run_fresh(case, self.engine, {"built": str(built)})
+        return run(case, self.engine, {"built": str(built)})
 
     def _open_and_close(self, files: dict[str, Path], cache: Path, *, clear: bool) -> None:
         if clear:

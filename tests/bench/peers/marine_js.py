@@ -1,7 +1,7 @@
 """marine-js, the runtime for JavaScript: the same modules, measured inside Node by js/rounds.mjs.
 
 One Node process serves a whole run. It is asked for rounds over a pipe, so that it takes turns with the peers of this
-process, and its own clock measures. Only `first call` and `memory` start a process each, as they do for everybody.
+process, and its own clock measures. Only kinds about processes start one each, as they do for everybody.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any
 
 from tests.bench.fresh import SERVICES
@@ -139,14 +140,16 @@ class MarineJs:
         files = write_modules(case.work, scratch_folder(stack))
         request: dict[str, Any] = {"modules": {name: str(path) for name, path in files.items()}}
         call = {"function": case.work.function, "arguments": json.loads(arguments_json(case.work))}
-        if case.kind in ("cold load", "warm load", "first call", "memory"):
+        if case.kind in ("cold load", "warm load", "first call", "process", "memory", "resident"):
             if self.text:
                 raise NotMeasuredError("loads as marine-js does")
             if case.kind in ("cold load", "warm load"):
                 cold = case.kind == "cold load"
                 return Contender(lambda calls: int(node.ask("load", calls=calls, cold=cold, **request)))
-            operation = "first" if case.kind == "first call" else "memory"
             request |= call | {"count": SERVICES}
+            if case.kind == "process":
+                return _whole_process(node.folder, request | {"id": 1, "count": 1})
+            operation = "first" if case.kind == "first call" else str(case.kind)
 
             def watch(calls: int) -> int:
                 return sum(int(_in_new_process(node.folder, operation, request)["value"]) for _ in range(calls))
@@ -161,7 +164,15 @@ class MarineJs:
         return Contender(lambda calls: int(node.ask("time", id=number, calls=calls, text=self.text)), result, per)
 
 
-def _in_new_process(folder: Path, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+def _whole_process(folder: Path, request: dict[str, Any]) -> Contender:
+    def run() -> tuple[int, Any]:
+        began = perf_counter_ns()
+        result = _in_new_process(folder, "open", request)
+        return perf_counter_ns() - began, result
+
+    return Contender(lambda calls: sum(run()[0] for _ in range(calls)), run()[1])
+
+
+def _in_new_process(folder: Path, operation: str, request: dict[str, Any]) -> Any:
     with Node(folder) as node:
-        answer: dict[str, Any] = node.ask(operation, **request)
-        return answer
+        return node.ask(operation, **request)

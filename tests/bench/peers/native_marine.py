@@ -8,22 +8,31 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any
 
+from tests.bench.cases.host_side import PARAMETERS
 from tests.bench.fresh import SERVICES
-from tests.bench.model import Case
+from tests.bench.model import MADE, Case, Kind
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
 from tests.support.paths import ROOT
 
 BINARY = ROOT / ".venv-bench" / "native" / "release" / "native-marine"
 PATIENCE = 60.0
-"""Seconds after which a request is broken off, together with the process."""
+"""Seconds after which a request is aborted, together with the process."""
+
+NATIVE = "native Marine"
+NATIVES = (NATIVE, f"{NATIVE} pooling")
+"""Its names. The report keeps their last figures when a run lacks them."""
 
 LARGEST_BYTES = 2**20
+UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE)
+"""Kinds that it has no counterpart of, but for the call parameters among calls to the host."""
 
 
 class NativeProcess:
@@ -111,7 +120,7 @@ class NativeMarine:
     @property
     def name(self) -> str:
         """With its options."""
-        return " ".join(["native Marine", *(option.strip("-") for option in self.options)])
+        return " ".join([NATIVE, *(option.strip("-") for option in self.options)])
 
     @property
     def about(self) -> str:
@@ -125,7 +134,7 @@ class NativeMarine:
         """See `Peer`."""
         if isinstance(self.process, str):
             raise NotMeasuredError(self.process)
-        if case.kind in ("batch", "build", "host", "warm load", "services"):
+        if case.kind in UNLIKE and case.work.shape != PARAMETERS:
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes reach the process as JSON; left out above 1 MiB")
@@ -135,8 +144,8 @@ class NativeMarine:
         call = {"module": case.work.module, "fn": case.work.function, "args": arguments}
         if case.kind == "cold load":
             return Contender(lambda calls: sum(_load(self.process, modules) for _ in range(calls)))
-        if case.kind in ("first call", "memory"):
-            take = _first if case.kind == "first call" else _memory
+        take = TAKEN.get(case.kind)
+        if take is not None:
             with NativeProcess(*self.options) as process:
                 _load(process, modules)
                 result = process.must("call", **call)["result"]
@@ -163,6 +172,21 @@ def _first(options: tuple[str, ...], modules: list[list[str]], call: dict[str, A
         return int(loaded + process.must("time", calls=1, **call)["ns"])
 
 
+def _process(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
+    began = perf_counter_ns()
+    with NativeProcess(*options) as process:
+        process.must("load", modules=modules)
+        process.must("call", **call)
+    return perf_counter_ns() - began
+
+
+def _resident(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
+    with NativeProcess(*options) as process:
+        process.must("load", modules=modules)
+        process.must("call", **call)
+        return int(process.must("rss")["rss"])
+
+
 def _memory(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
     with NativeProcess(*options) as process:
         sizes = []
@@ -171,3 +195,8 @@ def _memory(options: tuple[str, ...], modules: list[list[str]], call: dict[str, 
             process.must("call", slot=str(number), **call)
             sizes.append(int(process.must("rss")["rss"]))
         return max((sizes[-1] - sizes[0]) // SERVICES, 1)
+
+
+Taken = Callable[[tuple[str, ...], list[list[str]], dict[str, Any]], int]
+TAKEN: dict[Kind, Taken] = {"first call": _first, "process": _process, "memory": _memory, "resident": _resident}
+"""Measurements of a process that is started for one sample, by kind."""

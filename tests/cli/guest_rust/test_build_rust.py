@@ -236,4 +236,4 @@ def test_help_and_unknown_options(run: Run, cargo: StandIn) -> None:
     assert "[-- CARGO_ARGS...]" in " ".join(run("guest", "build-rust", "--help").stdout.split())
     done = run("guest", "build-rust", "ws", "--locked")
     assert done.exit_code == 2
-    assert "Options of cargo stand behind `--`." in done.stderr
+    assert "Options of cargo go after `--`." in done.stderr

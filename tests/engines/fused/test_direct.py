@@ -57,6 +57,7 @@ def reference() -> list[object]:
     return told(Configuration("interpreter"))
 
 
+@pytest.mark.costly
 def test_values_of_every_size(configuration: Configuration) -> None:
     found = told(configuration)
     assert found[:-1] == [True] * (len(found) - 1)

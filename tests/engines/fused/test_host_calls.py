@@ -76,7 +76,7 @@ def check(records: tuple[RecordDeclaration, ...], signature: Signature, data: st
     assert everything[0] == everything[1] == everything[2]
 
 
-test_random_values, test_many_random_values = drivers(check, 7)
+test_random_values, test_many_random_values = drivers(check, 4)
 
 
 PAIR = RecordDeclaration("Pair", (Member("key", Prim.STRING), Member("values", Vector(Prim.U64))))

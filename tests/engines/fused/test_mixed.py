@@ -82,7 +82,7 @@ def story(service: Service, staging: Staging | None = None) -> list[object]:
     return [*found, take_logs(service)]
 
 
-@pytest.mark.parametrize("number", sampled(range(1 << len(CHOICES)), lambda number: number % 5 == 1 or number == 31))
+@pytest.mark.parametrize("number", sampled(range(1 << len(CHOICES)), lambda number: number % 10 == 1 or number == 31))
 def test_every_mix(number: int) -> None:
     clumsy = {choice for bit, choice in enumerate(CHOICES) if number >> bit & 1}
     mixed = modules(clumsy)

@@ -201,6 +201,7 @@ def deep(number: int) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("before", range(9))
+@pytest.mark.costly
 def test_values_at_odd_addresses(configuration: Configuration, before: int) -> None:
     """A string in front moves everything behind it to any alignment."""
     signature = function("f", Named("Deep"), Prim.STRING, Vector(Named("Deep")), Prim.U16, Vector(Prim.U64))
@@ -241,6 +242,7 @@ def test_twelve_arguments(shift: int) -> None:
     assert logs[0] == logs[1]
 
 
+@pytest.mark.costly
 def test_values_may_end_at_four_gigabytes(configuration: Configuration) -> None:
     """The address behind such a value is 0 in 32 bits."""
     memory = Memory(pages=0x10000, base=2**32 - 24, gap=0)

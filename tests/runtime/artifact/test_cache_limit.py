@@ -23,6 +23,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
     monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    monkeypatch.delenv(LIMIT_VARIABLE, raising=False)
     return folder
 
 

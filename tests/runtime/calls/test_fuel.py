@@ -44,7 +44,7 @@ def test_a_guest_that_loops(serve: Serve) -> None:
     for module in ("first", "second"):
         error = _out_of_fuel(lambda: service.call(module, "loop"))  # noqa: B023
         assert error.limit == 5000
-        assert error.reason.endswith("broken off, as it used all of its 5000 units of fuel")
+        assert error.reason.endswith("ran out of its 5000 units of fuel")
         assert error.site is not None
         assert (error.site.module, error.site.function) == (module, "loop")
         assert not isinstance(error, (TrapError, MemoryLimitError))
@@ -66,7 +66,7 @@ def test_every_way_of_calling_has_fuel(serve: Serve) -> None:
 def test_a_single_unit_is_written_so(serve: Serve) -> None:
     service = serve({"m": greedy()}, fuel=PLENTY)
     error = _out_of_fuel(lambda: service.call("m", "loop", fuel=1))
-    assert error.reason.endswith("all of its 1 unit of fuel")
+    assert error.reason.endswith("ran out of its 1 unit of fuel")
 
 
 @pytest.mark.parametrize("helper", ["allocate", "get_result_ptr", "release_objects"])
@@ -109,7 +109,7 @@ def test_a_batch_has_one_budget(serve: Serve) -> None:
 
 
 def test_loading_has_the_same_budget(serve: Serve) -> None:
-    with pytest.raises(FuelLimitError, match="initialiser `_initialize`: broken off, as it used all of its 9000 units"):
+    with pytest.raises(FuelLimitError, match="initialiser `_initialize`: ran out of its 9000 units"):
         serve({"m": greedy(start="(loop $l (br $l))")}, fuel=9000)
 
 
@@ -148,9 +148,9 @@ def test_a_service_without_fuel(serve: Serve) -> None:
 @pytest.mark.parametrize("fuel", [0, -1, 1.5, 2**64, True, "1", float("inf")])
 def test_odd_amounts(serve: Serve, fuel: Any) -> None:
     service = serve({"m": greedy()}, fuel=2**64 - 1)
-    with pytest.raises(ArgumentError, match=r"fuel is a positive integer below 2\^64"):
+    with pytest.raises(ArgumentError, match=r"fuel must be a positive integer below 2\^64"):
         service.call("m", "plain", ["x"], fuel=fuel)
-    with pytest.raises(ArgumentError, match=r"fuel is a positive integer below 2\^64"):
+    with pytest.raises(ArgumentError, match=r"fuel must be a positive integer below 2\^64"):
         serve({"m": greedy()}, fuel=fuel)
     assert service.call("m", "plain", ["x"]) == "x"
 

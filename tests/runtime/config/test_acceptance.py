@@ -19,7 +19,7 @@ from tests.support.engines import Configuration, guest, shown
 from tests.support.host_calls import calling, declarations
 from tests.support.wasi import Player, wasi_guest
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 Start = Callable[..., Service]
 

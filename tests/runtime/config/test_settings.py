@@ -14,7 +14,7 @@ from marine_runtime import ConfigError, LoadError, ModuleConfig, ServiceConfig, 
 from marine_runtime.artifact.manifest import MANIFEST
 from tests.support.engines import Configuration, guest, guests
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 OVERRIDE = ServiceConfig(7 << 20, {"donkey": ModuleConfig(envs={"A": "override"})}, service_id="x")
 

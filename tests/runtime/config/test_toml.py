@@ -335,7 +335,9 @@ def test_a_file_full_of_mistakes(read: Read) -> None:
 
 
 def test_a_bare_program_name_gets_advice(read: Read) -> None:
-    with pytest.raises(ConfigError, match=r"No such file or directory; programs are not searched for, give a path$"):
+    with pytest.raises(
+        ConfigError, match=r"No such file or directory; programs are not looked up on PATH, give a path$"
+    ):
         read(f"{ONE}mounted_binaries.curl = 'curl'")
 
 

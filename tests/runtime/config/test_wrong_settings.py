@@ -175,7 +175,7 @@ def _shown(value: str) -> str:
 
 def tables() -> str:
     """All tables as the page has them."""
-    return "\n".join(table([head, "wrong value", "what it gets"], items) for head, items in rows().items())
+    return "\n".join(table([head, "wrong value", "result"], items) for head, items in rows().items())
 
 
 def test_the_page_tells_what_wrong_values_get() -> None:

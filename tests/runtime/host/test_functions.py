@@ -109,7 +109,7 @@ def test_records_arrive_as_dataclasses(serve: Serve) -> None:
 
 @pytest.mark.host_side
 def test_narrow_arguments_are_truncated(serve: Serve) -> None:
-    """A guest may leave rubbish in the upper bits (spec Appendix C)."""
+    """A guest may leave rubbish in the upper bits (docs/spec/host.md)."""
     seen = []
     types = (Prim.S8, Prim.U8, Prim.S16, Prim.U16, Prim.BOOLEAN)
     functions = {"callback": HostFunction.of(lambda *args: seen.append(args), types)}

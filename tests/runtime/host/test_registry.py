@@ -152,12 +152,16 @@ def test_pools_take_one(configuration: Configuration) -> None:
     ("options", "given", "message"),
     [
         ({}, lambda text: text, "host function '<lambda>': parameter `text` of `"),
-        ({}, "curl", "a host function is a callable, not str; write for example name='curl'"),
+        ({}, "curl", "a host function must be callable, not str; write for example name='curl'"),
         ({}, functools.partial(print), "a host function of type partial has no name of its own; give one"),
-        ({"name": 7}, print, "host functions have names, or pairs of a namespace and a name, not 7"),
-        ({"namespace": b"env"}, print, "host functions have names, or pairs of a namespace and a name, not (b'env', "),
-        ({"result": Prim.U8}, HostFunction.of(print), "host function 'print' has types already; give them once"),
-        ({"params": [], "name": "taken"}, print, "there is a host function 'taken' already"),
+        ({"name": 7}, print, "host functions must have names, or pairs of a namespace and a name, not 7"),
+        (
+            {"namespace": b"env"},
+            print,
+            "host functions must have names, or pairs of a namespace and a name, not (b'env', ",
+        ),
+        ({"result": Prim.U8}, HostFunction.of(print), "host function 'print' already has types; give them once"),
+        ({"params": [], "name": "taken"}, print, "the host function 'taken' is already registered"),
     ],
 )
 def test_refused(options: dict[str, Any], given: Any, message: str) -> None:
@@ -172,10 +176,13 @@ def test_refused(options: dict[str, Any], given: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([print], "host functions are a mapping or a ServiceHost, not list"),
-        (ServiceHost, "host functions are a mapping or a ServiceHost, not type"),
-        ({7: print}, "host functions have names, or pairs of a namespace and a name, not 7"),
-        ({("a", "b", 1): print}, "host functions have names, or pairs of a namespace and a name, not ('a', 'b', 1)"),
+        ([print], "host functions must be a mapping or a ServiceHost, not list"),
+        (ServiceHost, "host functions must be a mapping or a ServiceHost, not type"),
+        ({7: print}, "host functions must have names, or pairs of a namespace and a name, not 7"),
+        (
+            {("a", "b", 1): print},
+            "host functions must have names, or pairs of a namespace and a name, not ('a', 'b', 1)",
+        ),
     ],
 )
 def test_mappings_that_are_refused(serve: Serve, given: Any, message: str) -> None:

@@ -154,7 +154,7 @@ def test_python_modules_too(bench: Bench) -> None:
 
     work.service.load_module(PythonModule("numbers", {"double": double}))
     assert work.service.modules.numbers.double(4) == 8
-    with pytest.raises(LinkError, match="there is a module named `numbers` already"):
+    with pytest.raises(LinkError, match="a module named `numbers` is already loaded"):
         work.service.load_module(PythonModule("numbers", {"double": double}))
     work.load("shrek", guest("shrek"))
     assert work.service.modules.shrek.greeting("x") == ANSWER

@@ -58,7 +58,7 @@ def test_every_way_to_call(configuration: Configuration, kind: str) -> None:
                 await pool.call("endless", "spin", timeout=SHORT)
             assert pool.pool.statistics.lost == 0
         assert pool.pool.closed
-        with pytest.raises(StateError, match=r"^the pool was entered before: make another one$"):
+        with pytest.raises(StateError, match=r"^the pool was already entered: make another one$"):
             await pool.__aenter__()
 
     asyncio.run(asyncio.wait_for(main(), 3 * LONG))
@@ -96,8 +96,8 @@ def test_functions_look_like_what_they_are() -> None:
 
 def test_a_pool_that_was_not_entered() -> None:
     pool = asynchronous(ANY_ENGINE, "threads")
-    assert repr(pool) == "<AsyncServicePool: not there yet>"
-    with pytest.raises(StateError, match=r"^the pool is not there yet: use `async with`$"):
+    assert repr(pool) == "<AsyncServicePool: not open yet>"
+    with pytest.raises(StateError, match=r"^the pool is not open yet: use `async with`$"):
         asyncio.run(pool.call("lab", "echo", [1]))
 
 

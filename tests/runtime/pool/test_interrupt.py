@@ -1,4 +1,4 @@
-"""Calls of a pool that are broken off from outside: the one that was meant, and no other."""
+"""Calls of a pool that are interrupted from outside: the one that was meant, and no other."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from marine_runtime.pool.job import Job, Reply, Request
 from marine_runtime.pool.message import LOSSES, MOST, Message, Pace
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.wire import Answer, pack_answer, unpack_answer
-from tests.support.pools import ANY_ENGINE, GATE, LOG, LONG, SHORT, pool, until
+from tests.support.pools import ANY_ENGINE, GATE, KINDS, LOG, LONG, SHORT, pool, until
+from tests.support.samples import sampled
 
 NONE = type(None)
 
@@ -237,10 +238,14 @@ def test_the_size_of_messages_follows_the_time_of_calls() -> None:
     assert pace.size(job("g")) == 1
 
 
-def test_a_pool_that_is_dropped_warns_and_ends_its_workers(kind: str) -> None:
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
+def test_a_pool_that_is_dropped_warns_and_ends_its_workers(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GATE, str(tmp_path / "gate"))
     made: ServicePool | None = pool(ANY_ENGINE, kind, workers=2, name="let-go")
     assert made
-    future = made.submit("lab", "nap", [60_000 if kind == "processes" else 1_000])
+    future = made.submit("lab", "hold", [0])
     until(future.running)
     processes = [worker._process for worker in made._workers.members if kind == "processes"]
     gone = weakref.ref(made)
@@ -249,12 +254,15 @@ def test_a_pool_that_is_dropped_warns_and_ends_its_workers(kind: str) -> None:
         gc.collect()
     assert gone() is None
     assert type(future.exception(LONG)) is PoolClosedError
+    if kind == "threads":  # nobody can stop them
+        (tmp_path / "gate").touch()
     until(lambda: not [item for item in threading.enumerate() if item.name.startswith("let-go-")])
     for process in processes:
         with pytest.raises(ValueError, match="closed"):
             process.is_alive()  # its worker has waited for its end
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_a_pool_that_was_closed_or_never_began_does_not_warn(kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

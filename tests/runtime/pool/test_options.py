@@ -81,5 +81,5 @@ def test_each_call_has_its_fuel(made: ServicePool) -> None:
 
 
 def test_wrong_fuel_is_refused_before_it_waits(made: ServicePool) -> None:
-    with pytest.raises(ArgumentError, match=r"^fuel is a positive integer below 2\^64, not 0$"):
+    with pytest.raises(ArgumentError, match=r"^fuel must be a positive integer below 2\^64, not 0$"):
         made.submit("greeting", "greeting", ["John"], fuel=0)

@@ -20,7 +20,8 @@ from marine_runtime.pool import (
     WorkerDiedError,
 )
 from tests.support import pools
-from tests.support.pools import ANY_ENGINE, GATE, LONG, pool, until
+from tests.support.pools import ANY_ENGINE, GATE, KINDS, LONG, pool, until
+from tests.support.samples import sampled
 
 
 def test_the_queue_is_bounded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_the_queue_is_bounded(kind: str, tmp_path: Path, monkeypatch: pytest.Mon
         running = made.submit("lab", "hold", [0])
         until(running.running)
         waiting = [made.submit("lab", "echo", [number], wait=0) for number in range(2)]
-        with pytest.raises(PoolFullError, match=r"^2 calls wait already, more than that are not kept$"):
+        with pytest.raises(PoolFullError, match=r"^the queue is full: 2 calls are waiting$"):
             made.submit("lab", "echo", [3], wait=0)
         with pytest.raises(PoolFullError):
             made.submit("lab", "echo", [3], wait=0.01)
@@ -68,6 +69,7 @@ def test_await_waits_for_room_and_leaves_the_loop_alone(kind: str) -> None:
         asyncio.run(asyncio.wait_for(main(made), LONG))
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_a_closed_pool_refuses_calls(kind: str) -> None:
     made = pool(ANY_ENGINE, kind, workers=2)
     last = [made.submit("lab", "nap", [50]) for _ in range(6)]
@@ -83,6 +85,7 @@ def test_a_closed_pool_refuses_calls(kind: str) -> None:
         made.map("lab", "echo", [[1]])
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_an_error_in_the_block_does_not_wait_for_calls(kind: str) -> None:
     futures = []
     with pytest.raises(KeyboardInterrupt), pool(ANY_ENGINE, kind) as made:  # noqa: PT012
@@ -96,6 +99,7 @@ def test_an_error_in_the_block_does_not_wait_for_calls(kind: str) -> None:
             future.result(0)
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_closing_wakes_who_waits_for_room(kind: str) -> None:
     made = pool(ANY_ENGINE, kind, queue=1)
     futures = [made.submit("lab", "nap", [3000])]
@@ -124,6 +128,7 @@ def test_closing_wakes_who_waits_for_room(kind: str) -> None:
         (pools.fails, LoadError, "nothing to load"),
     ],
 )
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_a_pool_that_cannot_load_says_why(kind: str, source: object, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         ServicePool(source, workers=2, kind=kind)  # type: ignore[arg-type]

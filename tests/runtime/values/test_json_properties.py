@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marine_runtime.abi.layout import INTEGER_RANGES
@@ -59,7 +59,6 @@ def typed_values(draw: st.DrawFn) -> tuple[IType, dict[int, RecordType], Any]:
     return ty, records, make_value(ty, 0)
 
 
-@settings(max_examples=80)
 @given(typed_values())
 def test_results_are_arguments(sample: tuple[IType, dict[int, RecordType], Any]) -> None:
     ty, records, value = sample
@@ -72,7 +71,6 @@ def test_results_are_arguments(sample: tuple[IType, dict[int, RecordType], Any])
         assert codec.results(back) == text
 
 
-@settings(max_examples=80)
 @given(typed_values(), st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 def test_any_document_binds_or_is_refused(sample: tuple[IType, dict[int, RecordType], Any], document: Any) -> None:
     ty, records, _ = sample
@@ -97,7 +95,6 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(max_examples=80)
 @given(typed_values(), DOCUMENTS, st.integers(0, 3))
 def test_c_loops_do_what_single_steps_do(
     sample: tuple[IType, dict[int, RecordType], Any], document: Any, replaced: int

@@ -17,7 +17,7 @@ from tests.support.echo import PAGE, Memory
 from tests.support.engines import Configuration
 from tests.support.wasi import BADF, ROOM, SUCCESS, Player, load_configured, wasi_guest
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 ROOT = Path(__file__).parents[3]
 UNKNOWN, TERMINAL = 0, 2

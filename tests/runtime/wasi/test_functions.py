@@ -15,7 +15,7 @@ from tests.support.echo import PAGE
 from tests.support.engines import Configuration
 from tests.support.wasi import BADF, INVAL, ROOM, SUCCESS, Player, load_configured, wasi_guest
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
 MFILE, NAMETOOLONG, NOTDIR, NOTSOCK, NOTSUP = 33, 37, 54, 57, 58

@@ -25,7 +25,7 @@ from tests.support.wasi import (
     wasi_guest,
 )
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 CREATE, DIRECTORY = 1, 2
 SECRET = b"the victim's secret"

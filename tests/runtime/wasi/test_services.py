@@ -20,7 +20,7 @@ from tests.support.echo import PAGE, Memory, echo_module, function
 from tests.support.engines import Configuration, assemble
 from tests.support.wasi import BADF, MEMORY, ROOM, SUCCESS, Player, load_configured, wasi_guest
 
-pytestmark = pytest.mark.host_side
+pytestmark = [pytest.mark.host_side, pytest.mark.costly]
 
 END = 4 * PAGE
 NOMEM = 48

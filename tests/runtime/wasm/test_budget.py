@@ -165,6 +165,7 @@ LEVELS = (
 )
 
 
+@pytest.mark.costly
 def test_large_records_are_given_back(serve: Serve) -> None:
     """80 KiB of numbers in records in records, passed and returned: memories grow once, then never again."""
     value: Any = tuple(range(12))

@@ -58,7 +58,7 @@ def test_a_thread_that_can_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("marine_runtime.wasm.compiling.start_thread", refuse)
+    monkeypatch.setattr("marine_runtime.wasm.compiling.start_own_thread", refuse)
     slow = Slow()
     slow.go_on.set()
     assert Compiler(slow).compile(LARGE) == 1

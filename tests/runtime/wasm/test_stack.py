@@ -133,6 +133,20 @@ def test_marines_stack_is_the_default(serve: Callable[..., Service]) -> None:
     assert serve({"m": module}).modules.m.deep(50_000) == 50_000
 
 
+@pytest.mark.parametrize("layer", ["fast", "public"])
+def test_more_than_wasmtimes_own_limit(layer: Any) -> None:
+    """It ended the process."""
+
+    def deep() -> int:
+        with marine_gen.load({"m": greedy()}, call_layer=layer, max_wasm_stack=3 * MIB) as service:
+            assert service.call("m", "plain", ["x"]) == "x"
+            with pytest.raises(TrapError, match="stack exhausted"):
+                service.call("m", "recurse")
+            return service._store.parking.trap[0]
+
+    assert on_a_thread(deep, 16 * MIB) == 0
+
+
 def test_workers_of_a_pool_survive() -> None:
     with ServicePool(partial(marine_gen.load, {"m": greedy()}), workers=2, kind="threads") as pool:
         found = pool.map("m", "recurse", [[]] * 6)

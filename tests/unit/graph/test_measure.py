@@ -90,6 +90,7 @@ def test_strange_modules_have_a_cost_or_a_reason(name: str) -> None:
     assert all(FIGURE.fullmatch(text) or text.startswith("not measured: ") for text in costs.texts.values())
 
 
+@pytest.mark.slow
 def test_hostile_names() -> None:
     costs = measure(compiled(hostile_service()), "closures", rounds=1, seconds=0)
     assert all(map(FIGURE.fullmatch, costs.texts.values()))

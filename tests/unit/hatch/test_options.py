@@ -61,9 +61,9 @@ def test_a_table_with_everything() -> None:
         ),
         (
             {"services": [SERVICE, {**SERVICE, "package": "src/app/api/inner"}]},
-            "the packages `src/app/api` and `src/app/api/inner` are in each other's place",
+            "the package directories `src/app/api` and `src/app/api/inner` overlap",
         ),
-        ({"services": [SERVICE, SERVICE]}, "the packages `src/app/api` and `src/app/api` are in each other's place"),
+        ({"services": [SERVICE, SERVICE]}, "the package directories `src/app/api` and `src/app/api` overlap"),
         (
             {"services": [{**SERVICE, "package": "src/my-api"}]},
             "service 1: `package` ends with `my-api`, which can't be imported",

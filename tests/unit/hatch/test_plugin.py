@@ -79,6 +79,6 @@ def test_paths_of_this_machine_are_warned_of(project: Path) -> None:
     (project / "site").mkdir()
     app, _ = initialize(project)
     assert app.warnings == [
-        "marine-gen: `app/api` will look for mapped directories at the places of this machine; "
-        "where it is installed, give other settings to `load(config=…)`"
+        "marine-gen: `app/api` refers to mapped directories by the paths of this machine; "
+        "on other machines, pass other settings to `load(config=…)`"
     ]

@@ -43,6 +43,7 @@ def hostile(names: tuple[str, ...]) -> Modules:
     }
 
 
+@pytest.mark.costly
 @some_or_all
 def test_services_with_hostile_names(serve: Callable[..., Service], names: tuple[str, ...]) -> None:
     service = serve(hostile(names))
@@ -62,7 +63,9 @@ def test_services_with_hostile_names(serve: Callable[..., Service], names: tuple
         assert normalised(service.call(module, LAST[1], [numbers])) == numbers
 
 
+@cache
 def endless() -> str:
+    """A module with all names, of which some are longer than any tool expects."""
     interfaces = generate(description((*NAMES, *ENDLESS)))
     return generate_python(build_module(ENDLESS[0], interfaces), generator="test", digest="0").source
 
@@ -96,7 +99,7 @@ def run(*command: str, cwd: Path) -> None:
 
 @some_or_all
 def test_generated_code_is_clean(names: tuple[str, ...], tmp_path: Path) -> None:
-    """Ruff with the rules of this project, and mypy in strict mode, on builds of every kind and on stubs.
+    """Ruff with the rules of this project, on builds of every kind and on stubs; with all names, mypy in strict mode.
 
     Ruff reads all names in `endless.py`. The build has half of those given: mypy takes a while for so many.
     """
@@ -122,7 +125,7 @@ def test_generated_code_is_clean(names: tuple[str, ...], tmp_path: Path) -> None
     run(*RUFF, "checked", "endless.py", cwd=tmp_path)
     if names == NAMES:
         shutil.move(tmp_path / "endless.py", folder)
-    run("mypy", "--strict", "--config-file=", "--cache-dir", CACHE, "checked", cwd=tmp_path)
+        run("mypy", "--strict", "--config-file=", "--cache-dir", CACHE, "checked", cwd=tmp_path)
 
 
 def test_echoing_modules_have_no_log_of_their_own() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from marine_gen.binary import decode, encode
 from marine_gen.interfaces import Interfaces
@@ -10,10 +10,7 @@ from marine_gen.text import parse, print_interfaces
 from marine_runtime.types import Array, FunctionType, Prim
 from tests.support.strategies import interfaces
 
-_QUICK = settings(max_examples=80)
 
-
-@_QUICK
 @given(interfaces())
 def test_parse_inverts_print(value: Interfaces) -> None:
     text = print_interfaces(value)
@@ -21,7 +18,6 @@ def test_parse_inverts_print(value: Interfaces) -> None:
     assert print_interfaces(parse(text)) == text
 
 
-@_QUICK
 @given(interfaces())
 def test_decode_inverts_encode(value: Interfaces) -> None:
     payload = encode(value)

@@ -26,7 +26,7 @@ class ByteVector:
 
 
 class WasmtimeError(Exception):
-    """An error that Wasmtime tells."""
+    """An error that Wasmtime reports."""
 
 
 class ExitTrap(WasmtimeError):  # noqa: N818  # the name that wasmtime-py has

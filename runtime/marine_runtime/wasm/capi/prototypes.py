@@ -50,6 +50,7 @@ CALLS: Mapping[str, str] = {
     "wasmtime_context_get_fuel": "ppp",
     "wasmtime_context_set_epoch_deadline": "vpQ",
     "wasmtime_context_set_fuel": "ppQ",
+    "wasmtime_config_async_stack_size_set": "vps",
     "wasmtime_config_consume_fuel_set": "vpb",
     "wasmtime_config_epoch_interruption_set": "vpb",
     "wasmtime_config_max_wasm_stack_set": "vps",
@@ -118,7 +119,10 @@ CREATOR_STRUCTURES: Mapping[str, tuple[int | None, Mapping[str, int]]] = {
     "wasmtime_linear_memory_t": (32, {}),
 }
 
-PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR}
+BASELINE: Mapping[str, str] = {"wasmtime_config_strategy_set": "vpy"}
+"""Functions without which there is no choice of the compiler."""
+
+PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR, **BASELINE}
 """All of them, but for `PREOPEN`."""
 
 KINDS: Mapping[str, Any] = {

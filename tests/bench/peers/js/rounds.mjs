@@ -81,6 +81,11 @@ const operations = {
     const result = service.call(name, values, parameters);
     return { value: Number(process.hrtime.bigint() - began), result };
   },
+  async resident({ modules, function: name, arguments: values }) {
+    const { service } = await open(modules);
+    const result = service.call(name, values, parameters);
+    return { value: process.memoryUsage.rss(), result };
+  },
   async memory({ modules, function: name, arguments: values, count }) {
     const kept = [await open(modules)];
     kept[0].service.call(name, values, parameters);

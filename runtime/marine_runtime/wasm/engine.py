@@ -1,0 +1,100 @@
+"""Engines of Wasmtime, in processes that fork and that wait for signals.
+
+Wasmtime compiles and validates with threads of its own, one per processor, which exist for ever after. They are started
+by a thread that takes no signals, as they inherit that: what a program blocks later, to wait for it, would come to one
+of them and end the process. A forked process does not have those threads, and would wait for them for ever: there, an
+engine without threads compiles for the other one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, cached_property
+from typing import Any
+
+from marine_runtime.wasm.native import may_start, new_lock, start_own_thread
+
+_MODULE = bytes.fromhex("0061736d01000000 010401600000 03020100 0a040102000b")
+"""A module with one function."""
+
+
+class _Threads:
+    """The threads of Wasmtime.
+
+    Attributes:
+        begun: whether this process, or one that it was forked from, has started them.
+        lost: whether they are in another process.
+    """
+
+    begun = False
+    lost = False
+
+
+class WasmEngine:
+    """A `wasmtime.Engine` with what compiles for it.
+
+    Attributes:
+        native: the engine.
+    """
+
+    def __init__(self, binding: Any, new: Callable[[bool], Any]) -> None:
+        """`new` makes the engine, with threads or without."""
+        self._binding, self._new = binding, new
+        self.native = new(threads_for_compiling())
+
+    def module(self, wasm: bytes) -> Any:
+        """Compile a module; raises the binding's WasmtimeError."""
+        if not self._has_threads():
+            code = self._binding.Module(self._alone, wasm).serialize()
+            return self._binding.Module.deserialize(self.native, code)
+        return self._binding.Module(self.native, wasm)
+
+    def validate(self, wasm: bytes) -> None:
+        """Check a module; raises the binding's WasmtimeError."""
+        self._binding.Module.validate(self.native if self._has_threads() else self._alone, wasm)
+
+    @cached_property
+    def _alone(self) -> Any:
+        return self._new(False)
+
+    def _has_threads(self) -> bool:
+        """True if Wasmtime has its threads, if any, in this process; they are started at the first question."""
+        if not _Threads.begun:
+            _Threads.begun = True
+            if threads_for_compiling():
+                self._start_threads()
+        return not _Threads.lost
+
+    def _start_threads(self) -> None:
+        over = new_lock()
+        over.acquire()
+
+        def start() -> None:
+            try:
+                self._binding.Module(self.native, _MODULE)
+            finally:
+                over.release()
+
+        with suppress(RuntimeError):  # no thread is left
+            start_own_thread(start)
+            over.acquire()
+
+
+@cache
+def threads_for_compiling() -> bool:
+    """True if the system has the threads left with which Wasmtime compiles.
+
+    It starts one per processor at its first module, and ends the process when one is refused.
+    """
+    chosen = os.environ.get("RAYON_NUM_THREADS", "")
+    return may_start(int(chosen) if chosen.isdecimal() and int(chosen) else os.cpu_count() or 1)
+
+
+def _lose_threads() -> None:
+    _Threads.lost = _Threads.begun
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_lose_threads)
