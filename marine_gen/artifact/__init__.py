@@ -54,6 +54,7 @@ __all__ = [
     "read_built",
     "read_target",
     "read_wasm_files",
+    "refuse_overwriting",
     "write_component",
 ]
 
@@ -65,7 +66,7 @@ _FILES = {
     "embedding": ("embed_adapters",),
     "engines": ("BACKENDS", "BUILT_ENGINES", "ENGINES", "AdapterForm"),
     "key": ("GENERATOR",),
-    "target": ("Source", "Target", "read_built", "read_target", "read_wasm_files"),
+    "target": ("Source", "Target", "read_built", "read_target", "read_wasm_files", "refuse_overwriting"),
     "workbench": ("Workbench", "open_workbench"),
 }
 _HOMES = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}

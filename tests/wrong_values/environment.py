@@ -14,8 +14,8 @@ from marine_runtime.config import cache_directory
 from tests.support.paths import ROOT
 from tests.wrong_values.commands import outcome as command
 
-_NOT_OURS = {"LOCALAPPDATA", "RAYON_NUM_THREADS"}
-"""Variables that are read on other systems only, and what Wasmtime makes of a value of its own."""
+_NOT_OURS = {"LOCALAPPDATA", "PYTHONPATH", "RAYON_NUM_THREADS"}
+"""Variables that are read on other systems only, Python's, and what Wasmtime makes of a value of its own."""
 
 
 def parameters() -> set[str]:
@@ -49,12 +49,15 @@ _COMPUTED = {
 }
 
 
+_VARIABLES = {"history.py": "MARINE_GEN_HISTORY", "log_levels.py": "WASM_LOG", "tiers.py": "MARINE_GEN_BASELINE"}
+
+
 def _values(name: ast.expr, path: Path) -> tuple[str, ...]:
     if isinstance(name, ast.Constant):
         return (str(name.value),)
     word = ast.unparse(name)
     if word == "VARIABLE":
-        return ("MARINE_GEN_HISTORY",) if path.name == "history.py" else ("WASM_LOG",)
+        return (_VARIABLES[path.name],)
     return _COMPUTED[word]  # a KeyError: tell here what the new name stands for
 
 
