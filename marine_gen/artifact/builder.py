@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from marine_gen.artifact.ahead import Ahead
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
 from marine_gen.artifact.key import GENERATOR, build_key
@@ -42,7 +43,7 @@ from marine_runtime.artifact import (
 )
 from marine_runtime.host import in_order
 from marine_runtime.texts import identifiers, os_reason, quoted
-from marine_runtime.wasm import WasmRuntime, open_runtime, wasmtime_version
+from marine_runtime.wasm import open_runtime, wasmtime_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def build(
     metered: bool = False,
     strict: bool = False,
     complete: bool = True,
+    baseline: bool = False,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -124,14 +126,15 @@ def build(
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
         strict: refuse modules with invalid adapters, which are otherwise left out.
-        complete: compile the Python of other engines that can load the build too; otherwise they do so themselves.
+        complete: write what other engines, tools and importers read; without it only this engine can load the build.
+        baseline: make machine code of the baseline compiler, which fails for what that does not take.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
     make = partial(_build, source, output, engine, force=force, native=native, metered=metered, strict=strict)
-    return with_room(lambda: make(complete=complete))
+    return with_room(lambda: make(complete=complete, baseline=baseline))
 
 
 def _build(
@@ -144,11 +147,12 @@ def _build(
     metered: bool,
     strict: bool,
     complete: bool,
+    baseline: bool,
 ) -> BuildResult:
     write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
         raise LoadError(f"there is nothing to build for the engine `{engine}`; choose {', '.join(BUILT_ENGINES)}")
-    key = build_key(source, engine, native=native, metered=metered)
+    key = build_key(source, engine, native=native, metered=metered, complete=complete, baseline=baseline)
     if not force and (found := _up_to_date(output, key)) is not None:
         if strict and any(entry.plan.left_out for entry in found.modules):
             compile_service(source)
@@ -158,8 +162,12 @@ def _build(
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
         with _replacing(output, lambda: not force and _up_to_date(output, key) is not None) as directory:
-            compiler = open_runtime(metered=metered) if native else None
-            items = zip(stems, compiled, write(compiled), strict=True)
+            compiler = Ahead(open_runtime(metered=metered, baseline=baseline)) if native else None
+            charged = [module.charged() for module in compiled]
+            if compiler is not None:
+                for wasm in charged:
+                    compiler.begin(wasm)
+            items = zip(stems, compiled, charged, write(compiled, complete), strict=True)
             entries = [_write_module(directory, compiler, *item, complete=complete) for item in items]
             manifest = Manifest(
                 source.name,
@@ -169,7 +177,7 @@ def _build(
                 key,
                 tuple(entries),
                 source.options,
-                _write_package(directory, source.name, compiled),
+                _write_package(directory, source.name, compiled) if complete else (),
             )
             (directory / MANIFEST).write_text(manifest.text(), "utf-8")
     except OSError as error:
@@ -179,32 +187,31 @@ def _build(
 
 def _write_module(
     directory: Path,
-    compiler: WasmRuntime | None,
+    compiler: Ahead | None,
     stem: str,
     module: CompiledModule,
+    charged: bytes,
     engine: EngineFiles,
     *,
     complete: bool,
 ) -> ModuleEntry:
-    charged = module.charged()
-    contents: dict[str, tuple[str, bytes]] = {
-        "wasm": (".wasm", module.wasm),
-        "text": (".it", module.text().encode()),
-        **engine.files,
-    }
+    contents: dict[str, tuple[str, bytes]] = {"wasm": (".wasm", module.wasm), **engine.files}
+    if complete:
+        contents["text"] = (".it", module.text().encode())
     if charged is not module.wasm:
         contents["charged"] = (".charged.wasm", charged)
     shapes = {}
     if compiler is not None:
-        made = {"code": (".cwasm", compile_guest(compiler, module))}
-        made |= {kind: (end, compiler.compile(wasm)) for kind, (end, wasm) in engine.wasm.items()}
-        for kind, (end, item) in made.items():
-            contents[kind], shapes[kind] = (end, item.serialize()), item.shape
-        python = [kind for kind in BYTECODE_KINDS if kind in contents]
-        for kind in python if complete else python[-1:]:  # the last is what the build's own engine runs
+        for _, wasm in engine.wasm.values():
+            compiler.begin(wasm)
+        for kind in [kind for kind in BYTECODE_KINDS if kind in contents]:
             end, data = contents[kind]
             code = compiled_python(data.decode(), f"{stem}{end}")
             contents[BYTECODE_KINDS[kind]] = (end.removesuffix(".py") + BYTECODE_END, code)
+        made = {"code": (".cwasm", compile_guest(compiler, module, charged))}
+        made |= {kind: (end, compiler.compile(wasm)) for kind, (end, wasm) in engine.wasm.items()}
+        for kind, (end, item) in made.items():
+            contents[kind], shapes[kind] = (end, item.serialize()), item.shape
     else:
         validate_guest(open_runtime(), module.name, module.wasm)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}

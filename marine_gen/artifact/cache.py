@@ -10,10 +10,9 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from marine_gen.artifact.engines import BUILT_ENGINES
 from marine_gen.artifact.key import build_key
 from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
@@ -43,50 +42,92 @@ class Built:
     """A directory with a build, and its manifest.
 
     Attributes:
-        lasting: whether it is there for longer than a load.
+        baseline: its machine code is that of the baseline compiler.
+        lasting: it is there for longer than a load.
     """
 
     directory: Path
     manifest: Manifest
+    baseline: bool = False
     lasting: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """The kind of a build in the cache.
+
+    Attributes:
+        engine: the engine that it is for.
+        metered: its machine code uses fuel.
+        complete: it has what other engines need too.
+        baseline: its machine code is that of the baseline compiler.
+    """
+
+    engine: str
+    metered: bool = False
+    complete: bool = False
+    baseline: bool = False
+
+
 @contextlib.contextmanager
-def built(source: Source, *, cache: bool, metered: bool, strict: bool = False) -> Iterator[Built]:
+def built(source: Source, flavour: Flavour, *, cache: bool, strict: bool = False) -> Iterator[Built]:
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
     Raises:
         DiagnosticError: the service is wrong; LoadError: there is no place for it.
     """
-    found = _cached(source, metered=metered, strict=strict) if cache else None
+    found = _cached(source, flavour, strict=strict) if cache else None
     if found is not None:
         yield found
         return
     from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
 
     with scratch_directory() as temporary:
-        result = build(source, temporary / "service", metered=metered, strict=strict, complete=False)
+        result = build(source, temporary / "service", strict=strict, **asdict(flavour))
         yield Built(result.directory, result.manifest, lasting=False)
 
 
-def _cached(source: Source, *, metered: bool, strict: bool) -> Built | None:
+def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_to_use()
     if directory is None:
         return None
-    key = build_key(source, BUILT_ENGINES[0], metered=metered)
-    place = directory / key
+    place = directory / build_key(source, **asdict(flavour))
+    if (found := _found(place, strict=strict)) is not None:
+        return found
+    from marine_gen.artifact.tiers import start_optimising, worthwhile
+
+    if not (place / MANIFEST).is_file() and worthwhile(source, flavour.metered):
+        first = replace(flavour, baseline=True)
+        at = directory / build_key(source, **asdict(first))
+        begun = _found(at, strict=strict)
+        if begun is None:
+            with contextlib.suppress(LoadError):  # the optimising compiler may take it, or says what is wrong
+                begun = _made(source, first, at, strict=strict)
+        if begun is not None:
+            start_optimising(begun.directory, place, asdict(flavour))
+            return replace(begun, baseline=True)
+    return _made(source, flavour, place, strict=strict)
+
+
+def _found(place: Path, *, strict: bool) -> Built | None:
+    """The build at `place`, when it is there and whole."""
     manifest = known_manifest(place)
-    if manifest is None or manifest.key != key:
-        manifest = _unchanged(place, key)
-    if manifest is not None and not (strict and any(entry.plan.left_out for entry in manifest.modules)):
-        return Built(place, manifest)
+    if manifest is None or manifest.key != place.name:
+        manifest = _unchanged(place, place.name)
+    if manifest is None or (strict and any(entry.plan.left_out for entry in manifest.modules)):
+        return None
+    return Built(place, manifest)
+
+
+def _made(source: Source, flavour: Flavour, place: Path, *, strict: bool) -> Built | None:
+    """A new build at `place`; None when it can't be made there, or not of this flavour."""
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     from marine_gen.artifact.builder import build
 
     try:
-        manifest = build(source, place, metered=metered, strict=strict, complete=False).manifest
+        manifest = build(source, place, strict=strict, **asdict(flavour)).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise

@@ -19,7 +19,15 @@ GENERATOR = f"marine-gen {__version__}"
 _SOURCES = (".py", ".j2")
 
 
-def build_key(source: Source, engine: str, *, native: bool = True, metered: bool = False) -> str:
+def build_key(
+    source: Source,
+    engine: str,
+    *,
+    native: bool = True,
+    metered: bool = False,
+    complete: bool = True,
+    baseline: bool = False,
+) -> str:
     """A digest of everything that determines the output. That of a portable build is the same on every machine."""
     machine = (
         f"{platform.python_implementation()} {platform.python_version()}",
@@ -29,7 +37,8 @@ def build_key(source: Source, engine: str, *, native: bool = True, metered: bool
         str(FORMAT),
         GENERATOR,
         _edition(),
-        engine,
+        engine if complete else f"{engine} alone",
+        *(["baseline"] if baseline else []),
         f"wasmtime {wasmtime_version()}, epochs, no images, charged tables{', fuel' if metered else ''}",
         *(machine if native else ("portable",)),
         source.name,

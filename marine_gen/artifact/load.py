@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
-from marine_gen.artifact.cache import Built, built
-from marine_gen.artifact.engines import ENGINES, LOADERS, check_engine
+from marine_gen.artifact.cache import Built, Flavour, built
+from marine_gen.artifact.engines import BUILT_ENGINES, ENGINES, LOADERS, check_engine
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_runtime import ArgumentError, LoadOptions, Service
 from marine_runtime.artifact import (
@@ -58,13 +58,19 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
         limited = options.get("config") is not None
         source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
-    metered, strict = options.get("fuel") is not None, options.get("strict", False)
-    with built(source, cache=cache, metered=metered, strict=strict) as whole:
+    with built(source, _flavour(engine, options), cache=cache, strict=options.get("strict", False)) as whole:
         return _load(whole, engine, source, options, checked=True)
+
+
+def _flavour(engine: str, options: LoadOptions) -> Flavour:
+    """The build that an engine runs. Calls that are traced run as closures, where the engine alone needs none."""
+    kind = engine if engine in BUILT_ENGINES else BUILT_ENGINES[0]
+    return Flavour(kind, metered=options.get("fuel") is not None, complete=options.get("trace") is not None)
 
 
 def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
-    place, manifest, lasting = build.directory, build.manifest, build.lasting
-    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, lasting=lasting)
+    place, manifest = build.directory, build.manifest
+    kind = {"baseline": build.baseline, "lasting": build.lasting}
+    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, **kind)

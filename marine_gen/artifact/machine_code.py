@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from marine_gen.diagnostics import Code, Diagnostic, DiagnosticError, SourceSpan
-from marine_runtime.wasm import Module, RefusedModuleError, WasmRuntime
+from marine_runtime.wasm import Module, RefusedModuleError
 
 if TYPE_CHECKING:
     from marine_gen.artifact.compile import CompiledModule
 
 
-def compile_guest(runtime: WasmRuntime, module: CompiledModule) -> Module:
-    """The machine code of `module.charged()`.
+class Compiles(Protocol):
+    """A `WasmRuntime`, or something that compiles for one."""
+
+    def compile(self, wasm: bytes) -> Module:
+        """See `WasmRuntime.compile`."""
+
+    def validate(self, wasm: bytes) -> None:
+        """See `WasmRuntime.validate`."""
+
+
+def compile_guest(runtime: Compiles, module: CompiledModule, charged: bytes | None = None) -> Module:
+    """The machine code of `charged`, which is `module.charged()` where that is known.
 
     Raises:
         DiagnosticError: the module is not valid Wasm, or uses what services don't have.
     """
-    charged = module.charged()
+    charged = module.charged() if charged is None else charged
     try:
         return runtime.compile(charged)
     except RefusedModuleError as error:
@@ -26,7 +36,7 @@ def compile_guest(runtime: WasmRuntime, module: CompiledModule) -> Module:
         raise refused(error, module.name) from None
 
 
-def validate_guest(runtime: WasmRuntime, name: str, wasm: bytes) -> None:
+def validate_guest(runtime: Compiles, name: str, wasm: bytes) -> None:
     """Check the file of a module without compiling it; raises as `compile_guest`."""
     try:
         runtime.validate(wasm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from marine_gen.artifact.compile import CompiledModule, compile_module
 from marine_gen.artifact.fuse import FusedOutput, fuse_last, fusions
@@ -61,38 +61,44 @@ class EngineOutput:
     Attributes:
         glue: makes the glue of a module that is added, in memory; with sentences about adapters that could not be
             fused.
-        files: what `build` writes for the modules of a service; None when there is nothing to write ahead of time.
+        files: what `build` writes for the modules of a service; without what only other engines and people read when it
+            need not be complete. None when there is nothing to write ahead of time.
     """
 
     glue: Callable[[Addition], AddedGlue]
-    files: Callable[[Sequence[CompiledModule]], list[EngineFiles]] | None = None
+    files: Callable[[Sequence[CompiledModule], bool], list[EngineFiles]] | None = None
 
 
-def _closure_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
+def _closure_files(modules: Sequence[CompiledModule], complete: bool) -> list[EngineFiles]:
+    return [EngineFiles(_closures(module, complete), {}) for module in modules]
+
+
+def _closures(module: CompiledModule, complete: bool) -> dict[str, tuple[str, bytes]]:
+    generated = module.generate()
+    files = {"python": (".py", generated.source.encode())}
+    if complete:
+        files["types"] = (".pyi", generated.stub.encode())
+    return files
+
+
+def _fused_files(modules: Sequence[CompiledModule], complete: bool) -> list[EngineFiles]:
+    """Those of closures where nothing can be fused, else those of glue; both when they have to be complete."""
     found = []
-    for module in modules:
-        generated = module.generate()
-        files = {"python": (".py", generated.source.encode()), "types": (".pyi", generated.stub.encode())}
-        found.append(EngineFiles(files, {}))
+    for module, fusion in zip(modules, fusions([item.fusible for item in modules]), strict=True):
+        closures = _closures(module, complete) if complete or fusion.output is None else {}
+        glue = EngineFiles({}, {}) if fusion.output is None else _glue_files(fusion.output, complete)
+        found.append(EngineFiles({**closures, **glue.files}, glue.wasm, fusion.sentences))
     return found
 
 
-def _fused_files(modules: Sequence[CompiledModule]) -> list[EngineFiles]:
-    """Those of closures, which run where nothing can be fused, and more where something is."""
-    found = fusions([item.fusible for item in modules])
-    return [
-        replace(closures if item.output is None else _with_glue(closures, item.output), unfused=item.sentences)
-        for closures, item in zip(_closure_files(modules), found, strict=True)
-    ]
-
-
-def _with_glue(closures: EngineFiles, fused: FusedOutput) -> EngineFiles:
-    files = {**closures.files, "fused_python": ("_fused.py", fused.python.source.encode())}
+def _glue_files(fused: FusedOutput, complete: bool) -> EngineFiles:
+    files = {"fused_python": ("_fused.py", fused.python.source.encode())}
     wasm: dict[str, tuple[str, bytes]] = {}
     for what, text in (("glue", fused.code.glue), ("stub", fused.code.stub)):
         if text:
             binary = fused.wasm[what]
-            files[f"{what}_text"] = (f".{what}.wat", text.encode())
+            if complete:
+                files[f"{what}_text"] = (f".{what}.wat", text.encode())
             files[f"{what}_wasm"] = (f".{what}.wasm", binary)
             wasm[f"{what}_code"] = (f".{what}.cwasm", binary)
     return EngineFiles(files, wasm)
@@ -104,7 +110,7 @@ def _added_closures(addition: Addition) -> AddedGlue:
 
 
 def _added_fused(addition: Addition) -> AddedGlue:
-    if addition.ordinal is None:
+    if addition.ordinal is None or addition.runtime.baseline:  # which has no tail calls, as glue between modules has
         return _added_closures(addition)
     found = fuse_last(addition.modules, addition.ordinal)
     fused = found.output

@@ -156,7 +156,11 @@ def check_server(url: Any, token: Any) -> None:
         parts = httpx.URL(url)
         host = parts.host
         parts.raw_host.decode().encode("idna")  # what the system does later
-    except (httpx.InvalidURL, TypeError, UnicodeError) as error:
+    except UnicodeError:
+        raise ArgumentError(
+            f"{url!r:.80} is not the URL of a server: no name server can have its host (IDNA)"
+        ) from None
+    except (httpx.InvalidURL, TypeError) as error:
         raise ArgumentError(f"{url!r:.80} is not the URL of a server: {error}") from None
     port = 1 if parts.port is None else parts.port
     if parts.scheme not in ("http", "https") or not host or not 0 < port < 1 << 16 or parts.query or parts.fragment:

@@ -10,6 +10,7 @@ from tests.bench.cases.scaling import GROUP as GROWTH
 from tests.bench.model import CaseResult, Run
 from tests.bench.peers import OURS
 from tests.bench.peers.floors import FLOOR
+from tests.bench.peers.native_marine import NATIVES
 from tests.bench.plots import Versus, times, versus
 from tests.bench.stats import ratio
 
@@ -56,7 +57,7 @@ class Answer:
 
 
 def answers(run: Run) -> list[Answer]:
-    """An answer for each peer that shares a case with our engine; floors are no peers."""
+    """An answer for each peer that shares a case with our engine, native Marine first; floors are no peers."""
     found = []
     for peer, about in run.peers.items():
         compared = [(part, case) for case in run.cases if (part := _against(case, peer))]
@@ -66,7 +67,7 @@ def answers(run: Run) -> list[Answer]:
         single = [(part, case) for part, case in compared if case.group != GROWTH]
         plot = versus(f"{peer}: times as much as {OURS}", headlines)
         found.append(Answer(peer, about, f"{_file(peer)}.svg", _won(single), _lost(single), plot))
-    return found
+    return sorted(found, key=lambda answer: (answer.about.startswith("marine-gen,"), answer.peer not in NATIVES))
 
 
 def _against(case: CaseResult, peer: str) -> float | None:
@@ -81,19 +82,19 @@ def _file(peer: str) -> str:
 def _won(compared: Sequence[tuple[float, CaseResult]]) -> str:
     won = sorted(((part, _title(case)) for part, case in compared if part > 1), reverse=True)
     if not won:
-        return f"`{OURS}` takes less in none of {len(compared)} cases."
+        return f"`{OURS}` wins none of {len(compared)} cases."
     middle, most = times(median(part for part, _ in won)), f"{times(won[0][0])} ({won[0][1]})"
-    text = f"`{OURS}` takes less in {len(won)} of {len(compared)} cases"
-    return f"{text}; the peer needs {middle} in their median, {most} at most."
+    text = f"`{OURS}` wins {len(won)} of {len(compared)} cases"
+    return f"{text}; in these the peer needs {middle} in the median, {most} at most."
 
 
 def _lost(compared: Sequence[tuple[float, CaseResult]]) -> str:
     lost = sorted((part, _title(case)) for part, case in compared if part < 0.995)
     if not lost:
-        return f"`{OURS}` takes more in none of {len(compared)} cases."
+        return f"`{OURS}` loses none of {len(compared)} cases."
     worst = "; ".join(f"{title} ({times(part)})" for part, title in lost[:SHOWN_LOSSES])
     more = f" and {len(lost) - SHOWN_LOSSES} more" if len(lost) > SHOWN_LOSSES else ""
-    return f"`{OURS}` takes more in {len(lost)} of {len(compared)} cases; the peer needs: {worst}{more}."
+    return f"`{OURS}` loses {len(lost)} of {len(compared)} cases; in these the peer needs less: {worst}{more}."
 
 
 def _title(case: CaseResult) -> str:

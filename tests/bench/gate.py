@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from marine_gen.artifact.tiers import optimised
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.bench.bars import BARS, TOLERANCE, Bar, Verdict, judge
 from tests.bench.cases import all_cases
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     strict = os.environ.get("CI") == "true"
     with ExitStack() as stack:
         os.environ[CACHE_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(optimised())
         verdicts = gate(measured(given.npm, stack))
     for verdict in verdicts:
         print(line(verdict, missing_fails=strict))

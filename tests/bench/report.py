@@ -19,9 +19,10 @@ import jinja2
 from tests.bench.answers import answers
 from tests.bench.model import Run, read_run
 from tests.bench.page import make_page
+from tests.bench.peers.native_marine import NATIVES
 from tests.bench.plots import overview
 from tests.bench.stats import condense, with_last
-from tests.bench.tables import NATIVES, comparison, engines_page
+from tests.bench.tables import comparison, engines_page
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"

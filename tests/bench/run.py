@@ -22,6 +22,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from marine_gen.artifact.tiers import optimised
 from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
@@ -169,6 +170,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> Ru
     began = perf_counter()
     with ExitStack() as stack:
         os.environ[CACHE_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(optimised())
         peers = [peer for peer in open_peers(npm, stack) if not arguments.peer or peer.name in arguments.peer]
         about = {peer.name: peer.about for peer in peers}
         results = []

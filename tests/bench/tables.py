@@ -5,14 +5,9 @@ from __future__ import annotations
 from tests.bench.model import CaseResult, Run
 from tests.bench.page import NONE, figure
 from tests.bench.peers import BASELINE, OURS
+from tests.bench.peers.native_marine import NATIVE
 from tests.bench.plots import times
 from tests.bench.stats import ratio
-
-NATIVE = "native Marine"
-"""A column where it was built."""
-
-NATIVES = (NATIVE, f"{NATIVE} pooling")
-"""Peers whose last figures stay in the report when a run lacks them."""
 
 COLUMNS = (OURS, "closures", BASELINE, "by hand", NATIVE, "marine-js", "Extism", "component")
 ROWS = {

@@ -17,6 +17,7 @@ from tests.bench.model import POINTS, CaseResult, Result, Run, read_run
 from tests.bench.page import make_page
 from tests.bench.peers import BASELINE
 from tests.bench.peers.floors import EmptyCall
+from tests.bench.peers.native_marine import NATIVE, NATIVES
 from tests.bench.plots import WIDTH, bars, colours, curves
 from tests.bench.report import DOCS, JSON, PLOTS, documents, main, render
 from tests.bench.stats import condense, with_last
@@ -26,8 +27,6 @@ from tests.bench.tables import (
     END,
     ENGINE_COLUMNS,
     ENGINE_WORDS,
-    NATIVE,
-    NATIVES,
     ROWS,
     engines,
     engines_page,
@@ -173,13 +172,13 @@ def test_wins_and_losses_of_each_peer_are_sentences() -> None:
     (answer,) = make_page(small()).answers
     assert answer.peer == "by hand"
     assert answer.won.startswith(
-        "`fused` takes less in 2 of 4 cases; the peer needs 22.5 × in their median, 40.0 × (greeting"
+        "`fused` wins 2 of 4 cases; in these the peer needs 22.5 × in the median, 40.0 × (greeting"
     )
-    assert answer.lost == "`fused` takes more in 2 of 4 cases; the peer needs: curve (0.05 ×); curve (0.50 ×)."
+    assert answer.lost == "`fused` loses 2 of 4 cases; in these the peer needs less: curve (0.05 ×); curve (0.50 ×)."
     results = (Result("fused", (100.0,), 1), Result("by hand", (50.0,), 1), Result("gone", missing="off"))
     worse = CaseResult("record", "Calls from module to module", "record", "ns", results)
     (answer,) = make_page(replace(small(), cases=(worse,))).answers
-    assert answer.lost == "`fused` takes more in 1 of 1 cases; the peer needs: record, between modules (0.50 ×)."
+    assert answer.lost == "`fused` loses 1 of 1 cases; in these the peer needs less: record, between modules (0.50 ×)."
     (bar,) = answer.plot.bars
     assert bar.width < 0
 
@@ -217,7 +216,7 @@ def test_that_nobody_takes_less_is_said_without_a_table() -> None:
     run = replace(small(), cases=small().cases[:2])
     assert make_page(run).faster_summary == "No peer takes less than `fused` in any of the 2 cases."
     for suffix in ("md", "html"):
-        assert "who takes less" not in render(f"benchmarks.{suffix}.j2", run)
+        assert "or smaller" not in render(f"benchmarks.{suffix}.j2", run)
 
 
 def test_the_html_page_needs_nothing_else_and_escapes_what_a_run_says() -> None:

@@ -146,7 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"Python {version} was asked for and is missing", file=sys.stderr)
             return 1
         print(f"\n== Python {version}", flush=True)
-        python = environment_of(version, found[version])
+        try:
+            python = environment_of(version, found[version])
+        except subprocess.CalledProcessError as error:
+            print(f"Python {version}: no environment with the packages can be made: {error}", file=sys.stderr)
+            failed.append(version)
+            continue
         command = [str(python), "-m", "pytest", *(QUICK if options.quick else ()), *rest]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(version)

@@ -188,6 +188,8 @@ def run(name: str, calls: int) -> list[str]:
     def halfway(number: int) -> None:
         if number == calls // 5:
             sizes.append(memory())
+        if number and number % (calls // 10) == 0:
+            print(f"  {name}: {number} of {calls} calls, {time.monotonic() - start:.0f} s", flush=True)
 
     before, start = held(), time.monotonic()
     if name == "service":
@@ -215,6 +217,7 @@ def main() -> int:
     bound = os.environ.get("MARINE_GEN_SOAK_CALLS")
     parser.add_argument("--calls", type=int, default=int(bound) if bound else CALLS)
     calls = max(parser.parse_args().calls, 1_000)
+    print(f"{calls} calls on each of three; MARINE_GEN_SOAK_CALLS or --calls bounds them", flush=True)
     for kind in ("threads", "processes"):  # starts what stays for good, such as multiprocessing's tracker
         with pools.pool(pools.ANY_ENGINE, kind) as first:
             first.call("lab", "echo", [1])

@@ -73,6 +73,12 @@ def _awaited(call: Coroutine[Any, Any, Any]) -> Any:
 RAW = "raw "
 """Marks an error that Python raised somewhere inside."""
 
+_WORDS = {
+    r"(got an unexpected keyword argument '\w+')\. Did you mean '\w+'\?": r"\1",
+    r"it's not found as __main__\.<lambda>": "attribute lookup <lambda> on __main__ failed",
+}
+"""Sentences of Python 3.14, and how they were before."""
+
 
 class Runner:
     """Evaluates rows in a folder with files."""
@@ -153,6 +159,8 @@ class Runner:
                 last = f"{'' if unknown or absent else RAW}{type(error).__name__}: {error}"
         lines = [f"MarineWarning: {item.message}" for item in told]
         text = "\n".join([*lines, last]).replace(str(self._folder), "…").replace("\0", "\\0")
+        for newer, older in _WORDS.items():
+            text = re.sub(newer, older, text)
         return re.sub(r"0x[0-9a-f]{6,}|(?<=from 65536 to )\d+", "…", text)
 
 

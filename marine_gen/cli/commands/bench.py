@@ -71,8 +71,10 @@ def command(
     Engines take turns. Each sample times calls from Python with the same arguments; a service keeps its
     state between calls. TARGET and JSON are as for `marine-gen run`.
     """
+    from marine_gen.artifact.tiers import optimised
     from marine_gen.bench import compare, describe_machine, open_candidates
 
+    click.get_current_context().with_resource(optimised())
     limits = Limits(timeout, fuel, memory_limit)
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)

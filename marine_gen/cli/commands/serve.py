@@ -108,8 +108,10 @@ def command(
     TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. A call is
     `POST /MODULE/FUNCTION`; `--timeout` is 30 seconds by default. SIGTERM lets running calls end.
     """
+    from marine_gen.artifact.tiers import optimised
     from marine_runtime import ConfigError
 
+    click.get_current_context().with_resource(optimised())
     try:
         from marine_gen.serve.server import Address, check_exposure, run
     except ModuleNotFoundError as error:

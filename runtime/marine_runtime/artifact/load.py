@@ -61,6 +61,7 @@ def load_with(
     *,
     checked: bool = False,
     lasting: bool = True,
+    baseline: bool = False,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
@@ -73,6 +74,7 @@ def load_with(
         options: as for `load`.
         checked: the files have been compared with their digests.
         lasting: the directory is still there when the service runs.
+        baseline: its machine code is that of the baseline compiler.
     """
     check_options(options)
     if options.get("strict", False):
@@ -81,7 +83,7 @@ def load_with(
     engine = engines.get(name)
     if engine is None or manifest.engine not in engine.builds:
         raise LoadError(f"`{directory}` was built for the engine `{manifest.engine}`, it can't run with `{name}`")
-    runtime = open_runtime_for(options)
+    runtime = open_runtime_for(options, baseline=baseline)
     given = run_options(options)
     config = given.get("config")
     build = open_build(directory, manifest, settled=checked)

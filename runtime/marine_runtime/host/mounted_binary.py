@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-from time import monotonic
 from typing import NamedTuple, assert_never
 
 from marine_runtime.config.model import MountedBinary
@@ -18,6 +17,7 @@ from marine_runtime.host.function import HostFunction
 from marine_runtime.host.program import Captured, Ended, Event, Program, Reaped, Refused, Unreadable
 from marine_runtime.texts.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, RecordType
+from marine_runtime.wasm.native import monotonic
 
 KILLED = 100000
 """Ended by a signal. Also the code of a program that was stopped, and of one whose end is unknown; `error` says so."""

@@ -11,13 +11,12 @@ import os
 from _queue import Empty, SimpleQueue  # the module `queue` has gevent's where that patched it
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from time import monotonic
 
 from marine_runtime.host import child_process
 from marine_runtime.host.child_process import ChildProcess
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.texts.messages import os_reason
-from marine_runtime.wasm.native import new_lock, start_thread
+from marine_runtime.wasm.native import monotonic, new_lock, start_thread
 
 _CHUNK = 1 << 16
 _SLICE = 0.1  # seconds that Windows waits at once: it does not interrupt a wait for Ctrl-C

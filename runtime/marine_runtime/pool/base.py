@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from math import ceil
-from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
@@ -25,6 +24,7 @@ from marine_runtime.pool.worker import PoolStatistics, Worker, Workers
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface
 from marine_runtime.values.scalars import kind
+from marine_runtime.wasm.native import monotonic
 
 Arguments = Sequence[Any] | Mapping[str, Any]
 

@@ -18,13 +18,13 @@ from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from threading import Lock, Thread
-from time import monotonic
 from typing import Any
 
 from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.progress import Progress
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
+from marine_runtime.wasm.native import monotonic
 
 KEPT = 0.005
 """Seconds of calls whose outcomes are kept to be sent together; they are lost when the process dies."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from marine_runtime.artifact.load import load
@@ -24,6 +23,7 @@ from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
 from marine_runtime.wasm import WasmRuntime
+from marine_runtime.wasm.native import monotonic
 from marine_runtime.wasm.runtimes import RuntimeKey, own_runtimes
 
 HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from threading import Event
-from time import monotonic
 from typing import ClassVar
 
 from marine_runtime.errors import CallTimeoutError
@@ -17,6 +16,7 @@ from marine_runtime.pool.message import BegunCalls, Message, Pace
 from marine_runtime.pool.wire import Answer
 from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 from marine_runtime.service.interface import Interface
+from marine_runtime.wasm.native import monotonic
 
 
 class BrokenError(Exception):
@@ -200,7 +200,7 @@ class MessageWorker(Worker):
 
     @abstractmethod
     def _begun_at(self) -> float | None:
-        """The time at which the call that runs began, by `time.monotonic`; None when it is not known."""
+        """The time at which the call that runs began, by the monotonic clock; None when it is not known."""
 
     @abstractmethod
     def _replace(self) -> bool:

@@ -19,7 +19,6 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Lock
-from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
@@ -33,6 +32,7 @@ from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack
 from marine_runtime.pool.worker import Workers, closed_too_early
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import refusal
+from marine_runtime.wasm.native import monotonic
 
 _JOIN = 5.0
 _DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"

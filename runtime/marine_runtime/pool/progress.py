@@ -7,9 +7,9 @@ of the process which ones no longer may run elsewhere.
 from __future__ import annotations
 
 from multiprocessing.context import SpawnContext
-from time import monotonic
 
 from marine_runtime.pool.message import MOST
+from marine_runtime.wasm.native import monotonic
 
 _WAITS, _BEGUN, _WITHDRAWN = range(3)
 _PATIENCE = 1.0  # seconds for the lock, which a process may hold that is stopped or was killed
@@ -59,7 +59,7 @@ class Progress:
         return begun
 
     def time(self) -> float | None:
-        """The time at which the latest call began, by `time.monotonic`; None when none has."""
+        """The time at which the latest call began, by the monotonic clock; None when none has."""
         return self._time.value or None
 
     def end(self) -> None:

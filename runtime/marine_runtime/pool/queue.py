@@ -9,10 +9,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Condition, Lock
-from time import monotonic
 
 from marine_runtime.pool.errors import PoolClosedError, PoolError, PoolFullError
 from marine_runtime.pool.job import Job
+from marine_runtime.wasm.native import monotonic
 
 
 class Jobs:

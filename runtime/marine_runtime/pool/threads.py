@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Event, Lock, Thread
-from time import monotonic
 from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
@@ -19,6 +18,7 @@ from marine_runtime.pool.instance import PoolInstance
 from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.worker import GRACE, RETRIES, Worker, Workers
 from marine_runtime.texts.messages import no_thread
+from marine_runtime.wasm.native import monotonic
 
 MAX_ABANDONED = 32
 """Threads that may hang at a time. Each keeps its instance: memories, and gigabytes of address space."""

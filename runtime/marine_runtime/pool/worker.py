@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread, current_thread
-from time import monotonic
 from typing import Any, ClassVar
 
 from marine_runtime.errors import CallTimeoutError
@@ -18,6 +17,7 @@ from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import no_thread
+from marine_runtime.wasm.native import monotonic
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""

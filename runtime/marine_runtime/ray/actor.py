@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Lock, Thread
-from time import monotonic
 from typing import Any
 
 import ray
@@ -24,6 +23,7 @@ from marine_runtime.pool.job import Reply
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
 from marine_runtime.ray.artifact import PackedBuild, unpack
 from marine_runtime.service.interface import Interface
+from marine_runtime.wasm.native import monotonic
 
 VERSION = (2, FORMAT, *sys.version_info[:2])
 """Of what callers and actors say to each other, and of Python; it has to be equal."""

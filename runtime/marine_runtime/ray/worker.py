@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +29,7 @@ from marine_runtime.ray.actor import GROUPS, VERSION, InstanceActor
 from marine_runtime.ray.artifact import PackedBuild
 from marine_runtime.ray.connection import DisconnectedError, current_job
 from marine_runtime.service.interface import Interface
+from marine_runtime.wasm.native import monotonic
 
 ANSWER = 10.0
 """Seconds that an actor may take to say how far it is; one that does not answer is given up."""

@@ -84,11 +84,11 @@ def run_options(options: LoadOptions) -> RunOptions:
     return cast("RunOptions", {name: item for name, item in options.items() if name in RunOptions.__annotations__})
 
 
-def open_runtime_for(options: LoadOptions) -> WasmRuntime:
-    """The Wasm runtime for a service with these options.
+def open_runtime_for(options: LoadOptions, *, baseline: bool = False) -> WasmRuntime:
+    """The Wasm runtime for a service with these options, and with code of the `baseline` compiler if so.
 
     Raises:
         LoadError: the stack is too small or too large; ArgumentError: there is no such call layer.
     """
     layer, stack = options.get("call_layer", "fast"), options.get("max_wasm_stack")
-    return open_runtime(layer, check_stack(stack), metered=options.get("fuel") is not None)
+    return open_runtime(layer, check_stack(stack), metered=options.get("fuel") is not None, baseline=baseline)

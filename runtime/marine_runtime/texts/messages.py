@@ -94,7 +94,7 @@ _LIMITS = {
 """The limit behind an error, and how a shell shows it."""
 
 _MAPPING = ("EAGAIN", "ENOMEM")  # a thread that gets no stack is an EAGAIN
-_SPLIT = 3  # mappings that one change may add, and those that the list has beyond what is counted
+_CHANGE = 64  # mappings that one change may add, or that went with it when it failed
 
 
 def refusal(error: OSError, reserved: int = 0) -> str:
@@ -163,4 +163,4 @@ def _most_mappings() -> int:
             count = sum(1 for _ in file)
     except (OSError, ValueError):
         return 0
-    return most if count + _SPLIT > most else 0
+    return most if count + _CHANGE > most else 0

@@ -9,12 +9,16 @@ What is listed here is the interface for the compiler too.
 """
 
 from marine_runtime.wasm.api import Codes, signature_of, signed_codes
+from marine_runtime.wasm.baseline import problem as baseline_problem
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
+from marine_runtime.wasm.native import new_lock, start_own_thread
 from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
+from marine_runtime.wasm.speedups import problem as speedups_problem
+from marine_runtime.wasm.speedups import turned_off as speedups_turned_off
 from marine_runtime.wasm.store import Instance, Store
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK, initial_table_elements
 
@@ -35,9 +39,14 @@ __all__ = [
     "Store",
     "WasmRuntime",
     "assemble",
+    "baseline_problem",
     "initial_table_elements",
+    "new_lock",
     "open_runtime",
     "signature_of",
     "signed_codes",
+    "speedups_problem",
+    "speedups_turned_off",
+    "start_own_thread",
     "wasmtime_version",
 ]

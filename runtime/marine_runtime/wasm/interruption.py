@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from time import monotonic
 from typing import Any
 
 from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.deadline import DeadlineClock
+from marine_runtime.wasm.native import monotonic
 from marine_runtime.wasm.traps import INTERRUPTED, LEFT_EARLY, Parking
 
 _keys = itertools.count(1)

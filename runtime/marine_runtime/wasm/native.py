@@ -1,15 +1,23 @@
-"""Threads of the operating system, even if a program has replaced those of the standard library.
+"""Threads and the clock of the operating system, even if a program has replaced those of the standard library.
 
 `gevent.monkey.patch_all()` makes `threading` start greenlets and its locks switch between them. What has to go on
-while a guest runs, or must not switch while one is on the stack, needs the real things.
+while a guest runs, or must not switch while one is on the stack, needs the real things. Tests of programs put a clock
+that stands still into every module that has a function of `time`: no time limit would ever be over.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from _thread import LockType
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+monotonic: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
+)
+"""Seconds of a clock that nobody sets, as `time.monotonic`."""
 
 _signal: Any = __import__("_signal")  # `signal` imports much
 

@@ -8,6 +8,7 @@ from typing import Any
 from marine_runtime.errors import LoadError, MarineError
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
+from marine_runtime.wasm.baseline import STRATEGY
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
@@ -33,6 +34,7 @@ class WasmRuntime:
         fallback_reason: why the fast layer was not taken although asked for, or None.
         budget_problem: why memory limits hold for each memory alone and not for all together, or None.
         metered: whether its machine code uses fuel.
+        baseline: whether the baseline compiler makes its machine code.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class WasmRuntime:
         max_wasm_stack: int | None = None,
         *,
         metered: bool = False,
+        baseline: bool = False,
     ) -> None:
         self._binding = binding = layer.binding
         self.budget_problem = problem()
@@ -56,6 +59,8 @@ class WasmRuntime:
             config.epoch_interruption = True
             if metered:  # part of the machine code too, in every block of it
                 config.consume_fuel = True
+            if baseline:
+                ffi.set_option(config, "strategy", STRATEGY)
             config.parallel_compilation = parallel
             if max_wasm_stack is not None:
                 ffi.set_option(config, "max_wasm_stack", max_wasm_stack)
@@ -73,6 +78,7 @@ class WasmRuntime:
         self.name = layer.name
         self.fallback_reason = fallback_reason
         self.metered = metered
+        self.baseline = baseline
 
     def validate(self, wasm: bytes) -> None:
         """Check a Wasm binary without compiling it.

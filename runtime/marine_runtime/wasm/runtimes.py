@@ -14,8 +14,8 @@ from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.runtime import WasmRuntime
 from marine_runtime.wasm.stack import default_stack
 
-RuntimeKey = tuple[str, int, bool]
-"""Call layer, bytes of stack, and whether it is metered."""
+RuntimeKey = tuple[str, int, bool, bool]
+"""Call layer, bytes of stack, whether it is metered, and whether the baseline compiler makes its code."""
 
 
 class _OwnRuntimes(local):
@@ -40,14 +40,17 @@ def own_runtimes(runtimes: dict[RuntimeKey, WasmRuntime]) -> Iterator[None]:
         _own.runtimes = before
 
 
-def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False) -> WasmRuntime:
+def open_runtime(
+    name: str = "fast", max_wasm_stack: int | None = None, *, metered: bool = False, baseline: bool = False
+) -> WasmRuntime:
     """The process-wide Wasm runtime with the given call layer, `fast` or `public`, and stack for Wasm in bytes.
 
     Inside `own_runtimes` it is one of those.
 
     By default the stack is what suits the current thread; services of that runtime then belong on this thread.
 
-    What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`.
+    What runs on a `metered` one uses fuel, and traps when there is none; see `Store.fuelled`. The code of a `baseline`
+    one is made sooner and runs longer; ask for it only when `baseline.problem()` gave None.
 
     The fast layer falls back to the public one when the installed wasmtime-py is not as expected; `fallback_reason`
     then says why.
@@ -58,7 +61,7 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
     """
     if name not in ("fast", "public"):
         raise ArgumentError(f"unknown call layer {name!r:.80}: choose `fast` or `public`")
-    key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered)
+    key = (name, default_stack() if max_wasm_stack is None else max_wasm_stack, metered, baseline)
     if _own.runtimes is None:
         return _shared_runtime(*key)
     if key not in _own.runtimes:
@@ -67,19 +70,20 @@ def open_runtime(name: str = "fast", max_wasm_stack: int | None = None, *, meter
 
 
 @cache
-def _shared_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
-    return _new_runtime(name, max_wasm_stack, metered)
+def _shared_runtime(*key: *RuntimeKey) -> WasmRuntime:
+    return _new_runtime(*key)
 
 
-def _new_runtime(name: str, max_wasm_stack: int, metered: bool) -> WasmRuntime:
+def _new_runtime(name: str, max_wasm_stack: int, metered: bool, baseline: bool) -> WasmRuntime:
     if why := interpreters.problem():
         raise LoadError(f"the runtime can't run here: {why}")
     if name == "public":
-        return WasmRuntime(_public_layer(), max_wasm_stack=max_wasm_stack, metered=metered)
+        return WasmRuntime(_public_layer(), None, max_wasm_stack, metered=metered, baseline=baseline)
     reason = ffi.problem()
     if reason:
         _warn_of_fallback(reason)
-    return WasmRuntime(_public_layer() if reason else FastLayer(), reason, max_wasm_stack, metered=metered)
+    layer = _public_layer() if reason else FastLayer()
+    return WasmRuntime(layer, reason, max_wasm_stack, metered=metered, baseline=baseline)
 
 
 def _public_layer() -> CallLayer:

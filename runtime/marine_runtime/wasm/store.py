@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from time import monotonic
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
+from marine_runtime.wasm.native import monotonic
 from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import re
-from time import monotonic
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
 from marine_runtime.texts.messages import counted, limit_of
+from marine_runtime.wasm.native import monotonic
 
 Fault = Exception
 """The errors of a call that did not return: `Trap` or `WasmtimeError`, of wasmtime-py or of `capi`."""

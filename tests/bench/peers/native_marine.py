@@ -26,6 +26,10 @@ BINARY = ROOT / ".venv-bench" / "native" / "release" / "native-marine"
 PATIENCE = 60.0
 """Seconds after which a request is aborted, together with the process."""
 
+NATIVE = "native Marine"
+NATIVES = (NATIVE, f"{NATIVE} pooling")
+"""Its names. The report keeps their last figures when a run lacks them."""
+
 LARGEST_BYTES = 2**20
 UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE, *STARTED, *ANSWERED)
 """Kinds that it has no counterpart of, but for the call parameters among calls to the host."""
@@ -116,7 +120,7 @@ class NativeMarine:
     @property
     def name(self) -> str:
         """With its options."""
-        return " ".join(["native Marine", *(option.strip("-") for option in self.options)])
+        return " ".join([NATIVE, *(option.strip("-") for option in self.options)])
 
     @property
     def about(self) -> str:

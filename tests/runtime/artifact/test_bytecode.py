@@ -49,15 +49,6 @@ def test_the_cache_has_it_too() -> None:
         assert service.modules.greeting.greeting("x") == "Hi, x"
 
 
-def test_the_cache_leaves_other_engines_to_compile_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first load is waited for; hardly any runs closures where it could run fused adapters."""
-    monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path))
-    for engine in ("closures", "fused", "closures"):
-        with marine_gen.load(GUESTS_FOLDER / "greeting.wasm", engine=engine) as service:
-            assert service.modules.greeting.greeting("x") == "Hi, x"
-    assert [path.name for path in tmp_path.rglob(f"*{BYTECODE_END}")] == [f"greeting_fused{BYTECODE_END}"]
-
-
 def test_a_portable_build_has_none(tmp_path: Path) -> None:
     """It is the same for every Python."""
     built = marine_gen.build(GUESTS_FOLDER / "greeting.wasm", tmp_path / "built", native=False).directory

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import marine_gen
-from marine_gen.artifact import cache_directory, cache_entries, clear_cache
+from marine_gen.artifact import ahead, cache_directory, cache_entries, clear_cache
+from marine_runtime import LoadError, Tracer
+from marine_runtime.artifact import read_manifest
+from marine_runtime.wasm import Module, WasmRuntime
 from tests.support.engines import guests
 
 HELLO = guests("greeting")
@@ -76,3 +81,64 @@ def test_clearing_takes_leftovers_and_nothing_else(cache: Path) -> None:
     other.mkdir()
     assert clear_cache() == 1
     assert os.listdir(cache) == ["notes"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "kinds"),
+    [
+        ("fused", {"fused_python", "fused_python_bytecode", "glue_code", "glue_wasm"}),
+        ("closures", {"python", "python_bytecode"}),
+        ("interpreter", {"fused_python", "fused_python_bytecode", "glue_code", "glue_wasm"}),
+    ],
+)
+def test_an_entry_has_what_its_engine_runs(cache: Path, engine: str, kinds: set[str]) -> None:
+    """A first load is waited for; nobody imports the entry, or reads its text."""
+    with marine_gen.load(HELLO, engine=engine) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+    (entry,) = cache_entries()
+    (module,) = read_manifest(entry).modules
+    assert set(module.files) - {"charged"} == {"wasm", "code"} | kinds
+    assert {item.suffix for item in entry.iterdir()} <= {".wasm", ".cwasm", ".py", ".bytecode", ".json", ""}
+
+
+def test_engines_and_traces_have_entries_of_their_own(cache: Path) -> None:
+    options: list[dict[str, Any]] = [{}, {"engine": "closures"}, {"trace": Tracer()}]
+    for _ in range(2):
+        for chosen in options:
+            with marine_gen.load(HELLO, **chosen) as service:
+                assert service.modules.greeting.greeting("x") == "Hi, x"
+        assert len(cache_entries()) == len(options)
+
+
+def test_guests_are_compiled_beside_the_compiler(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine code is made by the thread that generates Python, unless the system has no other."""
+    threads: list[int] = []
+    compile_wasm = WasmRuntime.compile
+
+    def compiled(self: WasmRuntime, wasm: bytes) -> Module:
+        threads.append(threading.get_ident())
+        return compile_wasm(self, wasm)
+
+    monkeypatch.setattr(WasmRuntime, "compile", compiled)
+    assert greet() == "Hi, x"
+    assert threads
+    assert threading.get_ident() not in threads
+    clear_cache()
+    threads.clear()
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(ahead, "start_own_thread", refuse)
+    assert greet() == "Hi, x"
+    assert threads
+    assert set(threads) == {threading.get_ident()}
+
+
+def test_a_guest_that_can_not_be_compiled(cache: Path) -> None:
+    """The load raises the error of its thread."""
+    wasm = HELLO["greeting"].replace(b"\x20\x00\x20\x01", b"\x20\x00\x1a\x01", 1)
+    assert wasm != HELLO["greeting"]
+    with pytest.raises(LoadError, match="not a valid Wasm module"):
+        marine_gen.load({"greeting": wasm})
+    assert cache_entries() == []

@@ -120,7 +120,10 @@ CREATOR_STRUCTURES: Mapping[str, tuple[int | None, Mapping[str, int]]] = {
     "wasmtime_linear_memory_t": (32, {}),
 }
 
-PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR}
+BASELINE: Mapping[str, str] = {"wasmtime_config_strategy_set": "vpy"}
+"""Functions without which there is no choice of the compiler."""
+
+PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR, **BASELINE}
 """All of them, but for `PREOPEN`."""
 
 KINDS: Mapping[str, Any] = {
