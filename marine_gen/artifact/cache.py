@@ -43,7 +43,7 @@ class Built:
 
     Attributes:
         baseline: its machine code is that of the baseline compiler.
-        lasting: whether it is there for longer than a load.
+        lasting: it is there for longer than a load.
     """
 
     directory: Path

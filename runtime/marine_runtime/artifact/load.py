@@ -60,8 +60,8 @@ def load_with(
     options: LoadOptions,
     *,
     checked: bool = False,
-    baseline: bool = False,
     lasting: bool = True,
+    baseline: bool = False,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
@@ -73,8 +73,8 @@ def load_with(
         service_type: the class of the result.
         options: as for `load`.
         checked: the files have been compared with their digests.
-        baseline: its machine code is that of the baseline compiler.
         lasting: the directory is still there when the service runs.
+        baseline: its machine code is that of the baseline compiler.
     """
     check_options(options)
     if options.get("strict", False):
