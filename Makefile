@@ -11,6 +11,7 @@ STAMP  := $(VENV)/.installed
 GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
 HOSTS  := $(VENV)/.component-hosts
+SPEED  := $(VENV)/.speedups
 LOWEST := .venv-lowest
 BENCH  := .venv-bench
 RAY    := .venv-ray
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-all test-aarch64 test-lowest soak ci-long lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain clean
+.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain speedups test-speedups clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -135,11 +136,22 @@ ray: $(RAYED)
 ray-bench: $(RAYED)
 	$(RAY)/bin/python -m tests.ray.bench $(ARGS)
 
-# Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would.
+# Builds the optional extension with the C compiler of this machine, or else with ziglang, and installs it. From then on
+# the tests run with it; `MARINE_SPEEDUPS=0 make test` runs them without.
+speedups: $(SPEED)
+
+# The tests of the extension, and with it those of calls, values and security; ARGS="tests/engines" runs others.
+test-speedups: $(SPEED)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(ARGS),tests/speedups tests/runtime/calls tests/runtime/values tests/runtime/wasm tests/security)
+
+# Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would; with ziglang (`make
+# toolchain`) those of the extension for manylinux and musllinux, x86-64 and aarch64.
 wheel: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist runtime
 	$(BIN)/python -m build --no-isolation --outdir dist
+	if $(BIN)/python -c "import ziglang" 2>/dev/null; then $(BIN)/python runtime/speedups/wheels.py --all dist; \
+	else echo "marine-speedups: no wheels without ziglang"; fi
 	$(BIN)/python -m twine check --strict dist/*
 
 # Rebuilds every guest module from its source with the C compiler of the `guests` extra.
@@ -183,6 +195,12 @@ $(GUESTS): $(STAMP)
 
 $(HOSTS): $(STAMP)
 	$(PIP) install --quiet -e ./runtime -e '.[components]'
+	touch $@
+
+$(SPEED): $(STAMP) $(wildcard runtime/speedups/src/* runtime/speedups/*.toml runtime/speedups/*.py runtime/speedups/*/*.py*)
+	rm -rf $(SPEED).wheel
+	$(BIN)/python runtime/speedups/wheels.py $(SPEED).wheel
+	$(PIP) install --quiet --force-reinstall --no-deps $(SPEED).wheel/*.whl
 	touch $@
 
 $(FUZZ): $(STAMP)

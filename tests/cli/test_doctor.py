@@ -31,6 +31,11 @@ def test_healthy(run: Run) -> None:
     assert found["engines"][1].startswith(", ".join(ENGINES))
     assert "tried with 2." in found["ray"][1]
     assert found["marine-runtime"][1] == found["marine-gen"][1]
+    assert found["speedups"][1].split(", ")[-1].split("; ")[0] in (
+        "absent",
+        "on",
+        "because MARINE_SPEEDUPS=0 turns it off",
+    )
     assert "lark " in found["libraries"][1]
     assert "fast layer" in run("doctor").stdout
 
@@ -53,6 +58,16 @@ def test_ray_of_another_version_is_a_warning(run: Run, monkeypatch: pytest.Monke
         result = run("doctor", "--json")
         assert (result.exit_code, states(result)["ray"][0]) == (0, state)
         assert states(result)["ray"][1].startswith(f"{installed}, tried with ")
+
+
+def test_an_accelerator_of_no_use_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marine_gen.cli.probe.probe", lambda layer: None)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.0")
+    for reason, off, state in ((None, False, "ok"), ("it is turned off", True, "ok"), ("it is old", False, "warning")):
+        monkeypatch.setattr("marine_runtime.wasm.speedups_problem", lambda found=reason: found)
+        monkeypatch.setattr("marine_runtime.wasm.speedups_turned_off", lambda found=off: found)
+        detail = "9.0, on" if reason is None else f"9.0, off, because {reason}"
+        assert states(run("doctor", "--json"))["speedups"] == (state, detail)
 
 
 def test_unusable_cache_is_a_warning(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """
     checks = [
         check
-        for look in (_versions, _libraries, _layers, _engines, _cache, _variables, _ray)
+        for look in (_versions, _libraries, _layers, _speedups, _engines, _cache, _variables, _ray)
         for check in _guarded(look)
     ]
     if as_json:
@@ -98,8 +98,8 @@ def _libraries() -> Iterator[Finding]:
 
 def _variables() -> Iterator[Finding]:
     """Names alone: a value may be private."""
-    names = sorted(name for name in os.environ if name.startswith(("MARINE_GEN_", "WASM_LOG", "PYTHON")))
-    yield Finding("environment", State.OK, ", ".join(names) or "none of MARINE_GEN_*, WASM_LOG and PYTHON*")
+    names = sorted(name for name in os.environ if name.startswith(("MARINE_", "WASM_LOG", "PYTHON")))
+    yield Finding("environment", State.OK, ", ".join(names) or "none of MARINE_*, WASM_LOG and PYTHON*")
 
 
 def _layers() -> Iterator[Finding]:
@@ -119,6 +119,23 @@ def _layers() -> Iterator[Finding]:
         problem = probe(layer)
         detail = problem or "calls, callbacks, memory, exceptions and traps work"
         yield Finding(f"{layer} layer", State.BROKEN if problem else State.OK, detail)
+
+
+def _speedups() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from marine_runtime.wasm import speedups_problem, speedups_turned_off
+
+    try:
+        found = version("marine-speedups")
+    except PackageNotFoundError:
+        yield Finding("speedups", State.OK, "absent; calls in C need `marine-gen[speed]`")
+        return
+    reason = speedups_problem()
+    detail = "on" if reason is None else f"off, because {reason}"
+    yield Finding(
+        "speedups", State.OK if reason is None or speedups_turned_off() else State.WARNING, f"{found}, {detail}"
+    )
 
 
 def _engines() -> Iterator[Finding]:

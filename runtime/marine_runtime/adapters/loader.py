@@ -11,6 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
+from marine_runtime.adapters.accelerated import accelerated
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
 from marine_runtime.adapters.pieces import BIND, RECORDS, Namespace, Pieces, placed
 from marine_runtime.adapters.staging import SiteRows
@@ -18,6 +19,7 @@ from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
 from marine_runtime.texts.names import identifier
 from marine_runtime.values.lazy import Lazy
+from marine_runtime.wasm.speedups import speedups
 
 _IMPORTS, _FUSED_SITES = "__imports", "__fused_sites"
 """Globals of a generated module that are read here."""
@@ -111,8 +113,8 @@ class GeneratedGlue:
             for function in bound.exports.keys() - self._exports:
                 raise KeyError(function)
             if self._pieces is None:
-                for function, entry in bound.entries.items():
-                    _named(entry, function)
+                entries = {function: _named(entry, function, link) for function, entry in bound.entries.items()}
+                bound = replace(bound, entries=entries)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
@@ -133,14 +135,17 @@ class GeneratedGlue:
             results.get("imports", {}), lambda _, item: ImportAdapter(item[0], item[1], made[item[2]])
         )
         parts = {part: functions(part) for part in ("exports", "hosts", "calls", "batches")}
-        entries = Lazy[str, Callable[..., Any]](results.get("entries", {}), lambda key, name: _named(made[name], key))
+        entries = Lazy[str, Callable[..., Any]](
+            results.get("entries", {}), lambda key, name: _named(made[name], key, link)
+        )
         return BoundAdapters(imports=imports, entries=entries, **parts)
 
 
-def _named(entry: Callable[..., Any], function: str) -> Callable[..., Any]:
-    """The entry under the name of its function, which Python says when arguments are missing."""
+def _named(entry: Callable[..., Any], function: str, link: Link) -> Callable[..., Any]:
+    """The entry under the name of its function, which Python says when arguments are missing; in C where it can be."""
     entry.__name__ = entry.__qualname__ = function
-    return entry
+    extension = speedups()
+    return entry if extension is None else accelerated(extension, entry, link.plan.exports[function], link)
 
 
 def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:

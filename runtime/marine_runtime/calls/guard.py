@@ -19,6 +19,7 @@ from marine_runtime.errors import CallError, StateError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.speedups import GuardState
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -53,7 +54,7 @@ class _Refusals:
     count: int = 0
 
 
-class Guard:
+class Guard(GuardState):
     """Admission control of one service. Inlined entries read `busy` and `owner` directly; `refuse` says what is wrong.
 
     Attributes:
@@ -64,7 +65,7 @@ class Guard:
         owner: the thread that may call without more ado; none may while no long call would be noticed, see `rest`.
     """
 
-    __slots__ = ("_attend", "_budget", "_call", "_exclusive", "_thread", "busy", "closed", "failed", "owner", "service")
+    __slots__ = ("_attend", "_budget", "_call", "_exclusive", "_thread", "closed", "service")
 
     def __init__(
         self, service: str, budget: Budget | None = None, attend: Callable[[Guard], None] | None = None

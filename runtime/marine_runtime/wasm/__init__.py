@@ -17,6 +17,8 @@ from marine_runtime.wasm.native import new_lock, start_own_thread
 from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
+from marine_runtime.wasm.speedups import problem as speedups_problem
+from marine_runtime.wasm.speedups import turned_off as speedups_turned_off
 from marine_runtime.wasm.store import Instance, Store
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK, initial_table_elements
 
@@ -43,6 +45,8 @@ __all__ = [
     "open_runtime",
     "signature_of",
     "signed_codes",
+    "speedups_problem",
+    "speedups_turned_off",
     "start_own_thread",
     "wasmtime_version",
 ]

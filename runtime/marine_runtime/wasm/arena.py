@@ -14,10 +14,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import sys
 from collections.abc import Iterator
 
-# Linux's numbers: not every system has those of `mmap`.
-_PRIVATE, _FIXED, _ANONYMOUS, _NORESERVE = 0x2, 0x10, 0x20, 0x4000
+# The numbers of this system; Linux's where its Python has none, which is where no memory is made.
+_PRIVATE, _FIXED = getattr(mmap, "MAP_PRIVATE", 0x2), 0x10
+_ANONYMOUS = getattr(mmap, "MAP_ANONYMOUS", 0x20)
+_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 _RESERVED = _PRIVATE | _ANONYMOUS | _NORESERVE
 _NONE, READ_WRITE, _READ_EXECUTE = 0x0, 0x3, 0x5
 FAILED = (None, 2**64 - 1)

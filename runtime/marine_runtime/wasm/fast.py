@@ -49,6 +49,18 @@ class FastMemory(Memory):
         base = self._library.memory_data(self._context, self._handle)
         self.view = ffi.view(base, size) if size else memoryview(b"")
 
+    @property
+    def address(self) -> int:
+        """The address of its `wasmtime_memory_t`."""
+        address: int = self._handle
+        return address
+
+    @property
+    def base(self) -> int:
+        """The address of its first byte, which never changes."""
+        base: int = self._library.memory_data(self._context, self._handle)
+        return base
+
     def grow(self, pages: int) -> bool:
         """Grow by `pages`; whether that was possible."""
         try:
@@ -83,7 +95,8 @@ class _Cells:
         self.count = count
         self._values = ctypes.create_string_buffer(ffi.VALUE_SIZE * count)
         self.address = ctypes.addressof(self._values)
-        parking: Parking = store.parking
+        self.parking: Parking = store.parking
+        parking = self.parking
         self.trap = trap = parking.trap
         self.trap_address = ctypes.addressof(ctypes.c_uint64.from_buffer(trap))
         self.context = store.native.context
@@ -250,7 +263,7 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     lines += ["            raise"]
     if loads:
         lines += [f"        return {loads[0] if len(loads) == 1 else '(' + ', '.join(loads) + ')'}"]
-    lines += ["    core.keep = keep"]
+    lines += [f"    core.keep, core.codes = keep, {(params, results)!r}"]
     lines += ["    return core"]
     return _compile(f"call {params}->{results}", lines)
 

@@ -4,12 +4,14 @@ Wasmtime asks its host memory creator for every memory of a `wasmtime.Engine`. A
 long as Wasmtime asks for and with guards on both sides; growing makes more of it accessible. Whose budget pays is known
 because instantiation is synchronous: whoever instantiates says so for its thread (`charging`).
 
-Wasmtime calls back through a few instructions of machine code. It asks where a memory lies while it handles the signal
-of an out-of-bounds access, where Python must not run. And a Python callback can be left by a KeyboardInterrupt before
-its first line; what ctypes then returns is undefined. So the question is answered by machine code alone, the other
-two are covered (`covered`) and keep what was raised for the running call, and the machine code demands a 1 of them.
+Wasmtime calls back through three functions of C, which the optional extension has (`speedups`), or a few instructions
+of machine code. It asks where a memory lies while it handles the signal of an out-of-bounds access, where Python must
+not run. And a Python callback can be left by a KeyboardInterrupt before its first line; what ctypes then returns is
+undefined. So the question is answered without Python, the other two are covered (`covered`) and keep what was raised
+for the running call, and the function around them demands a 1 of them.
 
-On other systems and processors `problem()` says so, and stores have Wasmtime's static limits instead.
+There is machine code for Linux on two processors; the extension serves every POSIX system of 64 bits. Elsewhere
+`problem()` says so, and stores have Wasmtime's static limits instead.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.capi.library import machine
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.machine_code import machine_code
+from marine_runtime.wasm.speedups import speedups
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
 _MESSAGE = b"the memory limit of the service does not allow it"
@@ -97,9 +100,13 @@ _Finalize = ctypes.CFUNCTYPE(None, _SIZE)
 
 def problem() -> str | None:
     """The reason why memories can't be made here, or None."""
-    if machine_code() is None:
+    if machine_code() is None and not _has_extension():
         return f"there is no memory creator for {sys.platform} on {machine()}"
     return ffi.memory_creator_problem()
+
+
+def _has_extension() -> bool:
+    return speedups() is not None and sys.platform != "win32" and sys.maxsize > 2**32
 
 
 class MemoryCreator:
@@ -116,10 +123,7 @@ class MemoryCreator:
         new_memory, grow, finalize = _NewMemory(self._new_memory), _GrowMemory(self._grow), _Finalize(self._finalize)
         self._grow_address = _address(grow)
         self._finalize_address = _address(finalize)
-        code = machine_code()
-        assert code is not None
-        placed = self._arena.executable([code.ask, code.grow, code.create], _ROOM)
-        self._ask_code, self._grow_code, self._create_code = placed
+        self._ask_code, self._grow_code, self._create_code = self._callbacks()
         self._cell = self._new_cell(_address(new_memory))
         # A store may be freed while the interpreter shuts down; what it calls back must be there to the very end.
         for kept in (self, new_memory, grow, finalize):
@@ -148,12 +152,22 @@ class MemoryCreator:
         """The reason why the system refused a memory to this thread in its last `charging`, or nothing."""
         return self._payer.refused
 
+    def _callbacks(self) -> tuple[int, ...]:
+        """Addresses of the three functions around Python's: to ask, to grow, to create."""
+        extension = speedups() if _has_extension() else None
+        if extension is not None:
+            found: tuple[int, int, int] = extension.memory_callbacks()
+            return found
+        code = machine_code()
+        assert code is not None
+        return tuple(self._arena.executable([code.ask, code.grow, code.create], _ROOM))
+
     def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
         return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))
 
     @covered
     def _new_memory(self, _: int, kind: int, minimum: int, maximum: int, reserved: int, guard: int, out: int) -> int:
-        """Called by Wasmtime, through machine code: 1 when the memory is there, 0 when it is refused."""
+        """Called by Wasmtime, through a function of C: 1 when the memory is there, 0 when it is refused."""
         try:
             payer = self._payer
             budget = payer.budget
@@ -188,7 +202,7 @@ class MemoryCreator:
 
     @covered
     def _grow(self, env: int, new_size: int) -> int:
-        """Called by Wasmtime, through machine code: 1 when the memory has grown, 0 when that is refused."""
+        """Called by Wasmtime, through a function of C: 1 when the memory has grown, 0 when that is refused."""
         try:
             made = self._made[env]
             cell, budget = made.cell, made.budget

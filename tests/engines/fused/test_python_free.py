@@ -76,6 +76,7 @@ def _python_calls(work: Callable[[], Any]) -> Counter[str]:
 def test_calls_between_modules_stay_in_wasm() -> None:
     with load(modules(), "fused") as service:
         entry = service.modules.outer.many
+        entry = getattr(entry, "__wrapped__", entry)  # in Python, also where calls are in C
         assert entry("é" * 10) == "é" * 10
         seen = python_calls(lambda: entry("é" * 10))
         assert sum(seen.values()) < 12, seen

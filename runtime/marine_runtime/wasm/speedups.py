@@ -1,0 +1,67 @@
+"""The optional extension `marine-speedups`: found when it is installed, and not turned off by `MARINE_SPEEDUPS=0`.
+
+It has the usual case of calls in C (`adapters.accelerated`), and the callbacks of memories (`wasm.memory_creator`).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+VARIABLE = "MARINE_SPEEDUPS"
+"""The environment variable that turns it off, with the value `0`. It is read when the runtime is imported."""
+
+PROTOCOL = 1
+"""The version of what the runtime and the extension expect of each other."""
+
+
+@cache
+def speedups() -> Any | None:
+    """The extension; None when it is absent, turned off or of no use."""
+    if turned_off():
+        return None
+    found = _imported()
+    return None if isinstance(found, ImportError) or found.PROTOCOL != PROTOCOL else found
+
+
+def problem() -> str | None:
+    """The reason why an extension that is installed is not used, or None."""
+    if turned_off():
+        return f"{VARIABLE}=0 turns it off"
+    found = _imported()
+    if isinstance(found, ImportError):
+        return f"it can't be imported: {found}"
+    if found.PROTOCOL != PROTOCOL:
+        return "it does not belong to this version of marine-runtime: upgrade both"
+    return None
+
+
+@cache
+def turned_off() -> bool:
+    """True if the environment turns it off."""
+    return os.environ.get(VARIABLE) == "0"
+
+
+@cache
+def _imported() -> Any:
+    """The package, or the error of its import."""
+    try:
+        import marine_speedups
+    except ImportError as error:
+        return error
+    return marine_speedups
+
+
+class GuardState:
+    """The fields of a guard that decide whether a call may begin: those of the extension, where it is in use."""
+
+    __slots__ = ("busy", "failed", "owner")
+
+    busy: Any
+    owner: int
+    failed: bool
+
+
+if not TYPE_CHECKING and (_found := speedups()) is not None:
+    GuardState = _found.GuardState
