@@ -57,6 +57,7 @@ __all__ = [
     "read_built",
     "read_target",
     "read_wasm_files",
+    "refuse_overwriting",
     "reporting",
     "write_component",
 ]
@@ -70,7 +71,7 @@ _FILES = {
     "engines": ("BACKENDS", "BUILT_ENGINES", "ENGINES", "AdapterForm"),
     "key": ("GENERATOR",),
     "progress": ("Progress", "ProgressCallback", "reporting"),
-    "target": ("Source", "Target", "read_built", "read_target", "read_wasm_files"),
+    "target": ("Source", "Target", "read_built", "read_target", "read_wasm_files", "refuse_overwriting"),
     "workbench": ("Workbench", "open_workbench"),
 }
 _HOMES = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}

@@ -40,11 +40,17 @@ _CODE = re.compile(r"\.?[0-9a-f]{64}\.cwasm")
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A directory with a build, its manifest, and whether its machine code is that of the baseline compiler."""
+    """A directory with a build, and its manifest.
+
+    Attributes:
+        baseline: its machine code is that of the baseline compiler.
+        lasting: it is there for longer than a load.
+    """
 
     directory: Path
     manifest: Manifest
     baseline: bool = False
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def built(source: Source, flavour: Flavour, steps: Steps, *, cache: bool, strict
 
     with scratch_directory() as temporary:
         result = build(source, temporary / "service", strict=strict, steps=steps, **asdict(flavour))
-        yield Built(result.directory, result.manifest)
+        yield Built(result.directory, result.manifest, lasting=False)
 
 
 def _cached(source: Source, flavour: Flavour, steps: Steps, *, strict: bool) -> Built | None:

@@ -13,7 +13,7 @@ from marine_gen.artifact.key import GENERATOR
 from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.provided_imports import ProvidedImports
 from marine_gen.artifact.room import with_room
-from marine_gen.artifact.target import Source
+from marine_gen.artifact.target import Source, refuse_overwriting
 from marine_gen.binary import SECTION
 from marine_gen.component_backend import (
     Component,
@@ -114,11 +114,8 @@ def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]
     for path in given:
         if "\0" in str(path):
             raise ArgumentError(f"{str(path)!r} can't be written: a path has no NUL character")
-    places = [os.path.realpath(path) for path in given]
-    for path in targets:
-        if os.path.realpath(path) in places:
-            raise ArgumentError(f"{quoted(str(path))} would be overwritten: choose another file for the output")
-    if len(places) != len(set(places)):
+        refuse_overwriting(path, targets)
+    if len(given) != len({os.path.realpath(path) for path in given}):
         raise ArgumentError(f"the component and its WIT can't both be {quoted(str(output))}: choose another file")
 
 

@@ -96,17 +96,9 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
             steps.start(_sizes(build))
             steps.begin(f"compiling `{module}`")
 
-    return load_with(
-        LOADERS,
-        engine,
-        build.directory,
-        build.manifest,
-        Service,
-        options,
-        checked=checked,
-        baseline=build.baseline,
-        watch=watch,
-    )
+    place, manifest = build.directory, build.manifest
+    kind = {"baseline": build.baseline, "lasting": build.lasting}
+    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, watch=watch, **kind)
 
 
 def _sizes(build: Built) -> dict[str, int]:

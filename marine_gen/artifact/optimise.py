@@ -8,10 +8,8 @@ appears at its place in one step. Of several such processes for one build the fi
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -32,6 +30,9 @@ _LONGEST = 900  # seconds
 
 def main(arguments: Sequence[str]) -> None:
     """Do it, unless the build is there or another process makes it."""
+    import fcntl  # which other systems lack, as they lack this process
+    import resource
+
     first, place, flavour, parent = Path(arguments[0]), Path(arguments[1]), json.loads(arguments[2]), int(arguments[3])
     os.nice(19)
     signal.alarm(_LONGEST)  # its default ends the process

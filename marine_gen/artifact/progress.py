@@ -65,6 +65,10 @@ class Steps:
             if module in self._sizes:
                 self._tell(f"compiled `{module}`")
 
+    def close(self) -> None:
+        """Forget the callback: what is kept of a load may hold these steps."""
+        self._progress = None
+
     @property
     def _done(self) -> int:
         return sum(size for name, size in self._sizes.items() if name in self._finished)
@@ -91,10 +95,13 @@ def reporting(progress: ProgressCallback | None) -> Iterator[Steps]:
     """
     check_progress(progress)
     stopped: BaseException | None = None
+    steps = Steps(progress)
     try:
-        yield Steps(progress)
+        yield steps
     except _StoppedError as error:
         stopped = error.error
+    finally:
+        steps.close()
     if stopped is not None:
         raise stopped
 

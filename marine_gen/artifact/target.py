@@ -7,7 +7,7 @@ handled by `load`, which needs no sources.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
 from marine_runtime.artifact import check_name, check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
-from marine_runtime.texts import os_reason
+from marine_runtime.texts import os_reason, quoted
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
@@ -127,6 +127,20 @@ def read_built(directory: Path) -> Source:
     manifest = read_manifest(directory)
     modules = {entry.plan.name: read_wasm(directory, entry) for entry in manifest.modules}
     return Source(manifest.name, modules, manifest.options)
+
+
+def refuse_overwriting(output: Path | None, inputs: Iterable[Path | None]) -> None:
+    """Refuse an output in the place of an input, before anything is written; None and `-` are no files.
+
+    Raises:
+        ArgumentError: an input would be lost.
+    """
+    if output is None or str(output) == "-":
+        return
+    place = os.path.realpath(output)
+    for path in inputs:
+        if path is not None and os.path.realpath(path) == place:
+            raise ArgumentError(f"{quoted(str(path))} would be overwritten: choose another file for the output")
 
 
 def read_wasm_files(paths: Sequence[Path]) -> Source:

@@ -16,6 +16,8 @@ from typing import Any
 
 import marine_runtime
 from marine_gen.artifact.target import Source
+from marine_runtime.artifact import warn
+from marine_runtime.texts import quoted
 from marine_runtime.wasm import baseline_problem
 
 VARIABLE = "MARINE_GEN_BASELINE"
@@ -32,13 +34,22 @@ _LONGEST = 10  # seconds for the shell, which ends at once
 def worthwhile(source: Source, metered: bool) -> bool:
     """True if a first load of `source` runs code of the baseline compiler."""
     return (
-        os.environ.get(VARIABLE) != "0"
+        _wanted()
         and not metered
         and sum(map(len, source.modules.values())) >= LARGE
         and not (source.python or source.order)  # which no build holds
         and _interpreter() is not None
         and baseline_problem() is None
     )
+
+
+def _wanted() -> bool:
+    chosen = os.environ.get(VARIABLE, "1")
+    if chosen not in ("", "0", "1"):
+        warn(
+            f"{VARIABLE} is {quoted(chosen)}, which has no effect: write `0` for optimised code from the first load on"
+        )
+    return chosen != "0"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,6 +101,18 @@ def read_inputs(path: Path, seen: tuple[InputKind, bytes | None] | None = None) 
         Input(entry.plan.name, f"{path} ({entry.plan.name})", read_wasm(path, entry))
         for entry in read_manifest(path).modules
     ]
+
+
+def files_of(target: Path | None) -> list[Path]:
+    """The file of a target, and those of the modules that a configuration names; nothing for what can't be read."""
+    from marine_runtime import MarineError, MarineWarning, read_config
+
+    found = [] if target is None else [target]
+    with suppress(MarineError, OSError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", MarineWarning)  # loading warns
+        if target is not None and kind_of(target) is InputKind.CONFIG:
+            found += read_config(target).modules.values()
+    return found
 
 
 def interfaces_of(item: Input) -> Interfaces:

@@ -107,7 +107,8 @@ class ClusterSource:
         self._folder = TemporaryDirectory(prefix="marine-serve-build-")
         directory = Path(self._folder.name) / "service"
         engine = self._options.get("engine") or BUILT_ENGINES[0]
-        build(read_target(target), directory, engine=engine, native=False)
+        strict = bool(self._options.get("strict"))
+        build(read_target(target, strict=strict), directory, engine=engine, native=False, strict=strict)
         return directory
 
 

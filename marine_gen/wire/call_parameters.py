@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from marine_runtime import ArgumentError, CallParameters, ParticleParameters, SecurityTetraplet
 from marine_runtime.texts import suggestion
-from marine_runtime.values import parse
+from marine_runtime.values import MAX_DEPTH, parse, problem_in
 
 _TEXTS = ("service_id", "service_creator_peer_id", "host_id", "worker_id")
 _PARTICLE_TEXTS = ("id", "init_peer_id", "script", "token")
@@ -25,11 +25,11 @@ def read_call_parameters(text: str, *, lenient: bool = False) -> CallParameters:
     Raises:
         ArgumentError: it is not JSON, not an object, has an unknown key, or a known one has a wrong value.
     """
-    given = _object(parse(text), "$", None if lenient else (*_TEXTS, "particle", "tetraplets"))
+    given = _object(parse(text), "$", (*_TEXTS, "particle", "tetraplets"), lenient=lenient)
     values: dict[str, Any] = {key: _text(given[key], f"$.{key}") for key in _TEXTS if key in given}
     if "particle" in given:
-        known = None if lenient else (*_PARTICLE_TEXTS, *_PARTICLE_NUMBERS, "signature")
-        values["particle"] = _particle(_object(given["particle"], "$.particle", known))
+        known = (*_PARTICLE_TEXTS, *_PARTICLE_NUMBERS, "signature")
+        values["particle"] = _particle(_object(given["particle"], "$.particle", known, lenient=lenient))
     if "tetraplets" in given:
         rows = _list(given["tetraplets"], "$.tetraplets")
         values["tetraplets"] = [
@@ -55,21 +55,24 @@ def _particle(given: dict[str, Any]) -> ParticleParameters:
 
 
 def _tetraplet(document: Any, where: str, *, lenient: bool) -> SecurityTetraplet:
-    given = _object(document, where, None if lenient else _TETRAPLET)
+    given = _object(document, where, _TETRAPLET, lenient=lenient)
     for key in _TETRAPLET if lenient else ():
         if key not in given:
             raise _wrong(where, f"the field `{key}` is missing")
     return SecurityTetraplet(**{key: _text(given[key], f"{where}.{key}") for key in _TETRAPLET if key in given})
 
 
-def _object(value: Any, where: str, known: Iterable[str] | None) -> dict[str, Any]:
-    """`value` if it is an object, with `known` keys where these are given."""
+def _object(value: Any, where: str, known: Sequence[str], *, lenient: bool) -> dict[str, Any]:
+    """`value` if it is an object with `known` keys; what others hold is checked, also where they are ignored."""
     if not isinstance(value, dict):
         raise _wrong(where, "an object is expected")
-    names = value.keys() if known is None else tuple(known)
-    for key in value:
-        if key not in names:
-            raise _wrong(where, f"there is no field `{key}`{suggestion(key, list(names))}")
+    for key, item in value.items():
+        if key in known:
+            continue
+        if not lenient:
+            raise _wrong(where, f"there is no field `{key}`{suggestion(key, list(known))}")
+        if problem := problem_in({key: item}, MAX_DEPTH):
+            raise _wrong(where, f"the field {key!a:.80}, which is ignored, {problem}")
     return value
 
 

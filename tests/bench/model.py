@@ -27,14 +27,24 @@ DIGITS = (4, 3, 2, 4)
 Made = Literal["glue", "glue size", "component", "component size"]
 """Measurements of what only a compiler of Marine modules makes: its time, or its bytes."""
 
+Started = Literal["process unwritten", "command run", "command version"]
+"""Measurements of a whole process, from its start to its end. With `unwritten`, Python may write no caches."""
+
+Answered = Literal["second load", "cold answer", "warm answer"]
+"""Loads beside a service of the kind, and loads with a first call, with nothing in the cache or out of it."""
+
 Kind = (
     Literal["call", "batch", "json", "host", "services"]
     | Literal["build", "cold load", "warm load", "first call", "process", "memory", "resident"]
     | Made
+    | Started
+    | Answered
 )
 Unit = Literal["ns", "bytes"]
 
 MADE: tuple[str, ...] = get_args(Made)
+STARTED: tuple[str, ...] = get_args(Started)
+ANSWERED: tuple[str, ...] = get_args(Answered)
 IN_BYTES: tuple[Kind, ...] = ("memory", "resident", "glue size", "component size")
 """Kinds whose samples are bytes, not nanoseconds."""
 

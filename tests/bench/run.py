@@ -27,7 +27,7 @@ from marine_gen.bench import Stopwatch, describe_machine, take_turns
 from marine_gen.bench.measure import format_time
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.bench.cases import all_cases
-from tests.bench.model import IN_BYTES, Case, CaseResult, Result, Run, Unit
+from tests.bench.model import IN_BYTES, STARTED, Case, CaseResult, Result, Run, Unit
 from tests.bench.page import SLOPE
 from tests.bench.peers import open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, sloped
@@ -41,7 +41,7 @@ CASE_SECONDS = 3.0
 """Seconds that the rounds of a case may take; slow cases have fewer rounds, and still no fewer than `FEWEST`."""
 
 FEWEST = 3
-_ONE_SHOT = ("first call", "process", "memory", "resident")
+_ONE_SHOT = ("first call", "process", "memory", "resident", "cold answer", *STARTED)
 """Kinds of which each sample starts a process."""
 
 

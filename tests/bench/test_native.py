@@ -11,7 +11,7 @@ import pytest
 from tests.bench.cases.calls import greeting
 from tests.bench.model import Case
 from tests.bench.peers.base import NotMeasuredError
-from tests.bench.peers.native_marine import NativeMarine, NativeProcess
+from tests.bench.peers.native_marine import TAKEN, NativeMarine, NativeProcess
 
 FAKE = """#!{python}
 import json, sys
@@ -23,6 +23,8 @@ for line in sys.stdin:
     if operation == "load":
         slots.add(slot)
         answer = {{"ok": True, "ns": 7.0}}
+    elif operation == "rss":
+        answer = {{"ok": True, "rss": 4096 * (1 + len(slots))}}
     elif slot not in slots:
         answer = {{"ok": False, "error": "nothing is loaded\\nmore"}}
     elif operation == "call":
@@ -56,6 +58,19 @@ def test_calls_and_loads_are_timed_in_the_process(binary: Path) -> None:
         assert peer.prepare(Case("cold", "group", "title", "cold load", greeting()), stack).watch(2) == 14
         with pytest.raises(NotMeasuredError, match="has nothing like this"):
             peer.prepare(Case("batch", "group", "title", "batch", greeting()), stack)
+
+
+def test_samples_of_processes_start_one_each(binary: Path) -> None:
+    with ExitStack() as stack:
+        with NativeProcess(binary=binary) as process:
+            peer = NativeMarine(process, binary=binary)
+        found = {}
+        for kind in TAKEN:
+            made = peer.prepare(Case(kind, "group", "title", kind, greeting()), stack)
+            assert made.result == "Hi, John"
+            found[kind] = made.watch(2)
+    assert (found["first call"], found["resident"], found["memory"]) == (2 * (7 + 5), 2 * 8192, 2 * 4096)
+    assert found["process"] > 1000
 
 
 def test_what_goes_wrong_in_the_process_is_a_reason(binary: Path) -> None:

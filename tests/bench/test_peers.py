@@ -15,12 +15,13 @@ from tests.bench.cases.calls import calls, chained, greeting
 from tests.bench.cases.crossing import crossing, looped
 from tests.bench.cases.lifecycle import lifecycle
 from tests.bench.cases.services import store_cases
-from tests.bench.model import MADE, Case, Kind, Work
+from tests.bench.model import ANSWERED, MADE, STARTED, Case, Kind, Work
 from tests.bench.peers import ByHand, Component, Composed, Engine, open_peers
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
 from tests.bench.peers.by_hand import open_modules
 from tests.bench.peers.components import chain_text
 from tests.bench.run import affordable_rounds, main, measure, same
+from tests.bench.starts import run_command
 from tests.support.samples import sampled
 
 GREETING = Case("greeting", "group", "title", "call", greeting())
@@ -85,6 +86,23 @@ def test_what_is_made_of_modules_has_a_size_and_a_time(case: Case) -> None:
     made = {result.peer: result.samples for result in measure(case, peers, rounds=1, min_time=0).results}
     assert [name for name, samples in made.items() if samples] == [maker]
     assert made[maker][0] > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", [case for case in lifecycle() if case.kind in (*STARTED, *ANSWERED)], ids=lambda case: case.name
+)
+def test_programs_start_and_answer(case: Case) -> None:
+    found = measure(case, [Engine("fused"), Engine("closures"), ByHand(), Component()], rounds=1, min_time=0)
+    assert found.results[0].missing == ""
+    assert found.results[0].samples
+    assert all(result.missing for result in found.results[1:])
+
+
+def test_a_program_that_fails_is_no_result(tmp_path: Path) -> None:
+    case = Case("start", "group", "title", "process unwritten", greeting())
+    with pytest.raises(RuntimeError, match=r"has no manifest\.json"):
+        run_command(case, tmp_path, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["call", "cold load"])

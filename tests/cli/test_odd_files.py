@@ -16,6 +16,7 @@ from marine_gen.artifact import open_workbench
 from marine_runtime import ArgumentError
 from tests.cli.conftest import Run
 from tests.support.engines import guest
+from tests.wrong_values.commands import sandbox
 
 SENTENCE = r"the name of a module is 'g\udcfe', which has no form in UTF-8: rename it, or the file that it is from"
 
@@ -82,3 +83,30 @@ def test_modules_of_such_names(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="has no form in UTF-8"):
         bench.load("g\udcfe", guest("greeting"))
     bench.service.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run greeting.wasm greeting.greeting 1 --trace greeting.wasm",
+        "run service.toml greeting.greeting 1 --trace service.toml",
+        "run service.toml greeting.greeting 1 --trace link.wasm",
+        "run greeting.wasm greeting.greeting 1 --host-file host.py --trace ./host.py",
+        "repl service.toml --trace greeting.wasm",
+        "component service.toml -o greeting.wasm",
+        "component service.toml -o new.wasm --wit service.toml",
+        "set it -i greeting.wasm -w greeting.it -o greeting.it",
+        "generate-adapters greeting.wasm --interface greeting.idl -o greeting.idl",
+        "generate-adapters greeting.wasm --interface greeting.idl --text -o greeting.wasm",
+        "guest build source.c --interface greeting.idl -o source.c",
+        "guest build source.c --interface greeting.idl -o greeting.idl",
+    ],
+)
+def test_inputs_are_not_written_over(run: Run, words: str, tmp_path: Path) -> None:
+    with sandbox(tmp_path):
+        Path("link.wasm").symlink_to("greeting.wasm")
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        result = run(*words.split())
+        assert result.exit_code == 1
+        assert "would be overwritten: choose another file for the output" in result.stderr
+        assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

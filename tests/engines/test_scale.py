@@ -6,25 +6,32 @@ Counted is what is made, never time.
 from __future__ import annotations
 
 import gc
-import marshal
 import typing
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import marine_gen
 import marine_runtime
 from marine_gen.artifact import ENGINES
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
-from marine_runtime.adapters import pieces, taking_apart
+from marine_runtime.abi import plan
+from marine_runtime.adapters import taking_apart
 from marine_runtime.adapters.pieces import Namespace, Pieces
+from marine_runtime.adapters.staging import StepInfo
 from marine_runtime.artifact import BYTECODE_END
 from marine_runtime.artifact.bytecode import read_compiled
+from marine_runtime.lazy.table import RowTable, pack_table
 from marine_runtime.types import Prim
 from marine_runtime.values.instances import RecordBase
+from marine_runtime.wasm.capi.objects import NativeInstance
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
 
@@ -78,6 +85,84 @@ def test_what_is_executed_grows_with_the_calls(
     assert 0 < counts[0][0] < counts[0][1] <= 2 * counts[0][0]
 
 
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """The number of times that something is done for a function: at a load, or at a call."""
+    found: Counter[str] = Counter()
+
+    def count(owner: Any, name: str, what: str) -> None:
+        real = getattr(owner, name)
+
+        def counted(*args: Any) -> Any:
+            found[what] += 1
+            return real(*args)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Pieces, "code", "code that is unmarshalled")
+    count(RowTable, "row", "rows that are read")
+    count(plan, "_read", "signatures")
+    count(NativeInstance, "export", "exports")
+    count(StepInfo, "__init__", "places of errors")
+    return found
+
+
+def test_a_load_does_nothing_for_functions_that_are_not_called(
+    modules: dict[int, bytes], steps: Counter[str], tmp_path: Path
+) -> None:
+    """Imports of glue are handed over at once, and instantiating it is the work of Wasmtime."""
+    counts = []
+    for count in (FEW, MANY):
+        built = marine_gen.build({"m": modules[count]}, tmp_path / f"built_{count}").directory
+        steps.clear()
+        with marine_runtime.load(built) as service:
+            assert steps.keys() <= {"exports", "rows that are read"}  # of the memory, and the table of sites
+            assert steps["rows that are read"] <= 16
+            loaded = steps["exports"]
+            for name in ("f3", "f4", "f5"):
+                assert service.call("m", name, ["x", 1]) == "x"
+            counts.append((loaded, dict(steps)))
+    (few, called), (many, called_of_many) = counts
+    assert few == many <= 3
+    assert called["signatures"] == called_of_many["signatures"] <= 3
+    assert called["exports"] == called_of_many["exports"]
+    assert called["code that is unmarshalled"] == called_of_many["code that is unmarshalled"] > 3
+    assert called_of_many["rows that are read"] <= 1.5 * called["rows that are read"]  # found by bisection
+
+
+def test_pieces_that_were_changed_are_not_executed(modules: dict[int, bytes], tmp_path: Path) -> None:
+    """The file of a service that runs: another one may take its place, the same one can't change."""
+    built = marine_gen.build({"m": modules[FEW]}, tmp_path / "built").directory
+    (path,) = built.glob(f"*_fused{BYTECODE_END}")
+    whole = path.read_bytes()
+    with marine_runtime.load(built) as service:
+        assert service.modules.m.f1("x", 1) == "x"
+        path.unlink()
+        path.write_bytes(b"another build")
+        assert service.modules.m.f2("x", 1) == "x"
+    for damage in (whole[:-1000], whole[:-1_000] + bytes(1_000), whole[: len(whole) // 2]):
+        path.write_bytes(whole)
+        with marine_runtime.load(built) as service:
+            path.write_bytes(damage)
+            with pytest.raises(marine_runtime.LoadError, match="was changed after it was loaded: load the service"):
+                call_all(service, FEW)
+
+
+def call_all(service: marine_runtime.Service, count: int) -> None:
+    for number in range(count):
+        service.call("m", f"f{number}", ["x", 1])
+
+
+@given(st.dictionaries(st.text(), st.integers(), max_size=9), st.text())
+def test_tables_are_mappings(rows: dict[str, int], other: str) -> None:
+    table = RowTable[str, int](pack_table(rows))
+    assert list(table.items()) == list(rows.items())
+    assert all(table[key] == value for key, value in rows.items())
+    assert table.get(other) == rows.get(other)
+    with pytest.raises(ValueError, match="cut off"):
+        RowTable(pack_table(rows | {"x": 1})[:6])
+
+
 def record_classes() -> list[str]:
     """The record classes of generated code that there are."""
     gc.collect()
@@ -124,8 +209,8 @@ def test_code_grows_with_the_functions(modules: dict[int, bytes], tmp_path: Path
         built = marine_gen.build({"m": modules[count]}, tmp_path / f"built_{count}").directory
         found = read_compiled((built / f"m_fused{BYTECODE_END}").read_bytes(), "m_fused.py")
         assert isinstance(found, Pieces)
-        codes = [marshal.loads(code) for _, code in found.definitions.values()]
-        sizes.append(sum(len(code) for _, code in found.definitions.values()))
+        codes = [found.code(name, "m_fused.py") for name in found.definitions]
+        sizes.append(sum(length for _, _, length, _ in found.definitions.values()))
         largest.append(max(map(variables, codes)))
     assert sizes[1] / sizes[0] < 1.1 * MANY / FEW
     assert largest[0] == largest[1]  # compilers take more than linear time for a function with many variables
@@ -181,4 +266,3 @@ def test_a_file_that_is_no_glue_is_not_taken_apart() -> None:
         taking_apart.take_apart(f"__records: dict[int, type] = {{}}\n{rest}", "x.py")
     with pytest.raises(SyntaxError, match="`__records` is no table"):
         taking_apart.take_apart(f"__records: dict[int, type] = dict()\n{rest}", "x.py")
-    assert pieces.Pieces.from_marshal((b"x", {}, {})) is None

@@ -33,6 +33,7 @@ SECTIONS = (
     ("environment", "Environment variables", "variable", "command line"),
     ("settings", "Configurations", "key", "written as"),
     ("python", "Python API", "parameter", "called as"),
+    ("ray", "Pools on Ray", "parameter", "called as"),
     ("repl", "Interactive loop", "command", "line"),
     ("http", "Server", "part of a request", "request"),
     ("packages", "Build hook and typed packages", "setting", "written as"),

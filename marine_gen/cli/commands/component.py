@@ -9,6 +9,7 @@ import click
 from marine_gen.cli.options import FILE, examples, host_file_option
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.cli.sources import read_source
+from marine_gen.console.inputs import files_of
 from marine_gen.console.output import human_size
 from marine_gen.console.report import clean, warn
 
@@ -79,7 +80,7 @@ def command(
             raise click.BadParameter("it can't go to stdout; name a file", param_hint=option)
     if package == "":
         raise click.BadParameter("it is empty; write NAMESPACE:NAME, or leave it out", param_hint="--package")
-    check_outputs(output, wit, targets)
+    check_outputs(output, wit, [file for target in targets for file in files_of(target)])
     built = len(targets) == 1 and targets[0].is_dir()
     source = read_built(targets[0]) if built else read_source(targets, strict=strict)
     options = component_options(

@@ -52,11 +52,13 @@ def command(file: Path, output: Path | None, described: Path | None, sdk_version
 
     Both are replaced if the module has them. Nothing is written when the adapters do not fit the module.
     """
+    from marine_gen.artifact import refuse_overwriting
     from marine_gen.generate import SDK_VERSION, generate
     from marine_gen.wasm import find_sdk_version
 
     if text and sdk_version is not None:
         raise click.UsageError("an adapter text has no SDK version: leave out --sdk-version or --text")
+    refuse_overwriting(output, [described, file if text else None])
     wasm = read_bytes(file)
     interfaces = _under(described or file, lambda: generate(_description(wasm, described)))
     if text:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +73,7 @@ def build(
 
     The sources include NAME_glue.h, NAME being that of the interface. Options after -- go to the compiler.
     """
-    from marine_gen.artifact import GENERATOR
+    from marine_gen.artifact import GENERATOR, refuse_overwriting
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.guest import CompilerError, build_guest
 
@@ -84,8 +83,7 @@ def build(
         read_bytes(source)  # one message for a file that is not there, and before the compiler starts
     chosen = interface or sources[0].with_suffix(".idl")
     target = output or sources[0].with_suffix(".wasm")
-    if os.path.realpath(target) in map(os.path.realpath, (*sources, chosen)):
-        raise click.UsageError(f"`{clean(str(target))}` is an input, and would be overwritten")
+    refuse_overwriting(target, [*sources, chosen])
     description = read_description(chosen)
     try:
         wasm, messages = build_guest(

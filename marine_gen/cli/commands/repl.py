@@ -19,7 +19,7 @@ from marine_gen.cli.options import (
 )
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.host_file import read_host_functions
-from marine_gen.console.inputs import InputKind, kind_of
+from marine_gen.console.inputs import InputKind, files_of, kind_of
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 
 
@@ -72,6 +72,7 @@ def command(
     exit code is 1 when a command failed. `help` lists the commands.
     """
     from marine_gen import repl
+    from marine_gen.artifact import refuse_overwriting
     from marine_runtime import LoadError
 
     if working_dir is not None:
@@ -79,6 +80,8 @@ def command(
             raise click.UsageError("--working-dir applies to a configuration (.toml) alone")
         if not working_dir.is_dir():
             raise LoadError(f"the working directory `{working_dir}` is not a directory; make it first")
+    if trace_file is not None:
+        refuse_overwriting(trace_file, [*files_of(target), host_file])
     options = repl.ReplOptions(
         engine=engine or default_engine(),
         call_layer=call_layer,

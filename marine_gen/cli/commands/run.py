@@ -19,7 +19,7 @@ from marine_gen.cli.options import (
 )
 from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
-from marine_gen.console.inputs import choose_function, read_arguments
+from marine_gen.console.inputs import choose_function, files_of, read_arguments
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 from marine_gen.console.output import write_text
 from marine_gen.console.progress import CompileBar
@@ -72,11 +72,13 @@ def command(
     TARGET is a service configuration (.toml), a Wasm module, or a directory that `build` wrote. JSON holds the
     arguments: an array by position, or an object by name; `-` reads it from stdin.
     """
-    from marine_gen.artifact import load
+    from marine_gen.artifact import load, refuse_overwriting
     from marine_runtime import LoadOptions, tracing
 
     if as_json and not stats:
         raise click.UsageError("--json needs --stats; a result is always JSON")
+    if trace_file is not None:
+        refuse_overwriting(trace_file, [*files_of(target), host_file])
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
     with (

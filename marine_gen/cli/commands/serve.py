@@ -11,7 +11,7 @@ import click
 
 from marine_gen.cli.limits import Limits, limit_options
 from marine_gen.cli.numbers import Count, Seconds
-from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option
+from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, strict_option
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import check_exists, read_text
 from marine_gen.console.progress import CompileBar
@@ -76,6 +76,7 @@ _LONGEST = 10**9
 @engine_option
 @limit_options
 @host_file_option
+@strict_option
 def command(
     target: Path,
     host: str,
@@ -103,6 +104,7 @@ def command(
     fuel: int | None,
     memory_limit: float | None,
     host_file: Path | None,
+    strict: bool,
 ) -> None:
     """Serve a service over HTTP: calls as JSON, a page to try them, OpenAPI, metrics.
 
@@ -136,7 +138,7 @@ def command(
     defaults = ServeLimits()
     settings = Settings(
         target=target,
-        options={**options, "engine": engine or default_engine()},
+        options={**options, "engine": engine or default_engine(), "strict": strict},
         host_file=host_file,
         limits=ServeLimits(
             body=max_body,

@@ -35,8 +35,10 @@ def command() -> None:
 @output_option
 def set_it(source: Path, text: Path, output: Path | None) -> None:
     """Embed an adapter text into a Wasm module. `marine-gen check` says whether the two fit together."""
+    from marine_gen.artifact import refuse_overwriting
     from marine_gen.binary import embed
 
+    refuse_overwriting(output, [text])
     interfaces = read_adapters(text)
     _write(output or source, lambda: embed(read_bytes(source), interfaces), source)
     say(f"embedded the adapters of `{clean(str(text))}`")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar, NamedTuple, assert_never
+from typing import ClassVar, assert_never
 
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.types import Array, IType, Prim, Record, Records, RecordType
@@ -266,22 +266,18 @@ def record_body(record: RecordType) -> Body:
     return Body(tuple(cells), offset, "".join(cell.shape.layout.format for cell in cells))
 
 
-class Cost(NamedTuple):
-    """The cost that a part of a value adds to `wasm.meter`: `fixed`, and `each` for every unit of its length."""
+def cost(part: Shape, records: Records) -> tuple[int, int]:
+    """The cost that a string, byte array, array or record inside a value adds to `wasm.meter`.
 
-    fixed: int
-    each: int
-
-
-def cost(part: Shape, records: Records) -> Cost:
-    """The cost of a string, byte array, array or record inside a value. What is flat belongs to what holds it."""
+    It is what each of them costs, and what every unit of its length does. What is flat belongs to what holds it.
+    """
     match part:
         case Flat():
-            return Cost(0, 0)
+            return 0, 0
         case Text() | Bytes() | List():
-            return Cost(PART, part.unit)
+            return PART, part.unit
         case Struct(id=index):
-            return Cost(PART + record_body(records[index]).size, 0)
+            return PART + record_body(records[index]).size, 0
         case _:
             assert_never(part)
 

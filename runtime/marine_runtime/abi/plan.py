@@ -5,14 +5,17 @@ A plan is data; it is made by the compiler, stored in `manifest.json`, and read 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from marine_runtime.errors import LeftOutError
+from marine_runtime.errors import LeftOutError, LoadError
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
 
-FORMAT = 3
+T = TypeVar("T")
+
+FORMAT = 4
 """Version of built directories: of the manifest, of plans, and of what generated Python imports and defines.
 
 Any change of these raises it. A directory of another format is refused, and built again in the cache.
@@ -119,25 +122,34 @@ class ModulePlan:
         }
 
     @classmethod
-    def from_json(cls, document: Any) -> ModulePlan:
+    def from_json(cls, document: Any, *, intact: bool = False) -> ModulePlan:
         """The inverse of `to_json`.
+
+        Args:
+            document: a JSON document.
+            intact: it is as it was written, so that a signature or a record is looked at when it is asked for.
 
         Raises:
             ValueError, KeyError, TypeError: the document is not a plan.
         """
+        exports: Mapping[str, FunctionType]
+        records: Mapping[int, RecordType]
+        if intact:
+            exports = Lazy(dict(document["exports"]), _export_from_json)
+            records = Lazy({int(index): item for index, item in document["records"].items()}, _record_from_json)
+        else:
+            exports = {_text(name): _function_from_json(ty) for name, ty in document["exports"].items()}
+            records = {int(index): _record(item) for index, item in document["records"].items()}
         return cls(
             name=_text(document["name"]),
-            core=tuple(map(_text, document["core"])),
+            core=tuple(document["core"] if intact else map(_text, document["core"])),
             callees=tuple(
                 Callee(_text(namespace), _text(name), _function_from_json(ty))
                 for namespace, name, ty in document["callees"]
             ),
             imports=tuple((_text(namespace), _text(name)) for namespace, name in document["imports"]),
-            exports={_text(name): _function_from_json(ty) for name, ty in document["exports"].items()},
-            records={
-                int(index): RecordType(_text(record["name"]), _fields_from_json(record["fields"]))
-                for index, record in document["records"].items()
-            },
+            exports=exports,
+            records=records,
             sdk_version=_text(document["sdk_version"]),
             it_version=_text(document["it_version"]),
             left_out=tuple(LeftOut(*map(_text, item)) for item in document.get("left_out", ())),
@@ -161,6 +173,26 @@ def _fields_from_json(document: Any) -> tuple[Field, ...]:
 
 def _function_to_json(ty: FunctionType) -> dict[str, Any]:
     return {"params": _fields_to_json(ty.params), "results": [to_json(result) for result in ty.results]}
+
+
+def _export_from_json(name: str, document: Any) -> FunctionType:
+    return _read(f"the signature of `{name}`", _function_from_json, document)
+
+
+def _record_from_json(index: int, document: Any) -> RecordType:
+    return _read(f"record {index}", _record, document)
+
+
+def _read(what: str, read: Callable[[Any], T], document: Any) -> T:
+    """A row that is asked for, as `read` makes it of its document; raises LoadError."""
+    try:
+        return read(document)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise LoadError(f"{what} in a manifest is not as expected ({type(error).__name__}: {error})") from None
+
+
+def _record(document: Any) -> RecordType:
+    return RecordType(_text(document["name"]), _fields_from_json(document["fields"]))
 
 
 def _function_from_json(document: Any) -> FunctionType:

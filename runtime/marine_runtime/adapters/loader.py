@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import sys
 import threading
 import weakref
@@ -13,16 +12,23 @@ from typing import Any
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.accelerated import accelerated
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
-from marine_runtime.adapters.pieces import BIND, RECORDS, Namespace, Pieces, placed
+from marine_runtime.adapters.pieces import (
+    BIND,
+    FUSED_SITES,
+    FUSED_TABLES,
+    IMPORTS,
+    RECORDS,
+    Namespace,
+    Pieces,
+    class_key,
+    unmarshalled,
+)
 from marine_runtime.adapters.staging import SiteRows
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.texts.names import identifier
-from marine_runtime.values.lazy import Lazy
 from marine_runtime.wasm.speedups import speedups
-
-_IMPORTS, _FUSED_SITES = "__imports", "__fused_sites"
-"""Globals of a generated module that are read here."""
 
 _executing = threading.RLock()
 """Held while `sys.modules` has a module that only the code in execution may see."""
@@ -45,14 +51,14 @@ class GeneratedGlue:
     ) -> None:
         self._pieces = pieces
         self.engine = engine
-        self.fused = fused and _complete(module, plan, fused)
+        self.fused = fused and _complete(module, plan, fused, pieces)
         content = vars(module)
         self._module = module
-        for name in (_IMPORTS,) if pieces else (BIND, RECORDS, _IMPORTS):
+        for name in (IMPORTS,) if pieces else (BIND, RECORDS, IMPORTS):
             if name not in content:
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
         self._bind: Callable[[Link], BoundAdapters] = content[BIND] if pieces is None else self._bind_pieces
-        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[_IMPORTS]
+        self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[IMPORTS]
         self.record_classes: Mapping[int, type] = content[RECORDS] if pieces is None else _classes(pieces, module, plan)
         self._exports = plan.exports.keys()
         self._place = f"the generated glue of module `{plan.name}`"
@@ -73,13 +79,13 @@ class GeneratedGlue:
         cls,
         engine: str,
         path: str,
-        source: str,
+        source: str | Callable[[], str],
         plan: ModulePlan,
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
         code: CodeType | Pieces | None = None,
     ) -> GeneratedGlue:
-        """Glue from a file of a built service, whose text is `source`.
+        """Glue from a file of a built service, whose text is `source`; or gives it, where the `code` is known.
 
         It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it,
         unless it is so large that it is taken apart. The lines are registered with `linecache` as long as the glue
@@ -89,12 +95,13 @@ class GeneratedGlue:
             LoadError: the file can't be read or executed.
         """
         if code is None:
+            source = source if isinstance(source, str) else source()
             code = _taken_apart(path, source)
         if code is None:
             module = _imported(path, plan)
         else:
             # A build is code.
-            body = placed(marshal.loads(code.head), path) if isinstance(code, Pieces) else code  # noqa: S302
+            body = unmarshalled(code.head, path) if isinstance(code, Pieces) else code
             module = ModuleType(_module_name(plan))
             module.__file__ = path
             _execute(module, lambda: exec(body, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
@@ -110,9 +117,9 @@ class GeneratedGlue:
         """
         try:
             bound = self._bind(link)
-            for function in bound.exports.keys() - self._exports:
-                raise KeyError(function)
             if self._pieces is None:
+                for function in bound.exports.keys() - self._exports:
+                    raise KeyError(function)
                 entries = {function: _named(entry, function, link) for function, entry in bound.entries.items()}
                 bound = replace(bound, entries=entries)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -123,7 +130,7 @@ class GeneratedGlue:
     def _bind_pieces(self, link: Link) -> BoundAdapters:
         """The same for a file in pieces: what it defines is made when it is first asked for."""
         assert self._pieces is not None
-        classes = {name: index for index, (name, _) in self._pieces.records.items()}
+        classes = {name: index for index, name in self._pieces.records.items()}
         records = Lazy[str, type](classes, lambda _, index: self.record_classes[index])
         made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__), records)
         results = self._pieces.results
@@ -151,11 +158,10 @@ def _named(entry: Callable[..., Any], function: str, link: Link) -> Callable[...
 def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:
     """The record classes of a file in pieces."""
 
-    def make(index: int, piece: tuple[str, bytes]) -> type:
-        name, code = piece
+    def make(index: int, name: str) -> type:
         with _executing:  # one class for each record, whichever thread asks
             if name not in vars(module):
-                body = placed(marshal.loads(code), str(module.__file__))  # noqa: S302  # a build is code
+                body = pieces.code(class_key(name), str(module.__file__))
                 _execute(module, lambda: exec(body, vars(module)))  # noqa: S102
             cls: Any = vars(module)[name]
             cls.__marine_record__ = plan.records[index]  # what `values` looks for
@@ -170,15 +176,20 @@ class _Lines:
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str | Callable[[], str]) -> None:
         self._source = source
 
     def get_source(self, _: str = "") -> str:
-        """The text of the module."""
+        """The text of the module; none when the file is gone, or another one."""
+        if not isinstance(self._source, str):
+            try:
+                self._source = self._source()
+            except LoadError:
+                return ""
         return self._source
 
 
-def _keep_lines(glue: GeneratedGlue, module: ModuleType, path: str, source: str) -> None:
+def _keep_lines(glue: GeneratedGlue, module: ModuleType, path: str, source: str | Callable[[], str]) -> None:
     """Have `linecache` find the lines of a file that may be gone by then, as long as the glue lives."""
     lines = _Lines(source)
     vars(module)["__loader__"] = lines
@@ -211,12 +222,17 @@ def _imported(path: str, plan: ModulePlan) -> ModuleType:
     return module
 
 
-def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules) -> FusedModules:
+def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules, pieces: Pieces | None) -> FusedModules:
     """The Wasm side with the tables that the generated Python has for it."""
     try:
         content = vars(module)
-        sites = SiteRows(content[_FUSED_SITES])
-        tables = {name: content[f"__fused_{name}"] for name in ("needs", "stub_needs", "imports", "hosts")}
+        if pieces is None:
+            sites = SiteRows(content[FUSED_SITES])
+        else:
+            pieces.definitions[FUSED_SITES]
+            alone = Namespace(pieces, content, None, str(module.__file__), {})
+            sites = SiteRows(lambda: alone[FUSED_SITES])
+        tables = {name: content[f"__fused_{name}"] for name in FUSED_TABLES}
         return replace(fused, **tables, sites=sites)
     except KeyError:
         raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None

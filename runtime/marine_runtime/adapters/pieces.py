@@ -1,19 +1,23 @@
 """Generated Python in pieces: definitions that are executed when they are first needed.
 
-`taking_apart` says how a generated file becomes pieces. What stands outside of its function `__bind` is executed once
-per load, the record classes there when they are first asked for; a definition is code that defines a global of a
-namespace that one instance has for itself.
+`taking_apart` says how a generated file becomes pieces. Its imports and the tables that linking needs are executed once
+per load, record classes when they are first asked for; a definition is code that defines a global of a namespace that
+one instance has for itself.
 """
 
 from __future__ import annotations
 
 import _imp
 import marshal
+import os
 from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
+from marine_runtime.calls.sites import SITES_GLOBAL
+from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.digest import sha256
 
 BIND, LINK = "__bind", "__link"
 """The function that is taken apart, and its parameter."""
@@ -21,8 +25,18 @@ BIND, LINK = "__bind", "__link"
 RECORDS = "__records"
 """The table of the record classes by type index."""
 
-Piece = tuple[tuple[str, ...], bytes]
-"""The names of other definitions and record classes that one requests, and its code, marshalled."""
+IMPORTS, FUSED_SITES = "__imports", "__fused_sites"
+"""Tables of a generated module that are read by those who load it."""
+
+FUSED_TABLES = ("needs", "stub_needs", "imports", "hosts")
+"""Others, with `__fused_` before their names: the attributes of `FusedModules` that have the same content."""
+
+TABLES = frozenset({IMPORTS, *(f"__fused_{name}" for name in FUSED_TABLES)})
+"""The tables that every load needs."""
+
+Piece = tuple[tuple[str, ...], int, int, bytes]
+"""The names of other definitions and record classes that one requests, and its code: where it begins, how long it is,
+and its digest."""
 
 
 _fix_filename: Callable[[CodeType, str], None] | None = getattr(_imp, "_fix_co_filename", None)
@@ -38,36 +52,86 @@ def placed(code: CodeType, filename: str) -> CodeType:
     return code.replace(co_filename=filename, co_consts=tuple(parts))
 
 
+class PieceFile:
+    """The part of a file that has the code of definitions: read piece by piece, each compared with its digest.
+
+    The file stays open, so that pieces are there when another build has taken its place.
+    """
+
+    __slots__ = ("_close", "_descriptor", "_path", "_start")
+
+    def __init__(self, descriptor: int, start: int, path: str) -> None:
+        """Take the `descriptor` of the file, where pieces begin at `start`."""
+        self._descriptor, self._start, self._path = descriptor, start, path
+        self._close = os.close
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes of a piece; fewer when the file was cut off."""
+        return os.pread(self._descriptor, length, self._start + offset)
+
+    def __del__(self) -> None:
+        self._close(self._descriptor)
+
+
+class PieceBytes:
+    """The same for pieces that are in memory."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes of a piece."""
+        return self._data[offset : offset + length]
+
+
 @dataclass(frozen=True, slots=True)
 class Pieces:
     """A generated file, taken apart.
 
     Attributes:
-        head: everything outside of `__bind` except the record classes, marshalled.
-        records: the name and the marshalled code of each record class, by type index.
-        definitions: what `__bind` defines, by name, in its order.
+        head: the imports, and the tables that a load needs, marshalled.
+        records: the names of the record classes by type index.
+        definitions: what the file defines otherwise, in it and in `__bind`, by name; a record class by `class_key`.
         results: the parts of `BoundAdapters`: for each keyword the names of the definitions by key. The value of an
             import is its codes and the name.
+        store: has the code of definitions.
     """
 
     head: bytes
-    records: Mapping[int, tuple[str, bytes]]
+    records: Mapping[int, str]
     definitions: Mapping[str, Piece]
     results: Mapping[str, Mapping[Any, Any]]
+    store: PieceFile | PieceBytes
 
-    def to_marshal(self) -> tuple[Any, ...]:
-        """As objects that `marshal` takes."""
-        records, definitions = dict(self.records), dict(self.definitions)
-        return self.head, records, definitions, {key: dict(value) for key, value in self.results.items()}
+    def code(self, name: str, path: str) -> CodeType:
+        """The code of a definition of the file, which is at `path`.
 
-    @classmethod
-    def from_marshal(cls, value: Any) -> Pieces | None:
-        """The inverse of `to_marshal`; None when it is something else."""
-        match value:
-            case (bytes() as head, dict() as records, dict() as definitions, dict() as results):
-                return cls(head, records, definitions, results)
-            case _:
-                return None
+        Raises:
+            LoadError: the file was changed since it was opened.
+        """
+        _, offset, length, digest = self.definitions[name]
+        data = self.store.read(offset, length)
+        if piece_digest(data) != digest:
+            raise LoadError(f"the compiled form of `{path}` was changed after it was loaded: load the service again")
+        return unmarshalled(data, path)
+
+
+def class_key(name: str) -> str:
+    """The key of a record class among the definitions, which no other name is."""
+    return f"class {name}"
+
+
+def piece_digest(data: bytes) -> bytes:
+    """The digest of the code of a definition: enough to notice damage."""
+    digest: bytes = sha256(data).digest()
+    return digest[:8]
+
+
+def unmarshalled(data: bytes, path: str) -> CodeType:
+    """Code out of a build, whose source is at `path`."""
+    return placed(marshal.loads(data), path)  # noqa: S302  # a build is code
 
 
 class Namespace:
@@ -84,8 +148,8 @@ class Namespace:
     def __init__(
         self, pieces: Pieces, content: Mapping[str, Any], link: Any, path: str, records: Mapping[str, type]
     ) -> None:
-        self._definitions, self._path, self._records = pieces.definitions, path, records
-        self._globals = {**content, LINK: link}
+        self._pieces, self._path, self._records = pieces, path, records
+        self._globals = {**content, LINK: link, SITES_GLOBAL: _LateSites(self)}
         self._made: set[str] = set()  # those that were executed to their end
 
     def __getitem__(self, name: str) -> Any:
@@ -99,12 +163,24 @@ class Namespace:
         while pending:
             current, ready = pending.pop()
             if ready:
-                code = marshal.loads(self._definitions[current][1])  # noqa: S302  # a build is code
-                exec(placed(code, self._path), self._globals)  # noqa: S102
+                exec(self._pieces.code(current, self._path), self._globals)  # noqa: S102  # a build is code
                 self._made.add(current)
             elif current in self._records:
                 self._globals[current] = self._records[current]
             elif current not in seen and current not in self._made:
                 seen.add(current)  # functions may request each other, which is fine until one is called
                 pending.append((current, True))
-                pending += [(other, False) for other in reversed(self._definitions[current][0])]
+                pending += [(other, False) for other in reversed(self._pieces.definitions[current][0])]
+
+
+class _LateSites:
+    """The table of sites of a file in pieces, which only errors want."""
+
+    __slots__ = ("_namespace",)
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def at(self, line: int) -> Any:
+        """See `marine_runtime.calls.sites.Sites.at`."""
+        return self._namespace[SITES_GLOBAL].at(line)

@@ -89,10 +89,19 @@ class StepInfo:
 
 
 class SiteRows(Sequence[StepInfo]):
-    """The rows of a site table as generated code spells them: the trail, then what a fault there is about."""
+    """The rows of a site table as generated code spells them: the trail, then what a fault there is about.
 
-    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._rows = rows  # thousands, of which few are ever asked for
+    Rows may be given by what makes them when they are first asked for, which only errors do.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[Any]] | Callable[[], Sequence[Sequence[Any]]]) -> None:
+        self._given = rows
+
+    @property
+    def _rows(self) -> Sequence[Sequence[Any]]:
+        if callable(self._given):
+            self._given = self._given()
+        return self._given  # thousands, of which few are ever looked at
 
     @overload
     def __getitem__(self, index: int) -> StepInfo: ...

@@ -1,8 +1,8 @@
 """Taking generated Python apart: the code of each definition by itself.
 
-A generated file is record classes and one function, `__bind`, with a definition for every adapter, entry and helper.
-As one code object, compilers take more than linear time for it, and every load makes all of it. Lines stay as they are
-in the file, for tracebacks and for the table of sites.
+A generated file is record classes, constants and one function, `__bind`, with a definition for every adapter, entry and
+helper. As one code object, compilers take more than linear time for it, and every load makes all of it. Lines stay as
+they are in the file, for tracebacks and for the table of sites.
 """
 
 from __future__ import annotations
@@ -10,18 +10,30 @@ import __future__
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from types import CodeType
 from typing import Any
 
 from marine_runtime.adapters.marshalled import dump
-from marine_runtime.adapters.pieces import BIND, RECORDS, Piece, Pieces
+from marine_runtime.adapters.pieces import (
+    BIND,
+    IMPORTS,
+    RECORDS,
+    TABLES,
+    Piece,
+    PieceBytes,
+    Pieces,
+    class_key,
+    piece_digest,
+)
 
 _FLAGS = __future__.annotations.compiler_flag
 
 _OUTSIDE = re.compile(r"[^\s#)]")
 """The start of a line that begins a statement outside of `__bind`."""
+
+_CONSTANT = re.compile(r"(?P<name>__\w+)(?:: [^=]*)? = ")
 
 _NAME = re.compile(r"\w+")
 _CLASS = re.compile(r"class (\w+)\(")
@@ -61,36 +73,63 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     records = _take_records(lines, first, filename)
     if results is None or records is None:
         return None
-    codes = {}
+    names, classes = records
+    tables = next((number for number in range(first) if lines[number].startswith(f"{IMPORTS}: ")), first)
+    codes = _take_constants(lines, [range(tables, first), range(end, len(lines))], filename)
     for start, stop in pairwise(starts):
         if not lines[start].startswith(_DOCSTRING):
             name, text = _plain(lines[start:stop], start + 1)
             codes[name] = _moved(_compiled(text, filename), start - 1)
-    classes = {name for name, _ in records.values()}
     definitions: dict[str, Piece] = {}
-    for name, code in codes.items():
-        mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
-        requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
-        definitions[name] = requested, dump(code)
+    parts: list[bytes] = []
+    place = 0
+    for name, code in {**codes, **{class_key(name): code for name, code in classes.items()}}.items():
+        requested: tuple[str, ...] = ()
+        if name in codes:
+            mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
+            requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
+        parts.append(data := dump(code))
+        definitions[name] = requested, place, len(data), piece_digest(data)
+        place += len(data)
     head = _compiled("\n".join([*lines[:first], *[""] * (end - first), *lines[end:]]), filename)
-    return Pieces(dump(head), records, definitions, results)
+    return Pieces(dump(head), names, definitions, results, PieceBytes(b"".join(parts)))
 
 
-def _take_records(lines: list[str], end: int, filename: str) -> dict[int, tuple[str, bytes]] | None:
-    """The record classes in front of line `end`, which becomes free of them, by type index; None without a table."""
-    starts = [number for number in range(end) if _OUTSIDE.match(lines[number])]
-    codes: dict[str, bytes] = {}
-    for start, stop in pairwise([*starts, end]):
+def _take_records(lines: list[str], end: int, filename: str) -> tuple[dict[int, str], dict[str, CodeType]] | None:
+    """The names of the record classes in front of line `end` by type index, and their codes; None without a table.
+
+    The lines become free of them.
+    """
+    codes: dict[str, CodeType] = {}
+    for start, stop in _outside(lines, range(end)):
         if found := _CLASS.match(lines[start]):
             first = start - 1  # the line of its decorator
-            code = _moved(_compiled("\n".join(lines[first:stop]), filename), first)
-            codes[found[1]] = dump(code)
+            codes[found[1]] = _moved(_compiled("\n".join(lines[first:stop]), filename), first)
             lines[first:stop] = [""] * (stop - first)
         elif lines[start].startswith(f"{RECORDS}: "):
             names = _names_by_index(lines[start])
             lines[start] = ""
-            return {index: (name, codes[name]) for index, name in names.items()}
+            return names, {name: codes[name] for name in names.values()}
     return None
+
+
+def _take_constants(lines: list[str], parts: Iterable[range], filename: str) -> dict[str, CodeType]:
+    """The codes of constants outside of `__bind`, except of what a load needs; the lines become free of them."""
+    codes = {}
+    for part in parts:
+        for start, stop in _outside(lines, part):
+            found = _CONSTANT.match(lines[start])
+            if found is not None and found["name"] not in TABLES:
+                text = "\n".join([f"{found['name']} = {lines[start][found.end() :]}", *lines[start + 1 : stop]])
+                codes[found["name"]] = _moved(_compiled(text, filename), start)
+                lines[start:stop] = [""] * (stop - start)
+    return codes
+
+
+def _outside(lines: Sequence[str], part: range) -> Iterator[tuple[int, int]]:
+    """The first line of each statement outside of `__bind` in this part of a file, and the line behind its last."""
+    starts = [number for number in part if _OUTSIDE.match(lines[number])]
+    return pairwise([*starts, part.stop])
 
 
 def _names_by_index(line: str) -> dict[int, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import marshal
+import os
 from collections.abc import Mapping
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
+from typing import Any
 
-from marine_runtime.adapters.pieces import Pieces, placed
+from marine_runtime.adapters.pieces import Piece, PieceBytes, PieceFile, Pieces, placed
+from marine_runtime.lazy.table import RowTable, pack_table
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""
@@ -15,9 +18,17 @@ BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python"
 BYTECODE_END = ".bytecode"
 """The end of the names of such files, instead of that of the source."""
 
+_IN_PIECES, _LENGTH = MAGIC_NUMBER + b"P", 8
+"""The beginning of files in pieces, and the bytes of the length of the index that follows."""
+
+_BEGIN = len(_IN_PIECES) + _LENGTH
+
 
 def compiled_python(source: str, filename: str) -> bytes:
-    """The content of a file with the compiled `source`: the magic number of this Python, and the marshalled code.
+    """The content of a file with the compiled `source`: the magic number of this Python, and the code.
+
+    That is a marshalled code object; or, of a large source, a `P`, the number of bytes of an index, the index, and the
+    code of each definition.
 
     Args:
         source: the text of the source file.
@@ -27,8 +38,18 @@ def compiled_python(source: str, filename: str) -> bytes:
     from marine_runtime.adapters.taking_apart import is_large, take_apart
 
     pieces = take_apart(source, filename) if is_large(source) else None
-    code = compile(source, filename, "exec", dont_inherit=True) if pieces is None else pieces.to_marshal()
-    return MAGIC_NUMBER + dump(code)
+    if pieces is None:
+        return MAGIC_NUMBER + dump(compile(source, filename, "exec", dont_inherit=True))
+    last = max(offset + length for _, offset, length, _ in pieces.definitions.values())
+    index = dump(
+        (
+            pieces.head,
+            dict(pieces.records),
+            pack_table(pieces.definitions),
+            {part: pack_table(names) for part, names in pieces.results.items()},
+        )
+    )
+    return b"".join([_IN_PIECES, len(index).to_bytes(_LENGTH, "little"), index, pieces.store.read(0, last)])
 
 
 def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
@@ -41,7 +62,44 @@ def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
     if not data.startswith(MAGIC_NUMBER):
         return None
     try:
+        if data.startswith(_IN_PIECES):
+            end = _BEGIN + int.from_bytes(data[len(_IN_PIECES) : _BEGIN], "little")
+            return _pieces(data[_BEGIN:end], PieceBytes(data[end:]))
         code = marshal.loads(data[len(MAGIC_NUMBER) :])  # noqa: S302  # a build is code
     except (EOFError, ValueError, TypeError):
         return None
-    return placed(code, filename) if isinstance(code, CodeType) else Pieces.from_marshal(code)
+    return placed(code, filename) if isinstance(code, CodeType) else None
+
+
+def open_compiled(file: str, filename: str) -> CodeType | Pieces | None:
+    """As `read_compiled`, of the file itself, of which the code of a definition is read when it is needed.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        begin = os.read(descriptor, _BEGIN)
+        if not begin.startswith(_IN_PIECES) or not hasattr(os, "pread"):
+            with open(descriptor, "rb", closefd=False) as rest:
+                return read_compiled(begin + rest.read(), filename)
+        length = int.from_bytes(begin[len(_IN_PIECES) :], "little")
+        index = os.pread(descriptor, length, _BEGIN)
+        store = PieceFile(descriptor, _BEGIN + length, file)
+        descriptor = -1  # it is the store's
+        return _pieces(index, store)
+    except (EOFError, ValueError, TypeError):
+        return None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _pieces(index: bytes, store: PieceFile | PieceBytes) -> Pieces | None:
+    """Pieces by their index; raises EOFError, ValueError or TypeError when it is damaged."""
+    match marshal.loads(index):  # noqa: S302  # a build is code
+        case (bytes() as head, dict() as records, bytes() as definitions, dict() as results):
+            tables = {part: RowTable[Any, Any](names) for part, names in results.items()}
+            return Pieces(head, records, RowTable[str, Piece](definitions), tables, store)
+        case _:
+            return None

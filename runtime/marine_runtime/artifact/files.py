@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
-from marine_runtime.artifact.bytecode import BYTECODE_KINDS, read_compiled
+from marine_runtime.adapters.pieces import Pieces
+from marine_runtime.artifact.bytecode import BYTECODE_KINDS, open_compiled
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
@@ -24,6 +27,14 @@ from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_MAPS = os.name == "posix"
+"""True if a file that is mapped can be removed or replaced.
+
+Machine code of the cache is mapped, where files are replaced and never written again: one that is cut off while it is
+mapped ends the process. That may happen to a built directory, which others copy.
+"""
 
 
 def read_wasm(directory: str | Path, entry: ModuleEntry) -> bytes:
@@ -46,6 +57,7 @@ class BuiltModule:
         records: the record classes that a package declares for it, by type index; None for those of its glue.
         traced: whether its calls are recorded, which nobody can do inside Wasm.
         checked: whether the files have been compared with their digests.
+        lasting: whether the directory stays, so that what only errors want can be read when there is one.
         compiling: called before Wasm is compiled.
     """
 
@@ -55,6 +67,7 @@ class BuiltModule:
     records: Mapping[int, type] | None = None
     traced: bool = False
     checked: bool = False
+    lasting: bool = True
     compiling: Callable[[], None] | None = None
 
     @property
@@ -91,15 +104,28 @@ class BuiltModule:
             LoadError: it is missing, was changed, or can't be executed.
         """
         files = self._files()
-        path, source = os.path.join(self.directory, files.entry_of(kind).name), files.required(kind)
+        path = os.path.join(self.directory, files.entry_of(kind).name)
+        code = self._code_of(files, BYTECODE_KINDS[kind], path)
+
+        def read_source(files: _Files) -> str:
+            try:
+                return files.required(kind).decode()
+            except UnicodeDecodeError as error:
+                raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}") from None
+
+        source: str | Callable[[], str] = partial(read_source, _Files(self.directory, self.entry))
+        if code is None or not (self.checked and self.lasting):
+            source = read_source(files)
+        return GeneratedGlue.from_file(engine, path, source, self.plan, fused, self.records, code)
+
+    def _code_of(self, files: _Files, kind: str, source: str) -> CodeType | Pieces | None:
+        """The compiled form of a Python file; None when there is none that can be used."""
+        if not self.has(kind) or (not self.checked and files.unchanged(kind) is None):
+            return None
         try:
-            text = source.decode()
-        except UnicodeDecodeError as error:
-            raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}") from None
-        code = None
-        if self.has(marshalled := BYTECODE_KINDS[kind]) and (data := files.unchanged(marshalled)) is not None:
-            code = read_compiled(data, path)
-        return GeneratedGlue.from_file(engine, path, text, self.plan, fused, self.records, code)
+            return open_compiled(files.path_of(kind), source)
+        except OSError:
+            return None
 
     def _files(self) -> _Files:
         return _Files(self.directory, self.entry, self.checked)
@@ -110,12 +136,14 @@ class BuiltModule:
             from marine_runtime.artifact.code_cache import compile_cached
 
             return compile_cached(self.runtime, files.required(wasm), self._begin)
-        data, shape = files.unchanged(code), self.entry.shapes.get(code)
-        if data is None or shape is None:
+        shape = self.entry.shapes.get(code)
+        if shape is None or (not self.checked and files.unchanged(code) is None):
             self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                return self.runtime.deserialize(data, shape)
+                if _MAPS and self.checked:
+                    return self.runtime.deserialize_file(files.path_of(code), shape)
+                return self.runtime.deserialize(files.required(code), shape)
             except CodeMemoryError:
                 raise
             except LoadError as error:
@@ -147,10 +175,14 @@ class _Files:
             raise LoadError(f"the manifest names no {kind} file for module `{self.module.plan.name}`: build again")
         return self.module.files[kind]
 
+    def path_of(self, kind: str) -> str:
+        """Its path; raises as `entry_of`."""
+        return f"{self.directory}/{self.entry_of(kind).name}"  # a plain name, see `manifest`
+
     def required(self, kind: str) -> bytes:
         """Its bytes; raises LoadError when it is missing or was changed."""
         item = self.entry_of(kind)
-        path = f"{self.directory}/{item.name}"  # a plain name, see `manifest`
+        path = self.path_of(kind)
         try:
             with open(path, "rb") as file:
                 data = file.read()

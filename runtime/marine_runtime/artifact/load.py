@@ -68,6 +68,7 @@ def load_with(
     options: LoadOptions,
     *,
     checked: bool = False,
+    lasting: bool = True,
     baseline: bool = False,
     watch: Watch | None = None,
 ) -> Service:
@@ -81,6 +82,7 @@ def load_with(
         service_type: the class of the result.
         options: as for `load`.
         checked: the files have been compared with their digests.
+        lasting: the directory is still there when the service runs.
         baseline: its machine code is that of the baseline compiler.
         watch: told which modules have to be compiled.
     """
@@ -105,7 +107,7 @@ def load_with(
             name = entry.plan.name
             compiling = None if watch is None else partial(watch, name, over=False)
             records = service_type.record_classes(name)
-            whole = BuiltModule(directory, entry, runtime, records, traced, checked, compiling)
+            whole = BuiltModule(directory, entry, runtime, records, traced, checked, lasting, compiling)
             made.append(_linkable(whole, engine, manifest, limited=limited))
             if watch is not None:
                 watch(name, over=True)

@@ -6,7 +6,6 @@ one `manifest.json` with the plan and a hash of every file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
-from marine_runtime.lazy.data import dataclass, field, replace
+from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.json_text import parse_json
 from marine_runtime.wasm.module import Shape
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ MANIFEST = "manifest.json"
 
 _DIGEST, _END = ',\n "sha256": "', '"\n}\n'
 """The text around the digest of a manifest."""
+
+_SURROGATE = "\\ud"
+"""The start of an escape that is not in a manifest of ours, which has all text as it is."""
 
 
 class WrongFormatError(LoadError):
@@ -111,6 +114,8 @@ class Manifest:
 
     def text(self) -> str:
         """The content of the file. Its last member is a digest of the text before it; see `is_intact`."""
+        import json
+
         content = json.dumps(self.to_json(), indent=1, ensure_ascii=False).removesuffix("\n}")
         return f"{content}{_DIGEST}{_digest(content)}{_END}"
 
@@ -137,8 +142,8 @@ class Manifest:
         }
 
     @classmethod
-    def from_json(cls, document: Any) -> Manifest:
-        """The inverse of `to_json`.
+    def from_json(cls, document: Any, *, intact: bool = False) -> Manifest:
+        """The inverse of `to_json`; rows of a document that is `intact` are looked at when they are asked for.
 
         Raises:
             LoadError: the document is not a manifest of this format.
@@ -158,9 +163,9 @@ class Manifest:
                 package=tuple(_file(*item) for item in document.get("package", ())),
                 modules=tuple(
                     ModuleEntry(
-                        ModulePlan.from_json(entry["plan"]),
+                        ModulePlan.from_json(entry["plan"], intact=intact),
                         {kind: _file(*item) for kind, item in entry["files"].items()},
-                        {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()},
+                        {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()} if intact else {},
                         tuple(map(_text, entry.get("unfused", ()))),
                     )
                     for entry in document["modules"]
@@ -234,16 +239,13 @@ def parse_manifest(directory: str | Path, text: str) -> Manifest:
         LoadError: it is malformed.
     """
     path = os.path.join(directory, MANIFEST)
+    # Calls of the fast layer are not checked, so signatures that somebody edited are read from the modules again.
+    intact = is_intact(text) and _SURROGATE not in text
     try:
-        manifest = Manifest.from_json(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
+        return Manifest.from_json(parse_json(text), intact=intact)
+    except (ValueError, RecursionError) as error:
         raise LoadError(f"`{path}` is not JSON: {error}") from None
     except WrongFormatError as error:
         raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
         raise LoadError(f"`{path}` can't be used: {error}") from None
-    if is_intact(text):
-        return manifest
-    # Calls of the fast layer are not checked, so where somebody edited the manifest, the modules are compiled again.
-    without = tuple(replace(entry, shapes={}) for entry in manifest.modules)
-    return replace(manifest, modules=without)

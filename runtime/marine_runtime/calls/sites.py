@@ -7,7 +7,6 @@ Each adapter that the error passed becomes one link of the `__cause__` chain, so
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from marine_runtime.errors import CallError, Site
@@ -65,6 +64,8 @@ class Sites:
         """The site whose code covers `line`; None for helpers, entries and everything else."""
         if not self._lines:  # only errors want them
             self._lines = [row[0] for row in self._rows]
+        from bisect import bisect_right
+
         position = bisect_right(self._lines, line) - 1
         row = self._rows[position] if position >= 0 else ()
         if len(row) != 5:  # rows come in two lengths

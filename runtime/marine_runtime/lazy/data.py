@@ -28,7 +28,7 @@ class _Missing:
 
 _MISSING: Any = _Missing()
 
-_FEW = 16
+_FEW = 40
 """Instances of a class that take less time without a compiled `__init__` than its compilation does."""
 
 

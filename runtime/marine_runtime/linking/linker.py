@@ -17,6 +17,7 @@ When a step fails, everything is freed with the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
@@ -304,10 +305,12 @@ def _needs_of_glue(
 ) -> Mapping[_ImportKey, Any]:
     """The exports of guests that glue imports."""
     found: dict[_ImportKey, Any] = {}
-    for number, (module, export) in enumerate(needs):
+    numbered = enumerate(needs)
+    for module, group in groupby(numbered, lambda item: item[1][0]):
         owner = instance if module == name else context.linked[module].instance
         assert owner is not None  # what is written in Python is called as a function of the host
-        found["1", str(number)] = owner.export((owner.module.memory or "") if export is None else export)
+        wanted = [(("1", str(number)), owner.module.memory or "" if it is None else it) for number, (_, it) in group]
+        found.update(zip([key for key, _ in wanted], owner.importable([it for _, it in wanted]), strict=True))
     return found
 
 

@@ -13,8 +13,9 @@ without a pool imports nothing of this. Each name is imported when it is first u
 processes need a few of these files only.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
     from marine_runtime.errors import CallTimeoutError
@@ -40,23 +41,16 @@ __all__ = [
     "WorkerDiedError",
 ]
 
-_FILES = {
-    "asynchronous": ("AsyncPool", "AsyncServicePool"),
-    "base": ("BasePool",),
-    "errors": ("CallTimeoutError", "PoolClosedError", "PoolError", "PoolFullError", "WorkerDiedError"),
-    "marshal": ("FunctionMarshaller", "ServiceMarshaller"),
-    "pool": ("ServicePool",),
-    "worker": ("PoolStatistics",),
-}
-_HOMES = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.pool.asynchronous": ("AsyncPool", "AsyncServicePool"),
+        "marine_runtime.pool.base": ("BasePool",),
+        "marine_runtime.pool.errors": (
+            *("CallTimeoutError", "PoolClosedError", "PoolError", "PoolFullError", "WorkerDiedError"),
+        ),
+        "marine_runtime.pool.marshal": ("FunctionMarshaller", "ServiceMarshaller"),
+        "marine_runtime.pool.pool": ("ServicePool",),
+        "marine_runtime.pool.worker": ("PoolStatistics",),
+    },
+)

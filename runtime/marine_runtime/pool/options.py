@@ -83,6 +83,17 @@ def number(what: str, value: Any, most: int = 1 << 30) -> int:
     return value
 
 
+def pool_name(value: Any) -> str:
+    """`value` as the name of a pool.
+
+    Raises:
+        ArgumentError: it is no text.
+    """
+    if not isinstance(value, str):
+        raise ArgumentError(f"the name of a pool must be text, not {type(value).__name__}")
+    return value
+
+
 def processors() -> int:
     """The number of processors that this process may use."""
     try:

@@ -11,7 +11,7 @@ from marine_runtime.config.checks import check_boolean, check_mapping, check_pat
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.options import MOST_WORKERS, PoolOptions, number, pickled, processors, seconds
+from marine_runtime.pool.options import MOST_WORKERS, PoolOptions, number, pickled, pool_name, processors, seconds
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.threads import CallWatchdog, ThreadWorker
@@ -54,10 +54,7 @@ class ServicePool(BasePool):
         setup = Setup(place, options.get("host_functions"), dict(further), replace)
         payload = pickled(setup) if kind == "processes" else b""
         start = check_seconds(options.get("start_timeout", 60.0), "start_timeout")
-        name = options.get("name", "pool")
-        if not isinstance(name, str):
-            raise ArgumentError(f"the name of a pool must be text, not {type(name).__name__}")
-        super().__init__(kind, Workers(name, setup, jobs, payload, start), timeout)
+        super().__init__(kind, Workers(pool_name(options.get("name", "pool")), setup, jobs, payload, start), timeout)
         self._watchdog = CallWatchdog()
         self._workers.at_end.append(self._watchdog.stop)
         self._start(self._worker, count)

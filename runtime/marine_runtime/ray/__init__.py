@@ -11,9 +11,10 @@ with RayServicePool("build/curl_service", workers=8) as pool:
 `sticky` has services whose state is kept under an id. Ray is imported with the first name of this package.
 """
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
     from marine_runtime.ray.connection import connect
@@ -27,23 +28,19 @@ __all__ = ["TRIED", "ActorInfo", "RayPoolOptions", "RayService", "RayServicePool
 TRIED = ("2.60.0",)
 """Versions of Ray that the tests have run with."""
 
-_HOMES = {
-    "ActorInfo": "worker",
-    "RayPoolOptions": "options",
-    "RayService": "sticky",
-    "RayServicePool": "pool",
-    "connect": "connection",
-}
+_export, __dir__ = exports(
+    __name__,
+    {
+        "marine_runtime.ray.connection": ("connect",),
+        "marine_runtime.ray.options": ("RayPoolOptions",),
+        "marine_runtime.ray.pool": ("RayServicePool",),
+        "marine_runtime.ray.sticky": ("RayService",),
+        "marine_runtime.ray.worker": ("ActorInfo",),
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if find_spec("ray") is None:
+    if name in __all__ and find_spec("ray") is None:
         raise ModuleNotFoundError("Ray is not installed: install `marine-gen[ray]`", name="ray")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _export(name)

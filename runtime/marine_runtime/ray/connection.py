@@ -7,7 +7,7 @@ import logging
 import ray
 from ray.exceptions import RayError
 
-from marine_runtime.errors import ConfigError
+from marine_runtime.errors import ArgumentError, ConfigError
 from marine_runtime.pool.errors import PoolError
 
 
@@ -22,8 +22,11 @@ def connect(address: str) -> None:
     """Connect to the cluster at `address`, unless this program is connected already. Logs stay on their nodes.
 
     Raises:
+        ArgumentError: `address` is no text.
         ConfigError: there is no cluster, or one of another version of Ray or Python.
     """
+    if not isinstance(address, str) or not address:
+        raise ArgumentError(f"the address of a cluster is a text, such as `auto` or `HOST:PORT`, not {address!r:.80}")
     if ray.is_initialized():
         return
     try:

@@ -11,11 +11,11 @@ from typing import Any, Unpack
 import ray
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.checks import check_mapping
+from marine_runtime.config.checks import check_boolean, check_mapping, check_path
 from marine_runtime.errors import ArgumentError, StateError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.options import number, pickled, seconds
+from marine_runtime.pool.options import number, pickled, pool_name, seconds
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import pack
@@ -23,6 +23,9 @@ from marine_runtime.ray.connection import current_job
 from marine_runtime.ray.options import RayPoolOptions, Restart
 from marine_runtime.ray.sticky import RayService, Sticky, actor_name, end_service, gone, service_ids
 from marine_runtime.ray.worker import ActorInfo, ActorSource, RayWorker, actors_of
+
+_MOST = 1e6
+"""More processors, or units of another resource, than any node has."""
 
 _LOCKS = 64
 """Services that may be started at once by different threads, at least nearly: each id has one of these locks."""
@@ -58,14 +61,16 @@ class RayServicePool(BasePool):
         start = seconds("start_timeout", options.get("start_timeout", 60.0))
         assert start is not None
         given = dict(check_mapping(options.get("options") or {}, "`options`"))
-        setup = Setup("", options.get("host_functions"), given, options.get("replace_poisoned", True))
+        replaced = check_boolean(options.get("replace_poisoned", True), "`replace_poisoned`")
+        setup = Setup("", options.get("host_functions"), given, replaced)
+        name = pool_name(options.get("name", "pool"))
         resources = _resources(cpus, options.get("resources"))
-        artifact, archive = pack(directory)
+        artifact, archive = pack(check_path(directory, "the directory of a pool"))
         self._setup = setup
         self._source = ActorSource(artifact, [ray.put(archive)], pickled(setup), resources, job)
         self._services: dict[str, RayService] = {}
         self._asked = [Lock() for _ in range(_LOCKS)]
-        super().__init__("actors", Workers(options.get("name", "pool"), setup, jobs, b"", start), timeout)
+        super().__init__("actors", Workers(name, setup, jobs, b"", start), timeout)
         self._start(self._worker, count)
 
     def _worker(self, number: int) -> RayWorker:
@@ -150,7 +155,7 @@ class RayServicePool(BasePool):
 
 
 def _cpus(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
         raise ArgumentError(f"num_cpus must be a number of at least 0, got {value!r}")
     return value
 
@@ -159,7 +164,8 @@ def _resources(cpus: float, further: Any) -> dict[str, Any]:
     """Options of an actor: what it reserves."""
     amounts = check_mapping(further or {}, "`resources`")
     for name, amount in amounts.items():
-        if name in ("CPU", "GPU") or isinstance(amount, bool) or not isinstance(amount, (int, float)):
+        amiss = isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < _MOST
+        if amiss or name in ("", "CPU", "GPU"):
             raise ArgumentError(
                 "`resources` must be a mapping of Ray's names to numbers, without CPU, which is `num_cpus`, and GPU, "
                 f"got {name!r}: {amount!r}"

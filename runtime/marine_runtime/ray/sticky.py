@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayError
 from ray.experimental import internal_kv
 
+from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.errors import PoolClosedError, WorkerDiedError
@@ -42,7 +43,7 @@ class Sticky:
     """A service that was asked for; see `RayServicePool.service`.
 
     Raises:
-        ArgumentError: `restart` is none of its values.
+        ArgumentError: `detached` is no boolean, or `restart` none of its values.
     """
 
     identity: str
@@ -51,7 +52,8 @@ class Sticky:
     time_to_live: float | None
 
     def __post_init__(self) -> None:
-        """Refuse what is no way to restart."""
+        """Refuse what would mean something else than it says."""
+        check_boolean(self.detached, "`detached`")
         if self.restart not in ("never", "fresh"):
             raise ArgumentError(f"unknown restart `{self.restart}`: choose never, fresh")
 

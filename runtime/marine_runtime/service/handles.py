@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from marine_runtime.abi.plan import LeftOut
 from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.texts.messages import listed
 from marine_runtime.texts.names import identifiers
-from marine_runtime.values.lazy import Lazy
 
 MODULE_MEMBERS = ("records", "_attributes", "_call", "_functions", "_left_out", "_name", "_refusing")
 MODULES_MEMBERS = ("_handles",)

@@ -15,13 +15,13 @@ from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
 from marine_runtime.lazy.data import replace
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.linker import link
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
 from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
 from marine_runtime.values.arguments import arrange
-from marine_runtime.values.lazy import Lazy
 from marine_runtime.wasm import WasmRuntime
 from marine_runtime.wasm.budget import Budget
 

@@ -80,6 +80,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def wrong_pointer(ptr: int, size: int, problem: str) -> str:
+    """A pointer that a module gave to a WASI function; its problem is `out of bounds` or `not aligned to 4`."""
+    return f"a WASI function was given a pointer that is {problem} ({counted(size, 'byte')} at {ptr})"
+
+
 def are(count: int) -> str:
     """The verb for `count` things: `is` or `are`."""
     return "is" if count == 1 else "are"

@@ -12,12 +12,14 @@ from marine_runtime.lazy.exports import exports
 if TYPE_CHECKING:
     from marine_runtime.values.coerce import Coercers, coercion
     from marine_runtime.values.json import JsonCodec, arguments_from_json
+    from marine_runtime.values.json_dropped import problem_in
     from marine_runtime.values.json_spelling import spell_float
-    from marine_runtime.values.json_text import NotJsonError, end_of_value, parse, parse_first
+    from marine_runtime.values.json_text import MAX_DEPTH, NotJsonError, end_of_value, parse, parse_first
     from marine_runtime.values.records import class_names, make_record_classes, scalar_class, to_public
     from marine_runtime.values.scalars import MAX_LENGTH, Mismatch
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_LENGTH",
     "Coercers",
     "JsonCodec",
@@ -30,6 +32,7 @@ __all__ = [
     "make_record_classes",
     "parse",
     "parse_first",
+    "problem_in",
     "scalar_class",
     "spell_float",
     "to_public",
@@ -40,8 +43,9 @@ __getattr__, __dir__ = exports(
     {
         "marine_runtime.values.coerce": ("Coercers", "coercion"),
         "marine_runtime.values.json": ("JsonCodec", "arguments_from_json"),
+        "marine_runtime.values.json_dropped": ("problem_in",),
         "marine_runtime.values.json_spelling": ("spell_float",),
-        "marine_runtime.values.json_text": ("NotJsonError", "end_of_value", "parse", "parse_first"),
+        "marine_runtime.values.json_text": ("MAX_DEPTH", "NotJsonError", "end_of_value", "parse", "parse_first"),
         "marine_runtime.values.records": ("class_names", "make_record_classes", "scalar_class", "to_public"),
         "marine_runtime.values.scalars": ("MAX_LENGTH", "Mismatch"),
     },

@@ -1,4 +1,4 @@
-"""Checks of JSON values that repeated keys drop: of equal keys the last one counts.
+"""Checks of JSON values that nobody looks at otherwise, such as those of repeated keys, of which the last one counts.
 
 The text is checked all the same. Python's parser drops such values before anybody has looked at them, and a hook costs
 a call per object, so it is there only for texts that have something to find.
@@ -45,16 +45,20 @@ def dropping_hook(text: str, deepest: int) -> Callable[[Pairs], dict[str, Any]] 
 
 
 def _check(key: str, value: Any, deepest: int) -> None:
+    if problem := problem_in(value, deepest):
+        raise DroppedValueError(f"the key {key!a:.80} is repeated, and a value that it had before {problem}")
+
+
+def problem_in(value: Any, deepest: int) -> str:
+    """The fault of a value that nobody else looks at, as the end of a sentence about it; empty when there is none."""
     for item, depth in _walk(value):
         if depth > deepest:
-            problem = f"is nested more than {deepest} levels deep"
-        elif isinstance(item, (int, float)) and _is_out_of_range(item):
-            problem = "has a number that is out of range"
-        elif isinstance(item, str) and not _is_text(item):
-            problem = "has half of a surrogate pair, which is no character"
-        else:
-            continue
-        raise DroppedValueError(f"the key {key!a:.80} is repeated, and a value that it had before {problem}")
+            return f"is nested more than {deepest} levels deep"
+        if isinstance(item, (int, float)) and _is_out_of_range(item):
+            return "has a number that is out of range"
+        if isinstance(item, str) and not _is_text(item):
+            return "has half of a surrogate pair, which is no character"
+    return ""
 
 
 def _walk(value: Any) -> Iterator[tuple[Any, int]]:

@@ -14,11 +14,11 @@ from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.texts.messages import NEEDS_ROOM, printable
 from marine_runtime.texts.names import identifier, identifiers
 from marine_runtime.types import IType, Records, RecordType, describe, record_in
 from marine_runtime.values.instances import RecordBase, instance_maker
-from marine_runtime.values.lazy import Lazy
 
 ToPublic = Callable[[Any], Any]
 """Turns an internal value of one type into the public one."""

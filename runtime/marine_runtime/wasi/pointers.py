@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NoReturn
 
 from marine_runtime.errors import CallError, TrapError
+from marine_runtime.texts.messages import wrong_pointer
 from marine_runtime.wasm import Memory
 
 
 def refuse(ptr: int, size: int, align: int) -> NoReturn:
-    """Raise the trap, in Wasmtime's words; `align` is 0 when the pointer is aligned but leads out of the memory."""
-    problem = f"not aligned to {align}" if align else "out of bounds"
-    raise TrapError(f"Pointer {problem}: Region {{ start: {ptr}, len: {size} }}")
+    """Raise the trap; `align` is 0 when the pointer is aligned but leads out of the memory."""
+    raise TrapError(wrong_pointer(ptr, size, f"not aligned to {align}" if align else "out of bounds"))
 
 
 def require(memory: Memory, ptr: int, size: int, align: int = 1) -> None:

@@ -7,7 +7,7 @@ Choosing signedness here means that pointers and lengths arrive unsigned and nob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Protocol
@@ -86,4 +86,12 @@ class CallLayer(Protocol):
 
     def exports(self, store: Any, instance: Any) -> Mapping[str, Any]:
         """The exports of an instance, by name."""
+        ...
+
+    def importable(self, exports: Mapping[str, Any], names: Sequence[str]) -> Sequence[Any]:
+        """Many of the `exports` of an instance, as something to import into another one.
+
+        Raises:
+            KeyError: it has no export of one of the names.
+        """
         ...

@@ -9,7 +9,7 @@ errors through the return value; both are looked at after every call.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import repeat
@@ -209,6 +209,11 @@ class FastLayer:
         """See `CallLayer.exports`."""
         return ExportsOnDemand(store.native, instance)
 
+    def importable(self, exports: Mapping[str, Any], names: Sequence[str]) -> Sequence[Any]:
+        """See `CallLayer.importable`."""
+        assert isinstance(exports, ExportsOnDemand)
+        return exports.importable(names)
+
 
 class ExportsOnDemand(dict[str, Any]):
     """The exports of an instance, each made at its first use: a module may have hundreds that are never called.
@@ -225,6 +230,10 @@ class ExportsOnDemand(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         found = self[name] = self._instance.export(self._store, name)
         return found
+
+    def importable(self, names: Sequence[str]) -> Sequence[bytes]:
+        """See `CallLayer.importable`."""
+        return self._instance.importable(self._store, names)
 
 
 def _slot(index: int, code: str) -> int:

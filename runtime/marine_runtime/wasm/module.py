@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 
 ImportKey = tuple[str, str]
 
 
-class MemoryKind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MemoryKind:
     """The type of a memory: whether its addresses have 64 bits."""
 
     wide: bool
 
 
-class TableKind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TableKind:
     """The type of a table: what it holds, and its bounds."""
 
     element: str
@@ -101,11 +105,15 @@ class Shape:
         return cls(
             tuple(order),
             {key: None if at is None else signatures[at] for key, at in zip(order, numbers, strict=True)},
-            {name: signatures[at] for name, at in exports.items()},
+            Lazy(dict(exports), partial(_listed, signatures)),
             tuple(memories),
             bool(wide),
             frozenset(hooks),
         )
+
+
+def _listed(signatures: Sequence[CoreSignature], _: str, at: int) -> CoreSignature:
+    return signatures[at]
 
 
 class Module:

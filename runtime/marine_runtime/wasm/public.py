@@ -7,7 +7,7 @@ does no more than the public API asks for, so what it costs is what a user of wa
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -155,6 +155,10 @@ class PublicLayer:
     def exports(self, store: Any, instance: wasmtime.Instance) -> Mapping[str, Any]:
         """See `CallLayer.exports`."""
         return instance.exports(store.native)
+
+    def importable(self, exports: Mapping[str, Any], names: Sequence[str]) -> Sequence[Any]:
+        """See `CallLayer.importable`."""
+        return [exports[name] for name in names]
 
 
 def _value_types(codes: Codes) -> list[wasmtime.ValType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
@@ -117,8 +118,21 @@ class WasmRuntime:
             CodeMemoryError: the system has no memory for it.
             LoadError: it was made by another version, with other options or for another processor.
         """
+        return self._deserialized(self._binding.Module.deserialize, code, shape)
+
+    def deserialize_file(self, path: str, shape: Shape) -> Module:
+        """The same out of a file, which is mapped: its pages are shared by all processes, and read when they are used.
+
+        The content of the file must not change as long as the module is used; another file may take its place.
+
+        Raises:
+            LoadError: as for `deserialize`, or the file can't be read.
+        """
+        return self._deserialized(self._binding.Module.deserialize_file, path, shape)
+
+    def _deserialized(self, read: Callable[[Any, Any], Any], code: bytes | str, shape: Shape) -> Module:
         try:
-            return Module(self._binding.Module.deserialize(self._engine.native, code), shape)
+            return Module(read(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             if refused := refusal_of(error):
                 raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None

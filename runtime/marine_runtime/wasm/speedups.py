@@ -9,6 +9,9 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from marine_runtime.errors import MarineWarning
+from marine_runtime.texts.messages import quoted
+
 VARIABLE = "MARINE_SPEEDUPS"
 """The environment variable that turns it off, with the value `0`. It is read when the runtime is imported."""
 
@@ -39,8 +42,17 @@ def problem() -> str | None:
 
 @cache
 def turned_off() -> bool:
-    """True if the environment turns it off."""
-    return os.environ.get(VARIABLE) == "0"
+    """True if the environment turns it off; a value that is neither 0 nor 1 gets a warning."""
+    chosen = os.environ.get(VARIABLE, "")
+    if chosen not in ("", "0", "1"):
+        import warnings
+
+        warnings.warn(
+            f"{VARIABLE} is {quoted(chosen)}, which has no effect: write `0` to turn the extension off",
+            MarineWarning,
+            stacklevel=2,
+        )
+    return chosen == "0"
 
 
 @cache

@@ -47,6 +47,11 @@ class Instance:
         """An export as something to import into another instance."""
         return self._exports[name]
 
+    def importable(self, names: Sequence[str]) -> Sequence[Any]:
+        """Many exports as something to import into another instance; raises KeyError as `export`."""
+        layer: CallLayer = self._store.layer
+        return layer.importable(self._exports, names)
+
     def function(self, name: str, params: Codes, results: Codes) -> CoreFunction:
         """An exported function as a Python callable.
 

@@ -11,7 +11,7 @@ import ctypes
 import re
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
-from marine_runtime.texts.messages import counted, limit_of
+from marine_runtime.texts.messages import counted, limit_of, wrong_pointer
 from marine_runtime.wasm.native import monotonic
 
 Fault = Exception
@@ -104,11 +104,8 @@ def cause_of(error: Exception) -> str:
 
 def _of_wasi(text: str) -> str:
     """The text of a trap in a WASI function; anything else as it is."""
-    found = re.search(r"Pointer (out of bounds|not aligned).*: Region \{ start: (\d+), len: (\d+) \}", text)
-    if found is None:
-        return text
-    reason = "outside of the module's memory" if found[1] == "out of bounds" else "not aligned"
-    return f"a WASI function was given a pointer that is {reason} ({counted(int(found[3]), 'byte')} at {found[2]})"
+    found = re.search(r"Pointer (out of bounds|not aligned to \d+): Region \{ start: (\d+), len: (\d+) \}", text)
+    return text if found is None else wrong_pointer(int(found[2]), int(found[3]), found[1])
 
 
 def _lines(error: Exception) -> list[str]:

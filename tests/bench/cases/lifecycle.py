@@ -23,6 +23,12 @@ def lifecycle() -> Iterator[Case]:
         yield Case(f"first call {name}", GROUP, first, "first call", work)
         whole = f"a process from its start to its end: load what was built and call once, {title}"
         yield Case(f"process {name}", GROUP, whole, "process", work)
+    one = greeting()
+    unwritten = "the same, one module, where Python writes no caches (`PYTHONDONTWRITEBYTECODE`)"
+    yield Case("process unwritten", GROUP, unwritten, "process unwritten", one)
+    yield Case("command run", GROUP, "the command `marine-gen run` with a service in the cache", "command run", one)
+    yield Case("command version", GROUP, "the command `marine-gen --version`", "command version", one)
+    yield Case("second load", GROUP, "load one more service of a kind that runs, one module", "second load", one)
     yield Case("memory one", MEMORY_GROUP, "resident memory for one more service, one module", "memory", greeting())
     title = "resident memory of a process after one call, one module"
     yield Case("resident one", MEMORY_GROUP, title, "resident", greeting())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.model import Case, Work
+from tests.bench.model import Case, Kind, Work
 from tests.support.engines import guests
 
 GROUP = "Whole services"
@@ -28,6 +28,10 @@ def avm_cases(avm: Path) -> Iterator[Case]:
     arguments = (SCRIPT, b"", b"", _PARAMETERS, _NO_CALL_RESULTS)
     # Their results have no short plain form, so they are not compared.
     work = Work({"avm": avm.read_bytes()} if avm.is_file() else {}, "invoke", arguments, None)
+    for temperature, where in (("cold", "with nothing in the cache"), ("warm", "from the cache")):
+        title = f"AquaVM 0.62.0: load {where}, and `invoke` once"
+        kind: Kind = "cold answer" if temperature == "cold" else "warm answer"
+        yield Case(f"avm {temperature} answer", GROUP, title, kind, work)
     tree = replace(work, function="ast", arguments=(SCRIPT,))
     yield Case("avm ast", GROUP, "AquaVM 0.62.0 `ast`, the same script", "call", tree)
     yield Case("avm invoke", GROUP, "AquaVM 0.62.0 `invoke`, a script of two calls", "call", work)

@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from marine_runtime.wasm import open_runtime
 from tests.bench.cases.host_side import document
 from tests.bench.fresh import run_fresh, run_program
-from tests.bench.model import MADE, Case, Work
+from tests.bench.model import ANSWERED, MADE, STARTED, Case, Work
 from tests.bench.peers.base import Contender, NotMeasuredError, contender, least_loops, no_result, of_size
+from tests.bench.starts import run_command
 from tests.support.engines import normalised
 
 _SHORT = ("scalar", "string", "record", "record of 13")
@@ -108,6 +109,21 @@ class Engine:
             return contender(partial(self._open_and_close, files, scratch / "cold", clear=True))
         if case.kind == "warm load":
             return contender(partial(self._open_and_close, files, scratch / "warm", clear=False))
+        if case.kind in (*STARTED, *ANSWERED) and self.name != OURS:
+            raise NotMeasuredError("starts as the default engine does")
+        if case.kind == "second load":
+            self._open_and_close(files, scratch / "warm", clear=True)
+            with _cache_in(scratch / "warm"):
+                stack.enter_context(marine_gen.load(files, engine=self.engine))
+            return contender(partial(self._open_and_close, files, scratch / "warm", clear=False))
+        if case.kind in ANSWERED:
+            clear = case.kind == "cold answer"
+            return contender(
+                partial(no_result, partial(self._answer, case.work, files, scratch / "answer", clear=clear))
+            )
+        if case.kind in STARTED:
+            built = marine_gen.build(files, scratch / "built", force=True).directory
+            return run_command(case, built, files[case.work.module], scratch / "cache")
         run = run_program if case.kind in ("process", "resident") else run_fresh
         if self.engine == "interpreter":
             return run(case, self.engine, {name: str(path) for name, path in files.items()})
@@ -117,15 +133,14 @@ class Engine:
     def _open_and_close(self, files: dict[str, Path], cache: Path, *, clear: bool) -> None:
         if clear:
             shutil.rmtree(cache, ignore_errors=True)
-        before = os.environ.get(CACHE_VARIABLE)
-        os.environ[CACHE_VARIABLE] = str(cache)
-        try:
+        with _cache_in(cache):
             marine_gen.load(files, engine=self.engine).close()
-        finally:
-            if before is None:
-                del os.environ[CACHE_VARIABLE]
-            else:
-                os.environ[CACHE_VARIABLE] = before
+
+    def _answer(self, work: Work, files: dict[str, Path], cache: Path, *, clear: bool) -> None:
+        if clear:
+            shutil.rmtree(cache, ignore_errors=True)
+        with _cache_in(cache), marine_gen.load(files, engine=self.engine) as service:
+            public_call(service, work)()
 
     def _load(self, work: Work, **options: Any) -> Service:
         service = marine_gen.load(dict(work.modules), engine=self.engine, call_layer=self.call_layer, **options)
@@ -133,6 +148,20 @@ class Engine:
             service.close()
             raise NotMeasuredError("the fast call layer is not available here; see `marine-gen doctor`")
         return service
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    """The user's cache is in there meanwhile."""
+    before = os.environ.get(CACHE_VARIABLE)
+    os.environ[CACHE_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CACHE_VARIABLE]
+        else:
+            os.environ[CACHE_VARIABLE] = before
 
 
 @host_function

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from tests.bench.fresh import SERVICES
-from tests.bench.model import MADE, Case
+from tests.bench.model import ANSWERED, MADE, STARTED, Case
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
 
@@ -132,7 +132,7 @@ class MarineJs:
         """See `Peer`."""
         if isinstance(self.node, str):
             raise NotMeasuredError(self.node)
-        if case.kind in ("batch", "build", "json", "host", *MADE):
+        if case.kind in ("batch", "build", "json", "host", *MADE, *STARTED, *ANSWERED):
             raise NotMeasuredError(f"has nothing like this ({case.kind})")
         if any(isinstance(item, bytes) and len(item) > LARGEST_BYTES for item in case.work.arguments):
             raise NotMeasuredError("bytes are JSON arrays of numbers; left out above 1 MiB")

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 from tests.bench.cases.host_side import PARAMETERS
 from tests.bench.fresh import SERVICES
-from tests.bench.model import MADE, Case, Kind
+from tests.bench.model import ANSWERED, MADE, STARTED, Case, Kind
 from tests.bench.peers.base import Contender, NotMeasuredError
 from tests.bench.peers.engines import arguments_json, scratch_folder, write_modules
 from tests.support.paths import ROOT
@@ -31,7 +32,7 @@ NATIVES = (NATIVE, f"{NATIVE} pooling")
 """Its names. The report keeps their last figures when a run lacks them."""
 
 LARGEST_BYTES = 2**20
-UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE)
+UNLIKE = ("batch", "build", "host", "warm load", "services", *MADE, *STARTED, *ANSWERED)
 """Kinds that it has no counterpart of, but for the call parameters among calls to the host."""
 
 
@@ -112,10 +113,12 @@ class NativeMarine:
     Attributes:
         process: the process, or why there is none.
         options: of processes that are started for one sample.
+        binary: the program of these.
     """
 
     process: NativeProcess | str
     options: tuple[str, ...] = ()
+    binary: Path = BINARY
 
     @property
     def name(self) -> str:
@@ -146,10 +149,11 @@ class NativeMarine:
             return Contender(lambda calls: sum(_load(self.process, modules) for _ in range(calls)))
         take = TAKEN.get(case.kind)
         if take is not None:
-            with NativeProcess(*self.options) as process:
-                _load(process, modules)
+            start = partial(NativeProcess, *self.options, binary=self.binary)
+            with start() as process:
+                process.must("load", modules=modules)
                 result = process.must("call", **call)["result"]
-            return Contender(lambda calls: sum(take(self.options, modules, call) for _ in range(calls)), result)
+            return Contender(lambda calls: sum(take(start, modules, call) for _ in range(calls)), result)
         slot = case.name
         self.process.must("load", modules=modules, slot=slot)
         stack.callback(self.process.ask, "drop", slot=slot)
@@ -166,29 +170,32 @@ def _load(process: Any, modules: list[list[str]]) -> int:
     return took
 
 
-def _first(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
-    with NativeProcess(*options) as process:
+Start = Callable[[], NativeProcess]
+
+
+def _first(start: Start, modules: list[list[str]], call: dict[str, Any]) -> int:
+    with start() as process:
         loaded = process.must("load", modules=modules)["ns"]
         return int(loaded + process.must("time", calls=1, **call)["ns"])
 
 
-def _process(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
+def _process(start: Start, modules: list[list[str]], call: dict[str, Any]) -> int:
     began = perf_counter_ns()
-    with NativeProcess(*options) as process:
+    with start() as process:
         process.must("load", modules=modules)
         process.must("call", **call)
     return perf_counter_ns() - began
 
 
-def _resident(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
-    with NativeProcess(*options) as process:
+def _resident(start: Start, modules: list[list[str]], call: dict[str, Any]) -> int:
+    with start() as process:
         process.must("load", modules=modules)
         process.must("call", **call)
         return int(process.must("rss")["rss"])
 
 
-def _memory(options: tuple[str, ...], modules: list[list[str]], call: dict[str, Any]) -> int:
-    with NativeProcess(*options) as process:
+def _memory(start: Start, modules: list[list[str]], call: dict[str, Any]) -> int:
+    with start() as process:
         sizes = []
         for number in range(SERVICES + 1):
             process.must("load", modules=modules, slot=str(number))
@@ -197,6 +204,6 @@ def _memory(options: tuple[str, ...], modules: list[list[str]], call: dict[str, 
         return max((sizes[-1] - sizes[0]) // SERVICES, 1)
 
 
-Taken = Callable[[tuple[str, ...], list[list[str]], dict[str, Any]], int]
+Taken = Callable[[Start, list[list[str]], dict[str, Any]], int]
 TAKEN: dict[Kind, Taken] = {"first call": _first, "process": _process, "memory": _memory, "resident": _resident}
 """Measurements of a process that is started for one sample, by kind."""

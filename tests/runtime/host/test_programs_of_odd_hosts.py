@@ -176,7 +176,8 @@ def test_no_descriptor_is_left() -> None:
             for item in taken[more - 1 :]:
                 os.close(item)
         if len(taken) >= more:
-            assert found == (NOT_STARTED, "Too many open files", b"", b"")
+            reason = f"Too many open files (RLIMIT_NOFILE, which `ulimit -n` shows, is {used + more})"
+            assert found == (NOT_STARTED, reason, b"", b"")
     until(lambda: not program._pipes)
 
 

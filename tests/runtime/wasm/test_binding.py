@@ -32,12 +32,12 @@ def no_verdict() -> Iterator[None]:
 
 
 def test_the_installed_library_is_as_expected() -> None:
-    assert verdict()[:3] == (None, None, None)
+    assert verdict() == Verdict(None, None, None, verdict().preopen)
     assert library_file() == str(wasmtime._ffi.filename)
 
 
 def _reasons(found: Verdict) -> str:
-    return " ".join(filter(None, found[:3]))
+    return " ".join(filter(None, (found.calls, found.deadline, found.creator)))
 
 
 @pytest.mark.parametrize("name", [*PROTOTYPES, PREOPEN])
@@ -77,6 +77,7 @@ def test_the_comparison_is_kept_for_the_library(
     no_verdict: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(verdicts, "tested", lambda: None)
     first = verdict()
     (file,) = (tmp_path / "cache").iterdir()
     verdict.cache_clear()
@@ -93,12 +94,35 @@ def test_the_comparison_is_kept_for_the_library(
         assert json.loads(file.read_text())[1][0] == "compared"
 
 
-def test_without_a_cache_it_is_compared_at_every_start(
-    no_verdict: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_installed_declarations_are_among_those_that_were_tested() -> None:
+    """A new version of wasmtime-py is a new row, which this comparison holds."""
+    assert verdicts.tested() == compared()
+
+
+def test_other_declarations_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "package_folder", lambda: str(tmp_path))
+    assert verdicts.tested() is None
+    (tmp_path / "_bindings.py").write_text("another version")
+    assert verdicts.tested() is None
+    monkeypatch.setattr(verdicts, "package_folder", lambda: None)
+    assert verdicts.tested() is None
+
+
+def test_a_library_without_a_function_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "PROTOTYPES", {**PROTOTYPES, "wasmtime_no_such_function": "v"})
+    assert verdicts.tested() is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_without_a_cache_there_is_an_outcome(
+    no_verdict: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     (tmp_path / "cache").write_text("in the way")
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    assert verdict()[:3] == (None, None, None)
+    other = {"compared": lambda: pytest.fail("wasmtime-py is imported")} if known else {"tested": lambda: None}
+    for name, value in other.items():
+        monkeypatch.setattr(verdicts, name, value)
+    assert verdict() == Verdict(None, None, None, verdict().preopen)
 
 
 def test_the_public_layer_takes_the_place_of_the_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:

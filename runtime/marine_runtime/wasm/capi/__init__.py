@@ -5,8 +5,9 @@ What is listed here has the names and the behaviour that the public API of wasmt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from marine_runtime.lazy.exports import exports
 from marine_runtime.wasm.capi.faults import ExitTrap, Trap, WasmtimeError
 from marine_runtime.wasm.capi.objects import Config, wat2wasm
 from marine_runtime.wasm.capi.objects import NativeEngine as Engine
@@ -34,9 +35,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("Linker", "WasiConfig"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from marine_runtime.wasm.capi import wasi
-
-    return getattr(wasi, name)
+__getattr__, __dir__ = exports(__name__, {"marine_runtime.wasm.capi.wasi": ("Linker", "WasiConfig")})

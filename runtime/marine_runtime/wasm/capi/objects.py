@@ -7,7 +7,9 @@ belong to their store; the buffers here hold what the C API calls them by.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from marine_runtime.wasm.capi.faults import ByteVector, check, take_trap
@@ -91,6 +93,13 @@ class NativeModule:
         made._own("wasmtime_module_deserialize", engine, code)
         return made
 
+    @classmethod
+    def deserialize_file(cls, engine: NativeEngine, path: str) -> NativeModule:
+        """The same out of a file, which is mapped."""
+        made = cls.__new__(cls)
+        made._make("wasmtime_module_deserialize_file", engine, os.fsencode(path))
+        return made
+
     @staticmethod
     def validate(engine: NativeEngine, wasm: bytes) -> None:
         """Raise WasmtimeError unless `wasm` is valid."""
@@ -98,9 +107,13 @@ class NativeModule:
         check(function("wasmtime_module_validate")(engine.ptr(), data, len(data)))
 
     def _own(self, name: str, engine: NativeEngine, content: bytes) -> None:
+        data = bytes(content)
+        self._make(name, engine, data, len(data))
+
+    def _make(self, name: str, engine: NativeEngine, *given: bytes | int) -> None:
         self._delete = function("wasmtime_module_delete")
-        found, data = _Slot(), bytes(content)
-        check(function(name)(engine.ptr(), data, len(data), ctypes.addressof(found)))
+        found = _Slot()
+        check(function(name)(engine.ptr(), *given, ctypes.addressof(found)))
         self._address = found.value
 
     def ptr(self) -> int:
@@ -252,10 +265,11 @@ class NativeInstance:
 
     __slots__ = ("_raw", "address")
 
-    def __init__(self, store: NativeStore, module: NativeModule, imports: Sequence[Extern]) -> None:
+    def __init__(self, store: NativeStore, module: NativeModule, imports: Sequence[Extern | bytes]) -> None:
+        """Instantiate a module with its imports, in order; bytes are what `importable` gave."""
         self._raw, trap = ctypes.create_string_buffer(INSTANCE_SIZE), _Slot()
         self.address = ctypes.addressof(self._raw)
-        given = b"".join([item.raw.raw for item in imports])
+        given = b"".join([item if isinstance(item, bytes) else item.raw.raw for item in imports])
         check(
             function("wasmtime_instance_new")(
                 store.context,
@@ -276,6 +290,20 @@ class NativeInstance:
         if not get(store.context, self.address, text, len(text), ctypes.addressof(raw)):
             raise KeyError(name)
         return extern(raw)
+
+    def importable(self, store: NativeStore, names: Sequence[str]) -> Sequence[bytes]:
+        """The `wasmtime_extern_t` of many exports; raises KeyError when there is none of a name."""
+        size = EXTERN_SIZE * len(names)
+        room, texts = ctypes.create_string_buffer(size), [name.encode() for name in names]
+        first = ctypes.addressof(room)
+        places = range(first, first + size, EXTERN_SIZE)
+        get = function("wasmtime_instance_export_get")
+        found = map(get, repeat(store.context), repeat(self.address), texts, map(len, texts), places)
+        for name, there in zip(names, found, strict=True):
+            if not there:
+                raise KeyError(name)
+        data = room.raw
+        return [data[start : start + EXTERN_SIZE] for start in range(0, size, EXTERN_SIZE)]
 
 
 def _func_type(params: str, results: str) -> int:

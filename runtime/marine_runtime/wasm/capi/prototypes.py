@@ -56,6 +56,7 @@ CALLS: Mapping[str, str] = {
     "wasmtime_config_max_wasm_stack_set": "vps",
     "wasmtime_config_memory_may_move_set": "vpb",
     "wasmtime_config_parallel_compilation_set": "vpb",
+    "wasmtime_config_strategy_set": "vpy",
     "wasmtime_config_wasm_multi_memory_set": "vpb",
     "wasmtime_engine_increment_epoch": "vp",
     "wasmtime_error_delete": "vp",
@@ -71,6 +72,7 @@ CALLS: Mapping[str, str] = {
     "wasmtime_memory_new": "pppp",
     "wasmtime_module_delete": "vp",
     "wasmtime_module_deserialize": "pppsp",
+    "wasmtime_module_deserialize_file": "pppp",
     "wasmtime_module_new": "pppsp",
     "wasmtime_module_serialize": "ppp",
     "wasmtime_module_validate": "ppps",
@@ -119,10 +121,7 @@ CREATOR_STRUCTURES: Mapping[str, tuple[int | None, Mapping[str, int]]] = {
     "wasmtime_linear_memory_t": (32, {}),
 }
 
-BASELINE: Mapping[str, str] = {"wasmtime_config_strategy_set": "vpy"}
-"""Functions without which there is no choice of the compiler."""
-
-PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR, **BASELINE}
+PROTOTYPES: Mapping[str, str] = {**CALLS, **WASI, **DEADLINE, **CREATOR}
 """All of them, but for `PREOPEN`."""
 
 KINDS: Mapping[str, Any] = {
