@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from marine_gen.artifact import BuildResult, Target, load
+    from marine_gen.artifact import BuildResult, Progress, ProgressCallback, Target, load
     from marine_gen.component_backend import Component
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
     from marine_runtime import HostFunction, HostFunctions, MarineError, MarineWarning, Service, ServiceHost
@@ -32,6 +32,7 @@ __all__ = [
     "HostFunction",
     "MarineError",
     "MarineWarning",
+    "Progress",
     "Service",
     "ServiceHost",
     "Target",
@@ -43,6 +44,7 @@ __all__ = [
 
 _HOMES = {
     "BuildResult": "marine_gen.artifact",
+    "Progress": "marine_gen.artifact",
     "Target": "marine_gen.artifact",
     "Component": "marine_gen.component_backend",
     "load": "marine_gen.artifact",
@@ -64,13 +66,14 @@ def build(
     force: bool = False,
     native: bool = True,
     strict: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> BuildResult:
     """Build a service ahead of time into the directory `output`; `marine_runtime.load` runs it.
 
     An up-to-date directory is left alone unless `force` is set. Without `engine` the default one is built. A build that
     is not `native` holds no machine code: it is compiled into the user's cache when it is first loaded on a machine.
     Invalid adapters are left out with a `MarineWarning` each, or refused when `strict`,
-    and so are configurations that warn.
+    and so are configurations that warn. `progress` is called for each step, as that of `load`.
 
     Raises:
         LoadError, ConfigError: the target can't be read; DiagnosticError: its modules are wrong.
@@ -86,7 +89,8 @@ def build(
         check_boolean(value, what)
     source = artifact.read_target(target, strict=strict)
     chosen = artifact.BUILT_ENGINES[0] if engine is None else engine
-    result = artifact.build(source, place, engine=chosen, force=force, native=native, strict=strict)
+    with artifact.reporting(progress) as steps:
+        result = artifact.build(source, place, engine=chosen, force=force, native=native, strict=strict, steps=steps)
     for sentence in result.warnings:
         warn(sentence)
     return result
@@ -104,6 +108,7 @@ def component(
     host_functions: HostFunctions | None = None,
     fault_import: bool = False,
     strict: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> Component:
     """Make one WebAssembly component of a whole service, and write it to `output`, and its WIT to `wit`, if given.
 
@@ -113,7 +118,8 @@ def component(
     `stub_imports`, such as `host.curl`, trap instead. Log messages go to the standard error, to an import, or nowhere:
     `logger` must be `stderr`, `import` or `none`. Modules get the parameters of a call from an import, or empty ones:
     `call_parameters` is `import` or `empty`. With `fault_import` an import is told about a failure before the trap.
-    What can't be in a component is left out with a `MarineWarning` each, or refused when `strict`.
+    What can't be in a component is left out with a `MarineWarning` each, or refused when `strict`. `progress` is called
+    for each step, as that of `load`.
 
     Raises:
         LoadError, ConfigError: the target can't be read, or can't be a component; DiagnosticError: its modules are
@@ -139,7 +145,8 @@ def component(
     )
     built = bool(sources) and sources[0].is_dir()
     source = artifact.read_built(sources[0]) if built else artifact.read_target(target, strict=strict)
-    made = artifact.component(source, options, host_functions)
+    with artifact.reporting(progress) as steps:
+        made = artifact.component(source, options, host_functions, steps)
     for sentence in made.warnings:
         warn(sentence)
     artifact.write_component(made, place, wit_place)

@@ -23,6 +23,7 @@ from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES
 from marine_gen.artifact.key import GENERATOR, build_key
 from marine_gen.artifact.machine_code import compile_guest, validate_guest
 from marine_gen.artifact.outputs import EngineFiles
+from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source
 from marine_gen.diagnostics import Diagnostic, DiagnosticError
@@ -83,8 +84,10 @@ def unimportable(name: str) -> str:
     )
 
 
-def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModule]:
+def compile_service(source: Source, *, strict: bool = True, steps: Steps | None = None) -> list[CompiledModule]:
     """Compile all modules and check how they fit together; `strict` is as for `compile_module`.
+
+    `steps` are told of each module.
 
     Raises:
         DiagnosticError: with the findings of all modules.
@@ -92,6 +95,8 @@ def compile_service(source: Source, *, strict: bool = True) -> list[CompiledModu
     compiled: list[CompiledModule] = []
     findings: list[Diagnostic] = []
     for name, wasm in source.modules.items():
+        if steps is not None:
+            steps.begin(f"reading `{name}`")
         try:
             compiled.append(compile_module(name, wasm, strict=strict))
         except DiagnosticError as error:
@@ -115,6 +120,7 @@ def build(
     strict: bool = False,
     complete: bool = True,
     baseline: bool = False,
+    steps: Steps | None = None,
 ) -> BuildResult:
     """Build a service into `output`.
 
@@ -128,13 +134,15 @@ def build(
         strict: refuse modules with invalid adapters, which are otherwise left out.
         complete: write what other engines, tools and importers read; without it only this engine can load the build.
         baseline: make machine code of the baseline compiler, which fails for what that does not take.
+        steps: told of what is done; of nothing when the directory is up to date.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         LoadError: `output` can't be written, or is not a build.
     """
     make = partial(_build, source, output, engine, force=force, native=native, metered=metered, strict=strict)
-    return with_room(lambda: make(complete=complete, baseline=baseline))
+    told = Steps() if steps is None else steps
+    return with_room(lambda: make(complete=complete, baseline=baseline, steps=told))
 
 
 def _build(
@@ -148,6 +156,7 @@ def _build(
     strict: bool,
     complete: bool,
     baseline: bool,
+    steps: Steps,
 ) -> BuildResult:
     write = BACKENDS[engine].output.files if engine in BACKENDS else None
     if write is None:
@@ -157,7 +166,8 @@ def _build(
         if strict and any(entry.plan.left_out for entry in found.modules):
             compile_service(source)
         return BuildResult(output, found, fresh=True)
-    compiled = compile_service(source, strict=strict)
+    steps.start(source.sizes)
+    compiled = compile_service(source, strict=strict, steps=steps)
     stems = identifiers([module.name for module in compiled], RESERVED_FILES)
     try:
         # Of two builds of the same thing, the one that is ready first stays: it may be in use already.
@@ -167,8 +177,9 @@ def _build(
             if compiler is not None:
                 for wasm in charged:
                     compiler.begin(wasm)
+            steps.begin("generating adapters")
             items = zip(stems, compiled, charged, write(compiled, complete), strict=True)
-            entries = [_write_module(directory, compiler, *item, complete=complete) for item in items]
+            entries = [_write_module(directory, compiler, *item, complete=complete, steps=steps) for item in items]
             manifest = Manifest(
                 source.name,
                 GENERATOR,
@@ -194,7 +205,9 @@ def _write_module(
     engine: EngineFiles,
     *,
     complete: bool,
+    steps: Steps,
 ) -> ModuleEntry:
+    steps.begin(f"compiling `{module.name}`")
     contents: dict[str, tuple[str, bytes]] = {"wasm": (".wasm", module.wasm), **engine.files}
     if complete:
         contents["text"] = (".it", module.text().encode())
@@ -215,6 +228,7 @@ def _write_module(
     else:
         validate_guest(open_runtime(), module.name, module.wasm)
     files = {kind: _write(directory, f"{stem}{end}", data) for kind, (end, data) in contents.items()}
+    steps.finish(module.name)
     return ModuleEntry(module.plan, files, shapes, engine.unfused)
 
 

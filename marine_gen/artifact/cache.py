@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from marine_gen.artifact.key import build_key
+from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
 from marine_runtime import LoadError
@@ -70,24 +71,26 @@ class Flavour:
 
 
 @contextlib.contextmanager
-def built(source: Source, flavour: Flavour, *, cache: bool, strict: bool = False) -> Iterator[Built]:
+def built(source: Source, flavour: Flavour, steps: Steps, *, cache: bool, strict: bool = False) -> Iterator[Built]:
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
+
+    `steps` are told of what has to be compiled.
 
     Raises:
         DiagnosticError: the service is wrong; LoadError: there is no place for it.
     """
-    found = _cached(source, flavour, strict=strict) if cache else None
+    found = _cached(source, flavour, steps, strict=strict) if cache else None
     if found is not None:
         yield found
         return
     from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
 
     with scratch_directory() as temporary:
-        result = build(source, temporary / "service", strict=strict, **asdict(flavour))
+        result = build(source, temporary / "service", strict=strict, steps=steps, **asdict(flavour))
         yield Built(result.directory, result.manifest, lasting=False)
 
 
-def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
+def _cached(source: Source, flavour: Flavour, steps: Steps, *, strict: bool) -> Built | None:
     """The build in the cache, made when missing; None when the cache can't be used."""
     directory = cache_to_use()
     if directory is None:
@@ -103,11 +106,11 @@ def _cached(source: Source, flavour: Flavour, *, strict: bool) -> Built | None:
         begun = _found(at, strict=strict)
         if begun is None:
             with contextlib.suppress(LoadError):  # the optimising compiler may take it, or says what is wrong
-                begun = _made(source, first, at, strict=strict)
+                begun = _made(source, first, at, steps, strict=strict)
         if begun is not None:
             start_optimising(begun.directory, place, asdict(flavour))
             return replace(begun, baseline=True)
-    return _made(source, flavour, place, strict=strict)
+    return _made(source, flavour, place, steps, strict=strict)
 
 
 def _found(place: Path, *, strict: bool) -> Built | None:
@@ -120,14 +123,14 @@ def _found(place: Path, *, strict: bool) -> Built | None:
     return Built(place, manifest)
 
 
-def _made(source: Source, flavour: Flavour, place: Path, *, strict: bool) -> Built | None:
+def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict: bool) -> Built | None:
     """A new build at `place`; None when it can't be made there, or not of this flavour."""
     if place.is_dir() and not (place / MANIFEST).is_file():
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     from marine_gen.artifact.builder import build
 
     try:
-        manifest = build(source, place, strict=strict, **asdict(flavour)).manifest
+        manifest = build(source, place, strict=strict, steps=steps, **asdict(flavour)).manifest
     except LoadError as error:
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise

@@ -10,6 +10,7 @@ from marine_gen.artifact.builder import compile_service
 from marine_gen.artifact.compile import CompiledModule
 from marine_gen.artifact.fuse import Fusion, component_fusions
 from marine_gen.artifact.key import GENERATOR
+from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.provided_imports import ProvidedImports
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, refuse_overwriting
@@ -34,35 +35,46 @@ from marine_runtime.texts import os_reason, quoted
 from marine_runtime.wasm import open_runtime
 
 
-def component(source: Source, options: ComponentOptions, host_functions: HostFunctions | None = None) -> Component:
+def component(
+    source: Source,
+    options: ComponentOptions,
+    host_functions: HostFunctions | None = None,
+    steps: Steps | None = None,
+) -> Component:
     """Make the component of a service.
 
     Args:
         source: the service.
         options: how the component is made.
         host_functions: functions that modules import; their types are used, they are not called.
+        steps: told of what is done.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.
         ComponentError: the service can't be a component.
     """
-    return with_room(lambda: _component(source, options, {} if host_functions is None else host_functions))
+    functions = {} if host_functions is None else host_functions
+    told = Steps() if steps is None else steps
+    return with_room(lambda: _component(source, options, functions, told))
 
 
-def _component(source: Source, options: ComponentOptions, host_functions: HostFunctions) -> Component:
+def _component(source: Source, options: ComponentOptions, host_functions: HostFunctions, steps: Steps) -> Component:
     if source.python:
         names = ", ".join(map(quoted, source.python))
         raise ComponentError(f"a component has no Python modules, and this service has {names}: write them in Wasm")
-    compiled = compile_service(source, strict=options.strict)
+    steps.start(source.sizes)
+    compiled = compile_service(source, strict=options.strict, steps=steps)
     exports = exportable(compiled[-1].plan)
+    steps.begin("generating adapters")
     fused = component_fusions([item.fusible for item in compiled], exports, options.caller)
     imports = ProvidedImports(ServiceConfig.from_json(source.options), options, host_functions)
-    modules = [_module(item, fusion, imports) for item, fusion in zip(compiled, fused, strict=True)]
+    modules = [_module(item, fusion, imports, steps) for item, fusion in zip(compiled, fused, strict=True)]
     imports.refuse_unknown_stubs(modules)
     return make_component(source.name, modules, options, generator=GENERATOR)
 
 
-def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) -> ComponentModule:
+def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports, steps: Steps) -> ComponentModule:
+    steps.begin(f"compiling `{compiled.name}`")
     started = remove_custom_sections(defer_start(compiled.binary), _of_marine)
     try:
         open_runtime().validate(started)  # check: component valid modules
@@ -73,6 +85,7 @@ def _module(compiled: CompiledModule, fusion: Fusion, imports: ProvidedImports) 
     wasm = with_exports(started, compiled.lifted)
     host = imports.of(compiled.plan, signatures)
     wasi = imports.wasi(compiled.name)
+    steps.finish(compiled.name)
     return ComponentModule(compiled.plan, compiled.digest, wasm, signatures, _glue(fusion), fusion.unfused, host, wasi)
 
 

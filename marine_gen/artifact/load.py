@@ -7,6 +7,7 @@ from typing import Unpack
 
 from marine_gen.artifact.cache import Built, Flavour, built
 from marine_gen.artifact.engines import BUILT_ENGINES, ENGINES, LOADERS, check_engine
+from marine_gen.artifact.progress import ProgressCallback, Steps, reporting
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
 from marine_runtime import ArgumentError, LoadOptions, Service
 from marine_runtime.artifact import (
@@ -21,7 +22,14 @@ from marine_runtime.artifact import (
 
 
 @with_keywords(LoadOptions)
-def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **options: Unpack[LoadOptions]) -> Service:
+def load(
+    target: Target,
+    *,
+    engine: str = ENGINES[0],
+    cache: bool = True,
+    progress: ProgressCallback | None = None,
+    **options: Unpack[LoadOptions],
+) -> Service:
     """Load a service and run its initialisers.
 
     A mapping may list Python modules too; its order is the one in which modules are listed, unless `order` says
@@ -33,6 +41,9 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
             names to paths, bytes or Python modules, in load order.
         engine: `fused`, `closures` or `interpreter`.
         cache: keep compiled code in the user's cache directory.
+        progress: called with a `Progress` for each step of compiling, in the thread that compiles: this one, or one of
+            the compiler while this one waits. It is not called when nothing has to be compiled. What it raises ends the
+            load, and the cache is as it was. Nothing is ever written to a terminal.
         options: `host_functions`, `config`, `timeout`, `fuel` and others; see `marine_runtime.LoadOptions`.
 
     Raises:
@@ -45,6 +56,11 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
     if not isinstance(cache, bool):
         raise ArgumentError(f"`cache` must be True or False, not {cache!r:.80}")
     check_engine(engine)
+    with reporting(progress) as steps:
+        return _load_reporting(target, engine, options, steps, cache=cache)
+
+
+def _load_reporting(target: Target, engine: str, options: LoadOptions, steps: Steps, *, cache: bool) -> Service:
     python, order = options.get("python_modules", ()), options.get("order", ())
     place = check_path(target, "the path of a service") if isinstance(target, (str, os.PathLike)) else None
     if place is not None and place.is_dir():
@@ -52,14 +68,15 @@ def load(target: Target, *, engine: str = ENGINES[0], cache: bool = True, **opti
         manifest = known_manifest(directory) or read_manifest(directory)
         if manifest.engine in LOADERS[engine].builds:
             source = with_python(Source("", {}), python, order)
-            return _load(Built(directory, manifest), engine, source, options, checked=False)
+            return _load(Built(directory, manifest), engine, source, options, steps, checked=False)
         source = read_built(directory)  # what the engine needs has to be made first
     else:
         limited = options.get("config") is not None
         source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
-    with built(source, _flavour(engine, options), cache=cache, strict=options.get("strict", False)) as whole:
-        return _load(whole, engine, source, options, checked=True)
+    strict = options.get("strict", False)
+    with built(source, _flavour(engine, options), steps, cache=cache, strict=strict) as whole:
+        return _load(whole, engine, source, options, steps, checked=True)
 
 
 def _flavour(engine: str, options: LoadOptions) -> Flavour:
@@ -68,9 +85,29 @@ def _flavour(engine: str, options: LoadOptions) -> Flavour:
     return Flavour(kind, metered=options.get("fuel") is not None, complete=options.get("trace") is not None)
 
 
-def _load(build: Built, engine: str, source: Source, options: LoadOptions, *, checked: bool) -> Service:
+def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps: Steps, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
     options["python_modules"], options["order"] = list(source.python.values()), source.order
+
+    def watch(module: str, *, over: bool) -> None:
+        if over:
+            steps.finish(module)
+        else:
+            steps.start(_sizes(build))
+            steps.begin(f"compiling `{module}`")
+
     place, manifest = build.directory, build.manifest
     kind = {"baseline": build.baseline, "lasting": build.lasting}
-    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, **kind)
+    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, watch=watch, **kind)
+
+
+def _sizes(build: Built) -> dict[str, int]:
+    """Bytes of the Wasm of each module; 0 for a file that is missing, which loading complains about."""
+
+    def size(name: str) -> int:
+        try:
+            return os.stat(os.path.join(build.directory, name)).st_size
+        except OSError:
+            return 0
+
+    return {entry.plan.name: size(entry.files["wasm"].name) for entry in build.manifest.modules}

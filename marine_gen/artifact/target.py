@@ -42,6 +42,11 @@ class Source:
     python: Mapping[str, PythonModule] = field(default_factory=dict)
     order: tuple[str, ...] = ()
 
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of each module."""
+        return {name: len(wasm) for name, wasm in self.modules.items()}
+
     def __post_init__(self) -> None:
         """Refuse names that nothing can be written under.
 

@@ -16,6 +16,7 @@ from marine_gen.artifact.engines import BACKENDS, ENGINES, check_engine
 from marine_gen.artifact.load import load
 from marine_gen.artifact.machine_code import compile_guest
 from marine_gen.artifact.outputs import AddedGlue, Addition
+from marine_gen.artifact.progress import ProgressCallback, Steps, check_progress, reporting
 from marine_gen.artifact.room import with_room
 from marine_gen.artifact.target import Source, read_built, read_target
 from marine_gen.diagnostics import DiagnosticError
@@ -53,10 +54,12 @@ class Workbench:
         *,
         traced: bool = False,
         strict: bool = False,
+        progress: ProgressCallback | None = None,
     ) -> None:
         """Take a service that was loaded from `sources` with `engine`, over `runtime`, with a tracer or not.
 
-        A workbench that is `strict` refuses modules with invalid adapters, which are otherwise left out.
+        A workbench that is `strict` refuses modules with invalid adapters, which are otherwise left out. Each load
+        calls `progress`, as that of `load`.
         """
         self.service = service
         self.sources = dict(sources)
@@ -64,6 +67,7 @@ class Workbench:
         self._engine = engine
         self._runtime = runtime
         self._traced, self._strict = traced, strict
+        self._progress = progress
         self._compiled: dict[str, CompiledModule] = {}
 
     @property
@@ -85,6 +89,12 @@ class Workbench:
             given = f"{type(name).__name__} and {type(wasm).__name__}"
             raise ArgumentError(f"a module must be given as its name (str) and its Wasm binary (bytes), not {given}")
         check_name(name, "a module")
+        with reporting(self._progress) as steps:
+            self._load(name, wasm, config, steps, timeout)
+
+    def _load(self, name: str, wasm: bytes, config: ModuleConfig | None, steps: Steps, timeout: float | None) -> None:
+        steps.start({name: len(wasm)})
+        steps.begin(f"compiling `{name}`")
         compiled = with_room(lambda: compile_module(name, wasm, strict=self._strict))
         everything = [*self.compiled, compiled]
         # What others import may be unloaded by now, which is nothing to complain about.
@@ -95,6 +105,7 @@ class Workbench:
         tables = 0 if limit is None else initial_table_elements(wasm)
         code = compile_guest(self._runtime, compiled)
         glue, unfused = self._glue(everything)
+        steps.finish(name)
         module = LinkableModule(compiled.plan, code, glue, tables, unfused)
         self.service.load_module(module, config, timeout=timeout)
         self.sources[name] = wasm
@@ -134,7 +145,9 @@ class Workbench:
         """
         refuse_unknown("Workbench.reopened", options, RunOptions)
         options.setdefault("config", self.service.config)
-        return _opened(self.sources, self.sources, engine, self._runtime.name, options, strict=self._strict)
+        return _opened(
+            self.sources, self.sources, engine, self._runtime.name, options, self._progress, strict=self._strict
+        )
 
     def _glue(self, everything: list[CompiledModule]) -> AddedGlue:
         """The glue of the last module, with sentences about what could not be fused."""
@@ -151,6 +164,7 @@ def open_workbench(
     service_id: str | None = None,
     working_dir: Path | None = None,
     strict: bool = False,
+    progress: ProgressCallback | None = None,
     **options: Unpack[RunOptions],
 ) -> Workbench:
     """Load a service to which modules can be added.
@@ -162,6 +176,7 @@ def open_workbench(
         service_id: what modules are told about their service, if anything.
         working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
         strict: refuse modules with invalid adapters, also those that are loaded later, and what configurations warn of.
+        progress: called for each step of compiling, as that of `load`; also for modules that are loaded later.
         options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.
 
     Raises:
@@ -171,6 +186,7 @@ def open_workbench(
     check_options(cast("LoadOptions", options))
     check_engine(engine)
     check_boolean(strict, "`strict`")
+    check_progress(progress)
     if working_dir is not None and not check_path(working_dir, "`working_dir`").is_dir():
         raise LoadError(f"`working_dir` is `{working_dir}`, which is not a directory; make it first")
     source, place = Source("service", {}), None
@@ -179,7 +195,7 @@ def open_workbench(
         source = read_built(place) if place.is_dir() else read_target(place, working_dir=working_dir, strict=strict)
     config = options.get("config") or ServiceConfig.from_json(source.options)
     options["config"] = config if service_id is None else replace(config, service_id=service_id)
-    return _opened(place, source.modules, engine, call_layer, options, strict=strict)
+    return _opened(place, source.modules, engine, call_layer, options, progress, strict=strict)
 
 
 def _opened(
@@ -188,13 +204,15 @@ def _opened(
     engine: str,
     call_layer: str,
     options: RunOptions,
+    progress: ProgressCallback | None,
     *,
     strict: bool,
 ) -> Workbench:
     """`target`, whose modules come from `sources`, in a service of its own; nothing gives one without modules."""
     chosen = open_runtime(call_layer, metered=options.get("fuel") is not None)
     if target:
-        service = load(target, engine=engine, call_layer=call_layer, strict=strict, **options)
+        service = load(target, engine=engine, call_layer=call_layer, strict=strict, progress=progress, **options)
     else:
         service = Service([], chosen, **options)
-    return Workbench(service, sources, engine, chosen, traced=options.get("trace") is not None, strict=strict)
+    traced = options.get("trace") is not None
+    return Workbench(service, sources, engine, chosen, traced=traced, strict=strict, progress=progress)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from marine_gen.artifact import ENGINES, Target, load
+from marine_gen.artifact import ENGINES, ProgressCallback, Target, load
 from marine_runtime import HostFunctions, LoadOptions, Service
 from marine_runtime.values import arguments_from_json, to_public
 
@@ -53,6 +53,7 @@ def open_candidates(
     host_functions: HostFunctions | None = None,
     batch: int = 0,
     options: LoadOptions | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Load `target` once per candidate, call it once, and give the candidates; services close with the block.
 
@@ -63,6 +64,7 @@ def open_candidates(
         host_functions: as `load` takes them.
         batch: also give candidates that make so many calls by `Service.call_batch`, one for each engine.
         options: further arguments of `load`, such as limits.
+        progress: as `load` takes it.
 
     Raises:
         MarineError: as `load` and `Service.call_json` do.
@@ -76,7 +78,7 @@ def open_candidates(
                 "call_layer": call_layer,
                 "host_functions": host_functions,
             }
-            service = load(target, engine=engine, **given)
+            service = load(target, engine=engine, progress=progress, **given)
             stack.enter_context(service)
             module, function = choose(service)
             result = service.call_json(module, function, arguments)

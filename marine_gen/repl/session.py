@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from marine_gen.console.progress import CompileBar
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.output import Output
 from marine_gen.repl.spelling import duration
@@ -77,6 +78,7 @@ class Session:
         self.failed = False
         self.tracer: Tracer | None = None
         self.lines: list[str] = []
+        self._bar = CompileBar(quiet=options.quiet)
         self._recording = ExitStack()
         self._told_state = False
 
@@ -99,7 +101,7 @@ class Session:
         from marine_gen.artifact.workbench import open_workbench
 
         identifier = str(uuid.uuid4())
-        with self.clock() as elapsed:
+        with self.clock() as elapsed, self._bar:
             work = open_workbench(
                 target,
                 engine=self.engine,
@@ -110,6 +112,7 @@ class Session:
                 timeout=LONGEST_TIMEOUT,
                 trace=self.tracer,
                 strict=self.options.strict,
+                progress=self._bar,
             )
         first = not self._is_open
         self._replace(work)
@@ -122,7 +125,7 @@ class Session:
         Raises:
             MarineError: as `marine_gen.load`; the current service stays.
         """
-        with self.clock() as elapsed:
+        with self.clock() as elapsed, self._bar:
             work = self.work.reopened(
                 engine, host_functions=self.options.host_functions, timeout=LONGEST_TIMEOUT, trace=self.tracer
             )
@@ -190,7 +193,8 @@ class Session:
     def load(self, name: str, wasm: bytes, config: ModuleConfig) -> None:
         """Load one more module; raises as `Workbench.load`."""
         known = len(self.service.warnings)
-        self.work.load(name, wasm, config, timeout=LONGEST_TIMEOUT)
+        with self._bar:
+            self.work.load(name, wasm, config, timeout=LONGEST_TIMEOUT)
         self._tell(self.service.warnings[known:])
 
     def _tell(self, sentences: Sequence[str]) -> None:

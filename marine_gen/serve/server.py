@@ -23,6 +23,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
+from marine_gen.artifact import ProgressCallback
 from marine_gen.serve import logs
 from marine_gen.serve.application import Application
 from marine_gen.serve.copies import try_loading
@@ -109,7 +110,14 @@ def url_of(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(settings: Settings, address: Address, *, workers: int = 1, announce: Callable[[str], None]) -> int:
+def run(
+    settings: Settings,
+    address: Address,
+    *,
+    workers: int = 1,
+    announce: Callable[[str], None],
+    progress: ProgressCallback | None = None,
+) -> int:
     """Serve until SIGINT or SIGTERM; the exit code.
 
     Args:
@@ -117,6 +125,7 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
         address: where to listen.
         workers: how many processes.
         announce: is told the URL once the service is loaded; never if it can't be.
+        progress: called for each step of compiling in this process, as that of `load`, perhaps by several threads.
 
     Raises:
         ConfigError: the address can't be used. Others: as loading the service.
@@ -125,22 +134,30 @@ def run(settings: Settings, address: Address, *, workers: int = 1, announce: Cal
     if settings.json_log:  # every line is a document
         announce = partial(logger.info, "serving at %s")
         try:
-            return _run(settings, address, workers, announce)
+            return _run(settings, address, workers, announce, progress)
         except MarineError as error:
             logger.error("%s", error)
             return 1
-    return _run(settings, address, workers, announce)
+    return _run(settings, address, workers, announce, progress)
 
 
-def _run(settings: Settings, address: Address, workers: int, announce: Callable[[str], None]) -> int:
+def _run(
+    settings: Settings,
+    address: Address,
+    workers: int,
+    announce: Callable[[str], None],
+    progress: ProgressCallback | None,
+) -> int:
+    # A cluster's options go to other machines.
+    told = settings if settings.ray else replace(settings, options={**settings.options, "progress": progress})
     if workers > 1:  # a worker that can't load the service is started again and again, for a minute
-        try_loading(settings)
+        try_loading(told)
     _raise_descriptors()
     with contextlib.closing(listen(address)) as sock:
         if workers > 1:
             announce(url_of(sock))
             return _run_workers(settings, sock, workers)
-        config, failures = _config(settings, 1), list[Exception]()
+        config, failures = _config(told, 1), list[Exception]()
 
         def remember(error: Exception) -> str:
             failures.append(error)

@@ -15,6 +15,7 @@ from marine_gen.cli.parsing import TakesNegativeNumbers
 from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, read_arguments
 from marine_gen.console.output import counted, write_json
+from marine_gen.console.progress import CompileBar
 from marine_gen.console.report import clean, warn
 from marine_gen.console.timings import ratios, show_timings
 
@@ -78,6 +79,7 @@ def command(
     limits = Limits(timeout, fuel, memory_limit)
     text = read_arguments(arguments)
     host_functions = read_host_functions(host_file)
+    bar = click.get_current_context().with_resource(CompileBar())
     with open_candidates(
         target,
         lambda service: choose_function(service, function),
@@ -85,6 +87,7 @@ def command(
         host_functions=host_functions,
         batch=batch,
         options=limits.options(target),
+        progress=bar,
     ) as candidates:
         _warn(candidates)
         divisors = {item.name: per * item.per for item in candidates}

@@ -11,6 +11,7 @@ from marine_gen.cli.options import FILE, EngineType, examples, strict_option
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.cli.sources import read_source
 from marine_gen.console.output import counted, human_size, write_table
+from marine_gen.console.progress import CompileBar
 from marine_gen.console.report import clean, warn
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def command(
     TARGET is a service configuration (.toml), or one or more Wasm modules in load order: each module may import from
     those before it.
     """
-    from marine_gen.artifact import BUILT_ENGINES, build
+    from marine_gen.artifact import BUILT_ENGINES, build, reporting
 
     if output == Path("-"):
         raise click.BadParameter("a build is a directory, which can't go to stdout; name one", param_hint="-o")
@@ -54,9 +55,9 @@ def command(
             raise click.UsageError(f"`{clean(str(target))}` is a directory; build takes a .toml or .wasm files")
     source = read_source(targets, strict=strict)
     directory = output or _default_directory(source.name)
-    result = build(
-        source, directory, engine=engine or BUILT_ENGINES[0], force=force, native=not portable, strict=strict
-    )
+    chosen = engine or BUILT_ENGINES[0]
+    with CompileBar() as bar, reporting(bar) as steps:
+        result = build(source, directory, engine=chosen, force=force, native=not portable, strict=strict, steps=steps)
     for sentence in result.warnings:
         warn(clean(sentence))
     if result.fresh:

@@ -70,9 +70,10 @@ def command(
     TARGET is a service configuration (.toml), a built directory, or one or more Wasm modules in load order: each module
     may import from those before it.
     """
-    from marine_gen.artifact import check_outputs, component, read_built, write_component
+    from marine_gen.artifact import check_outputs, component, read_built, reporting, write_component
     from marine_gen.component_backend import component_options
     from marine_gen.console.host_file import read_host_functions
+    from marine_gen.console.progress import CompileBar
 
     for path, option in ((output, "-o"), (wit, "--wit")):
         if path == Path("-"):
@@ -90,7 +91,9 @@ def command(
         fault_import=fault_import,
         strict=strict,
     )
-    made = component(source, options, read_host_functions(host_file))
+    host_functions = read_host_functions(host_file)
+    with CompileBar() as bar, reporting(bar) as steps:
+        made = component(source, options, host_functions, steps)
     for sentence in made.warnings:
         warn(clean(sentence))
     write_component(made, output, wit)

@@ -22,6 +22,7 @@ from marine_gen.console.host_file import read_host_functions
 from marine_gen.console.inputs import choose_function, files_of, read_arguments
 from marine_gen.console.logs import LEVELS, logging_to_stderr
 from marine_gen.console.output import write_text
+from marine_gen.console.progress import CompileBar
 
 
 @click.command(
@@ -92,8 +93,10 @@ def command(
             "collect_statistics": stats,
             "strict": strict,
         }
+        with CompileBar() as bar:
+            service = load(target, engine=engine or default_engine(), cache=not no_cache, progress=bar, **options)
         with (
-            load(target, engine=engine or default_engine(), cache=not no_cache, **options) as service,
+            service,
             reporting(service, wanted=stats, as_json=as_json),
         ):
             result = service.call_json(*choose_function(service, function), text)

@@ -14,6 +14,7 @@ from marine_gen.cli.numbers import Count, Seconds
 from marine_gen.cli.options import FILE, default_engine, engine_option, examples, host_file_option, strict_option
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.inputs import check_exists, read_text
+from marine_gen.console.progress import CompileBar
 from marine_gen.console.report import say
 
 if TYPE_CHECKING:
@@ -160,7 +161,13 @@ def command(
     )
     address = Address(host, port)
     check_exposure(address, settings, no_auth=no_auth)
-    code = run(settings, address, workers=workers, announce=lambda url: say(f"serving {target.name} at {url}"))
+    bar = click.get_current_context().with_resource(CompileBar(quiet=settings.json_log))
+
+    def announce(url: str) -> None:
+        bar.close()
+        say(f"serving {target.name} at {url}")
+
+    code = run(settings, address, workers=workers, announce=announce, progress=bar)
     if code:
         click.get_current_context().exit(code)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import platform
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,14 +24,15 @@ from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime, wasmtime_v
 _DIGEST = hashlib.sha256().digest_size
 
 
-def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
-    """The compiled module: from the user's cache, where it is put otherwise.
+def compile_cached(runtime: WasmRuntime, wasm: bytes, begin: Callable[[], None]) -> Module:
+    """The compiled module: from the user's cache, where it is put otherwise; `begin` is called before it is compiled.
 
     Raises:
         LoadError: it is not valid Wasm, or the system refuses memory for its machine code.
     """
     directory = code_directory()
     if directory is None:
+        begin()
         return runtime.compile(wasm)
     path = directory / f"{hashlib.sha256(_machine(runtime) + wasm).hexdigest()}.cwasm"
     try:
@@ -45,6 +47,7 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes) -> Module:
         raise
     except (OSError, LoadError):
         pass  # it is compiled again
+    begin()
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else

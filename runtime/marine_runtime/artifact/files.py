@@ -58,6 +58,7 @@ class BuiltModule:
         traced: whether its calls are recorded, which nobody can do inside Wasm.
         checked: whether the files have been compared with their digests.
         lasting: whether the directory stays, so that what only errors want can be read when there is one.
+        compiling: called before Wasm is compiled.
     """
 
     directory: str | Path
@@ -67,6 +68,7 @@ class BuiltModule:
     traced: bool = False
     checked: bool = False
     lasting: bool = True
+    compiling: Callable[[], None] | None = None
 
     @property
     def plan(self) -> ModulePlan:
@@ -133,7 +135,7 @@ class BuiltModule:
         if not self.has(code):
             from marine_runtime.artifact.code_cache import compile_cached
 
-            return compile_cached(self.runtime, files.required(wasm))
+            return compile_cached(self.runtime, files.required(wasm), self._begin)
         shape = self.entry.shapes.get(code)
         if shape is None or (not self.checked and files.unchanged(code) is None):
             self._compiled_again("its serialised code is missing, or the build was changed")
@@ -146,7 +148,12 @@ class BuiltModule:
                 raise
             except LoadError as error:
                 self._compiled_again(error)
+        self._begin()
         return self.runtime.compile(files.required(wasm))
+
+    def _begin(self) -> None:
+        if self.compiling is not None:
+            self.compiling()
 
     def _compiled_again(self, reason: object) -> None:
         import logging

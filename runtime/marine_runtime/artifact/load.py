@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marine_runtime.host.python_module import PythonModule
+
+
+class Watch(Protocol):
+    """A function that is told that Wasm of a module is compiled now, and that the module is `over`."""
+
+    def __call__(self, module: str, *, over: bool) -> None:
+        """See the class."""
 
 
 @with_keywords(LoadOptions)
@@ -62,6 +70,7 @@ def load_with(
     checked: bool = False,
     lasting: bool = True,
     baseline: bool = False,
+    watch: Watch | None = None,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
@@ -75,6 +84,7 @@ def load_with(
         checked: the files have been compared with their digests.
         lasting: the directory is still there when the service runs.
         baseline: its machine code is that of the baseline compiler.
+        watch: told which modules have to be compiled.
     """
     check_options(options)
     if options.get("strict", False):
@@ -92,13 +102,16 @@ def load_with(
     key = engine, runtime, service_type, traced, limited
     modules = build.modules.get(key)
     if modules is None:
-        whole = [
-            BuiltModule(
-                directory, entry, runtime, service_type.record_classes(entry.plan.name), traced, checked, lasting
-            )
-            for entry in manifest.modules
-        ]
-        modules = build.modules[key] = [_linkable(item, engine, manifest, limited=limited) for item in whole]
+        made = []
+        for entry in manifest.modules:
+            name = entry.plan.name
+            compiling = None if watch is None else partial(watch, name, over=False)
+            records = service_type.record_classes(name)
+            whole = BuiltModule(directory, entry, runtime, records, traced, checked, lasting, compiling)
+            made.append(_linkable(whole, engine, manifest, limited=limited))
+            if watch is not None:
+                watch(name, over=True)
+        modules = build.modules[key] = made
     everything: list[LinkableModule | PythonModule] = [*modules]
     if options.get("python_modules") or options.get("order"):
         from marine_runtime.host.python_module import in_order
