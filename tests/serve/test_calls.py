@@ -311,11 +311,15 @@ def test_a_full_queue_is_told() -> None:
 
         def nap() -> None:
             with server.client() as client:
-                answers.append(client.post("/lab/nap", json=[700]))
+                answers.append(client.post("/lab/nap", json=[1000]))
 
         threads = [threading.Thread(target=nap) for _ in range(4)]
-        for thread in threads:
+        figures, backend = server.application.figures, server.application.backend
+        for number, thread in enumerate(threads):
             thread.start()
+            if number < 2:  # the first has the thread, the second the queue, before others come
+                stage = (number + 1, number)
+                patiently(lambda stage=stage: (figures.running, backend.waiting) == stage)
         for thread in threads:
             thread.join()
         statuses = sorted(answer.status_code for answer in answers)
