@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from marine_gen.artifact import BuildResult, Progress, ProgressCallback, Target, load
+    from marine_gen.artifact import BuildResult, CompileStep, ProgressCallback, Target, load
     from marine_gen.component_backend import Component
     from marine_gen.diagnostics import Diagnostic, DiagnosticError
     from marine_runtime import HostFunction, HostFunctions, MarineError, MarineWarning, Service, ServiceHost
 
 __all__ = [
     "BuildResult",
+    "CompileStep",
     "Component",
     "Diagnostic",
     "DiagnosticError",
     "HostFunction",
     "MarineError",
     "MarineWarning",
-    "Progress",
     "Service",
     "ServiceHost",
     "Target",
@@ -44,7 +44,7 @@ __all__ = [
 
 _HOMES = {
     "BuildResult": "marine_gen.artifact",
-    "Progress": "marine_gen.artifact",
+    "CompileStep": "marine_gen.artifact",
     "Target": "marine_gen.artifact",
     "Component": "marine_gen.component_backend",
     "load": "marine_gen.artifact",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from marine_gen.artifact.embedding import embed_adapters
     from marine_gen.artifact.engines import BACKENDS, BUILT_ENGINES, ENGINES, AdapterForm
     from marine_gen.artifact.key import GENERATOR
-    from marine_gen.artifact.progress import Progress, ProgressCallback, reporting
+    from marine_gen.artifact.progress import CompileStep, ProgressCallback, reporting
     from marine_gen.artifact.target import Source, Target, read_built, read_target, read_wasm_files
     from marine_gen.artifact.workbench import Workbench, open_workbench
     from marine_runtime.artifact import cache_directory
@@ -36,8 +36,8 @@ __all__ = [
     "GENERATOR",
     "AdapterForm",
     "BuildResult",
+    "CompileStep",
     "CompiledModule",
-    "Progress",
     "ProgressCallback",
     "Source",
     "Target",
@@ -70,7 +70,7 @@ _FILES = {
     "embedding": ("embed_adapters",),
     "engines": ("BACKENDS", "BUILT_ENGINES", "ENGINES", "AdapterForm"),
     "key": ("GENERATOR",),
-    "progress": ("Progress", "ProgressCallback", "reporting"),
+    "progress": ("CompileStep", "ProgressCallback", "reporting"),
     "target": ("Source", "Target", "read_built", "read_target", "read_wasm_files", "refuse_overwriting"),
     "workbench": ("Workbench", "open_workbench"),
 }

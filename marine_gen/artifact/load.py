@@ -41,8 +41,8 @@ def load(
             names to paths, bytes or Python modules, in load order.
         engine: `fused`, `closures` or `interpreter`.
         cache: keep compiled code in the user's cache directory.
-        progress: called with a `Progress` for each step of compiling, in the thread that compiles: this one, or one of
-            the compiler while this one waits. It is not called when nothing has to be compiled. What it raises ends the
+        progress: called with each `CompileStep`, in the thread that compiles: this one, or one of the compiler while
+            this one waits. It is not called when nothing has to be compiled. What it raises ends the
             load, and the cache is as it was. Nothing is ever written to a terminal.
         options: `host_functions`, `config`, `timeout`, `fuel` and others; see `marine_runtime.LoadOptions`.
 

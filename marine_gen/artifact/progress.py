@@ -11,7 +11,7 @@ from marine_runtime import ArgumentError
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CompileStep:
     """A step of compiling.
 
     Attributes:
@@ -25,7 +25,7 @@ class Progress:
     what: str
 
 
-ProgressCallback = Callable[[Progress], object]
+ProgressCallback = Callable[[CompileStep], object]
 """Gets each step, in the thread that compiles; what it raises ends the compiling."""
 
 
@@ -81,7 +81,7 @@ class Steps:
         if self._progress is None:
             return
         try:
-            self._progress(Progress(self._done, self._total, what))
+            self._progress(CompileStep(self._done, self._total, what))
         except BaseException as error:
             raise _StoppedError(error) from None
 
@@ -115,9 +115,8 @@ def check_progress(progress: Any) -> None:
     if progress is None:
         return
     if not callable(progress):
-        raise ArgumentError(
-            f"`progress` must be a function that takes a `marine_gen.Progress`, not of type {type(progress).__name__}"
-        )
+        given = type(progress).__name__
+        raise ArgumentError(f"`progress` must be a function that takes a `marine_gen.CompileStep`, not of type {given}")
     from inspect import iscoroutinefunction, signature
 
     if iscoroutinefunction(progress):
@@ -125,6 +124,6 @@ def check_progress(progress: Any) -> None:
     try:
         signature(progress).bind(None)
     except TypeError:
-        raise ArgumentError("`progress` must take one argument, a `marine_gen.Progress`") from None
+        raise ArgumentError("`progress` must take one argument, a `marine_gen.CompileStep`") from None
     except ValueError:  # written in C, without a signature
         pass

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from marine_gen.console.report import clean, wants_colour
 
 if TYPE_CHECKING:
-    from marine_gen.artifact.progress import Progress
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from marine_gen.artifact.progress import CompileStep
 
 PATIENCE = 1.0
 """Seconds of compiling before a bar appears."""
@@ -30,7 +33,7 @@ class CompileBar:
         self._wanted = not quiet and _is_terminal()
         self._open = False
         self._lock = Lock()  # copies of a service are loaded by several threads
-        self._latest: Progress | None = None
+        self._latest: CompileStep | None = None
         self._shown: tuple[Thread, Event] | None = None
 
     def __enter__(self) -> CompileBar:
@@ -40,7 +43,7 @@ class CompileBar:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: CompileStep) -> None:
         """Take a step."""
         with self._lock:
             if progress.done == progress.total:
@@ -75,7 +78,7 @@ class CompileBar:
     def _draw(self, over: Event) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import Progress as RichProgress
         from rich.table import Column
 
         class _Console(Console):
@@ -87,17 +90,23 @@ class CompileBar:
         )
         name = Column(no_wrap=True, overflow="ellipsis")
         columns = TextColumn("{task.description}", markup=False, table_column=name), BarColumn(), TimeElapsedColumn()
-        with Bar(
+        bar = RichProgress(
             *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        ) as bar:
-            task = bar.add_task("")
-            while True:
-                latest = self._latest
-                if latest is not None:
-                    total = latest.total if latest.done else None  # a bar that only moves, before anything is known
-                    bar.update(task, description=clean(latest.what), completed=latest.done, total=total, refresh=True)
-                if over.wait(_PERIOD):
-                    return
+        )
+        task = bar.add_task("", total=None)
+        bar.tasks[0].start_time = bar.get_time() - PATIENCE
+        self._picture(bar, task)
+        with bar:
+            while not over.wait(_PERIOD):
+                self._picture(bar, task)
+                bar.refresh()
+
+    def _picture(self, bar: Bar, task: TaskID) -> None:
+        """Update the bar, which only moves as long as no module is compiled."""
+        latest = self._latest
+        if latest is not None:
+            total = latest.total if latest.done else None  # None leaves it as it is
+            bar.update(task, description=clean(latest.what), completed=latest.done, total=total)
 
 
 def _is_terminal() -> bool:

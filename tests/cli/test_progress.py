@@ -61,29 +61,31 @@ def shown(tmp_path: Path, arguments: list[str], **more: str) -> str:
 
 
 def test_a_bar_appears_and_goes(tmp_path: Path) -> None:
-    text = shown(tmp_path, program(0.1, 1.0, *RUN))
+    text = shown(tmp_path, program(0.1, 0.3, *RUN))
     assert "compiling `greeting`" in text
     assert text.endswith(f"\x1b[2K{RESULT}")  # its line was erased
     assert "\x1b[?25l" not in text  # the cursor stays
-    assert shown(tmp_path, program(0.0, 1.0, *RUN)) == RESULT  # nothing is compiled
 
 
+@pytest.mark.slow
 def test_a_bar_without_colours(tmp_path: Path) -> None:
-    text = shown(tmp_path, program(0.1, 1.0, *RUN), NO_COLOR="1")
+    text = shown(tmp_path, program(0.1, 0.3, *RUN), NO_COLOR="1")
     assert "compiling `greeting`" in text
     assert "\x1b[3" not in text
 
 
+@pytest.mark.slow
 def test_no_bar_for_what_is_quick(tmp_path: Path) -> None:
     assert shown(tmp_path, program(60, 0.0, *RUN)) == RESULT
 
 
+@pytest.mark.slow
 def test_no_bar_on_a_terminal_that_takes_nothing_back(tmp_path: Path) -> None:
-    assert shown(tmp_path, program(0.0, 0.5, *RUN), TERM="dumb") == RESULT
+    assert shown(tmp_path, program(0.0, 0.3, *RUN), TERM="dumb") == RESULT
 
 
 def test_no_bar_without_a_terminal(tmp_path: Path) -> None:
-    command = [sys.executable, *program(0.0, 0.5, *RUN)]
+    command = [sys.executable, *program(0.0, 0.3, *RUN)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), timeout=60, check=True)
     assert (done.stdout, done.stderr) == ('"Hi, John"\n', "")
 
@@ -103,10 +105,11 @@ def test_an_interrupt_removes_the_bar(tmp_path: Path) -> None:
     assert not [item for item in (tmp_path / "cache").iterdir() if item.is_dir()]
 
 
+@pytest.mark.slow
 def test_the_loop_has_a_bar_unless_it_is_quiet(tmp_path: Path) -> None:
     loop = ("repl", RUN[1])
     for quiet in (False, True):
-        command = program(0.0, 0.5, *loop, *(["-q"] if quiet else []))
+        command = program(0.0, 0.3, *loop, *(["-q"] if quiet else []))
         child = pexpect.spawn(
             sys.executable,
             command,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import marine_gen
-from marine_gen import Progress
+from marine_gen import CompileStep
 from marine_gen.artifact.workbench import open_workbench
 from marine_runtime import LoadError
 from tests.guests.descriptions import EXAMPLE_FOLDER
@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def check(steps: Sequence[Progress], sizes: Sequence[int]) -> None:
+def check(steps: Sequence[CompileStep], sizes: Sequence[int]) -> None:
     """Steps of compiling modules of these sizes, in order."""
     assert {item.total for item in steps} == {sum(sizes)}
     done = [item.done for item in steps]
@@ -37,7 +37,7 @@ def check(steps: Sequence[Progress], sizes: Sequence[int]) -> None:
 
 
 def test_one_module_and_a_cache_hit() -> None:
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
     marine_gen.load(guests(ONE), progress=steps.append).close()
     check(steps, [len(guest(ONE))])
     assert [item.what for item in steps] == [
@@ -52,7 +52,7 @@ def test_one_module_and_a_cache_hit() -> None:
 
 
 def test_three_modules(tmp_path: Path) -> None:
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
     sizes = [(EXAMPLE_FOLDER / f"{name}.wasm").stat().st_size for name in ("local_storage", "curl", "facade")]
     marine_gen.build(THREE, tmp_path / "out", progress=steps.append)
     check(steps, sizes)
@@ -62,7 +62,7 @@ def test_three_modules(tmp_path: Path) -> None:
 
 
 def test_portable_builds_are_compiled_when_they_are_loaded(tmp_path: Path) -> None:
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
     marine_gen.build(guests(ONE), tmp_path / "out", native=False)
     marine_gen.load(tmp_path / "out", progress=steps.append).close()
     check(steps, [len(guest(ONE))])
@@ -72,14 +72,14 @@ def test_portable_builds_are_compiled_when_they_are_loaded(tmp_path: Path) -> No
 
 
 def test_built_code_that_counts_no_fuel_is_compiled_again(tmp_path: Path) -> None:
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
     marine_gen.build(guests(ONE), tmp_path / "out")
     marine_gen.load(tmp_path / "out", fuel=10**9, progress=steps.append).close()
     check(steps, [len(guest(ONE))])
 
 
 def test_component_and_modules_that_are_added() -> None:
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
     marine_gen.component(guests(ONE), progress=steps.append)
     check(steps, [len(guest(ONE))])
     steps.clear()
@@ -91,9 +91,9 @@ def test_component_and_modules_that_are_added() -> None:
 
 def test_work_that_is_done_again_is_told_once(cache: Path) -> None:
     cache.mkdir()
-    steps: list[Progress] = []
+    steps: list[CompileStep] = []
 
-    def spoil(step: Progress) -> None:
+    def spoil(step: CompileStep) -> None:
         steps.append(step)
         if (
             step.what.startswith("compiling") and cache.is_dir()
@@ -111,10 +111,10 @@ def test_work_that_is_done_again_is_told_once(cache: Path) -> None:
 @pytest.mark.parametrize(
     "when", [lambda step: step.done == 0, lambda step: step.done == step.total], ids=["first", "last"]
 )
-def test_exceptions_end_the_load(cache: Path, error: BaseException, when: Callable[[Progress], bool]) -> None:
-    calls: list[Progress] = []
+def test_exceptions_end_the_load(cache: Path, error: BaseException, when: Callable[[CompileStep], bool]) -> None:
+    calls: list[CompileStep] = []
 
-    def stop(step: Progress) -> None:
+    def stop(step: CompileStep) -> None:
         if when(step):
             calls.append(step)
             raise error from cause

@@ -24,8 +24,8 @@ EXEMPT = {
     "AsyncPool.call AsyncPool.map": "the rows are those of `AsyncServicePool`, which has these methods",
     "AsyncServicePool.run": "the rows are those of `AsyncPool`",
     "Array Field FunctionType Record RecordType": "data without checks, which are looked at where a function gets them",
-    "ConfigFile Interface ModuleInterface Site Statistics PoolStatistics BuildResult Component Diagnostic Progress": ""
-    "results, which the library makes",
+    "ConfigFile Interface ModuleInterface Site Statistics PoolStatistics": "results, which the library makes",
+    "BuildResult Component Diagnostic CompileStep": "results, which the compiler makes",
     "FunctionMarshaller.* ServiceMarshaller.*": "made for pools and clients",
     "Settings": "the rows are those of `app`, which makes them",
     "Service": "made by `load`",

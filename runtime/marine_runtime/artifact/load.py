@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from marine_runtime.host.python_module import PythonModule
 
 
-class Watch(Protocol):
+class CompileWatch(Protocol):
     """A function that is told that Wasm of a module is compiled now, and that the module is `over`."""
 
     def __call__(self, module: str, *, over: bool) -> None:
@@ -70,7 +70,7 @@ def load_with(
     checked: bool = False,
     lasting: bool = True,
     baseline: bool = False,
-    watch: Watch | None = None,
+    watch: CompileWatch | None = None,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
 
