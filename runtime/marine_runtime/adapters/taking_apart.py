@@ -167,6 +167,8 @@ def _annotated(code: CodeType) -> Iterator[str]:
         for text in item if isinstance(item, tuple) else (item,):
             if isinstance(text, str):
                 yield from _NAME.findall(text)
+        if isinstance(item, CodeType) and item.co_name == "__annotate__":  # from Python 3.14 on
+            yield from _annotated(item)
 
 
 def _plain(lines: list[str], number: int) -> tuple[str, str]:

@@ -24,12 +24,16 @@ class _Threads:
     """The threads of Wasmtime.
 
     Attributes:
-        begun: whether this process, or one that it was forked from, has started them.
+        begun: whether this process, or one that it was forked from, has begun to start them.
+        ready: whether all of them are there: what another thread compiles before that may start some.
         lost: whether they are in another process.
+        starting: held while they are started.
     """
 
     begun = False
+    ready = False
     lost = False
+    starting = new_lock()
 
 
 class WasmEngine:
@@ -61,10 +65,13 @@ class WasmEngine:
 
     def _has_threads(self) -> bool:
         """True if Wasmtime has its threads, if any, in this process; they are started at the first question."""
-        if not _Threads.begun:
-            _Threads.begun = True
-            if threads_for_compiling():
-                self._start_threads()
+        if not _Threads.ready and not _Threads.lost:
+            with _Threads.starting:
+                if not _Threads.ready:
+                    _Threads.begun = True
+                    if threads_for_compiling():
+                        self._start_threads()
+                    _Threads.ready = True
         return not _Threads.lost
 
     def _start_threads(self) -> None:
@@ -93,7 +100,7 @@ def threads_for_compiling() -> bool:
 
 
 def _lose_threads() -> None:
-    _Threads.lost = _Threads.begun
+    _Threads.lost, _Threads.starting = _Threads.begun, new_lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -14,6 +14,7 @@ _MISSING = (
     r"requires? the ([\w -]+) proposal",
     r"the ([\w -]+) proposal must be enabled",
     r"when ([\w -]+) is disabled",
+    r"not supported without the ([\w -]+) feature",
     r"([\w -]+?) (?:proposal|support|feature) (?:is )?(?:not enabled|not supported|required|disabled)\b",
 )
 """The proposal behind a refusal, as Wasmtime words it. Patterns are compiled when there is a refusal."""
