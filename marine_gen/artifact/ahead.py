@@ -14,6 +14,7 @@ class Ahead:
     """Modules that are compiled by threads of their own until they are asked for."""
 
     def __init__(self, runtime: WasmRuntime) -> None:
+        runtime.prepare_compiling()
         self._runtime = runtime
         self._begun: dict[bytes, _Compiling] = {}
 

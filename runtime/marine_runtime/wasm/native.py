@@ -38,13 +38,15 @@ def start_own_thread(target: Callable[[], object]) -> None:
     """The same for a thread that runs nothing of the program, and so takes no signals: those that the program blocks
     later, to wait for them, would come here and end the process.
     """
-
-    def run() -> None:
-        if hasattr(_signal, "pthread_sigmask"):
-            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - _FAULTS)
-        target()
-
-    start_thread(run)
+    if not hasattr(_signal, "pthread_sigmask"):
+        start_thread(target)
+        return
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+    try:  # the thread inherits the mask: signals may come before it has run its first line
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - _FAULTS)
+        start_thread(target)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
 def new_lock() -> LockType:

@@ -91,6 +91,10 @@ class WasmRuntime:
         except self._binding.WasmtimeError as error:
             raise RefusedModuleError.of(error) from None
 
+    def prepare_compiling(self) -> None:
+        """Import what `compile` needs. Threads of the system can't import where `gevent` has replaced Python's."""
+        import marine_runtime.wasm.reflection  # noqa: F401
+
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
 
