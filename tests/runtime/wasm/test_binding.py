@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import json
 import warnings
@@ -13,9 +14,10 @@ import pytest
 import wasmtime
 
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
+from marine_runtime.errors import LoadError
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.capi import verdict as verdicts
-from marine_runtime.wasm.capi.library import library_file
+from marine_runtime.wasm.capi.library import declarations, library_file
 from marine_runtime.wasm.capi.prototypes import CREATOR_STRUCTURES, PREOPEN, PREOPENS, PROTOTYPES, STRUCTURES
 from marine_runtime.wasm.capi.verdict import Verdict, compared, verdict
 from marine_runtime.wasm.installed import wasmtime_version
@@ -165,3 +167,16 @@ def test_backtraces_of_the_library_are_left_out() -> None:
     error = describe(fault)
     assert str(error) == "wasm trap: wasm `unreachable` instruction executed"
     assert error.__notes__ == [told]
+
+
+@pytest.mark.parametrize("error", [ImportError("no module"), OSError("no file"), RuntimeError("unsupported processor")])
+def test_no_binding(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, *args: Any) -> Any:
+        if name == "wasmtime":
+            raise error
+        return real(name, *args)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(LoadError, match=rf"wasmtime-py can't be imported \({error}\): install it .* shared library"):
+        declarations()

@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from typing import Any
 
+from marine_runtime.errors import LoadError
 from marine_runtime.wasm.capi.prototypes import KINDS, PREOPEN, PROTOTYPES
 
 _FILES = {"linux": "_libwasmtime.so", "darwin": "_libwasmtime.dylib", "win32": "_wasmtime.dll"}
@@ -59,9 +60,19 @@ def _library() -> Any:
 
 
 def declarations() -> Any:
-    """The private module of wasmtime-py with its library and its declarations. It is imported for this."""
-    import wasmtime
+    """The private module of wasmtime-py with its library and its declarations. It is imported for this.
 
+    Raises:
+        LoadError: it can't be imported, or does not find its library.
+    """
+    try:
+        import wasmtime
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise LoadError(
+            f"wasmtime-py can't be imported ({reason}): install it for this Python and this processor; "
+            "a frozen program has to bring its shared library"
+        ) from error
     return wasmtime._ffi
 
 
