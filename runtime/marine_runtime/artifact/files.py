@@ -8,6 +8,7 @@ module is compiled again from the Wasm file.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import CodeType
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_MAPS = os.name == "posix"
-"""True if a file that is mapped can be removed or replaced.
+_MAPS = 1 << 20 if os.name == "posix" else sys.maxsize
+"""Bytes from which machine code of the cache is mapped. Wasmtime keeps the file of a mapping open, so small ones would
+cost a descriptor of the process each. On other systems a file that is mapped can't be removed or replaced.
 
-Machine code of the cache is mapped, where files are replaced and never written again: one that is cut off while it is
-mapped ends the process. That may happen to a built directory, which others copy.
+In the cache files are replaced and never written again: one that is cut off while it is mapped ends the process. That
+may happen to a built directory, which others copy.
 """
 
 
@@ -141,7 +143,7 @@ class BuiltModule:
             self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                if _MAPS and self.checked:
+                if self.checked and files.size(code) >= _MAPS:
                     return self.runtime.deserialize_file(files.path_of(code), shape)
                 return self.runtime.deserialize(files.required(code), shape)
             except CodeMemoryError:
@@ -178,6 +180,13 @@ class _Files:
     def path_of(self, kind: str) -> str:
         """Its path; raises as `entry_of`."""
         return f"{self.directory}/{self.entry_of(kind).name}"  # a plain name, see `manifest`
+
+    def size(self, kind: str) -> int:
+        """Its bytes on the disk; 0 when it is missing. Raises as `entry_of`."""
+        try:
+            return os.stat(self.path_of(kind)).st_size
+        except OSError:
+            return 0
 
     def required(self, kind: str) -> bytes:
         """Its bytes; raises LoadError when it is missing or was changed."""
