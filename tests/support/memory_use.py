@@ -1,4 +1,4 @@
-"""Memory of this process, in bytes; `resident`, `reserved` and `mappings` on Linux only."""
+"""Memory of this process, in bytes; `memories`, `resident`, `reserved` and `mappings` on Linux only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from marine_runtime.wasm.memory_creator import memory_creator
+
 _PROCESS = Path("/proc/self")
+
+
+def memories() -> int:
+    """The number of memories that the runtime has made and not given back."""
+    return len(memory_creator()._made)
 
 
 def reserved() -> int:
