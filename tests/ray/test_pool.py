@@ -177,7 +177,7 @@ def test_what_a_slow_call_holds_up_is_returned_and_outlives_the_actor(
         futures = together(made, "nap", [1, 60_000, *range(10, 30)])
         assert futures[0].result(LONG) == 1
         until(futures[1].running)
-        time.sleep(2)  # all of them wait before they are sent, too
+        time.sleep(5)  # all of them wait before they are sent, too
         until(lambda: made.waiting >= 20)
         assert futures[-1].cancel()
         (found,) = made.actors()

@@ -107,7 +107,7 @@ def test_a_service_that_another_pool_ended_is_gone(pool: RayServicePool, lab: Pa
 
 
 def test_a_busy_service_can_be_asked_for(pool: RayServicePool, lab: Path) -> None:
-    busy = pool.service("busy").submit("lab", "nap", [4_000])
+    busy = pool.service("busy").submit("lab", "nap", [12_000])
     until(busy.running)
     with open_pool(lab, start_timeout=60) as other:
         joined = other.service("busy")
