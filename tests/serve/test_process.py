@@ -153,7 +153,7 @@ def test_workers_share_instances_and_figures(laboratory: tuple[Path, Path]) -> N
 def test_a_killed_worker_is_replaced() -> None:
     with serving(GREETING, "--workers", "2") as server:
         patiently(lambda: fresh(server.url, "/figures")["processes"] == 2)
-        made = [post(server.url, "/instances")["id"] for _ in range(6)]
+        made = [post(server.url, "/instances")["id"] for _ in range(16)]  # spread over both by the system
         victim = children(server.process.pid)[0]
         os.kill(victim, signal.SIGKILL)
         patiently(lambda: victim not in children(server.process.pid) and len(children(server.process.pid)) == 2)
