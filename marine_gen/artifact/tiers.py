@@ -1,7 +1,7 @@
 """The first machine code of a large service: that of the baseline compiler, until a process has made better code.
 
-Optimised code of some megabytes takes seconds. A first load runs code that is made in a seventh of them, and starts a
-process of its own at the lowest priority that builds the service once more, for the cache. The next load runs that.
+Optimised code of some megabytes takes seconds. A first load runs code that is made sooner, and starts a process of its
+own at the lowest priority that builds the service once more, for the cache. The next load runs that.
 """
 
 from __future__ import annotations

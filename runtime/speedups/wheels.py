@@ -63,7 +63,7 @@ def run(*command: str, **variables: str) -> None:
 def build(folder: Path, targets: dict[str, tuple[str, str]]) -> None:
     """Build a wheel for this machine, or the source distribution and a wheel for each of `targets`."""
     with tempfile.TemporaryDirectory() as name:
-        # What is built leaves files beside its source, and objects of one machine must not reach the next.
+        # A build leaves object files beside its sources, and those of one target must not reach the next.
         source, tools = Path(name, "source"), Path(name, "tools")
         shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
         venv.create(tools, with_pip=True)

@@ -10,10 +10,11 @@ What is listed here is the interface for the compiler too.
 
 from marine_runtime.wasm.api import Codes, signature_of, signed_codes
 from marine_runtime.wasm.baseline import problem as baseline_problem
+from marine_runtime.wasm.compiling import Compiling, has_stack
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
-from marine_runtime.wasm.native import new_lock, start_own_thread
+from marine_runtime.wasm.native import start_own_thread
 from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
@@ -32,6 +33,7 @@ __all__ = [
     "TABLE_HOOK",
     "CodeMemoryError",
     "Codes",
+    "Compiling",
     "Instance",
     "Memory",
     "Module",
@@ -40,8 +42,8 @@ __all__ = [
     "WasmRuntime",
     "assemble",
     "baseline_problem",
+    "has_stack",
     "initial_table_elements",
-    "new_lock",
     "open_runtime",
     "signature_of",
     "signed_codes",

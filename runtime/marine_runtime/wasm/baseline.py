@@ -1,4 +1,4 @@
-"""Wasmtime's baseline compiler, Winch: it compiles in a seventh of the time, to code that runs up to twice as long.
+"""Wasmtime's baseline compiler, Winch: it compiles sooner, to code that runs longer.
 
 An engine has one compiler, and refuses machine code of the other. So what it compiled runs on runtimes of its own.
 """

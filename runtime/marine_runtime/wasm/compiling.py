@@ -23,8 +23,8 @@ _STACK = 1 << 20
 _compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
 
 
-class _Compiling:
-    """The compiling of one module by a thread.
+class Compiling:
+    """The compiling of one module by a thread, which ends by itself when nobody waits for the result any more.
 
     Attributes:
         ended: whether there is a result or an error.
@@ -62,7 +62,7 @@ class Compiler:
 
     def __init__(self, compile_module: Callable[[bytes], Any]) -> None:
         self._compile = compile_module
-        self._running: dict[bytes, _Compiling] = {}
+        self._running: dict[bytes, Compiling] = {}
         _compilers.add(self)
 
     def compile(self, wasm: bytes) -> Any:
@@ -74,7 +74,7 @@ class Compiler:
         key = hashlib.sha256(wasm).digest()
         compiling = self._running.get(key)
         if compiling is None:
-            compiling = self._running[key] = _Compiling(lambda: self._compile(wasm))
+            compiling = self._running[key] = Compiling(lambda: self._compile(wasm))
             try:
                 start_own_thread(compiling.run)
             except RuntimeError:  # no thread is left
@@ -99,8 +99,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
+def has_stack() -> bool:
+    """True if a new thread has enough stack to compile."""
+    import threading
+
+    return (threading.stack_size() or _STACK) >= _STACK
+
+
 def _waits_better() -> bool:
     """True if signals are handled in this thread, and another one would have enough stack."""
     import threading
 
-    return threading.current_thread() is threading.main_thread() and (threading.stack_size() or _STACK) >= _STACK
+    return threading.current_thread() is threading.main_thread() and has_stack()
