@@ -15,7 +15,7 @@ from typing import Any
 from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
 from marine_runtime.artifact import check_name, check_path, read_manifest, read_wasm
 from marine_runtime.host import check_python_modules
-from marine_runtime.texts import os_reason, quoted
+from marine_runtime.texts import os_reason
 
 Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
@@ -140,7 +140,7 @@ def refuse_overwriting(output: Path | None, inputs: Iterable[Path | None]) -> No
     place = os.path.realpath(output)
     for path in inputs:
         if path is not None and os.path.realpath(path) == place:
-            raise ArgumentError(f"{quoted(str(path))} would be overwritten: choose another file for the output")
+            raise ArgumentError(f"`{path}` would be overwritten: choose another file for the output")
 
 
 def read_wasm_files(paths: Sequence[Path]) -> Source:

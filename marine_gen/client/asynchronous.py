@@ -8,10 +8,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from marine_gen.client.functions import RemoteFunction, check_server, time_limit
+from marine_gen.client.functions import RemoteFunction, check_client
 from marine_gen.client.remote import Arguments, RemoteService
 from marine_runtime import CallParameters, StateError
-from marine_runtime.artifact import ModuleHandle, Modules, check_mapping
+from marine_runtime.artifact import ModuleHandle, Modules
 
 
 class AsyncRemoteService:
@@ -36,9 +36,7 @@ class AsyncRemoteService:
         timeout: float | None = None,
         client: Mapping[str, Any] | None = None,
     ) -> None:
-        check_server(url, token)
-        time_limit(timeout, None)
-        check_mapping(client or {}, "`client`")
+        check_client(url, token, timeout, client)
         self._open = partial(RemoteService, url, token=token, timeout=timeout, client=client)
         self._service: RemoteService | None = None
 

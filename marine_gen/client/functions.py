@@ -15,7 +15,7 @@ import httpx
 from marine_gen.client.failures import RemoteError, error_of
 from marine_gen.wire.forms import FormReader, FormWriter, JsonForm
 from marine_runtime import ArgumentError, CallParameters, ModuleInterface, ResultError
-from marine_runtime.artifact import check_seconds
+from marine_runtime.artifact import check_mapping, check_seconds
 from marine_runtime.pool import FunctionMarshaller
 from marine_runtime.types import is_bytes
 from marine_runtime.values import Mismatch, coercion
@@ -144,6 +144,17 @@ class RemoteFunction:
         value = internal[0] if len(internal) == 1 else tuple(internal)
         publish = self._marshaller.publish
         return publish(value) if publish else value
+
+
+def check_client(url: Any, token: Any, timeout: Any, client: Any) -> None:
+    """Refuse arguments that no client can be made of.
+
+    Raises:
+        ArgumentError: as `check_server`; or the time limit is no positive number, or `client` no mapping.
+    """
+    check_server(url, token)
+    time_limit(timeout, None)
+    check_mapping(client or {}, "`client`")
 
 
 def check_server(url: Any, token: Any) -> None:

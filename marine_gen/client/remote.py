@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from marine_gen.client.failures import RemoteError, error_of
-from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, check_server, option_headers, time_limit
+from marine_gen.client.functions import FORM, CallRequest, RemoteFunction, check_client, option_headers, time_limit
 from marine_gen.wire.interface import from_document
 from marine_runtime import ArgumentError, CallError, CallParameters, Interface, LoadError, StateError
-from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, check_mapping, check_rows
+from marine_runtime.artifact import UNDECLARED, Declared, ModuleHandle, check_rows
 from marine_runtime.pool import ServiceMarshaller
 
 Arguments = Sequence[Any] | Mapping[str, Any]
@@ -62,15 +62,13 @@ class RemoteService:
         timeout: float | None = None,
         client: Mapping[str, Any] | None = None,
     ) -> None:
-        check_server(url, token)
-        timeout = time_limit(timeout, None)
-        client = check_mapping(client or {}, "`client`")
+        check_client(url, token, timeout, client)
         headers = {"User-Agent": "marine-gen"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
         self._options: dict[str, Any] = {
             "base_url": url.rstrip("/") + "/",
             "headers": headers,
             "timeout": httpx.Timeout(_PATIENCE, connect=10.0),
-            **client,
+            **(client or {}),
         }
         self._timeout = timeout
         self._prefix = ""

@@ -104,7 +104,10 @@ def read_inputs(path: Path, seen: tuple[InputKind, bytes | None] | None = None) 
 
 
 def files_of(target: Path | None) -> list[Path]:
-    """The file of a target, and those of the modules that a configuration names; nothing for what can't be read."""
+    """The files that a target is read from: itself, the modules of a configuration, everything in a built directory.
+
+    What can't be read has none.
+    """
     from marine_runtime import MarineError, MarineWarning, read_config
 
     found = [] if target is None else [target]
@@ -112,6 +115,8 @@ def files_of(target: Path | None) -> list[Path]:
         warnings.simplefilter("ignore", MarineWarning)  # loading warns
         if target is not None and kind_of(target) is InputKind.CONFIG:
             found += read_config(target).modules.values()
+        elif target is not None and target.is_dir():
+            found += target.iterdir()
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from marine_gen.console.inputs import files_of
 from marine_gen.console.progress import CompileBar
 from marine_gen.repl.failure import CommandError
 from marine_gen.repl.output import Output
@@ -39,6 +40,7 @@ class ReplOptions:
         working_dir: where relative `mapped_dirs` start, instead of what configurations say.
         host_functions: what modules may import from the host.
         trace: file for the calls of the whole session, for Perfetto.
+        inputs: further files that the session was given, which no output may overwrite.
         strict: whether modules with invalid adapters are refused.
     """
 
@@ -49,6 +51,7 @@ class ReplOptions:
     working_dir: Path | None = None
     host_functions: Mapping[Any, Any] = field(default_factory=dict)
     trace: Path | None = None
+    inputs: tuple[Path, ...] = ()
     strict: bool = False
 
 
@@ -81,6 +84,8 @@ class Session:
         self._bar = CompileBar(quiet=options.quiet)
         self._recording = ExitStack()
         self._told_state = False
+        self._inputs = list(options.inputs)
+        self._trace: Path | None = None
 
     @property
     def service(self) -> Service:
@@ -96,9 +101,11 @@ class Session:
         """Replace the service by one of `target`, or by an empty one.
 
         Raises:
-            MarineError: as `marine_gen.load`.
+            MarineError: as `marine_gen.load`; also when the trace would overwrite a file of `target`.
         """
         from marine_gen.artifact.workbench import open_workbench
+
+        self.read(*files_of(target))
 
         identifier = str(uuid.uuid4())
         with self.clock() as elapsed, self._bar:
@@ -137,16 +144,32 @@ class Session:
         """Record calls until `stop_recording` writes the file at `path`; modules that are there are loaded again.
 
         Raises:
-            MarineError: the file can't be written, or as `marine_gen.load`; nothing is recorded then.
+            MarineError: the file can't be written, or the session read it; or as `marine_gen.load`. Nothing is
+                recorded then.
         """
+        from marine_gen.artifact import refuse_overwriting
         from marine_runtime import tracing
 
+        refuse_overwriting(path, self._inputs)
         with ExitStack() as stack:
+            self._trace = path
+            stack.callback(setattr, self, "_trace", None)
             self.tracer = stack.enter_context(tracing(path))
             stack.callback(setattr, self, "tracer", None)
             if self._is_open:
                 self.reload(self.engine)
             self._recording = stack.pop_all()
+
+    def read(self, *files: Path) -> None:
+        """Note files that are about to be read, which no trace may overwrite.
+
+        Raises:
+            ArgumentError: the trace that is being recorded would.
+        """
+        from marine_gen.artifact import refuse_overwriting
+
+        refuse_overwriting(self._trace, files)
+        self._inputs.extend(files)
 
     def stop_recording(self) -> None:
         """Write what was recorded, if anything is.

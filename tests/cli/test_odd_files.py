@@ -92,7 +92,10 @@ def test_modules_of_such_names(tmp_path: Path) -> None:
         "run service.toml greeting.greeting 1 --trace service.toml",
         "run service.toml greeting.greeting 1 --trace link.wasm",
         "run greeting.wasm greeting.greeting 1 --host-file host.py --trace ./host.py",
+        "run built greeting.greeting 1 --trace built/manifest.json",
+        "run built greeting.greeting 1 --trace built/greeting.wasm",
         "repl service.toml --trace greeting.wasm",
+        "repl built --trace built/greeting.wasm",
         "component service.toml -o greeting.wasm",
         "component service.toml -o new.wasm --wit service.toml",
         "set it -i greeting.wasm -w greeting.it -o greeting.it",
@@ -105,8 +108,10 @@ def test_modules_of_such_names(tmp_path: Path) -> None:
 def test_inputs_are_not_written_over(run: Run, words: str, tmp_path: Path) -> None:
     with sandbox(tmp_path):
         Path("link.wasm").symlink_to("greeting.wasm")
-        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        if "built" in words:
+            marine_gen.build("greeting.wasm", "built", native=False)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         result = run(*words.split())
         assert result.exit_code == 1
         assert "would be overwritten: choose another file for the output" in result.stderr
-        assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -98,6 +98,20 @@ def test_calls_of_the_whole_session_are_recorded(tmp_path: Path) -> None:
     assert [event["name"] for event in events if event.get("cat") == "call"] == ["greeting.greeting"] * 2
 
 
+@pytest.mark.parametrize("by", ["target", "load", "new", "later"])
+def test_a_trace_does_not_overwrite_what_the_session_reads(tmp_path: Path, by: str) -> None:
+    module = tmp_path / "greeting.wasm"
+    module.write_bytes(GREETING.read_bytes())
+    read = {"target": [], "load": [f"load greeting {module}"], "new": [f"new {module}"], "later": []}[by]
+    lines = [*read, f"trace {module}", "trace"]
+    if by == "later":
+        lines = [f"trace {tmp_path}/x.json", f"load x {tmp_path}/x.json", "trace"]
+    done = repl(*([module] if by == "target" else []), commands="\n".join(lines))
+    refused = "x.json" if by == "later" else "greeting.wasm"
+    assert f"{refused}` would be overwritten: choose another file for the output" in done.stderr
+    assert module.read_bytes() == GREETING.read_bytes()
+
+
 def test_a_trace_that_can_not_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
     done = repl("--trace", tmp_path / "nowhere" / "trace.json", GREETING, commands='call greeting greeting ["x"]\n')
     assert (done.returncode, done.stdout) == (1, "")

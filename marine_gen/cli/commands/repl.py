@@ -80,8 +80,7 @@ def command(
             raise click.UsageError("--working-dir applies to a configuration (.toml) alone")
         if not working_dir.is_dir():
             raise LoadError(f"the working directory `{working_dir}` is not a directory; make it first")
-    if trace_file is not None:
-        refuse_overwriting(trace_file, [*files_of(target), host_file])
+    refuse_overwriting(trace_file, [*files_of(target), host_file])
     options = repl.ReplOptions(
         engine=engine or default_engine(),
         call_layer=call_layer,
@@ -90,6 +89,7 @@ def command(
         working_dir=working_dir,
         host_functions=read_host_functions(host_file),
         trace=trace_file,
+        inputs=() if host_file is None else (host_file,),
         strict=strict,
     )
     with logging_to_stderr(log_level or _default_level()):

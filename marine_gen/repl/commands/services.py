@@ -27,9 +27,12 @@ def _load(session: Session, rest: str) -> None:
     try:
         if Path(path).exists() and not Path(path).is_file():  # reading a device may never end
             raise CommandError(f"failed to read wasm module: `{path}` is not a file")
+        session.read(Path(path))
         wasm = Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
         raise because("failed to read wasm module", error) from None
+    except MarineError as error:
+        raise because("loading failed with", error) from None
     # As in Marine: the logger is there, and of its targets only the one without a number.
     config = ModuleConfig(logging_mask=0)
     try:

@@ -25,7 +25,7 @@ def make_entry(
     """The entry of one exported function: public values in, a public value out (a tuple for several results)."""
     import inspect
 
-    from marine_runtime.values.coerce import Binder
+    from marine_runtime.values.bind import Binder
 
     bind = Binder(signature, records, function=name)
     publish = publisher(signature, records, classes)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from marine_runtime.adapters.codec import Codec
     from marine_runtime.adapters.images import Images, Placer
     from marine_runtime.host.function import GuestSide
-    from marine_runtime.values.coerce import Binder, Coercers
+    from marine_runtime.values.bind import Binder
+    from marine_runtime.values.coerce import Coercers
 
 
 class ModuleLink:
@@ -134,7 +135,8 @@ class ModuleLink:
     def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)
         if binder is None:
-            from marine_runtime.values.coerce import Binder, Coercers
+            from marine_runtime.values.bind import Binder
+            from marine_runtime.values.coerce import Coercers
 
             if self._coercers is None:
                 self._coercers = Coercers(self.plan.records)

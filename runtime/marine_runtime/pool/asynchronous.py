@@ -16,6 +16,7 @@ from marine_runtime.pool.base import Arguments, BasePool
 from marine_runtime.pool.event_loop import result_of
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.options import PoolOptions
+from marine_runtime.pool.plan import PoolPlan
 from marine_runtime.pool.pool import ServicePool
 from marine_runtime.service.handles import ModuleHandle, Modules
 from marine_runtime.service.service import Service
@@ -139,12 +140,17 @@ class AsyncServicePool(AsyncPool[ServicePool]):
 
     Args:
         source: as `ServicePool` takes it.
-        options: as `ServicePool` takes them; what it raises is raised when the pool is entered.
+        options: as `ServicePool` takes them.
+
+    Raises:
+        ArgumentError: an argument is out of range, or can't be sent to a worker process. What loading raises is raised
+            when the pool is entered.
     """
 
     @with_keywords(PoolOptions)
     def __init__(self, source: str | Path | Callable[..., Service], **options: Unpack[PoolOptions]) -> None:
         refuse_unknown("AsyncServicePool", options, PoolOptions)
+        PoolPlan.of(source, options)
         super().__init__(ServicePool, source, **options)
 
 

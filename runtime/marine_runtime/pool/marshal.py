@@ -14,7 +14,8 @@ from marine_runtime.service.handles import UNDECLARED, Declared, unknown
 from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records
 from marine_runtime.values.arguments import arrange
-from marine_runtime.values.coerce import Binder, Coercers
+from marine_runtime.values.bind import Binder
+from marine_runtime.values.coerce import Coercers
 from marine_runtime.values.records import ToPublic, by_name, make_record_classes
 
 

@@ -12,6 +12,7 @@ from marine_runtime.calls.options import CallOptions
 from marine_runtime.config.checks import check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.call_parameters import checked
+from marine_runtime.host.resolve import host_functions
 from marine_runtime.pool.instance import HostFunctionsSource, Setup
 
 MOST_WORKERS = 1024
@@ -78,8 +79,8 @@ def number(what: str, value: Any, most: int = 1 << 30) -> int:
         ArgumentError: it is none, less than 1, or more than `most`.
     """
     if type(value) is not int or not 1 <= value <= most:
-        least = "of at least 1" if type(value) is not int or value < 1 else f"from 1 to {most}"
-        raise ArgumentError(f"{what} must be a number {least}, got {value!r:.80}")
+        wanted = "an integer of at least 1" if type(value) is not int or value < 1 else f"an integer from 1 to {most}"
+        raise ArgumentError(f"{what} must be {wanted}, got {value!r:.80}")
     return value
 
 
@@ -114,6 +115,18 @@ def seconds(what: str, value: Any) -> float | None:
         return check_seconds(value, what)
     except ArgumentError:
         raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r:.80}") from None
+
+
+def functions_source(value: Any) -> HostFunctionsSource | None:
+    """`value` as host functions of a pool; those that a function makes are checked when an instance is loaded.
+
+    Raises:
+        ArgumentError: it is something else, or as `load`.
+    """
+    if value is not None and not callable(value):
+        host_functions(value)
+    source: HostFunctionsSource | None = value
+    return source
 
 
 def pickled(setup: Setup) -> bytes:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Unpack
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
-from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_seconds
-from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.base import BasePool
-from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.options import MOST_WORKERS, PoolOptions, number, pickled, pool_name, processors, seconds
+from marine_runtime.pool.options import PoolOptions
+from marine_runtime.pool.plan import PoolPlan
 from marine_runtime.pool.processes import ProcessWorker
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.threads import CallWatchdog, ThreadWorker
@@ -42,22 +40,13 @@ class ServicePool(BasePool):
     @with_keywords(PoolOptions)
     def __init__(self, source: str | Path | Callable[..., Service], **options: Unpack[PoolOptions]) -> None:
         refuse_unknown("ServicePool", options, PoolOptions)
-        kind, workers = options.get("kind", "processes"), options.get("workers")
-        if kind not in ("processes", "threads"):
-            raise ArgumentError(f"unknown kind of workers `{kind}`: choose processes, threads")
-        count = number("workers", processors() if workers is None else workers, MOST_WORKERS)
-        jobs = Jobs(number("queue", options.get("queue", 1024)))
-        timeout = seconds("timeout", options.get("timeout"))
-        replace = check_boolean(options.get("replace_poisoned", True), "`replace_poisoned`")
-        further = check_mapping(options.get("options") or {}, "`options`")
-        place = source if callable(source) else str(check_path(source, "the source of a pool"))
-        setup = Setup(place, options.get("host_functions"), dict(further), replace)
-        payload = pickled(setup) if kind == "processes" else b""
-        start = check_seconds(options.get("start_timeout", 60.0), "start_timeout")
-        super().__init__(kind, Workers(pool_name(options.get("name", "pool")), setup, jobs, payload, start), timeout)
+        plan = PoolPlan.of(source, options)
+        super().__init__(
+            plan.kind, Workers(plan.name, plan.setup, Jobs(plan.queue), plan.payload, plan.start), plan.timeout
+        )
         self._watchdog = CallWatchdog()
         self._workers.at_end.append(self._watchdog.stop)
-        self._start(self._worker, count)
+        self._start(self._worker, plan.workers)
 
     def _worker(self, number: int) -> Worker:
         if self.kind == "threads":

@@ -15,7 +15,7 @@ from marine_runtime.config.checks import check_boolean, check_mapping, check_pat
 from marine_runtime.errors import ArgumentError, StateError
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
-from marine_runtime.pool.options import number, pickled, pool_name, seconds
+from marine_runtime.pool.options import functions_source, number, pickled, pool_name, seconds
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.pool.worker import Workers
 from marine_runtime.ray.artifact import pack
@@ -62,7 +62,7 @@ class RayServicePool(BasePool):
         assert start is not None
         given = dict(check_mapping(options.get("options") or {}, "`options`"))
         replaced = check_boolean(options.get("replace_poisoned", True), "`replace_poisoned`")
-        setup = Setup("", options.get("host_functions"), given, replaced)
+        setup = Setup("", functions_source(options.get("host_functions")), given, replaced)
         name = pool_name(options.get("name", "pool"))
         resources = _resources(cpus, options.get("resources"))
         artifact, archive = pack(check_path(directory, "the directory of a pool"))

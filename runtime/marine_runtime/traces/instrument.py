@@ -24,7 +24,7 @@ from marine_runtime.lazy.data import replace
 from marine_runtime.texts.messages import shortened
 from marine_runtime.traces.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
 from marine_runtime.types import FunctionType, Records
-from marine_runtime.values.coerce import Binder
+from marine_runtime.values.bind import Binder
 
 Run = Callable[..., Any]
 

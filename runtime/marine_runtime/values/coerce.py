@@ -3,10 +3,11 @@
 The internal value of a type is a `bool`, an `int`, a `float` (an f32 is already rounded), a `str`, `bytes` for a byte
 array, a `list` for any other array, and a `tuple` of the fields for a record. This file
 produces those from more liberal input, or says exactly where and why a value does not fit. It does not touch memory,
-does not build public records (`records`), and does not read JSON (`json_values`, which specialises the rules here).
+does not build public records (`records`), and does not read JSON (`json`, which specialises the rules here). `bind`
+does the same for all arguments of a call.
 
-Types are compiled to coercers once. The way to a bad value is collected only while an error unwinds, so good values
-do not pay for it.
+Types are compiled to coercers once. The path to an invalid value is built while the error propagates, so valid values
+cost nothing extra.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any, assert_never
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.abi.packed import packing
 from marine_runtime.errors import ArgumentError
-from marine_runtime.texts.messages import NEEDS_ROOM, counted, printable, quoted, suggestion
+from marine_runtime.texts.messages import printable, quoted, suggestion
 from marine_runtime.texts.names import field_step, identifiers
-from marine_runtime.types import Field, FunctionType, IType, Prim, Record, Records, describe
+from marine_runtime.types import Field, IType, Prim, Record, Records, describe
 from marine_runtime.values.buffers import holds_octets, items_of, view_of
 from marine_runtime.values.record_columns import RecordClasses
 from marine_runtime.values.scalars import (
@@ -324,79 +325,3 @@ def coercion(ty: IType, records: Records, path: str = "$") -> Callable[[Any], An
             raise ArgumentError(str(coercers.too_deep()), path) from None
 
     return convert
-
-
-class Binder:
-    """Turns the arguments of Python calls of one function into internal values.
-
-    Args:
-        signature: the function's parameters.
-        records: the records of its module.
-        function: its name, for messages.
-        coercers: those of the module, to share compiled types between functions.
-    """
-
-    def __init__(
-        self, signature: FunctionType, records: Records, *, function: str, coercers: Coercers | None = None
-    ) -> None:
-        self._coercers = coercers or Coercers(records)
-        self._owner = f"{printable(function)}()"
-        self._members = Members(signature.params, "argument", self._owner)
-        try:
-            self._parameters = [self._coercers.of(param.type) for param in signature.params]
-        except RecursionError:
-            raise ArgumentError(f"a parameter type of {self._owner} is nested too deeply{NEEDS_ROOM}") from None
-
-    @property
-    def names(self) -> list[str]:
-        """The parameters' Python names."""
-        return list(self._members.identifiers)
-
-    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        """The internal arguments of a call.
-
-        Raises:
-            ArgumentError: a value does not fit its parameter.
-            TypeError: the number or the names are wrong, as Python has it for a function that is written out.
-        """
-        parameters = self._parameters
-        result: list[Any] = []
-        try:
-            if kwargs or len(args) != len(parameters):
-                args = self._arrange(args, kwargs)
-            try:
-                for coercer, value in zip(parameters, args, strict=True):
-                    result.append(coercer(value, 1))
-            except Mismatch as mismatch:
-                mismatch.steps.append(self._members.steps[len(result)])
-                raise
-        except Mismatch as mismatch:
-            raise ArgumentError(str(mismatch), mismatch.path()) from mismatch.__cause__
-        except RecursionError:
-            step = "".join(self._members.steps[len(result) : len(result) + 1])
-            raise ArgumentError(str(self._coercers.too_deep()), f"${step}") from None
-        return result
-
-    def argument(self, position: int, value: Any) -> Any:
-        """One argument as an internal value; generated entries ask for those that need a closer look.
-
-        Raises:
-            ArgumentError: it does not fit its parameter.
-        """
-        step = self._members.steps[position]
-        try:
-            return self._parameters[position](value, 1)
-        except Mismatch as mismatch:
-            mismatch.steps.append(step)
-            raise ArgumentError(str(mismatch), mismatch.path()) from mismatch.__cause__
-        except RecursionError:
-            raise ArgumentError(str(self._coercers.too_deep()), f"${step}") from None
-
-    def _arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        wanted = len(self._parameters)
-        if len(args) > wanted:
-            raise TypeError(f"{self._owner} takes {counted(wanted, 'argument')}, got {len(args)}")
-        try:
-            return self._members.arrange(kwargs, args)
-        except Mismatch as mismatch:
-            raise TypeError(str(mismatch)) from None

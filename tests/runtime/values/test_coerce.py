@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from marine_runtime.abi.layout import INTEGER_RANGES
 from marine_runtime.errors import ArgumentError
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
-from marine_runtime.values.coerce import MAX_DEPTH, Binder, Coercers, coerce, coercion
+from marine_runtime.values.bind import Binder
+from marine_runtime.values.coerce import MAX_DEPTH, Coercers, coerce, coercion
 from marine_runtime.values.scalars import abbreviated
 
 POINT, ITEM, NODE, PAIR, ONE = (Record(number) for number in range(5))
