@@ -12,6 +12,7 @@ GUESTS := $(VENV)/.guests
 FUZZ   := $(VENV)/.fuzz
 HOSTS  := $(VENV)/.component-hosts
 SPEED  := $(VENV)/.speedups
+DEMO   := $(VENV)/.demo
 LOWEST := .venv-lowest
 BENCH  := .venv-bench
 RAY    := .venv-ray
@@ -30,7 +31,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: demo test test-all test-aarch64 test-lowest soak ci-long lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
 .PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain speedups test-speedups clean
 
-demo: $(STAMP)
+demo: $(or $(wildcard $(STAMP)),$(DEMO))
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
 
 # One process more than processors, as some tests wait; `JOBS=0` runs everything in one.
@@ -181,6 +182,12 @@ clean:
 $(STAMP): pyproject.toml runtime/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet -e ./runtime -e '.[dev]'
+	touch $@
+
+# What the example needs, where nothing is installed yet: much less than development does.
+$(DEMO): pyproject.toml runtime/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -e ./runtime -e .
 	touch $@
 
 $(LOWEST)/.installed: pyproject.toml

@@ -113,7 +113,7 @@ def check_outputs(output: Path | None, wit: Path | None, targets: Sequence[Path]
     given = [path for path in (output, wit) if path is not None]
     for path in given:
         if "\0" in str(path):
-            raise ArgumentError(f"{str(path)!r} can't be written: a path has no NUL character")
+            raise ArgumentError(f"{str(path)!r} can't be written: a path must not contain a NUL character")
         refuse_overwriting(path, targets)
     if len(given) != len({os.path.realpath(path) for path in given}):
         raise ArgumentError(f"the component and its WIT can't both be {quoted(str(output))}: choose another file")

@@ -23,7 +23,7 @@ def scratch_directory() -> Iterator[Path]:
         made = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     except OSError as error:
         raise LoadError(
-            f"a temporary directory can't be made: {os_reason(error)}; the environment variable TMPDIR says where"
+            f"a temporary directory can't be created: {os_reason(error)}; the environment variable TMPDIR says where"
         ) from None
     try:
         yield made

@@ -51,7 +51,7 @@ class Source:
         """Refuse names that nothing can be written under.
 
         Raises:
-            ArgumentError: a name has no form in UTF-8.
+            ArgumentError: a name can't be encoded as UTF-8.
         """
         for name in self.modules:
             check_name(name, "a module")
@@ -87,7 +87,7 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     python: dict[str, PythonModule] = {}
     for name, item in target.items():
         if not isinstance(name, str):
-            raise ArgumentError(f"the name of a module must be text, not {name!r:.80}")
+            raise ArgumentError(f"the name of a module must be a string, not {name!r:.80}")
         if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
             raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
         if isinstance(item, PythonModule):

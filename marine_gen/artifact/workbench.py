@@ -188,7 +188,7 @@ def open_workbench(
     check_boolean(strict, "`strict`")
     check_progress(progress)
     if working_dir is not None and not check_path(working_dir, "`working_dir`").is_dir():
-        raise LoadError(f"`working_dir` is `{working_dir}`, which is not a directory; make it first")
+        raise LoadError(f"`working_dir` is `{working_dir}`, which is not a directory; create it first")
     source, place = Source("service", {}), None
     if target is not None:
         place = check_path(target, "the path of a service")

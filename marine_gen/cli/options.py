@@ -33,7 +33,7 @@ class _Folder(_Place):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse `-`."""
         if value == "-":
-            self.fail("a folder can't go to stdout; name one, `./-` if that is its name", param, ctx)
+            self.fail("a directory can't go to stdout; name one, `./-` if that is its name", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -48,7 +48,7 @@ class AsyncRemoteService:
             StateError: it was not entered.
         """
         if self._service is None:
-            raise StateError("the service is not there yet: use `async with`")
+            raise StateError("the service is not connected yet: use `async with`")
         return self._service
 
     async def call(

@@ -27,7 +27,7 @@ def component_options(
         ArgumentError: one has a value that it can't have.
     """
     if not isinstance(package, str):
-        raise ArgumentError(f"`package` must be text, not {type(package).__name__}")
+        raise ArgumentError(f"`package` must be a string, not {type(package).__name__}")
     if isinstance(stub_imports, str):
         raise ArgumentError("`stub_imports` must be a collection of names, not one name: write `[name]`")
     if not isinstance(stub_imports, Collection):

@@ -293,9 +293,9 @@ def check_folder(path: Path) -> None:
 
     there = next(folder for folder in (path, *path.absolute().parents) if os.path.exists(folder))
     if not there.is_dir():
-        raise LoadError(f"the folder `{path}` can't be made, as `{there}` is a file")
+        raise LoadError(f"the directory `{path}` can't be created, as `{there}` is a file")
     if there != path and not os.access(there, os.W_OK | os.X_OK):
-        raise LoadError(f"the folder `{path}` can't be made, as nothing can be written to `{there}`")
+        raise LoadError(f"the directory `{path}` can't be created, as nothing can be written to `{there}`")
 
 
 def make_folder(path: Path) -> None:
@@ -311,7 +311,7 @@ def make_folder(path: Path) -> None:
         check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"the folder `{path}` can't be made: {os_reason(error)}") from None
+        raise LoadError(f"the directory `{path}` can't be created: {os_reason(error)}") from None
 
 
 def choose_function(service: Service, wanted: str) -> tuple[str, str]:

@@ -141,7 +141,7 @@ class TypeSpace:
             record = self.types[deepest]
             assert isinstance(record, RecordType)
             message = f"records are nested {depths[deepest]} deep, and {MAX_RECORD_DEPTH} is the limit"
-            help_line = "put a vector in between, or fewer records into each other"
+            help_line = "put a vector in between, or nest fewer records"
             self.report(Code.RECORD_NESTING, message, f"record `{record.name}`", help_line)
 
     def _direct(self, number: int) -> list[int]:

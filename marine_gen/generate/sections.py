@@ -131,7 +131,7 @@ def _parse(payload: bytes) -> list[Any]:
         message = f"the description is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
         raise _FormError("", message, offset=len(error.doc[: error.pos].encode())) from None
     except RecursionError:
-        raise _FormError("", "the description nests too deep") from None
+        raise _FormError("", "the description is nested too deeply") from None
     except ValueError as error:  # numbers of thousands of digits
         raise _FormError("", f"the description is not JSON: {error}") from None
     return documents

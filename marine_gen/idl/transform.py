@@ -167,7 +167,7 @@ class DescriptionTransformer:
                 self._no_fields(name, place)
         if name in TYPE_WORDS and tokens_in(token)[0].type != "STRING":
             help_line = "rename the record, or write its name in quotes wherever it occurs"
-            self._report(Code.TEXT_DUPLICATE, f"`{name}` is a type already", place, help_line)
+            self._report(Code.TEXT_DUPLICATE, f"`{name}` is already a type", place, help_line)
         known = not self._declare(RecordDeclaration(name, fields), place)
         rule = FIELD if form.data == "record" else ""
         self._block = _Block(rule, record=name, place=place, broken=known)

@@ -192,7 +192,9 @@ class _Resolver:
                 del known[index]
         if deep := [index for index, depth in depths.items() if depth > MAX_RECORD_DEPTH]:
             parts = [Part("type", index) for index in deep]
-            self._fail(parts, Code.RECORD_NESTING, f"record type {deep[0]} nests more than {MAX_RECORD_DEPTH} deep")
+            self._fail(
+                parts, Code.RECORD_NESTING, f"record type {deep[0]} is nested more than {MAX_RECORD_DEPTH} levels deep"
+            )
 
     def _inner_records(self, index: int) -> list[int]:
         record = self._record(index)

@@ -34,7 +34,7 @@ def _findings(name: str, signatures: Signatures, adapted: Collection[tuple[str, 
         signature = signatures.exports.get(initialiser, _NOTHING)
         if signature != _NOTHING:
             message = f"export `{initialiser}` has the Wasm signature {signature}, expected {_NOTHING}"
-            advice = "it runs when the module is loaded: give another function of this name another one"
+            advice = "it runs when the module is loaded; rename the function if it is not an initialiser"
             yield Diagnostic(Code.WASM_SIGNATURE, message, name, help=advice)
     memory = signatures.memories[0] if signatures.memories else ""
     if reason := signatures.unusable_memories.get(memory):

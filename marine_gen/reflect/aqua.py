@@ -14,9 +14,9 @@ from marine_runtime.types import Field, Records, record_in
 
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[a-z][A-Za-z0-9_]*")
-_VALUES = "names begin with a small letter, and have ASCII letters, digits and `_`"
-_TYPES = "names begin with a capital letter, and have ASCII letters, digits and `_`"
-_AGAIN = "name it otherwise in the module"
+_VALUES = "names begin with a lower-case letter, and have ASCII letters, digits and `_`"
+_TYPES = "names begin with an upper-case letter, and have ASCII letters, digits and `_`"
+_AGAIN = "rename it in the module"
 
 
 def problems(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:

@@ -112,7 +112,7 @@ def take_json(text: str, what: str) -> tuple[str, str]:
 def refuse_rest(rest: str, usage: str) -> None:
     """Raise a CommandError when something is left of a command line."""
     if rest.strip():
-        raise CommandError(f"too much: `{rest.strip()}`; the command is `{usage}`")
+        raise CommandError(f"unexpected words `{rest.strip()}`; the command is `{usage}`")
 
 
 def _sentence(error: NotJsonError, text: str) -> str:

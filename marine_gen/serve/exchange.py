@@ -132,7 +132,7 @@ class Exchange:
     def _hold(self, size: int) -> None:
         """Take room for a body that has this size by now."""
         if size - self._held > self._room.left:
-            text = "the server holds as many large bodies as it may; try again"
+            text = "the server holds as many large bodies as its limit allows; try again later"
             raise ProblemError("busy", text, headers={"Connection": "close"})
         self._room.left -= size - self._held
         self._held = size
@@ -165,7 +165,7 @@ class Exchange:
             async with asyncio.timeout(self._time):
                 await self._send(content)
         except TimeoutError:
-            raise ConnectionError("the client does not take its response") from None
+            raise ConnectionError("the client does not read its response") from None
 
     async def fail(self, problem: ProblemError) -> None:
         """Answer by a problem document."""
@@ -184,7 +184,7 @@ def header_fields(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name not in found:
             found[name] = value
         elif name in _SINGLE:
-            raise ProblemError("request", f"the header field `{name.decode('latin-1')}` is there twice")
+            raise ProblemError("request", f"the header field `{name.decode('latin-1')}` occurs twice")
         else:
             found[name] += b"," + value
     return found

@@ -95,7 +95,7 @@ def listen(address: Address) -> socket.socket:
         sock.listen(2048)
     except UnicodeError:  # the resolver encodes names for DNS
         raise ConfigError(
-            f"can't listen on {address.host!r:.80}: it is no name of a machine; "
+            f"can't listen on {address.host!r:.80}: it is not a host name; "
             "write 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
         ) from None
     except OSError as error:

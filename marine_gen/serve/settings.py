@@ -111,9 +111,7 @@ class Access:
             raise ConfigError(f"the hosts that requests may be addressed to are a set of names, not {self.hosts!r:.80}")
         for name in self.hosts:
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ConfigError(
-                    f"requests can't be addressed to {name!r}: allow a name of a machine alone, as in `example.org`"
-                )
+                raise ConfigError(f"{name!r} is not a host name: write the name alone, such as `example.org`")
         token = self.token
         if token is None:
             return

@@ -135,9 +135,9 @@ def _check_header(wasm: bytes) -> None:
 def _other_text(content: bytes) -> str:
     """Help for a file that is a text of another kind than its reader wants; empty when that can't be told."""
     if _ADAPTERS.search(content):
-        return "this is an adapter text: name the module; `marine-gen set it` puts the text into one"
+        return "this is an adapter text: name the module; `marine-gen set it` embeds the text in one"
     if _SERVICE.search(content):
-        return "this is the configuration of a service: name a module, or give the file the end `.toml`"
+        return "this is the configuration of a service: name a module, or give the file the extension `.toml`"
     if _DESCRIPTION.search(content):
         return "this is an interface description: `marine-gen guest build` makes a module from it and its C source"
     if content.lstrip()[:1] in (b"(", b";"):

@@ -79,7 +79,7 @@ def test_folders_are_made(run: Run, folder: Path) -> None:
         done = run("guest", *arguments, "-o", "greeter.c")
         assert (done.exit_code, done.stderr) == (
             1,
-            "error: the folder `greeter.c` can't be made, as `greeter.c` is a file\n",
+            "error: the directory `greeter.c` can't be created, as `greeter.c` is a file\n",
         )
 
 

@@ -40,10 +40,11 @@ FACTORS = {
 }
 FIGURE = re.compile(rf"(?<![\w.,/²-])(\d[\d.,]*(?: to \d[\d.,]*)?) ((?:{'|'.join(FACTORS)})s?)(?!\w)")
 VAGUE = re.compile(
-    r"\b(?:(?:half|third|quarter|fifth|sixth|seventh|eighth|tenth)s? (?:of )?(?:the (?:time|cost|memory)|it\b|its|what it)"
+    r"\b(?:(?:half|third|quarter|fifth|sixth|seventh|eighth|tenth)s? "
+    r"(?:of )?(?:the (?:time|cost|memory)|it\b|its|what it)"
     r"|\d[\d.]* of (?:the|its) time|(?:two|three|four|five|ten|\d+) times (?:as|faster|slower|more|less))\b"
 )
-"""What only a measurement can tell, without a unit."""
+"""Comparisons without a unit, which only a measurement can tell."""
 
 SETTINGS = {
     "docs/architecture.md": {

@@ -249,11 +249,11 @@ def test_builds_are_unpacked_once_per_node_and_again_when_damaged(cluster: Nodes
         ({"resources": {"CPU": 1}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
         ({"resources": {"x": "y"}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
         ({"host_functions": pools.fails}, LoadError, "nothing to load"),
-        ({"host_functions": pools.dies}, WorkerDiedError, "an actor ended while it was started: "),
+        ({"host_functions": pools.dies}, WorkerDiedError, "an actor died while it started: "),
         (
             {"num_cpus": 64, "start_timeout": 2},
             PoolError,
-            "an actor was not ready within 2 s: has the cluster room for",
+            "an actor was not ready within 2 s: does the cluster have room for",
         ),
     ],
 )
@@ -277,7 +277,7 @@ def test_actors_that_a_dead_node_was_to_start_are_started_elsewhere(
 
     def start_instance(self: Any) -> Any:
         if isinstance(self, StickyWorker) == sticky and next(failures, None) is not None:
-            raise WorkerDiedError("an actor ended while it was started: its node is gone")
+            raise WorkerDiedError("an actor died while it started: its node is gone")
         return start(self)
 
     monkeypatch.setattr(RayWorker, "_start_instance", start_instance)

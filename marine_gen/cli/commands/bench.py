@@ -117,7 +117,10 @@ def _warn(candidates: Sequence[Candidate]) -> None:
             if " runs as a closure" in sentence:
                 warn(clean(f"{item.name}: {sentence}"))
     if any(item.result != candidates[0].result for item in candidates):
-        warn("the first call did not give the same result everywhere: the function depends on more than its arguments")
+        warn(
+            "the first call did not return the same result on every engine: "
+            "the function depends on more than its arguments"
+        )
     if any("fast" in item.name and item.call_layer != "fast" for item in candidates):
         warn("the fast call layer can't be used here; `marine-gen doctor` says why")
 

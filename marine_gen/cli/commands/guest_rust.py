@@ -93,7 +93,7 @@ def _crate_folder(crate: Path) -> Path:
     directory = crate.parent if crate.name == _MANIFEST else crate
     if not (directory / _MANIFEST).is_file():
         raise LoadError(
-            f"`{directory}` is not a crate, as it has no {_MANIFEST}; name the folder of a crate or workspace, "
+            f"`{directory}` is not a crate, as it has no {_MANIFEST}; name the directory of a crate or workspace, "
             "or start one with `marine-gen guest new --rust NAME`"
         )
     return directory

@@ -79,7 +79,7 @@ def command(
         if target is not None and kind_of(target) is not InputKind.CONFIG:
             raise click.UsageError("--working-dir applies to a configuration (.toml) alone")
         if not working_dir.is_dir():
-            raise LoadError(f"the working directory `{working_dir}` is not a directory; make it first")
+            raise LoadError(f"the working directory `{working_dir}` is not a directory; create it first")
     refuse_overwriting(trace_file, [*files_of(target), host_file])
     options = repl.ReplOptions(
         engine=engine or default_engine(),

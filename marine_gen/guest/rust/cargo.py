@@ -47,8 +47,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
     for argument in arguments:
         name = argument.partition("=")[0]
         if name in _OURS:
-            instead = "; name the crate's folder instead" if name == "--manifest-path" else ""
-            raise ArgumentError(f"`{name}` can't be passed on to cargo, as it is chosen here{instead}")
+            instead = "; name the crate's directory instead" if name == "--manifest-path" else ""
+            raise ArgumentError(f"`{name}` can't be passed to cargo, as marine-gen sets it{instead}")
 
 
 def builds_std(arguments: Sequence[str]) -> bool:

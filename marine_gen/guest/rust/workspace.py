@@ -106,7 +106,7 @@ def _without_sdk(packages: Sequence[Mapping[str, Any]], directory: Path) -> str:
         for dependency in package.get("dependencies", ()):
             if dependency["name"] == SDK and dependency["optional"]:
                 return f"{what}; {quoted(package['name'])} does with one of its features: name it by --features"
-    return f"{what}; run `cargo add {SDK}` in the crate's folder"
+    return f"{what}; run `cargo add {SDK}` in the crate's directory"
 
 
 def _sdks(node: Mapping[str, Any], packages: Mapping[str, Any]) -> Iterator[str]:

@@ -58,7 +58,7 @@ def _unload(session: Session, rest: str) -> None:
     session.output.note(f"module successfully unloaded from App service\nelapsed time: {elapsed()}")
     if importers:
         listed = ", ".join(f"`{item}`" for item in importers)
-        session.output.note(f"note: {listed} still calls the unloaded module, also when another one gets its name")
+        session.output.note(f"note: {listed} still calls the unloaded module, even if another module gets its name")
 
 
 NEW = Command(("new", "n"), "[config_path]", "create a new service (current will be removed)", _new, (Word.PATH,))

@@ -22,7 +22,7 @@ def _trace(session: Session, rest: str) -> None:
 
 def _start(session: Session, path: Path) -> None:
     if session.tracer is not None:
-        raise CommandError("calls are recorded already; `trace` ends that and writes the file")
+        raise CommandError("calls are already being recorded; `trace` stops the recording and writes the file")
     try:
         session.record(path)
     except KeyboardInterrupt:
@@ -35,7 +35,7 @@ def _start(session: Session, path: Path) -> None:
 def _stop(session: Session) -> None:
     tracer = session.tracer
     if tracer is None:
-        raise CommandError("nothing is recorded; `trace FILE.json` begins")
+        raise CommandError("nothing is being recorded; `trace FILE.json` starts a recording")
     try:
         session.stop_recording()
     except MarineError as error:

@@ -165,7 +165,7 @@ def _strings(data: memoryview, separator: int, count: int) -> list[str]:
         list(map(bytes.decode, bytes(data)[:-1].split(_NO_TEXT))) if separator else str(data, "utf-8")[:-1].split("\0")
     )
     if len(found) != count:  # check: host strings that hold the separator
-        raise ValueError("a string holds what no UTF-8 does")
+        raise ValueError("a string is not UTF-8")
     return found
 
 

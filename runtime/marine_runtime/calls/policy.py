@@ -111,5 +111,7 @@ class Operations:
         """The fuel of one call; its code must have been compiled to use any."""
         checked = check_fuel(fuel)
         if self._fuel is None:
-            raise ArgumentError("the service was loaded without fuel, so its calls can't have any: load it with `fuel`")
+            raise ArgumentError(
+                "the service was loaded without fuel, so its calls can't be limited by fuel: load it with `fuel`"
+            )
         return checked

@@ -37,13 +37,13 @@ def check_name(name: str, what: str) -> str:
     """The name of a service or a module, which may come from a file; `what` is that it is the name of.
 
     Raises:
-        ArgumentError: it has no form in UTF-8.
+        ArgumentError: it can't be encoded as UTF-8.
     """
     try:
         name.encode()
     except UnicodeEncodeError:
         raise ArgumentError(
-            f"the name of {what} is {name!a}, which has no form in UTF-8: rename it, or the file that it is from"
+            f"the name of {what} is {name!a}, which can't be encoded as UTF-8: rename it, or the file that has it"
         ) from None
     return name
 
@@ -66,7 +66,7 @@ def check_mapping(value: Any, what: str) -> Mapping[str, Any]:
         ArgumentError: it is something else.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ArgumentError(f"{what} must be a mapping with texts as keys, not {type(value).__name__}")
+        raise ArgumentError(f"{what} must be a mapping with strings as keys, not {type(value).__name__}")
     return value
 
 

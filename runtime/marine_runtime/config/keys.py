@@ -65,13 +65,13 @@ def refuse_key(key: str, known: Sequence[str], owner: str, table: str, path: str
     elif known == MODULE and key in _FILES:
         advice = "the file of a module is `load_from`, or `file_name` in `modules_dir`"
     elif key in _ARGUMENTS:
-        advice = f"no file has it: `{key}` is an argument of `load`, or an option of the command, if it has that"
+        advice = f"it does not belong in a file: `{key}` is an argument of `load`, and an option of some commands"
     elif nearest(key, known):
         advice = ""
     elif home := nearest(key, _HOMES):
         advice = f"did you mean `{home}`, which belongs {_HOMES[home]}?"
     elif old := nearest(key, [item for item in OBSOLETE if abs(len(item) - len(key)) <= _MISSPELT]):
-        advice = f"`{old}` of older versions has no effect, so the line can go"
+        advice = f"`{old}` of older versions has no effect, so remove the line"
     else:
         advice = ""
     if advice:

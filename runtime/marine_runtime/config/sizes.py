@@ -25,7 +25,7 @@ _UNITS = {
 }
 _SIZE = re.compile(r"\s*(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?\s*([A-Za-z]*)\s*")
 _MAX_LENGTH = 100  # of a text; no size needs more, and Python refuses numbers of thousands of digits
-_EXPECTED = 'a number of bytes, a text such as "10 MiB", or "Infinity"'
+_EXPECTED = 'a number of bytes, a string such as "10 MiB", or "Infinity"'
 
 
 def parse_size(value: Any, where: str) -> int | None:

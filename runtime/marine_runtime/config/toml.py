@@ -275,7 +275,7 @@ class _Reader:
         if name is None:
             raise ConfigError(f"{place} has no `name`")
         if name in taken:
-            raise ConfigError(f"{place}: a module named `{name}` is listed already")
+            raise ConfigError(f"{place}: a module named `{name}` is already listed")
         return name
 
     def _settings(self, table: Mapping[str, Any], place: _Place) -> dict[str, Any]:

@@ -119,7 +119,9 @@ class HostFunction:
                 case Array(element=element):
                     return Array(number(element))
                 case Record():
-                    raise ArgumentError(f"{ty} is a number that only a module knows; give the record's declaration")
+                    raise ArgumentError(
+                        f"{ty} refers to a record by its index in a module; give the record's declaration"
+                    )
                 case RecordType():
                     return declared_record(check_record(ty))
                 case _:
@@ -176,7 +178,7 @@ def check_callable(function: object, count: int | None = None) -> None:
         if inspect.iscoroutinefunction(candidate):
             raise ArgumentError(
                 f"the host function `{name}` is `async def`, but a guest waits for its result: "
-                "write `def`, and run what is asynchronous with `asyncio.run_coroutine_threadsafe(…).result()`"
+                "write `def`, and run coroutines with `asyncio.run_coroutine_threadsafe(…).result()`"
             )
         if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(candidate):
             raise ArgumentError(f"the host function `{name}` has a `yield`: return the result, such as a list")

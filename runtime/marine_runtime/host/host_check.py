@@ -33,7 +33,7 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
             except OSError as error:
                 reason = os_reason(error)
                 raise ConfigError(
-                    f"module `{name}`: the directory `{path}`, mapped as `{alias}`, can't be made: {reason}"
+                    f"module `{name}`: the directory `{path}`, mapped as `{alias}`, can't be created: {reason}"
                 ) from None
 
 

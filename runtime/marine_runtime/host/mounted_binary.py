@@ -39,7 +39,7 @@ RESULT = RecordType(
 _GRACE = 1.0  # seconds for the pipes to run dry after a kill; a process that left the group may keep them open
 _UNKNOWN = (
     "the exit code of the program is unknown: this process ignores SIGCHLD, or waits for all of its children; "
-    "let it wait for those alone that it started"
+    "wait only for the children that it started"
 )
 
 _log = logging.getLogger("marine_runtime")

@@ -180,7 +180,7 @@ class Program:
 
 
 def _no_thread(error: RuntimeError) -> str:
-    return f"there is no thread to watch over the program: {error}"
+    return f"no thread can be started to watch the program: {error}"
 
 
 # A child of the host that inherits an end for writing would keep the output open as long as it lives.

@@ -49,14 +49,16 @@ class PythonModule:
                 functions by name.
         """
         if not isinstance(name, str) or not name:
-            raise ArgumentError(f"the name of a module must be text, not {abbreviated(name)}")
+            raise ArgumentError(f"the name of a module must be a string, not {abbreviated(name)}")
         if not isinstance(functions, Mapping):
             raise ArgumentError(
                 f"module `{name}` needs a mapping of names to functions, not {type(functions).__name__}"
             )
         for key in functions:
             if not isinstance(key, str):
-                raise ArgumentError(f"the name of a function of module `{name}` must be text, not {abbreviated(key)}")
+                raise ArgumentError(
+                    f"the name of a function of module `{name}` must be a string, not {abbreviated(key)}"
+                )
         self.name = name
         self.functions = {
             key: as_host_function(item, f"function `{key}` of module `{name}`") for key, item in functions.items()

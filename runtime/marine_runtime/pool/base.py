@@ -234,7 +234,7 @@ class BasePool:
             Whether the call was dropped or its guest interrupted.
         """
         if not isinstance(future, Future):
-            raise ArgumentError(f"interrupt takes a future that `submit` gave, not {kind(future)}")
+            raise ArgumentError(f"interrupt takes a future that `submit` returned, not {kind(future)}")
         if self._jobs.forked:
             return False
         if future.cancel():

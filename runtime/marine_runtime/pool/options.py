@@ -91,7 +91,7 @@ def pool_name(value: Any) -> str:
         ArgumentError: it is no text.
     """
     if not isinstance(value, str):
-        raise ArgumentError(f"the name of a pool must be text, not {type(value).__name__}")
+        raise ArgumentError(f"the name of a pool must be a string, not {type(value).__name__}")
     return value
 
 

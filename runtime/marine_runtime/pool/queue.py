@@ -40,8 +40,8 @@ class Jobs:
         """
         if self.forked:  # the lock may be held for ever
             raise PoolError(
-                f"the pool belongs to process {self._process}, and this is a fork of it, process {os.getpid()}, where "
-                "its workers are not: make a pool in this process, after the fork"
+                f"the pool belongs to process {self._process}, and this process, {os.getpid()}, is a fork without its "
+                "workers: make a pool in this process, after the fork"
             )
         limit = None if wait is None else monotonic() + wait
         with self._lock:

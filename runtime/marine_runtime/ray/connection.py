@@ -26,7 +26,9 @@ def connect(address: str) -> None:
         ConfigError: there is no cluster, or one of another version of Ray or Python.
     """
     if not isinstance(address, str) or not address:
-        raise ArgumentError(f"the address of a cluster is a text, such as `auto` or `HOST:PORT`, not {address!r:.80}")
+        raise ArgumentError(
+            f"the address of a cluster must be a string, such as `auto` or `HOST:PORT`, not {address!r:.80}"
+        )
     if ray.is_initialized():
         return
     try:

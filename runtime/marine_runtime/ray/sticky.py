@@ -65,7 +65,7 @@ def actor_name(artifact: PackedBuild, identity: str) -> str:
         ArgumentError: the id is no text, empty, or too long.
     """
     if not isinstance(identity, str) or not identity:
-        raise ArgumentError(f"the id of a service must be a text that is not empty, got {identity!r}")
+        raise ArgumentError(f"the id of a service must be a non-empty string, got {identity!r}")
     try:
         encoded = quote(identity, safe="")
     except UnicodeEncodeError:

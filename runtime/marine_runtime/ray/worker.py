@@ -185,12 +185,12 @@ class RayWorker(MessageWorker):
             told = self.outcome(ask(), limit)
         except TimeoutError:
             wanted = ", ".join(f"{name}={value:g}" for name, value in _flat(self.source.resources))
-            text = f"an actor was not ready within {limit:g} s: has the cluster room for {wanted or 'it'}?"
+            text = f"an actor was not ready within {limit:g} s: does the cluster have room for {wanted or 'it'}?"
             raise PoolError(text) from None
         except DisconnectedError:
             raise
         except RayError as error:
-            raise WorkerDiedError(f"an actor ended while it was started: {_first_line(error)}") from None
+            raise WorkerDiedError(f"an actor died while it started: {_first_line(error)}") from None
         return self._started(told)
 
     def _started(self, told: bytes) -> Interface:

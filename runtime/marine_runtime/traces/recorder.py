@@ -88,7 +88,7 @@ class Tracer:
             StateError: it is recording already.
         """
         if self.recording:
-            raise StateError("the tracer is recording already: stop it first")
+            raise StateError("the tracer is already recording: stop it first")
         self._spans, self.dropped, self._cut = [], 0, 0
         self._origin = perf_counter_ns()
         self.recording = True

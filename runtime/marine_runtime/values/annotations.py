@@ -136,7 +136,7 @@ class _Reader:
             raise ArgumentError(f"{where} has several interface types: {', '.join(map(str, chosen))}")
         _, innermost = stripped(chosen[0])
         if isinstance(innermost, Record):
-            raise ArgumentError(f"{where}: {innermost} is a number that only a module knows; use a dataclass")
+            raise ArgumentError(f"{where}: {innermost} refers to a record by its index in a module; use a dataclass")
         python = python_type(chosen[0], {})
         if base is not Any and base != python:
             wanted = python.__name__ if isinstance(python, type) and get_origin(python) is None else python

@@ -182,7 +182,7 @@ class Coercers:
             raise
         except NotImplementedError as error:  # objects, text or records of NumPy
             mismatch = self.unreadable(expected, value, error)
-            raise Mismatch(f"{mismatch}; a list of its items can be, as `tolist()` gives it") from error
+            raise Mismatch(f"{mismatch}; pass a list of its items, as `tolist()` returns it") from error
         except Exception as error:
             raise self.unreadable(expected, value, error) from error
 

@@ -57,7 +57,7 @@ def problem_in(value: Any, deepest: int) -> str:
         if isinstance(item, (int, float)) and _is_out_of_range(item):
             return "has a number that is out of range"
         if isinstance(item, str) and not _is_text(item):
-            return "has half of a surrogate pair, which is no character"
+            return "has half of a surrogate pair, which is not a character"
     return ""
 
 

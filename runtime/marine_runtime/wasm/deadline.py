@@ -239,7 +239,7 @@ class Watch:
             limit.timeout, limit.deadline = self._timeout, self._clock.arm(limit, self._store, self._timeout)
         except RuntimeError as error:
             self.__exit__()
-            raise CallError(f"a call with a time limit can't begin: {no_thread(error)}") from error
+            raise CallError(f"a call with a time limit can't start: {no_thread(error)}") from error
         except BaseException:  # Ctrl-C, for one
             self.__exit__()
             raise

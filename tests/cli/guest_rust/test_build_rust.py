@@ -74,7 +74,7 @@ def without(document: dict[str, Any], package: str, key: str) -> None:
 def test_crates_without_the_sdk(run: Run, folder: Path, cargo: StandIn) -> None:
     done = run("guest", "build-rust", "ws/tool")
     reason = f"`{folder / 'ws' / 'tool'}` is not a Marine module, as it does not depend on marine-rs-sdk"
-    advice = "run `cargo add marine-rs-sdk` in the crate's folder"
+    advice = "run `cargo add marine-rs-sdk` in the crate's directory"
     assert (done.exit_code, done.stderr) == (1, f"error: {reason}; {advice}\n")
     for package in ("storage", "facade", "shapes"):
         without(cargo.metadata, package, "sdk")
@@ -200,8 +200,8 @@ def test_folders_without_a_crate(run: Run, cargo: StandIn, name: str | None) -> 
     shown = (name or ".").removesuffix("/Cargo.toml")
     assert (done.exit_code, done.stderr) == (
         1,
-        f"error: `{shown}` is not a crate, as it has no Cargo.toml; name the folder of a crate or workspace, or start "
-        "one with `marine-gen guest new --rust NAME`\n",
+        f"error: `{shown}` is not a crate, as it has no Cargo.toml; name the directory of a crate or workspace, or "
+        "start one with `marine-gen guest new --rust NAME`\n",
     )
     assert cargo.asked("") == []
 
@@ -210,11 +210,11 @@ def test_places_that_cannot_be_written(run: Run, folder: Path, cargo: StandIn, m
     """A folder that can't be made is reported before anything is built."""
     (folder / "file").touch()
     done = run("guest", "build-rust", "ws", "-o", "file/x")
-    assert done.stderr == f"error: the folder `file/x` can't be made, as `{folder}/file` is a file\n"
+    assert done.stderr == f"error: the directory `file/x` can't be created, as `{folder}/file` is a file\n"
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(folder / "ws"))
     done = run("guest", "build-rust", "ws")
     assert done.stderr == (
-        f"error: the folder `ws/artifacts` can't be made, as nothing can be written to `{folder}/ws`\n"
+        f"error: the directory `ws/artifacts` can't be created, as nothing can be written to `{folder}/ws`\n"
     )
     assert (done.exit_code, cargo.asked("")) == (1, [])
     (folder / "ws" / "artifacts" / "facade.wasm").mkdir(parents=True)

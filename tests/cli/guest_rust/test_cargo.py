@@ -60,7 +60,7 @@ def test_other_arguments_leave_the_packages(run: Run, cargo: StandIn) -> None:
 def test_arguments_that_are_chosen_here(run: Run, cargo: StandIn, argument: str) -> None:
     done = run("guest", "build-rust", "ws", "--", argument)
     assert done.exit_code == 2
-    assert f"`{argument.partition('=')[0]}` can't be passed on to cargo, as it is chosen here" in done.stderr
+    assert f"`{argument.partition('=')[0]}` can't be passed to cargo, as marine-gen sets it" in done.stderr
     assert cargo.asked("") == []
 
 

@@ -129,7 +129,7 @@ def test_paths_of_embedders_are_used_as_they_are(start: Start, place: Path) -> N
 
 def test_a_directory_that_can_not_be_made(start: Start, place: Path) -> None:
     put(place, "m.wasm", wasi_guest())
-    with pytest.raises(ConfigError, match=r"Config.toml/d`, mapped as `d`, can't be made: Not a directory$"):
+    with pytest.raises(ConfigError, match=r"Config.toml/d`, mapped as `d`, can't be created: Not a directory$"):
         start('modules_dir = "."\n[[module]]\nname = "m"\nwasi.mapped_dirs.d = "Config.toml/d"')
 
 

@@ -146,7 +146,7 @@ def test_directories_that_cannot_be_made(configuration: Configuration, tmp_path:
         path = write(tmp_path, f'wasi.mapped_dirs.sites = "{place}"')
         with pytest.raises(ConfigError) as caught:
             marine_gen.load(path, engine=configuration.engine, call_layer=configuration.call_layer)
-        where = f"module `shrek`: the directory `{tmp_path / place}`, mapped as `sites`, can't be made"
+        where = f"module `shrek`: the directory `{tmp_path / place}`, mapped as `sites`, can't be created"
         assert str(caught.value) == f"{where}: {reason}"
 
 

@@ -200,7 +200,7 @@ def test_a_text_without_a_file_starts_at_the_current_directory(tmp_path: Path, m
             '`module[0]`: "modules_dir" is not defined but required for module `m`; write for example '
             '`modules_dir = "."`, the directory of this file',
         ),
-        (f"{ONE}[[module]]\nname = 'm'", ": `module[1]`: a module named `m` is listed already"),
+        (f"{ONE}[[module]]\nname = 'm'", ": `module[1]`: a module named `m` is already listed"),
         (f"{LIMIT}modules_dir = ['.']", ": `modules_dir` must be a string, not an array"),
         (f"{LIMIT}service_working_dir = 1", ": `service_working_dir` must be a string, not an integer"),
         (f"{LIMIT}name = 1\n", " should contain at least one module"),
@@ -248,7 +248,7 @@ def test_wrong_values(read: Read, tmp_path: Path, text: str, message: str) -> No
             f"logger_enabled = true\n{ONE}",
             ": `logger_enabled` is in the wrong place; it belongs in a [[module]] table, ",
         ),
-        (f"{ONE}wasi.preopend_files = []", "; `preopened_files` of older versions has no effect, so the line can go ("),
+        (f"{ONE}wasi.preopend_files = []", "; `preopened_files` of older versions has no effect, so remove the line ("),
         (f"service_bas_dir = '.'\n{ONE}", ": unknown key `service_bas_dir`; "),
         (f"{ONE}wasi.'a\\nb' = 1", "unknown key `module[0].wasi.a\\nb` (valid keys: envs, mapped_dirs)"),
     ],
@@ -310,7 +310,7 @@ wasi = { env = {} }
     ]
     assert found == [
         ": unknown key `nmae`; did you mean `name`?",
-        ': `total_memory_limit` must be a number of bytes, a text such as "10 MiB", or "Infinity", not \'ten\'',
+        ': `total_memory_limit` must be a number of bytes, a string such as "10 MiB", or "Infinity", not \'ten\'',
         ": `modules_dir`: the path",
         ": `default.logging_mask` must be an integer, not a string",
         ": `default.wasi.envs` must be a table, not an integer",
@@ -319,7 +319,7 @@ wasi = { env = {} }
         ", module `m`: `module[0].mounted_binaries.b`: the path",
         ": `module[1]` has no `name`",
         ": `module[1].wasi.mapped_dirs`: the path of `d` must be a string, not an integer",
-        ": `module[2]`: a module named `m` is listed already",
+        ": `module[2]`: a module named `m` is already listed",
         ", module `n`: `module[3].load_from`: the path",
         ", module `n`: unknown key `module[3].wasi.env`; did you mean `envs`?",
     ]

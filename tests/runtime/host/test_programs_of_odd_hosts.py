@@ -130,7 +130,7 @@ def test_a_thread_that_can_not_start(position: int, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(program, "start_thread", start)
     found = shell(f"touch {tmp_path}/mark")
-    assert found == (NOT_STARTED, "there is no thread to watch over the program: can't start new thread", b"", b"")
+    assert found == (NOT_STARTED, "no thread can be started to watch the program: can't start new thread", b"", b"")
     assert not (tmp_path / "mark").exists()
     until(lambda: not program._pipes)
 

@@ -281,7 +281,7 @@ def test_threads(place: Place, before: str, tmp_path: Path) -> None:
     why = "can't start new thread (RLIMIT_NPROC, which `ulimit -u` shows, is "
     assert lines[-4] == "Hi, nobody"
     if not before:  # otherwise the thread may still be there
-        assert lines[-3].startswith(f"service: CallError a call with a time limit can't begin: {why}")
+        assert lines[-3].startswith(f"service: CallError a call with a time limit can't start: {why}")
     for line, kind in zip(lines[-2:], ("threads", "processes"), strict=True):
         assert line.startswith(f"{kind}: PoolError a worker of the pool can't be started: {why}")
 

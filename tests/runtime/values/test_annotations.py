@@ -152,7 +152,10 @@ def refused_functions() -> list[tuple[Callable[..., Any], str]]:
         (keyword, "parameter `x` of `keyword` is not positional; modules pass a fixed number of arguments in order"),
         (wrong, "parameter `x` of `wrong`: values of s32 are int in Python"),
         (several, "parameter `x` of `several` has several interface types: s32, s64"),
-        (by_number, "parameter `x` of `by_number`: record 3 is a number that only a module knows; use a dataclass"),
+        (
+            by_number,
+            "parameter `x` of `by_number`: record 3 refers to a record by its index in a module; use a dataclass",
+        ),
         (empty, "`Empty` has no fields; a record has at least one"),
         (
             computed,

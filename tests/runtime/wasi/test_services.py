@@ -173,11 +173,11 @@ def test_an_error_of_a_capturing_function_is_raised_by_the_call(configuration: C
     [
         (
             ModuleConfig(mapped_dirs={"d": f"{__file__}/no"}),
-            f"module `m`: the directory `{__file__}/no`, mapped as `d`, can't be made",
+            f"module `m`: the directory `{__file__}/no`, mapped as `d`, can't be created",
         ),
         (
             ModuleConfig(mapped_dirs={"d": __file__}),
-            f"module `m`: the directory `{__file__}`, mapped as `d`, can't be made",
+            f"module `m`: the directory `{__file__}`, mapped as `d`, can't be created",
         ),
     ],
     ids=str,

@@ -161,7 +161,7 @@ def test_every_broken_section_is_reported() -> None:
     assert failing(module(b"\xff", function("f"), b"7", b"[" * 100_000)) == [
         (Code.SECTION_CONTENT, "the description is not UTF-8"),
         (Code.SECTION_CONTENT, "expected an object, got 7"),
-        (Code.SECTION_CONTENT, "the description nests too deep"),
+        (Code.SECTION_CONTENT, "the description is nested too deeply"),
     ]
 
 

@@ -67,7 +67,7 @@ def test_deep_direct_nesting_of_records() -> None:
         with pytest.raises(DiagnosticError) as caught:
             build_module("m", nest(levels))
         assert [(item.code.value, item.message) for item in caught.value.diagnostics] == [
-            ("MG406", "record type 128 nests more than 128 deep")
+            ("MG406", "record type 128 is nested more than 128 levels deep")
         ]
 
 
