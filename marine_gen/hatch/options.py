@@ -87,7 +87,7 @@ def _service(number: int, table: Any) -> ServiceOptions:
             raise ConfigError(f"{where} has no `{key}`")
     for key, value in table.items():
         if not isinstance(value, str) or not value:
-            raise ConfigError(f"{where}: `{key}` must be a string, not {value!r}")
+            raise ConfigError(f"{where}: `{key}` must be a non-empty string, not {value!r}")
         texts[key] = value
     engine = texts.get("engine", BUILT_ENGINES[0])
     if engine not in BUILT_ENGINES:

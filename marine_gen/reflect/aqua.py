@@ -16,7 +16,9 @@ _TYPE = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[a-z][A-Za-z0-9_]*")
 _VALUES = "names begin with a lower-case letter, and have ASCII letters, digits and `_`"
 _TYPES = "names begin with an upper-case letter, and have ASCII letters, digits and `_`"
+_IDS = "it must not be empty, nor contain quotes or control characters"
 _AGAIN = "rename it in the module"
+_RENAMED = "choose another name with --service"
 
 
 def problems(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:
@@ -28,16 +30,16 @@ def problems(interface: ModuleInterface, service: str, service_id: str | None) -
         service_id: the id that it is bound to, if any.
     """
     if not _TYPE.fullmatch(service):
-        yield f"Aqua takes no service `{service}`: {_TYPES}; choose another name with --service"
+        yield f"Aqua does not accept the service name `{service}`: {_TYPES}; {_RENAMED}"
     if service_id is not None and (not service_id or '"' in service_id or not service_id.isprintable()):
-        yield f"Aqua takes no service id {service_id!r}: it is not empty, and has no quotes and no control characters"
+        yield f"Aqua does not accept the service id {service_id!r}: {_IDS}"
     if not interface.functions:
-        yield "Aqua takes no service without functions, and the module exports none"
+        yield "Aqua does not accept a service without functions, and the module exports none"
     for name, function in interface.functions.items():
         if not _VALUE.fullmatch(name):
-            yield f"Aqua takes no function `{name}`: {_VALUES}; {_AGAIN}"
+            yield f"Aqua does not accept the function name `{name}`: {_VALUES}; {_AGAIN}"
         if len(function.results) > 1:
-            yield f"Aqua takes no function with several results, as `{name}` has; return a record"
+            yield f"Aqua does not accept several results, which `{name}` has; return a record"
     yield from _records(interface, service)
 
 
@@ -48,18 +50,19 @@ def _records(interface: ModuleInterface, service: str) -> Iterator[str]:
     for index in exported:
         record = records[index]
         if not _TYPE.fullmatch(record.name):
-            yield f"Aqua takes no record `{record.name}`: {_TYPES}; {_AGAIN}"
+            yield f"Aqua does not accept the record name `{record.name}`: {_TYPES}; {_AGAIN}"
         elif record.name == service:
-            yield f"Aqua takes no record named like the service, `{service}`; choose another name with --service"
+            yield f"Aqua does not accept a record with the name of the service, `{service}`; {_RENAMED}"
         elif names.count(record.name) > 1:
-            yield f"Aqua takes no two records named `{record.name}`; {_AGAIN}"
+            yield f"Aqua does not accept two records named `{record.name}`; {_AGAIN}"
         if not record.fields:
-            yield f"Aqua takes no record without fields, as `{record.name}` is; give it one"
+            yield f"Aqua does not accept a record without fields, such as `{record.name}`; give it one"
         for item in record.fields:
             if not _VALUE.fullmatch(item.name):
-                yield f"Aqua takes no field `{item.name}`, of record `{record.name}`: {_VALUES}; {_AGAIN}"
+                field = f"the field name `{item.name}` of record `{record.name}`"
+                yield f"Aqua does not accept {field}: {_VALUES}; {_AGAIN}"
         if _contains_itself(index, records):
-            yield f"Aqua takes no record that contains itself, as `{record.name}` does"
+            yield f"Aqua does not accept a record that contains itself, such as `{record.name}`"
 
 
 def _contains_itself(start: int, records: Records) -> bool:

@@ -157,15 +157,15 @@ def test_what_aqua_refuses_is_refused(run: Run, folder: Path) -> None:
     (folder / "refused.idl").write_text(text.replace("2R", '"2R"').replace("größe", '"größe"'), encoding="utf-8")
     result = run("aqua", "refused.idl", "-i", "a\tb")
     assert (result.exit_code, result.stdout) == (1, "")
-    said = [line.removeprefix("error: Aqua takes no ").partition(":")[0] for line in result.stderr.splitlines()]
+    said = [line.removeprefix("error: Aqua does not accept ").partition(":")[0] for line in result.stderr.splitlines()]
     assert said == [
-        "service id 'a\\tb'",
-        "function `Great`",
-        "function `größe`",
-        "record `2R`",
-        "field `X`, of record `2R`",
-        "record that contains itself, as `Ring` does",
-        "record named like the service, `Refused`; choose another name with --service",
+        "the service id 'a\\tb'",
+        "the function name `Great`",
+        "the function name `größe`",
+        "the record name `2R`",
+        "the field name `X` of record `2R`",
+        "a record that contains itself, such as `Ring`",
+        "a record with the name of the service, `Refused`; choose another name with --service",
     ]
 
 

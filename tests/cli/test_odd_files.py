@@ -18,9 +18,7 @@ from tests.cli.conftest import Run
 from tests.support.engines import guest
 from tests.wrong_values.commands import sandbox
 
-SENTENCE = (
-    r"the name of a module is 'g\udcfe', which can't be encoded as UTF-8: rename it, or the file that has it"
-)
+SENTENCE = r"the name of a module is 'g\udcfe', which can't be encoded as UTF-8: rename it, or the file that has it"
 
 
 @contextmanager

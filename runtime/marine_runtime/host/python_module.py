@@ -49,7 +49,7 @@ class PythonModule:
                 functions by name.
         """
         if not isinstance(name, str) or not name:
-            raise ArgumentError(f"the name of a module must be a string, not {abbreviated(name)}")
+            raise ArgumentError(f"the name of a module must be a non-empty string, not {abbreviated(name)}")
         if not isinstance(functions, Mapping):
             raise ArgumentError(
                 f"module `{name}` needs a mapping of names to functions, not {type(functions).__name__}"

@@ -182,8 +182,8 @@ def test_what_does_not_link(serve: Serve, modules: dict[str, Any], message: str)
 @pytest.mark.parametrize(
     ("name", "functions", "message"),
     [
-        (3, {}, "the name of a module must be a string, not 3"),
-        ("", {}, "the name of a module must be a string, not ''"),
+        (3, {}, "the name of a module must be a non-empty string, not 3"),
+        ("", {}, "the name of a module must be a non-empty string, not ''"),
         ("m", [len], "module `m` needs a mapping of names to functions, not list"),
         ("m", None, "module `m` needs a mapping of names to functions, not NoneType"),
         ("m", {3: len}, "the name of a function of module `m` must be text, not 3"),

@@ -54,7 +54,7 @@ def test_a_table_with_everything() -> None:
             "service 1 has an unknown key `packge`; did you mean `package`?; available: `config`, `engine`, `package`",
         ),
         ({"services": [{**SERVICE, "config": 7}]}, "service 1: `config` must be a string, not 7"),
-        ({"services": [{**SERVICE, "config": ""}]}, "service 1: `config` must be a string, not ''"),
+        ({"services": [{**SERVICE, "config": ""}]}, "service 1: `config` must be a non-empty string, not ''"),
         (
             {"services": [{**SERVICE, "engine": "fuse"}]},
             "service 1: `fuse` is not an engine; did you mean `fused`?; choose fused, closures",
