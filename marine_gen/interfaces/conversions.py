@@ -14,7 +14,7 @@ class Conversion(Enum):
     TO_BOOLEAN = "true for any non-zero value"
     FROM_BOOLEAN = "1 or 0"
     REINTERPRET = "reinterpret the bits"
-    WIDEN = "widen; cannot fail"
+    WIDEN = "convert; cannot fail"
     NARROW = "convert; fails outside the range of {target}"
 
 

@@ -64,7 +64,7 @@ def test_new_writes_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "hello.c").write_text("mine")
     done = run("guest", "new", "hello", "-o", tmp_path)
     assert done.exit_code == 1
-    assert done.stderr == f"error: `{tmp_path}/hello.c` already exists, and is not overwritten\n"
+    assert done.stderr.startswith(f"error: `{tmp_path}/hello.c` already exists and is not overwritten: choose")
     assert (tmp_path / "hello.c").read_text() == "mine"
     assert not (tmp_path / "hello.idl").exists()
     done = run("guest", "new", "../evil", "-o", tmp_path)

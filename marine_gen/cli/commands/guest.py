@@ -154,7 +154,10 @@ def new(name: str, rust: bool, output: Path) -> None:
     files = new_rust_guest(name) if rust else new_guest(name)
     for file in files:
         if (output / file).exists():
-            raise LoadError(f"`{output / file}` already exists, and is not overwritten")
+            raise LoadError(
+                f"`{output / file}` already exists and is not overwritten: "
+                "choose another name, or another directory with -o"
+            )
     for file, text in files.items():
         make_folder((output / file).parent)
         write_file(output / file, text.encode())

@@ -30,7 +30,8 @@ def test_new_writes_a_crate_once(run: Run, folder: Path) -> None:
     done = run("guest", "new", "--rust", "my-greeter", "-o", "a/b")
     assert (done.exit_code, done.stderr) == (
         1,
-        "error: `a/b/my-greeter/Config.toml` already exists, and is not overwritten\n",
+        "error: `a/b/my-greeter/Config.toml` already exists and is not overwritten: "
+        "choose another name, or another directory with -o\n",
     )
     assert not (crate / "Cargo.toml").exists()
 
