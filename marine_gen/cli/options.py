@@ -137,7 +137,7 @@ def host_file_option(function: _Decorated) -> _Decorated:
 def trace_option(function: _Decorated) -> _Decorated:
     """`--trace` as `trace_file`, None when not given."""
     return click.option(
-        "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; costs speed."
+        "--trace", "trace_file", type=FILE, metavar="FILE.json", help="Record the calls for Perfetto; calls get slower."
     )(function)
 
 

@@ -47,7 +47,7 @@ _LONGEST = 3600.0  # seconds
     default=0.1,
     show_default=True,
     metavar="SECONDS",
-    help="Least duration of one sample.",
+    help="Minimum duration of one sample.",
 )
 @click.option("--per", type=Count(1), default=1, metavar="N", help="Divide times by N, the guest's own loop.")
 @click.option("--batch", type=Count(0), default=0, metavar="N", help="Time batches of N calls too.")

@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 )
 @click.option("--text", is_flag=True, help="Write the adapter text instead of a module, by default to stdout.")
 def command(file: Path, output: Path | None, described: Path | None, sdk_version: str | None, text: bool) -> None:
-    """Make a module's adapters from a description, and embed them with the version of the SDK.
+    """Generate a module's adapters from a description, and embed them with the version of the SDK.
 
     Both are replaced if the module has them. Nothing is written when the adapters do not fit the module.
     """

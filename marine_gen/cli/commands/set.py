@@ -21,7 +21,7 @@ _INPUT = click.option("-i", "--input", "source", type=FILE, required=True, metav
     epilog=examples("marine-gen set it -i greeting.wasm -w greeting.it", "marine-gen set version -i m.wasm -v 0.14.0"),
 )
 def command() -> None:
-    """Embed adapters or the SDK version into a Wasm module. What the module has of it already is replaced."""
+    """Embed adapters or the SDK version into a Wasm module. Existing ones are replaced."""
 
 
 @command.command(
