@@ -87,7 +87,7 @@ def unimportable(name: str) -> str:
 def compile_service(source: Source, *, strict: bool = True, steps: Steps | None = None) -> list[CompiledModule]:
     """Compile all modules and check how they fit together; `strict` is as for `compile_module`.
 
-    `steps` are told of each module.
+    `steps` gets each module.
 
     Raises:
         DiagnosticError: with the findings of all modules.
@@ -134,7 +134,7 @@ def build(
         strict: refuse modules with invalid adapters, which are otherwise left out.
         complete: write what other engines, tools and importers read; without it only this engine can load the build.
         baseline: make machine code of the baseline compiler, which fails for what that does not take.
-        steps: told of what is done; of nothing when the directory is up to date.
+        steps: called for each step; not at all when the directory is up to date.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.

@@ -74,7 +74,7 @@ class Flavour:
 def built(source: Source, flavour: Flavour, steps: Steps, *, cache: bool, strict: bool = False) -> Iterator[Built]:
     """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
 
-    `steps` are told of what has to be compiled.
+    `steps` gets what has to be compiled.
 
     Raises:
         DiagnosticError: the service is wrong; LoadError: there is no place for it.

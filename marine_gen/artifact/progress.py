@@ -59,7 +59,7 @@ class Steps:
             self._tell(what)
 
     def finish(self, module: str) -> None:
-        """A module is compiled; nobody is told as long as nothing was started."""
+        """A module is compiled; not reported unless something was started."""
         if module not in self._finished:
             self._finished.add(module)
             if module in self._sizes:
@@ -88,7 +88,7 @@ class Steps:
 
 @contextmanager
 def reporting(progress: ProgressCallback | None) -> Iterator[Steps]:
-    """Steps that `progress` is told; what it raises comes out of the block as it is.
+    """Steps that `progress` is called with; its exceptions leave the block unchanged.
 
     Raises:
         ArgumentError: it is not a function.

@@ -30,7 +30,7 @@ class ProvidedImports:
         """Take what the configuration and the embedder say about host functions.
 
         Raises:
-            ArgumentError: one of `functions` is no function with types.
+            ArgumentError: one of `functions` is not a function with types.
         """
         self._config = config
         self._options = options

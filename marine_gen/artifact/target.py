@@ -105,7 +105,7 @@ def with_python(source: Source, modules: Sequence[PythonModule], order: Sequence
     """`source` with more Python modules; they come first, unless `order` says where.
 
     Raises:
-        ConfigError: a name is taken; ArgumentError: something is no Python module.
+        ConfigError: a name is taken; ArgumentError: something is not a Python module.
     """
     if not modules and not order:
         return source
@@ -130,7 +130,7 @@ def read_built(directory: Path) -> Source:
 
 
 def refuse_overwriting(output: Path | None, inputs: Iterable[Path | None]) -> None:
-    """Refuse an output in the place of an input, before anything is written; None and `-` are no files.
+    """Refuse an output in the place of an input, before anything is written; None and `-` are not files.
 
     Raises:
         ArgumentError: an input would be lost.

@@ -67,8 +67,8 @@ def optimised() -> Iterator[None]:
 def start_optimising(first: Path, place: Path, flavour: Mapping[str, Any]) -> None:
     """Start the process that builds the service of `first`, a build in the cache, at `place`.
 
-    It is no child of this process, whose program may wait for its own. It ends when this process does, or another one
-    does the same.
+    It is not a child of this process, whose program may wait for its own. It ends when this process does, or when
+    another one does the same.
     """
     interpreter = _interpreter()
     if interpreter is None:

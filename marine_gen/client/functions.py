@@ -150,7 +150,7 @@ def check_client(url: Any, token: Any, timeout: Any, client: Any) -> None:
     """Refuse arguments that no client can be made of.
 
     Raises:
-        ArgumentError: as `check_server`; or the time limit is no positive number, or `client` no mapping.
+        ArgumentError: as `check_server`; or the time limit is not a positive number, or `client` no mapping.
     """
     check_server(url, token)
     time_limit(timeout, None)
@@ -161,7 +161,7 @@ def check_server(url: Any, token: Any) -> None:
     """Refuse the address of a server that no request can go to, and a token that no header field can carry.
 
     Raises:
-        ArgumentError: `url` is no URL of HTTP, or `token` is neither None nor printable ASCII without spaces.
+        ArgumentError: `url` is not a URL of HTTP, or `token` is neither None nor printable ASCII without spaces.
     """
     try:
         parts = httpx.URL(url)
@@ -187,7 +187,7 @@ def time_limit(given: float | None, default: float | None) -> float | None:
     """The seconds that a call may take: those that were `given` for it, or else the `default`.
 
     Raises:
-        ArgumentError: it is no positive number.
+        ArgumentError: it is not a positive number.
     """
     return default if given is None else check_seconds(given, "a time limit")
 

@@ -20,7 +20,7 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     """The `ServiceHost` named `host` that the file defines, or its mapping `host_functions`.
 
     Raises:
-        LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is no function.
+        LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is not a function.
     """
     from marine_runtime import ArgumentError, ConfigError, LoadError, ServiceHost
     from marine_runtime.host import host_functions

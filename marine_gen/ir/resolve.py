@@ -40,7 +40,7 @@ class Served:
     Attributes:
         core_type: the type that ties it to the adapter.
         adapter: None when there is none.
-        type: that of the adapter; None when it is no function type.
+        type: that of the adapter; None when it is not a function type.
     """
 
     key: tuple[str, str]

@@ -1,7 +1,7 @@
 """Calls of the host by import adapters: what crosses, for either backend.
 
 The host reads strings, byte arrays and arrays of numbers where they are, and everything else out of packed values. Its
-last argument is where in staging a result goes that is no core value; it gives the number of its bytes.
+last argument is where in staging a result goes that is not a core value; it gives the number of its bytes.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class StartedCall:
         self.reason: BaseException | None = None
 
     def result(self) -> Any:
-        """The result of a call that is over; raises why there is none."""
+        """The result of a call that is over; raises the reason for its absence."""
         if self.reason is not None:
             raise self.reason
         return self.future.result()

@@ -61,7 +61,7 @@ class ServeLimits:
     drain: float = 30.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no limit.
+        """Refuse what is not a limit.
 
         Raises:
             ConfigError: a number is out of range.
@@ -105,7 +105,7 @@ class Access:
 
         Raises:
             ConfigError: the token is too short, or has characters that are not allowed in a header field; a
-                host is no name.
+                host is not a name.
         """
         if isinstance(self.hosts, str) or not isinstance(self.hosts, Iterable):
             raise ConfigError(f"the hosts that requests may be addressed to are a set of names, not {self.hosts!r:.80}")
@@ -160,7 +160,7 @@ class Settings:
     peers: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no setting; what it means for the service is found when that is loaded.
+        """Refuse what is not a setting; what it means for the service is found when that is loaded.
 
         Raises:
             ConfigError, ArgumentError: a value has the wrong type.

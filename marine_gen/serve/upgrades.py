@@ -27,7 +27,7 @@ def feed(request: RequestParts, data: bytes) -> None:
     """Give the parser of a connection what has arrived. One that stops at an offer is replaced.
 
     Raises:
-        httptools.HttpParserError: it is no HTTP, or asks for a tunnel.
+        httptools.HttpParserError: it is not HTTP, or asks for a tunnel.
     """
     while True:
         try:
@@ -35,7 +35,7 @@ def feed(request: RequestParts, data: bytes) -> None:
         except httptools.HttpParserUpgrade as offer:
             method: bytes = request.parser.get_method()
             if method == b"CONNECT":
-                raise httptools.HttpParserError("this server is no proxy") from None
+                raise httptools.HttpParserError("this server is not a proxy") from None
             version = request.parser.get_http_version().encode("ascii")
             lines = [b"%b %b HTTP/%b" % (method, request.url, version)]
             lines += [b"%b: %b" % field for field in request.headers if field[0] != b"upgrade"]

@@ -80,7 +80,7 @@ def with_numbers(text: str) -> str:
 
 
 def library_text(name: str, memory: str = "") -> str:
-    """The text of a definition for modules that are no glue; `memory` is as for `Library.symbol`."""
+    """The text of a definition for modules that are not glue; `memory` is as for `Library.symbol`."""
     return definitions()[name].replace(_MEMORY, memory)
 
 

@@ -175,7 +175,7 @@ class _Glue:
     def _owner_of_memory(self, index: int, at: int) -> str:
         found = self._items.get((_MEMORIES, index))
         if found is None:  # check: lifting memories that are no guest's
-            raise GlueError(f"the region at byte {at} has the mark of memory {index}, which is no guest's")
+            raise GlueError(f"the region at byte {at} has the mark of memory {index}, which is not a guest's")
         return found.owner
 
     def _local(self, opcode: int, index: int, region: _Region | None, local: _Locals, at: int) -> None:

@@ -264,5 +264,5 @@ def test_a_file_that_is_no_glue_is_not_taken_apart() -> None:
     rest = "def __bind(link):\n    link.x = 1\n    return dict(exports={})\n"
     with pytest.raises(SyntaxError, match="line 3 that defines nothing"):
         taking_apart.take_apart(f"__records: dict[int, type] = {{}}\n{rest}", "x.py")
-    with pytest.raises(SyntaxError, match="`__records` is no table"):
+    with pytest.raises(SyntaxError, match="`__records` is not a table"):
         taking_apart.take_apart(f"__records: dict[int, type] = dict()\n{rest}", "x.py")

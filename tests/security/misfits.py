@@ -134,7 +134,7 @@ def _functions() -> dict[str, Callable[[], dict[str, bytes]]]:
 
 
 MISFITS: Mapping[str, Callable[[], dict[str, bytes]]] = {**_helpers(), **_starts(), **_memories(), **_functions()}
-"""Makers of each group of modules, by a title that says what is wrong."""
+"""Makers of each group of modules, by a title that says why."""
 
 
 @cache

@@ -129,7 +129,7 @@ def _run_cargo(
 
 
 def _write_module(artifact: Artifact, workspace: Workspace, folder: Path, *, listing: bool) -> bool:
-    """Embed adapters into a module of cargo, and print what was done; false when it is no Marine module.
+    """Embed adapters into a module of cargo, and print what was done; false when it is not a Marine module.
 
     Raises:
         DiagnosticError: the description of the module is wrong.

@@ -139,7 +139,7 @@ def _names_by_index(line: str) -> dict[int, str]:
             names = zip(keys, values, strict=True)
             return {ast.literal_eval(_key(key)): _result(name) for key, name in names}
         case _:
-            raise SyntaxError(f"`{RECORDS}` is no table")
+            raise SyntaxError(f"`{RECORDS}` is not a table")
 
 
 def _compiled(text: str, filename: str) -> CodeType:

@@ -1,4 +1,4 @@
-"""The size of the user's cache: what was not used for longest is dropped when it grows beyond its limit.
+"""The size of the user's cache: the least recently used entries are dropped when it grows beyond its limit.
 
 The cache holds builds, a folder each, and files with machine code. The last use of one is the time of its mark: of the
 file `.checked` of a build, of a file itself. It is renewed once an hour, so that loads write nothing else.
@@ -47,7 +47,7 @@ def read_limit() -> int | None:
     """Bytes that the cache may have; None without a limit.
 
     Raises:
-        ConfigError: the environment variable is no size.
+        ConfigError: the environment variable is not a size.
     """
     text = os.environ.get(LIMIT_VARIABLE)
     return parse_size(text, f"the environment variable {LIMIT_VARIABLE}") if text else DEFAULT_LIMIT
@@ -70,7 +70,7 @@ def note_use(mark: str) -> None:
 
 
 def trim() -> None:
-    """Drop what was not used for longest, until the cache is within its limit. What was used just now stays."""
+    """Drop the least recently used entries, until the cache is within its limit. What was used just now stays."""
     directory, most = cache_directory(), limit()
     if directory is None or most is None:
         return

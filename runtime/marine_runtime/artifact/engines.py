@@ -15,7 +15,7 @@ from marine_runtime.lazy.data import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A way of running adapters.
+    """An implementation of adapters.
 
     Attributes:
         name: what users call it.

@@ -57,7 +57,7 @@ class BuiltModule:
         entry: the module in its manifest.
         runtime: compiles and runs its Wasm.
         records: the record classes that a package declares for it, by type index; None for those of its glue.
-        traced: whether its calls are recorded, which nobody can do inside Wasm.
+        traced: whether its calls are recorded, which is impossible inside Wasm.
         checked: whether the files have been compared with their digests.
         lasting: whether the directory stays, so that what only errors want can be read when there is one.
         compiling: called before Wasm is compiled.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class CompileWatch(Protocol):
-    """A function that is told that Wasm of a module is compiled now, and that the module is `over`."""
+    """Callback for the compiling of a module's Wasm, and for its end (`over`)."""
 
     def __call__(self, module: str, *, over: bool) -> None:
         """See the class."""

@@ -55,10 +55,10 @@ class _Refusals:
 
 
 class Guard(GuardState):
-    """Admission control of one service. Inlined entries read `busy` and `owner` directly; `refuse` says what is wrong.
+    """Admission control of one service. Inlined entries read `busy` and `owner` directly; `refuse` says why.
 
     Attributes:
-        busy: true while a call runs, and for ever once the service is closed. The record of the growths that were
+        busy: true while a call runs, and permanently once the service is closed. The record of the growths that were
             refused to the running call takes the place of True, so that it ends with the call, at no cost.
         closed: whether the service was closed.
         failed: whether a call was ever interrupted.
@@ -75,7 +75,7 @@ class Guard(GuardState):
         Args:
             service: its name, for messages.
             budget: pays for its memory; a growth that it refuses is put down to the running call.
-            attend: has this guard looked at regularly, so that long calls can be interrupted.
+            attend: polls this guard regularly, so that long calls can be interrupted.
         """
         self.service = service
         self._thread = get_ident()

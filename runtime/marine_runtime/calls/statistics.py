@@ -44,7 +44,7 @@ class Statistics:
         limit: the memory limit in bytes, or None.
         functions: by (module, function), for functions that were called; empty unless asked for at loading.
         fuel_used: units of fuel that loading and all calls used so far; None when the service has no fuel.
-        fuel_left: units that the last of them left over, which nobody gets any more; None when there is no fuel.
+        fuel_left: units that the last of them left unused, which are lost; None when there is no fuel.
     """
 
     memory: Mapping[str, int]

@@ -13,7 +13,7 @@ def check_config(value: Any) -> ServiceConfig | None:
     """`value` if it can be `config=` of a service: a ServiceConfig, or None.
 
     Raises:
-        ConfigError: it is something else; the message says what to write.
+        ConfigError: it is something else; the message has the correction.
     """
     if value is None or isinstance(value, ServiceConfig):
         return value
@@ -24,7 +24,7 @@ def check_module_config(value: Any) -> ModuleConfig | None:
     """`value` if it can be `config=` of one module: a ModuleConfig, or None.
 
     Raises:
-        ConfigError: it is something else; the message says what to write.
+        ConfigError: it is something else; the message has the correction.
     """
     if value is None or isinstance(value, ModuleConfig):
         return value

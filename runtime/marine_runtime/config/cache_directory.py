@@ -1,6 +1,6 @@
 """The user's cache directory: where it is, and whether it is safe to use.
 
-What lies in there is executed, so it is used only when it is the user's own and nobody else can write to it.
+Its content is executed, so it is used only when it is the user's own and nobody else can write to it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def check_path(value: Any, what: str) -> Path:
     """`value` as a path; `what` is what messages call it, here and below.
 
     Raises:
-        ArgumentError: it is no path, or is empty.
+        ArgumentError: it is not a path, or is empty.
     """
     from pathlib import Path
 

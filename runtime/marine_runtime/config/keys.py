@@ -1,4 +1,4 @@
-"""The keys of a configuration file, and what is said of others."""
+"""The keys of a configuration file, and the errors for others."""
 
 from __future__ import annotations
 

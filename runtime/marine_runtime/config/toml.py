@@ -68,7 +68,7 @@ def read_config(
     Args:
         path: the file.
         working_dir: where relative `mapped_dirs` start, instead of what the file says.
-        strict: refuse what is otherwise warned of: keys that have no effect, a service without a memory limit.
+        strict: treat warnings as errors: keys that have no effect, a service without a memory limit.
         limited: the memory limit is set elsewhere, so the file needs none.
 
     Raises:

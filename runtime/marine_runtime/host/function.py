@@ -103,7 +103,7 @@ class HostFunction:
         Record declarations may stand where a type is expected, also in arrays and in fields of other declarations.
 
         Raises:
-            ArgumentError: a record is given by number, or something is no type.
+            ArgumentError: a record is given by number, or something is not a type.
         """
         if isinstance(params, str) or not isinstance(params, Sequence):
             raise ArgumentError(f"the parameters of a host function must be a list of types, not {kind(params)}")
@@ -168,7 +168,7 @@ def check_callable(function: object, count: int | None = None) -> None:
         count: how many arguments it will get, when that is known.
 
     Raises:
-        ArgumentError: it is no function, its calls return before it has run, or it takes another number of arguments.
+        ArgumentError: it is not a function, its calls return before it has run, or it takes other arguments.
     """
     if not callable(function):
         raise ArgumentError(f"a host function must be a function, not {kind(function)}")

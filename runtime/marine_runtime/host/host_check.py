@@ -38,7 +38,7 @@ def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
 
 
 def check_programs(config: ServiceConfig, functions: Collection[str | tuple[str, str]] = ()) -> None:
-    """Look whether all mounted programs are there and can be run.
+    """Check that all mounted programs exist and can be run.
 
     A host function takes precedence over a program of its name, which then need not exist. `functions` has the
     embedder's, by name; one that stands for a single namespace replaces no program.

@@ -113,7 +113,7 @@ def check_order(order: object, names: Sequence[str] | None = None) -> None:
     """Refuse an invalid order of modules; with `names`, also unknown modules.
 
     Raises:
-        ArgumentError: it is no sequence of names, repeats one, or names a module that there is not.
+        ArgumentError: it is not a sequence of names, repeats one, or names an unknown module.
     """
     if isinstance(order, str) or not isinstance(order, Sequence):
         raise ArgumentError(f"`order` must be a list of module names, not {abbreviated(order)}")

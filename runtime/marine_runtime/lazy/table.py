@@ -23,7 +23,7 @@ class RowTable(Mapping[K, V]):
     """A mapping in the form of bytes, as `pack_table` gives them. Its keys are all text, or all tuples of text, …
 
     Raises:
-        ValueError: `data` is no table.
+        ValueError: `data` is not a table.
     """
 
     __slots__ = ("_content", "_count", "_order", "_places")

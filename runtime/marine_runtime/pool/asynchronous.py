@@ -75,7 +75,7 @@ class AsyncPool(Generic[Pool]):
     ) -> Any:
         """Call a function, as `ServicePool.call` does. The event loop waits for room in the queue and for the result.
 
-        When the task is cancelled, a call that waits is dropped; one that runs goes on, and nobody gets its result.
+        When the task is cancelled, a call that waits is dropped; one that runs goes on, and its result is dropped.
 
         Raises:
             As `ServicePool.call`.

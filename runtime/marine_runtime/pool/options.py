@@ -68,7 +68,7 @@ def call_options(given: CallOptions, timeout: float | None) -> CallOptions:
 
 
 def limited(options: CallOptions) -> bool:
-    """True if each call has a limit of its own, so that several can't be run as one batch."""
+    """True if each call has its own limit, so that several can't be run as one batch."""
     return "timeout" in options or "fuel" in options
 
 
@@ -88,7 +88,7 @@ def pool_name(value: Any) -> str:
     """`value` as the name of a pool.
 
     Raises:
-        ArgumentError: it is no text.
+        ArgumentError: it is not a string.
     """
     if not isinstance(value, str):
         raise ArgumentError(f"the name of a pool must be a string, not {type(value).__name__}")

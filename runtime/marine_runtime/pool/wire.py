@@ -1,7 +1,7 @@
 """Messages and answers as bytes; errors with class, text, attributes and the chain of their causes.
 
 Pickle drops causes, and some errors can't be pickled or come back as something else. An error that does not survive
-is replaced by one that says what it was. Tracebacks stay behind; for errors of host functions their text is a note.
+is replaced by one that describes it. Tracebacks stay behind; for errors of host functions their text is a note.
 """
 
 from __future__ import annotations

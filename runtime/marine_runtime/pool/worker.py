@@ -157,7 +157,7 @@ class Worker(ABC):
 
     Attributes:
         workers: all workers of the pool.
-        started: the interface of its instance, or the reason why there is none.
+        started: the interface of its instance, or the reason.
         running: the jobs that it was given and that have not ended.
         killable: whether `stop` ends it in the middle of a call.
         abandoned: whether it was given up in a call that did not end in time.

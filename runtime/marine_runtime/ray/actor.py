@@ -211,7 +211,7 @@ class InstanceActor:
 
     @ray.method(concurrency_group="watch")
     def watch(self) -> None:
-        """Wait for ever; the failure of this call reports the end of the actor."""
+        """Never return; the failure of this call reports the end of the actor."""
         Event().wait()
 
     def _expire(self, limit: float) -> None:

@@ -47,7 +47,7 @@ def pack(directory: str | Path) -> tuple[PackedBuild, bytes]:
     """A built directory, and its files as a zip archive.
 
     Raises:
-        LoadError: it is no built directory, or a file can't be read.
+        LoadError: it is not a built directory, or a file can't be read.
     """
     place = Path(directory)
     manifest = read_manifest(place)

@@ -22,7 +22,7 @@ def connect(address: str) -> None:
     """Connect to the cluster at `address`, unless this program is connected already. Logs stay on their nodes.
 
     Raises:
-        ArgumentError: `address` is no text.
+        ArgumentError: `address` is not a string.
         ConfigError: there is no cluster, or one of another version of Ray or Python.
     """
     if not isinstance(address, str) or not address:

@@ -110,7 +110,7 @@ class RayServicePool(BasePool):
         """
         if self.closed:
             raise StateError("the pool is closed")
-        actor_name(self._source.artifact, identity)  # refuses what is no id
+        actor_name(self._source.artifact, identity)  # refuses what is not an id
         sticky = Sticky(identity, detached, restart, seconds("time_to_live", time_to_live))
         source = replace(self._source, resources={**self._source.resources, "num_cpus": _cpus(num_cpus)})
         with self._asked[hash(identity) % _LOCKS]:

@@ -43,7 +43,7 @@ class Sticky:
     """A service that was asked for; see `RayServicePool.service`.
 
     Raises:
-        ArgumentError: `detached` is no boolean, or `restart` none of its values.
+        ArgumentError: `detached` is not a boolean, or `restart` none of its values.
     """
 
     identity: str
@@ -62,7 +62,7 @@ def actor_name(artifact: PackedBuild, identity: str) -> str:
     """The name of an actor. The id is encoded, so that it can't name an actor of another build or another kind.
 
     Raises:
-        ArgumentError: the id is no text, empty, or too long.
+        ArgumentError: the id is not a string, empty, or too long.
     """
     if not isinstance(identity, str) or not identity:
         raise ArgumentError(f"the id of a service must be a non-empty string, got {identity!r}")

@@ -18,7 +18,7 @@ _OCTETS = frozenset("Bc")
 def view_of(value: Any) -> memoryview | None:
     """The memory of an array, or of anything else that shows it; None for other objects.
 
-    NumPy shows a date as a row of 8 bytes. So a single value, which has no length but can be an integer, is no row.
+    NumPy shows a date as a row of 8 bytes. So a single value, which has no length but can be an integer, is not a row.
 
     Raises:
         Exception: whatever the object raises, such as ValueError for a memoryview that was released.

@@ -26,7 +26,7 @@ class RecordBase:
     """The base of all record classes, which are frozen dataclasses that list their fields in `__slots__`.
 
     `dataclass(slots=True)` is no way to spell that: on Python 3.11 its instances have no weak references, and
-    setting an attribute that is no field of theirs is a `TypeError`.
+    setting an attribute that is not a field of theirs is a `TypeError`.
     """
 
     __slots__ = ("__weakref__",)
@@ -48,7 +48,7 @@ _making = threading.Lock()
 def twin(cls: type) -> type | None:
     """A class whose instances take plain stores into the slots of `cls`, and may become instances of it.
 
-    None where there is none: `cls` is no record class, or Python makes the change of class slow.
+    None where there is none: `cls` is not a record class, or Python makes the change of class slow.
     """
     names = tuple(field.name for field in dataclasses.fields(cls))
     if not _CLASS_CHANGES_ARE_CHEAP or cls.__base__ is not RecordBase or cls.__dict__.get("__slots__") != names:

@@ -186,7 +186,7 @@ class Readers(_Compiler):
 
         def one(value: Any) -> bytes:
             _refuse_unless(type(value) is list and (not bools or all_of(value, int)))
-            return bytes(value)  # which takes bools too, but nothing else of a document that is no integer
+            return bytes(value)  # which takes bools too, but nothing else of a document that is not an integer
 
         return _singly(one)
 

@@ -48,7 +48,7 @@ def parse(text: str) -> Any:
 
     Raises:
         NotJsonError: it is not JSON; the message has line and column. `NaN` and `Infinity` are not JSON.
-        ArgumentError: it is no text.
+        ArgumentError: it is not a string.
     """
     if not isinstance(text, str):
         raise ArgumentError(f"expected JSON text as str, got {kind(text)}")

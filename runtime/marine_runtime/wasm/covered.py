@@ -43,7 +43,7 @@ def covered_code(code: CodeType) -> CodeType:
     start, length, target, depth = table[0] if table else (0, 0, 0, 0)
     before = {opcode.opname[number] for number in code.co_code[: 2 * start : 2]}
     if not length or depth or not before <= _BEFORE or target < start + length:
-        raise ValueError(f"the body of `{code.co_qualname}` is no `try` statement")
+        raise ValueError(f"the body of `{code.co_qualname}` is not a `try` statement")
     table[0] = 0, start + length, target, depth
     return code.replace(co_exceptiontable=_table(table))
 

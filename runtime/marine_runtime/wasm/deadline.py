@@ -220,7 +220,7 @@ class DeadlineClock:
 class Watch:
     """The time limit of one call of a store, as a context.
 
-    It is no generator, as entering and leaving one costs more than the call of a guest.
+    It is not a generator, as entering and leaving one costs more than the call of a guest.
     """
 
     __slots__ = ("_clock", "_limit", "_store", "_timeout")

@@ -73,7 +73,7 @@ def test_a_clause_finally() -> None:
 def test_other_bodies_are_refused(body: str) -> None:
     namespace: dict[str, Any] = {}
     exec(f"def function():\n{body}", namespace)
-    with pytest.raises(ValueError, match="the body of `function` is no `try` statement"):
+    with pytest.raises(ValueError, match="the body of `function` is not a `try` statement"):
         covered_code(namespace["function"].__code__)
 
 

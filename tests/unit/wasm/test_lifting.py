@@ -115,7 +115,7 @@ def test_other_functions_are_lifted_only_when_they_call_nothing() -> None:
 
 
 def test_code_that_is_damaged_is_not_lifted() -> None:
-    """Nothing is refused here: whoever compiles the code says what is wrong."""
+    """Nothing is refused here: whoever compiles the code says why."""
     wasm = bytes(wasmtime.wat2wasm(f"(module {HEAD} {LIFTS['a table of branches']})"))
     section = next(item for item in scan(wasm) if item.id == 10)
     for position in range(section.payload_start, len(wasm)):
