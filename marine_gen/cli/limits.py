@@ -30,7 +30,7 @@ class _Size(NumberType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
-        """A size as configurations have it; unlimited is infinite here, as None means that nothing was said."""
+        """A size as in configurations; unlimited is infinite here, as None means that the option was not given."""
         from marine_runtime import ConfigError, parse_size
 
         try:

@@ -25,7 +25,7 @@ class Count(NumberType):
         self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Refuse what is not such a number."""
+        """Refuse any other value."""
         number = whole_number_in(str(value))
         if number is None or number < self._least or (self._most is not None and number > self._most):
             wanted = f"of at least {self._least}" if self._most is None else f"from {self._least} to {self._most}"
@@ -42,7 +42,7 @@ class Seconds(NumberType):
         self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Refuse what is not such a number."""
+        """Refuse any other value."""
         seconds = number_in(str(value))
         enough = seconds > 0 if self._least is None else seconds >= self._least
         if not enough or (self._most is not None and seconds > self._most):

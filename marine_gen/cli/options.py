@@ -48,7 +48,7 @@ OUTPUT = _Place(path_type=Path, allow_dash=True)
 
 
 class EngineType(TextType):
-    """The name of an engine; the engines there are get asked for only when the name is looked at."""
+    """The name of an engine; the list of engines is loaded only when the name is checked."""
 
     name = "engine"
 
@@ -70,7 +70,7 @@ class EngineType(TextType):
         return f"[{'|'.join(self.choices())}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is not an engine."""
+        """Refuse anything but the name of an engine."""
         if value not in self.choices():
             self.fail(f"{value!r} is not an engine; choose {', '.join(self.choices())}", param, ctx)
         return str(value)
@@ -86,7 +86,7 @@ class SemanticVersion(TextType):
     name = "semver"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is not a semantic version."""
+        """Refuse anything but a semantic version."""
         from marine_gen.wasm import parse_version
 
         try:

@@ -1,7 +1,7 @@
 """Tries out one call layer for real: a call, a callback, memory, a trap, an exception through Wasm.
 
 `marine-gen doctor` runs this in a process of its own, because a binding that is not as the fast layer expects may crash
-instead of raising. Exit code 0 and no output: everything works; otherwise one line on stdout says what does not.
+instead of raising. Exit code 0 and no output: everything works; otherwise one line on stdout names the fault.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Messages on stderr: errors with their causes, diagnostics with place, excerpt, notes and help.
 
-Names in messages come from files that nobody vouches for, so control characters are shown as escapes and never reach
+Names in messages come from untrusted files, so control characters are shown as escapes and never reach
 the terminal. Colours follow the terminal and NO_COLOR; the words are the same without them.
 """
 

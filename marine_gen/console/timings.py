@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_timings(timings: Sequence[Timing]) -> None:
-    """Print a table of what was measured."""
+    """Print a table of the measurements."""
     from marine_gen.bench.measure import format_time
 
     columns = ("engine", "median", "minimum", "× public interpreter", "× fast interpreter")

@@ -5,8 +5,8 @@ between the cards, so that no edge runs behind a card. In a column, cards and la
 come from. Text is set in a fixed width, counted in terminal cells and forced in the picture (`textLength`), so that
 what does not overlap here overlaps with no font.
 
-Libraries were looked at: those in Python alone lay out points (networkx) or are no longer kept (grandalf), and none
-knows rows that edges end at; the others need a Graphviz binary.
+Existing libraries do not suit: those in Python alone lay out points (networkx) or are no longer kept (grandalf), and
+none knows rows that edges end at; the others need a Graphviz binary.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TextLine:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of what it may cover."""
+        """Left, top, right, bottom of the area it may cover."""
         height = {"title": 14.0, "small": 10.5, "heading": 10.5, "cost": 10.5}.get(self.style, 12.0)
         return self.x, self.y - height * 0.8, self.x + self.width, self.y + height * 0.25
 

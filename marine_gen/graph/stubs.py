@@ -202,7 +202,7 @@ class _Prepared:
         self._data[ptr - _DATA : ptr - _DATA + len(data)] = data
 
     def require(self, ptr: int, size: int) -> None:
-        """Everything that was allocated is there."""
+        """Everything that was allocated fits."""
 
 
 _GLOBALS = """\

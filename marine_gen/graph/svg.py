@@ -1,4 +1,4 @@
-"""A laid out graph as SVG. The template has the form, this file what it is filled with; names are escaped there."""
+"""A laid out graph as SVG. The template has the form, this file its content; names are escaped there."""
 
 from __future__ import annotations
 

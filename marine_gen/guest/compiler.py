@@ -59,7 +59,7 @@ def build_guest(
     options: Sequence[str] = (),
     colour: bool = False,
 ) -> tuple[bytes, str]:
-    """The module, and what the compiler said about it.
+    """The module, and the output of the compiler.
 
     Args:
         sources: the author's C files.

@@ -2,7 +2,7 @@
 
 A record is a struct with natural alignment, a vector a struct of `data` and `count`. Functions that the author writes
 have the names of the interface, imported ones `NAMESPACE_NAME`, those of the host `host_NAME`. All names of one file
-are distinct. How values cross is not said here.
+are distinct. It does not say how values cross.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from marine_runtime.types import IType
 
 
 class Conversion(Enum):
-    """The way of a conversion, with the line of documentation that its instruction has."""
+    """The kind of a conversion, with the documentation of its instruction."""
 
     TO_BOOLEAN = "true for any non-zero value"
     FROM_BOOLEAN = "1 or 0"

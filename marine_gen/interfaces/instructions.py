@@ -2,7 +2,7 @@
 
 Mnemonic, opcode, kind, immediate, stack effect and a line of documentation are declared here once. The codecs, the
 grammar's terminals, the stack typing, the interpreter and the reference page are derived from this table or checked
-against it. What an instruction does is told by its kind and its columns, never by its name or by the shape of its
+against it. The meaning of an instruction is in its kind and its columns, never by its name or by the shape of its
 effect; a row whose columns do not suit its kind is refused when this file is imported.
 """
 

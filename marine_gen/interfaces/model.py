@@ -1,6 +1,6 @@
 """The data of one interface section (docs/spec/binary.md#payload).
 
-Spans say where a thing stands in its source; they never take part in equality, so `parse(print(x)) == x` holds.
+Spans locate a thing in its source; they never take part in equality, so `parse(print(x)) == x` holds.
 """
 
 from __future__ import annotations

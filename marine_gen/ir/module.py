@@ -1,4 +1,4 @@
-"""The IR of a whole module. All adapters are looked at.
+"""The IR of a whole module. All adapters are checked.
 
 One that is invalid is left out of the module, unless the caller is strict or no export is left.
 """

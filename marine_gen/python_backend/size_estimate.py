@@ -16,7 +16,7 @@ _MAX_PARTS = 16
 
 @dataclass(frozen=True, slots=True)
 class SizeEstimate:
-    """The size of a value, as far as it is at hand.
+    """The size of a value, as far as it is known without a walk.
 
     Attributes:
         text: an expression over its variable for the bytes of what has its size at hand; empty when nothing has.

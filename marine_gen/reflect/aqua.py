@@ -22,7 +22,7 @@ _RENAMED = "choose another name with --service"
 
 
 def problems(interface: ModuleInterface, service: str, service_id: str | None) -> Iterator[str]:
-    """Everything that Aqua would refuse, a sentence each, which says what to do.
+    """Everything that Aqua would refuse, a sentence each, with the correction.
 
     Args:
         interface: the module.

@@ -1,7 +1,7 @@
 """Does a module export the functions that a description says it does?
 
 Typing an adapter against a module would find most of this too, one finding per adapter and in the words of its
-instructions. Here the whole signatures are compared, before adapters are looked at.
+instructions. Here the whole signatures are compared, before adapters are checked.
 """
 
 from __future__ import annotations

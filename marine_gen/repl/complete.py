@@ -30,7 +30,7 @@ _PLAIN = re.compile(r'[^\s"]+')
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One way to go on.
+    """One completion.
 
     Attributes:
         text: what is put in.

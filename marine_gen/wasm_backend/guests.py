@@ -1,6 +1,6 @@
 """Calls of guests: their own code in place where it can be lifted and there is room, else a call.
 
-Lifted code is a *region*, a block that begins with a constant nobody needs: the mark with the index of the owner's
+Lifted code is a *region*, a block that begins with an unused constant: the mark with the index of the owner's
 memory. It is what the verifier finds regions by. Its locals are those of no other code.
 """
 

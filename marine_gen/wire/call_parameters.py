@@ -20,7 +20,7 @@ def read_call_parameters(text: str, *, lenient: bool = False) -> CallParameters:
 
     Args:
         text: JSON.
-        lenient: ignore keys that nobody knows, as Marine does, which in return wants all keys of a tetraplet.
+        lenient: ignore unknown keys, as Marine does; like Marine, require all keys of a tetraplet.
 
     Raises:
         ArgumentError: it is not JSON, not an object, has an unknown key, or a known one has a wrong value.

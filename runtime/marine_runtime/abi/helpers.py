@@ -1,7 +1,7 @@
 """The six functions that every module exports for its host (docs/spec/memory.md#abi-helpers).
 
-Their names, core signatures and places in the call-core index space are told here once, with the rules of the tag that
-`allocate` gets.
+Their names, core signatures and places in the call-core index space are defined here once, with the rules of the tag
+that `allocate` gets.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every interface type has a `Shape`, and every shape a `Layout`: what an array slot, record field or parameter of it is
 made of. All code that walks values dispatches on shapes with a `match` that ends in `assert_never`, so that mypy lists
-what a new shape or a new kind of flat type still needs. Nothing about memory is told by a type alone elsewhere.
+what a new shape or a new kind of flat type still needs. No other file derives the form of memory from a type.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The counterpart of `unpack`. Exactly the expected classes are packed: those of internal values, and one class per record
 more. Everything else raises one of `UNUSUAL`; the runtime's coercion then decides, and what it gives is packed.
-Lists are copied before they are looked at, as other threads may change them: what is packed is of one piece.
+Lists are copied before they are checked, as other threads may change them: what is packed is of one piece.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Packed values to values, without generated code: closures over the places of a type, made once.
 
-Host functions use it, whose types nobody knows while a module is compiled. What generated code does in straight lines
+Host functions use it, whose types are unknown when a module is compiled. What generated code does in straight lines
 (`marine_gen.python_backend.unpack_values`) are calls here; both handle what arrays hold a column at a time.
 """
 

@@ -4,7 +4,7 @@
 takes longer than a first call. Here `__init__` is compiled once a class has several instances, and everything else is
 shared. Classes are dataclasses for everybody else: `dataclasses.fields`, `replace`, `asdict` and pickling work on them.
 
-Type checkers are told that these are the functions of `dataclasses`. What the runtime does not use is not there:
+Type checkers see the functions of `dataclasses`. What the runtime does not use is not there:
 options other than `frozen` and `slots`, arguments of `field` other than `default_factory`.
 """
 

@@ -84,7 +84,7 @@ class LinkContext:
 
         Raises:
             LinkError: names repeat.
-            ArgumentError: a host function is none.
+            ArgumentError: something is not a host function.
             LoadError, ConfigError: a module can't have the directories or the environment that `config` gives it.
         """
         from marine_runtime.host.resolve import HostSide

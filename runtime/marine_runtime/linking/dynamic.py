@@ -1,6 +1,6 @@
 """Loading and unloading modules of a running service (docs/spec/linking.md#loading-and-unloading).
 
-A module is linked behind those that are there. Unloading forgets its name and nothing else: modules that import from it
+A module is linked after the loaded ones. Unloading forgets its name and nothing else: modules that import from it
 keep calling it, and its memory stays until the service is closed, since a store frees everything at once.
 """
 

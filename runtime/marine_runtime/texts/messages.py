@@ -48,8 +48,8 @@ def nearest(word: object, choices: Iterable[str], aliases: Mapping[str, str] = _
     """The one of `choices` that was probably meant by `word`, or nothing; upper and lower case are the same.
 
     Args:
-        word: what was said; anything but a short text is near to nothing.
-        choices: what can be said; only the first of very many are compared.
+        word: the given word; only a short text has a nearest one.
+        choices: the known words; only the first of very many are compared.
         aliases: choices by other words for them, in lower case.
     """
     if not isinstance(word, str) or len(word) > _MAX_COMPARED:
@@ -106,7 +106,7 @@ def refusal(error: OSError, reserved: int = 0) -> str:
     """The text of `error`, with the limit of the process that may be the reason.
 
     Args:
-        error: what the system said.
+        error: the error of the system.
         reserved: bytes of address space that were asked for without memory behind them.
     """
     text = error.strerror or str(error)

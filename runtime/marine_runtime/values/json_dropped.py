@@ -1,4 +1,4 @@
-"""Checks of JSON values that nobody looks at otherwise, such as those of repeated keys, of which the last one counts.
+"""Checks of JSON values that are otherwise dropped, such as those of repeated keys, of which the last one counts.
 
 The text is checked all the same. Python's parser drops such values before anybody has looked at them, and a hook costs
 a call per object, so it is there only for texts that have something to find.
@@ -22,7 +22,7 @@ class DroppedValueError(Exception):
 
 
 def dropping_hook(text: str, deepest: int) -> Callable[[Pairs], dict[str, Any]] | None:
-    """The `object_pairs_hook` that looks at dropped values; None when `text` can hold nothing that is wrong there.
+    """The `object_pairs_hook` that checks dropped values; None when `text` can hold nothing that is wrong there.
 
     Args:
         text: the JSON text.
@@ -50,7 +50,7 @@ def _check(key: str, value: Any, deepest: int) -> None:
 
 
 def problem_in(value: Any, deepest: int) -> str:
-    """The fault of a value that nobody else looks at, as the end of a sentence about it; empty when there is none."""
+    """The fault of a value that is otherwise not checked, as the end of a sentence; empty when there is none."""
     for item, depth in _walk(value):
         if depth > deepest:
             return f"is nested more than {deepest} levels deep"

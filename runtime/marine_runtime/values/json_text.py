@@ -1,4 +1,4 @@
-"""JSON text to the document that it is, with the place of what is not JSON."""
+"""JSON text to its document; errors have line and column."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def parse_first(text: str, start: int = 0) -> tuple[Any, int]:
 
 
 def end_of_value(text: str, start: int = 0) -> int:
-    """The position behind the JSON value that begins at `start`; what the value holds is not looked at.
+    """The position behind the JSON value that begins at `start`; its content is not checked.
 
     Raises:
         NotJsonError: there is no such value.

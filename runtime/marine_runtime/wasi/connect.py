@@ -57,7 +57,7 @@ class Wasi:
         self._sinks[name], self.states[name] = sinks, state
 
     def forget(self, name: str) -> None:
-        """A module is not there any more; what it has open stays open."""
+        """Forget an unloaded module; its open descriptors stay open."""
         self._sinks.pop(name, None)
         self.states.pop(name, None)
 

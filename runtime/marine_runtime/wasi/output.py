@@ -39,7 +39,7 @@ def _write_all(file: io.RawIOBase, data: bytes) -> None:
 def capture(memory: Memory, sinks: Mapping[int, Callable[[bytes], object]]) -> Callable[[int, int, int], int]:
     """The end of `fd_write` over native descriptors; what a sink raises comes out of the call that the guest is in.
 
-    The shim has looked at the pieces; memory is asked once more all the same.
+    The shim has checked the pieces; the memory is checked once more all the same.
     """
 
     def write(descriptor: int, pieces: int, count: int) -> int:

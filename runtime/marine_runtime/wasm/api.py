@@ -2,7 +2,7 @@
 
 A core value crosses this interface as a Python number whose interpretation is chosen per call site by a *code*, a
 `struct` format character: `i`/`I` is an i32 read as signed/unsigned, `q`/`Q` the same for i64, `f` and `d` are floats.
-Choosing signedness here means that pointers and lengths arrive unsigned and nobody has to mask them.
+Choosing signedness here means that pointers and lengths arrive unsigned and need no mask.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Raises TrapError when the guest traps, or whatever a Python import raised undern
 
 
 class CallLayer(Protocol):
-    """One way of crossing between Python and Wasm.
+    """One implementation of calls between Python and Wasm.
 
     Attributes:
         name: what users call it.

@@ -7,7 +7,7 @@ signals that are pending, and the runtime looks whether the call's time is up.
 The epoch is advanced by a thread, which exists while calls with a time limit run, or calls that are long. A tick is
 5 ms of the clock while there are limits, so deadlines of several stores keep their order. A call without a limit arms
 nothing, as that would cost more than the call. A service that is about to call is attended for a while instead: the
-thread looks at it every 30 ms, and advances the epoch when it finds it running. A service that it finds idle repeatedly
+thread looks at it every 30 ms, and advances the epoch when a call is running. A service that it finds idle repeatedly
 is left alone again, and the thread ends when nothing is left.
 """
 
@@ -46,7 +46,7 @@ class Attended(Protocol):
         ...
 
     def rest(self) -> bool:
-        """If it is not running, note that nobody attends to it, and return True."""
+        """If it is not running, note that it is unattended, and return True."""
         ...
 
 

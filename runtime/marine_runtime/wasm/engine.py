@@ -1,8 +1,8 @@
 """Engines of Wasmtime, in processes that fork and that wait for signals.
 
-Wasmtime compiles and validates with threads of its own, one per processor, which exist for ever after. They are started
-by a thread that takes no signals, as they inherit that: what a program blocks later, to wait for it, would come to one
-of them and end the process. A forked process does not have those threads, and would wait for them for ever: there, an
+Wasmtime compiles and validates with threads of its own, one per processor, which then exist until the process
+ends. They are started by a thread that takes no signals, as they inherit that: a signal that a program blocks later, to
+wait for it, would come to one of them and end the process. A forked process does not have those threads, and would wait for them forever: there, an
 engine without threads compiles for the other one.
 """
 

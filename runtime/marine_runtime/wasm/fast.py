@@ -3,7 +3,7 @@
 Per store there is one value buffer, and per call site one function made for its signature, with the arguments of the C
 function ready; no ctypes object is created while calls run. The unchecked entry point is sound only because adapters
 are typed against the module's real Wasm signatures before they are bound. Traps come back through the out-parameter and
-errors through the return value; both are looked at after every call.
+errors through the return value; both are checked after every call.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Memory:
         raise NotImplementedError
 
     def discard(self, start: int) -> None:
-        """Give the pages from `start` on back to the system, where it can take them; what they held is lost.
+        """Give the pages from `start` on back to the system, where it can take them; their content is lost.
 
         Where views are kept, the view ends there afterwards.
         """

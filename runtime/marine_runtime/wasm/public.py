@@ -1,7 +1,7 @@
 """The call layer over wasmtime-py's public API.
 
 It is the fallback for bindings whose private surface is not as expected, and the baseline of the speed comparison. It
-does no more than the public API asks for, so what it costs is what a user of wasmtime-py pays.
+does no more than the public API asks for, so it costs what a user of wasmtime-py pays.
 """
 
 from __future__ import annotations
