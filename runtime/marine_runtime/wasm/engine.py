@@ -2,8 +2,8 @@
 
 Wasmtime compiles and validates with threads of its own, one per processor, which then exist until the process
 ends. They are started by a thread that takes no signals, as they inherit that: a signal that a program blocks later, to
-wait for it, would come to one of them and end the process. A forked process does not have those threads, and would wait for them forever: there, an
-engine without threads compiles for the other one.
+wait for it, would come to one of them and end the process. A forked process does not have those threads, and would
+wait for them forever: there, an engine without threads compiles for the other one.
 """
 
 from __future__ import annotations

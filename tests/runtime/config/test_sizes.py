@@ -43,10 +43,10 @@ def test_infinity_is_no_limit(given: str) -> None:
         *((-1, "x must not be negative"), (MAX_SIZE + 1, "x must be less than 2^64 bytes")),
         *(("20000 PiB", "x must be less than 2^64 bytes"), ("9" * 100, "x must be less than 2^64 bytes")),
         *(("1 EiB", "x has the unknown unit `EiB`"), ("1 bytes", "x has the unknown unit `bytes`")),
-        *((value, "x must be a number of bytes, a text such as") for value in (True, 1.5, None, [], {}, b"1")),
-        *((value, "x must be a number of bytes, a text such as") for value in ("", " ", "MiB", "-1", "+1", "1e3")),
-        *((value, "x must be a number of bytes, a text such as") for value in ("1 0", "1_000", "0x10", "1,5 k", "٣")),
-        *((value, "x must be a number of bytes, a text such as") for value in ("9" * 5000, "INFINITY", "inf", "nan")),
+        *((value, "x must be a number of bytes, a string such as") for value in (True, 1.5, None, [], {}, b"1")),
+        *((value, "x must be a number of bytes, a string such as") for value in ("", " ", "MiB", "-1", "+1", "1e3")),
+        *((value, "x must be a number of bytes, a string such as") for value in ("1 0", "1_000", "0x10", "1,5 k", "٣")),
+        *((value, "x must be a number of bytes, a string such as") for value in ("9" * 5000, "INFINITY", "inf", "nan")),
     ],
 )
 def test_refused(given: Any, message: str) -> None:

@@ -320,5 +320,5 @@ def test_results_need_service_functions(serve: Serve) -> None:
 
 
 def test_records_by_number_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="record 3 is a number that only a module knows"):
+    with pytest.raises(ArgumentError, match="record 3 refers to a record by its index in a module"):
         HostFunction.of(print, [Array(Record(3))])

@@ -186,7 +186,7 @@ def test_what_does_not_link(serve: Serve, modules: dict[str, Any], message: str)
         ("", {}, "the name of a module must be a non-empty string, not ''"),
         ("m", [len], "module `m` needs a mapping of names to functions, not list"),
         ("m", None, "module `m` needs a mapping of names to functions, not NoneType"),
-        ("m", {3: len}, "the name of a function of module `m` must be text, not 3"),
+        ("m", {3: len}, "the name of a function of module `m` must be a string, not 3"),
         ("m", {"f": 3}, "function `f` of module `m` must be a function, not int"),
     ],
 )

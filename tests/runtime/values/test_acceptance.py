@@ -124,7 +124,7 @@ def test_refusals_name_the_real_type(value: Any, ty: IType, message: str) -> Non
 )
 def test_refusals_of_arrays_whose_items_no_buffer_tells(value: Any, ty: IType, expected: Any) -> None:
     """Following the advice helps."""
-    with pytest.raises(ArgumentError, match=r"; a list of its items can be, as `tolist\(\)` gives it"):
+    with pytest.raises(ArgumentError, match=r"; pass a list of its items, as `tolist\(\)` returns it"):
         coerce(value, ty, RECORDS)
     assert coerce(value.tolist(), ty, RECORDS) == expected
 

@@ -53,7 +53,7 @@ def test_a_table_with_everything() -> None:
             {"services": [{**SERVICE, "packge": "x"}]},
             "service 1 has an unknown key `packge`; did you mean `package`?; available: `config`, `engine`, `package`",
         ),
-        ({"services": [{**SERVICE, "config": 7}]}, "service 1: `config` must be a string, not 7"),
+        ({"services": [{**SERVICE, "config": 7}]}, "service 1: `config` must be a non-empty string, not 7"),
         ({"services": [{**SERVICE, "config": ""}]}, "service 1: `config` must be a non-empty string, not ''"),
         (
             {"services": [{**SERVICE, "engine": "fuse"}]},
