@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from marine_gen.binary.tags import ARRAY_TAG, RECORD_TAG, TAG_BY_PRIM
+from marine_runtime.abi import HOST_NAMESPACES, AbiHelper, layout_of
+from marine_runtime.types import Array, Prim, Record
 from tests.support.markdown import anchors, links
 from tests.support.paths import ROOT
 
@@ -58,3 +61,44 @@ def test_every_section_has_a_row_of_tests(page: Path) -> None:
     wanted = {f"spec/{page.name}#{title.lower().replace(' ', '-')}" for title in sections}
     assert wanted
     assert wanted - named == set()
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The rows of the table below a heading of the specification, without backquotes."""
+    _, _, text = (SPEC / page).read_text("utf-8").partition(f"\n## {heading}\n")
+    lines = re.findall(r"^\| (.*) \|$", text.partition("\n## ")[0], re.MULTILINE)
+    return [[cell.strip("` ") for cell in line.split(" |")] for line in lines[2:]]
+
+
+def test_types_are_those_of_the_code() -> None:
+    named = {prim.value: prim for prim in Prim} | {"byte_array": Prim.BYTE_ARRAY}
+    found = {named[name]: cells for name, *cells in rows("types.md", "Primitive types")}
+    assert set(found) == set(Prim)
+    for prim, (tag, carrier, size, allocate) in found.items():
+        layout = layout_of(prim)
+        assert int(tag, 16) == TAG_BY_PRIM[prim]
+        assert [word.split()[0] for word in carrier.split(", ")] == [item.value for item in layout.carrier]
+        assert (int(size), int(allocate)) == (layout.size, layout.tag), prim
+    array, record = rows("types.md", "Composite types")
+    for (_, tag, _, size, allocate), ty, wanted in (
+        (array, Array(Prim.STRING), ARRAY_TAG),
+        (record, Record(0), RECORD_TAG),
+    ):
+        layout = layout_of(ty)
+        assert (int(tag.split("`")[0], 16), int(size), int(allocate)) == (wanted, layout.size, layout.tag)
+
+
+def test_helpers_are_those_of_the_code() -> None:
+    found = [(int(number), name, signature) for number, name, signature, _ in rows("memory.md", "ABI helpers")]
+    assert [(number, name) for number, name, _ in found] == [(helper.value, helper.export) for helper in AbiHelper]
+    for number, _, signature in found:
+        core = AbiHelper(number).core
+        given, result = signature.split(" → ")
+        assert given == f"({', '.join(f'{item.type.value} {item.name}'.strip() for item in core.params)})" or (
+            len(core.params) == 1 and given == "(i32)"
+        )
+        assert result == (core.results[0].value if core.results else "()")
+
+
+def test_namespaces_are_those_of_the_code() -> None:
+    assert tuple(row[0] for row in rows("host.md", "Namespaces")) == HOST_NAMESPACES
