@@ -48,8 +48,8 @@ reached with `arg.get`; when it ends, the stack holds exactly its results. Types
 (codes MG401 to MG506 in [errors.md](errors.md)).
 
 In the tables, the stack grows to the right: `i32 string → i32 i32` pops a string from the top and an i32 below it, and
-pushes two i32. `a` and `b` are any type, `t` is the type that belongs to the immediate, `·` is nothing. How values lie
-in memory is told in [architecture.md](architecture.md#values-in-memory), how the text of an adapter is written in
+pushes two i32. `a` and `b` are any type, `t` is the type that belongs to the immediate, `·` is nothing. The layout of
+values in memory is in [architecture.md](architecture.md#values-in-memory), the text form of adapters in
 [the grammar's page](../grammar/README.md).
 """
 
