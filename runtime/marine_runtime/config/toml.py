@@ -81,7 +81,12 @@ def read_config(
     path = check_path(path, "a configuration file")
     refuse_other_formats(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if content.startswith(b"\0asm"):
+            raise ConfigError(
+                f"`{path}` is a WebAssembly binary, not a service configuration; `load` takes `.wasm` files"
+            )
+        text = content.decode("utf-8-sig")
         place = path.resolve()
     except UnicodeDecodeError as error:
         raise ConfigError(f"`{path}` is not valid TOML: it is not UTF-8 text (byte {error.start})") from None

@@ -39,7 +39,7 @@ class NotJsonError(ArgumentError):
     def __init__(self, problem: str, text: str, position: int | None = None) -> None:
         """Take what is wrong with `text`, and the place that the message names by line and column."""
         place = "" if position is None else f"invalid JSON at {_place(text, position)}: "
-        super().__init__(f"{place}{problem}")
+        super().__init__(f"{place}{problem}{_advice(problem, text, position)}")
         self.problem, self.position = problem, position
 
 
@@ -132,6 +132,12 @@ _SCAN: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder(parse_const
 
 def _parse_int(digits: str) -> int:
     return MINUS_ZERO if digits == "-0" else int(digits)
+
+
+def _advice(problem: str, text: str, position: int | None) -> str:
+    """Advice where a word is not quoted."""
+    word = problem == "expecting value" and position is not None and text[position : position + 1]
+    return "; strings are in double quotes" if word and (word.isalpha() or word == "'") else ""
 
 
 def _place(text: str, position: int) -> str:
