@@ -139,7 +139,7 @@ def test_locals_belong_to_one_region() -> None:
 
 @pytest.mark.parametrize("memory", [0, 3, 900])
 def test_marks_name_the_memory_of_a_guest(memory: int) -> None:
-    with pytest.raises(GlueError, match="no guest's"):
+    with pytest.raises(GlueError, match="not a guest's"):
         verify(region("(nop)", memory))
 
 
