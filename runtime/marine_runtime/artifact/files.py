@@ -121,8 +121,12 @@ class BuiltModule:
         return GeneratedGlue.from_file(engine, path, source, self.plan, fused, self.records, code)
 
     def _code_of(self, files: _Files, kind: str, source: str) -> CodeType | Pieces | None:
-        """The compiled form of a Python file; None when there is none that can be used."""
-        if not self.has(kind) or (not self.checked and files.unchanged(kind) is None):
+        """The compiled form of a Python file; None when there is none that can be used.
+
+        It is bound when it is called first. Where the plan was changed, the source is taken, which is bound at once, so
+        that the load finds what does not fit.
+        """
+        if not self.has(kind) or not self.entry.intact or (not self.checked and files.unchanged(kind) is None):
             return None
         try:
             return open_compiled(files.path_of(kind), source)

@@ -66,13 +66,15 @@ class ModuleEntry:
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
     has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports
     and exports of the modules whose machine code is there, by its kind.
-    `unfused` are the adapters that the fused engine could not take, with the reason each.
+    `unfused` are the adapters that the fused engine could not take, with the reason each. One that is not `intact` was
+    changed since it was written, so the files may not be those of the plan.
     """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     unfused: tuple[str, ...] = ()
+    intact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Manifest:
                         {kind: _file(*item) for kind, item in entry["files"].items()},
                         {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()} if intact else {},
                         tuple(map(_text, entry.get("unfused", ()))),
+                        intact,
                     )
                     for entry in document["modules"]
                 ),
