@@ -97,8 +97,8 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
             steps.begin(f"compiling `{module}`")
 
     place, manifest = build.directory, build.manifest
-    kind = {"baseline": build.baseline, "lasting": build.lasting}
-    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, watch=watch, **kind)
+    kind = {"baseline": build.baseline, "lasting": build.lasting, "checked": checked}
+    return load_with(LOADERS, engine, place, manifest, Service, options, watch=watch, pack=build.pack, **kind)
 
 
 def _sizes(build: Built) -> dict[str, int]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         parse_manifest,
         read_manifest,
     )
-    from marine_runtime.artifact.shared import identities, known_manifest
+    from marine_runtime.artifact.pack import PACK, CachedBuild, read_pack, write_pack
+    from marine_runtime.artifact.shared import known_manifest
     from marine_runtime.calls.options import refuse_unknown, with_keywords
     from marine_runtime.config.cache_directory import cache_problem, write_replacing
     from marine_runtime.config.checks import (
@@ -62,8 +63,10 @@ __all__ = [
     "MANIFEST",
     "MODULES_MEMBERS",
     "MODULE_MEMBERS",
+    "PACK",
     "UNDECLARED",
     "BuiltModule",
+    "CachedBuild",
     "Declared",
     "Engine",
     "FileEntry",
@@ -83,7 +86,6 @@ __all__ = [
     "check_rows",
     "check_seconds",
     "compiled_python",
-    "identities",
     "is_intact",
     "known_manifest",
     "load_with",
@@ -92,11 +94,13 @@ __all__ = [
     "parse_manifest",
     "read_limit",
     "read_manifest",
+    "read_pack",
     "read_wasm",
     "refuse_unknown",
     "trim",
     "warn",
     "with_keywords",
+    "write_pack",
     "write_replacing",
 ]
 
@@ -109,7 +113,8 @@ __getattr__, __dir__ = exports(
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
         "marine_runtime.artifact.load": ("load_with",),
-        "marine_runtime.artifact.shared": ("identities", "known_manifest"),
+        "marine_runtime.artifact.pack": ("PACK", "CachedBuild", "read_pack", "write_pack"),
+        "marine_runtime.artifact.shared": ("known_manifest",),
         "marine_runtime.artifact.manifest": (
             "MANIFEST",
             "FileEntry",

@@ -23,7 +23,7 @@ _IN_PIECES, _LENGTH = MAGIC_NUMBER + b"P", 8
 
 _BEGIN = len(_IN_PIECES) + _LENGTH
 
-_READ_WHOLE = 1 << 18
+READ_WHOLE = 1 << 18
 """Bytes of such a file up to which it is read at once. A larger one stays open, which costs a descriptor."""
 
 
@@ -82,8 +82,8 @@ def open_compiled(file: str, filename: str) -> CodeType | Pieces | None:
     """
     descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        begin = os.read(descriptor, _READ_WHOLE)
-        if len(begin) < _READ_WHOLE:
+        begin = os.read(descriptor, READ_WHOLE)
+        if len(begin) < READ_WHOLE:
             return read_compiled(begin, filename)
         if not begin.startswith(_IN_PIECES) or not hasattr(os, "pread"):
             with open(descriptor, "rb", closefd=False) as rest:

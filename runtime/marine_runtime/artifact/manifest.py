@@ -15,6 +15,7 @@ from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.files import read_file
 from marine_runtime.lazy.json_text import parse_json
 from marine_runtime.wasm.module import Shape
 
@@ -227,8 +228,7 @@ def manifest_text(directory: str | Path) -> str:
             "`marine_gen.load`"
         )
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return read_file(path).decode().replace("\r\n", "\n")
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -108,7 +108,7 @@ def _link_wasm_module(module: LinkableModule, ordinal: int, context: LinkContext
 
 
 def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Callable[[], Adapter]]:
-    """Step 1: what gives the export adapters that the module imports from other modules."""
+    """Step 1: functions that give the export adapters that the module imports from other modules."""
     plan = module.plan
     if module.wasm.wide:  # check: linking wide memories
         raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
@@ -127,7 +127,7 @@ def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Calla
 def _provider(
     plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModule], names: Sequence[str]
 ) -> Callable[[], Adapter]:
-    """What gives the export adapter behind `callee`, whose signature is the one that the importer declares.
+    """A function that gives the export adapter behind `callee`, whose signature is the one that the importer declares.
 
     It is made when it is called first; fused glue calls few of them.
     """
