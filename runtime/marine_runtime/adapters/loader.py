@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
+from _thread import RLock
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.accelerated import accelerated
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
 from marine_runtime.adapters.pieces import (
     BIND,
@@ -31,7 +30,7 @@ from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.texts.names import identifier
 from marine_runtime.wasm.speedups import speedups
 
-_executing = threading.RLock()
+_executing = RLock()
 """Held while `sys.modules` has a module that only the code in execution may see."""
 
 
@@ -194,7 +193,11 @@ def _named(entry: Callable[..., Any], function: str, link: Link) -> Callable[...
     """The entry under the name of its function, which Python says when arguments are missing; in C where it can be."""
     entry.__name__ = entry.__qualname__ = function
     extension = speedups()
-    return entry if extension is None else accelerated(extension, entry, link.plan.exports[function], link)
+    if extension is None:
+        return entry
+    from marine_runtime.adapters.accelerated import accelerated
+
+    return accelerated(extension, entry, link.plan.exports[function], link)
 
 
 def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:

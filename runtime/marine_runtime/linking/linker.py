@@ -21,6 +21,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from marine_runtime.abi.host_api import WASI_PREFIX
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
 from marine_runtime.calls.limits import blaming
@@ -164,7 +165,9 @@ def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, con
     """Step 2: something to import for each import of the module."""
     name, store, fused, codes = module.plan.name, context.store, module.glue.fused, module.glue.import_codes
     stub = _stub(name, fused, context) if fused and fused.stub else None
-    wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
+    wasi = None
+    if any(namespace.startswith(WASI_PREFIX) for namespace, _ in module.wasm.import_order):
+        wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
     late: dict[_ImportKey, Trampoline] = {}
     hosts: HostGlue | None = None
