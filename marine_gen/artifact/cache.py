@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -132,6 +131,8 @@ def _found(place: Path, *, strict: bool) -> Built | None:
 def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict: bool) -> Built | None:
     """A new build at `place`; None when it can't be made there, or not of this flavour."""
     if place.is_dir() and not (place / MANIFEST).is_file():
+        import shutil
+
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     from marine_gen.artifact.builder import build
 
@@ -172,6 +173,8 @@ def clear_cache() -> int:
     entries = cache_entries()
     directory = cache_directory()
     leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
+    import shutil
+
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
     for file in (*cached_code(), *([] if directory is None else directory.glob(LIBRARY_FILES))):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         check_seconds,
     )
     from marine_runtime.errors import warn
+    from marine_runtime.lazy.digest import sha256
     from marine_runtime.linking.context import LinkableModule
     from marine_runtime.service.handles import (
         MODULE_MEMBERS,
@@ -97,6 +98,7 @@ __all__ = [
     "read_pack",
     "read_wasm",
     "refuse_unknown",
+    "sha256",
     "trim",
     "warn",
     "with_keywords",
@@ -131,6 +133,7 @@ __getattr__, __dir__ = exports(
             *("check_boolean", "check_mapping", "check_name", "check_path", "check_rows", "check_seconds"),
         ),
         "marine_runtime.errors": ("warn",),
+        "marine_runtime.lazy.digest": ("sha256",),
         "marine_runtime.linking.context": ("LinkableModule",),
         "marine_runtime.service.handles": (
             "MODULE_MEMBERS",
