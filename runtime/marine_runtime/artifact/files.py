@@ -18,7 +18,7 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.adapters.pieces import Pieces
-from marine_runtime.artifact.bytecode import BYTECODE_KINDS, open_compiled, read_compiled
+from marine_runtime.artifact.bytecode import BYTECODE_KINDS, READ_WHOLE, open_compiled, read_compiled
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
@@ -128,11 +128,15 @@ class BuiltModule:
         It is bound when it is called first. Where the plan was changed, the source is taken, which is bound at once, so
         that the load finds what does not fit.
         """
-        if not self.has(kind) or not self.entry.intact or (not self.checked and files.unchanged(kind) is None):
+        if not self.has(kind) or not self.entry.intact:
             return None
-        packed = files.packed(kind)
-        if packed is not None:
-            return read_compiled(packed, source)
+        data = files.packed(kind)
+        if data is None and not self.checked:
+            data = files.unchanged(kind)
+            if data is None:
+                return None
+        if data is not None and len(data) < READ_WHOLE:
+            return read_compiled(data, source)
         try:
             return open_compiled(files.path_of(kind), source)
         except OSError:
@@ -148,15 +152,17 @@ class BuiltModule:
 
             return compile_cached(self.runtime, files.required(wasm), self._begin)
         shape = self.entry.shapes.get(code)
-        if shape is None or (not self.checked and files.unchanged(code) is None):
+        data = files.packed(code)
+        mapped = data is None and self.checked and files.size(code) >= MAPPED
+        if data is None and not mapped:
+            data = files.unchanged(code)
+        if shape is None or (data is None and not mapped):
             self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                if (packed := files.packed(code)) is not None:
-                    return self.runtime.deserialize(packed, shape)
-                if self.checked and files.size(code) >= MAPPED:
+                if data is None:
                     return self.runtime.deserialize_file(files.path_of(code), shape)
-                return self.runtime.deserialize(files.required(code), shape)
+                return self.runtime.deserialize(data, shape)
             except CodeMemoryError:
                 raise
             except LoadError as error:
