@@ -6,9 +6,7 @@ The cache is read only when it is the user's own; a damaged entry is built again
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,14 +21,15 @@ from marine_runtime.artifact import (
     CODE_FOLDER,
     LIBRARY_FILES,
     MANIFEST,
+    CachedBuild,
     Manifest,
     cache_directory,
     cache_to_use,
-    identities,
     known_manifest,
     note_use,
-    read_manifest,
+    read_pack,
     trim,
+    write_pack,
     write_replacing,
 )
 
@@ -45,12 +44,14 @@ class Built:
     Attributes:
         baseline: its machine code is that of the baseline compiler.
         lasting: it is there for longer than a load.
+        pack: the content of its files, as far as it was read.
     """
 
     directory: Path
     manifest: Manifest
     baseline: bool = False
     lasting: bool = True
+    pack: CachedBuild | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +116,23 @@ def _cached(source: Source, flavour: Flavour, steps: Steps, *, strict: bool) -> 
 
 def _found(place: Path, *, strict: bool) -> Built | None:
     """The build at `place`, when it is there and whole."""
-    manifest = known_manifest(place)
+    manifest, pack = known_manifest(place), None
     if manifest is None or manifest.key != place.name:
-        manifest = _unchanged(place, place.name)
-    if manifest is None or (strict and any(entry.plan.left_out for entry in manifest.modules)):
+        pack = read_pack(str(place))
+        if pack is None or pack.manifest.key != place.name:
+            return None
+        manifest = pack.manifest
+        note_use(str(place / CHECKED))
+    if strict and any(entry.plan.left_out for entry in manifest.modules):
         return None
-    return Built(place, manifest)
+    return Built(place, manifest, pack=pack)
 
 
 def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict: bool) -> Built | None:
     """A new build at `place`; None when it can't be made there, or not of this flavour."""
     if place.is_dir() and not (place / MANIFEST).is_file():
+        import shutil
+
         shutil.rmtree(place, ignore_errors=True)  # a build would not replace what it does not recognise
     from marine_gen.artifact.builder import build
 
@@ -136,31 +143,10 @@ def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict
             raise
         return None
     with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
-        write_replacing(place / CHECKED, json.dumps(_identities(place, manifest)).encode())
+        write_pack(str(place), manifest)
+        write_replacing(place / CHECKED, b"")
     trim()
     return Built(place, manifest)
-
-
-def _unchanged(place: Path, key: str) -> Manifest | None:
-    """The manifest of an entry none of whose files was touched since they were found whole.
-
-    Size, time and inode notice accidents. They need not notice attacks: the cache is used only where nobody but the
-    user can write.
-    """
-    try:
-        known = json.loads((place / CHECKED).read_bytes())
-        manifest = read_manifest(place)
-        if manifest.key == key and known == _identities(place, manifest):
-            note_use(str(place / CHECKED))
-            return manifest
-    except (OSError, ValueError, RecursionError, LoadError):
-        pass
-    return None
-
-
-def _identities(place: Path, manifest: Manifest) -> dict[str, list[int]]:
-    names = [MANIFEST, *(item.name for item in manifest.all_files())]
-    return dict(zip(names, map(list, identities([f"{place}/{name}" for name in names])), strict=True))
 
 
 def cache_entries() -> Sequence[Path]:
@@ -187,6 +173,8 @@ def clear_cache() -> int:
     entries = cache_entries()
     directory = cache_directory()
     leftovers = [] if directory is None else [item for item in directory.iterdir() if _LEFTOVER.match(item.name)]
+    import shutil
+
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
     for file in (*cached_code(), *([] if directory is None else directory.glob(LIBRARY_FILES))):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from functools import cache
@@ -12,6 +11,7 @@ import marine_runtime
 from marine_gen._version import __version__
 from marine_gen.artifact.target import Source
 from marine_runtime.abi import FORMAT
+from marine_runtime.artifact import sha256
 from marine_runtime.wasm import wasmtime_version
 
 GENERATOR = f"marine-gen {__version__}"
@@ -43,11 +43,12 @@ def build_key(
         *(machine if native else ("portable",)),
         source.name,
         json.dumps(dict(source.options), sort_keys=True),
-        *(f"{name} {hashlib.sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
+        *(f"{name} {sha256(wasm).hexdigest()}" for name, wasm in source.modules.items()),
         *(f"Python {json.dumps(module.plan.to_json())}" for module in source.python.values()),
         *source.order,
     ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    digest: str = sha256(json.dumps(parts).encode()).hexdigest()
+    return digest
 
 
 @cache

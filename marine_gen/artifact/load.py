@@ -87,7 +87,10 @@ def _flavour(engine: str, options: LoadOptions) -> Flavour:
 
 def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps: Steps, *, checked: bool) -> Service:
     """A service out of a build and the Python modules of `source`."""
-    options["python_modules"], options["order"] = list(source.python.values()), source.order
+    options.pop("python_modules", None)
+    options.pop("order", None)
+    if source.python or source.order:
+        options["python_modules"], options["order"] = list(source.python.values()), source.order
 
     def watch(module: str, *, over: bool) -> None:
         if over:
@@ -97,8 +100,8 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
             steps.begin(f"compiling `{module}`")
 
     place, manifest = build.directory, build.manifest
-    kind = {"baseline": build.baseline, "lasting": build.lasting}
-    return load_with(LOADERS, engine, place, manifest, Service, options, checked=checked, watch=watch, **kind)
+    kind = {"baseline": build.baseline, "lasting": build.lasting, "checked": checked}
+    return load_with(LOADERS, engine, place, manifest, Service, options, watch=watch, pack=build.pack, **kind)
 
 
 def _sizes(build: Built) -> dict[str, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,9 @@ def scratch_directory() -> Iterator[Path]:
     Raises:
         LoadError: the system refuses it.
     """
+    import shutil
+    import tempfile
+
     try:
         made = Path(tempfile.mkdtemp(prefix="marine-gen-"))
     except OSError as error:

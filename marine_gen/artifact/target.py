@@ -10,14 +10,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from marine_runtime import ArgumentError, ConfigError, LoadError, PythonModule, read_config
+from marine_runtime import ArgumentError, ConfigError, LoadError
 from marine_runtime.artifact import check_name, check_path, read_manifest, read_wasm
-from marine_runtime.host import check_python_modules
 from marine_runtime.texts import os_reason
 
-Target = str | Path | Mapping[str, str | Path | bytes | PythonModule]
+if TYPE_CHECKING:
+    from marine_runtime import PythonModule
+
+Target: TypeAlias = "str | Path | Mapping[str, str | Path | bytes | PythonModule]"
 """A `.wasm` file, a service `.toml`, a built directory, or modules by name in load order."""
 
 
@@ -88,14 +90,16 @@ def _read_mapping(target: Mapping[str, str | Path | bytes | PythonModule]) -> So
     for name, item in target.items():
         if not isinstance(name, str):
             raise ArgumentError(f"the name of a module must be a string, not {name!r:.80}")
-        if not isinstance(item, (str, os.PathLike, bytes, PythonModule)):
-            raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
-        if isinstance(item, PythonModule):
-            if item.name != name:
-                raise ConfigError(f"the Python module `{item.name}` is listed as `{name}`: it needs one name")
-            python[name] = item
-        else:
+        if isinstance(item, (str, os.PathLike, bytes)):
             modules[name] = item if isinstance(item, bytes) else _read(Path(item))
+            continue
+        from marine_runtime import PythonModule
+
+        if not isinstance(item, PythonModule):
+            raise ArgumentError(f"module `{name}` must be a path, bytes or a PythonModule, not {type(item).__name__}")
+        if item.name != name:
+            raise ConfigError(f"the Python module `{item.name}` is listed as `{name}`: it needs one name")
+        python[name] = item
     if not modules:
         raise ConfigError(f"a service needs at least one {'Wasm ' if python else ''}module")
     return Source("+".join(target), modules, python=python, order=tuple(target) if python else ())
@@ -109,6 +113,8 @@ def with_python(source: Source, modules: Sequence[PythonModule], order: Sequence
     """
     if not modules and not order:
         return source
+    from marine_runtime.host import check_python_modules
+
     check_python_modules(modules)
     python = dict(source.python)
     for module in modules:
@@ -150,6 +156,8 @@ def read_wasm_files(paths: Sequence[Path]) -> Source:
 
 def _read_config(path: Path, working_dir: Path | None, *, strict: bool, limited: bool) -> Source:
     """The sources that a configuration file names, with its settings as options."""
+    from marine_runtime import read_config
+
     found = read_config(path, working_dir=working_dir, strict=strict, limited=limited)
     modules: dict[str, bytes] = {}
     for name, place in found.modules.items():

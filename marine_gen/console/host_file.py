@@ -22,12 +22,12 @@ def read_host_functions(path: Path | None) -> dict[str | tuple[str, str], HostFu
     Raises:
         LoadError: the file can't be run; ConfigError: it defines neither, both, or something that is not a function.
     """
+    if path is None:
+        return {}
     from marine_runtime import ArgumentError, ConfigError, LoadError, ServiceHost
     from marine_runtime.host import host_functions
     from marine_runtime.texts import os_reason
 
-    if path is None:
-        return {}
     if path.is_dir():  # runpy would look for a program in it
         raise LoadError(f"`{path}` can't be read: it is a directory")
     try:

@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -269,6 +268,8 @@ def write_file(path: Path, data: bytes) -> None:
             return
         target = Path(os.path.realpath(path))  # a link stays a link
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+        import tempfile
+
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

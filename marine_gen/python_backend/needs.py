@@ -20,7 +20,7 @@ STANDARD: Mapping[str, tuple[str, str]] = {
     "dataclass": ("dataclasses", "dataclass"),
     "Struct": ("struct", "Struct"),
     "StructError": ("struct", "error"),
-    "get_ident": ("threading", "get_ident"),
+    "get_ident": ("_thread", "get_ident"),
     **{name: ("builtins", name) for name in ("bool", "bytes", "float", "int", "len", "str", "type")},
     **{name: ("builtins", name) for name in ("AttributeError", "OverflowError", "TypeError", "ValueError")},
 }

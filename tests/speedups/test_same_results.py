@@ -89,7 +89,7 @@ def test_edges_and_odd_values(extension: Any, echo: Service, signature: Any) -> 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_generated_files_of_either_form(extension: Any, monkeypatch: pytest.MonkeyPatch, apart: bool) -> None:
-    """Large ones are taken apart, and their definitions are made when they are called; a large result is foreseen."""
+    """Definitions of large ones are pieces, made when they are called; a large result is foreseen."""
     monkeypatch.setattr("marine_runtime.adapters.taking_apart.is_large", lambda source: apart)
     module = echo_module(Description(functions=(function("f", Prim.STRING),)), Memory(pages=16))
     with marine_gen.load({"m": module}, cache=False) as service:

@@ -96,6 +96,11 @@ class ModulePlan:
         """The imported function with a call-core index."""
         return self.callees[index - len(self.core)]
 
+    @property
+    def unusable_exports(self) -> Mapping[str, LeftOut]:
+        """The exported functions that were left out, by name."""
+        return {item.name: item for item in self.left_out if not item.namespace}
+
     def unusable_export(self, name: str) -> LeftOut | None:
         """The exported function `name`, if it was left out."""
         return next((item for item in self.left_out if not item.namespace and item.name == name), None)

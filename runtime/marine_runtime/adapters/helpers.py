@@ -6,9 +6,9 @@ else it needs of the runtime, from here.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from array import array
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any, NoReturn
 
 from marine_runtime.abi.helpers import BYTES_TAG

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
-from collections.abc import Callable, Mapping
+from _thread import RLock
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import CodeType, ModuleType
 from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.accelerated import accelerated
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
 from marine_runtime.adapters.pieces import (
     BIND,
@@ -30,7 +30,7 @@ from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.texts.names import identifier
 from marine_runtime.wasm.speedups import speedups
 
-_executing = threading.RLock()
+_executing = RLock()
 """Held while `sys.modules` has a module that only the code in execution may see."""
 
 
@@ -50,6 +50,7 @@ class GeneratedGlue:
         pieces: Pieces | None = None,
     ) -> None:
         self._pieces = pieces
+        self._whole: Namespace | None = None
         self.engine = engine
         self.fused = fused and _complete(module, plan, fused, pieces)
         content = vars(module)
@@ -57,7 +58,11 @@ class GeneratedGlue:
         for name in (IMPORTS,) if pieces else (BIND, RECORDS, IMPORTS):
             if name not in content:
                 raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
-        self._bind: Callable[[Link], BoundAdapters] = content[BIND] if pieces is None else self._bind_pieces
+        self._bind: Callable[[Link], BoundAdapters]
+        if pieces is None:
+            self._bind = content[BIND]
+        else:
+            self._bind = self._bind_late if BIND in pieces.definitions else self._bind_pieces
         self.import_codes: Mapping[tuple[str, str], tuple[str, str]] = content[IMPORTS]
         self.record_classes: Mapping[int, type] = content[RECORDS] if pieces is None else _classes(pieces, module, plan)
         self._exports = plan.exports.keys()
@@ -115,24 +120,19 @@ class GeneratedGlue:
         Raises:
             LinkError: the plan, or the instance, is not the one that the glue was generated for.
         """
-        try:
+        with self._fitting():
             bound = self._bind(link)
             if self._pieces is None:
                 for function in bound.exports.keys() - self._exports:
                     raise KeyError(function)
                 entries = {function: _named(entry, function, link) for function, entry in bound.entries.items()}
                 bound = replace(bound, entries=entries)
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            what = f"{type(error).__name__}: {error}"
-            raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
         return bound
 
     def _bind_pieces(self, link: Link) -> BoundAdapters:
         """The same for a file in pieces: what it defines is made when it is first asked for."""
         assert self._pieces is not None
-        classes = {name: index for index, name in self._pieces.records.items()}
-        records = Lazy[str, type](classes, lambda _, index: self.record_classes[index])
-        made = Namespace(self._pieces, vars(self._module), link, str(self._module.__file__), records)
+        made = self._namespace(self._pieces, link)
         results = self._pieces.results
 
         def functions(part: str) -> Lazy[Any, Callable[..., Any]]:
@@ -147,12 +147,57 @@ class GeneratedGlue:
         )
         return BoundAdapters(imports=imports, entries=entries, **parts)
 
+    def _namespace(self, pieces: Pieces, link: Link | None) -> Namespace:
+        """The definitions of the file, for one instance or for all."""
+        classes = {name: index for index, name in pieces.records.items()}
+        records = Lazy[str, type](classes, lambda _, index: self.record_classes[index])
+        return Namespace(pieces, vars(self._module), link, str(self._module.__file__), records)
+
+    def _bind_late(self, link: Link) -> BoundAdapters:
+        """The same where `__bind` is one piece, which runs when the first of its results is asked for.
+
+        Asking raises LinkError when the plan, or the instance, is not the one that the glue was generated for.
+        """
+        assert self._pieces is not None
+        if self._whole is None:
+            self._whole = self._namespace(self._pieces, None)
+        whole = self._whole
+        if unknown := self._pieces.results.get("exports", {}).keys() - self._exports:
+            raise KeyError(min(unknown))
+        bound: list[BoundAdapters] = []
+
+        def result(part: str, key: Any) -> Any:
+            if not bound:
+                with self._fitting():
+                    bound.append(whole[BIND](link))
+            return getattr(bound[0], part)[key]
+
+        def late(part: str, names: Mapping[Any, Any]) -> Lazy[Any, Any]:
+            if part == "entries":
+                return Lazy(names, lambda key, _: _named(result(part, key), key, link))
+            return Lazy(names, lambda key, _: result(part, key))
+
+        return BoundAdapters(**{part: late(part, names) for part, names in self._pieces.results.items()})
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Say of errors in the glue that it does not fit."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise LinkError(f"{self._place} does not fit the plan ({what}): build again") from error
+
 
 def _named(entry: Callable[..., Any], function: str, link: Link) -> Callable[..., Any]:
     """The entry under the name of its function, which Python says when arguments are missing; in C where it can be."""
     entry.__name__ = entry.__qualname__ = function
     extension = speedups()
-    return entry if extension is None else accelerated(extension, entry, link.plan.exports[function], link)
+    if extension is None:
+        return entry
+    from marine_runtime.adapters.accelerated import accelerated
+
+    return accelerated(extension, entry, link.plan.exports[function], link)
 
 
 def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, type]:

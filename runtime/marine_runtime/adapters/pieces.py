@@ -88,7 +88,7 @@ class PieceBytes:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A generated file, taken apart.
+    """A generated file, taken apart; `__bind` is among the definitions when it is one piece.
 
     Attributes:
         head: the imports, and the tables that a load needs, marshalled.

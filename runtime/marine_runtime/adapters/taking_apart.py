@@ -46,21 +46,26 @@ _DEFINITION = re.compile(r" {4}(?:def (?P<function>\w+)\(|(?P<variable>\w+)(?P<a
 _NONLOCAL = re.compile(r"^( {8})nonlocal ", re.MULTILINE)
 
 LARGE = 150_000
-"""Characters of a generated file, some forty functions, from which on it is taken apart. A smaller one is bound as a
-whole: what does not fit its plan is refused when it is loaded, and Python caches it where a build has no code.
+"""Characters of a generated file, some forty functions, from which on each definition is a piece. `__bind` of a smaller
+one is bound as a whole; where a build has no code of it, Python compiles and caches the file.
 """
 
 
 def is_large(source: str) -> bool:
-    """Return whether a generated file is to be taken apart."""
+    """Return whether the definitions of a generated file are to be pieces by themselves."""
     return len(source) >= LARGE
 
 
-def take_apart(source: str, filename: str) -> Pieces | None:
+def take_apart(source: str, filename: str, *, whole: bool = False) -> Pieces | None:
     """The pieces of a generated file; None when it has no record classes, and no `__bind` that ends in its results.
 
     The text is cut where a statement of `__bind` begins, and each part compiled by itself: a syntax tree of the whole
     file, as Python objects, would take longer than all of that.
+
+    Args:
+        source: the text of the file.
+        filename: what its code names.
+        whole: let `__bind` be one piece: that takes less time to compile, and to execute when most of it is needed.
 
     Raises:
         SyntaxError: it is not Python.
@@ -76,7 +81,9 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     names, classes = records
     tables = next((number for number in range(first) if lines[number].startswith(f"{IMPORTS}: ")), first)
     codes = _take_constants(lines, [range(tables, first), range(end, len(lines))], filename)
-    for start, stop in pairwise(starts):
+    if whole:
+        codes[BIND] = _compiled("\n".join([*[""] * first, *lines[first:end]]), filename)
+    for start, stop in () if whole else pairwise(starts):
         if not lines[start].startswith(_DOCSTRING):
             name, text = _plain(lines[start:stop], start + 1)
             codes[name] = _moved(_compiled(text, filename), start - 1)
@@ -86,7 +93,7 @@ def take_apart(source: str, filename: str) -> Pieces | None:
     for name, code in {**codes, **{class_key(name): code for name, code in classes.items()}}.items():
         requested: tuple[str, ...] = ()
         if name in codes:
-            mentioned = dict.fromkeys([*_names(code), *_annotated(code)])
+            mentioned = dict.fromkeys([*_names(code), *_annotated(code, inside=name == BIND)])
             requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
         parts.append(data := dump(code))
         definitions[name] = requested, place, len(data), piece_digest(data)
@@ -161,14 +168,17 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(item)
 
 
-def _annotated(code: CodeType) -> Iterator[str]:
-    """The names in annotations of functions that code defines: they are text, which nobody evaluates at a call."""
+def _annotated(code: CodeType, *, inside: bool = False) -> Iterator[str]:
+    """The names in annotations of functions that code defines: they are text, which nobody evaluates at a call.
+
+    With `inside`, also of those that such functions define.
+    """
     for item in code.co_consts:
         for text in item if isinstance(item, tuple) else (item,):
             if isinstance(text, str):
                 yield from _NAME.findall(text)
-        if isinstance(item, CodeType) and item.co_name == "__annotate__":  # from Python 3.14 on
-            yield from _annotated(item)
+        if isinstance(item, CodeType) and (inside or item.co_name == "__annotate__"):  # from Python 3.14 on
+            yield from _annotated(item, inside=inside)
 
 
 def _plain(lines: list[str], number: int) -> tuple[str, str]:

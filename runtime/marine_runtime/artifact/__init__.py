@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         parse_manifest,
         read_manifest,
     )
-    from marine_runtime.artifact.shared import identities, known_manifest
+    from marine_runtime.artifact.pack import PACK, CachedBuild, read_pack, write_pack
+    from marine_runtime.artifact.shared import known_manifest
     from marine_runtime.calls.options import refuse_unknown, with_keywords
     from marine_runtime.config.cache_directory import cache_problem, write_replacing
     from marine_runtime.config.checks import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         check_seconds,
     )
     from marine_runtime.errors import warn
+    from marine_runtime.lazy.digest import sha256
     from marine_runtime.linking.context import LinkableModule
     from marine_runtime.service.handles import (
         MODULE_MEMBERS,
@@ -62,8 +64,10 @@ __all__ = [
     "MANIFEST",
     "MODULES_MEMBERS",
     "MODULE_MEMBERS",
+    "PACK",
     "UNDECLARED",
     "BuiltModule",
+    "CachedBuild",
     "Declared",
     "Engine",
     "FileEntry",
@@ -83,7 +87,6 @@ __all__ = [
     "check_rows",
     "check_seconds",
     "compiled_python",
-    "identities",
     "is_intact",
     "known_manifest",
     "load_with",
@@ -92,11 +95,14 @@ __all__ = [
     "parse_manifest",
     "read_limit",
     "read_manifest",
+    "read_pack",
     "read_wasm",
     "refuse_unknown",
+    "sha256",
     "trim",
     "warn",
     "with_keywords",
+    "write_pack",
     "write_replacing",
 ]
 
@@ -109,7 +115,8 @@ __getattr__, __dir__ = exports(
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
         "marine_runtime.artifact.load": ("load_with",),
-        "marine_runtime.artifact.shared": ("identities", "known_manifest"),
+        "marine_runtime.artifact.pack": ("PACK", "CachedBuild", "read_pack", "write_pack"),
+        "marine_runtime.artifact.shared": ("known_manifest",),
         "marine_runtime.artifact.manifest": (
             "MANIFEST",
             "FileEntry",
@@ -126,6 +133,7 @@ __getattr__, __dir__ = exports(
             *("check_boolean", "check_mapping", "check_name", "check_path", "check_rows", "check_seconds"),
         ),
         "marine_runtime.errors": ("warn",),
+        "marine_runtime.lazy.digest": ("sha256",),
         "marine_runtime.linking.context": ("LinkableModule",),
         "marine_runtime.service.handles": (
             "MODULE_MEMBERS",

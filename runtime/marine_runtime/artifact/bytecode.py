@@ -23,12 +23,15 @@ _IN_PIECES, _LENGTH = MAGIC_NUMBER + b"P", 8
 
 _BEGIN = len(_IN_PIECES) + _LENGTH
 
+READ_WHOLE = 1 << 18
+"""Bytes of such a file up to which it is read at once. A larger one stays open, which costs a descriptor."""
+
 
 def compiled_python(source: str, filename: str) -> bytes:
     """The content of a file with the compiled `source`: the magic number of this Python, and the code.
 
-    That is a marshalled code object; or, of a large source, a `P`, the number of bytes of an index, the index, and the
-    code of each definition.
+    That is a `P`, the number of bytes of an index, the index, and the code of each definition; or, of a source that is
+    not generated, a marshalled code object.
 
     Args:
         source: the text of the source file.
@@ -37,7 +40,7 @@ def compiled_python(source: str, filename: str) -> bytes:
     from marine_runtime.adapters.marshalled import dump
     from marine_runtime.adapters.taking_apart import is_large, take_apart
 
-    pieces = take_apart(source, filename) if is_large(source) else None
+    pieces = take_apart(source, filename, whole=not is_large(source))
     if pieces is None:
         return MAGIC_NUMBER + dump(compile(source, filename, "exec", dont_inherit=True))
     last = max(offset + length for _, offset, length, _ in pieces.definitions.values())
@@ -55,7 +58,7 @@ def compiled_python(source: str, filename: str) -> bytes:
 def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
     """The code in the content of such a file, as compiled from `filename`; None when another Python wrote it.
 
-    A large file is in pieces, which still name the bare name of their source.
+    Pieces still name the bare name of their source.
 
     The content must come from a trusted place: it is executed as it is.
     """
@@ -72,18 +75,20 @@ def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
 
 
 def open_compiled(file: str, filename: str) -> CodeType | Pieces | None:
-    """As `read_compiled`, of the file itself, of which the code of a definition is read when it is needed.
+    """As `read_compiled`, of the file itself; of a large one the code of a definition is read when it is needed.
 
     Raises:
         OSError: it can't be read.
     """
     descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        begin = os.read(descriptor, _BEGIN)
+        begin = os.read(descriptor, READ_WHOLE)
+        if len(begin) < READ_WHOLE:
+            return read_compiled(begin, filename)
         if not begin.startswith(_IN_PIECES) or not hasattr(os, "pread"):
             with open(descriptor, "rb", closefd=False) as rest:
                 return read_compiled(begin + rest.read(), filename)
-        length = int.from_bytes(begin[len(_IN_PIECES) :], "little")
+        length = int.from_bytes(begin[len(_IN_PIECES) : _BEGIN], "little")
         index = os.pread(descriptor, length, _BEGIN)
         store = PieceFile(descriptor, _BEGIN + length, file)
         descriptor = -1  # it is the store's

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -123,6 +122,8 @@ def _drop(path: str) -> None:
         if not os.path.isdir(path):
             os.unlink(path)
             return
+        import shutil  # with all formats of archives
+
         folder, name = os.path.split(path)
         gone = os.path.join(
             folder, f".{name}-{os.getpid():x}"

@@ -9,7 +9,6 @@ accepted by Wasmtime, is compiled and written again. Without such a directory mo
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import platform
 from collections.abc import Callable
 from functools import cache
@@ -19,9 +18,10 @@ from marine_runtime.artifact.cache_limit import CODE_FOLDER, note_use, trim
 from marine_runtime.config import cache_directory as place
 from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.digest import sha256
 from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime, wasmtime_version
 
-_DIGEST = hashlib.sha256().digest_size
+_DIGEST = sha256(b"").digest_size
 
 
 def compile_cached(runtime: WasmRuntime, wasm: bytes, begin: Callable[[], None]) -> Module:
@@ -34,10 +34,10 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes, begin: Callable[[], None])
     if directory is None:
         begin()
         return runtime.compile(wasm)
-    path = directory / f"{hashlib.sha256(_machine(runtime) + wasm).hexdigest()}.cwasm"
+    path = directory / f"{sha256(_machine(runtime) + wasm).hexdigest()}.cwasm"
     try:
         data = path.read_bytes()
-        if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
+        if sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
             from marine_runtime.wasm.reflection import shape_of
 
             module = runtime.deserialize(data[_DIGEST:], shape_of(wasm))
@@ -51,7 +51,7 @@ def compile_cached(runtime: WasmRuntime, wasm: bytes, begin: Callable[[], None])
     module = runtime.compile(wasm)
     code = module.serialize()
     with contextlib.suppress(OSError):  # a full disk costs time at the next load, nothing else
-        write_replacing(path, hashlib.sha256(code).digest() + code)
+        write_replacing(path, sha256(code).digest() + code)
         trim()
     return module
 

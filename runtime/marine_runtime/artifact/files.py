@@ -18,19 +18,19 @@ from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.adapters.pieces import Pieces
-from marine_runtime.artifact.bytecode import BYTECODE_KINDS, open_compiled
+from marine_runtime.artifact.bytecode import BYTECODE_KINDS, READ_WHOLE, open_compiled, read_compiled
 from marine_runtime.artifact.manifest import FileEntry, ModuleEntry
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.files import read_file
 from marine_runtime.texts.messages import os_reason
 from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-_MAPS = 1 << 20 if os.name == "posix" else sys.maxsize
+MAPPED = 1 << 20 if os.name == "posix" else sys.maxsize
 """Bytes from which machine code of the cache is mapped. Wasmtime keeps the file of a mapping open, so small ones would
 cost a descriptor of the process each. On other systems a file that is mapped can't be removed or replaced.
 
@@ -61,6 +61,7 @@ class BuiltModule:
         checked: whether the files have been compared with their digests.
         lasting: whether the directory stays, so that what only errors want can be read when there is one.
         compiling: called before Wasm is compiled.
+        packed: gives the content of a file by its name, or None for one that has to be read.
     """
 
     directory: str | Path
@@ -71,6 +72,7 @@ class BuiltModule:
     checked: bool = False
     lasting: bool = True
     compiling: Callable[[], None] | None = None
+    packed: Callable[[str], bytes | None] | None = None
 
     @property
     def plan(self) -> ModulePlan:
@@ -121,16 +123,27 @@ class BuiltModule:
         return GeneratedGlue.from_file(engine, path, source, self.plan, fused, self.records, code)
 
     def _code_of(self, files: _Files, kind: str, source: str) -> CodeType | Pieces | None:
-        """The compiled form of a Python file; None when there is none that can be used."""
-        if not self.has(kind) or (not self.checked and files.unchanged(kind) is None):
+        """The compiled form of a Python file; None when there is none that can be used.
+
+        It is bound when it is called first. Where the plan was changed, the source is taken, which is bound at once, so
+        that the load finds what does not fit.
+        """
+        if not self.has(kind) or not self.entry.intact:
             return None
+        data = files.packed(kind)
+        if data is None and not self.checked:
+            data = files.unchanged(kind)
+            if data is None:
+                return None
+        if data is not None and len(data) < READ_WHOLE:
+            return read_compiled(data, source)
         try:
             return open_compiled(files.path_of(kind), source)
         except OSError:
             return None
 
     def _files(self) -> _Files:
-        return _Files(self.directory, self.entry, self.checked)
+        return _Files(self.directory, self.entry, self.checked, self.packed)
 
     def _compiled(self, code: str, wasm: str) -> Module:
         files = self._files()
@@ -139,13 +152,17 @@ class BuiltModule:
 
             return compile_cached(self.runtime, files.required(wasm), self._begin)
         shape = self.entry.shapes.get(code)
-        if shape is None or (not self.checked and files.unchanged(code) is None):
+        data = files.packed(code)
+        mapped = data is None and self.checked and files.size(code) >= MAPPED
+        if data is None and not mapped:
+            data = files.unchanged(code)
+        if shape is None or (data is None and not mapped):
             self._compiled_again("its serialised code is missing, or the build was changed")
         else:
             try:
-                if self.checked and files.size(code) >= _MAPS:
+                if data is None:
                     return self.runtime.deserialize_file(files.path_of(code), shape)
-                return self.runtime.deserialize(files.required(code), shape)
+                return self.runtime.deserialize(data, shape)
             except CodeMemoryError:
                 raise
             except LoadError as error:
@@ -170,6 +187,7 @@ class _Files:
     directory: str | Path
     module: ModuleEntry
     checked: bool = False
+    pack: Callable[[str], bytes | None] | None = None
 
     def entry_of(self, kind: str) -> FileEntry:
         """The file of that kind; raises LoadError when the manifest has none."""
@@ -188,13 +206,16 @@ class _Files:
         except OSError:
             return 0
 
+    def packed(self, kind: str) -> bytes | None:
+        """Its bytes in the pack; None when they are not there."""
+        return None if self.pack is None else self.pack(self.module.files[kind].name)
+
     def required(self, kind: str) -> bytes:
         """Its bytes; raises LoadError when it is missing or was changed."""
         item = self.entry_of(kind)
         path = self.path_of(kind)
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            data = read_file(path)
         except OSError as error:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}") from None
         if not self.checked and sha256(data).hexdigest() != item.sha256:

@@ -22,6 +22,7 @@ from marine_runtime.wasm.tables import initial_table_elements
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from marine_runtime.artifact.pack import CachedBuild
     from marine_runtime.host.python_module import PythonModule
 
 
@@ -70,6 +71,7 @@ def load_with(
     checked: bool = False,
     lasting: bool = True,
     baseline: bool = False,
+    pack: CachedBuild | None = None,
     watch: CompileWatch | None = None,
 ) -> Service:
     """Load a built directory with the engine called `name`, out of `engines`; raises as `load`.
@@ -84,6 +86,7 @@ def load_with(
         checked: the files have been compared with their digests.
         lasting: the directory is still there when the service runs.
         baseline: its machine code is that of the baseline compiler.
+        pack: what was read of the directory, if anything was.
         watch: told which modules have to be compiled.
     """
     check_options(options)
@@ -96,7 +99,7 @@ def load_with(
     runtime = open_runtime_for(options, baseline=baseline)
     given = run_options(options)
     config = given.get("config")
-    build = open_build(directory, manifest, settled=checked)
+    build = open_build(directory, manifest, settled=checked, known=None if pack is None else pack.identities)
     given["config"] = config = build.config if config is None else config
     traced, limited = given.get("trace") is not None, config.total_memory_limit is not None
     key = engine, runtime, service_type, traced, limited
@@ -107,7 +110,8 @@ def load_with(
             name = entry.plan.name
             compiling = None if watch is None else partial(watch, name, over=False)
             records = service_type.record_classes(name)
-            whole = BuiltModule(directory, entry, runtime, records, traced, checked, lasting, compiling)
+            packed = None if pack is None else pack.get
+            whole = BuiltModule(directory, entry, runtime, records, traced, checked, lasting, compiling, packed)
             made.append(_linkable(whole, engine, manifest, limited=limited))
             if watch is not None:
                 watch(name, over=True)

@@ -15,6 +15,7 @@ from marine_runtime.config.model import ServiceConfig
 from marine_runtime.errors import ConfigError, LoadError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.files import read_file
 from marine_runtime.lazy.json_text import parse_json
 from marine_runtime.wasm.module import Shape
 
@@ -66,13 +67,15 @@ class ModuleEntry:
     `glue_text`, `glue_wasm` and `glue_code`, and the stub likewise, where there is anything to fuse. A portable build
     has no machine code, and no compiled Python (`python_bytecode`, `fused_python_bytecode`). `shapes` has the imports
     and exports of the modules whose machine code is there, by its kind.
-    `unfused` are the adapters that the fused engine could not take, with the reason each.
+    `unfused` are the adapters that the fused engine could not take, with the reason each. One that is not `intact` was
+    changed since it was written, so the files may not be those of the plan.
     """
 
     plan: ModulePlan
     files: Mapping[str, FileEntry]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     unfused: tuple[str, ...] = ()
+    intact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ class Manifest:
                         {kind: _file(*item) for kind, item in entry["files"].items()},
                         {kind: Shape.from_json(item) for kind, item in entry["shapes"].items()} if intact else {},
                         tuple(map(_text, entry.get("unfused", ()))),
+                        intact,
                     )
                     for entry in document["modules"]
                 ),
@@ -224,8 +228,7 @@ def manifest_text(directory: str | Path) -> str:
             "`marine_gen.load`"
         )
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return read_file(path).decode().replace("\r\n", "\n")
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -26,6 +26,9 @@ _SETTLED = 100_000_000
 """Nanoseconds that have to pass since a file changed: the clocks of file systems are not exact, so an earlier change
 may have the same time."""
 
+Identity = tuple[int, int, int]
+"""Size, time of change in nanoseconds, and inode of a file."""
+
 _builds: WeakValueDictionary[str, OpenBuild] = WeakValueDictionary()
 
 
@@ -39,14 +42,16 @@ class OpenBuild:
 
     __slots__ = ("__weakref__", "_config", "_directory", "_files", "_identities", "_settled", "manifest", "modules")
 
-    def __init__(self, directory: str, manifest: Manifest, *, settled: bool) -> None:
+    def __init__(
+        self, directory: str, manifest: Manifest, *, settled: bool, known: list[Identity] | None = None
+    ) -> None:
         self.manifest = manifest
         self.modules: dict[Hashable, Sequence[LinkableModule]] = {}
         self._config: ServiceConfig | None = None
         self._directory = directory
-        self._files = [f"{directory}/{name}" for name in (MANIFEST, *(item.name for item in manifest.all_files()))]
+        self._files = files_of(directory, manifest)
         try:
-            self._identities = identities(self._files)
+            self._identities = identities(self._files) if known is None else known
         except OSError:
             self._identities = []
         self._settled = settled or self._is_old()
@@ -81,8 +86,13 @@ class OpenBuild:
         return read_manifest(self._directory) == self.manifest
 
 
-def identities(paths: Iterable[str]) -> list[tuple[int, int, int]]:
-    """Size, time of change and inode of files; raises OSError."""
+def files_of(directory: str, manifest: Manifest) -> list[str]:
+    """The paths of the manifest of a build, and of every file in it."""
+    return [f"{directory}/{name}" for name in (MANIFEST, *(item.name for item in manifest.all_files()))]
+
+
+def identities(paths: Iterable[str]) -> list[Identity]:
+    """The identities of files; raises OSError."""
     return [(item.st_size, item.st_mtime_ns, item.st_ino) for item in map(os.stat, paths)]
 
 
@@ -92,13 +102,15 @@ def known_manifest(directory: str | Path) -> Manifest | None:
     return build.manifest if build is not None and build.is_unchanged() else None
 
 
-def open_build(directory: str | Path, manifest: Manifest, *, settled: bool) -> OpenBuild:
+def open_build(
+    directory: str | Path, manifest: Manifest, *, settled: bool, known: list[Identity] | None = None
+) -> OpenBuild:
     """The build of a directory with this manifest: the one that is open, when the manifest is the one in there.
 
-    Nobody changes files of one that is `settled`, however young they are.
+    Nobody changes files of one that is `settled`, however young they are. `known` are the identities of its files.
     """
     place = os.path.abspath(directory)
     build = _builds.get(place)
     if build is None or build.manifest is not manifest:
-        build = _builds[place] = OpenBuild(place, manifest, settled=settled)
+        build = _builds[place] = OpenBuild(place, manifest, settled=settled, known=known)
     return build

@@ -6,8 +6,8 @@ afford its method calls; they have the same statements inline, which `INLINE_CAL
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable
-from threading import get_ident
 from types import TracebackType
 from typing import TypeVar
 

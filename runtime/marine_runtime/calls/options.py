@@ -7,16 +7,17 @@ them on as they are, and refuses others with `refuse_unknown`, as Python would. 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from marine_runtime.calls.parameters import CallParameters
+from marine_runtime.lazy.keywords import Keywords
 from marine_runtime.lazy.signature import LazySignature
 from marine_runtime.texts.messages import suggestion
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class CallOptions(TypedDict, total=False):
+class CallOptions(Keywords, total=False):
     """Options of one call; one that is missing or None has the value that the service was loaded with.
 
     Attributes:

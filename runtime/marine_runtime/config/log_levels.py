@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from marine_runtime.config.model import LOG_VARIABLE as VARIABLE
 from marine_runtime.lazy.data import dataclass, field
 
 if TYPE_CHECKING:
     from marine_runtime.config.model import ServiceConfig
-
-VARIABLE = "WASM_LOG"
 
 _LEVELS = {name: name.upper() for name in ("error", "warn", "info", "debug", "trace")} | {"off": "off"}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
 
-from marine_runtime.config.sizes import check_size, parse_size
 from marine_runtime.errors import ConfigError
 from marine_runtime.lazy.data import dataclass, field, replace
 from marine_runtime.texts.messages import suggestion
@@ -20,6 +19,9 @@ ALL_TARGETS = 2147483647
 
 Output = Callable[[bytes], object] | IO[bytes]
 """The receiver of captured output: a callable, or a file open for bytes."""
+
+LOG_VARIABLE = "WASM_LOG"
+"""The environment variable with the log levels of modules, of the host and of each module; see `log_levels`."""
 
 SERVICE_ID = "service_id"
 """The environment variable that tells modules which service they belong to."""
@@ -152,6 +154,8 @@ class ServiceConfig:
         if limit is not None:
             if not isinstance(limit, int) or isinstance(limit, bool):
                 raise ConfigError(f"`total_memory_limit` must be an integer or None, not {kind_of(limit)}")
+            from marine_runtime.config.sizes import check_size
+
             check_size(limit, "`total_memory_limit`")
         if not isinstance(self.modules, Mapping):
             raise ConfigError(f"`modules` must be a table, not {kind_of(self.modules)}")
@@ -190,6 +194,8 @@ class ServiceConfig:
         """
         values = _members(cls, document, "the configuration")
         if values.get("total_memory_limit") is not None:
+            from marine_runtime.config.sizes import parse_size
+
             # Earlier versions kept the text of the configuration file.
             values["total_memory_limit"] = parse_size(values["total_memory_limit"], "`total_memory_limit`")
         modules = values.get("modules", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,6 +13,7 @@ from marine_runtime.adapters.contract import BoundAdapters, Glue
 from marine_runtime.adapters.staging import DIRECT, Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.recursion import RecursionLimit
+from marine_runtime.config.model import LOG_VARIABLE
 from marine_runtime.errors import LinkError
 from marine_runtime.lazy.data import dataclass, replace
 from marine_runtime.wasm import Instance, Module, Store
@@ -19,8 +21,9 @@ from marine_runtime.wasm import Instance, Module, Store
 if TYPE_CHECKING:
     from marine_runtime.adapters.images import Images
     from marine_runtime.config.model import ModuleConfig, ServiceConfig
-    from marine_runtime.host.resolve import HostFunctions
+    from marine_runtime.host.resolve import HostFunctions, HostSide
     from marine_runtime.traces.instrument import Instrumentation
+    from marine_runtime.wasi import Wasi
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,8 @@ class LinkContext:
     """The service around the modules that are linked. It owns the names and the settings of the modules.
 
     Attributes:
-        host: the host functions of the service.
         names: the modules of the service, in load order, linked or not.
         config: the settings of the service and of each module.
-        wasi: WASI, for each module.
         linked: the modules that are linked, by name.
         recursion: the limit of calls inside each other.
         instrumentation: records calls; None when the service is not traced.
@@ -87,22 +88,34 @@ class LinkContext:
             ArgumentError: something is not a host function.
             LoadError, ConfigError: a module can't have the directories or the environment that `config` gives it.
         """
-        from marine_runtime.host.resolve import HostSide
-        from marine_runtime.wasi import Wasi
-
         for name in names:
             if names.count(name) > 1:
                 raise LinkError(f"two modules are named `{name}`")
         self.store = store
         self.guard = guard
-        self.host = HostSide(host_functions)
         self.config = config
         self.names = list(names)
-        self.wasi = Wasi(store, config, names)
+        self._host_functions = host_functions
         self.linked: dict[str, LinkedModule] = {}
         self.recursion = RecursionLimit()
         self.instrumentation = instrumentation
         self._ordinals = 0
+        if host_functions or config.modules or LOG_VARIABLE in os.environ:  # there is something to check
+            self.host, self.wasi  # noqa: B018
+
+    @cached_property
+    def host(self) -> HostSide:
+        """The host functions of the service."""
+        from marine_runtime.host.resolve import HostSide
+
+        return HostSide(self._host_functions)
+
+    @cached_property
+    def wasi(self) -> Wasi:
+        """WASI, for each module."""
+        from marine_runtime.wasi import Wasi
+
+        return Wasi(self.store, self.config, self.names)
 
     @property
     def next_ordinal(self) -> int:

@@ -6,6 +6,8 @@ keep calling it, and its memory stays until the service is closed, since a store
 
 from __future__ import annotations
 
+from typing import Any
+
 from marine_runtime.config.arguments import check_module_config
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
@@ -14,6 +16,16 @@ from marine_runtime.host.python_module import PythonModule
 from marine_runtime.linking.context import LinkableModule, LinkContext
 from marine_runtime.linking.linker import link_module
 from marine_runtime.texts.messages import listed
+from marine_runtime.values.scalars import kind
+
+
+def check_module(module: Any) -> None:
+    """Refuse what is no module to link; raises ArgumentError."""
+    if not isinstance(module, (LinkableModule, PythonModule)):
+        raise ArgumentError(
+            f"a module to link must be a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
+            "marine_gen loads Wasm files"
+        )
 
 
 def add_module(module: LinkableModule | PythonModule, config: ModuleConfig | None, context: LinkContext) -> None:

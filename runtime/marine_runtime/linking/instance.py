@@ -33,7 +33,8 @@ class ModuleLink:
         places_results: whether a host function has results in the guest's memory.
     """
 
-    def __init__(self, module: LinkableModule, guard: Guard, callees: Sequence[Adapter]) -> None:
+    def __init__(self, module: LinkableModule, guard: Guard, callees: Sequence[Callable[[], Adapter]]) -> None:
+        """Know the module; `callees` give the adapters that it imports from other modules."""
         self.plan = module.plan
         self.guard = guard
         self.engine = module.glue.engine
@@ -130,7 +131,7 @@ class ModuleLink:
         return self.staging.explaining(run) if self._calls_fused else run
 
     def callee(self, index: int) -> Adapter:
-        return self._callees[index - len(self.plan.core)]
+        return self._callees[index - len(self.plan.core)]()
 
     def coerce(self, function: str, position: int, value: Any) -> Any:
         binder = self._binders.get(function)

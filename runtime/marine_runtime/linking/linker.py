@@ -16,10 +16,12 @@ When a step fails, everything is freed with the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from marine_runtime.abi.host_api import WASI_PREFIX
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, FusedModules
 from marine_runtime.calls.limits import blaming
@@ -106,8 +108,8 @@ def _link_wasm_module(module: LinkableModule, ordinal: int, context: LinkContext
     return LinkedModule(module.plan, module.glue, instance, bound)
 
 
-def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Adapter]:
-    """Step 1: the export adapters that the module imports from other modules."""
+def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Callable[[], Adapter]]:
+    """Step 1: functions that give the export adapters that the module imports from other modules."""
     plan = module.plan
     if module.wasm.wide:  # check: linking wide memories
         raise LinkError(f"module `{plan.name}`: its memory has 64-bit addresses; modules of a service have 32-bit ones")
@@ -118,13 +120,18 @@ def _resolve_callees(module: LinkableModule, context: LinkContext) -> list[Adapt
         found.append(
             _provider(plan, callee, context.linked, context.names)
             if left_out is None
-            else _refusing(plan.name, left_out)
+            else partial(_refusing, plan.name, left_out)
         )
     return found
 
 
-def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModule], names: Sequence[str]) -> Adapter:
-    """The export adapter behind `callee`, after its signature was compared with what the importer declares."""
+def _provider(
+    plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModule], names: Sequence[str]
+) -> Callable[[], Adapter]:
+    """A function that gives the export adapter behind `callee`, whose signature is the one that the importer declares.
+
+    It is made when it is called first; fused glue calls few of them.
+    """
     provider = linked.get(callee.namespace)
     wanted = f"module `{plan.name}` imports `{callee.namespace}.{callee.name}`"
     if provider is None:
@@ -133,7 +140,7 @@ def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModul
         raise LinkError(f"{wanted}, but there is no module `{callee.namespace}`")
     offered = provider.plan.exports.get(callee.name)
     if offered is None and (left_out := provider.plan.unusable_export(callee.name)):
-        return _refusing(callee.namespace, left_out)
+        return partial(_refusing, callee.namespace, left_out)
     if offered is None:
         raise LinkError(f"{wanted}, but module `{callee.namespace}` has no function `{callee.name}`")
     # check: linking signatures of modules
@@ -141,7 +148,8 @@ def _provider(plan: ModulePlan, callee: Callee, linked: Mapping[str, LinkedModul
         raise LinkError(
             f"{wanted} as {callee.type}, but module `{callee.namespace}` exports `{callee.name}` as {offered}"
         )
-    return provider.bound.exports[callee.name]
+    exports = provider.bound.exports
+    return lambda: exports[callee.name]
 
 
 def _refusing(module: str, left_out: LeftOut) -> Adapter:
@@ -157,7 +165,9 @@ def _provide_imports(module: LinkableModule, ordinal: int, link: ModuleLink, con
     """Step 2: something to import for each import of the module."""
     name, store, fused, codes = module.plan.name, context.store, module.glue.fused, module.glue.import_codes
     stub = _stub(name, fused, context) if fused and fused.stub else None
-    wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
+    wasi = None
+    if any(namespace.startswith(WASI_PREFIX) for namespace, _ in module.wasm.import_order):
+        wasi = context.wasi.connect(name, module.wasm, {*codes, *(stub.functions if stub else ())})
     functions: dict[_ImportKey, Any] = dict(wasi.functions) if wasi else {}
     late: dict[_ImportKey, Trampoline] = {}
     hosts: HostGlue | None = None

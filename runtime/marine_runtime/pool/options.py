@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from marine_runtime.calls.limits import check_fuel
 from marine_runtime.calls.options import CallOptions
@@ -13,6 +13,7 @@ from marine_runtime.config.checks import check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.call_parameters import checked
 from marine_runtime.host.resolve import host_functions
+from marine_runtime.lazy.keywords import Keywords
 from marine_runtime.pool.instance import HostFunctionsSource, Setup
 
 MOST_WORKERS = 1024
@@ -21,7 +22,7 @@ MOST_WORKERS = 1024
 Kind = Literal["processes", "threads"]
 
 
-class PoolOptions(TypedDict, total=False):
+class PoolOptions(Keywords, total=False):
     """Settings of a pool.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from marine_runtime.abi.plan import LeftOut, ModulePlan
 from marine_runtime.errors import ArgumentError
@@ -26,7 +26,7 @@ class ModuleInterface:
     @classmethod
     def of(cls, plan: ModulePlan) -> ModuleInterface:
         """The interface of a module with this plan."""
-        return cls(plan.exports, plan.records, {item.name: item for item in plan.left_out if not item.namespace})
+        return cls(plan.exports, plan.records, plan.unusable_exports)
 
     def signature(self, function: str) -> str:
         """One function as a listing shows it: `greeting(name: string) -> string`.
@@ -53,6 +53,11 @@ class Interface:
     """The exports of a service, by module name in load order. `str()` gives the listing."""
 
     modules: Mapping[str, ModuleInterface]
+
+    @classmethod
+    def of(cls, plans: Iterable[ModulePlan]) -> Interface:
+        """The interface of modules with these plans."""
+        return cls({plan.name: ModuleInterface.of(plan) for plan in plans})
 
     def __str__(self) -> str:
         return "".join(f"{line}\n" for line in self.lines())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.arguments import check_config
 from marine_runtime.config.model import ServiceConfig, check_flag
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.keywords import Keywords
 from marine_runtime.wasm import WasmRuntime, open_runtime
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from marine_runtime.traces.recorder import Tracer
 
 
-class RunOptions(TypedDict, total=False):
+class RunOptions(Keywords, total=False):
     """Options of running a service; None means the default.
 
     Attributes:

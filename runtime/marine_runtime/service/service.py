@@ -13,13 +13,12 @@ from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywo
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
-from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
+from marine_runtime.errors import CallError, MarineError, warn
 from marine_runtime.lazy.data import replace
 from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.linker import link
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle
-from marine_runtime.service.interface import Interface, ModuleInterface
 from marine_runtime.service.options import RunOptions
 from marine_runtime.values.arguments import arrange
 from marine_runtime.wasm import WasmRuntime
@@ -28,10 +27,9 @@ from marine_runtime.wasm.budget import Budget
 if TYPE_CHECKING:
     from marine_runtime.calls.statistics import Statistics
     from marine_runtime.host.python_module import PythonModule
+    from marine_runtime.service.interface import Interface
     from marine_runtime.values.json import JsonCodec
     from marine_runtime.wasi import WasiState
-
-_AS_BEFORE = nullcontext()
 
 
 class Service:
@@ -43,8 +41,6 @@ class Service:
     Attributes:
         name: what error messages call it.
         modules: the modules, as attributes or by name: `service.modules.facade.get_n_save(url, name)`.
-        interface: signatures and records of every module; `str()` gives a listing.
-        wasi: environment and mapped directories of every module, by module name.
         engine: the engine that runs the adapters.
         call_layer: the call layer, `fast` or `public`.
         warnings: what works in another way than it was meant: functions that were left out, as their adapters are
@@ -107,7 +103,6 @@ class Service:
             self.close()
             raise
         self._linked: Mapping[str, LinkedModule] = context.linked
-        self.wasi: Mapping[str, WasiState] = context.wasi.states
         self.warnings: tuple[str, ...] = ()
         self._offer()
         self._report(modules)
@@ -115,17 +110,30 @@ class Service:
     def _report(self, modules: Sequence[LinkableModule | PythonModule]) -> None:
         """Warn of what was left out of new modules, and keep that for `warnings`."""
         for module in modules:
-            sentences = [item.sentence(module.plan.name) for item in module.plan.left_out]
-            kept = [f"module `{module.plan.name}`: {item}" for item in getattr(module, "unfused", ())]
-            self.warnings = (*self.warnings, *sentences, *kept)
+            name, sentences = module.plan.name, [item.sentence(module.plan.name) for item in module.plan.left_out]
+            self.warnings += (*sentences, *(f"module `{name}`: {item}" for item in getattr(module, "unfused", ())))
             for sentence in sentences:
                 warn(sentence)
 
     def _offer(self) -> None:
         """Show the modules that are linked now."""
+        self._interface: Interface | None = None
         self._json_codecs: dict[tuple[str, str], tuple[JsonCodec, Adapter]] = {}
-        self.interface = Interface({name: ModuleInterface.of(item.plan) for name, item in self._linked.items()})
         self.modules = self._declared.together({name: self._handle(name, item) for name, item in self._linked.items()})
+
+    @property
+    def interface(self) -> Interface:
+        """Signatures and records of every module; `str()` gives a listing."""
+        if self._interface is None:
+            from marine_runtime.service.interface import Interface
+
+            self._interface = Interface.of(item.plan for item in self._linked.values())
+        return self._interface
+
+    @property
+    def wasi(self) -> Mapping[str, WasiState]:
+        """Environment and mapped directories of every module, by module name."""
+        return self._context.wasi.states
 
     @property
     def config(self) -> ServiceConfig:
@@ -152,15 +160,9 @@ class Service:
             CallError: an initialiser failed.
             StateError: the service is closed, busy, or owned by another thread.
         """
-        from marine_runtime.host.python_module import PythonModule
-        from marine_runtime.linking.dynamic import add_module
-        from marine_runtime.values.scalars import kind
+        from marine_runtime.linking.dynamic import add_module, check_module
 
-        if not isinstance(module, (LinkableModule, PythonModule)):
-            raise ArgumentError(
-                f"a module to link must be a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "
-                "marine_gen loads Wasm files"
-            )
+        check_module(module)
         with self._guard.exclusive():
             try:
                 with self._operations.loading(timeout):
@@ -211,7 +213,7 @@ class Service:
             from marine_runtime.values.records import by_name
 
             records = by_name(linked.plan.records, linked.glue.record_classes)
-        return self._declared.handle(name, functions, records, self.interface.modules[name].left_out)
+        return self._declared.handle(name, functions, records, linked.plan.unusable_exports)
 
     @with_keywords(CallOptions)
     def call(
@@ -315,9 +317,8 @@ class Service:
 
         found = self._json_codecs.get((module, function))
         if found is None:
-            linked = self._find(module, function)
-            signature, records = linked.plan.exports[function], linked.plan.records
-            codec = JsonCodec(signature, records, module=module, function=function)
+            plan = (linked := self._find(module, function)).plan
+            codec = JsonCodec(plan.exports[function], plan.records, module=module, function=function)
             run = (linked.bound.calls or linked.bound.exports)[function]
             found = self._json_codecs[module, function] = (codec, run)
         return found
@@ -334,10 +335,9 @@ class Service:
         refuse_unknown(function, options, CallOptions)
         parameters = options.get("call_parameters")
         if parameters is None:
-            return _AS_BEFORE
+            return nullcontext()
         self._guard.require_idle()  # a call that will be refused must not change what the running one sees
-        context: AbstractContextManager[None] = self._context.host.call_context.of(parameters)
-        return context
+        return self._context.host.call_context.of(parameters)
 
     @property
     def state(self) -> ServiceState:

@@ -19,10 +19,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from _thread import _local as local
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import local
 from typing import Any
 
 from marine_runtime.texts.messages import refusal

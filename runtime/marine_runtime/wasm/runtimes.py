@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from _thread import _local as local
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import local
 
 from marine_runtime.errors import ArgumentError, LoadError, warn
 from marine_runtime.wasm import ffi, interpreters

@@ -7,8 +7,10 @@ how much the thread really has: a guest that goes beyond that ends the process. 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
-import threading
+from _thread import _local as local
+from _thread import get_ident, get_native_id, stack_size
 
 DEFAULT = 2 << 20
 """Bytes of stack for Wasm, as in Marine, where threads have enough."""
@@ -21,7 +23,7 @@ _SHARE = 3  # Python needs the rest: below the guest's frames, and above them fo
 _USUAL = 1 << 20  # of a thread, where the system does not say
 _ATTRIBUTES = 256  # bytes; a `pthread_attr_t` has at most 64 on systems that we know
 
-_known = threading.local()
+_known = local()
 
 
 def default_stack() -> int:
@@ -35,7 +37,7 @@ def default_stack() -> int:
 
 def thread_stack() -> int:
     """Bytes of stack that the current thread has."""
-    main = threading.get_ident() == threading.main_thread().ident
+    main = _is_main_thread()
     if sys.platform != "win32" and main:
         # The system grows this stack up to a limit that may change. Pthreads would read all mappings of the process
         # to say the same.
@@ -50,7 +52,16 @@ def thread_stack() -> int:
             size = _known.size = _from_pthreads()
         if size:
             return size
-    return (0 if main else threading.stack_size()) or _USUAL
+    return (0 if main else stack_size()) or _USUAL
+
+
+def _is_main_thread() -> bool:
+    """True in the main thread; told without the import of `threading` where the system numbers threads that way."""
+    if sys.platform == "linux":
+        return get_native_id() == os.getpid()
+    import threading
+
+    return get_ident() == threading.main_thread().ident
 
 
 def _from_pthreads() -> int:

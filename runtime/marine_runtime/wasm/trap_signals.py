@@ -14,11 +14,12 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import functools
-import signal
 from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.wasm import ffi
+
+_signal: Any = __import__("_signal")  # `signal` imports much
 
 _SIZE = 256  # bytes; a `struct sigaction` has 152 on Linux, and fewer elsewhere
 _NAMES = ("SIGSEGV", "SIGILL", "SIGFPE", "SIGBUS")
@@ -48,7 +49,7 @@ class TrapSignals:
         self._sigaction.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
         self._dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
         ours = self._library_of(ffi.function_address("wasm_engine_new"))
-        for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
+        for number in (int(getattr(_signal, name)) for name in _NAMES if hasattr(_signal, name)):
             handler = self._handler(number)
             # The address of the function comes first, in every layout.
             if ours and self._library_of(int.from_bytes(handler[:8], "little")) == ours:

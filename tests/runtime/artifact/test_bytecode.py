@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -83,19 +84,40 @@ def test_code_names_the_place_of_its_source(
     shutil.move(built, moved)
     (path,) = moved.glob(f"*_fused{BYTECODE_END}")
     code = read_compiled(path.read_bytes(), str(moved / "new.py"))
-    assert code is not None
-    pending, seen = [code], 0
+    assert isinstance(code, pieces.Pieces)
+    place = str(moved / "new.py")
+    pending, seen = [pieces.unmarshalled(code.head, place), *(code.code(name, place) for name in code.definitions)], 0
     while pending:
         part = pending.pop()
-        assert part.co_filename == str(moved / "new.py")
+        assert part.co_filename == place
         pending += [item for item in part.co_consts if isinstance(item, type(code))]
         seen += 1
     assert seen > 3
 
 
+def test_adapters_are_bound_at_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of a small module is executed once for all services of a build, and only for modules that are called."""
+    target = dict.fromkeys(("called", "idle"), GUESTS_FOLDER / "greeting.wasm")
+    built = marine_gen.build(target, tmp_path / "built").directory
+    executed = []
+    make = pieces.Namespace._make
+
+    def watched(self: pieces.Namespace, name: str) -> None:
+        executed.append(name)
+        make(self, name)
+
+    monkeypatch.setattr(pieces.Namespace, "_make", watched)
+    monkeypatch.setattr("marine_runtime.artifact.shared._SETTLED", 0)  # the build is young
+    with marine_runtime.load(built) as service, marine_runtime.load(built) as second:
+        assert not executed
+        for item in (service, second, service):
+            assert item.modules.called.greeting("x") == "Hi, x"
+        assert executed.count(pieces.BIND) == 1
+
+
 def test_compiled_code_does_what_its_source_says() -> None:
     code = read_compiled(compiled_python("value = __file__ + 'x'\n", "a.py"), "a.py")
-    assert code is not None
+    assert isinstance(code, CodeType)
     scope = {"__file__": "f"}
     exec(code, scope)
     assert scope["value"] == "fx"

@@ -79,7 +79,7 @@ def test_names_stay_data() -> None:
     names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     assert all(len(name) <= 100 and name.isascii() for name in names)
     imported = {item.module for item in ast.walk(tree) if isinstance(item, ast.ImportFrom)}
-    standard = {"__future__", "array", "builtins", "collections.abc", "dataclasses", "struct", "threading", "typing"}
+    standard = {"__future__", "array", "builtins", "collections.abc", "dataclasses", "struct", "_thread", "typing"}
     assert imported <= {*standard, "marine_runtime.support"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
