@@ -2,8 +2,8 @@
 
 `references` counts all references under a Python with `Py_DEBUG`, Debian's, which is unpacked and not installed.
 `sanitizers` runs the kinds of calls and the tests of this folder with AddressSanitizer and UndefinedBehaviorSanitizer.
-`valgrind` runs the kinds of calls under Memcheck. All of it takes some minutes. The exit code is the number of checks
-that found something; a check that this machine can't do is named.
+`valgrind` runs the kinds of calls under Memcheck. `mutants` removes parts of the extension in turn. All of it takes
+some minutes. The exit code is the number of checks that found something; one that this machine can't do is named.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.speedups.builds import compile_extension
+from tests.speedups.mutants import CHECKS as CHECKED
+from tests.speedups.mutants import REFERENCES
 from tests.support.debian import UnavailableError, unpack_packages
 from tests.support.paths import ROOT
 
@@ -45,8 +47,8 @@ def run(command: list[str], *folders: Path | str, **variables: str) -> subproces
     )
 
 
-def references(calls: int, *flags: str) -> str:
-    """Nothing, or the kinds of calls that leave references behind; `flags` are further ones of the compiler.
+def references(calls: int, mutant: tuple[str, str] | None = None) -> str:
+    """Nothing, or the kinds of calls that leave references behind, also of a mutant.
 
     Raises:
         UnavailableError: there is no such Python, or it is not of this version.
@@ -65,24 +67,25 @@ def references(calls: int, *flags: str) -> str:
     with tempfile.TemporaryDirectory() as name:
         # Only what is compiled with these headers counts its references.
         folder = compile_extension(
-            Path(name), "-g", "-idirafter", str(headers), *flags, include=headers / f"python{VERSION}d"
+            Path(name), "-g", "-idirafter", str(headers), include=headers / f"python{VERSION}d", mutant=mutant
         )
         python = str(DEBUG / f"usr/bin/python{VERSION}-dbg")
         site = next(path for path in sys.path if path.endswith("site-packages"))
         done = run([python, "-m", "tests.speedups.references", str(calls)], folder, ROOT, ROOT / "runtime", site)
-    sys.stdout.write(done.stdout)
+    if mutant is None:
+        sys.stdout.write(done.stdout)
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr[-3000:]}"
 
 
-def sanitizers(calls: int, *flags: str) -> str:
-    """Nothing, or what the sanitizers report; `flags` are further ones of the compiler.
+def sanitizers(calls: int) -> str:
+    """Nothing, or what the sanitizers report.
 
     Raises:
         UnavailableError: there is no GCC with its sanitizers.
     """
     libraries = [_library(name) for name in ("libasan.so", "libubsan.so")]
     with tempfile.TemporaryDirectory() as name:
-        folder = compile_extension(Path(name), *_SANITIZED, *flags)
+        folder = compile_extension(Path(name), *_SANITIZED)
         # Wasmtime handles the signals of its guests itself. Python does not free everything at its end.
         options = "detect_leaks=0:use_sigaltstack=0:allocator_may_return_null=1"
         options += "".join(f":handle_{signal}=0" for signal in ("segv", "sigbus", "sigfpe", "sigill"))
@@ -112,8 +115,8 @@ OTHERS = re.compile(r"_PyEval_EvalFrame|_libwasmtime|/_ctypes/|libffi")
 """Frames of a report: ours, and those that are not called by ours on behalf of the same line."""
 
 
-def valgrind(calls: int, *flags: str) -> str:
-    """Nothing, or the reports of Memcheck about lines of the extension; `flags` are further ones of the compiler.
+def valgrind(calls: int) -> str:
+    """Nothing, or the reports of Memcheck about lines of the extension.
 
     Python's own allocator is off, so that every block is one of valgrind's. Reports where Python or Wasmtime runs
     below the extension are not about it.
@@ -124,7 +127,7 @@ def valgrind(calls: int, *flags: str) -> str:
     if shutil.which("valgrind") is None:
         raise UnavailableError("there is no valgrind")
     with tempfile.TemporaryDirectory() as name:
-        folder = compile_extension(Path(name), "-g", *flags)
+        folder = compile_extension(Path(name), "-g")
         command = ["valgrind", "--quiet", "--num-callers=40", "--leak-check=full", "--show-leak-kinds=definite"]
         command += ["--max-stackframe=20000000", "--smc-check=all-non-file", "--fullpath-after=", sys.executable, "-c"]
         program = f"import tests.speedups.references as those; raise SystemExit(min(those.main({calls}), 1))"
@@ -160,12 +163,36 @@ def about_ours(report: list[str]) -> bool:
     return False
 
 
+def mutants(calls: int) -> str:
+    """Nothing, or the mutants that no test notices; references are counted in so many calls.
+
+    Raises:
+        UnavailableError: there is no Python that counts references.
+    """
+    survivors = []
+    for title, mutant in CHECKED.items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = compile_extension(Path(name), "-Wno-error", mutant=mutant)
+            files = [str(HERE / file) for file in ("test_calls_in_c.py", "test_same_results.py")]
+            done = run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files], folder)
+        if done.returncode == 0:
+            survivors.append(title)
+        print(f"{'survived' if done.returncode == 0 else 'killed':9}{title}", flush=True)
+    for title, mutant in REFERENCES.items():
+        found = references(calls, mutant)
+        if "GROWS" not in found:
+            survivors.append(title)
+        print(f"{'killed' if 'GROWS' in found else 'survived':9}references: {title}", flush=True)
+    return ", ".join(survivors)
+
+
 CHECKS: dict[str, Callable[[int], str]] = {
     "references": references,
     "sanitizers": sanitizers,
     "valgrind": valgrind,
+    "mutants": mutants,
 }
-CALLS = {"references": 100_000, "sanitizers": 20_000, "valgrind": 2000}
+CALLS = {"references": 100_000, "sanitizers": 20_000, "valgrind": 2000, "mutants": 20_000}
 
 
 def main() -> int:

@@ -128,7 +128,7 @@ def _threads(run: Callable[..., Any], times: int) -> None:
 
 
 def _object(run: Any, times: int) -> None:
-    """What programs do with functions beside calling them."""
+    """Uses of functions beside calls."""
     for number in range(times):
         if not number % RARE:
             with suppress(ArgumentError, TypeError):

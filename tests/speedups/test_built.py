@@ -45,6 +45,14 @@ def test_the_tests_of_this_folder(built: Path) -> None:
     assert "skipped" not in said.splitlines()[-1]
 
 
+def test_budgets_are_exact_on_a_processor_without_machine_code(built: Path) -> None:
+    folder = ROOT / "tests" / "runtime" / "wasm"
+    files = [str(folder / name) for name in ("test_budget.py", "test_memory_creator.py")]
+    plugins = ("-p", "no:cacheprovider", "-p", "tests.speedups.without_machine_code")
+    said = run(built, "-m", "pytest", "-q", *plugins, *files)
+    assert " passed" in said.splitlines()[-1]
+
+
 def test_it_is_found_and_can_be_turned_off(built: Path) -> None:
     assert run(built, "-c", SAY) == "Call Hi, John None\n"
     off = run(built, "-c", SAY, MARINE_SPEEDUPS="0")
