@@ -246,7 +246,7 @@ def test_an_unknown_case_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.slow
 def test_calls_in_c_are_measured_in_a_process_of_their_own() -> None:
-    """Where the extension is not installed, or off, the report says so."""
+    """The report says so, if the extension is not installed, or off."""
     found = measure(GREETING, [Accelerated()], rounds=1, min_time=0).results[0]
     assert found.samples or "the extension is not in use" in found.missing
     record = next(case for case in all_cases(Path("none")) if case.name == "record")

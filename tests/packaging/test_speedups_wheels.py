@@ -60,7 +60,7 @@ def wheel(made: Path, tag: str) -> Path:
 
 
 def said(*command: str) -> str:
-    """What a program prints, which has to succeed."""
+    """The output of a program, which has to succeed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
