@@ -23,6 +23,7 @@ CHECKS = {
     "the state after a failure": ("if (result == NULL) guard->failed = 1;", ""),
     "the end of a call": ("    set_busy(guard, Py_False);\n", ""),
     "what follows a large result": ("= PyObject_CallNoArgs(self->settle);", "= Py_NewRef(Py_None);"),
+    "the reference to a type": ("(object);\n    Py_DECREF(type);\n", "(object);\n"),
 }  # fmt: skip
 """Checks that are missing, by their place in the source: a text and the one instead of it."""
 
@@ -34,6 +35,5 @@ REFERENCES = {
     "the entry": ("    Py_DECREF(entry);\n", ""),
     "a function that runs": ("        Py_DECREF(object);\n", ""),
     "what settles": ("        Py_XDECREF(done);\n", ""),
-    "a type": ("    call_clear(object);\n", "    call_clear(object); Py_INCREF(type);\n"),
 }
 """References that nobody gives back."""
