@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-all test-aarch64 test-lowest soak ci-long lint types format docs wheel guests guests-check toolchain bless bench bench-gate bench-report fuzz
-.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain speedups test-speedups clean
+.PHONY: bench-native native-check docs-check cluster component-hosts ray ray-bench mutants rust-toolchain speedups test-speedups check-speedups clean
 
 demo: $(or $(wildcard $(STAMP)),$(DEMO))
 	$(BIN)/python examples/curl_service/demo.py $(ARGS)
@@ -60,6 +60,7 @@ ci-long:
 	$(MAKE) test-all
 	$(MAKE) test-aarch64
 	$(MAKE) soak
+	$(MAKE) check-speedups
 	$(MAKE) test ARGS="-m slow --durations=20"
 	MARINE_GEN_FAULTS=100000 $(MAKE) test ARGS="tests/serve/test_faults.py"
 	MARINE_GEN_RAY_CALLS=100000 $(MAKE) ray
@@ -89,8 +90,9 @@ bless: $(STAMP)
 
 # Measures everything against everyone, in less than ten minutes: all samples and plots go to .venv-bench/report, the
 # summary to docs/benchmarks.*, which `ARGS=--quick` leaves as they are. Has its own environment; what can't be installed is missing in the report, with its reason.
+# Only the peer `fused, accelerator`, in a process of its own, uses the extension.
 bench: $(BENCHED) $(NPM)
-	$(BENCH)/bin/python -m tests.bench.run $(ARGS)
+	MARINE_SPEEDUPS=0 $(BENCH)/bin/python -m tests.bench.run $(ARGS)
 
 # Builds Marine's own runtime with cargo, in four minutes or more, and measures it beside `fused`; from then on `make bench`
 # measures it too.
@@ -113,7 +115,7 @@ bench-report: $(STAMP)
 
 # Measures the ratios that must hold, and fails when one does not; less than a minute.
 bench-gate: $(STAMP) $(NPM)
-	$(BIN)/python -m tests.bench.gate $(ARGS)
+	MARINE_SPEEDUPS=0 $(BIN)/python -m tests.bench.gate $(ARGS)
 
 # Removes each check that keeps guests in their place, one at a time; some test has to fail. `ARGS="--every 4"` is quicker.
 mutants: $(STAMP)
@@ -144,6 +146,11 @@ speedups: $(SPEED)
 # The tests of the extension, and with it those of calls, values and security; ARGS="tests/engines" runs others.
 test-speedups: $(SPEED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(ARGS),tests/speedups tests/runtime/calls tests/runtime/values tests/runtime/wasm tests/security)
+
+# Looks for references and memory that the extension loses, and for memory that it may not touch: with a debug build of
+# Python, the sanitizers of GCC, and valgrind, each where it is there. ARGS="references --calls 20000" does a part.
+check-speedups: $(STAMP)
+	$(BIN)/python -m tests.speedups.checks $(ARGS)
 
 # Source distributions and wheels of the runtime and the compiler, into dist/, checked as an index would; with ziglang (`make
 # toolchain`) those of the extension for manylinux and musllinux, x86-64 and aarch64.
@@ -217,6 +224,7 @@ $(FUZZ): $(STAMP)
 $(BENCHED): pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet -e ./runtime -e '.[bench]'
+	-$(BENCH)/bin/python runtime/speedups/wheels.py $(BENCH)/wheel && $(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps $(BENCH)/wheel/*.whl
 	touch $@
 
 $(RAYED): pyproject.toml

@@ -91,10 +91,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--all", action="store_true", help="for every Linux, by ziglang")
+    parser.add_argument("--tag", choices=TARGETS, help="for one of them, by ziglang")
     options = parser.parse_args()
-    if options.all and importlib.util.find_spec("ziglang") is None:
+    chosen = {tag: target for tag, target in TARGETS.items() if options.all or tag == options.tag}
+    if chosen and importlib.util.find_spec("ziglang") is None:
         raise SystemExit("wheels for other machines are made by ziglang: `pip install ziglang`")
-    build(options.folder, TARGETS if options.all else {})
+    build(options.folder, chosen)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from tests.bench.cases.lifecycle import lifecycle
 from tests.bench.cases.services import store_cases
 from tests.bench.model import ANSWERED, MADE, STARTED, Case, Kind, Work
 from tests.bench.peers import ByHand, Component, Composed, Engine, open_peers
+from tests.bench.peers.accelerated import Accelerated
 from tests.bench.peers.base import Contender, NotMeasuredError, Peer, contender
 from tests.bench.peers.by_hand import open_modules
 from tests.bench.peers.components import chain_text
@@ -240,3 +242,13 @@ def test_an_unknown_case_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
         main(["--only", "no such case"])
     assert caught.value.code == 2
     assert "no case has no such case in its name" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_calls_in_c_are_measured_in_a_process_of_their_own() -> None:
+    """The report says so, if the extension is not installed, or off."""
+    found = measure(GREETING, [Accelerated()], rounds=1, min_time=0).results[0]
+    assert found.samples or "the extension is not in use" in found.missing
+    record = next(case for case in all_cases(Path("none")) if case.name == "record")
+    (result,) = measure(record, [Accelerated()], rounds=1, min_time=0).results
+    assert re.search("nothing in C|not in use", result.missing)

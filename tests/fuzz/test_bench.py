@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from marine_runtime.errors import ConfigError
 from tests.fuzz import bench
 from tests.fuzz.edits import edited
 from tests.fuzz.targets import TARGETS, Target
-from tests.fuzz.worker import Recorder, state_of
+from tests.fuzz.worker import Recorder, covered_modules, state_of
 from tests.support.batches import BATCHES, compare
 
 LAST_RUN = Path(__file__).with_name("last_run.json")
@@ -85,3 +86,9 @@ def test_the_last_run_is_whole_and_without_findings() -> None:
     assert document["executions"] >= 1_000_000
     assert document["cases"] >= 100_000
     assert document["findings"] == 0
+
+
+def test_code_that_is_looked_into_is_not_instrumented() -> None:
+    left = set(covered_modules())
+    assert {"marine_runtime.calls.guard", "marine_runtime.wasm.covered", "marine_runtime.wasm.fast"} <= left
+    assert all(importlib.util.find_spec(name) for name in left)

@@ -4,7 +4,8 @@
 
 Python, its C library and QEMU are Debian's packages, unpacked into `.venv-aarch64`; the packages of Python come with
 wheels for that processor. Nothing is installed. Programs that a test starts would not find QEMU, so what runs here
-needs none. The exit code is pytest's; 3 when the machine can't do it.
+needs none. Where `ziglang` is installed, some run with the optional extension, out of its wheel for that processor. The
+exit code is pytest's; 3 when the machine can't do it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.support.debian import UnavailableError, run, unpack_packages
@@ -40,6 +43,15 @@ TESTS = (
     "tests/engines/test_instructions.py",
 )
 """Things that differ from processor to processor: machine code, layouts, callbacks, budgets, time limits."""
+
+WITH_EXTENSION = (
+    "tests/speedups/test_calls_in_c.py",
+    "tests/runtime/wasm/test_memory_creator.py",
+    "tests/runtime/wasm/test_budget.py",
+)
+"""The calls that the extension makes, and the memories: it has their callbacks."""
+
+EXTENSION_TAG = "manylinux_2_17_aarch64"
 
 LEFT_OUT = ("--deselect=tests/runtime/wasm/test_budget.py::test_large_records_are_given_back",)
 """A third of the time, for megabytes that the interpreter of adapters moves."""
@@ -69,6 +81,20 @@ def install() -> None:
     stamp.touch()
 
 
+def extension() -> Path | None:
+    """A folder to import the extension from; None where nothing builds it."""
+    if find_spec("ziglang") is None:
+        return None
+    folder = FOLDER / "speedups"
+    with tempfile.TemporaryDirectory(prefix=".built-", dir=FOLDER) as scratch:
+        source = ROOT / "runtime" / "speedups" / "wheels.py"
+        run([sys.executable, str(source), "--tag", EXTENSION_TAG, scratch], ROOT)
+        for wheel in Path(scratch).glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+    return folder
+
+
 def command() -> list[str]:
     """The words that start the interpreter."""
     root = FOLDER / "python"
@@ -82,15 +108,26 @@ def main(arguments: Sequence[str]) -> int:
     except UnavailableError as error:
         print(f"no aarch64: {error}", file=sys.stderr)
         return 3
-    chosen = arguments if any(item.startswith("tests") for item in arguments) else [*TESTS, *LEFT_OUT, *arguments]
+    if any(item.startswith("tests") for item in arguments):
+        return pytest(arguments)
+    code = pytest([*TESTS, *LEFT_OUT, *arguments])
+    folder = extension()
+    if folder is None:
+        print("aarch64: without ziglang, no test runs with the extension", file=sys.stderr)
+        return code
+    return pytest([*WITH_EXTENSION, *LEFT_OUT, *arguments], folder) or code
+
+
+def pytest(arguments: Sequence[str], *folders: Path) -> int:
+    """Run pytest, which imports from `folders` first; gives the exit code."""
     variables = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, (FOLDER / "site", ROOT, ROOT / "runtime"))),
+        "PYTHONPATH": os.pathsep.join(map(str, (*folders, FOLDER / "site", ROOT, ROOT / "runtime"))),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    pytest = [*command(), "-m", "pytest", "-p", "no:cacheprovider", *chosen]
+    words = [*command(), "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     try:
-        return subprocess.run(pytest, cwd=ROOT, env=variables, timeout=_LONGEST, check=False).returncode
+        return subprocess.run(words, cwd=ROOT, env=variables, timeout=_LONGEST, check=False).returncode
     except subprocess.TimeoutExpired:
         print(f"aarch64: not over after {_LONGEST} s", file=sys.stderr)
         return 1

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from marine_runtime.wasm import speedups
+from tests.speedups import builds
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -43,14 +45,45 @@ def test_the_tests_of_this_folder(built: Path) -> None:
     assert "skipped" not in said.splitlines()[-1]
 
 
+def test_budgets_are_exact_on_a_processor_without_machine_code(built: Path) -> None:
+    folder = ROOT / "tests" / "runtime" / "wasm"
+    files = [str(folder / name) for name in ("test_budget.py", "test_memory_creator.py")]
+    plugins = ("-p", "no:cacheprovider", "-p", "tests.speedups.without_machine_code")
+    said = run(built, "-m", "pytest", "-q", *plugins, *files)
+    assert " passed" in said.splitlines()[-1]
+
+
 def test_it_is_found_and_can_be_turned_off(built: Path) -> None:
     assert run(built, "-c", SAY) == "Call Hi, John None\n"
     off = run(built, "-c", SAY, MARINE_SPEEDUPS="0")
     assert off == "function Hi, John MARINE_SPEEDUPS=0 turns it off\n"
 
 
-@pytest.mark.parametrize("content", ["PROTOCOL = 0", "raise ImportError('other Python')"])
-def test_one_of_no_use_is_left_alone(tmp_path: Path, content: str) -> None:
-    (tmp_path / "marine_speedups.py").write_text(content)
+BROKEN = {
+    "older": ("__init__.py", b"PROTOCOL = 0"),
+    "newer": ("__init__.py", b"PROTOCOL = 999"),
+    "for another Python": ("__init__.py", b"raise ImportError('other\\nPython')"),
+    "without its library": ("__init__.py", (builds.SOURCE / "marine_speedups" / "__init__.py").read_bytes()),
+    "half installed": ("__init__.py", b"from marine_speedups import Call"),
+    "no Python": ("__init__.py", b"def"),
+    "failing": ("__init__.py", b"1 / 0"),
+    "no library": ("__init__.py", b"from marine_speedups._native import PROTOCOL"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_one_of_no_use_is_left_alone(tmp_path: Path, name: str) -> None:
+    package = tmp_path / "marine_speedups"
+    package.mkdir()
+    (package / "_native.abi3.so").write_bytes(b"\x7fELF" if name == "no library" else b"")
+    file, content = BROKEN[name]
+    (package / file).write_bytes(content)
     said = run(tmp_path, "-c", SAY)
+    assert said.count("\n") == 1
     assert said.startswith("function Hi, John it ")
+    assert said.endswith(": upgrade both\n" if name in ("older", "newer") else ": install it again\n")
+
+
+def test_a_package_of_this_name_without_anything() -> None:
+    """As a folder is, when it is found first."""
+    assert str(speedups._unusable(ModuleType("marine_speedups"))).endswith("upgrade both")

@@ -226,14 +226,18 @@ def test_forks(service: Service) -> None:
 
 
 def test_it_goes_with_its_service(extension: Any) -> None:
-    service = marine_gen.load({"greeting": guest("greeting")})
-    run = service.modules.greeting.greeting
-    run("John")
-    gone = weakref.ref(service._store), weakref.ref(run)
-    service.close()
-    del service, run
-    gc.collect()
-    assert [item() for item in gone] == [None, None]
+    counts = []
+    for _ in range(3):
+        service = marine_gen.load({"greeting": guest("greeting")})
+        run = service.modules.greeting.greeting
+        run("John")
+        gone = weakref.ref(service._store), weakref.ref(run)
+        service.close()
+        del service, run
+        gc.collect()
+        assert [item() for item in gone] == [None, None]
+        counts.append(sys.getrefcount(extension.Call))
+    assert counts[1] >= counts[2]
 
 
 def test_it_makes_memories_on_any_processor(extension: Any, monkeypatch: pytest.MonkeyPatch) -> None:

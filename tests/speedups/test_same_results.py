@@ -105,11 +105,30 @@ def test_generated_files_of_either_form(extension: Any, monkeypatch: pytest.Monk
         assert variables["__large_f"] is True
 
 
+WILD = st.one_of(
+    *(st.integers(), st.integers(-(2**66), 2**66), st.floats(), st.floats(width=32), st.booleans(), st.none()),
+    *(st.text(st.characters(exclude_categories=())), st.binary(), st.binary().map(bytearray), st.text().map(Text)),
+    *(st.integers(-300, 300).map(Number), st.lists(st.integers(-1, 300), max_size=5), st.sampled_from(ODD)),
+)
+"""Anything, also what a function does not take."""
+
+
 @given(st.data())
 def test_any_values(extension: Any, echo: Service, data: st.DataObject) -> None:
     signature = data.draw(st.sampled_from(SIGNATURES))
     args = [data.draw(values(item.type, {})) for item in signature.params]
     same(extension, echo.modules.echo[signature.name], *args)
+
+
+@given(st.data())
+def test_any_arguments(extension: Any, echo: Service, data: st.DataObject) -> None:
+    """Each one right or wrong, too few or too many, some by keyword."""
+    signature = data.draw(st.sampled_from(SIGNATURES))
+    args = [data.draw(st.one_of(values(item.type, {}), WILD)) for item in signature.params]
+    args = args[: data.draw(st.integers(0, len(args) + 1))] + data.draw(st.lists(WILD, max_size=1))
+    names = [*(item.name for item in signature.params), "unknown"]
+    named = data.draw(st.dictionaries(st.sampled_from(names), WILD, max_size=1))
+    same(extension, echo.modules.echo[signature.name], *args, **named)
 
 
 def _plain(ty: Any) -> bool:

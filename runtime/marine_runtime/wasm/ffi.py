@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from types import FunctionType
 from typing import Any
 
 from marine_runtime.wasm.capi.library import address_of, bare_function, brief_function, function
@@ -129,6 +130,18 @@ def new_host_function(store: NativeStore, params: str, results: str, callback: A
     function("wasmtime_func_new_unchecked")(store.context, kind, _address(callback), None, None, made.handle)
     assert isinstance(made, Func)  # the kind of functions is 0
     return made
+
+
+def binding_callback() -> FunctionType | None:
+    """The function of wasmtime-py that Wasm enters for every import made of Python; None when it is not found."""
+    import gc
+
+    from wasmtime import _func
+
+    kept = getattr(getattr(_func, "trampoline", None), "_objects", None)
+    thunks = kept.values() if isinstance(kept, dict) else ()
+    found = (item for thunk in thunks for item in gc.get_referents(thunk) if isinstance(item, FunctionType))
+    return next(found, None)
 
 
 def _address(pointer: Any) -> int:

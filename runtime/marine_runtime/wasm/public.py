@@ -16,7 +16,7 @@ import wasmtime
 from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.traps import Fault, Parking
-from marine_runtime.wasm.unraisable import KeptReports
+from marine_runtime.wasm.unraisable import KeptReports, cover_binding
 
 _SPANS = {"I": 2**32, "Q": 2**64}
 
@@ -89,6 +89,9 @@ class PublicLayer:
 
     name = "public"
     binding: Any = wasmtime
+
+    def __init__(self) -> None:
+        cover_binding()
 
     def core_function(self, store: Any, function: wasmtime.Func, params: Codes, results: Codes) -> CoreFunction:
         """See `CallLayer.core_function`."""

@@ -25,17 +25,21 @@ def speedups() -> Any | None:
     if turned_off():
         return None
     found = _imported()
-    return None if isinstance(found, ImportError) or found.PROTOCOL != PROTOCOL else found
+    return None if _unusable(found) else found
 
 
 def problem() -> str | None:
     """The reason why an extension that is installed is not used, or None."""
     if turned_off():
         return f"{VARIABLE}=0 turns it off"
-    found = _imported()
-    if isinstance(found, ImportError):
-        return f"it can't be imported: {found}"
-    if found.PROTOCOL != PROTOCOL:
+    return _unusable(_imported())
+
+
+def _unusable(found: Any) -> str | None:
+    """The reason why what was imported can't be used, or None."""
+    if isinstance(found, Exception):
+        return f"it can't be imported ({' '.join(str(found).split())}): install it again"
+    if getattr(found, "PROTOCOL", None) != PROTOCOL:
         return "it does not belong to this version of marine-runtime: upgrade both"
     return None
 
@@ -57,10 +61,10 @@ def turned_off() -> bool:
 
 @cache
 def _imported() -> Any:
-    """The package, or the error of its import."""
+    """The package, or the error of its import: whatever is wrong with it, calls do not need it."""
     try:
         return __import__("marine_speedups")  # by a name that type checkers of users do not look for
-    except ImportError as error:
+    except Exception as error:
         return error
 
 

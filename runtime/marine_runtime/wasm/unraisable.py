@@ -4,6 +4,9 @@ Where C enters Python, handlers of pending signals run before the first line, an
 Python hands it to `sys.unraisablehook`, and C goes on. Callbacks of the runtime are `covered` instead. Those of the
 binding, which the call layer `public` uses, are not, so the hook is ours while one may run. It keeps what comes from
 there for the running call, and passes on everything else.
+
+That is too late for the callback under imports: what it returns to C then is undefined, and Wasmtime may free it as a
+trap. So the code of that one is put into a covered function (`cover_binding`).
 """
 
 from __future__ import annotations
@@ -11,15 +14,58 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
+from functools import cache
+from types import FunctionType, TracebackType
 from typing import Any
 
 import wasmtime
 
-from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm import ffi
+from marine_runtime.wasm.covered import covered, problem
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
 _BINDING = wasmtime.Func.__module__
+
+
+class _Running(threading.local):
+    """The place for what the innermost call of a thread loses."""
+
+    parking = Parking()
+
+
+_running = _Running()
+
+
+@covered
+def _covering(
+    index: Any,
+    caller: Any,
+    params: Any,
+    nparams: Any,
+    results: Any,
+    nresults: Any,
+    original: Any = None,
+    running: Any = None,
+    left_early: int = LEFT_EARLY,
+) -> Any:
+    try:
+        return original(index, caller, params, nparams, results, nresults)
+    except BaseException as error:
+        # Nothing here may call: a second signal would be handled, and what it raises reach C.
+        running.parking.exception, running.parking.trap[0] = error, left_early
+        return 0
+
+
+@cache
+def cover_binding() -> bool:
+    """Let no exception leave the binding's callback under imports; False where it is not as expected."""
+    callback = ffi.binding_callback()
+    if callback is None or problem() is not None or callback.__code__.co_argcount != 6 or callback.__defaults__:
+        return False
+    original = FunctionType(callback.__code__, callback.__globals__, callback.__name__)
+    callback.__defaults__ = original, _running, LEFT_EARLY
+    callback.__code__ = _covering.__code__
+    return True
 
 
 class KeptReports:
@@ -28,14 +74,16 @@ class KeptReports:
     Handlers run in the main thread, so in others it does nothing.
     """
 
-    __slots__ = ("_before", "_hook", "_parking")
+    __slots__ = ("_before", "_hook", "_outer", "_parking")
 
     def __init__(self, parking: Parking) -> None:
         self._parking = parking
         self._before: Callable[[Any], object] | None = None
         self._hook: Callable[[Any], object] | None = None
+        self._outer = _running.parking
 
     def __enter__(self) -> None:
+        _running.parking = self._parking
         if threading.current_thread() is not threading.main_thread():
             return
         self._before = sys.unraisablehook
@@ -49,6 +97,7 @@ class KeptReports:
                 sys.unraisablehook = self._before
         finally:
             self._hook = None
+            _running.parking = self._outer
 
     @covered
     def _report(self, report: Any) -> None:

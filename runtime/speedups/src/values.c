@@ -33,7 +33,7 @@ static int store_integer(char code, PyObject *value, char *cell) {
 /* The bytes of a string or of bytes, which belong to `value`; NULL when it is something else, or no valid text. A string
  * that is not ASCII keeps its UTF-8, of at most 192 KiB, from now on: that is how Python gives it out. */
 static const char *bytes_of(Call *self, char code, PyObject *value, size_t *length, size_t *counted) {
-    Py_ssize_t size;
+    Py_ssize_t size = 0;
     if (code == 'y') {
         if (!PyBytes_CheckExact(value)) return NULL;
         *counted += *length = (size_t)PyBytes_Size(value);

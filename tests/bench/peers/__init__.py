@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from marine_gen.artifact import ENGINES
+from tests.bench.peers.accelerated import Accelerated
 from tests.bench.peers.base import NotMeasuredError, Peer
 from tests.bench.peers.by_hand import ByHand
 from tests.bench.peers.components import Component
@@ -32,7 +33,12 @@ def open_peers(npm: Path, stack: ExitStack) -> list[Peer]:
     except NotMeasuredError as error:
         node = str(error)
     natives = [_native(stack), _native(stack, "--pooling")]
-    engines = [*(Engine(engine) for engine in ENGINES), Engine("interpreter", "public")]
+    engines: list[Peer] = [
+        Engine(OURS),
+        Accelerated(),
+        *(Engine(engine) for engine in ENGINES[1:]),
+        Engine("interpreter", "public"),
+    ]
     components = [Component(), Component(epochs=True)]
     others: list[Peer] = [
         *(ByHand(), *natives, MarineJs(node), MarineJs(node, text=True), Extism()),

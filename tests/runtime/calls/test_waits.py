@@ -42,10 +42,12 @@ def test_a_named_pipe(configuration: Configuration, tmp_path: Path) -> None:
                 opened.set()
 
         thread = threading.Thread(target=open_later)
+        thread.start()
         with alarm():
-            thread.start()
             guest.open(3, "pipe")
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # if the alarm was earlier than the guest
         thread.join()
+        os.close(reader)
         assert opened.is_set()
         assert guest.open(3, ".", 2) > 0  # the service works
 

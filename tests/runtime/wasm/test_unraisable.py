@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import wasmtime
 
+from marine_runtime.wasm.ffi import binding_callback
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking
-from marine_runtime.wasm.unraisable import KeptReports
+from marine_runtime.wasm.unraisable import KeptReports, cover_binding
 
 
 class StopError(Exception):
@@ -96,3 +97,23 @@ def test_other_threads_leave_it_alone(passed_on: list[Any]) -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+def test_nothing_leaves_the_callback_under_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives 0 to C, which is no trap, instead of whatever lies on the stack."""
+    assert cover_binding()
+    callback: Any = binding_callback()
+    lost = StopError()
+
+    def stop(_: object) -> None:
+        raise lost
+
+    monkeypatch.setitem(callback.__globals__, "Caller", stop)
+    outer, inner = Parking(), Parking()
+    with KeptReports(outer):
+        with KeptReports(inner):
+            assert callback(0, None, None, 0, None, 0) == 0
+        assert (inner.exception, inner.trap[0]) == (lost, LEFT_EARLY)
+        assert outer.exception is None
+        assert callback(0, None, None, 0, None, 0) == 0
+    assert outer.exception is lost
