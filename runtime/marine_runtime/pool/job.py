@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, Protocol
 
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.pool.errors import PoolError
 from marine_runtime.values.records import ToPublic
 
 
@@ -103,6 +105,24 @@ class CallFuture(Future[Any]):
                 return False
             self._place = None
             return True
+
+    def leave(self) -> None:
+        """Fail in a forked process: the call goes on in its parent, and its outcome arrives there.
+
+        Another thread of the parent may have held the locks. Callbacks and other waiters are the parent's.
+        """
+        self._guard, self._condition = Lock(), Condition()
+        self._place = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
+        if not self.done():
+            self._dropped = True
+            self.set_exception(
+                PoolError(
+                    "the call was made before this process was forked, and its result arrives in the parent process "
+                    f"{os.getppid()} alone: make calls of a pool of this process"
+                )
+            )
 
 
 @dataclass(slots=True, eq=False)
