@@ -34,7 +34,7 @@ from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack
 from marine_runtime.pool.worker import Workers, closed_too_early, stop_replacing
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import refusal
-from marine_runtime.wasm.native import monotonic
+from marine_runtime.wasm.native import has_greenlets, monotonic
 
 _JOIN = 5.0
 _DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"
@@ -77,7 +77,8 @@ class ProcessWorker(MessageWorker):
     def _receive(self, message: Message, wait: float | None) -> Answer | None:
         try:
             connection = self._pipe()
-            if wait is not None and not connection.poll(wait):
+            # Greenlets of others may run while this one polls, where `gevent` made it one.
+            if (wait is not None or has_greenlets()) and not connection.poll(wait):
                 return None
             data = connection.recv_bytes()
         except (EOFError, OSError):
@@ -167,8 +168,8 @@ class ProcessWorker(MessageWorker):
                 "a worker process can't be started: it needs a semaphore and shared memory, and the system refuses "
                 f"them ({error}); make room in /dev/shm, where Linux has them, or use a pool of threads"
             ) from error
-        ours, theirs = context.Pipe()
-        receiver, sender = context.Pipe(duplex=False)
+        ours, theirs = _blocking(context.Pipe())
+        receiver, sender = _blocking(context.Pipe(duplex=False))
         try:
             process = context.Process(
                 target=serve, args=(theirs, receiver, progress), name=self.thread.name, daemon=True
@@ -258,6 +259,14 @@ def _missing_program() -> str | None:
         return None
     start = getattr(multiprocessing.process, "ORIGINAL_DIR", None) or ""
     return None if os.path.exists(os.path.join(start, place)) else place
+
+
+def _blocking(ends: tuple[Connection, Connection]) -> tuple[Connection, Connection]:
+    """A pipe whose ends wait: `gevent` lets those of sockets fail instead, and the process has the same ones."""
+    if os.name == "posix":
+        for end in ends:
+            os.set_blocking(end.fileno(), True)
+    return ends
 
 
 def _hint(code: int | None) -> str:

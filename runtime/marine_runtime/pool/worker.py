@@ -18,8 +18,8 @@ from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
-from marine_runtime.texts.messages import no_thread
-from marine_runtime.wasm.native import monotonic
+from marine_runtime.texts.messages import no_thread, no_thread_memory
+from marine_runtime.wasm.native import may_begin, monotonic
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""
@@ -87,6 +87,12 @@ class Workers:
             PoolError: the system has no thread left.
         """
         worker = make()
+        try:
+            begins = may_begin()
+        except RuntimeError as error:
+            raise PoolError(f"a worker of the pool can't be started: {no_thread(error)}") from error
+        if not begins:
+            raise PoolError(f"a worker of the pool can't be started: {no_thread_memory()}")
         with self.lock:
             self.members.append(worker)
             self._active += 1

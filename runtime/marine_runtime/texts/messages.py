@@ -136,6 +136,13 @@ def no_thread(error: RuntimeError) -> str:
     return f"{error}{limit_of(errno.EAGAIN)}"
 
 
+def no_thread_memory() -> str:
+    """The reason why a thread that was started did not run a line."""
+    import errno
+
+    return f"there is no memory for its thread{limit_of(errno.ENOMEM)}"
+
+
 def limit_of(number: int, reserved: int = 0) -> str:
     """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it.
 
