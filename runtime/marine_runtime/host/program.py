@@ -96,15 +96,13 @@ class Program:
         """The next event; None when there is none until `deadline`."""
         while True:
             event = self._next(deadline)
-            match event:
-                case _Over(None):
-                    return (Refused if self._process is None else Unreadable)(no_thread_memory())
-                case _Over(number):
-                    if (end := self._given.pop(number, None)) is not None:
-                        _close(end)
-                        return Unreadable(no_thread_memory())
-                case _:
-                    return event
+            if not isinstance(event, _Over):
+                return event
+            if event.number is None:
+                return (Refused if self._process is None else Unreadable)(no_thread_memory())
+            if (end := self._given.pop(event.number, None)) is not None:
+                _close(end)
+                return Unreadable(no_thread_memory())
 
     def _next(self, deadline: float | None) -> Event | _Over | None:
         while True:

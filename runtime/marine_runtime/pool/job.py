@@ -10,6 +10,7 @@ from threading import Condition, Lock
 from typing import Any, Protocol
 
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.calls.uncopied import Uncopied
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.values.records import ToPublic
 
@@ -56,8 +57,10 @@ class SentCall(Protocol):
         """True if the call has begun; None when that is not known."""
 
 
-class CallFuture(Future[Any]):
+class CallFuture(Uncopied, Future[Any]):
     """The future of a call. It can be cancelled until its call begins, also when the call was sent to a worker."""
+
+    _advice = "pass on its result"
 
     def __init__(self) -> None:
         super().__init__()

@@ -78,8 +78,13 @@ class WasmEngine:
     def _start_threads(self) -> None:
         over: SimpleQueue[object] = SimpleQueue()
         witness = Witness(over.put)
+
+        def start() -> None:
+            with suppress(self._binding.WasmtimeError):  # no memory for code: whoever compiles next is told
+                self._binding.Module(self.native, _MODULE)
+
         with suppress(RuntimeError):  # no thread is left
-            start_own_thread(lambda: self._binding.Module(self.native, _MODULE), witness=witness)
+            start_own_thread(start, witness=witness)
             over.get()
 
 
