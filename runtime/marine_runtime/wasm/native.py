@@ -67,8 +67,11 @@ def start_thread(target: Callable[..., object], *args: Any, witness: Witness | N
         start(_run, (target, args, witness.hand_over()))
 
 
-def _run(target: Callable[..., object], args: tuple[Any, ...], _: object) -> None:
-    target(*args)
+def _run(target: Callable[..., object], args: tuple[Any, ...], token: object) -> None:
+    try:
+        target(*args)
+    finally:
+        del token  # the traceback of an error that `target` keeps would hold it
 
 
 def start_own_thread(target: Callable[[], object], *, witness: Witness | None = None) -> None:
