@@ -1,7 +1,9 @@
-"""The first machine code of a large service: that of the baseline compiler, until a process has made better code.
+"""First loads, which do only what they need, and the processes that make complete builds for the cache.
 
-Optimised code of some megabytes takes seconds. A first load runs code that is made sooner, and starts a process of its
-own at the lowest priority that builds the service once more, for the cache. The next load runs that.
+Optimised code of some megabytes takes seconds. A first load of that runs code that is made sooner, by the baseline
+compiler. A first load of anything else makes optimised code of its modules, and generates functions when they are
+called (`first_load`). Both start a process of its own at the lowest priority that makes a complete, optimised build;
+the next load runs that.
 """
 
 from __future__ import annotations
@@ -15,19 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import marine_runtime
+from marine_gen.artifact.cache import mark_of
+from marine_gen.artifact.marks import owner_of, pack_source
 from marine_gen.artifact.target import Source
-from marine_runtime.artifact import warn
+from marine_runtime.artifact import warn, write_replacing
 from marine_runtime.texts import quoted
 from marine_runtime.wasm import baseline_problem
 
 VARIABLE = "MARINE_GEN_BASELINE"
-"""Environment variable; `0` stands for optimised code from the first load on."""
+"""Environment variable; `0` stands for complete builds with optimised code from the first load on."""
 
 LARGE = 1 << 19
 """Bytes of modules below which optimised code takes less than half a second."""
 
 _SHELL = "/bin/sh"
 _DETACH = '"$@" </dev/null >/dev/null 2>&1 &'
+_DETACH_LATER = '{ sleep 1; kill -0 "$0" && exec "$@"; } </dev/null >/dev/null 2>&1 &'
+"""The same a second later, if the process `$0` still runs: most commands are over by then."""
+
+_complete = False
+_marks: list[Path] = []
+"""The marks of this process that were there when it last looked: the process that it started removes each."""
 _LONGEST = 10  # seconds for the shell, which ends at once
 
 
@@ -41,6 +51,27 @@ def worthwhile(source: Source, metered: bool) -> bool:
         and _interpreter() is not None
         and baseline_problem() is None
     )
+
+
+def on_demand(source: Source, metered: bool, *, cached: bool) -> bool:
+    """True if a first load of `source` may generate functions when they are called."""
+    return _wanted() and not _complete and not (cached and worthwhile(source, metered))
+
+
+def was_loaded(place: Path) -> bool:
+    """True if a program loaded the service before its build was at `place`."""
+    return mark_of(place).exists()
+
+
+@contextmanager
+def complete_builds() -> Iterator[None]:
+    """While this lasts, loads of this process make complete builds at once: for commands, of which each is short."""
+    global _complete
+    before, _complete = _complete, True
+    try:
+        yield
+    finally:
+        _complete = before
 
 
 def _wanted() -> bool:
@@ -70,6 +101,26 @@ def start_optimising(first: Path, place: Path, flavour: Mapping[str, Any]) -> No
     It is no child of this process, whose program may wait for its own. It ends when this process does, or another one
     does the same.
     """
+    _start(_DETACH, "sh", "optimise", str(first), str(place), json.dumps(dict(flavour)), str(os.getpid()))
+
+
+def start_completing(source: Source, place: Path, flavour: Mapping[str, Any]) -> None:
+    """Start such a process for `source` too, which has no build; one does the work for all loads of this process."""
+    mark, here = mark_of(place), str(os.getpid())
+    _marks[:] = [item for item in _marks if item.exists()]
+    begun = any(owner_of(item) == here for item in _marks)  # none after a fork
+    buildable = not (source.python or source.order)
+    try:
+        mark.parent.mkdir(mode=0o700, exist_ok=True)
+        write_replacing(mark, pack_source(source, flavour, here) if buildable else b"")
+    except OSError:
+        return
+    _marks.append(mark)
+    if buildable and not begun:
+        _start(_DETACH_LATER, here, "completing", str(place.parent), here)
+
+
+def _start(detach: str, name: str, module: str, *arguments: str) -> None:
     interpreter = _interpreter()
     if interpreter is None:
         return
@@ -78,20 +129,10 @@ def start_optimising(first: Path, place: Path, flavour: Mapping[str, Any]) -> No
     searched = [*map(os.path.dirname, ours), *map(os.path.abspath, given)]  # its working directory is another one
     import subprocess
 
-    command = [interpreter, "-P", "-m", "marine_gen.artifact.optimise"]
+    command = [interpreter, "-P", "-m", f"marine_gen.artifact.{module}", *arguments]
     try:
         subprocess.run(  # noqa: S603  # our own interpreter and code
-            [
-                _SHELL,
-                "-c",
-                _DETACH,
-                "sh",
-                *command,
-                str(first),
-                str(place),
-                json.dumps(dict(flavour)),
-                str(os.getpid()),
-            ],
+            [_SHELL, "-c", detach, name, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
