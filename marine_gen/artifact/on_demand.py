@@ -25,15 +25,15 @@ from marine_gen.ir import AdapterIR, ModuleIR
 from marine_gen.ir.model import Call, ImportedCallee
 from marine_gen.passes import UnfusableError, fuse_adapter
 from marine_gen.python_backend import RecordClasses, generate
-from marine_runtime.adapters import FusedModules, GeneratedGlue, Glue, GlueOnDemand, path_of_generated
+from marine_runtime.adapters import MAX_MODULES, FusedModules, GeneratedGlue, Glue, GlueOnDemand, path_of_generated
 from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, compiled_in_memory
 from marine_runtime.wasm import WasmRuntime, initial_table_elements
 
 FEW = 8
 """Functions of a module that are generated one by one; the next one brings all others, which share their helpers."""
 
-_STEPS, _FIELDS, _DEPTH = 2000, 200, 50
-"""Operations of an adapter, fields of a record and modules in a row up to which everything fits into glue."""
+_STEPS, _WIDTH, _DEPTH = 2000, 200, 50
+"""Operations of an adapter, fields or parameters, and modules in a row up to which everything fits into glue."""
 
 _numbers = count()
 
@@ -117,13 +117,16 @@ class _Fused:
 
 def suits(compiled: Sequence[CompiledModule]) -> bool:
     """True if every adapter is of a usual size: a build tells which others can't be fused, and warns of them."""
+    if len(compiled) > MAX_MODULES:
+        return False
     known: dict[str, ModuleIR] = {}
     for module in compiled:
         known[module.name] = module.ir
-        if any(len(record.fields) > _FIELDS for record in module.ir.records.values()):
+        if any(len(record.fields) > _WIDTH for record in module.ir.records.values()):
             return False
-        if any(_steps(known, adapter) > _STEPS for adapter in module.ir.adapters):
-            return False
+        for adapter in module.ir.adapters:
+            if len(adapter.params) + len(adapter.returns) > _WIDTH or _steps(known, adapter) > _STEPS:
+                return False
     return True
 
 

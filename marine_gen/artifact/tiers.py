@@ -19,6 +19,7 @@ from typing import Any
 import marine_runtime
 from marine_gen.artifact.cache import mark_of
 from marine_gen.artifact.marks import owner_of, pack_source
+from marine_gen.artifact.policy import completes_at_once
 from marine_gen.artifact.target import Source
 from marine_runtime.artifact import warn, write_replacing
 from marine_runtime.texts import quoted
@@ -35,7 +36,6 @@ _DETACH = '"$@" </dev/null >/dev/null 2>&1 &'
 _DETACH_LATER = '{ sleep 1; kill -0 "$0" && exec "$@"; } </dev/null >/dev/null 2>&1 &'
 """The same a second later, if the process `$0` still runs: most commands are over by then."""
 
-_complete = False
 _marks: list[Path] = []
 """The marks of this process that were there when it last looked: the process that it started removes each."""
 _LONGEST = 10  # seconds for the shell, which ends at once
@@ -43,9 +43,12 @@ _LONGEST = 10  # seconds for the shell, which ends at once
 
 def worthwhile(source: Source, metered: bool) -> bool:
     """True if a first load of `source` runs code of the baseline compiler."""
+    return _wanted() and _is_large(source, metered)
+
+
+def _is_large(source: Source, metered: bool) -> bool:
     return (
-        _wanted()
-        and not metered
+        not metered
         and sum(map(len, source.modules.values())) >= LARGE
         and not (source.python or source.order)  # which no build holds
         and _interpreter() is not None
@@ -55,23 +58,14 @@ def worthwhile(source: Source, metered: bool) -> bool:
 
 def on_demand(source: Source, metered: bool, *, cached: bool) -> bool:
     """True if a first load of `source` may generate functions when they are called."""
-    return _wanted() and not _complete and not (cached and worthwhile(source, metered))
+    if cached and (completes_at_once() or _is_large(source, metered)):
+        return False
+    return _wanted()
 
 
 def was_loaded(place: Path) -> bool:
     """True if a program loaded the service before its build was at `place`."""
     return mark_of(place).exists()
-
-
-@contextmanager
-def complete_builds() -> Iterator[None]:
-    """While this lasts, loads of this process make complete builds at once: for commands, of which each is short."""
-    global _complete
-    before, _complete = _complete, True
-    try:
-        yield
-    finally:
-        _complete = before
 
 
 def _wanted() -> bool:
