@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from marine_gen.artifact.key import build_key
+from marine_gen.artifact.marks import mark_of
 from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
@@ -148,11 +149,6 @@ def note_whole(place: Path, manifest: Manifest) -> None:
         write_replacing(place / CHECKED, json.dumps(_identities(place, manifest)).encode())
     with contextlib.suppress(OSError):
         os.unlink(mark_of(place))
-
-
-def mark_of(place: Path) -> Path:
-    """The file that says that a service was loaded before its build at `place` was there."""
-    return place.parent / FIRST_FOLDER / place.name
 
 
 def _unchanged(place: Path, key: str) -> Manifest | None:

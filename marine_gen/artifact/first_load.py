@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from marine_gen.artifact import tiers
 from marine_gen.artifact.builder import compile_service
-from marine_gen.artifact.on_demand import Request, linkable, suits
+from marine_gen.artifact.on_demand import LoadRequest, linkable, suits
 from marine_gen.artifact.room import with_room
 from marine_runtime import LoadOptions, PythonModule, Service, ServiceConfig
 from marine_runtime.artifact import LinkableModule, open_runtime_for, run_options
@@ -33,7 +33,7 @@ class _FirstLoad:
     """A service that was loaded for the first time, for others of its kind. It is forgotten with the last of them."""
 
     compiled: Sequence[CompiledModule]
-    modules: dict[Request, Sequence[LinkableModule]] = field(default_factory=dict)
+    modules: dict[LoadRequest, Sequence[LinkableModule]] = field(default_factory=dict)
 
 
 _loaded: WeakValueDictionary[Path, _FirstLoad] = WeakValueDictionary()
@@ -74,7 +74,7 @@ def _service(first: _FirstLoad, source: Source, engine: str, options: LoadOption
     config = given.get("config")
     given["config"] = config = ServiceConfig.from_json(source.options) if config is None else config
     traced, limited = given.get("trace") is not None, config.total_memory_limit is not None
-    request = Request(engine, runtime, traced, limited)
+    request = LoadRequest(engine, runtime, traced, limited)
     modules = first.modules.get(request)
     if modules is None:
         modules = first.modules[request] = linkable(first.compiled, request, steps)

@@ -14,7 +14,7 @@ from marine_gen.artifact.key import GENERATOR
 from marine_gen.ir import ModuleIR
 from marine_gen.passes import fuse_part, fuse_service
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.python_backend import FusedSide, Generated, RecordClasses, generate
+from marine_gen.python_backend import DeclaredClasses, FusedSide, Generated, generate
 from marine_gen.wasm_backend import Caller, FusedCode, GlueError, generate_glue, verify_glue
 from marine_runtime import LoadError
 from marine_runtime.adapters import MAX_MODULES, MAX_SITES
@@ -77,7 +77,7 @@ class _Place:
     ordinal: int
     caller: Caller = Caller.PYTHON
     first_site: int = 0
-    classes: RecordClasses | None = None
+    classes: DeclaredClasses | None = None
 
 
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
@@ -107,7 +107,7 @@ def component_fusions(service: Sequence[Fusible], exports: Collection[str], call
 
 
 def fusion_of_part(
-    service: Sequence[Fusible], ordinal: int, part: ModuleIR, classes: RecordClasses, first_site: int
+    service: Sequence[Fusible], ordinal: int, part: ModuleIR, classes: DeclaredClasses, first_site: int
 ) -> Fusion:
     """Fuse some adapters of module `ordinal` of a service, given as its modules in load order.
 

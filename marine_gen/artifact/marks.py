@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from marine_gen.artifact.target import Source
+from marine_runtime.artifact import FIRST_FOLDER
 
 _LINE = b"\n"
+
+
+def mark_of(place: Path) -> Path:
+    """The file that says that a service was loaded before its build at `place` was there."""
+    return place.parent / FIRST_FOLDER / place.name
 
 
 def pack_source(source: Source, flavour: Mapping[str, Any], owner: str) -> bytes:

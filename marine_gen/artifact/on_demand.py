@@ -24,7 +24,7 @@ from marine_gen.interpreter import InterpreterGlue
 from marine_gen.ir import AdapterIR, ModuleIR
 from marine_gen.ir.model import Call, ImportedCallee
 from marine_gen.passes import UnfusableError, fuse_adapter
-from marine_gen.python_backend import RecordClasses, generate
+from marine_gen.python_backend import DeclaredClasses, generate
 from marine_runtime.adapters import MAX_MODULES, FusedModules, GeneratedGlue, Glue, GlueOnDemand, path_of_generated
 from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, compiled_in_memory
 from marine_runtime.wasm import WasmRuntime, initial_table_elements
@@ -39,7 +39,7 @@ _numbers = count()
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LoadRequest:
     """The way in which modules are loaded.
 
     Attributes:
@@ -54,7 +54,7 @@ class Request:
     limited: bool
 
 
-def linkable(compiled: Sequence[CompiledModule], request: Request, steps: Steps) -> list[LinkableModule]:
+def linkable(compiled: Sequence[CompiledModule], request: LoadRequest, steps: Steps) -> list[LinkableModule]:
     """The modules of a service, whose functions are generated when they are first called.
 
     Raises:
@@ -76,7 +76,7 @@ def linkable(compiled: Sequence[CompiledModule], request: Request, steps: Steps)
     return found
 
 
-def _glue(compiled: Sequence[CompiledModule], at: int, request: Request, ahead: Ahead) -> Callable[[], Glue]:
+def _glue(compiled: Sequence[CompiledModule], at: int, request: LoadRequest, ahead: Ahead) -> Callable[[], Glue]:
     """A function that gives the glue of a module, the Wasm of whose base begins to be compiled here."""
     module = compiled[at]
     if not BACKENDS[request.engine].built:
@@ -157,7 +157,7 @@ class _Parts:
 
     base: GeneratedGlue
 
-    def __init__(self, compiled: Sequence[CompiledModule], at: int, request: Request) -> None:
+    def __init__(self, compiled: Sequence[CompiledModule], at: int, request: LoadRequest) -> None:
         self._fusible = [module.fusible for module in compiled]
         self._module = compiled[at]
         self._at = at
@@ -166,7 +166,7 @@ class _Parts:
         self._found: dict[tuple[str, bool], GeneratedGlue] = {}
         self._sites = 0
         self.fuses = BACKENDS[request.engine].fuses
-        self.classes = RecordClasses.of(self._module.ir)
+        self.classes = DeclaredClasses.of(self._module.ir)
 
     def find(self, function: str, fused: bool) -> GeneratedGlue:
         """The glue of a function: fused if that is wanted and possible, or closures."""
@@ -190,8 +190,8 @@ class _Parts:
     def _generated(self, functions: Collection[str], fused: bool) -> GeneratedGlue:
         ir = self._module.ir
         part = replace(ir, exports={name: ir.exports[name] for name in functions}, imports={})
-        names = {index: self.classes.names[index] for index in RecordClasses.of(part).names}
-        classes = RecordClasses(names, declared=False)
+        names = {index: self.classes.names[index] for index in DeclaredClasses.of(part).names}
+        classes = DeclaredClasses(names, declared=False)
         known = {name: self.base.record_classes[index] for index, name in names.items()}
         made = self.fused(part, classes) if fused else None
         if made is None:
@@ -199,7 +199,7 @@ class _Parts:
         wasm = self._runtime.compile(made.output.wasm["glue"])
         return self.load(made.output.python.source, FusedModules(wasm, first_site=made.first_site), known)
 
-    def fused(self, part: ModuleIR, classes: RecordClasses) -> _Fused | None:
+    def fused(self, part: ModuleIR, classes: DeclaredClasses) -> _Fused | None:
         """Fused glue of some adapters, whose sites follow those that there are; None when nothing of it is fused."""
         if not self.fuses:
             return None
@@ -210,7 +210,7 @@ class _Parts:
         self._sites += len(output.code.sites)
         return _Fused(output, first)
 
-    def closures(self, part: ModuleIR, classes: RecordClasses) -> str:
+    def closures(self, part: ModuleIR, classes: DeclaredClasses) -> str:
         """The Python of some adapters as closures."""
         digest = self._module.digest
         return generate(part, generator=GENERATOR, digest=digest, classes=classes, typed=False).source

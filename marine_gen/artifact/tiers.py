@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import marine_runtime
-from marine_gen.artifact.cache import mark_of
-from marine_gen.artifact.marks import owner_of, pack_source
+from marine_gen.artifact.marks import mark_of, owner_of, pack_source
 from marine_gen.artifact.policy import completes_at_once
 from marine_gen.artifact.target import Source
 from marine_runtime.artifact import warn, write_replacing

@@ -40,7 +40,7 @@ from marine_gen.python_backend.needs import (
     own,
 )
 from marine_gen.python_backend.packed import PackedValues
-from marine_gen.python_backend.records import RecordClasses
+from marine_gen.python_backend.records import DeclaredClasses
 from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.texts import identifiers
 from marine_runtime.types import IType, reachable_records
@@ -92,7 +92,7 @@ def generate(
     generator: str,
     digest: str,
     fused: FusedSide | None = None,
-    classes: RecordClasses | None = None,
+    classes: DeclaredClasses | None = None,
     typed: bool = True,
 ) -> Generated:
     """Generate the Python module for the adapters of `module`.
@@ -105,7 +105,7 @@ def generate(
         classes: the record classes, where `module` has only some of its adapters.
         typed: whether its `.pyi` is wanted.
     """
-    found = classes or RecordClasses.of(module)
+    found = classes or DeclaredClasses.of(module)
     return _Module(module, generator, digest, fused or FusedSide(), found).render(typed=typed)
 
 
@@ -115,7 +115,9 @@ def _passes_on(adapter: AdapterIR) -> bool:
 
 
 class _Module:
-    def __init__(self, module: ModuleIR, generator: str, digest: str, fused: FusedSide, classes: RecordClasses) -> None:
+    def __init__(
+        self, module: ModuleIR, generator: str, digest: str, fused: FusedSide, classes: DeclaredClasses
+    ) -> None:
         self._module = module
         self._adapters = module.adapters
         self._fused = fused
@@ -128,8 +130,8 @@ class _Module:
         self._exports = dict(zip(module.exports, identifiers(list(module.exports)), strict=True))
         imports = identifiers([adapter.function for adapter in module.imports.values()])
         self._imports = dict(zip(module.imports, imports, strict=True))
-        self._classes = classes.names
-        self._declares = classes.declared
+        self._classes = declared.names
+        self._declares = declared.declared
         self._annotations = Annotations(module.records, self._classes)
         self._aliases = Aliases(self._classes.values())
         self._packed = PackedValues(module.records, self._classes, self._needs, (self._internal, self._annotations.of))

@@ -11,7 +11,7 @@ from marine_runtime.values import class_names
 
 
 @dataclass(frozen=True, slots=True)
-class RecordClasses:
+class DeclaredClasses:
     """The record classes of a module whose Python may be in several files.
 
     Attributes:
@@ -23,7 +23,7 @@ class RecordClasses:
     declared: bool = True
 
     @classmethod
-    def of(cls, module: ModuleIR) -> RecordClasses:
+    def of(cls, module: ModuleIR) -> DeclaredClasses:
         """Those of a module, in the file that declares them."""
         return cls(class_names(_used_records(module)))
 

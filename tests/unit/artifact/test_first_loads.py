@@ -16,7 +16,8 @@ import pytest
 import marine_gen
 from marine_gen import python_backend
 from marine_gen.artifact import build, cache_entries, clear_cache, completing, fuse, on_demand, tiers
-from marine_gen.artifact.cache import Flavour, mark_of, place_of
+from marine_gen.artifact.cache import Flavour, place_of
+from marine_gen.artifact.marks import mark_of
 from marine_gen.artifact.policy import complete_builds
 from marine_gen.artifact.target import Source
 from marine_gen.artifact.tiers import VARIABLE
