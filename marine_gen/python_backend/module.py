@@ -116,7 +116,7 @@ def _passes_on(adapter: AdapterIR) -> bool:
 
 class _Module:
     def __init__(
-        self, module: ModuleIR, generator: str, digest: str, fused: FusedSide, classes: DeclaredClasses
+        self, module: ModuleIR, generator: str, digest: str, fused: FusedSide, declared: DeclaredClasses
     ) -> None:
         self._module = module
         self._adapters = module.adapters
