@@ -217,7 +217,7 @@ class _Parts:
 
     def load(self, source: str, fused: FusedModules | None, known: Mapping[str, Any]) -> GeneratedGlue:
         """The glue out of generated Python; `known` are the record classes that it does not declare."""
-        path = path_of_generated(self._module.name, next(_numbers))
-        engine = FUSED if self.fuses else CLOSURES
+        engine, end = (FUSED, "_fused.py") if self.fuses else (CLOSURES, ".py")
+        path = path_of_generated(self._module.name, next(_numbers), end)
         code = compiled_in_memory(source, path, apart=bool(self.classes.names) and not known)
         return GeneratedGlue.from_file(engine.name, path, source, self._module.plan, fused, None, code, known)

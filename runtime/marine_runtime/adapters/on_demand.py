@@ -129,6 +129,6 @@ class _Functions(Lazy[str, Callable[..., Any]]):
         return self._later(key)
 
 
-def path_of_generated(module: str, number: int) -> str:
-    """The name under which tracebacks show generated Python that is in no file."""
-    return f"marine-gen/{identifier(module)}_{number}.py"
+def path_of_generated(module: str, number: int, end: str) -> str:
+    """The name under which tracebacks show generated Python that is in no file, with the `end` that it has in builds."""
+    return f"marine-gen/{number}/{identifier(module)}{end}"
