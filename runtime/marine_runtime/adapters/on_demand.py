@@ -130,5 +130,5 @@ class _Functions(Lazy[str, Callable[..., Any]]):
 
 
 def path_of_generated(module: str, number: int, end: str) -> str:
-    """The name under which tracebacks show generated Python that is in no file, with the `end` that it has in builds."""
+    """The name under which tracebacks show generated Python that is in no file, with the `end` of a build."""
     return f"marine-gen/{number}/{identifier(module)}{end}"
