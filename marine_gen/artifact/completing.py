@@ -23,23 +23,42 @@ from marine_runtime.artifact import FIRST_FOLDER
 def main(arguments: Sequence[str]) -> None:
     """Build the services of all marks of the parent, in the order in which they were loaded."""
     directory, parent = Path(arguments[0]), arguments[1]
-    with Scratch(directory, parent) as scratch:
-        live_with(int(parent), scratch.remove)
-        while marks := [mark for mark in _by_age(directory / FIRST_FOLDER) if owner_of(mark) == parent]:
-            for mark in marks:
-                _complete(mark, directory / mark.name, scratch)
+    made: list[Scratch] = []
+
+    def clean() -> None:
+        for scratch in made:
+            scratch.remove()
+
+    live_with(int(parent), clean)
+    while marks := [mark for mark in _by_age(directory / FIRST_FOLDER) if owner_of(mark) == parent]:
+        for mark in marks:
+            if not _complete(mark, directory / mark.name, made):
+                return
 
 
-def _complete(mark: Path, place: Path, scratch: Scratch) -> None:
+def _complete(mark: Path, place: Path, made: list[Scratch]) -> bool:
+    """Build one service; False when another process does so. The directories that it makes are added to `made`."""
+    import fcntl  # which other systems lack, as they lack this process
+
     try:
-        source, flavour = unpack_source(mark.read_bytes())
-        if not place.exists():
-            put_in_place(build(source, scratch.make() / "service", **flavour), place)
-    except (OSError, ValueError, KeyError, TypeError, MarineError):
-        pass  # it is done, or nobody can do it; the service runs as it is
-    finally:
+        lock = os.open(mark, os.O_RDONLY)
+    except FileNotFoundError:  # another load has made it
+        return True
+    with open(lock, "rb") as file, Scratch(place.parent, place.name) as scratch:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        made.append(scratch)
+        try:
+            source, flavour = unpack_source(file.read())
+            if not place.exists():
+                put_in_place(build(source, scratch.make() / "service", **flavour), place)
+        except (OSError, ValueError, KeyError, TypeError, MarineError):
+            pass  # it is done, or nobody can do it; the service runs as it is
         with contextlib.suppress(FileNotFoundError):
             os.unlink(mark)
+    return True
 
 
 def _by_age(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -159,6 +160,23 @@ def test_marks_that_are_damaged(cache: Path, started: object, monkeypatch: pytes
         completing.main([str(cache), str(os.getpid())])
         assert not mark.exists()
         assert not cache_entries()
+
+
+def test_processes_do_nothing_twice(cache: Path, started: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    with marine_gen.load(HELLO):
+        pass
+    (mark,) = (cache / "first-loads").iterdir()
+    monkeypatch.setattr(completing, "live_with", lambda *_: None)
+    with mark.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as another one does while it works
+        completing.main([str(cache), str(os.getpid())])
+        assert not cache_entries()
+    left = cache / f".{mark.name}-optimised-left"
+    left.mkdir()
+    completing.main([str(cache), str(os.getpid())])
+    assert [entry.name for entry in cache_entries()] == [mark.name]
+    assert not left.exists()
+    assert not mark.exists()
 
 
 def test_loads_that_start_nothing(
