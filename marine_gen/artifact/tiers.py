@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import marine_runtime
-from marine_gen.artifact.marks import mark_of, owner_of, pack_source
+from marine_gen.artifact.marks import mark_of, pack_source
 from marine_gen.artifact.policy import completes_at_once
 from marine_gen.artifact.target import Source
 from marine_runtime.artifact import warn, write_replacing
@@ -35,8 +35,13 @@ _DETACH = '"$@" </dev/null >/dev/null 2>&1 &'
 _DETACH_LATER = '{ sleep 1; kill -0 "$0" && exec "$@"; } </dev/null >/dev/null 2>&1 &'
 """The same a second later, if the process `$0` still runs: most commands are over by then."""
 
-_marks: list[Path] = []
-"""The marks of this process that were there when it last looked: the process that it started removes each."""
+_waiting: dict[str, list[Path]] = {}
+"""The marks of this process, by its number, that were there when it last looked: the process that it started removes
+each."""
+
+_MOST = 64
+"""Marks that may wait: a program that loads any number of services once leaves no more."""
+
 _LONGEST = 10  # seconds for the shell, which ends at once
 
 
@@ -100,16 +105,20 @@ def start_optimising(first: Path, place: Path, flavour: Mapping[str, Any]) -> No
 def start_completing(source: Source, place: Path, flavour: Mapping[str, Any]) -> None:
     """Start such a process for `source` too, which has no build; one does the work for all loads of this process."""
     mark, here = mark_of(place), str(os.getpid())
-    _marks[:] = [item for item in _marks if item.exists()]
-    begun = any(owner_of(item) == here for item in _marks)  # none after a fork
+    waiting = [item for item in _waiting.pop(here, []) if item.exists()]
+    _waiting.clear()  # what it was before a fork is the business of the other process
+    _waiting[here] = waiting
+    if len(waiting) >= _MOST:
+        return
     buildable = not (source.python or source.order)
     try:
         mark.parent.mkdir(mode=0o700, exist_ok=True)
         write_replacing(mark, pack_source(source, flavour, here) if buildable else b"")
     except OSError:
         return
-    _marks.append(mark)
-    if buildable and not begun:
+    if buildable:
+        waiting.append(mark)
+    if buildable and len(waiting) == 1:
         _start(_DETACH_LATER, here, "completing", str(place.parent), here)
 
 

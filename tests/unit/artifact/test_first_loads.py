@@ -51,7 +51,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The processes that would have been started."""
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(tiers, "_start", lambda *arguments: found.append(arguments))
-    monkeypatch.setattr(tiers, "_marks", [])
+    monkeypatch.setattr(tiers, "_waiting", {})
     return found
 
 
@@ -119,7 +119,7 @@ def test_the_second_load_is_complete(cache: Path, started: list[tuple[str, ...]]
 
 
 def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "_marks", [])
+    monkeypatch.setattr(tiers, "_waiting", {})
     with marine_gen.load(HELLO), marine_gen.load(CHAIN), marine_gen.load(HELLO, engine="closures"):
         until(lambda: len(cache_entries()) == 3)
         until(lambda: not list((cache / "first-loads").glob("*")))
@@ -140,6 +140,36 @@ def test_programs_that_end_soon_start_no_compiler(cache: Path) -> None:
     completing_process(cache, subprocess.Popen([sys.executable, "-c", ""]))
     assert mark.exists()
     assert not cache_entries()
+
+
+@pytest.mark.slow
+def test_the_process_ends_with_its_program(cache: Path, started: object) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    many = tuple(function(f"f{n}", Prim.STRING) for n in range(200))
+    with marine_gen.load({"m": echo_module(Description((), many), Memory())}):
+        pass
+    (mark,) = (cache / "first-loads").iterdir()
+    mark.write_bytes(mark.read_bytes().replace(f'"{os.getpid()}"'.encode(), f'"{owner.pid}"'.encode(), 1))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])}
+    command = [sys.executable, "-m", "marine_gen.artifact.completing", str(cache), str(owner.pid)]
+    with subprocess.Popen(command, env=environment) as process:
+        until(lambda: list(cache.glob(".*-optimised-*")))
+        owner.kill()
+        owner.wait()
+        assert process.wait(100) == 0
+    assert not list(cache.glob(".*-optimised-*"))
+    assert mark.exists() != bool(cache_entries())
+
+
+def test_a_program_leaves_few_marks(
+    cache: Path, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiers, "_MOST", 1)
+    for kinds in (HELLO, CHAIN):
+        with marine_gen.load(kinds):
+            pass
+    assert len(list((cache / "first-loads").iterdir())) == 1
+    assert len(started) == 1
 
 
 def completing_process(cache: Path, owner: subprocess.Popen[bytes]) -> None:
