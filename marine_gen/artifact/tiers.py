@@ -53,6 +53,7 @@ def worthwhile(source: Source, metered: bool) -> bool:
 def _is_large(source: Source, metered: bool) -> bool:
     return (
         not metered
+        and len(source.modules) == 1  # glue between modules has tail calls, which that compiler does not take
         and sum(map(len, source.modules.values())) >= LARGE
         and not (source.python or source.order)  # which no build holds
         and _interpreter() is not None
