@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from marine_gen.artifact.tiers import VARIABLE
 from marine_runtime import Service
 from marine_runtime.artifact.cache_limit import LIMIT_VARIABLE
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
@@ -58,7 +59,8 @@ def deliverable_interrupts() -> Iterator[None]:
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Builds go to a directory of this test run, never to the user's own cache. Its processes share it.
 
-    It has no limit: each build would look through all of the others.
+    It has no limit: each build would look through all of the others. First loads make complete builds, which later
+    tests find.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
@@ -66,6 +68,7 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
         patch.setenv(LIMIT_VARIABLE, "Infinity")
+        patch.setenv(VARIABLE, "0")
         verdict()  # kept for the processes that tests start, and written into no cache of a single test
         yield
 

@@ -2,8 +2,9 @@
 
 `target` reads what the user names, `compile` does one module, `embedding` puts adapters into one, `engines` is the
 table of engines and `outputs` the compiler's part in it, `builder` writes a directory under its `key`,
-`component_maker` a component, `cache` keeps builds, `tiers` and `optimise` make the code of large ones twice, `load`
-runs any of it, `workbench` adds modules to a service that runs.
+`component_maker` a component, `cache` keeps builds, `first_load` and `on_demand` load what has none yet, `tiers` starts
+the processes `optimise` and `completing` that make it, `load` runs any of it, `workbench` adds modules to a service
+that runs.
 
 What compiles is imported when it is first used: a service out of the cache or a build needs none of it.
 """

@@ -6,12 +6,14 @@ The cache is read only when it is the user's own; a damaged entry is built again
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from marine_gen.artifact.key import build_key
+from marine_gen.artifact.marks import mark_of
 from marine_gen.artifact.progress import Steps
 from marine_gen.artifact.scratch import scratch_directory
 from marine_gen.artifact.target import Source
@@ -19,6 +21,7 @@ from marine_runtime import LoadError
 from marine_runtime.artifact import (
     CHECKED,
     CODE_FOLDER,
+    FIRST_FOLDER,
     LIBRARY_FILES,
     MANIFEST,
     CachedBuild,
@@ -71,18 +74,24 @@ class Flavour:
     baseline: bool = False
 
 
+def place_of(source: Source, flavour: Flavour) -> Path | None:
+    """The place of a build in the cache; None when the cache can't be used."""
+    directory = cache_to_use()
+    return None if directory is None else directory / build_key(source, **asdict(flavour))
+
+
 @contextlib.contextmanager
-def built(source: Source, flavour: Flavour, steps: Steps, *, cache: bool, strict: bool = False) -> Iterator[Built]:
-    """The build of `source`: in the cache, or in a temporary directory that goes away with the block.
+def built(source: Source, flavour: Flavour, steps: Steps, place: Path | None, *, strict: bool) -> Iterator[Built]:
+    """A new build of `source`: at `place` in the cache, or in a temporary directory that goes away with the block.
 
     `steps` gets what has to be compiled.
 
     Raises:
         DiagnosticError: the service is wrong; LoadError: there is no place for it.
     """
-    found = _cached(source, flavour, steps, strict=strict) if cache else None
-    if found is not None:
-        yield found
+    made = None if place is None else _cached(source, flavour, steps, place, strict=strict)
+    if made is not None:
+        yield made
         return
     from marine_gen.artifact.builder import build  # a load out of the cache imports no compiler
 
@@ -91,20 +100,14 @@ def built(source: Source, flavour: Flavour, steps: Steps, *, cache: bool, strict
         yield Built(result.directory, result.manifest, lasting=False)
 
 
-def _cached(source: Source, flavour: Flavour, steps: Steps, *, strict: bool) -> Built | None:
-    """The build in the cache, made when missing; None when the cache can't be used."""
-    directory = cache_to_use()
-    if directory is None:
-        return None
-    place = directory / build_key(source, **asdict(flavour))
-    if (found := _found(place, strict=strict)) is not None:
-        return found
+def _cached(source: Source, flavour: Flavour, steps: Steps, place: Path, *, strict: bool) -> Built | None:
+    """The build that is made in the cache; None when it can't be made there."""
     from marine_gen.artifact.tiers import start_optimising, worthwhile
 
     if not (place / MANIFEST).is_file() and worthwhile(source, flavour.metered):
         first = replace(flavour, baseline=True)
-        at = directory / build_key(source, **asdict(first))
-        begun = _found(at, strict=strict)
+        at = place.with_name(build_key(source, **asdict(first)))
+        begun = found_build(at, strict=strict)
         if begun is None:
             with contextlib.suppress(LoadError):  # the optimising compiler may take it, or says what is wrong
                 begun = _made(source, first, at, steps, strict=strict)
@@ -114,7 +117,7 @@ def _cached(source: Source, flavour: Flavour, steps: Steps, *, strict: bool) -> 
     return _made(source, flavour, place, steps, strict=strict)
 
 
-def _found(place: Path, *, strict: bool) -> Built | None:
+def found_build(place: Path, *, strict: bool) -> Built | None:
     """The build at `place`, when it is there and whole."""
     manifest, pack = known_manifest(place), None
     if manifest is None or manifest.key != place.name:
@@ -142,11 +145,18 @@ def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict
         if type(error) is not LoadError:  # the service is wrong, not the cache
             raise
         return None
+    note_whole(place, manifest)
+    trim()
+    return Built(place, manifest)
+
+
+def note_whole(place: Path, manifest: Manifest) -> None:
+    """Write the pack of a build in the cache, whose files are those of its manifest, and drop its mark of a first load."""
     with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
         write_pack(str(place), manifest)
         write_replacing(place / CHECKED, b"")
-    trim()
-    return Built(place, manifest)
+    with contextlib.suppress(OSError):
+        os.unlink(mark_of(place))
 
 
 def cache_entries() -> Sequence[Path]:
@@ -177,6 +187,8 @@ def clear_cache() -> int:
 
     for entry in (*entries, *leftovers):
         shutil.rmtree(entry, ignore_errors=True)
+    if directory is not None:
+        shutil.rmtree(directory / FIRST_FOLDER, ignore_errors=True)
     for file in (*cached_code(), *([] if directory is None else directory.glob(LIBRARY_FILES))):
         file.unlink(missing_ok=True)
     if directory is not None:

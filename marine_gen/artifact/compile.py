@@ -69,9 +69,9 @@ class CompiledModule:
         """The facts that the generators need of it."""
         return Fusible(self.ir, self.digest, self.lifted)
 
-    def generate(self) -> Generated:
-        """The Python glue of the closures engine."""
-        return generate(self.ir, generator=GENERATOR, digest=self.digest)
+    def generate(self, *, typed: bool = True) -> Generated:
+        """The Python glue of the closures engine, and its types where they are wanted."""
+        return generate(self.ir, generator=GENERATOR, digest=self.digest, typed=typed)
 
     def text(self) -> str:
         """The adapter text, with a final line feed."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from marine_gen.artifact.compile import CompiledModule, Fusible
 from marine_gen.artifact.key import GENERATOR
-from marine_gen.passes import fuse_service
+from marine_gen.ir import ModuleIR
+from marine_gen.passes import fuse_part, fuse_service
 from marine_gen.passes.pipeline import FusedModule
-from marine_gen.python_backend import FusedSide, Generated, generate
+from marine_gen.python_backend import DeclaredClasses, FusedSide, Generated, generate
 from marine_gen.wasm_backend import Caller, FusedCode, GlueError, generate_glue, verify_glue
 from marine_runtime import LoadError
 from marine_runtime.adapters import MAX_MODULES, MAX_SITES
@@ -68,11 +69,15 @@ class _Place:
         known: it, behind the modules before it.
         ordinal: its number.
         caller: the caller of its export adapters.
+        first_site: the number of the first row of its site table.
+        classes: its record classes, where only some of its adapters are generated.
     """
 
     known: Sequence[Fusible]
     ordinal: int
     caller: Caller = Caller.PYTHON
+    first_site: int = 0
+    classes: DeclaredClasses | None = None
 
 
 def fuse(compiled: Sequence[CompiledModule]) -> list[FusedOutput | None]:
@@ -99,6 +104,23 @@ def component_fusions(service: Sequence[Fusible], exports: Collection[str], call
         module = replace(module, exports={name: part for name, part in module.exports.items() if name in wanted})
         found.append(_fusion(module, _Place(service[: ordinal + 1], ordinal, caller), len(service)))
     return found
+
+
+def fusion_of_part(
+    service: Sequence[Fusible], ordinal: int, part: ModuleIR, classes: DeclaredClasses, first_site: int
+) -> Fusion:
+    """Fuse some adapters of module `ordinal` of a service, given as its modules in load order.
+
+    Args:
+        service: the modules.
+        ordinal: the position of the module.
+        part: it, with those adapters alone.
+        classes: the record classes of the whole module.
+        first_site: the number of the first row of the site table.
+    """
+    known = service[: ordinal + 1]
+    module = fuse_part({item.ir.name: item.ir for item in known}, part)
+    return _fusion(module, _Place(known, ordinal, first_site=first_site, classes=classes), len(service))
 
 
 def fuse_last(compiled: Sequence[CompiledModule], ordinal: int) -> Fusion:
@@ -190,9 +212,16 @@ def _attempt(module: FusedModule, place: _Place) -> tuple[str, FusedOutput | Non
     lifted = {item.ir.name: item.lifted for item in place.known}
     try:
         code = generate_glue(
-            module, modules, place.ordinal, lifted, generator=GENERATOR, digest=digest, caller=place.caller
+            module,
+            modules,
+            place.ordinal,
+            lifted,
+            generator=GENERATOR,
+            digest=digest,
+            caller=place.caller,
+            first_site=place.first_site,
         )
-        if len(code.sites) > MAX_SITES:
+        if place.first_site + len(code.sites) > MAX_SITES:
             return f"the glue of the module has more than {MAX_SITES} sites", None
         wasm = {kind: assemble(text) for kind, text in (("glue", code.glue), ("stub", code.stub)) if text}
         for binary in wasm.values():
@@ -201,7 +230,7 @@ def _attempt(module: FusedModule, place: _Place) -> tuple[str, FusedOutput | Non
         if "stub" in wasm:
             verify_glue(wasm["stub"], code.stub_needs)
         side = FusedSide(tuple(module.exports), code.imports, code.hosts, code.needs, code.stub_needs, code.sites)
-        python = generate(module.ir, generator=GENERATOR, digest=digest, fused=side)
+        python = generate(module.ir, generator=GENERATOR, digest=digest, fused=side, classes=place.classes, typed=False)
     except RecursionError:
         return "its types or its code nest too deeply", None
     except LoadError as error:

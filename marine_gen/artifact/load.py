@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
-from marine_gen.artifact.cache import Built, Flavour, built
+from marine_gen.artifact.cache import Built, Flavour, built, found_build, place_of
 from marine_gen.artifact.engines import BUILT_ENGINES, ENGINES, LOADERS, check_engine
 from marine_gen.artifact.progress import ProgressCallback, Steps, reporting
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
@@ -75,7 +75,17 @@ def _load_reporting(target: Target, engine: str, options: LoadOptions, steps: St
         source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
     strict = options.get("strict", False)
-    with built(source, _flavour(engine, options), steps, cache=cache, strict=strict) as whole:
+    flavour = _flavour(engine, options)
+    at = place_of(source, flavour) if cache else None
+    found = None if at is None else found_build(at, strict=strict)
+    if found is not None:
+        return _load(found, engine, source, options, steps, checked=True)
+    from marine_gen.artifact.first_load import load_first  # a load out of the cache imports no compiler
+
+    service = load_first(source, engine, flavour, options, steps, at)
+    if service is not None:
+        return service
+    with built(source, flavour, steps, at, strict=strict) as whole:
         return _load(whole, engine, source, options, steps, checked=True)
 
 

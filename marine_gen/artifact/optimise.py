@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from marine_gen.artifact.builder import build
+from marine_gen.artifact.builder import BuildResult, build
+from marine_gen.artifact.cache import note_whole
 from marine_gen.artifact.target import read_built
 from marine_runtime import MarineError
 
@@ -31,37 +32,31 @@ _LONGEST = 900  # seconds
 def main(arguments: Sequence[str]) -> None:
     """Do it, unless the build is there or another process makes it."""
     import fcntl  # which other systems lack, as they lack this process
-    import resource
 
     first, place, flavour, parent = Path(arguments[0]), Path(arguments[1]), json.loads(arguments[2]), int(arguments[3])
-    os.nice(19)
-    signal.alarm(_LONGEST)  # its default ends the process
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST if hard == resource.RLIM_INFINITY else min(hard, _LONGEST), hard))
-    with _Scratch(place) as scratch:
-        _end_with(parent, scratch.remove)
+    with Scratch(place.parent, place.name) as scratch:
+        live_with(parent, scratch.remove)
         time.sleep(_PATIENCE)
         lock = os.open(first, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not place.exists():
                 made = build(read_built(first), scratch.make() / "service", **flavour)
-                if made.manifest.key == place.name:
-                    os.rename(made.directory, place)
+                put_in_place(made, place)
         except (OSError, MarineError):
             pass  # it is done, or nobody can do it; the service runs as it is
         finally:
             os.close(lock)
 
 
-class _Scratch:
-    """A directory beside a place, which is removed at the end; what killed processes left there too."""
+class Scratch:
+    """A directory in the cache, which is removed at the end; what killed processes left of that name too."""
 
-    def __init__(self, place: Path) -> None:
-        self._folder, self._prefix = place.parent, f".{place.name}-optimised-"
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._prefix = folder, f".{name}-optimised-"
         self._made: Path | None = None
 
-    def __enter__(self) -> _Scratch:
+    def __enter__(self) -> Scratch:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,8 +75,21 @@ class _Scratch:
         self.__exit__()
 
 
-def _end_with(parent: int, last: Callable[[], None]) -> None:
-    """End this process when `parent` has ended, after `last`."""
+def put_in_place(made: BuildResult, place: Path) -> None:
+    """Move a build to its place in the cache, where nothing is; raises OSError."""
+    if made.manifest.key == place.name:
+        os.rename(made.directory, place)
+        note_whole(place, made.manifest)
+
+
+def live_with(parent: int, last: Callable[[], None]) -> None:
+    """Give this process the lowest priority and bounded time; end it when `parent` has ended, after `last`."""
+    import resource
+
+    os.nice(19)
+    signal.alarm(_LONGEST)  # its default ends the process
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST if hard == resource.RLIM_INFINITY else min(hard, _LONGEST), hard))
     began = _began(parent)
 
     def watch() -> None:

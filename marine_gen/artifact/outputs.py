@@ -74,7 +74,7 @@ def _closure_files(modules: Sequence[CompiledModule], complete: bool) -> list[En
 
 
 def _closures(module: CompiledModule, complete: bool) -> dict[str, tuple[str, bytes]]:
-    generated = module.generate()
+    generated = module.generate(typed=complete)
     files = {"python": (".py", generated.source.encode())}
     if complete:
         files["types"] = (".pyi", generated.stub.encode())
@@ -106,7 +106,7 @@ def _glue_files(fused: FusedOutput, complete: bool) -> EngineFiles:
 
 def _added_closures(addition: Addition) -> AddedGlue:
     module = addition.modules[-1]
-    return _generated(CLOSURES, module, module.generate().source, None), ()
+    return _generated(CLOSURES, module, module.generate(typed=False).source, None), ()
 
 
 def _added_fused(addition: Addition) -> AddedGlue:

@@ -21,7 +21,7 @@ from marine_gen.passes.model import (
     Validate,
     Write,
 )
-from marine_gen.passes.pipeline import ServiceIR, fuse_service
+from marine_gen.passes.pipeline import ServiceIR, fuse_adapter, fuse_part, fuse_service
 from marine_gen.passes.printer import print_fused
 from marine_gen.passes.sink import sink_release
 from marine_gen.passes.verify import verify_fused
@@ -38,6 +38,8 @@ __all__ = [
     "Validate",
     "Write",
     "fuse",
+    "fuse_adapter",
+    "fuse_part",
     "fuse_service",
     "inline",
     "print_fused",

@@ -55,24 +55,27 @@ def fuse_service(irs: Sequence[ModuleIR]) -> ServiceIR:
     modules: dict[str, FusedModule] = {}
     for ir in irs:
         known[ir.name] = ir
-        exports: dict[str, FusedAdapter] = {}
-        imports: dict[tuple[str, str], FusedAdapter] = {}
-        unfused: dict[str, str] = {}
-        exceeding: dict[str, str] = {}
-        for adapter in ir.adapters:
-            try:
-                fused = fuse_adapter(known, ir.name, adapter)
-            except (UnfusableError, RecursionError) as error:
-                key = f"{adapter.side.value} {adapter.function}"
-                unfused[key] = (
-                    str(error) if isinstance(error, UnfusableError) else "its types or its code nest too deeply"
-                )
-                if not isinstance(error, UnfusableError) or error.exceeding:
-                    exceeding[key] = unfused[key]
-            else:
-                if adapter.side is Side.EXPORT:
-                    exports[adapter.function] = fused
-                else:
-                    imports[adapter.key] = fused
-        modules[ir.name] = FusedModule(ir, exports, imports, unfused, exceeding)
+        modules[ir.name] = fuse_part(known, ir)
     return ServiceIR(modules)
+
+
+def fuse_part(known: Modules, part: ModuleIR) -> FusedModule:
+    """Some adapters, or all, of a module that is one of `known`, which has the modules before it too."""
+    exports: dict[str, FusedAdapter] = {}
+    imports: dict[tuple[str, str], FusedAdapter] = {}
+    unfused: dict[str, str] = {}
+    exceeding: dict[str, str] = {}
+    for adapter in part.adapters:
+        try:
+            fused = fuse_adapter(known, part.name, adapter)
+        except (UnfusableError, RecursionError) as error:
+            key = f"{adapter.side.value} {adapter.function}"
+            unfused[key] = str(error) if isinstance(error, UnfusableError) else "its types or its code nest too deeply"
+            if not isinstance(error, UnfusableError) or error.exceeding:
+                exceeding[key] = unfused[key]
+        else:
+            if adapter.side is Side.EXPORT:
+                exports[adapter.function] = fused
+            else:
+                imports[adapter.key] = fused
+    return FusedModule(part, exports, imports, unfused, exceeding)

@@ -10,5 +10,6 @@ the Jinja2 frame and makes the line table.
 
 from marine_gen.python_backend.fused_side import FusedSide
 from marine_gen.python_backend.module import Generated, Paths, generate
+from marine_gen.python_backend.records import DeclaredClasses
 
-__all__ = ["FusedSide", "Generated", "Paths", "generate"]
+__all__ = ["DeclaredClasses", "FusedSide", "Generated", "Paths", "generate"]

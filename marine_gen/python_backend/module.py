@@ -40,10 +40,10 @@ from marine_gen.python_backend.needs import (
     own,
 )
 from marine_gen.python_backend.packed import PackedValues
+from marine_gen.python_backend.records import DeclaredClasses
 from marine_runtime.abi import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.texts import identifiers
-from marine_runtime.types import IType, Records, reachable_records
-from marine_runtime.values import class_names
+from marine_runtime.types import IType, reachable_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Generated:
 
     Attributes:
         source: the Python module.
-        stub: its `.pyi`.
+        stub: its `.pyi`; empty when it is not `typed`.
         exports: the functions behind every exported function.
         imports: the function of every import adapter that is not fused.
         hosts: the functions that fused import adapters call, by call-core index.
@@ -86,7 +86,15 @@ class Generated:
     definitions: Definitions = field(compare=False)
 
 
-def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide | None = None) -> Generated:
+def generate(
+    module: ModuleIR,
+    *,
+    generator: str,
+    digest: str,
+    fused: FusedSide | None = None,
+    classes: DeclaredClasses | None = None,
+    typed: bool = True,
+) -> Generated:
     """Generate the Python module for the adapters of `module`.
 
     Args:
@@ -94,8 +102,11 @@ def generate(module: ModuleIR, *, generator: str, digest: str, fused: FusedSide 
         generator: name and version for the header, as in `marine-gen 0.1.0`.
         digest: sha256 of the Wasm file that the adapters come from.
         fused: what the module's fused glue offers; without it everything is closures.
+        classes: the record classes, where `module` has only some of its adapters.
+        typed: whether its `.pyi` is wanted.
     """
-    return _Module(module, generator, digest, fused or FusedSide()).render()
+    found = classes or DeclaredClasses.of(module)
+    return _Module(module, generator, digest, fused or FusedSide(), found).render(typed=typed)
 
 
 def _passes_on(adapter: AdapterIR) -> bool:
@@ -104,7 +115,9 @@ def _passes_on(adapter: AdapterIR) -> bool:
 
 
 class _Module:
-    def __init__(self, module: ModuleIR, generator: str, digest: str, fused: FusedSide) -> None:
+    def __init__(
+        self, module: ModuleIR, generator: str, digest: str, fused: FusedSide, declared: DeclaredClasses
+    ) -> None:
         self._module = module
         self._adapters = module.adapters
         self._fused = fused
@@ -117,7 +130,8 @@ class _Module:
         self._exports = dict(zip(module.exports, identifiers(list(module.exports)), strict=True))
         imports = identifiers([adapter.function for adapter in module.imports.values()])
         self._imports = dict(zip(module.imports, imports, strict=True))
-        self._classes = class_names(_used_records(module))
+        self._classes = declared.names
+        self._declares = declared.declared
         self._annotations = Annotations(module.records, self._classes)
         self._aliases = Aliases(self._classes.values())
         self._packed = PackedValues(module.records, self._classes, self._needs, (self._internal, self._annotations.of))
@@ -125,7 +139,7 @@ class _Module:
         self._codes: dict[tuple[str, str], tuple[str, str]] = {}
         self._paths: dict[str, Paths] = {}
 
-    def render(self) -> Generated:
+    def render(self, *, typed: bool) -> Generated:
         for number, adapter in enumerate(self._adapters):
             if adapter.side is Side.EXPORT or adapter.key not in self._fused.imports:  # those run inside Wasm
                 self._write_adapter(number, adapter)
@@ -133,7 +147,8 @@ class _Module:
         self._write_hosts()
         source = self._with_sites(_render("glue.py.j2", self._context()))
         hosts = {index: name for index, _, name in self._hosts}
-        return Generated(source, self._stub(), self._paths, self._import_functions(), hosts, self._needs.definitions)
+        stub = self._stub() if typed else ""
+        return Generated(source, stub, self._paths, self._import_functions(), hosts, self._needs.definitions)
 
     # Functions
 
@@ -246,7 +261,7 @@ class _Module:
         bound = {name: needs.support(name) for name in ("BoundAdapters", "Link", "Sites")}
         if self._codes:
             bound["ImportAdapter"] = needs.support("ImportAdapter")
-        if self._classes:
+        if self._classes and self._declares:
             bound["dataclass"] = needs.standard("dataclass")
             bound["RecordBase"] = needs.support("RecordBase")
         if self._fused.exists:
@@ -257,7 +272,7 @@ class _Module:
         return {
             **self._header,
             **bound,
-            "records": self._records(),
+            "records": self._records() if self._declares else [],
             "type_aliases": self._aliases.items(),
             "codes": self._codes,
             "fused": self._fused,
@@ -369,13 +384,6 @@ class _Module:
 
 def _comment(at: int, text: str) -> str:
     return f"        # #{at} {text}"
-
-
-def _used_records(module: ModuleIR) -> Records:
-    """The records that exported signatures mention; others never become public."""
-    roots = [param.type for adapter in module.exports.values() for param in adapter.signature.params]
-    roots += [result for adapter in module.exports.values() for result in adapter.signature.results]
-    return {index: module.records[index] for index in sorted(reachable_records(roots, module.records))}
 
 
 def _render(template: str, context: Mapping[str, object]) -> str:

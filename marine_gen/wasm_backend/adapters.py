@@ -53,9 +53,10 @@ Row = tuple[tuple[Frame, ...], tuple[object, ...]]
 
 @dataclass(slots=True)
 class SiteTable:
-    """The site table of one glue module."""
+    """The site table of one glue module, whose rows are numbered from `first` on."""
 
     ordinal: int
+    first: int = 0
     rows: list[Row] = field(default_factory=list)
     _known: dict[Row, int] = field(default_factory=dict)
 
@@ -63,7 +64,7 @@ class SiteTable:
         """The position to write for a step; equal rows are shared."""
         row = (trail, info)
         if row not in self._known:
-            self._known[row] = len(self.rows)
+            self._known[row] = self.first + len(self.rows)
             self.rows.append(row)
         return self.ordinal << ORDINAL_SHIFT | self._known[row]
 

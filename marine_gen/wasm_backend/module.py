@@ -69,6 +69,7 @@ def generate_glue(
     generator: str,
     digest: str,
     caller: Caller = Caller.PYTHON,
+    first_site: int = 0,
 ) -> FusedCode:
     """The Wasm text for the fused adapters of `module`.
 
@@ -80,11 +81,12 @@ def generate_glue(
         generator: name and version for the header.
         digest: sha256 of its Wasm file.
         caller: the caller of the export adapters.
+        first_site: the number of the first row of its site table.
     """
     imports = GlueImports(modules)
     library = Library(caller)
     writers = _writers(imports, library, lifted)
-    sites = SiteTable(ordinal)
+    sites = SiteTable(ordinal, first_site)
     exports, entries, table = [], [], []
     for index, (name, adapter) in enumerate(module.exports.items()):
         symbol = f"export.{index}"

@@ -73,6 +73,7 @@ def command(
     arguments: an array by position, or an object by name; `-` reads it from stdin.
     """
     from marine_gen.artifact import load, refuse_overwriting
+    from marine_gen.artifact.policy import complete_builds
     from marine_runtime import LoadOptions, tracing
 
     if as_json and not stats:
@@ -93,7 +94,7 @@ def command(
             "collect_statistics": stats,
             "strict": strict,
         }
-        with CompileBar() as bar:
+        with complete_builds(), CompileBar() as bar:
             service = load(target, engine=engine or default_engine(), cache=not no_cache, progress=bar, **options)
         with (
             service,

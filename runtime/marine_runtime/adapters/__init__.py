@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from marine_runtime.adapters.entry import make_entry
     from marine_runtime.adapters.helpers import out_of_range
     from marine_runtime.adapters.loader import GeneratedGlue
+    from marine_runtime.adapters.on_demand import GlueOnDemand, path_of_generated
     from marine_runtime.adapters.staging import (
         BATCH_ARGUMENTS,
         BATCH_DONE,
@@ -59,11 +60,13 @@ __all__ = [
     "FusedModules",
     "GeneratedGlue",
     "Glue",
+    "GlueOnDemand",
     "ImportAdapter",
     "Link",
     "attach",
     "make_entry",
     "out_of_range",
+    "path_of_generated",
 ]
 
 __getattr__, __dir__ = exports(
@@ -74,6 +77,7 @@ __getattr__, __dir__ = exports(
         "marine_runtime.adapters.entry": ("make_entry",),
         "marine_runtime.adapters.helpers": ("out_of_range",),
         "marine_runtime.adapters.loader": ("GeneratedGlue",),
+        "marine_runtime.adapters.on_demand": ("GlueOnDemand", "path_of_generated"),
         "marine_runtime.adapters.staging": (
             "BATCH_ARGUMENTS",
             "BATCH_DONE",

@@ -55,6 +55,10 @@ class Link(Protocol):
         """An export of the module's fused glue."""
         ...
 
+    def with_glue(self, fused: FusedModules) -> Link:
+        """The same module through other fused glue, which is instantiated beside its own; raises LinkError."""
+        ...
+
     def refusal(self, function: str, row: Any) -> Exception:
         """The reason why `row` can't be the arguments of `function`."""
         ...
@@ -99,7 +103,7 @@ class FusedModules:
     """The Wasm side of fused glue.
 
     Attributes:
-        glue: the glue module.
+        glue: the glue module; None when nothing but functions that are generated later is fused.
         stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
         needs: what the glue imports, in order: (module, export name), the name being None for its memory.
         stub_needs: what the stub imports, in the same form; it exists before the module that it is for.
@@ -107,15 +111,19 @@ class FusedModules:
         hosts: the functions of the host that the glue imports, in order: call-core index, and the codes of parameters
             and results.
         sites: the site table.
+        first_site: the number of its first row, where the module has other glue too.
+        grows: whether functions of the module get glue later, see `Link.with_glue`.
     """
 
-    glue: Module
+    glue: Module | None
     stub: Module | None = None
     needs: tuple[tuple[str, str | None], ...] = ()
     stub_needs: tuple[tuple[str, str | None], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
     hosts: tuple[tuple[int, Codes, Codes], ...] = ()
     sites: Sequence[StepInfo] = ()
+    first_site: int = 0
+    grows: bool = False
 
 
 class Glue(Protocol):

@@ -89,17 +89,20 @@ class GeneratedGlue:
         fused: FusedModules | None = None,
         records: Mapping[int, type] | None = None,
         code: CodeType | Pieces | None = None,
+        known: Mapping[str, Any] | None = None,
     ) -> GeneratedGlue:
         """Glue from a file of a built service, whose text is `source`; or gives it, where the `code` is known.
 
         It is executed from `code` where that is known; else Python compiles it, and caches its bytecode beside it,
         unless it is so large that it is taken apart. The lines are registered with `linecache` as long as the glue
-        lives: a build that is not kept is gone by the time a traceback wants them.
+        lives: a build that is not kept is gone by the time a traceback wants them. `known` are globals that others
+        declare.
 
         Raises:
             LoadError: the file can't be read or executed.
         """
         if code is None:
+            assert known is None
             source = source if isinstance(source, str) else source()
             code = _taken_apart(path, source)
         if code is None:
@@ -109,6 +112,7 @@ class GeneratedGlue:
             body = unmarshalled(code.head, path) if isinstance(code, Pieces) else code
             module = ModuleType(_module_name(plan))
             module.__file__ = path
+            vars(module).update(known or {})
             _execute(module, lambda: exec(body, vars(module)))  # noqa: S102  # a build is code, see `artifact.files`
         glue = cls(engine, module, plan, fused, records, code if isinstance(code, Pieces) else None)
         _keep_lines(glue, module, path, source)

@@ -151,15 +151,19 @@ class Staging:
         self.foresees = foresees
         self.memory = memory
         self.cursor = DATA
-        self._sites: dict[int, Sequence[StepInfo]] = {}
+        self._sites: dict[int, dict[int, Sequence[StepInfo]]] = {}  # tables by ordinal, then by their first row
         self._codecs: dict[str, Callable[[], Codec]] = {}
         _WORD.pack_into(memory.view, FREE, DATA)
         self._reset()
 
     def add_module(self, ordinal: int, name: str, sites: Sequence[StepInfo], codec: Callable[[], Codec]) -> None:
         """Make the positions and values of a module known."""
-        self._sites[ordinal] = sites
+        self._sites[ordinal] = {0: sites}
         self._codecs[name] = codec
+
+    def add_sites(self, ordinal: int, first: int, sites: Sequence[StepInfo]) -> None:
+        """Make the positions of more glue of a known module known, which begin at `first`."""
+        self._sites[ordinal][first] = sites
 
     def stage(self, at: int, data: bytes) -> int:
         """Copy `data` to `at`; gives the byte after it."""
@@ -256,7 +260,9 @@ class Staging:
     def _row(self, at: int) -> StepInfo:
         (position,) = _WORD.unpack_from(self.memory.view, at)
         row: int = position & ((1 << ORDINAL_SHIFT) - 1)
-        return self._sites[position >> ORDINAL_SHIFT][row]
+        tables = self._sites[position >> ORDINAL_SHIFT]
+        first = max(start for start in tables if start <= row)
+        return tables[first][row - first]
 
     def _fault(self, kind: Fault, numbers: Sequence[int], row: StepInfo) -> CallError:
         first, second, third = numbers

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from marine_runtime.lazy.exports import exports
 
 if TYPE_CHECKING:
-    from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_python
-    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, note_use, read_limit, trim
+    from marine_runtime.artifact.bytecode import BYTECODE_END, BYTECODE_KINDS, compiled_in_memory, compiled_python
+    from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, FIRST_FOLDER, note_use, read_limit, trim
     from marine_runtime.artifact.code_cache import cache_directory, cache_to_use
     from marine_runtime.artifact.engines import CLOSURES, ENGINES, FUSED, Engine
     from marine_runtime.artifact.files import BuiltModule, read_wasm
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         ModuleHandle,
         Modules,
     )
-    from marine_runtime.service.options import check_options
+    from marine_runtime.service.options import check_options, open_runtime_for, run_options
     from marine_runtime.wasm.capi.verdict import LIBRARY_FILES
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "CLOSURES",
     "CODE_FOLDER",
     "ENGINES",
+    "FIRST_FOLDER",
     "FUSED",
     "LIBRARY_FILES",
     "MANIFEST",
@@ -86,18 +87,21 @@ __all__ = [
     "check_path",
     "check_rows",
     "check_seconds",
+    "compiled_in_memory",
     "compiled_python",
     "is_intact",
     "known_manifest",
     "load_with",
     "manifest_text",
     "note_use",
+    "open_runtime_for",
     "parse_manifest",
     "read_limit",
     "read_manifest",
     "read_pack",
     "read_wasm",
     "refuse_unknown",
+    "run_options",
     "sha256",
     "trim",
     "warn",
@@ -109,8 +113,12 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "marine_runtime.artifact.bytecode": ("BYTECODE_END", "BYTECODE_KINDS", "compiled_python"),
-        "marine_runtime.artifact.cache_limit": ("CHECKED", "CODE_FOLDER", "note_use", "read_limit", "trim"),
+        "marine_runtime.artifact.bytecode": (
+            *("BYTECODE_END", "BYTECODE_KINDS", "compiled_in_memory", "compiled_python"),
+        ),
+        "marine_runtime.artifact.cache_limit": (
+            *("CHECKED", "CODE_FOLDER", "FIRST_FOLDER", "note_use", "read_limit", "trim"),
+        ),
         "marine_runtime.artifact.code_cache": ("cache_directory", "cache_to_use"),
         "marine_runtime.artifact.engines": ("CLOSURES", "ENGINES", "FUSED", "Engine"),
         "marine_runtime.artifact.files": ("BuiltModule", "read_wasm"),
@@ -143,7 +151,7 @@ __getattr__, __dir__ = exports(
             "ModuleHandle",
             "Modules",
         ),
-        "marine_runtime.service.options": ("check_options",),
+        "marine_runtime.service.options": ("check_options", "open_runtime_for", "run_options"),
         "marine_runtime.wasm.capi.verdict": ("LIBRARY_FILES",),
     },
 )

@@ -55,6 +55,14 @@ def compiled_python(source: str, filename: str) -> bytes:
     return b"".join([_IN_PIECES, len(index).to_bytes(_LENGTH, "little"), index, pieces.store.read(0, last)])
 
 
+def compiled_in_memory(source: str, path: str, *, apart: bool) -> CodeType | Pieces:
+    """The code of a `source` that is not in a file; its definitions one by one when it is large, or if so (`apart`)."""
+    from marine_runtime.adapters.taking_apart import is_large, take_apart
+
+    pieces = take_apart(source, path) if apart or is_large(source) else None
+    return compile(source, path, "exec", dont_inherit=True) if pieces is None else pieces
+
+
 def read_compiled(data: bytes, filename: str) -> CodeType | Pieces | None:
     """The code in the content of such a file, as compiled from `filename`; None when another Python wrote it.
 

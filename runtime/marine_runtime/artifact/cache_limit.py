@@ -30,6 +30,9 @@ CHECKED = ".checked"
 CODE_FOLDER = "machine-code"
 """The folder of the cache with machine code."""
 
+FIRST_FOLDER = "first-loads"
+"""The folder of the cache with marks of first loads, which hold the sources of the service."""
+
 _RENEWED = 3600.0  # seconds after which a use is noted again
 _RECENT = 60.0  # seconds since its last use in which nothing is dropped: another process may be reading it
 _BUILD = re.compile(r"[0-9a-f]{64}")
@@ -91,6 +94,9 @@ def _items(directory: str) -> Iterator[_Item]:
             yield _Item(_time(marks[0]), sum(map(_size, files)), entry.path)
     for file in _scan(os.path.join(directory, CODE_FOLDER)):
         if _CODE.fullmatch(file.name):
+            yield _Item(_time(file), _size(file), file.path)
+    for file in _scan(os.path.join(directory, FIRST_FOLDER)):
+        if _BUILD.fullmatch(file.name):
             yield _Item(_time(file), _size(file), file.path)
 
 

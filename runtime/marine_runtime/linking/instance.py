@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.helpers import AbiHelper
-from marine_runtime.adapters.contract import Adapter
+from marine_runtime.adapters.contract import Adapter, FusedModules
 from marine_runtime.adapters.entry import publisher
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.calls.guard import Guard
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from marine_runtime.adapters.codec import Codec
     from marine_runtime.adapters.images import Images, Placer
     from marine_runtime.host.function import GuestSide
+    from marine_runtime.linking.glue import LaterGlue
     from marine_runtime.values.bind import Binder
     from marine_runtime.values.coerce import Coercers
 
@@ -44,6 +45,7 @@ class ModuleLink:
         self._binders: dict[str, Binder] = {}
         self._instance: Instance | None = None
         self._glue_instance: Instance | None = None
+        self._later_glue: LaterGlue | None = None
         self._staging: Staging | None = None
         self._calls_fused = False
         self._callees = callees
@@ -118,6 +120,18 @@ class ModuleLink:
     def attach_glue(self, instance: Instance) -> None:
         """Take the instance of the fused glue."""
         self._glue_instance = instance
+
+    def attach_later_glue(self, later: LaterGlue) -> None:
+        """Take what instantiates glue of functions that are generated later."""
+        self._later_glue = later
+
+    def with_glue(self, fused: FusedModules) -> ModuleLink:
+        from copy import copy
+
+        assert self._later_glue is not None
+        other = copy(self)
+        other.attach_glue(self._later_glue.instantiate(fused))
+        return other
 
     def core(self, index: int, params: Codes, results: Codes) -> CoreFunction:
         try:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.host_api import WASI_PREFIX
@@ -30,6 +29,7 @@ from marine_runtime.calls.trampoline import Trampoline
 from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, Site
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
+from marine_runtime.linking.glue import LaterGlue, needs_of_glue
 from marine_runtime.linking.instance import ModuleLink
 from marine_runtime.texts.messages import counted
 from marine_runtime.types import CoreSignature, same_signature
@@ -279,21 +279,25 @@ def _instantiate_glue(
     if fused is None:
         return ()
     native, staging = context.staging
+    name = module.plan.name
     imports: dict[_ImportKey, Any] = {("0", "staging"): native}
-    if stub:
+    if stub and fused.glue:
         imports |= stub.ties(fused.glue)
     hosts: list[Trampoline] = []
     try:
-        imports |= _needs_of_glue(module.plan.name, fused.needs, instance, context)
+        imports |= needs_of_glue(name, fused.needs, instance, context.linked)
         for number, (index, params, results) in enumerate(fused.hosts):
             callee = module.plan.callee(index)
             hosts.append(Trampoline.late((callee.namespace, callee.name), context.recursion))
             imports["2", str(number)] = context.store.host_function(params, results, hosts[-1].call)
-        glue = context.store.instantiate(fused.glue, imports)
+        if fused.glue:
+            link.attach_glue(context.store.instantiate(fused.glue, imports))
     except (LinkError, LookupError) as error:
-        raise LinkError(f"the fused glue of module `{module.plan.name}` does not fit: {error}; build again") from None
-    link.attach_glue(glue)
-    staging.add_module(ordinal, module.plan.name, fused.sites, lambda: link.codec)
+        raise LinkError(f"the fused glue of module `{name}` does not fit: {error}; build again") from None
+    staging.add_module(ordinal, name, fused.sites, lambda: link.codec)
+    if fused.grows:
+        before, store = dict(context.linked), context.store
+        link.attach_later_glue(LaterGlue(name, ordinal, instance, before, store, context.staging))
     return hosts
 
 
@@ -304,24 +308,10 @@ def _stub(name: str, fused: FusedModules, context: LinkContext) -> ImportStub:
     assert fused.stub is not None
     imports: dict[_ImportKey, Any] = {("0", "staging"): context.staging[0]}
     try:
-        imports |= _needs_of_glue(name, fused.stub_needs, None, context)
+        imports |= needs_of_glue(name, fused.stub_needs, None, context.linked)
         return ImportStub(context.store, fused.stub, fused.imports, imports)
     except (LinkError, KeyError) as error:
         raise LinkError(f"the fused stub of module `{name}` does not fit: {error}; build again") from None
-
-
-def _needs_of_glue(
-    name: str, needs: Sequence[tuple[str, str | None]], instance: Instance | None, context: LinkContext
-) -> Mapping[_ImportKey, Any]:
-    """The exports of guests that glue imports."""
-    found: dict[_ImportKey, Any] = {}
-    numbered = enumerate(needs)
-    for module, group in groupby(numbered, lambda item: item[1][0]):
-        owner = instance if module == name else context.linked[module].instance
-        assert owner is not None  # what is written in Python is called as a function of the host
-        wanted = [(("1", str(number)), owner.module.memory or "" if it is None else it) for number, (_, it) in group]
-        found.update(zip([key for key, _ in wanted], owner.importable([it for _, it in wanted]), strict=True))
-    return found
 
 
 def _bind(

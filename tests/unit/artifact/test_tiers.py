@@ -20,7 +20,7 @@ from marine_gen.artifact.target import Source, with_python
 from marine_gen.artifact.tiers import VARIABLE, optimised, worthwhile
 from marine_runtime import PythonModule, Service
 from marine_runtime.wasm import baseline_problem, open_runtime
-from tests.support.engines import guests
+from tests.support.engines import assemble, guests
 from tests.support.paths import ROOT
 from tests.support.pools import until
 
@@ -45,6 +45,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that would have been started."""
     found: Started = []
+    monkeypatch.setattr(tiers, "_start", lambda *_: None)  # of services that are not large
     monkeypatch.setattr(tiers, "start_optimising", lambda first, place, _: found.append((first, place)))
     return found
 
@@ -144,12 +145,28 @@ def test_services_that_have_optimised_code_at_once(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_the_baseline_compiler_does_not_take(cache: Path, started: Started) -> None:
-    """The glue between modules has tail calls."""
+    text = """(@interface it_version "0.20.0")
+(@interface type (func (param $n: i32) (result i32)))
+(@interface type (func (param $n: u32) (result u32)))
+(@interface export "f" (func 0))
+(@interface func (type 1) arg.get 0 i32.from_u32 call-core 0 u32.from_i32)
+(@interface implement (func 0) (func 1))"""
+    wat = """(module (memory (export "memory") 1) (func $g (param i32) (result i32) (local.get 0))
+  (func (export "f") (param i32) (result i32) (return_call $g (local.get 0))))"""
+    with marine_gen.load({"m": assemble(wat, text)}) as service:
+        assert not runs_baseline(service)
+        assert service.modules.m.f(7) == 7
+    assert not started
+    assert len(cache_entries()) == 1
+
+
+def test_services_of_several_modules(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The glue between modules has tail calls, so such a service generates its functions when they are called."""
+    monkeypatch.setattr(tiers, "_start", lambda *_: None)
     with marine_gen.load(guests("bench_effector", "bench_pure")) as service:
         assert not runs_baseline(service)
         assert service.modules.bench_pure.plain(3, "x")
-    assert not started
-    assert len(cache_entries()) == 1
+    assert not cache_entries()
 
 
 def test_fuel_is_metered_by_optimised_code(cache: Path, started: Started) -> None:
