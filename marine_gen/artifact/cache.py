@@ -151,7 +151,7 @@ def _made(source: Source, flavour: Flavour, place: Path, steps: Steps, *, strict
 
 
 def note_whole(place: Path, manifest: Manifest) -> None:
-    """Write the pack of a build in the cache, whose files are those of its manifest, and drop its mark of a first load."""
+    """Write the pack of a build in the cache, whose files fit its manifest, and drop its mark of a first load."""
     with contextlib.suppress(OSError):  # the next load reads all files again, nothing else
         write_pack(str(place), manifest)
         write_replacing(place / CHECKED, b"")
