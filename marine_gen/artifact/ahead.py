@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from marine_runtime.wasm import Compiling, Module, WasmRuntime, has_stack, start_own_thread
+from marine_runtime.wasm import Compiling, Module, WasmRuntime, has_stack
 
 
 class Ahead:
@@ -21,7 +21,7 @@ class Ahead:
             return
         compiling = Compiling(partial(self._runtime.compile, wasm))
         try:
-            start_own_thread(compiling.run)
+            compiling.start()
         except RuntimeError:  # no thread is left
             return
         self._begun[wasm] = compiling

@@ -11,12 +11,13 @@ import os
 from _queue import Empty, SimpleQueue  # the module `queue` has gevent's where that patched it
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from marine_runtime.host import child_process
 from marine_runtime.host.child_process import ChildProcess
 from marine_runtime.lazy.data import dataclass
-from marine_runtime.texts.messages import os_reason
-from marine_runtime.wasm.native import monotonic, new_lock, start_thread
+from marine_runtime.texts.messages import no_thread_memory, os_reason
+from marine_runtime.wasm.native import Witness, monotonic, new_lock, start_thread
 
 _CHUNK = 1 << 16
 _SLICE = 0.1  # seconds that Windows waits at once: it does not interrupt a wait for Ctrl-C
@@ -61,13 +62,24 @@ class Reaped:
 Event = Refused | Captured | Unreadable | Ended | Reaped
 
 
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """The thread of output 0 or 1, or that of the process, is over, as planned or not."""
+
+    number: int | None
+
+
 class Program:
     """One run of a program. Make it, `start` it inside a `try`, and `leave` it in the end."""
 
     def __init__(self, command: Sequence[str | bytes], env: Mapping[str, str] | None, limit: int | None) -> None:
         """Prepare to run `command`; of its outputs no more than `limit` bytes and a few are kept."""
         self._command, self._env, self._limit = command, env, limit
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events: SimpleQueue[Event | _Over] = SimpleQueue()
+        self._given: dict[int, int] = {}  # outputs whose thread has not taken its descriptor yet
+        self._witnesses: dict[int | None, Witness] = {
+            number: Witness(partial(self._events.put, _Over(number))) for number in (None, 0, 1)
+        }
         self._left: SimpleQueue[None] = SimpleQueue()
         self._process: ChildProcess | None = None
         self._stopped = False
@@ -76,12 +88,23 @@ class Program:
     def start(self) -> None:
         """Begin; whether that worked is the first event."""
         try:
-            start_thread(self._supervise)
+            start_thread(self._supervise, witness=self._witnesses[None])
         except RuntimeError as error:
             self._events.put(Refused(_no_thread(error)))
 
     def next(self, deadline: float | None) -> Event | None:
         """The next event; None when there is none until `deadline`."""
+        while True:
+            event = self._next(deadline)
+            if not isinstance(event, _Over):
+                return event
+            if event.number is None:
+                return (Refused if self._process is None else Unreadable)(no_thread_memory())
+            if (end := self._given.pop(event.number, None)) is not None:
+                _close(end)
+                return Unreadable(no_thread_memory())
+
+    def _next(self, deadline: float | None) -> Event | _Over | None:
         while True:
             left = _LONGEST_SLICE if deadline is None else max(deadline - monotonic(), 0)
             try:
@@ -108,7 +131,7 @@ class Program:
         self._over = True
         self._left.put(None)
         deadline = monotonic() + _REAPED
-        while not isinstance(self.next(deadline), Reaped | None):
+        while not isinstance(self._next(deadline), Reaped | None):
             pass
 
     def abandon(self) -> None:
@@ -129,8 +152,10 @@ class Program:
         self._events.put(Ended(process.wait()))
         self._left.get()  # until then the caller may kill it, which must not hit another process of the same number
         self._process = None
-        process.reap()
-        self._events.put(Reaped())
+        try:
+            process.reap()
+        finally:
+            self._events.put(Reaped())
 
     def _begin(self) -> ChildProcess | None:
         """Start the readers, then the program."""
@@ -157,14 +182,16 @@ class Program:
             ours, theirs = child_process.pipe()
             _pipes.update((ours, theirs))
         given.append(theirs)
+        self._given[number] = ours
         try:
-            start_thread(self._read, number, ours)
+            start_thread(self._read, number, witness=self._witnesses[number])
         except RuntimeError:
-            _close(ours)
+            _close(self._given.pop(number))
             raise
 
-    def _read(self, number: int, end: int) -> None:
+    def _read(self, number: int) -> None:
         """The thread of one output: keep what fits the limit and one byte, throw the rest away."""
+        end = self._given.pop(number)
         left = self._limit
         try:
             while chunk := os.read(end, _CHUNK):

@@ -136,6 +136,22 @@ def no_thread(error: RuntimeError) -> str:
     return f"{error}{limit_of(errno.EAGAIN)}"
 
 
+def refused_code(reason: str) -> str:
+    """The sentence for a system that refuses memory for machine code, with the policy behind it, if any."""
+    policy = (
+        "; a policy of the system forbids machine code that is made at run time, such as `MemoryDenyWriteExecute=` of "
+        "systemd (PR_SET_MDWE) or SELinux: allow it for this process"
+    )
+    return f"the system refuses memory for machine code: {reason}{policy if 'executable' in reason else ''}"
+
+
+def no_thread_memory() -> str:
+    """The reason why a thread that was started did not run a line."""
+    import errno
+
+    return f"there is no memory for its thread{limit_of(errno.ENOMEM)}"
+
+
 def limit_of(number: int, reserved: int = 0) -> str:
     """The limit behind an error number, in brackets, or nothing where no limit is known to be behind it.
 

@@ -14,7 +14,6 @@ from marine_runtime.wasm.compiling import Compiling, has_stack
 from marine_runtime.wasm.installed import wasmtime_version
 from marine_runtime.wasm.memory import FACTOR, FLOOR, MANY, STEP, Memory
 from marine_runtime.wasm.module import Module
-from marine_runtime.wasm.native import start_own_thread
 from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.runtime import CodeMemoryError, WasmRuntime, assemble
 from marine_runtime.wasm.runtimes import open_runtime
@@ -49,6 +48,5 @@ __all__ = [
     "signed_codes",
     "speedups_problem",
     "speedups_turned_off",
-    "start_own_thread",
     "wasmtime_version",
 ]

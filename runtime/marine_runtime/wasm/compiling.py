@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import weakref
+from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any
 
-from marine_runtime.wasm.native import new_lock, start_own_thread
+from marine_runtime.wasm.native import Witness, start_own_thread
 
 _LARGE = 1 << 16
 """Bytes of a module whose compiling may take longer than a tenth of a second."""
@@ -33,25 +34,34 @@ class Compiling:
     def __init__(self, work: Callable[[], Any]) -> None:
         self.ended = False
         self._work = work
-        self._over = new_lock()
-        self._over.acquire()
+        self._over: SimpleQueue[object] = SimpleQueue()
+        self._witness = Witness(self._over.put)
         self._result: Any = None
         self._error: BaseException | None = None
 
+    def start(self) -> None:
+        """Begin, in a thread.
+
+        Raises:
+            RuntimeError: no thread is left.
+        """
+        start_own_thread(self.run, witness=self._witness)
+
     def run(self) -> None:
-        """Compile, in the thread."""
+        """Compile, in the current thread."""
         try:
             self._result = self._work()
         except BaseException as error:
             self._error = error
         finally:
             self.ended = True
-            self._over.release()
 
     def wait(self) -> Any:
         """The result; raises the error, or what the handler of a signal raises meanwhile."""
         if not self.ended:
-            self._over.acquire()
+            self._over.put(self._over.get())  # for the next one who waits
+            if not self.ended:  # there was no memory for the first line of the thread
+                self.run()
         if self._error is not None:
             raise self._error
         return self._result
@@ -76,7 +86,7 @@ class Compiler:
         if compiling is None:
             compiling = self._running[key] = Compiling(lambda: self._compile(wasm))
             try:
-                start_own_thread(compiling.run)
+                compiling.start()
             except RuntimeError:  # no thread is left
                 compiling.run()
             except BaseException:  # of a signal handler: the thread may not have begun

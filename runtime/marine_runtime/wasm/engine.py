@@ -9,12 +9,13 @@ engine without threads compiles for the other one.
 from __future__ import annotations
 
 import os
+from _queue import SimpleQueue
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property
 from typing import Any
 
-from marine_runtime.wasm.native import may_start, new_lock, start_own_thread
+from marine_runtime.wasm.native import Witness, may_start, new_lock, start_own_thread
 
 _MODULE = bytes.fromhex("0061736d01000000 010401600000 03020100 0a040102000b")
 """A module with one function."""
@@ -75,18 +76,16 @@ class WasmEngine:
         return not _Threads.lost
 
     def _start_threads(self) -> None:
-        over = new_lock()
-        over.acquire()
+        over: SimpleQueue[object] = SimpleQueue()
+        witness = Witness(over.put)
 
         def start() -> None:
-            try:
+            with suppress(self._binding.WasmtimeError):  # no memory for code: whoever compiles next is told
                 self._binding.Module(self.native, _MODULE)
-            finally:
-                over.release()
 
         with suppress(RuntimeError):  # no thread is left
-            start_own_thread(start)
-            over.acquire()
+            start_own_thread(start, witness=witness)
+            over.get()
 
 
 @cache

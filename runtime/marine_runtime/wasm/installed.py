@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from marine_runtime.wasm.capi.library import package_folder
+from marine_runtime.wasm.capi.library import declarations, package_folder
 
 _PREFIX, _SUFFIX = "wasmtime-", ".dist-info"
 """The ends of the name of the folder that installers write beside a package; its version is between them."""
@@ -13,7 +13,11 @@ _PREFIX, _SUFFIX = "wasmtime-", ".dist-info"
 
 @cache
 def wasmtime_version() -> str:
-    """The version, such as `50.0.1`."""
+    """The version, such as `50.0.1`; `unknown` for a copy without metadata, as in a frozen program.
+
+    Raises:
+        LoadError: wasmtime-py is not there.
+    """
     folder = package_folder()
     try:
         beside = os.listdir(os.path.dirname(folder)) if folder else []
@@ -26,6 +30,10 @@ def wasmtime_version() -> str:
     ]
     if len(found) == 1:
         return found[0]
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("wasmtime")
+    try:
+        return version("wasmtime")
+    except PackageNotFoundError:
+        declarations()  # raises where there is none
+        return "unknown"

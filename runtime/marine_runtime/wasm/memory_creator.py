@@ -25,7 +25,8 @@ from functools import cache
 from threading import local
 from typing import Any
 
-from marine_runtime.texts.messages import refusal
+from marine_runtime.errors import LoadError
+from marine_runtime.texts.messages import os_reason, refusal, refused_code
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.arena import FAILED, READ_WRITE, Arena, Reservation, whole
 from marine_runtime.wasm.budget import Budget
@@ -160,7 +161,10 @@ class MemoryCreator:
             return found
         code = machine_code()
         assert code is not None
-        return tuple(self._arena.executable([code.ask, code.grow, code.create], _ROOM))
+        try:
+            return tuple(self._arena.executable([code.ask, code.grow, code.create], _ROOM))
+        except OSError as error:
+            raise LoadError(refused_code(os_reason(error))) from error
 
     def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
         return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 import time
+from _queue import SimpleQueue  # the module `queue` has gevent's where that patched it
 from _thread import LockType
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
@@ -25,26 +27,64 @@ _FAULTS = {getattr(_signal, name, 0) for name in ("SIGSEGV", "SIGBUS", "SIGFPE",
 """Signals that tell a thread what it does wrong."""
 
 
-def start_thread(target: Callable[..., object], *args: Any) -> None:
+class _Token:
+    """Exists as long as a thread."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Witness:
+    """Tells when a thread is over, also one that never ran a line, as there was no memory for its first frame.
+
+    Args:
+        tell: is called then, in any thread and perhaps without memory: a function of C, such as a queue's `put`.
+    """
+
+    __slots__ = ("_reference", "_token")
+
+    def __init__(self, tell: Callable[[object], object]) -> None:
+        self._token: _Token | None = _Token()
+        self._reference = ref(self._token, tell)
+
+    def hand_over(self) -> object:
+        """The object that the thread has to hold."""
+        token, self._token = self._token, None
+        return token
+
+
+def start_thread(target: Callable[..., object], *args: Any, witness: Witness | None = None) -> None:
     """Run `target` in a thread of the operating system that no program waits for at its end.
+
+    `witness`, which has to be kept, tells when it is over.
 
     Raises:
         RuntimeError: the system has no thread left, or the interpreter is about to end.
     """
-    _original("_thread", "start_new_thread")(target, args)
+    start = _original("_thread", "start_new_thread")
+    if witness is None:
+        start(target, args)
+    else:
+        start(_run, (target, args, witness.hand_over()))
 
 
-def start_own_thread(target: Callable[[], object]) -> None:
+def _run(target: Callable[..., object], args: tuple[Any, ...], token: object) -> None:
+    try:
+        target(*args)
+    finally:
+        del token  # the traceback of an error that `target` keeps would hold it
+
+
+def start_own_thread(target: Callable[[], object], *, witness: Witness | None = None) -> None:
     """The same for a thread that runs nothing of the program, and so takes no signals: those that the program blocks
     later, to wait for them, would come here and end the process.
     """
     if not hasattr(_signal, "pthread_sigmask"):
-        start_thread(target)
+        start_thread(target, witness=witness)
         return
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
     try:  # the thread inherits the mask: signals may come before it has run its first line
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - _FAULTS)
-        start_thread(target)
+        start_thread(target, witness=witness)
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
@@ -66,33 +106,42 @@ def thread_ident() -> int:
     return found
 
 
+def may_begin() -> bool:
+    """True if a thread that the system starts runs too. It is tried: `threading` waits for ever for one that does not.
+
+    Raises:
+        RuntimeError: as `start_thread`.
+    """
+    over: SimpleQueue[object] = SimpleQueue()
+    witness, ran = Witness(over.put), new_lock()
+    start_thread(ran.acquire, witness=witness)
+    over.get()
+    return ran.locked()
+
+
 def may_start(count: int) -> bool:
     """True if the system gives this process `count` threads more at the same time. It is tried."""
-    hold, ended = new_lock(), new_lock()
-    hold.acquire()
-    ended.acquire()
-    begun = 0
+    hold = new_lock()
+    ended: SimpleQueue[object] = SimpleQueue()
+    begun: list[Witness] = []
 
     def wait() -> None:
-        nonlocal begun
         with hold:
-            begun -= 1
-            if not begun:
-                ended.release()
+            pass
 
     try:
-        for _ in range(count):
-            start_thread(wait)
-            begun += 1
+        with hold:
+            for _ in range(count):
+                witness = Witness(ended.put)
+                start_thread(wait, witness=witness)
+                begun.append(witness)
     except RuntimeError:
         return False
     else:
         return True
     finally:
-        last = not begun
-        hold.release()
-        if not last:
-            ended.acquire()  # they are gone, or about to be
+        for _ in begun:
+            ended.get()  # they are gone, or about to be
 
 
 def has_greenlets() -> bool:
@@ -101,9 +150,11 @@ def has_greenlets() -> bool:
 
 
 def _original(module: str, name: str) -> Any:
-    """`module.name` as it was before gevent patched it."""
-    monkey = sys.modules.get("gevent.monkey")
+    """`module.name` as it was before gevent or eventlet patched it."""
+    monkey, patcher = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if monkey is not None:
         return monkey.get_original(module, name)
+    if patcher is not None:
+        return getattr(patcher.original(module), name)
     __import__(module)
     return getattr(sys.modules[module], name)

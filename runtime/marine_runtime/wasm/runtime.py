@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.texts.messages import refused_code
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.baseline import STRATEGY
@@ -108,7 +109,7 @@ class WasmRuntime:
             native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
             if refused := refusal_of(error):
-                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
+                raise CodeMemoryError(refused_code(refused)) from None
             raise RefusedModuleError.of(error) from None
         return Module(native, shape_of(wasm))
 
@@ -139,7 +140,7 @@ class WasmRuntime:
             return Module(read(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             if refused := refusal_of(error):
-                raise CodeMemoryError(f"the system refuses memory for machine code: {refused}") from None
+                raise CodeMemoryError(refused_code(refused)) from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 
     def attend(self, item: Attended) -> None:

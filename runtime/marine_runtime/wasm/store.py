@@ -82,6 +82,8 @@ class Store:
         traps: new traps, for host functions that fail.
     """
 
+    _asks = 0  # where an exception of a signal handler has left `__init__`
+
     def __init__(
         self,
         layer: CallLayer,

@@ -122,11 +122,11 @@ def test_a_thread_that_can_not_start(position: int, monkeypatch: pytest.MonkeyPa
     left = [None] * position
     real = program.start_thread
 
-    def start(*arguments: Any) -> None:
+    def start(*arguments: Any, **options: Any) -> None:
         if not left:
             raise RuntimeError("can't start new thread")
         left.pop()
-        real(*arguments)
+        real(*arguments, **options)
 
     monkeypatch.setattr(program, "start_thread", start)
     found = shell(f"touch {tmp_path}/mark")

@@ -55,7 +55,7 @@ def test_small_modules_and_other_threads_compile_at_once() -> None:
 
 
 def test_a_thread_that_can_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("marine_runtime.wasm.compiling.start_own_thread", refuse)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -39,3 +39,17 @@ def test_a_binding_out_of_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     found = wasmtime_version()
     forget()
     assert found == version("wasmtime")
+
+
+def test_a_copy_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a frozen program may have it."""
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    forget()
+    monkeypatch.setattr(wasmtime, "__file__", "/no/archive.zip/wasmtime/__init__.py")
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    found = wasmtime_version()
+    forget()
+    assert found == "unknown"

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import wasmtime
 
-from marine_runtime import LinkError, TrapError
+from marine_runtime import LinkError, LoadError, TrapError
 from marine_runtime.calls.limits import blame
 from marine_runtime.wasm import Store, WasmRuntime
+from marine_runtime.wasm import memory_creator as creators
 from marine_runtime.wasm import runtime as wasm_runtime
+from marine_runtime.wasm.arena import Arena
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
 from marine_runtime.wasm.memory_creator import memory_creator
@@ -205,3 +207,17 @@ def test_growth_that_the_system_refuses(runtime: WasmRuntime, monkeypatch: pytes
     told = blame(TrapError("wasm trap: unreachable"), 1, store.budget)
     assert str(told).startswith("a growth of memory was refused by the system: Cannot allocate memory (RLIMIT_AS, ")
     store.close()
+
+
+def test_a_policy_against_new_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> list[int]:
+        raise OSError(errno.EACCES, "the memory creator's page can't be made executable")
+
+    monkeypatch.setattr(Arena, "executable", refuse)
+    monkeypatch.setattr(creators, "speedups", lambda: None)
+    with pytest.raises(LoadError, match=r"can't be made executable; a policy of the system .*PR_SET_MDWE"):
+        creators.MemoryCreator()
+
+
+def test_a_store_that_a_signal_left_unmade() -> None:
+    Store.__new__(Store).__del__()
