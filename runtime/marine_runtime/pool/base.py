@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, Unpack
 
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
+from marine_runtime.calls.uncopied import Uncopied
 from marine_runtime.config.checks import check_rows, check_seconds
 from marine_runtime.errors import ArgumentError
 from marine_runtime.pool.errors import PoolError
@@ -32,7 +33,7 @@ MAX_CHUNK = 1000
 """Rows that `map` sends in one go at most."""
 
 
-class BasePool:
+class BasePool(Uncopied):
     """Calls over the workers of a pool.
 
     Args:
@@ -43,6 +44,7 @@ class BasePool:
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
     _declared: ClassVar[Declared] = UNDECLARED
+    _advice = "make a pool in each process, or pass on what makes it"
 
     def __init__(self, kind: str, workers: Workers, timeout: float | None) -> None:
         self.name, self.kind = workers.name, kind

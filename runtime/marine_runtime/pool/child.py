@@ -17,14 +17,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
-from threading import Lock, Thread
 from typing import Any
 
 from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.progress import Progress
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message
-from marine_runtime.wasm.native import monotonic
+from marine_runtime.wasm.native import monotonic, new_lock, start_thread
 
 KEPT = 0.005
 """Seconds of calls whose outcomes are kept to be sent together; they are lost when the process dies."""
@@ -34,9 +33,9 @@ def serve(connection: Connection, questions: Connection, progress: Progress) -> 
     """Run until the parent closes its ends, or is gone."""
     # Ctrl-C goes to the whole process group, but it is the parent's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_follow, name="marine-pool-parent", daemon=True).start()
+    start_thread(_follow)
     outcomes = _Outcomes(connection)
-    Thread(target=_answer, args=(questions, outcomes), name="marine-pool-questions", daemon=True).start()
+    start_thread(_answer, questions, outcomes)
     try:
         _serve(connection, outcomes, progress)
     except (EOFError, OSError):
@@ -49,7 +48,7 @@ class _Outcomes:
     """Outcomes of the message that runs, which the parent does not have yet."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._lock = connection, Lock()
+        self._connection, self._lock = connection, new_lock()
         self._number: int | None = None
         self._replies: list[tuple[int, Reply]] = []
         self._since = 0.0

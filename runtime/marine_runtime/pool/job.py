@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any, Protocol
 
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.calls.uncopied import Uncopied
+from marine_runtime.pool.errors import PoolError
 from marine_runtime.values.records import ToPublic
 
 
@@ -54,8 +57,10 @@ class SentCall(Protocol):
         """True if the call has begun; None when that is not known."""
 
 
-class CallFuture(Future[Any]):
+class CallFuture(Uncopied, Future[Any]):
     """The future of a call. It can be cancelled until its call begins, also when the call was sent to a worker."""
+
+    _advice = "pass on its result"
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,6 +108,24 @@ class CallFuture(Future[Any]):
                 return False
             self._place = None
             return True
+
+    def leave(self) -> None:
+        """Fail in a forked process: the call goes on in its parent, and its outcome arrives there.
+
+        Another thread of the parent may have held the locks. Callbacks and other waiters are the parent's.
+        """
+        self._guard, self._condition = Lock(), Condition()
+        self._place = None
+        self._waiters: list[Any] = []
+        self._done_callbacks: list[Any] = []
+        if not self.done():
+            self._dropped = True
+            self.set_exception(
+                PoolError(
+                    "the call was made before this process was forked, and its result arrives in the parent process "
+                    f"{os.getppid()} alone: make calls of a pool of this process"
+                )
+            )
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ process is seen as the end of its pipe.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing.process
 import os
 import pickle
@@ -22,6 +23,7 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
+from marine_runtime.pool import interpreter
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
@@ -29,10 +31,10 @@ from marine_runtime.pool.message import BegunCalls, Message
 from marine_runtime.pool.message_worker import BrokenError, MessageWorker
 from marine_runtime.pool.progress import Progress
 from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack_error
-from marine_runtime.pool.worker import Workers, closed_too_early
+from marine_runtime.pool.worker import Workers, closed_too_early, stop_replacing
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import refusal
-from marine_runtime.wasm.native import monotonic
+from marine_runtime.wasm.native import has_greenlets, monotonic
 
 _JOIN = 5.0
 _DAEMONIC = "give `daemon=False` to the process that makes the pool, or use a pool of threads"
@@ -75,7 +77,8 @@ class ProcessWorker(MessageWorker):
     def _receive(self, message: Message, wait: float | None) -> Answer | None:
         try:
             connection = self._pipe()
-            if wait is not None and not connection.poll(wait):
+            # Greenlets of others may run while this one polls, where `gevent` made it one.
+            if (wait is not None or has_greenlets()) and not connection.poll(wait):
                 return None
             data = connection.recv_bytes()
         except (EOFError, OSError):
@@ -118,9 +121,7 @@ class ProcessWorker(MessageWorker):
         number = process.pid if process else None
 
         def error(job: Job | None) -> BaseException:
-            when = (
-                f"while it ran {job}" if job else "while it was started (a script needs `if __name__ == '__main__':`)"
-            )
+            when = f"while it ran {job}" if job else f"while it was started{_hint(code)}"
             return WorkerDiedError(f"worker process {number} {how} {when}")
 
         return error
@@ -147,6 +148,8 @@ class ProcessWorker(MessageWorker):
                 f"a worker process can't be started: it imports the program, and there is no file `{program}`; "
                 "save the program as a file, or use a pool of threads"
             )
+        if (problem := interpreter.problem()) is not None:
+            raise PoolError(f"a worker process can't be started: {problem}")
         try:
             self._start_process()
         except OSError as error:
@@ -159,19 +162,19 @@ class ProcessWorker(MessageWorker):
         try:
             progress = Progress(context)
         except (OSError, ImportError) as error:
-            if getattr(error, "errno", None) in _NO_FILE:
+            if getattr(error, "errno", None) in _NO_FILE or isinstance(error, BrokenPipeError):
                 raise
             raise PoolError(
                 "a worker process can't be started: it needs a semaphore and shared memory, and the system refuses "
                 f"them ({error}); make room in /dev/shm, where Linux has them, or use a pool of threads"
             ) from error
-        ours, theirs = context.Pipe()
-        receiver, sender = context.Pipe(duplex=False)
+        ours, theirs = _blocking(context.Pipe())
+        receiver, sender = _blocking(context.Pipe(duplex=False))
         try:
             process = context.Process(
                 target=serve, args=(theirs, receiver, progress), name=self.thread.name, daemon=True
             )
-            with _family:
+            with _family, interpreter.start_method_left_open():
                 process.start()
                 _started.add(process)
         except BaseException:
@@ -227,9 +230,11 @@ class ProcessWorker(MessageWorker):
         with _family:
             if process.is_alive():
                 process.kill()
+            # It is not closed, which the garbage collector does: `multiprocessing` may be about to join it at exit.
             process.join(max(0.1, deadline - monotonic()))
-            with suppress(ValueError):  # it is alive still, in an uninterruptible system call
-                process.close()
+
+
+atexit.register(stop_replacing)  # comes before what `multiprocessing`, imported above, ends its processes with
 
 
 def _forget_in_child() -> None:
@@ -256,14 +261,26 @@ def _missing_program() -> str | None:
     return None if os.path.exists(os.path.join(start, place)) else place
 
 
+def _blocking(ends: tuple[Connection, Connection]) -> tuple[Connection, Connection]:
+    """A pipe whose ends wait: `gevent` lets those of sockets fail instead, and the process has the same ones."""
+    if os.name == "posix":
+        for end in ends:
+            os.set_blocking(end.fileno(), True)
+    return ends
+
+
+def _hint(code: int | None) -> str:
+    """The probable reason why a process ended before it had an instance, in brackets, or nothing."""
+    if code is not None and code < 0:
+        return ""
+    hint = interpreter.doubt() or "a script needs `if __name__ == '__main__':`"
+    return f" ({hint})"
+
+
 def _refused(error: OSError) -> str:
     """The reason why a process can't be started."""
     if isinstance(error, BrokenPipeError):
-        return f"`{sys.executable}` ended at once, or the resource tracker of `multiprocessing` was killed"
-    try:
-        os.getcwd()
-    except OSError:
-        return "the working directory of this process was deleted; change to another one"
+        return interpreter.doubt() or "the resource tracker of `multiprocessing` was killed"
     return refusal(error)
 
 

@@ -31,6 +31,10 @@ class Jobs:
     def __len__(self) -> int:
         return len(self._items)
 
+    def all(self) -> list[Job]:
+        """The jobs that wait, in their order."""
+        return list(self._items)
+
     def put(self, job: Job, wait: float | None) -> None:
         """Add a job; wait for room at most `wait` seconds, or as long as it takes.
 

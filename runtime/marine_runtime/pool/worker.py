@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread, current_thread
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 from marine_runtime.errors import CallTimeoutError
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
@@ -16,8 +18,8 @@ from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
-from marine_runtime.texts.messages import no_thread
-from marine_runtime.wasm.native import monotonic
+from marine_runtime.texts.messages import no_thread, no_thread_memory
+from marine_runtime.wasm.native import may_begin, monotonic
 
 GRACE = 0.5
 """Seconds beyond its time limit that a call gets: guest code is interrupted at the limit, by Wasmtime."""
@@ -71,6 +73,7 @@ class Workers:
         self.at_end: list[Callable[[], None]] = []
         self.lock = Lock()
         self._active = 0
+        _everywhere.add(self)
 
     @property
     def active(self) -> int:
@@ -84,6 +87,12 @@ class Workers:
             PoolError: the system has no thread left.
         """
         worker = make()
+        try:
+            begins = may_begin()
+        except RuntimeError as error:
+            raise PoolError(f"a worker of the pool can't be started: {no_thread(error)}") from error
+        if not begins:
+            raise PoolError(f"a worker of the pool can't be started: {no_thread_memory()}")
         with self.lock:
             self.members.append(worker)
             self._active += 1
@@ -150,6 +159,26 @@ class Workers:
                 error = kind(text)
                 error.__cause__ = reason
                 job.fail(error)
+
+
+_everywhere: WeakSet[Workers] = WeakSet()
+
+
+def stop_replacing() -> None:
+    """Replace no worker of any pool any more: the program ends."""
+    for workers in list(_everywhere):
+        workers.closing = True
+
+
+def _leave_in_child() -> None:
+    """In a forked process: nothing of it runs the calls of its parent's pools, or may take them back."""
+    for workers in list(_everywhere):
+        for job in [*workers.jobs.all(), *(job for worker in list(workers.members) for job in worker.running)]:
+            job.future.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_in_child)
 
 
 class Worker(ABC):

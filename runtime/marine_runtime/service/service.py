@@ -12,6 +12,7 @@ from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.policy import Operations
 from marine_runtime.calls.state import ServiceState
+from marine_runtime.calls.uncopied import Uncopied
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, CallError, MarineError, warn
 from marine_runtime.lazy.data import replace
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _AS_BEFORE = nullcontext()
 
 
-class Service:
+class Service(Uncopied):
     """Linked modules in one store. Use it as a context manager, or `close()` it.
 
     A service belongs to the thread that made it and runs one call at a time. After a failed call it stays usable; the
@@ -53,6 +54,7 @@ class Service:
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
     _declared: ClassVar[Declared] = UNDECLARED
+    _advice = "load one in each process, or pass on the path of a build"
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from tests.support.samples import sampled
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
 PROGRAM = """
-import gc, os, signal, sys, time, warnings
+import concurrent.futures, gc, os, signal, sys, time, warnings
 from marine_runtime.errors import CallTimeoutError, MarineError
 from tests.support.pools import ANY_ENGINE, factory, host_functions, pool
 
@@ -51,17 +51,25 @@ IN_POOLS = """
             return mine.call("lab", "echo", [1])
     print(service.call("lab", "echo", [1]), flush=True)
     running = service.submit("lab", "nap", [500])
+    waiting = [service.submit("lab", "nap", [100 + number]) for number in range(3)]
     calls = (
+        lambda: running.result(20), lambda: str(waiting[2].exception(20)).partition(", and")[0],
+        lambda: [item.cancel() for item in waiting],
+        lambda: len(concurrent.futures.wait([running, *waiting], 20).done),
         lambda: service.call("lab", "echo", [2]), lambda: service.modules.lab.echo(3),
         lambda: service.submit("lab", "echo", [4]), lambda: service.map("lab", "echo", [[5]]),
         lambda: service.interrupt(running), everything, own,
     )
     print(*[child(call) for call in calls], child(everything, sys.exit), child(lambda: None, sys.exit), flush=True)
-    print(running.result(), service.call("lab", "echo", [6]), service.statistics.lost)
+    results = [item.result() for item in (running, *waiting)]
+    print(results, service.call("lab", "echo", [6]), service.statistics.lost)
     service.close()
 """
 REFUSED = "PoolError the pool belongs to process N\n"
-ANSWERS = f"1\n{REFUSED * 4}False\nclosed\n1\nclosed\nNone\n0 0 0 0 0 0 0 0 0\n500 6 0\n"
+EARLY = "the call was made before this process was forked"
+FUTURES = f"PoolError {EARLY}\n{EARLY}\n[False, False, False]\n4\n"
+ENDS = f"False\nclosed\n1\nclosed\nNone\n{'0 ' * 12}0\n[500, 100, 101, 102] 6 0\n"
+ANSWERS = f"1\n{FUTURES}{REFUSED * 4}{ENDS}"
 SERVICE = """
     service = factory(ANY_ENGINE)(host_functions=host_functions())
     def limited():

@@ -1,0 +1,14 @@
+"""Objects that can't leave their process."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NoReturn, SupportsIndex
+
+
+class Uncopied:
+    """Something that is tied to its process, and refuses to be pickled or copied: two would free the same things."""
+
+    _advice: ClassVar[str]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"{self!r} can't be pickled or copied: {self._advice}")
