@@ -105,6 +105,27 @@ def test_asyncio(serve: Serve) -> None:
     assert works(service)
 
 
+def test_ctrl_c_on_asyncio(serve: Serve) -> None:
+    """The first one cancels the main task, which runs: only the second one raises."""
+    service = serve(guests("endless", "greeting"))
+
+    async def run() -> None:
+        service.call("endless", "spin", timeout=LONG)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timers = [threading.Timer(count * BEGUN, signal.raise_signal, [signal.SIGINT]) for count in (1, 3)]
+    try:
+        for timer in timers:
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(run())
+    finally:
+        for timer in timers:
+            timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert works(service)
+
+
 def test_a_guest_that_ends_before_it_asks_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception of a handler ends this call, not the next one."""
     service = serve({"m": assemble('(module (func (export "run")))', ADAPTERS)})
