@@ -113,6 +113,10 @@ class _Cells:
         self.fail = fail
 
 
+_AGAIN = -1
+"""The address of a trap that a signal handler kept from being made."""
+
+
 def _new_traps(library: ffi.WasmtimeLibrary, parking: Parking) -> Iterator[int]:
     """The addresses of new traps, for callbacks that fail.
 
@@ -121,7 +125,7 @@ def _new_traps(library: ffi.WasmtimeLibrary, parking: Parking) -> Iterator[int]:
     too little is left of Python's stack for a call, there is none: 0, and the guest goes on to its next question.
     """
 
-    def make(_: None) -> int | None:
+    def make(_: None) -> int:
         try:
             address: int = library.trap_new(_MESSAGE, len(_MESSAGE))
         except (ctypes.ArgumentError, RecursionError, MemoryError) as error:  # the first one of what `ctypes` prepares
@@ -131,10 +135,10 @@ def _new_traps(library: ffi.WasmtimeLibrary, parking: Parking) -> Iterator[int]:
             return 0
         except BaseException as error:
             parking.exception = error
-            return None
+            return _AGAIN
         return address
 
-    return filter(partial(operator.is_not, None), map(covered.covered(make), repeat(None)))
+    return filter(partial(operator.ne, _AGAIN), map(covered.covered(make), repeat(None)))
 
 
 class FastLayer:
