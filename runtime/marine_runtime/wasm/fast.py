@@ -9,9 +9,10 @@ errors through the return value; both are checked after every call.
 from __future__ import annotations
 
 import ctypes
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from itertools import repeat
 from types import CodeType, FunctionType
 from typing import Any, cast
@@ -20,7 +21,7 @@ from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.capi.faults import take_error, take_trap
 from marine_runtime.wasm.memory import Memory
-from marine_runtime.wasm.traps import Parking
+from marine_runtime.wasm.traps import LEFT_EARLY, Parking
 
 _WIDTH = {"i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 _MESSAGE = b"a Python import raised"
@@ -112,22 +113,32 @@ class _Cells:
         self.fail = fail
 
 
+_AGAIN = -1
+"""The address of a trap that a signal handler kept from being made."""
+
+
 def _new_traps(library: ffi.WasmtimeLibrary, parking: Parking) -> Iterator[int]:
     """The addresses of new traps, for callbacks that fail.
 
     They take one with `for`, the only way to call that lets Python handle no signal afterwards. One that is handled
-    meanwhile is nothing to lose a trap for: the next one is made, and what its handler raised takes the place.
+    meanwhile is nothing to lose a trap for: the next one is made, and what its handler raised takes the place. Where
+    too little is left of Python's stack for a call, there is none: 0, and the guest goes on to its next question.
     """
 
     def make(_: None) -> int:
         try:
             address: int = library.trap_new(_MESSAGE, len(_MESSAGE))
+        except (ctypes.ArgumentError, RecursionError, MemoryError) as error:  # the first one of what `ctypes` prepares
+            parking.trap[0] = LEFT_EARLY
+            if parking.exception is None:
+                parking.exception = error
+            return 0
         except BaseException as error:
             parking.exception = error
-            return 0
+            return _AGAIN
         return address
 
-    return filter(None, map(covered.covered(make), repeat(None)))
+    return filter(partial(operator.ne, _AGAIN), map(covered.covered(make), repeat(None)))
 
 
 class FastLayer:
@@ -297,8 +308,13 @@ def _callback_factory(params: Codes, results: Codes) -> Callable[..., Callable[.
         ]
     lines += ["        except BaseException as error:"]
     lines += ["            parking.exception = error"]
-    lines += ["            for address in traps:"]
-    lines += ["                return address"]
+    lines += [f"            parking.trap[0] = {LEFT_EARLY}"]  # until Wasmtime puts the trap there, if one can be made
+    # Left by an exception, as where Python's stack has no room for the next trap, it would return any address to C.
+    lines += ["            try:"]
+    lines += ["                for address in traps:"]
+    lines += ["                    return address"]
+    lines += ["            except BaseException:"]
+    lines += ["                pass"]
     lines += ["        return 0"]
     lines += ["    return callback"]
     make = _compile(f"callback {params}->{results}", lines)
