@@ -53,7 +53,8 @@ SETTINGS = {
         "400 bytes": "marine_gen.wasm.lifting:LARGEST",
     },
     "docs/built-directories.md": {
-        "1 MiB": "marine_runtime.artifact.files:_MAPS",
+        "1 MiB": "marine_runtime.artifact.files:MAPPED",
+        "256 KiB": "marine_runtime.artifact.bytecode:READ_WHOLE",
         "1 GiB": "marine_runtime.artifact.cache_limit:DEFAULT_LIMIT",
         "512 KiB": "marine_gen.artifact.tiers:LARGE",
     },

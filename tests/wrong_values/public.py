@@ -33,6 +33,7 @@ EXEMPT = {
     "Service.keep_alive": "takes anything",
     "PythonModule.bind ModuleInterface.of HostFunction.codes ServiceConfig.module Service.record_classes": "for the "
     "linker, which asks for any module",
+    "Interface.of": "made for a service",
     "ServiceConfig.from_json": "for built directories, whose documents the manifest checks",
     "Tracer.begin Tracer.track": "for the runtime, which records with them",
 }

@@ -27,18 +27,18 @@ PAGE = Path(__file__).parents[3] / "docs" / "wasi.md"
 DIFFERENCES = {
     "descriptor first": (
         "all with a descriptor",
-        "an unknown descriptor is `EBADF`, whatever else is wrong; Wasmtime looks at some values and pointers before",
+        "an unknown descriptor is `EBADF`, whatever else is wrong; Wasmtime checks some values and pointers first",
         "no number that is not the module's own gets any further",
     ),
     "place first": (
         "`path_open`",
         "a wrong pointer for the new descriptor is a trap before anything is opened; Wasmtime opens, then traps",
-        "what is open has to have a descriptor, or nothing could close it",
+        "an open file without a descriptor could not be closed",
     ),
     "events first": (
         "`poll_oneoff`",
-        "its pointers are looked at before the subscriptions, and there has to be room for all events; Wasmtime wants "
-        "room for those that happened, afterwards",
+        "its pointers are checked before the subscriptions, and there has to be room for all events; Wasmtime checks "
+        "afterwards that there is room for those that happened",
         "the subscriptions that the guest sees are its own, also after a trap",
     ),
     "many subscriptions": (
@@ -55,7 +55,7 @@ DIFFERENCES = {
         "`random_get`",
         "gives as many bytes as fit into the memory; Wasmtime makes all of them on the host first, newer versions "
         "64 MiB at most",
-        "what a guest asks for is no memory of the host",
+        "a guest must not make the host allocate memory",
     ),
     "any exit code": (
         "`proc_exit`",

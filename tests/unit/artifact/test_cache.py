@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import marine_gen
-from marine_gen.artifact import ahead, cache_directory, cache_entries, clear_cache
+from marine_gen.artifact import cache_directory, cache_entries, clear_cache
 from marine_runtime import LoadError, Tracer
 from marine_runtime.artifact import read_manifest
-from marine_runtime.wasm import Module, WasmRuntime
+from marine_runtime.wasm import Module, WasmRuntime, compiling
 from tests.support.engines import guests
 
 HELLO = guests("greeting")
@@ -126,10 +126,10 @@ def test_guests_are_compiled_beside_the_compiler(cache: Path, monkeypatch: pytes
     clear_cache()
     threads.clear()
 
-    def refuse(_: object) -> None:
+    def refuse(_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(ahead, "start_own_thread", refuse)
+    monkeypatch.setattr(compiling, "start_own_thread", refuse)
     assert greet() == "Hi, x"
     assert threads
     assert set(threads) == {threading.get_ident()}
