@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
@@ -267,13 +268,17 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     arguments = [f"a{index}" for index in range(len(params))]
     codes = sorted(set(params + results))
     loads = [f"v_{code}[{_slot(index, code)}]" for index, code in enumerate(results)]
-    lines = ["def make(views, trap, parking, fail, keep, call, prepared):"]
+    lines = ["def frame():", "    pass", "def frame_and_call():", "    frame()"]
+    lines += ["def make(views, trap, parking, fail, keep, call, prepared):"]
     lines += [f"    v_{code} = views[{code!r}]" for code in codes]
     lines += [f"    def core({', '.join(arguments)}):"]
     lines += [
         f"        v_{code}[{_slot(index, code)}] = {name}"
         for index, (code, name) in enumerate(zip(params, arguments, strict=True))
     ]
+    # A callback that has no room for its frame gives C any address. This is a `RecursionError` where none is left.
+    # Until Python 3.11, the call of C takes a part of the same stack.
+    lines += ["        frame()" if sys.version_info >= (3, 12) else "        frame_and_call()"]
     lines += ["        try:"]
     lines += ["            if (error := call(*prepared)) or trap[0]:"]
     lines += ["                fail(error)"]

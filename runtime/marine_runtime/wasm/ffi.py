@@ -64,12 +64,6 @@ def set_deadline_callback(store: Any, callback: Any, data: int) -> None:
     set_callback(_address(store.ptr()), _address(callback), data, None)
 
 
-def new_error(text: bytes) -> int:
-    """The address of a new `wasmtime_error_t`, for Wasmtime to own."""
-    made: int = function("wasmtime_error_new")(text)
-    return made
-
-
 def prepared_call(name: str, *arguments: int) -> tuple[Any, ...]:
     """The arguments of a C function in the form that ctypes passes on as they are, for a prototype without parameters.
 

@@ -13,8 +13,7 @@ static State *state_of(Call *self) { return PyType_GetModuleState(Py_TYPE((PyObj
 /* Gives the guard another `busy`. The old one is released last, as that may run Python. Borrows `value`. */
 static void set_busy(Guard *guard, PyObject *value) {
     PyObject *before = guard->busy;
-    Py_INCREF(value);
-    guard->busy = value;
+    guard->busy = Py_NewRef(value);
     Py_XDECREF(before);
 }
 
@@ -51,8 +50,7 @@ static PyObject *call_entry(Call *self, PyObject *args, PyObject *keywords) {
         PyErr_SetString(PyExc_ReferenceError, "the service of this function is gone");
         return NULL;
     }
-    PyObject *entry = self->entry;
-    Py_INCREF(entry);
+    PyObject *entry = Py_NewRef(self->entry);
     PyObject *result = PyObject_Call(entry, args, keywords);
     Py_DECREF(entry);
     if (result != NULL && (self->result == 's' || self->result == 'y')) {
@@ -70,16 +68,26 @@ static int admitted(Call *self, Py_ssize_t given) {
            guard->owner == (long long)PyThread_get_thread_ident();
 }
 
+/* True if Python's stack has room for the frame of a callback, which without one gives Wasmtime any address; otherwise
+ * there is an exception. */
+static int has_room(Call *self) {
+    if (Py_EnterRecursiveCall(" while calling a service")) return 0;
+    Py_LeaveRecursiveCall();
+    if (Py_Version < 0x030C0000) return 1; /* frames and calls in C were counted together */
+    PyObject *none = PyObject_CallNoArgs(state_of(self)->room);
+    Py_XDECREF(none);
+    return none != NULL;
+}
+
 /* `tp_vectorcall`. The arguments are borrowed; gives a new reference, or NULL with an exception. */
 static PyObject *call_vector(PyObject *object, PyObject *const *args, size_t given, PyObject *names) {
     Call *self = (Call *)object;
     Py_ssize_t count = COUNT_OF(given);
+    if (!has_room(self)) return NULL; /* before all else, as handlers of signals may run here */
     if (names == NULL && admitted(self, count) && lower(self, args)) {
-        if (Py_EnterRecursiveCall(" while calling a service")) return NULL;
         Py_INCREF(object);
         PyObject *result = run(self);
         Py_DECREF(object);
-        Py_LeaveRecursiveCall();
         return result;
     }
     PyObject *result = NULL, *keywords = NULL, *positional = PyTuple_New(count);
@@ -138,10 +146,7 @@ static PyObject *call_repr(PyObject *object) {
 /* `tp_descr_get`: in a class it is a method, as functions are. Gives a new reference. */
 static PyObject *call_get(PyObject *object, PyObject *instance, PyObject *type) {
     (void)type;
-    if (instance == NULL || instance == Py_None) {
-        Py_INCREF(object);
-        return object;
-    }
+    if (instance == NULL || instance == Py_None) return Py_NewRef(object);
     return PyObject_CallFunctionObjArgs(state_of((Call *)object)->method_type, object, instance, NULL);
 }
 
@@ -238,16 +243,11 @@ static PyObject *call_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     self->base = (char *)(uintptr_t)base;
     self->direct = (size_t)direct;
     self->foresees = (char)foresees;
-    Py_INCREF(entry);
-    self->entry = entry;
-    Py_INCREF(guard);
-    self->guard = guard;
-    Py_INCREF(broken);
-    self->broken = broken;
-    Py_INCREF(settle);
-    self->settle = settle;
-    Py_INCREF(keep);
-    self->keep = keep;
+    self->entry = Py_NewRef(entry);
+    self->guard = Py_NewRef(guard);
+    self->broken = Py_NewRef(broken);
+    self->settle = Py_NewRef(settle);
+    self->keep = Py_NewRef(keep);
     return (PyObject *)self;
 }
 

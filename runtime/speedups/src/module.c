@@ -106,6 +106,11 @@ static int module_exec(PyObject *module) {
     state->method_type = PyObject_GetAttrString(types, "MethodType");
     Py_DECREF(types);
     if (state->method_type == NULL) return -1;
+    PyObject *code = Py_CompileString("lambda: None", "<marine_speedups>", Py_eval_input);
+    if (code == NULL) return -1;
+    state->room = PyEval_EvalCode(code, PyModule_GetDict(module), NULL);
+    Py_DECREF(code);
+    if (state->room == NULL) return -1;
     state->guard_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &guard_spec, NULL);
     if (state->guard_type == NULL || PyModule_AddType(module, state->guard_type) < 0) return -1;
     state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_spec, NULL);
@@ -118,6 +123,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->guard_type);
     Py_VISIT(state->call_type);
     Py_VISIT(state->method_type);
+    Py_VISIT(state->room);
     return 0;
 }
 
@@ -126,6 +132,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->guard_type);
     Py_CLEAR(state->call_type);
     Py_CLEAR(state->method_type);
+    Py_CLEAR(state->room);
     return 0;
 }
 

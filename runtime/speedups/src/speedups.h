@@ -26,6 +26,7 @@ typedef struct {
     PyTypeObject *guard_type;
     PyTypeObject *call_type;
     PyObject *method_type;  /* `types.MethodType` */
+    PyObject *room;         /* a function in Python that does nothing */
 } State;
 
 /* Python 3.11 has both, and documents them as parts of the stable ABI from 3.12 on. */

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from traceback import walk_stack
 from typing import Any
 
 import pytest
@@ -26,14 +24,11 @@ from marine_runtime import (
     ServiceState,
     TrapError,
 )
-from marine_runtime.types import Prim
 from marine_runtime.wasm import open_runtime
 from marine_runtime.wasm.memory_creator import memory_creator
-from marine_runtime.wasm.traps import OUT_OF_STACK
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
 from tests.support.greedy import PAGE, endless_helper, greedy, growing_table
-from tests.support.pools import host_functions, lab
 
 Serve = Callable[..., Service]
 
@@ -383,27 +378,3 @@ def _timed_out(call: Callable[[], Any]) -> CallTimeoutError:
         call()
     assert time.thread_time() - used < TIMEOUT + LATE
     return caught.value
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="ctypes gives C any address when a callback has no frame left")
-def test_a_host_function_at_the_end_of_pythons_stack(serve: Serve) -> None:
-    """Wherever the stack ends: the function has run, or there is an error, and the service works afterwards."""
-    ran: list[int] = []
-    host = host_functions() | {"nap": HostFunction.of(ran.append, [Prim.U32])}
-    service = serve(lab(), host_functions=host)
-    if service.call_layer != "fast":
-        pytest.skip("the callbacks of the binding lose what they can't handle")
-
-    def deep(frames: int) -> object:
-        return deep(frames - 1) if frames else service.call("lab", "nap", [7])
-
-    room = sys.getrecursionlimit() - len(list(walk_stack(None)))
-    for frames in range(room - 60, room):
-        ran.clear()
-        try:
-            assert deep(frames) == 7
-        except OUT_OF_STACK:
-            pass
-        else:
-            assert ran == [7], frames
-    assert service.call("lab", "nap", [7]) == 7
