@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ def alarm(seconds: float = BEGUN) -> Iterator[None]:
         raise StopError
 
     before = signal.signal(signal.SIGALRM, stop)
+    gc.disable()  # what is raised in a `__del__` is lost
     start, timer = time.monotonic(), (0.0, 0.0)
     try:
         with pytest.raises(StopError):  # noqa: PT012  # a timer around what is tested
@@ -36,4 +38,5 @@ def alarm(seconds: float = BEGUN) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)  # it may be what ends tests that hang
         signal.signal(signal.SIGALRM, before)
+        gc.enable()
     assert time.monotonic() - start < LONG
