@@ -1,0 +1,214 @@
+"""Starts, first loads and `submit` beside an earlier commit, as ratios of processor time in one interleaved run.
+
+    python -m tests.bench.against [--base COMMIT] [--new PYTHON] [--rounds N] [--only TEXT]
+
+Each side is an environment of its own, made once in the temporary folder; `--new` names an interpreter in the place of
+HEAD's. Every sample is a process. `load` rows have an empty cache each time, and count what happens inside the load;
+the others count the process, with what it starts. `submit` counts what a call of 100 µs costs beyond the call itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from tests.bench.modules import chain, echo
+from tests.bench.pools import CALLS
+from tests.bench.shapes import SHAPES
+from tests.support.engines import guests
+from tests.support.paths import ROOT
+
+BASE = "a0de678"
+FUNCTIONS = 256
+
+_FIRST = """
+import sys, marine_runtime
+with marine_runtime.load(sys.argv[1]) as service:
+    assert service.modules.greeting.greeting("x") == "Hi, x"
+"""
+
+_LOAD = """
+import json, sys, time
+import marine_gen
+modules = json.loads(sys.argv[1])
+began = time.process_time()
+service = marine_gen.load(modules)
+print(time.process_time() - began)
+service.close()
+"""
+
+_SUBMIT = """
+import json, os, sys, time
+import marine_runtime
+from marine_runtime.pool import ServicePool
+
+def used(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+if __name__ == "__main__":
+    row, calls = json.loads(sys.argv[2]), 4000
+    with marine_runtime.load(sys.argv[1]) as service:
+        for _ in range(200):
+            service.call("bench_pure", "plain", row)
+        began = time.thread_time()
+        for _ in range(calls):
+            service.call("bench_pure", "plain", row)
+        alone = time.thread_time() - began
+    with ServicePool(sys.argv[1], workers=2) as pool:
+        def send(count):
+            for future in [pool.submit("bench_pure", "plain", row) for _ in range(count)]:
+                future.result()
+        send(1000)
+        children = open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split()
+        before = time.process_time() + sum(map(used, children))
+        for _ in range(calls // 1000):
+            send(1000)
+        print(time.process_time() + sum(map(used, children)) - before - alone)
+"""
+
+
+def environment(commit: str) -> Path:
+    """The interpreter of an environment with the packages of a commit, made once."""
+    sha = subprocess.check_output(["git", "-C", ROOT, "rev-parse", "--short=12", commit], text=True).strip()
+    folder = Path(tempfile.gettempdir()) / "marine-gen-against" / sha
+    python = folder / "venv" / "bin" / "python"
+    if not (folder / "ok").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "source").exists():
+            subprocess.run(["git", "clone", "--quiet", ROOT, folder / "source"], check=True)
+        subprocess.run(["git", "-C", folder / "source", "checkout", "--quiet", sha], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+        # Until there was a distribution of its own, the runtime was in the compiler's.
+        parts = [part for part in ("runtime", ".") if (folder / "source" / part / "pyproject.toml").exists()]
+        packages = [str(folder / "source" / part) for part in parts]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        (folder / "ok").touch()
+    return python
+
+
+class Side:
+    """One of the two: an interpreter, and a cache of its own."""
+
+    def __init__(self, python: Path, folder: Path) -> None:
+        self._python = python
+        self._folder = folder
+        folder.mkdir()
+        self._environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._environment["MARINE_GEN_CACHE"] = str(folder / "cache")
+
+    def build(self, target: Path) -> Path:
+        """The built directory of a service."""
+        made = self._folder / target.stem
+        if not made.exists():
+            self._run(["-m", "marine_gen", "build", str(target), "-o", str(made)], {})
+        return made
+
+    def process(self, command: Sequence[str], extra: Mapping[str, str]) -> float:
+        """Seconds of a process, with those that it waited for."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self._run(command, extra)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def printed(self, command: Sequence[str], *, cold: bool) -> float:
+        """Seconds that a program prints; `cold` gives it an empty cache."""
+        if not cold:
+            return float(self._run(command, {}))
+        with tempfile.TemporaryDirectory(dir=self._folder) as cache:
+            return float(self._run(command, {"MARINE_GEN_CACHE": cache}))
+
+    def _run(self, command: Sequence[str], extra: Mapping[str, str]) -> str:
+        return subprocess.run(
+            [self._python, "-P", *command],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._environment | extra,
+            cwd=self._folder,
+            timeout=300,
+        ).stdout
+
+
+class Rows:
+    """The rows, each a function of a side."""
+
+    def __init__(self, folder: Path) -> None:
+        self._greeting = folder / "greeting.wasm"
+        self._greeting.write_bytes(guests("greeting")["greeting"])
+        self._pure = folder / "bench_pure.wasm"
+        self._pure.write_bytes(guests("bench_pure")["bench_pure"])
+        self._services = {
+            "load cold, one module": {"greeting": guests("greeting")["greeting"]},
+            "load cold, three modules": chain(3),
+            f"load cold, {FUNCTIONS} functions": {"many": echo(SHAPES["string"], FUNCTIONS)},
+        }
+        self._paths: dict[str, str] = {}
+        for number, (row, modules) in enumerate(self._services.items()):
+            paths = {}
+            for name, wasm in modules.items():
+                file = folder / f"{number}-{name}.wasm"
+                file.write_bytes(wasm)
+                paths[name] = f'"{name}": "{file}"'
+            self._paths[row] = "{" + ", ".join(paths.values()) + "}"
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, which `sample` takes."""
+        return ["process, built", "process, built, nothing written", "run", "--version", *self._paths, "submit 100 µs"]
+
+    def sample(self, row: str, side: Side) -> float:
+        """Seconds of processor time."""
+        match row:
+            case "process, built":
+                return side.process(["-c", _FIRST, str(side.build(self._greeting))], {})
+            case "process, built, nothing written":
+                built = side.build(self._greeting)
+                return side.process(["-c", _FIRST, str(built)], {"PYTHONDONTWRITEBYTECODE": "1"})
+            case "run":
+                return side.process(["-m", "marine_gen", "run", str(self._greeting), "greeting.greeting", '["x"]'], {})
+            case "--version":
+                return side.process(["-m", "marine_gen", "--version"], {})
+            case "submit 100 µs":
+                program = ["-c", _SUBMIT, str(side.build(self._pure)), CALLS["100 µs"]]
+                return side.printed(program, cold=False)
+            case _:
+                return side.printed(["-c", _LOAD, self._paths[row]], cold=True)
+
+
+def main() -> None:
+    """Print a line for each row: the ratio, its median over the rounds, and that of the minima."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.against", description=__doc__)
+    parser.add_argument("--base", default=BASE)
+    parser.add_argument("--new", type=Path)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    options = parser.parse_args()
+    pythons = {"base": environment(options.base), "new": options.new or environment("HEAD")}
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Rows(Path(folder))
+        sides = {name: Side(python, Path(folder, name)) for name, python in pythons.items()}
+        for row in rows.names:
+            if options.only not in row:
+                continue
+            found: dict[str, list[float]] = {name: [] for name in sides}
+            for number in range(options.rounds + 1):  # the first one fills caches
+                for name in sorted(sides, reverse=bool(number % 2)):
+                    seconds = rows.sample(row, sides[name])
+                    if number:
+                        found[name].append(seconds)
+            ratio = median(new / base for new, base in zip(found["new"], found["base"], strict=True))
+            least = min(found["new"]) / min(found["base"])
+            base, new = (min(found[name]) * 1e3 for name in ("base", "new"))
+            print(f"{row}: {ratio:.3f} (minima {least:.3f}; {base:.1f} -> {new:.1f} ms)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
