@@ -104,7 +104,11 @@ def test_a_result_that_comes_too_late_is_none(kind: str, monkeypatch: pytest.Mon
     """Whoever looks at the clock may come too late on a busy machine; the call is late all the same."""
     poll = Connection.poll
     monkeypatch.setattr(CallWatchdog, "arm", lambda *_: None)
-    monkeypatch.setattr(Connection, "poll", lambda self, timeout=0.0: poll(self, timeout + LONG))
+
+    def poll_longer(self: Connection, timeout: float | None = 0.0) -> bool:
+        return poll(self, None if timeout is None else timeout + LONG)
+
+    monkeypatch.setattr(Connection, "poll", poll_longer)
     with pool(ANY_ENGINE, kind) as made:
         assert made.call("lab", "count", [0]) == 1
         with pytest.raises(CallTimeoutError, match=r"^`lab\.nap` ran longer than 0\.05 s$"):
