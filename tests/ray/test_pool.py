@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import marine_runtime
+from marine_gen import HostFunction
 from marine_runtime.errors import ArgumentError, CallError, LoadError, TrapError
 from marine_runtime.pool import AsyncPool, CallTimeoutError, PoolClosedError, PoolError, PoolFullError, WorkerDiedError
 from marine_runtime.pool.message import MOST
@@ -241,9 +242,13 @@ def test_builds_are_unpacked_once_per_node_and_again_when_damaged(cluster: Nodes
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"workers": 0}, ArgumentError, "workers must be a number of at least 1, got 0"),
+        ({"workers": 0}, ArgumentError, "workers must be an integer of at least 1, got 0"),
         ({"num_cpus": -1}, ArgumentError, "num_cpus must be a number of at least 0, got -1"),
-        ({"host_functions": {"f": lambda: 1}}, ArgumentError, "source, host functions and options can't be sent"),
+        (
+            {"host_functions": {"f": HostFunction.of(lambda: None, [])}},
+            ArgumentError,
+            "source, host functions and options can't be sent",
+        ),
         ({"options": 7}, ArgumentError, "`options` must be a mapping"),
         ({"resources": 7}, ArgumentError, "`resources` must be a mapping"),
         ({"resources": {"CPU": 1}}, ArgumentError, "`resources` must be a mapping of Ray's names to numbers"),
