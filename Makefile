@@ -133,7 +133,7 @@ cluster: $(RAYED)
 # The tests of pools on Ray, on clusters of this machine; MARINE_GEN_RAY_CALLS says how many calls meet faults. Has its
 # own environment, as Ray has 260 MB.
 ray: $(RAYED)
-	MARINE_GEN_RAY=1 $(RAY)/bin/python -m pytest tests/ray -m "" $(ARGS)
+	MARINE_GEN_RAY=1 $(RAY)/bin/python -m pytest tests/ray tests/docs/test_figures.py -m "" $(ARGS)
 
 # Measures pools on Ray: calls, scaling, start and memory of workers.
 ray-bench: $(RAYED)

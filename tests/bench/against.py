@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -150,7 +151,7 @@ class Side:
 
 
 class Rows:
-    """The rows, each a function of a side."""
+    """The rows, and the modules that they load."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -171,31 +172,25 @@ class Rows:
             paths[module] = str(file)
         return json.dumps(paths)
 
-    @property
-    def names(self) -> list[str]:
-        """Their names, which `sample` takes."""
-        return ["process, built", "process, built, nothing written", "run", "--version", *self._cold, "submit 100 µs"]
+    def table(self) -> dict[str, Callable[[Side], float]]:
+        """Functions that give seconds of processor time, by the names of the rows."""
+        run = ["-m", "marine_gen", "run", json.loads(self._greeting)["greeting"], "greeting.greeting", '["x"]']
+        return {
+            "process, built": lambda side: side.process(["-c", _FIRST, str(side.build(self._greeting))], {}),
+            "process, built, nothing written": lambda side: side.process(
+                ["-c", _FIRST, str(side.build(self._greeting))], {"PYTHONDONTWRITEBYTECODE": "1"}
+            ),
+            "run": lambda side: side.process(run, {}),
+            "--version": lambda side: side.process(["-m", "marine_gen", "--version"], {}),
+            **{row: partial(_load_cold, modules) for row, modules in self._cold.items()},
+            "submit 100 µs": lambda side: side.printed(
+                ["-c", _SUBMIT, str(side.build(self._pure)), CALLS["100 µs"]], cold=False
+            ),
+        }
 
-    def sample(self, row: str, side: Side) -> float:
-        """Seconds of processor time."""
-        match row:
-            case "process, built":
-                return side.process(["-c", _FIRST, str(side.build(self._greeting))], {})
-            case "process, built, nothing written":
-                built = side.build(self._greeting)
-                return side.process(["-c", _FIRST, str(built)], {"PYTHONDONTWRITEBYTECODE": "1"})
-            case "run":
-                return side.process(
-                    ["-m", "marine_gen", "run", json.loads(self._greeting)["greeting"], "greeting.greeting", '["x"]'],
-                    {},
-                )
-            case "--version":
-                return side.process(["-m", "marine_gen", "--version"], {})
-            case "submit 100 µs":
-                program = ["-c", _SUBMIT, str(side.build(self._pure)), CALLS["100 µs"]]
-                return side.printed(program, cold=False)
-            case _:
-                return side.printed(["-c", _LOAD, self._cold[row]], cold=True)
+
+def _load_cold(modules: str, side: Side) -> float:
+    return side.printed(["-c", _LOAD, modules], cold=True)
 
 
 def main() -> None:
@@ -208,15 +203,15 @@ def main() -> None:
     options = parser.parse_args()
     pythons = {"base": environment(options.base), "new": options.new or environment("HEAD")}
     with tempfile.TemporaryDirectory() as folder:
-        rows = Rows(Path(folder))
+        rows = Rows(Path(folder)).table()
         sides = {name: Side(python, Path(folder, name)) for name, python in pythons.items()}
-        for row in rows.names:
+        for row, sample in rows.items():
             if options.only not in row:
                 continue
             found: dict[str, list[float]] = {name: [] for name in sides}
             for number in range(options.rounds + 1):  # the first one fills caches
                 for name in sorted(sides, reverse=bool(number % 2)):
-                    seconds = rows.sample(row, sides[name])
+                    seconds = sample(sides[name])
                     if number:
                         found[name].append(seconds)
             ratio = median(new / base for new, base in zip(found["new"], found["base"], strict=True))

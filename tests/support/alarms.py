@@ -29,6 +29,7 @@ def alarm(seconds: float = BEGUN) -> Iterator[None]:
         raise StopError
 
     before = signal.signal(signal.SIGALRM, stop)
+    collects = gc.isenabled()
     gc.disable()  # what is raised in a `__del__` is lost
     start, timer = time.monotonic(), (0.0, 0.0)
     try:
@@ -38,5 +39,6 @@ def alarm(seconds: float = BEGUN) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)  # it may be what ends tests that hang
         signal.signal(signal.SIGALRM, before)
-        gc.enable()
+        if collects:
+            gc.enable()
     assert time.monotonic() - start < LONG

@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing import spawn
+from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def test_no_interpreter(program: bytes | None, text: str, monkeypatch: pytest.Mo
 
 @pytest.mark.skipif(not os.path.exists("/bin/true"), reason="it needs a program that does nothing")
 def test_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource_tracker.ensure_running()  # it is started with the same program, and lives as long as this process
     monkeypatch.setattr(spawn, "_python_exe", b"/bin/true")
     with pytest.raises((PoolError, WorkerDiedError)) as caught:
         pool(ANY_ENGINE, "processes")
@@ -63,6 +64,20 @@ def test_the_start_method_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
         multiprocessing.set_start_method(before, force=True)
 
 
+def run_program(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """A program in a file, which processes of pools can import."""
+    script = folder / "program.py"
+    script.write_text(text)
+    return subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 END = """
 import multiprocessing, sys
 from tests.support.pools import ANY_ENGINE, pool
@@ -78,15 +93,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_a_program_ends_without_closing_its_pools(tmp_path: Path) -> None:
     """No worker is replaced meanwhile, and nothing is written."""
-    script = tmp_path / "program.py"
-    script.write_text(END)
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_program(tmp_path, END)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
@@ -123,15 +130,7 @@ if __name__ == "__main__":
 def test_processes_under_gevent(tmp_path: Path) -> None:
     """Other greenlets run while calls are waited for."""
     pytest.importorskip("gevent")
-    script = tmp_path / "program.py"
-    script.write_text(GEVENT)
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_program(tmp_path, GEVENT)
     assert (done.stdout, done.stderr) == ("[200, 200] True\n2\n", "")
 
 

@@ -37,13 +37,8 @@ FUNCTIONS = {"m": echo_module(Description((), tuple(function(f"f{n}", Prim.STRIN
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and loads that generate functions when they are called."""
-    folder = tmp_path / "cache"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("MARINE_GEN_CACHE", str(folder))
-    monkeypatch.setenv(VARIABLE, "1")
-    return folder
+def cache(cache_of_first_loads: Path) -> Path:
+    return cache_of_first_loads
 
 
 @pytest.fixture

@@ -31,14 +31,10 @@ pytestmark = pytest.mark.skipif(baseline_problem() is not None, reason=str(basel
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(cache_of_first_loads: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, for services all of which are large; no process is started."""
-    folder = tmp_path / "cache"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("MARINE_GEN_CACHE", str(folder))
-    monkeypatch.setenv(VARIABLE, "1")
     monkeypatch.setattr(tiers, "LARGE", 0)
-    return folder
+    return cache_of_first_loads
 
 
 @pytest.fixture
