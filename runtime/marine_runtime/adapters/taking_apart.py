@@ -80,7 +80,8 @@ def take_apart(source: str, filename: str, *, whole: bool = False) -> Pieces | N
         return None
     names, classes = records
     tables = next((number for number in range(first) if lines[number].startswith(f"{IMPORTS}: ")), first)
-    codes = _take_constants(lines, [range(tables, first), range(end, len(lines))], filename)
+    constants = _take_constants(lines, [range(tables, first), range(end, len(lines))], filename)
+    codes = dict(constants)
     if whole:
         codes[BIND] = _compiled("\n".join([*[""] * first, *lines[first:end]]), filename)
     for start, stop in () if whole else pairwise(starts):
@@ -93,7 +94,9 @@ def take_apart(source: str, filename: str, *, whole: bool = False) -> Pieces | N
     for name, code in {**codes, **{class_key(name): code for name, code in classes.items()}}.items():
         requested: tuple[str, ...] = ()
         if name in codes:
-            mentioned = dict.fromkeys([*_names(code), *_annotated(code, inside=name == BIND)])
+            # The text in a table, such as the name of a module, is no annotation, even where a record is named like it.
+            annotated = () if name in constants else _annotated(code, inside=name == BIND)
+            mentioned = dict.fromkeys([*_names(code), *annotated])
             requested = tuple(other for other in mentioned if (other in codes or other in classes) and other != name)
         parts.append(data := dump(code))
         definitions[name] = requested, place, len(data), piece_digest(data)

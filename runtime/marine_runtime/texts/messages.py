@@ -136,13 +136,22 @@ def no_thread(error: RuntimeError) -> str:
     return f"{error}{limit_of(errno.EAGAIN)}"
 
 
-def refused_code(reason: str) -> str:
-    """The sentence for a system that refuses memory for machine code, with the policy behind it, if any."""
-    policy = (
-        "; a policy of the system forbids machine code that is made at run time, such as `MemoryDenyWriteExecute=` of "
-        "systemd (PR_SET_MDWE) or SELinux: allow it for this process"
-    )
-    return f"the system refuses memory for machine code: {reason}{policy if 'executable' in reason else ''}"
+def refused_code(reason: str, number: int | None) -> str:
+    """The sentence for a system that refuses memory for machine code, with the policy behind it, if any.
+
+    Args:
+        reason: the error of the system, as `os_reason` has it.
+        number: the number of the error.
+    """
+    import errno
+
+    policy = ""
+    if "executable" in reason and number != errno.ENOMEM:
+        policy = (
+            "; a policy of the system forbids machine code that is made at run time, such as `MemoryDenyWriteExecute=` "
+            "of systemd (PR_SET_MDWE) or SELinux: allow it for this process"
+        )
+    return f"the system refuses memory for machine code: {reason}{policy}"
 
 
 def no_thread_memory() -> str:

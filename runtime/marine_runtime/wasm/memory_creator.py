@@ -164,7 +164,7 @@ class MemoryCreator:
         try:
             return tuple(self._arena.executable([code.ask, code.grow, code.create], _ROOM))
         except OSError as error:
-            raise LoadError(refused_code(os_reason(error))) from error
+            raise LoadError(refused_code(os_reason(error), error.errno)) from error
 
     def _new_cell(self, target: int, base: int = 0, size: int = 0, capacity: int = 0) -> _Cell:
         return _Cell(base, size, capacity, target, self._error_new, ctypes.addressof(self._message))

@@ -109,7 +109,7 @@ class WasmRuntime:
             native = self._compiler.compile(wasm)
         except self._binding.WasmtimeError as error:
             if refused := refusal_of(error):
-                raise CodeMemoryError(refused_code(refused)) from None
+                raise CodeMemoryError(refused_code(*refused)) from None
             raise RefusedModuleError.of(error) from None
         return Module(native, shape_of(wasm))
 
@@ -140,7 +140,7 @@ class WasmRuntime:
             return Module(read(self._engine.native, code), shape)
         except (self._binding.WasmtimeError, MarineError) as error:
             if refused := refusal_of(error):
-                raise CodeMemoryError(refused_code(refused)) from None
+                raise CodeMemoryError(refused_code(*refused)) from None
             raise LoadError(f"serialised code can't be used: {first_line(error)}") from None
 
     def attend(self, item: Attended) -> None:

@@ -271,7 +271,8 @@ class Store:
         text = first_line(fault)
         if feature := missing_feature(text):
             return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
-        return kind(refusal_of(fault) or text)
+        refused = refusal_of(fault)
+        return kind(refused[0] if refused else text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""

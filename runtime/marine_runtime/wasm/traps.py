@@ -88,13 +88,17 @@ def first_line(error: Exception) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}"
 
 
-def refusal_of(error: Exception) -> str | None:
-    """The first line of an error of Wasmtime with the limit behind it, when the system refused something; else None."""
+def refusal_of(error: Exception) -> tuple[str, int] | None:
+    """The first line of an error of Wasmtime with the limit behind it, and the number of the system's error.
+
+    None when the system refused nothing.
+    """
     text = first_line(error)
     found, reserved = _REFUSED.search(text), _RESERVED.search(text)
     if found is None:
         return None
-    return text + limit_of(int(found[1]), int(reserved[1], 16) if reserved else 0)
+    number = int(found[1])
+    return text + limit_of(number, int(reserved[1], 16) if reserved else 0), number
 
 
 def cause_of(error: Exception) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from marine_gen.generate import Member, Named, RecordDeclaration, Signature, Vector
+from marine_runtime.adapters import taking_apart
 from marine_runtime.types import Prim
 from tests.support.echo import function, take_logs
 from tests.support.engines import load, outcome, shown
@@ -54,6 +56,21 @@ def test_a_line_of_modules_with_hostile_names(names: Sequence[str]) -> None:
             assert found == outcome(lambda: slow.call(module, "trap", ["x"]))  # noqa: B023
             assert len(found.sites) == 2 * names.index(module) + 1
         assert take_logs(service) == take_logs(slow)
+
+
+def test_modules_and_records_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of sites names modules, and an error reads it where the record classes are not."""
+    monkeypatch.setattr(taking_apart, "LARGE", 0)
+    takes_data = Signature("f", (Member("data", Named("Data")),), Named("Data"))
+    modules = line(
+        [Link("Data", {"trap": "unreachable"}), Link("_")],
+        [function("trap", Prim.STRING), takes_data],
+        [replace(RECORD, name="Data")],
+    )
+    with load(modules, "fused") as service, load(modules, "interpreter") as slow:
+        found = outcome(lambda: service.call("_", "trap", ["x"]))
+        assert found == outcome(lambda: slow.call("_", "trap", ["x"]))
+        assert found.sites
 
 
 @pytest.mark.parametrize("name", ["at", "free", "ptr0", "name_ptr", "p0", "x_out", "x_len", "size0"])

@@ -258,8 +258,7 @@ def test_a_pool_that_is_dropped_warns_and_ends_its_workers(
         (tmp_path / "gate").touch()
     until(lambda: not [item for item in threading.enumerate() if item.name.startswith("let-go-")])
     for process in processes:
-        with pytest.raises(ValueError, match="closed"):
-            process.is_alive()  # its worker has waited for its end
+        assert process._popen.returncode is not None  # its worker has waited for its end
 
 
 @pytest.mark.parametrize("kind", sampled(KINDS, "threads".__eq__))

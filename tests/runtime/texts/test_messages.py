@@ -1,6 +1,8 @@
-"""One thing is not several."""
+"""Sentences of messages: one thing is not several, and reasons are named."""
 
 from __future__ import annotations
+
+import errno
 
 import pytest
 
@@ -9,6 +11,7 @@ from marine_gen.diagnostics import DiagnosticError
 from marine_gen.wasm import read_signatures
 from marine_runtime.adapters.codec import failed_allocation
 from marine_runtime.texts import are, counted, did_you_mean, listed, nearest, shortened, suggestion
+from marine_runtime.texts.messages import refused_code
 from marine_runtime.wasm.memory import out_of_bounds
 
 
@@ -54,3 +57,12 @@ def test_what_was_meant() -> None:
     assert did_you_mean("strng", ["string"]) == "did you mean `string`?"
     assert suggestion("strng", ["string"]) == "; did you mean `string`?"
     assert did_you_mean("strng", []) == suggestion("strng", []) == ""
+
+
+def test_a_policy_is_named_where_memory_is_not_what_lacks() -> None:
+    reason = "unable to make memory executable: "
+    refused = refused_code(f"{reason}Permission denied", errno.EACCES)
+    assert refused.startswith(
+        f"the system refuses memory for machine code: {reason}Permission denied; a policy of the "
+    )
+    assert refused_code(f"{reason}Cannot allocate memory", errno.ENOMEM).endswith("Cannot allocate memory")

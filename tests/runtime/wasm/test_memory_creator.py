@@ -21,6 +21,7 @@ from marine_runtime.wasm import runtime as wasm_runtime
 from marine_runtime.wasm.arena import Arena
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.fast import FastLayer
+from marine_runtime.wasm.machine_code import MachineCode
 from marine_runtime.wasm.memory_creator import memory_creator
 from marine_runtime.wasm.public import PublicLayer
 
@@ -215,6 +216,7 @@ def test_a_policy_against_new_machine_code(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Arena, "executable", refuse)
     monkeypatch.setattr(creators, "speedups", lambda: None)
+    monkeypatch.setattr(creators, "machine_code", lambda: MachineCode(b"", b"", b""))
     with pytest.raises(LoadError, match=r"can't be made executable; a policy of the system .*PR_SET_MDWE"):
         creators.MemoryCreator()
 
