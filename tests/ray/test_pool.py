@@ -176,9 +176,7 @@ def test_what_a_slow_call_holds_up_is_returned_and_outlives_the_actor(
     """The caller hears that the first one has begun and the others have not."""
     from marine_runtime.ray.worker import RayWorker
 
-    monkeypatch.setattr(
-        Pace, "size", lambda *_: MOST
-    )  # the call before it is slow, and so would be alone on a busy one
+    monkeypatch.setattr(Pace, "size", lambda *_: MOST)  # after the slow call before it, one would be alone
     monkeypatch.setattr(RayWorker, "held", 5.0)  # on a busy machine, messages may take longer than 60 ms to arrive
     with open_pool(lab) as made:
         futures = together(made, "nap", [1, 60_000, *range(10, 30)])
