@@ -116,7 +116,7 @@ def check_progress(progress: Any) -> None:
         return
     if not callable(progress):
         given = type(progress).__name__
-        raise ArgumentError(f"`progress` must be a function that takes a `marine_gen.CompileStep`, not of type {given}")
+        raise ArgumentError(f"`progress` must be a function that takes a `marine_gen.CompileStep`, not {given}")
     from inspect import iscoroutinefunction, signature
 
     if iscoroutinefunction(progress):

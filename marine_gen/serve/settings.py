@@ -74,10 +74,10 @@ class ServeLimits:
             if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < 2**53:
                 wanted = "whole number" if whole else "number"
                 raise ConfigError(
-                    f"the limit `{name}` must be a {wanted} of at least {least} and below 2^53, got {value!r:.80}"
+                    f"the limit `{name}` must be a {wanted} of at least {least} and below 2^53, not {value!r:.80}"
                 )
         if self.depth > 128:
-            raise ConfigError(f"the limit `depth` must be at most 128, got {self.depth}")
+            raise ConfigError(f"the limit `depth` must be at most 128, not {self.depth}")
         if self.body > self.bodies:
             object.__setattr__(self, "bodies", self.body)
         if self.timeout > self.longest:

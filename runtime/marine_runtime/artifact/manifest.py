@@ -107,7 +107,9 @@ class Manifest:
         try:
             return ServiceConfig.from_json(self.options)
         except ConfigError as error:
-            raise LoadError(f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}") from None
+            raise LoadError(
+                f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}; build again"
+            ) from None
 
     def all_files(self) -> Iterator[FileEntry]:
         """Every file that the build wrote, except the manifest."""
@@ -232,7 +234,7 @@ def manifest_text(directory: str | Path) -> str:
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"`{path}` can't be read: {error}") from None
+        raise LoadError(f"`{path}` can't be read: {error}; build again") from None
 
 
 def parse_manifest(directory: str | Path, text: str) -> Manifest:
@@ -247,8 +249,8 @@ def parse_manifest(directory: str | Path, text: str) -> Manifest:
     try:
         return Manifest.from_json(parse_json(text), intact=intact)
     except (ValueError, RecursionError) as error:
-        raise LoadError(f"`{path}` is not JSON: {error}") from None
+        raise LoadError(f"`{path}` is not JSON: {error}; build again") from None
     except WrongFormatError as error:
         raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
-        raise LoadError(f"`{path}` can't be used: {error}") from None
+        raise LoadError(f"`{path}` can't be used: {error}; build again") from None

@@ -156,7 +156,7 @@ class RayServicePool(BasePool):
 
 def _cpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        raise ArgumentError(f"num_cpus must be a number of at least 0, got {value!r}")
+        raise ArgumentError(f"num_cpus must be a number of at least 0, not {value!r}")
     return value
 
 
@@ -168,7 +168,7 @@ def _resources(cpus: float, further: Any) -> dict[str, Any]:
         if amiss or name in ("", "CPU", "GPU"):
             raise ArgumentError(
                 "`resources` must be a mapping of Ray's names to numbers, without CPU, which is `num_cpus`, and GPU, "
-                f"got {name!r}: {amount!r}"
+                f"not {name!r}: {amount!r}"
             )
     return {"num_cpus": cpus, **({"resources": dict(amounts)} if amounts else {})}
 

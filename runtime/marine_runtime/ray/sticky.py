@@ -65,13 +65,13 @@ def actor_name(artifact: PackedBuild, identity: str) -> str:
         ArgumentError: the id is not a string, empty, or too long.
     """
     if not isinstance(identity, str) or not identity:
-        raise ArgumentError(f"the id of a service must be a non-empty string, got {identity!r}")
+        raise ArgumentError(f"the id of a service must be a non-empty string, not {identity!r}")
     try:
         encoded = quote(identity, safe="")
     except UnicodeEncodeError:
         raise ArgumentError("the id of a service must be Unicode text; it has a lone surrogate") from None
     if len(encoded) > LONGEST:
-        raise ArgumentError(f"the id of a service must have at most {LONGEST} bytes when encoded, got {len(encoded)}")
+        raise ArgumentError(f"the id of a service must have at most {LONGEST} bytes when encoded, not {len(encoded)}")
     return f"marine/{artifact.key}/{encoded}"
 
 

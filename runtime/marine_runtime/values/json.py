@@ -290,7 +290,9 @@ class JsonCodec:
             except UNUSUAL:
                 pass
         if len(values) != len(self._checks):
-            raise ResultError(f"{self._results_failed}{len(self._checks)} results declared, {len(values)} returned")
+            raise ResultError(
+                f"{self._results_failed}{counted(len(self._checks), 'result')} declared, {len(values)} returned"
+            )
         texts = []
         for number, (check, write, value) in enumerate(zip(self._checks, self._writers, values, strict=True)):
             try:
