@@ -1,6 +1,6 @@
 """The targets that users name: a Wasm file, a mapping of modules, a configuration file, a built directory.
 
-Configuration files are read by the runtime's `config_file`; this adds the modules' bytes. The directory form is
+Configuration files are read by `marine_runtime.config.toml`; this adds the modules' bytes. The directory form is
 handled by `load`, which needs no sources.
 """
 

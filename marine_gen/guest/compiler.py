@@ -99,7 +99,7 @@ def _command(compiler: str | None) -> list[str]:
     if compiler is None:
         if importlib.util.find_spec("ziglang") is None:
             raise CompilerError(
-                "the C compiler is missing: install the extra `guests` (pip install 'marine-gen[guests]'), or name one"
+                "the C compiler is missing: run `pip install 'marine-gen[guests]'`, or name a clang with `--cc`"
             )
         return list(COMPILER)
     try:

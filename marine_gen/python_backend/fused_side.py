@@ -41,7 +41,7 @@ class FusedSide:
 
 
 def site_expression(row: SiteRow, needs: Needs) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
+    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.SiteRows` reads it."""
     trail, info = row
     frames = [
         f"({python_string(frame.module)}, {python_string(frame.function)}, {python_string(frame.side.value)}, "

@@ -2,7 +2,7 @@
 
 Host imports have no adapters in the module (docs/spec/host.md). The runtime lifts their arguments and
 lowers their result with the generic codec, by the types given here; every engine uses the same code. Which function
-stands for which import is decided in `host_imports`; annotations become types in `host_types`.
+stands for which import is decided in `host.resolve`; annotations become types in `values.annotations`.
 """
 
 from __future__ import annotations

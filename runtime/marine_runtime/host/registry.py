@@ -1,7 +1,7 @@
 """Host functions collected by a decorator, as an alternative to a mapping.
 
-It says which names a function stands for; types are read and checked in `host` and `host_types`, and which function
-provides an import is decided in `host_imports`.
+It says which names a function stands for; types are read in `values.annotations` and checked in
+`host.function`, and which function provides an import is decided in `host.resolve`.
 """
 
 from __future__ import annotations

@@ -42,5 +42,5 @@ _export, __dir__ = exports(
 
 def __getattr__(name: str) -> Any:
     if name in __all__ and find_spec("ray") is None:
-        raise ModuleNotFoundError("Ray is not installed: install `marine-gen[ray]`", name="ray")
+        raise ModuleNotFoundError("Ray is not installed: run `pip install 'marine-gen[ray]'`", name="ray")
     return _export(name)
