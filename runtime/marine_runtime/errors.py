@@ -14,7 +14,7 @@
         ├── FuelLimitError   … because its fuel was used up
         ├── ValueLimitError  … because a value shares its parts too often
         ├── LeftOutError     … because the adapter of the function is invalid, and was left out
-        └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
+        └── MemoryLimitError … after memory was refused; also a LoadError, as a load can fail like this
 
 A `MarineWarning` is about something that works, and probably not as it was meant.
 

@@ -359,7 +359,7 @@ def check_known(given: Iterable[str], known: Iterable[str], where: str, path: st
 
 def kind_of(value: Any) -> str:
     """The type of a wrong value, in words."""
-    return _KINDS.get(type(value), f"of type {type(value).__name__}")
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def _table(value: Any, where: str) -> Mapping[Any, Any]:

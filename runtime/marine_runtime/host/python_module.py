@@ -102,7 +102,7 @@ def check_python_modules(modules: Iterable[object]) -> None:
         ArgumentError: with the type of the first.
     """
     if isinstance(modules, PythonModule) or not isinstance(modules, Iterable):
-        name = "a PythonModule" if isinstance(modules, PythonModule) else f"of type {type(modules).__name__}"
+        name = "a PythonModule" if isinstance(modules, PythonModule) else type(modules).__name__
         raise ArgumentError(f"`python_modules` must be a list of PythonModule objects, not {name}")
     for module in modules:
         if not isinstance(module, PythonModule):
