@@ -33,8 +33,8 @@ def load(
     """Load a service and run its initialisers.
 
     A mapping may list Python modules too; its order is the one in which modules are listed, unless `order` says
-    otherwise. With `fuel`, the cache keeps code that counts it apart; what `marine-gen build` wrote is compiled at
-    every load.
+    otherwise. Code that counts fuel is cached separately; a directory that `marine-gen build` wrote is compiled at
+    every load with `fuel`.
 
     Args:
         target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module

@@ -43,7 +43,7 @@ class Input:
 
     Attributes:
         name: its import name.
-        source: what messages call it.
+        source: its name in messages.
         described: whether the text is a description, and not the adapters themselves.
     """
 

@@ -41,7 +41,7 @@ class CompilerError(MarineError):
     """The C compiler is missing, can't be run, or refused a source.
 
     Attributes:
-        output: what it said.
+        output: its messages.
     """
 
     def __init__(self, message: str, output: str = "") -> None:
@@ -63,7 +63,7 @@ def build_guest(
 
     Args:
         sources: the author's C files.
-        description: what the module exports and imports.
+        description: the exports and imports of the module.
         name: the module's name, from which that of the header comes.
         generator: name and version, for the head of the glue.
         compiler: a command line instead of `COMPILER`.

@@ -62,11 +62,11 @@ class _Block:
     """A block that is being read.
 
     Attributes:
-        rule: what its lines are; empty when it can't have any.
+        rule: the rule for its lines; empty when it can't have any.
         record: the record whose fields they are.
         module: the position of the module whose functions they are; None for exports.
-        place: where the name of its first line is.
-        size: how many lines it has, right or wrong.
+        place: the position of the name in its first line.
+        size: the number of its lines, right or wrong.
         broken: whether its first line has a finding, so that nothing is kept.
     """
 

@@ -42,7 +42,7 @@ def app(
     """An ASGI application that serves a target of `marine_gen.load`.
 
     Args:
-        target: what `marine_gen.load` takes.
+        target: the target, as `marine_gen.load` takes it.
         options: further arguments of `marine_gen.load`, such as `engine`, `config` or `host_functions`.
         host_file: a Python file with host functions.
         limits: see `ServeLimits`.

@@ -53,7 +53,7 @@ class ClusterSource:
     """Loads copies of the service on the nodes; see `InstanceSource`. Their use of memory is not known here.
 
     Attributes:
-        name: what the service is called.
+        name: the name of the service.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -122,8 +122,8 @@ def run(
 
     Args:
         settings: those of the application.
-        address: where to listen.
-        workers: how many processes.
+        address: the address to listen on.
+        workers: the number of processes.
         announce: is told the URL once the service is loaded; never if it can't be.
         progress: called for each step of compiling in this process, as that of `load`, perhaps by several threads.
 

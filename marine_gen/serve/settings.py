@@ -92,9 +92,9 @@ class Access:
     """Rules for the clients that may call the server.
 
     Attributes:
-        token: what clients send as `Authorization: Bearer …`; None when no token is asked for.
-        hosts: names, without port, that requests may be addressed to besides `localhost` and IP addresses. With a
-            token any name will do, unless some are listed.
+        token: the token that clients send as `Authorization: Bearer …`; None when no token is required.
+        hosts: names, without port, that requests may be addressed to besides `localhost` and IP addresses. With a token
+            any name is accepted, unless some are listed.
     """
 
     token: str | None = None
@@ -130,7 +130,7 @@ class Settings:
     """All settings of a server except its address. They can be pickled.
 
     Attributes:
-        target: what `marine_gen.load` takes.
+        target: the target, as `marine_gen.load` takes it.
         options: further arguments of `marine_gen.load`.
         host_file: a Python file with host functions, read by every process.
         limits: see `ServeLimits`.

@@ -76,7 +76,7 @@ class ConfigError(MarineError):
     """A service configuration is wrong.
 
     Attributes:
-        findings: what is wrong, a message each. Reading a file finds everything that can be told apart.
+        findings: the mistakes, a message each; reading a file reports all that do not follow from each other.
     """
 
     def __init__(self, *findings: str) -> None:
@@ -89,7 +89,7 @@ class ArgumentError(MarineError):
     """A value does not fit the type it is passed for.
 
     Attributes:
-        path: where in the arguments, as in `$.items[3].name`; `$` is the argument list.
+        path: the place in the arguments, as in `$.items[3].name`; `$` is the argument list.
     """
 
     def __init__(self, message: str, path: str = "$") -> None:
@@ -141,7 +141,7 @@ class CallError(MarineError):
     Attributes:
         reason: one sentence without the place.
         site: the adapter instruction, or None when no adapter was running.
-        path: where inside the value that was moved, when that is known; `$` is the value itself.
+        path: the place in the value that was moved, when it is known; `$` is the value itself.
         placed_up_to: the part of the traceback that `sites.locate` has already looked at.
     """
 
@@ -234,7 +234,7 @@ class MemoryLimitError(CallError, LoadError):
     """A call, or loading, failed after a growth of memory was refused; `__cause__` is the failure.
 
     Attributes:
-        rejects: how many growths were refused while it ran.
+        rejects: the number of growths that were refused while it ran.
         limit: the memory limit of the service in bytes; None when there is no such limit.
     """
 

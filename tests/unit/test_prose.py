@@ -57,6 +57,22 @@ def test_docstrings_open_with_what_they_describe() -> None:
     assert found == []
 
 
+ENTRY = re.compile(r"^ +\w+: (what|who|whose|how|which|where|when|why) ", re.MULTILINE)
+
+
+def test_entries_of_docstrings_open_with_what_they_describe() -> None:
+    """Arguments and attributes too: "the name of the service", not "what the service is called"."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {entry[0].strip()}"
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "marine_gen") or path.is_relative_to(ROOT / "runtime")
+        for line, text, docstring in strings(path)
+        if docstring
+        for entry in ENTRY.finditer(text)
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_phrases_that_have_a_better_form(phrase: str) -> None:
     pattern = re.compile(rf"\b{re.escape(phrase)}")

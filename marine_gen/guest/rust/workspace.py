@@ -28,7 +28,7 @@ class Crate:
 
     Attributes:
         identity: cargo's identifier of the package, in messages about it.
-        specification: what cargo's option `-p` takes for it.
+        specification: its name for cargo's option `-p`.
         name: its name.
         directory: the folder of its `Cargo.toml`.
         sdk_version: the version of the SDK that it is built with.

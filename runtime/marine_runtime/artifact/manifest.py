@@ -85,7 +85,7 @@ class Manifest:
     Attributes:
         key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
         options: settings of the service, the JSON form of its configuration.
-        package: what makes the directory a typed Python package.
+        package: the files that make the directory a typed Python package.
     """
 
     name: str

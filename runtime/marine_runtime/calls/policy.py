@@ -28,7 +28,7 @@ class Operations:
     """The policy by which calls of one service are run.
 
     Attributes:
-        functions: what was counted, by (module, function); empty when nothing is.
+        functions: the counts, by (module, function); empty when nothing is counted.
         free: whether calls are neither limited nor counted, unless their own options say so.
     """
 

@@ -23,7 +23,7 @@ class RecursionLimit:
     """The calls of one service that run inside each other.
 
     Attributes:
-        depth: how many there are.
+        depth: their number.
         checked: the depth from which on somebody has to `check`.
     """
 

@@ -42,7 +42,7 @@ class MountedBinary:
     """A program of the host that a module may run. By default it has no limits, as in Marine.
 
     Attributes:
-        path: where it is; a bare name means the current directory, PATH is not searched.
+        path: its path; a bare name is a file in the current directory, as PATH is not searched.
         timeout: seconds after which it is stopped.
         output_limit: bytes of standard output and error together after which it is stopped.
         env: its complete environment; None for that of the host process.
@@ -86,7 +86,7 @@ class ModuleConfig:
         mounted_binaries: host program by import name; a path alone has no limits.
         envs: WASI environment.
         mapped_dirs: host directory by the name that the guest sees; made when the service is loaded.
-        stdout: gets what the module prints; None leaves it to the process.
+        stdout: receives the output of the module; by default it goes to that of the process.
         stderr: the same for its error output.
     """
 

@@ -50,7 +50,7 @@ class ConfigFile:
     """The content of a configuration file.
 
     Attributes:
-        name: what the service is called.
+        name: the name of the service.
         config: its settings; paths in it are absolute.
         modules: the file of each module by name, in load order.
     """
@@ -67,14 +67,14 @@ def read_config(
 
     Args:
         path: the file.
-        working_dir: where relative `mapped_dirs` start, instead of what the file says.
+        working_dir: the base of relative `mapped_dirs`, instead of that in the file.
         strict: treat warnings as errors: keys that have no effect, a service without a memory limit.
         limited: the memory limit is set elsewhere, so the file needs none.
 
     Raises:
         LoadError: the file can't be read.
-        ConfigError: it is not TOML, or with every key that is missing, unknown or has a wrong value, and every path
-            that leads nowhere.
+        ConfigError: it is not TOML, a key is missing, unknown or has a wrong value, or a path leads nowhere: all
+            mistakes in one error.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"a configuration file must be given as a path, not {kind_of(path)}")
@@ -115,9 +115,9 @@ def parse_config(
     Args:
         text: TOML.
         base: the directory that relative paths start at; the current one by default.
-        source: what messages call the configuration.
+        source: its name in messages.
         name: the service's name where the text gives none.
-        working_dir: where relative `mapped_dirs` start, instead of what the text says.
+        working_dir: the base of relative `mapped_dirs`, instead of that in the text.
         strict: as for `read_config`.
         limited: as for `read_config`.
 

@@ -38,7 +38,7 @@ class PythonModule:
     Attributes:
         name: the name by which other modules import it.
         functions: its functions by name; annotated callables became host functions.
-        plan: what linking needs to know about it.
+        plan: the facts that linking needs.
     """
 
     def __init__(self, name: str, functions: Mapping[str, HostFunction | Callable[..., Any]]) -> None:

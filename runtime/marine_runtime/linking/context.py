@@ -32,7 +32,7 @@ class LinkableModule:
 
     Attributes:
         wasm: its machine code.
-        table_elements: how many elements its tables start with; only a memory limit needs to know.
+        table_elements: the initial number of elements in its tables, for a memory limit.
         unfused: the adapters that its engine meant to fuse and could not, with the reason each.
     """
 

@@ -1,10 +1,11 @@
 """Pools whose workers are actors of a Ray cluster; needs the extra `marine-gen[ray]`.
 
-import ray
-from marine_runtime.ray import RayServicePool
-ray.init("auto")
-with RayServicePool("build/curl_service", workers=8) as pool:
-    pool.call("facade", "get_n_save", [url, name])
+    import ray
+    from marine_runtime.ray import RayServicePool
+
+    ray.init("auto")
+    with RayServicePool("build/curl_service", workers=8) as pool:
+        pool.call("facade", "get_n_save", [url, name])
 
 `pool` is the public class, `options` its arguments, `worker` the third kind of worker beside threads and processes of
 `marine_runtime.pool`: a thread here that sends messages to an `actor`. `artifact` takes a built directory to the nodes.

@@ -98,7 +98,7 @@ class RayServicePool(BasePool):
         Args:
             identity: any text; ids of different builds have nothing to do with each other.
             detached: whether it outlives this program, until `close_service` or the end of its time.
-            restart: what to do when its state is gone, as its actor or node died or its time ended: `never` raises,
+            restart: the reaction when its state is gone, as its actor or node died or its time ended: `never` raises,
                 `fresh` begins with a new instance.
             time_to_live: seconds without a call after which it ends; None for no limit.
             num_cpus: processors that its actor reserves; none by default, as most services are idle most of the time.

@@ -151,7 +151,7 @@ class RayWorker(MessageWorker):
     """An actor with its own instance, and the thread that communicates with it.
 
     Attributes:
-        source: what its actors are started with.
+        source: the source of its actors.
         actor: the handle of the actor; None while there is none.
     """
 

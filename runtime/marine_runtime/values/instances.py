@@ -74,7 +74,7 @@ def instance_maker(cls: type, converters: Sequence[Convert | None] = ()) -> Call
 
     Args:
         cls: a record class, or any other dataclass.
-        converters: what each value is passed through first; None leaves it as it is.
+        converters: the conversion of each value; None leaves it as it is.
     """
     names = [field.name for field in dataclasses.fields(cls)]
     parts = list(converters) or [None] * len(names)

@@ -51,7 +51,7 @@ class CallLayer(Protocol):
     """One implementation of calls between Python and Wasm.
 
     Attributes:
-        name: what users call it.
+        name: its name for users.
         binding: a module with the objects of Wasmtime: `wasmtime`, or `capi`, which has the same names.
     """
 

@@ -55,7 +55,7 @@ class TimeLimit(Protocol):
 
     Attributes:
         timeout: seconds that the call may take; None without a limit.
-        deadline: when they are over, by the monotonic clock.
+        deadline: the time of their end, by the monotonic clock.
     """
 
     timeout: float | None

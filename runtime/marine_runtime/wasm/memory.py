@@ -108,8 +108,8 @@ class Meter:
     """Counts the parts of the value that is lifted from one memory.
 
     Attributes:
-        left: what may be counted before `more` has to be asked.
-        granted: what was allowed so far; a lift begins with both at `STEP`.
+        left: the amount that may be counted before `more` has to be asked.
+        granted: the amount that was allowed so far; a lift begins with both at `STEP`.
         parking: that of the store which the memory belongs to.
     """
 
