@@ -115,7 +115,7 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
 
 
 def _sizes(build: Built) -> dict[str, int]:
-    """Bytes of the Wasm of each module; 0 for a file that is missing, which loading complains about."""
+    """Bytes of the Wasm of each module; 0 for a file that is missing, which loading reports."""
 
     def size(name: str) -> int:
         try:

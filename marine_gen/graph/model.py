@@ -279,7 +279,7 @@ class _Builder:
         return summary([(item, ir.records) for item in adapter.operations]), ""
 
     def _path(self, place: str) -> str:
-        """A path of the host, from the folder of the service where it is in there."""
+        """A path of the host, relative to the directory of the service if it is inside."""
         path = Path(place)
         if self._folder is not None and path.is_absolute() and path.is_relative_to(self._folder):
             return printable(f"./{path.relative_to(self._folder).as_posix()}")

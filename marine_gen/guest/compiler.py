@@ -1,8 +1,8 @@
 """From C sources and a description to a Wasm module that carries its adapters and its SDK version.
 
 The compiler is clang as the package `ziglang` ships it, from the extra `guests`; any other command that takes clang's
-options can stand for it. The output is deterministic: stripped, without names of files or folders. What the compiler
-says is passed on as it is.
+options can stand for it. The output is deterministic: stripped, without names of files or directories. What the
+compiler says is passed on as it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From lines to a description: which block a line belongs to, what its names mean, and what is wrong with them.
 
-A wrong line still leaves its block open, so that one error does not make strangers of the lines below it.
+A wrong line still leaves its block open, so that one error does not orphan the lines below it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does a module export the functions that a description says it does?
+"""Verification that a module exports the functions of its description.
 
 Typing an adapter against a module would find most of this too, one finding per adapter and in the words of its
 instructions. Here the whole signatures are compared, before adapters are checked.

@@ -270,7 +270,7 @@ class _Application(Application):
 
 
 async def _end_with(supervisor: BaseProcess) -> None:
-    """End this process when its supervisor has, which was killed then: nobody would look after it."""
+    """End this process when its supervisor has ended, as after a kill."""
     while supervisor.is_alive():
         await asyncio.sleep(1.0)
     logger.error("the supervisor has ended, so this worker ends too")

@@ -16,7 +16,7 @@
         ├── LeftOutError     … because the adapter of the function is invalid, and was left out
         └── MemoryLimitError … after memory was refused; also a LoadError, as a load can fail like this
 
-A `MarineWarning` is about something that works, and probably not as it was meant.
+A `MarineWarning` is about something that works, but probably not as intended.
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault.

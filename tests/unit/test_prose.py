@@ -19,7 +19,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if ROOT / "tests" / ".cache" not in path.parents
 )
-OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why)\b")
+OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why|Does|Is|Are|Can)\b")
 PHRASES = ("there is: ", "anew", "goes before")
 """Phrases that were replaced everywhere."""
 

@@ -187,7 +187,7 @@ class GeneratedGlue:
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
-        """Say of errors in the glue that it does not fit."""
+        """Report errors in the glue as glue that does not fit."""
         try:
             yield
         except (LookupError, TypeError, AttributeError, ValueError) as error:

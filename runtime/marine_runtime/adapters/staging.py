@@ -1,4 +1,4 @@
-"""The staging memory of a service: where values of the host wait for the fused glue, and where it leaves results.
+"""The staging memory of a service: it holds values of the host for the fused glue, and the results of the glue.
 
 Layout, by byte offset:
 

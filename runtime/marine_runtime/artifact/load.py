@@ -127,7 +127,7 @@ def load_with(
 
 
 def _linkable(built: BuiltModule, engine: Engine, manifest: Manifest, *, limited: bool) -> LinkableModule:
-    """One module; only for one that is `limited` it is worth to look how many elements its tables start with."""
+    """One module; the initial size of its tables is read only for a service that is `limited`."""
     unfused = built.entry.unfused if engine.name == manifest.engine else ()
     tables = initial_table_elements(built.wasm()) if limited else 0
     return LinkableModule(built.plan, built.code(), engine.load_glue(built), tables, unfused)

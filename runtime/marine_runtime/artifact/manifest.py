@@ -40,7 +40,7 @@ class WrongFormatError(LoadError):
 
 
 def other_format(directory: Path | str, found: object) -> str:
-    """The message about a built directory of format `found`, with the command that mends it."""
+    """The message about a built directory of format `found`, with the command that builds it again."""
     import shlex
 
     place = shlex.quote(str(directory))

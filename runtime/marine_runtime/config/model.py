@@ -54,7 +54,7 @@ class MountedBinary:
     env: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep a copy of the environment.
+        """Refuse invalid values, and keep a copy of the environment.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -99,7 +99,7 @@ class ModuleConfig:
     stderr: Output | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep copies of the mappings.
+        """Refuse invalid values, and keep copies of the mappings.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -145,7 +145,7 @@ class ServiceConfig:
     service_id: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep copies of the mappings.
+        """Refuse invalid values, and keep copies of the mappings.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -218,7 +218,7 @@ def _module_from_json(name: str, document: Any) -> ModuleConfig:
 
 
 def check_flag(value: Any, where: str) -> bool:
-    """`value` if it is a boolean; `where` is what messages call it, here and below.
+    """`value` if it is a boolean; `where` is its name in messages, here and below.
 
     Raises:
         ConfigError: it is something else.

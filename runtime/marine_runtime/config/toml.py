@@ -1,9 +1,9 @@
 """Configuration files: from TOML to typed settings and the places of module files (docs/spec/configuration.md).
 
-Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
-knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in
-one `MarineWarning`, and a service without a memory limit in another. All mistakes of a file are in one error, as far as
-one does not follow from another. Module files are located here and read elsewhere; nothing is created.
+Relative paths start at the directory of the file, and `[default]` is what all modules start from. Unknown keys are
+errors, because most of them are typing errors; keys that older versions of Marine had are named in one `MarineWarning`,
+and a service without a memory limit in another. All mistakes of a file are in one error, as far as one does not follow
+from another. Module files are located here and read elsewhere; nothing is created.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class _Reader:
             raise ConfigError(*self.findings) from None
 
     def warnings(self, *, limited: bool) -> list[str]:
-        """Sentences about what a document that was read says in vain, or leaves out."""
+        """Warnings about settings of a document without effect, and about missing ones."""
         found = []
         if self.obsolete:
             found.append(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
@@ -243,7 +243,7 @@ class _Reader:
         return ConfigFile(own_name or name, ServiceConfig(limit, modules), files)
 
     def _try(self, step: Callable[..., _T], *args: Any) -> _T | None:
-        """The result of `step` for `args`; None when something is wrong there, which is kept while reading goes on."""
+        """The result of `step` for `args`; None after a mistake, which is kept while reading continues."""
         try:
             return step(*args)
         except ConfigError as error:
@@ -253,7 +253,7 @@ class _Reader:
         return None
 
     def _limit(self) -> int | None:
-        """The memory limit; files of before December 2023 have none, which means unlimited."""
+        """The memory limit; files from before December 2023 have none, which means unlimited."""
         return parse_size(self.document.get(_LIMIT, UNLIMITED[0]), str(self.place.key(_LIMIT)))
 
     def _working_dir(self, table: Mapping[str, Any], place: _Place) -> str | None:

@@ -315,7 +315,7 @@ def acceptor(host: HostFunction) -> Callable[[Any], Any] | None:
 
 
 def _exact(results: Sequence[IType]) -> type | None:
-    """The class of the results that only their length and their characters can speak against."""
+    """The class of results that only their length and their characters can make wrong."""
     if not results:
         return None
     part = shape(results[0])

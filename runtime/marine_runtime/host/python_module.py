@@ -96,7 +96,7 @@ def in_order(
 
 
 def check_python_modules(modules: Iterable[object]) -> None:
-    """Refuse what was given as a Python module and is none.
+    """Refuse values that are not Python modules.
 
     Raises:
         ArgumentError: with the type of the first.

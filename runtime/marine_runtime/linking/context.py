@@ -147,7 +147,7 @@ class LinkContext:
 
     @contextmanager
     def adding(self, name: str, config: ModuleConfig | None) -> Iterator[None]:
-        """Know module `name` and its settings while it is linked, and from then on; if that fails, forget it again.
+        """Register module `name` and its settings before it is linked; if linking fails, remove it.
 
         Raises:
             LoadError, ConfigError: its settings can't be met.

@@ -32,7 +32,7 @@ _LOCKS = 64
 
 
 class RayServicePool(BasePool):
-    """Instances of one service, each an actor of a Ray cluster, with the face of `ServicePool`.
+    """Instances of one service, each an actor of a Ray cluster, with the interface of `ServicePool`.
 
     `ray.init` comes before. Use it as a context manager, or `close()` it. For asyncio there is
     `marine_runtime.pool.AsyncPool(RayServicePool, "build/service", workers=8)`.

@@ -187,8 +187,8 @@ class StickyWorker(RayWorker):
 class RayService(BasePool):
     """A service that keeps its state from call to call; `RayServicePool.service` makes it.
 
-    It has the face of a pool. Calls run one at a time, also those of other programs that use the same id. `close()`
-    ends a service that this program has begun without detaching it, and lets go of others.
+    It has the interface of a pool. Calls run one at a time, also those of other programs that use the same id.
+    `close()` ends a service that this program has begun without detaching it, and lets go of others.
 
     Attributes:
         identity: its id.

@@ -1,8 +1,8 @@
 """Recording calls: who crossed which boundary, when, for how long, with how many bytes, in the trace-event format.
 
 A `Tracer` collects events of the services that were loaded with it and writes them as JSON that Perfetto and Chrome's
-trace viewer open. What is an event is decided in `traced`; a service without a tracer does not come near either file.
-The number of events and the length of every text in them are bounded, so that the memory and the file are too.
+trace viewer open. `instrument` decides what an event is; a service without a tracer uses neither file. The number of
+events and the length of every text in them are bounded, so that the memory and the file are too.
 """
 
 from __future__ import annotations

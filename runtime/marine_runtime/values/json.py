@@ -1,10 +1,10 @@
 """JSON in, JSON out: the arguments and results of a call as JSON text (docs/spec/json.md).
 
-Arguments go the way of Python values (`values.Coercers`) under JSON's rules: an integer is a number without fraction
-or exponent, a one-element array stands for a bool, number or string, byte arrays are arrays of numbers, records are
+Arguments go the way of Python values (`values.Coercers`) under JSON's rules: an integer is a number without fraction or
+exponent, a one-element array stands for a bool, number or string, byte arrays are arrays of numbers, records are
 objects or arrays. Results are compact text with fields in declaration order, numbers spelled as Rust's `serde_json`
 does. Two things are lossy there: NaN and the infinities become `null`, which no argument accepts, and of two record
-fields with the same name the last value stands. Several results, which the reference aborts on, become an array.
+fields with the same name the last value wins. Several results, which the reference aborts on, become an array.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class Connection:
             raise LinkError(f"its memory can't be used by WASI: {error}") from None
 
     def _memory(self, guest: Instance) -> tuple[Memory, Any]:
-        """The memory that WASI uses: the one named `memory`, as by the book, else the first."""
+        """The memory that WASI uses: the one named `memory`, as WASI specifies, else the first."""
         if _MEMORY in guest.module.memories:
             native = guest.export(_MEMORY)
             return self._store.look_into(native), native
