@@ -242,7 +242,7 @@ class DescriptionTransformer:
                 help_line = "an exported function has one name; only imports are renamed"
                 self._report(Code.TEXT_SYNTAX, "an exported function can't be renamed", span_of(link.meta), help_line)
             if name in BY_EXPORT:
-                message = f"`{name}` is the name of a service function of every module"
+                message = f"`{name}` is the name of an ABI helper of every module"
                 self._report(Code.TEXT_DUPLICATE, message, place, "rename it")
             elif self._first(self._exported, name, f"function `{shown(name)}`", place):
                 self._functions[name] = signature
