@@ -187,6 +187,23 @@ def test_names_of_files_are_in_them(page: Path) -> None:
     assert missing == []
 
 
+FILE = re.compile(r"(?<![\w/.<{*$-])((?:[\w-]+/)+[\w.-]+\.(?:py|wat|j2|lark|toml|md|golden|svg))\b(?![\w/])")
+
+
+def test_files_that_docstrings_name_are_in_the_tree() -> None:
+    """By the end of their path, as in "`adapters/pack.py`"; `test_pages` looks at pages."""
+    ends = {
+        "/".join(parts[start:])
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        for parts in [path.relative_to(ROOT).parts]
+        for start in range(len(parts))
+    }
+    named = {(place, path) for place, text in prose() if ".md" not in place for path in FILE.findall(text)}
+    assert len(named) > 50
+    assert {item for item in named if item[1] not in ends and "FILE" not in item[1]} == set()
+
+
 def options(command: click.Command) -> set[str]:
     """All options of a command and of those below it."""
     found = {option for item in command.params for option in (*item.opts, *item.secondary_opts)}

@@ -1,8 +1,8 @@
 """The configuration of a service, as typed objects that hold valid settings only (docs/spec/configuration.md).
 
-This is what linking works with, and what the manifest of a built service keeps as JSON. Configuration files are read
-by `config.toml`; embedders may build these objects directly, and wrong values raise the same errors. Paths are those
-of the host and are used as they are; whether they exist is found when a service is loaded.
+This is what linking works with, and what the manifest of a built service keeps as JSON. Configuration files are read by
+`marine_runtime.config.toml`; embedders may build these objects directly, and wrong values raise the same errors. Paths
+are those of the host and are used as they are; whether they exist is found when a service is loaded.
 """
 
 from __future__ import annotations
