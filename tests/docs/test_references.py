@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import os
 import re
 import sys
-import tokenize
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -57,6 +55,11 @@ OPTIONS_OF_OTHERS = {
 }
 
 
+NAMING = ("id", "attr", "name", "arg", "asname", "module")
+"""The attributes of nodes that hold a name."""
+COMMENT = re.compile(r"(?:^|\s)#\s.*`.*")
+
+
 def python_files() -> list[Path]:
     """All of the project."""
     return [
@@ -73,13 +76,6 @@ def docstrings(path: Path) -> set[int]:
 
 
 @cache
-def tokens(path: Path) -> tuple[tokenize.TokenInfo, ...]:
-    """The names and comments of a file."""
-    found = tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
-    return tuple(token for token in found if token.type in (tokenize.NAME, tokenize.COMMENT))
-
-
-@cache
 def names() -> frozenset[str]:
     """All words of code and of data, without those of docstrings and comments."""
     found = {*dir(builtins), *dir(os), *dir(sys), *sys.stdlib_module_names}
@@ -91,7 +87,9 @@ def names() -> frozenset[str]:
         for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
                 found.update(re.findall(r"\w+", node.value))
-        found.update(token.string for token in tokens(path) if token.type == tokenize.NAME)
+            for name in NAMING:
+                if isinstance(value := getattr(node, name, None), str):
+                    found.update(value.split("."))
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in OTHER_FILES and not {".cache", "node_modules"} & {*path.relative_to(ROOT).parts}:
@@ -114,9 +112,9 @@ def _prose() -> Iterator[tuple[str, str]]:
         for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) in found:
                 yield f"{place}:{node.lineno}", node.value
-        for token in tokens(path):
-            if token.type == tokenize.COMMENT:
-                yield f"{place}:{token.start[0]}", token.string
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if comment := COMMENT.search(line):
+                yield f"{place}:{number}", comment[0]
 
 
 def quoted(text: str) -> list[str]:
