@@ -1,10 +1,11 @@
 """A compiler for Marine services: interface-types adapters become fused core Wasm and specialised Python.
 
-import marine_gen
-with marine_gen.load("Config.toml") as service:      # or a .wasm file, a mapping, a built directory
-    service.call("facade", "get_n_save", [url, name])
+    import marine_gen
 
-What the package exports is imported when it is first used, so that `marine-gen --help` loads no Wasm engine.
+    with marine_gen.load("Config.toml") as service:  # or a .wasm file, a mapping, a built directory
+        service.call("facade", "get_n_save", [url, name])
+
+Exports are imported at their first use, so that `marine-gen --help` loads no Wasm engine.
 """
 
 from __future__ import annotations

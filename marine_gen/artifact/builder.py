@@ -52,7 +52,7 @@ class BuildResult:
     """The record of a build.
 
     Attributes:
-        directory: where the output is.
+        directory: the output directory.
         fresh: whether the directory was up to date already, so that nothing was written.
     """
 
@@ -87,7 +87,7 @@ def unimportable(name: str) -> str:
 def compile_service(source: Source, *, strict: bool = True, steps: Steps | None = None) -> list[CompiledModule]:
     """Compile all modules and check how they fit together; `strict` is as for `compile_module`.
 
-    `steps` gets each module.
+    `steps` is called for each module.
 
     Raises:
         DiagnosticError: with the findings of all modules.
@@ -125,15 +125,15 @@ def build(
     """Build a service into `output`.
 
     Args:
-        source: what to build.
+        source: the service to build.
         output: the directory to write; an older build there is replaced, anything else is refused.
-        engine: which engine's glue to write.
+        engine: the engine whose glue is written.
         force: write even when the directory is up to date.
         native: write machine code too; without it the build is portable, and compiled when it is first loaded.
         metered: make machine code that uses fuel, for services that are loaded with some.
         strict: refuse modules with invalid adapters, which are otherwise left out.
         complete: write what other engines, tools and importers read; without it only this engine can load the build.
-        baseline: make machine code of the baseline compiler, which fails for what that does not take.
+        baseline: make machine code of the baseline compiler, which fails for modules that it does not support.
         steps: called for each step; not at all when the directory is up to date.
 
     Raises:

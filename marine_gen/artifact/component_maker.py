@@ -45,9 +45,9 @@ def component(
 
     Args:
         source: the service.
-        options: how the component is made.
+        options: the options of the component.
         host_functions: functions that modules import; their types are used, they are not called.
-        steps: told of what is done.
+        steps: called for each step.
 
     Raises:
         DiagnosticError: the modules are wrong or do not fit together.

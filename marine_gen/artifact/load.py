@@ -33,8 +33,8 @@ def load(
     """Load a service and run its initialisers.
 
     A mapping may list Python modules too; its order is the one in which modules are listed, unless `order` says
-    otherwise. With `fuel`, the cache keeps code that counts it apart; what `marine-gen build` wrote is compiled at
-    every load.
+    otherwise. Code that counts fuel is cached separately; a directory that `marine-gen build` wrote is compiled at
+    every load with `fuel`.
 
     Args:
         target: a `.wasm` file, a service `.toml`, a directory written by `marine-gen build`, or a mapping of module
@@ -115,7 +115,7 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
 
 
 def _sizes(build: Built) -> dict[str, int]:
-    """Bytes of the Wasm of each module; 0 for a file that is missing, which loading complains about."""
+    """Bytes of the Wasm of each module; 0 for a file that is missing, which loading reports."""
 
     def size(name: str) -> int:
         try:

@@ -1,7 +1,7 @@
 """Services whose functions are generated when they are first called, for first loads.
 
 What instantiation needs is made at once: machine code of the guests, and the adapters of imports. Everything stays in
-memory. A complete build is the business of others, see `tiers`.
+memory. Complete builds are made elsewhere, see `tiers`.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ class EngineOutput:
     Attributes:
         glue: makes the glue of a module that is added, in memory; with sentences about adapters that could not be
             fused.
-        files: what `build` writes for the modules of a service; without what only other engines and people read when it
-            need not be complete. None when there is nothing to write ahead of time.
+        files: the files that `build` writes for the modules of a service; without those that only other engines and
+            people read when it need not be complete. None when there is nothing to write ahead of time.
     """
 
     glue: Callable[[Addition], AddedGlue]

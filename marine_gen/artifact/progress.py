@@ -17,7 +17,7 @@ class CompileStep:
     Attributes:
         done: bytes of the Wasm of those modules that are compiled; it never falls.
         total: bytes of the Wasm of all modules, at least 1; it stays the same, and the last step has `done == total`.
-        what: what begins now, or what has ended, as in "compiling `greeting`". It holds names out of files.
+        what: the step that begins or has ended, as in "compiling `greeting`". It contains names from files.
     """
 
     done: int
@@ -116,7 +116,7 @@ def check_progress(progress: Any) -> None:
         return
     if not callable(progress):
         given = type(progress).__name__
-        raise ArgumentError(f"`progress` must be a function that takes a `marine_gen.CompileStep`, not of type {given}")
+        raise ArgumentError(f"`progress` must be a function that takes a `marine_gen.CompileStep`, not {given}")
     from inspect import iscoroutinefunction, signature
 
     if iscoroutinefunction(progress):

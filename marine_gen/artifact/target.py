@@ -1,6 +1,6 @@
 """The targets that users name: a Wasm file, a mapping of modules, a configuration file, a built directory.
 
-Configuration files are read by the runtime's `config_file`; this adds the modules' bytes. The directory form is
+Configuration files are read by `marine_runtime.config.toml`; this adds the modules' bytes. The directory form is
 handled by `load`, which needs no sources.
 """
 
@@ -32,7 +32,7 @@ class Source:
     """A service as its sources: module bytes by name, in load order.
 
     Attributes:
-        name: what the service is called.
+        name: the name of the service.
         options: settings to keep in the manifest, the JSON form of a ServiceConfig.
         python: modules that are written in Python.
         order: names of all modules in load order, when some are.
@@ -66,8 +66,8 @@ def read_target(
     """The sources of a service.
 
     Args:
-        target: what names it.
-        working_dir: what counts instead of the `service_working_dir` of a configuration.
+        target: the target, as for `load`.
+        working_dir: used instead of the `service_working_dir` of a configuration.
         strict: refuse configurations that are otherwise warned of.
         limited: the memory limit is set elsewhere, so a configuration needs none.
 

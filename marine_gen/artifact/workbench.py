@@ -39,7 +39,7 @@ class Workbench:
     """A running service together with the sources of its modules.
 
     Attributes:
-        service: the service; it belongs to whoever closes it.
+        service: the service, which the caller closes.
         sources: Wasm binaries by module name, in load order.
         stale: whether a module still calls one that was unloaded; what is loaded later is then not fused, because the
             glue could not tell the old module from a new one of its name.
@@ -173,8 +173,8 @@ def open_workbench(
         target: a `.wasm` file, a service `.toml`, a directory that `build` wrote; None for a service without modules.
         engine: `fused`, `closures` or `interpreter`.
         call_layer: call layer, `fast` or `public`.
-        service_id: what modules are told about their service, if anything.
-        working_dir: where relative `mapped_dirs` of a configuration start, instead of what it says.
+        service_id: value of the variable `service_id` of all modules; None for no such variable.
+        working_dir: the base of relative `mapped_dirs`, instead of that of a configuration.
         strict: refuse modules with invalid adapters, also those that are loaded later, and what configurations warn of.
         progress: called for each step of compiling, as that of `load`; also for modules that are loaded later.
         options: `host_functions`, `timeout`, `trace` and others; see `marine_runtime.service.options.RunOptions`.

@@ -1,4 +1,4 @@
-"""Measuring calls: honest comparison of several ways to do the same thing, in one process.
+"""Measuring calls: comparison of several ways to do the same thing, in one process.
 
 `measure` times callables against each other, `candidates` opens a service on every engine, `machine` says on what.
 Nothing here decides what is fast enough.

@@ -31,7 +31,7 @@ class Candidate:
         name: engine and call layer, as tables show it.
         call_layer: the call layer that is really in use.
         result: the result of the first call, as JSON.
-        per: how many calls of the function `call` makes.
+        per: the number of calls that `call` makes.
         warnings: `Service.warnings`.
     """
 

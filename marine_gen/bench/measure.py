@@ -47,7 +47,7 @@ class Timing(Sampled):
 
     Attributes:
         samples: nanoseconds for one call.
-        calls: how many calls made one sample.
+        calls: the number of calls in one sample.
     """
 
     name: str
@@ -80,7 +80,7 @@ def compare(
     """Time every candidate, in turns.
 
     Args:
-        candidates: what to call, by name.
+        candidates: the functions to call, by name.
         rounds: samples of each candidate.
         min_time: seconds that one sample takes at least.
         per: divide times by this, for candidates that do their work so many times per call; one number for all, or
@@ -96,7 +96,7 @@ def compare(
 def take_turns(
     watches: Mapping[str, Stopwatch], *, rounds: int = 7, min_time: float = 0.05, per: int | Mapping[str, int] = 1
 ) -> list[Timing]:
-    """As `compare`, for what is timed by its own stopwatch, such as calls in another process.
+    """As `compare`, for candidates with a stopwatch of their own, such as calls in another process.
 
     Raises:
         ValueError: a number is out of range. Whatever a stopwatch raises goes through.

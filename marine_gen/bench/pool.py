@@ -1,8 +1,8 @@
 """Throughput of one service and of pools: `python -m marine_gen.bench.pool TARGET MODULE.FUNCTION JSON`.
 
 Many equal calls are made, by `Service.call`, and by `submit` and `map` on pools of threads and of processes. What is
-timed is from the first call to the last result, with all workers loaded; the time to load them is given apart. How
-one call compares between engines is `measure`'s business.
+timed is from the first call to the last result, with all workers loaded; the time to load them is given apart.
+`measure` compares single calls between engines.
 """
 
 from __future__ import annotations

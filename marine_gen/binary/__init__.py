@@ -1,6 +1,6 @@
 """The binary form of interfaces: decode, encode, and the `interface-types` section of a module.
 
-Nothing here checks what an index points at, or types: see `marine_gen.ir`.
+Indices and types are not checked here: see `marine_gen.ir`.
 """
 
 from marine_gen.binary.decode import decode

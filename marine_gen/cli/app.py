@@ -124,7 +124,7 @@ def _flush(*, failed: bool) -> None:
 
 
 def _silence(stream: Any) -> None:
-    """Let what `stream` still holds go nowhere when Python flushes it at exit."""
+    """Discard the content of `stream` when Python flushes it at exit."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):

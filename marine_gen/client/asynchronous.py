@@ -23,7 +23,7 @@ class AsyncRemoteService:
         modules: the functions of all modules, to be awaited; there once it was entered.
 
     Raises:
-        ArgumentError: an argument is none that a `RemoteService` takes. What a server answers is raised on entering.
+        ArgumentError: an argument is not valid for a `RemoteService`. Errors of the server are raised on entering.
     """
 
     modules: Any  # `Modules`, whose attributes type checkers can't know
@@ -42,7 +42,7 @@ class AsyncRemoteService:
 
     @property
     def service(self) -> RemoteService:
-        """The service itself, for what needs no waiting, such as `interface`.
+        """The service itself, for attributes that need no waiting, such as `interface`.
 
         Raises:
             StateError: it was not entered.

@@ -21,7 +21,7 @@ class RemoteError(MarineError):
     """The server refused a call for a reason that a local service does not have.
 
     Attributes:
-        code: the problem code, such as `token`; empty when the answer was none of a marine-gen server.
+        code: the problem code, such as `token`; empty when the answer did not come from a marine-gen server.
         status: the HTTP status; 0 when there was no answer.
     """
 

@@ -201,7 +201,7 @@ def option_headers(timeout: float | None, parameters: CallParameters | None) -> 
     headers = {} if timeout is None else {"X-Marine-Timeout": f"{timeout:g}"}
     if parameters is not None:
         if not isinstance(parameters, CallParameters):
-            raise ArgumentError(f"call_parameters must be CallParameters, got {type(parameters).__name__}")
+            raise ArgumentError(f"call_parameters must be CallParameters, not {type(parameters).__name__}")
         document = asdict(parameters)
         document["particle"]["signature"] = list(parameters.particle.signature)
         headers["X-Marine-Call-Parameters"] = json.dumps(document)

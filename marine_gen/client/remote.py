@@ -38,11 +38,11 @@ class RemoteService:
     """A service behind HTTP. Use it as a context manager, or `close()` it.
 
     Functions are those of a local service, `service.modules.greeting.greeting("John")`, and raise the same errors. It
-    may be used from several threads, and from asyncio by `call_async` and `run_async`. Floats that are not finite
-    can't be sent, as JSON has none; results that are not a number come as NaN.
+    may be used from several threads, and from asyncio by `call_async` and `run_async`. Floats that are not finite can't
+    be sent, as JSON has none; in results they arrive as NaN.
 
     Args:
-        url: where the server is; its path is that of the mounted application.
+        url: the URL of the server; its path is that of the mounted application.
         token: the bearer token, if the server asks for one.
         timeout: seconds for each call, instead of the server's limit.
         client: options of `httpx.Client`, such as `verify` or `transport`.

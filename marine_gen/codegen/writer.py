@@ -18,7 +18,7 @@ class Style:
     """The block style of a language.
 
     Attributes:
-        indent: what one level adds in front of a line.
+        indent: the text that one level adds in front of a line.
         opening: written after the head of a block.
         closing: the line that ends a block; empty for none.
         bracket: written before the head of a block.

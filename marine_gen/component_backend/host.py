@@ -49,7 +49,7 @@ class _Function:
 
     Attributes:
         number: that of its function in the bridge.
-        given: what it is; `type` is `given.type` with the record ids of all functions together.
+        given: the function itself; `type` is `given.type` with the record ids of all functions together.
         name: the key of the function in the interface.
     """
 

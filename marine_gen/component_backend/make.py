@@ -38,7 +38,7 @@ def make_component(
     Args:
         service: its name.
         modules: its modules in load order; the last one is the facade.
-        options: how it is made.
+        options: its options.
         generator: name and version for the headers of generated code.
 
     Raises:

@@ -39,7 +39,7 @@ class ComponentGlue:
         wasm: the glue module.
         stub: the stub module; empty when the module has no fused imports.
         imports: the fused imports, in the order of the stub's exports.
-        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
+        needs: the imports of the glue, in order: (module, export name), the name being None for its memory.
         entries: the exported functions, in the order of the entries.
         sites: the adapter of each row of the site table, as errors name it.
     """
@@ -66,7 +66,7 @@ class ProvidedImport:
     """An import of a guest that is for its host.
 
     Attributes:
-        provider: what provides it.
+        provider: its provider.
         type: its signature; record ids refer to `records`.
         identity: tells apart functions of one name and signature, such as two programs.
         mask: the targets of log messages that are kept.
@@ -90,8 +90,8 @@ class ComponentModule:
         signatures: of `wasm`.
         glue: None when there is nothing to fuse.
         unfused: the reason of every adapter without a place in `glue`, by side and function, as in `export greeting`.
-        host: what provides the imports that are for the host.
-        wasi: what it sees through WASI; the directories are those of the host that are named `MODULE/NAME`.
+        host: the provider of imports from the host.
+        wasi: its view through WASI; the directories are those of the host that are named `MODULE/NAME`.
     """
 
     plan: ModulePlan
@@ -110,8 +110,8 @@ class ComponentOptions:
 
     Attributes:
         package: the package of its interfaces; `marine:SERVICE` when empty.
-        logger: where log messages go.
-        call_parameters: where guests get the parameters of a call from.
+        logger: the destination of log messages.
+        call_parameters: the source of the parameters of a call.
         stubs: imports of guests that trap when they are called.
         fault_import: whether the component imports a function that is told about failures.
         strict: refuse a service of which something can't be in a component, instead of leaving it out.
@@ -136,7 +136,7 @@ class Component:
 
     Attributes:
         wasm: its bytes.
-        wit: what it imports and exports, as WIT.
+        wit: its imports and exports, as WIT.
         exports: the name of the interface that it exports.
         warnings: a sentence for everything that was left out.
     """

@@ -42,7 +42,7 @@ class WitTypes:
         """Define the records.
 
         Args:
-            interface: whose types.
+            interface: the interface that has the types.
             define: adds a type to the index space; returns its index.
             named: gives a record its name; returns the index under which others refer to it.
         """

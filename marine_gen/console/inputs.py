@@ -43,7 +43,7 @@ class Input:
 
     Attributes:
         name: its import name.
-        source: what messages call it.
+        source: its name in messages.
         described: whether the text is a description, and not the adapters themselves.
     """
 
@@ -285,7 +285,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a folder that `make_folder` could not make, before work whose results are to go there.
+    """Refuse a directory that `make_folder` could not create, before work whose results are to go there.
 
     Raises:
         LoadError: a file is in the way, or the rights are missing.
@@ -300,7 +300,7 @@ def check_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Create a directory and those above it, where they are missing.
 
     Raises:
         LoadError: it can't be made.

@@ -100,7 +100,7 @@ def report_traceback(error: BaseException) -> None:
 
 
 def warn(text: str) -> None:
-    """Something that the user should know and that stops nothing."""
+    """A warning: the command goes on."""
     say(f"{click.style('warning', fg='yellow', bold=True)}: {text}")
 
 

@@ -36,14 +36,14 @@ class Diagnostic:
     """One finding.
 
     Attributes:
-        code: stable identification.
+        code: its stable identifier.
         message: one sentence, no full stop.
         source: file or module name.
         span: the place inside the source, when there is one.
-        within: what was being looked at, as in "adapter of `greeting`, instruction #3 `call-core 6`".
+        within: the examined item, as in "adapter of `greeting`, instruction #3 `call-core 6`".
         label: a few words for the marked place.
         notes: further facts.
-        help: what to do about it.
+        help: the remedy.
     """
 
     code: Code

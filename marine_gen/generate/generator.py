@@ -29,17 +29,17 @@ def generate(description: Description, version: str = VERSION) -> Interfaces:
     """
     space = TypeSpace()
     exports = [Export(helper.export, space.add(helper.declared)) for helper in AbiHelper]
-    service_names = {export.name for export in exports}
+    helper_names = {export.name for export in exports}
     adapters: list[Adapter] = []
     implementations: list[Implementation] = []
     imports: list[Import] = []
 
     space.declare(description.records)
-    taken = set(service_names)
+    taken = set(helper_names)
     for signature in description.functions:
         within = f"function `{signature.name}`"
         if signature.name in taken:
-            owner = "a service function of every module" if signature.name in service_names else "another function"
+            owner = "an ABI helper of every module" if signature.name in helper_names else "another function"
             space.report(Code.ADAPTER_DUPLICATE, f"`{signature.name}` is the name of {owner}", within, "rename it")
             continue
         taken.add(signature.name)

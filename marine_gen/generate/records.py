@@ -21,7 +21,7 @@ class TypeSpace:
 
     Attributes:
         types: the finished types; None means a reserved record number.
-        findings: what is wrong with the description so far.
+        findings: the mistakes of the description so far.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class TypeSpace:
         """The interface type of a described one.
 
         Args:
-            ty: what the description says.
+            ty: the type in the description.
             within: the place, for findings.
             reserve: whether the mention of an unknown record gives it a number; else it is a finding.
         """

@@ -31,7 +31,7 @@ class Costs:
 
     Attributes:
         texts: for people, by adapter; `not measured: …` where there is no figure.
-        how: in a sentence, what the figures are.
+        how: the meaning of the figures, in a sentence.
     """
 
     texts: dict[Key, str]
@@ -47,7 +47,7 @@ def measure(
         compiled: its modules in load order.
         engine: one of `artifact.ENGINES`.
         rounds: samples of each adapter.
-        seconds: how long one sample takes at least.
+        seconds: the least duration of a sample.
     """
     how = (
         f"Cost: median of {rounds} rounds on this machine of the crossing alone, with engine {engine} and modules "

@@ -63,9 +63,9 @@ class Row:
 
     Attributes:
         key: unique in the graph.
-        text: what it is, such as a function with its signature.
-        steps: what a call does on the way; empty where there are no adapters.
-        cost: what was measured, for people; empty when nothing was.
+        text: its text, such as a function with its signature.
+        steps: the steps of a call; empty where there are no adapters.
+        cost: the measured figure as text; empty when nothing was measured.
         note: more about it.
         excerpts: title and text of what there is to read.
     """
@@ -85,7 +85,7 @@ class Card:
     Attributes:
         offers: rows that edges lead to.
         wants: its imported functions.
-        uses: what else it uses of the host: directories, WASI.
+        uses: other things that it uses of the host: directories, WASI.
         column: 0 for modules that nobody imports from; edges lead to higher columns.
     """
 
@@ -119,7 +119,7 @@ class Graph:
 
     Attributes:
         engine: the engine whose steps are shown.
-        measured: how the costs came about; empty when there are none.
+        measured: the way in which the costs were measured; empty when there are none.
     """
 
     name: str
@@ -148,13 +148,13 @@ def build_graph(
     """The graph of a service whose modules fit together (`compile_service` checked that).
 
     Args:
-        name: what the service is called.
+        name: the name of the service.
         compiled: its modules in load order.
-        config: what they may use.
+        config: their settings.
         engine: the engine whose steps are shown.
-        excerpts: what there is to read about an adapter; nothing by default.
+        excerpts: the code to show for an adapter; none by default.
         folder: paths of the host that are in it are shown from there.
-        costs: what was measured.
+        costs: the measured figures.
         measured: how.
     """
     return _Builder(name, compiled, config, engine, excerpts, folder, costs or {}, measured).graph()
@@ -279,7 +279,7 @@ class _Builder:
         return summary([(item, ir.records) for item in adapter.operations]), ""
 
     def _path(self, place: str) -> str:
-        """A path of the host, from the folder of the service where it is in there."""
+        """A path of the host, relative to the directory of the service if it is inside."""
         path = Path(place)
         if self._folder is not None and path.is_absolute() and path.is_relative_to(self._folder):
             return printable(f"./{path.relative_to(self._folder).as_posix()}")

@@ -1,6 +1,6 @@
 """A graph as one HTML page: the picture, and what there is to read about each row, shown when it is chosen.
 
-The page asks for nothing from elsewhere and forbids itself to. Without scripts everything to read stands below.
+The page loads nothing from elsewhere, and forbids it. Without scripts, all texts are below the picture.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Stub:
     """A stub and what it lacks.
 
     Attributes:
-        missing: why imports have no loop, by their positions among the module's import adapters.
+        missing: the reasons of imports without a loop, by their positions among the module's import adapters.
     """
 
     wasm: bytes

@@ -1,8 +1,8 @@
 """From C sources and a description to a Wasm module that carries its adapters and its SDK version.
 
 The compiler is clang as the package `ziglang` ships it, from the extra `guests`; any other command that takes clang's
-options can stand for it. The output is deterministic: stripped, without names of files or folders. What the compiler
-says is passed on as it is.
+options can stand for it. The output is deterministic: stripped, without names of files or directories. What the
+compiler says is passed on as it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CompilerError(MarineError):
     """The C compiler is missing, can't be run, or refused a source.
 
     Attributes:
-        output: what it said.
+        output: its messages.
     """
 
     def __init__(self, message: str, output: str = "") -> None:
@@ -63,7 +63,7 @@ def build_guest(
 
     Args:
         sources: the author's C files.
-        description: what the module exports and imports.
+        description: the exports and imports of the module.
         name: the module's name, from which that of the header comes.
         generator: name and version, for the head of the glue.
         compiler: a command line instead of `COMPILER`.
@@ -99,7 +99,7 @@ def _command(compiler: str | None) -> list[str]:
     if compiler is None:
         if importlib.util.find_spec("ziglang") is None:
             raise CompilerError(
-                "the C compiler is missing: install the extra `guests` (pip install 'marine-gen[guests]'), or name one"
+                "the C compiler is missing: run `pip install 'marine-gen[guests]'`, or name a clang with `--cc`"
             )
         return list(COMPILER)
     try:

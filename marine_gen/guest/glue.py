@@ -52,7 +52,7 @@ def write_glue(description: Description, name: str, *, generator: str) -> GuestG
     """The glue of a described module.
 
     Args:
-        description: what the module exports and imports.
+        description: the exports and imports of the module.
         name: the module's name; file names are made of it.
         generator: name and version, for the head of the files.
 

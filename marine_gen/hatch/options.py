@@ -43,7 +43,7 @@ class HookOptions:
     """The whole table.
 
     Attributes:
-        services: what to build, in order.
+        services: the services to build, in order.
         native: whether wheels hold machine code, and are for one platform.
         strict: whether modules with invalid adapters are refused.
     """

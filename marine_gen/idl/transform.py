@@ -1,6 +1,6 @@
 """From lines to a description: which block a line belongs to, what its names mean, and what is wrong with them.
 
-A wrong line still leaves its block open, so that one error does not make strangers of the lines below it.
+A wrong line still leaves its block open, so that one error does not orphan the lines below it.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class _Block:
     """A block that is being read.
 
     Attributes:
-        rule: what its lines are; empty when it can't have any.
+        rule: the rule for its lines; empty when it can't have any.
         record: the record whose fields they are.
         module: the position of the module whose functions they are; None for exports.
-        place: where the name of its first line is.
-        size: how many lines it has, right or wrong.
+        place: the position of the name in its first line.
+        size: the number of its lines, right or wrong.
         broken: whether its first line has a finding, so that nothing is kept.
     """
 
@@ -242,7 +242,7 @@ class DescriptionTransformer:
                 help_line = "an exported function has one name; only imports are renamed"
                 self._report(Code.TEXT_SYNTAX, "an exported function can't be renamed", span_of(link.meta), help_line)
             if name in BY_EXPORT:
-                message = f"`{name}` is the name of a service function of every module"
+                message = f"`{name}` is the name of an ABI helper of every module"
                 self._report(Code.TEXT_DUPLICATE, message, place, "rename it")
             elif self._first(self._exported, name, f"function `{shown(name)}`", place):
                 self._functions[name] = signature

@@ -42,7 +42,7 @@ class Checked:
 
     Attributes:
         functions: listing lines of its functions.
-        imports: what it needs from other modules, in the same form.
+        imports: its imports from other modules, in the same form.
         host_imports: `namespace.name` of what it needs from the host; not known for an adapter text.
         plan: for the check of links; None for an adapter text.
         lifted: as `Fusible.lifted`.

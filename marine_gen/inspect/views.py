@@ -36,7 +36,7 @@ class Subject:
 
     Attributes:
         service: the modules in load order.
-        position: which of the modules has the adapter.
+        position: the position of the module that has the adapter.
     """
 
     service: Sequence[Fusible]

@@ -158,7 +158,7 @@ class LeftOutAdapter:
 
     Attributes:
         key: as in `AdapterIR`; for an export, ("", its name).
-        findings: what is wrong with it.
+        findings: its mistakes.
     """
 
     side: Side

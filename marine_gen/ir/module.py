@@ -24,7 +24,7 @@ def build_module(
     Args:
         name: import name of the module, for messages and for the plan.
         interfaces: the module's interface section.
-        signatures: what the Wasm module really imports and exports; without it the conventional ABI is assumed.
+        signatures: the real imports and exports of the Wasm module; without it the conventional ABI is assumed.
         strict: refuse the module when anything is wrong with it; otherwise invalid adapters are left out.
 
     Raises:

@@ -53,7 +53,7 @@ def generate_package(name: str, plans: Sequence[ModulePlan], *, generator: str) 
     """Generate the package of a service.
 
     Args:
-        name: what the service is called; its class is named after it.
+        name: the name of the service, after which its class is named.
         plans: the Wasm modules in load order.
         generator: name and version for the header, as in `marine-gen 0.1.0`.
     """

@@ -23,10 +23,10 @@ class LiteralError(ValueError):
     """A literal has no value.
 
     Attributes:
-        code: which diagnostic it is.
+        code: the code of the diagnostic.
         message: one sentence, no full stop.
         index: position in the literal.
-        length: how many characters are concerned.
+        length: the number of characters concerned.
     """
 
     def __init__(self, code: Code, message: str, index: int, length: int) -> None:

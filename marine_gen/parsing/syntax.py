@@ -56,7 +56,7 @@ def lexical_errors(
     Args:
         form: the tokens.
         strings: the terminals whose tokens end with a quote.
-        findings: where reports go.
+        findings: the collection that reports are added to.
         explain: reports runs of illegal characters.
     """
     illegal: list[Token] = []

@@ -35,8 +35,8 @@ class Frame:
     """One adapter instruction that a step stands for.
 
     Attributes:
-        module: whose adapter.
-        side: which kind of adapter.
+        module: the module of the adapter.
+        side: the kind of adapter.
         function: of which function, as in `AdapterIR.function`.
         index: position of the instruction.
         text: the instruction.
@@ -54,7 +54,7 @@ class Step:
     """An operation and where it runs.
 
     Attributes:
-        module: whose memory and core functions the operation means; types in it use this module's record ids.
+        module: the module whose memory and core functions the operation uses; types in it use this module's record ids.
         trail: the instructions it stands for, the outermost adapter's first; more than one when it was inlined.
     """
 

@@ -37,14 +37,14 @@ def write_entry(
     Parameters keep their names, because callers may give them by name.
 
     Args:
-        needs: where the entry is defined.
+        needs: the requests of the file that defines the entry.
         name: the function's name as an identifier.
         function: its name in the module.
         signature: its signature.
         annotations: spells the types.
         runs: the function that does the work, over internal values.
         publish: turns its result into a public value; empty when the two are the same.
-        packed: what checks and packs arguments, when `runs` takes them packed.
+        packed: the function that checks and packs arguments, when `runs` takes them packed.
     """
     entry = own(f"entry_{name}")
     params = identifiers([param.name for param in signature.params])

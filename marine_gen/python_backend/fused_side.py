@@ -22,8 +22,8 @@ class FusedSide:
         exports: fused exported functions; their entries are numbered in this order.
         imports: fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order, by call-core index.
-        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
-        stub_needs: what the stub imports, in the same form.
+        needs: the imports of the glue, in order: (module, export name), the name being None for its memory.
+        stub_needs: the imports of the stub, in the same form.
         sites: the site table.
     """
 
@@ -41,7 +41,7 @@ class FusedSide:
 
 
 def site_expression(row: SiteRow, needs: Needs) -> str:
-    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.step_info` reads it."""
+    """A row of the site table as a Python expression; `marine_runtime.adapters.staging.SiteRows` reads it."""
     trail, info = row
     frames = [
         f"({python_string(frame.module)}, {python_string(frame.function)}, {python_string(frame.side.value)}, "

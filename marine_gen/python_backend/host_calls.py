@@ -30,7 +30,7 @@ class HostCalls:
         """Write the function for `callee`, over core values; returns its name.
 
         Args:
-            callee: what the guest imports.
+            callee: the function that the guest imports.
             target: the function over internal values.
         """
         name = own(f"host_{callee.index}")

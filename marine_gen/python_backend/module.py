@@ -51,7 +51,7 @@ class Paths:
     """The functions of a generated module that a call of an exported function may begin with.
 
     Attributes:
-        entry: what users call.
+        entry: the function that users call.
         staged: the call through the fused glue; empty when the function is not fused.
         packed: the same with arguments that the entry packed; empty when none of its values is packed.
         batch: many calls in one entry into Wasm; empty when the function is not fused.
@@ -75,7 +75,7 @@ class Generated:
         exports: the functions behind every exported function.
         imports: the function of every import adapter that is not fused.
         hosts: the functions that fused import adapters call, by call-core index.
-        definitions: what `bind` defines, with what each definition requests; marks in their lines are comments already.
+        definitions: the definitions in `bind`, with what each requests; marks in their lines are comments already.
     """
 
     source: str
@@ -101,7 +101,7 @@ def generate(
         module: verified IR.
         generator: name and version for the header, as in `marine-gen 0.1.0`.
         digest: sha256 of the Wasm file that the adapters come from.
-        fused: what the module's fused glue offers; without it everything is closures.
+        fused: the functions of the module's fused glue; without it everything is closures.
         classes: the record classes, where `module` has only some of its adapters.
         typed: whether its `.pyi` is wanted.
     """

@@ -1,4 +1,4 @@
-"""Does a module export the functions that a description says it does?
+"""Verification that a module exports the functions of its description.
 
 Typing an adapter against a module would find most of this too, one finding per adapter and in the words of its
 instructions. Here the whole signatures are compared, before adapters are checked.
@@ -17,7 +17,7 @@ from marine_runtime.types import CoreSignature
 def check_exports(interfaces: Interfaces, signatures: Signatures) -> list[Diagnostic]:
     """Functions that generated `interfaces` call, and that the module does not export, or exports with other types.
 
-    The signatures of service functions are left to the typing of adapters, which knows older ones too.
+    The signatures of ABI helpers are left to the typing of adapters, which knows older ones too.
     """
     findings: list[Diagnostic] = []
     resolved = resolve(interfaces, None)

@@ -33,9 +33,9 @@ class Completion:
     """One completion.
 
     Attributes:
-        text: what is put in.
-        replaces: how many characters before the cursor it replaces.
-        about: what it is, in short.
+        text: the inserted text.
+        replaces: the number of characters before the cursor that it replaces.
+        about: a short explanation.
     """
 
     text: str
@@ -100,7 +100,7 @@ class _Level:
 
     Attributes:
         array: whether it is an array.
-        index: how many commas there were.
+        index: the number of commas so far.
         key: the key whose value comes now; None where a key comes.
         keys: the keys so far.
     """

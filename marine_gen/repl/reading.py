@@ -93,7 +93,7 @@ def take_json(text: str, what: str) -> tuple[str, str]:
 
     Args:
         text: one or more values.
-        what: what the message of a failure calls the value.
+        what: the name of the value in the message of a failure.
 
     Raises:
         CommandError: there is no valid value; the message marks the place.

@@ -37,8 +37,8 @@ class ReplOptions:
         call_layer: call layer, `fast` or `public`.
         timeout: seconds that a call may take.
         quiet: no banner, no message about services that are made.
-        working_dir: where relative `mapped_dirs` start, instead of what configurations say.
-        host_functions: what modules may import from the host.
+        working_dir: the base of relative `mapped_dirs`, instead of that of configurations.
+        host_functions: functions that modules may import from the host.
         trace: file for the calls of the whole session, for Perfetto.
         inputs: further files that the session was given, which no output may overwrite.
         strict: whether modules with invalid adapters are refused.
@@ -59,14 +59,14 @@ class Session:
     """One service and the settings for its use.
 
     Attributes:
-        options: what the session was started with.
-        output: where commands write to.
+        options: the options of the session.
+        output: the destination of what commands write.
         work: the service with the sources of its modules.
         engine: the engine that runs the adapters now.
         timeout: seconds that a call may take now.
         running: whether the loop goes on.
         failed: whether a command failed.
-        tracer: what records the calls of the service, while there is something.
+        tracer: the recorder of the calls of the service, while there is one.
         lines: the lines so far that are kept as history, oldest first.
     """
 
@@ -191,7 +191,7 @@ class Session:
         """Free the service, and write what was recorded of it.
 
         Raises:
-            LoadError: what was recorded can't be written.
+            LoadError: the recording can't be written.
         """
         if self._is_open:
             self.service.close()

@@ -1,7 +1,8 @@
 """Services behind HTTP: `app` is an ASGI application, `marine-gen serve` runs it.
 
-import marine_gen.serve
-application = marine_gen.serve.app("Config.toml")
+    import marine_gen.serve
+
+    application = marine_gen.serve.app("Config.toml")
 
 `application` says which request goes where: calls to `calls`, everything else to `operations`. Calls run in a `backend`
 of `copies`, on threads or `inline`; `instances` are copies of clients. `guards` refuses what must not come in,
@@ -41,7 +42,7 @@ def app(
     """An ASGI application that serves a target of `marine_gen.load`.
 
     Args:
-        target: what `marine_gen.load` takes.
+        target: the target, as `marine_gen.load` takes it.
         options: further arguments of `marine_gen.load`, such as `engine`, `config` or `host_functions`.
         host_file: a Python file with host functions.
         limits: see `ServeLimits`.

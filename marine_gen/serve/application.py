@@ -44,7 +44,7 @@ class Application:
         backend: the service.
         calls: answers requests for calls.
         direct: answers those that nothing has to be waited for.
-        figures: what it counts.
+        figures: its counters.
         guard: refuses what must not come in.
         instances: copies of clients.
         connections: tells how many connections are open; the server sets it.

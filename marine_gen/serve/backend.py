@@ -28,7 +28,7 @@ class Backend:
     Attributes:
         functions: its functions, by module and name.
         interface: its interface.
-        usage: what its copies use.
+        usage: the resources that its copies use.
         version: a number that grows with every reload.
     """
 

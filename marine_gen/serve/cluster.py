@@ -32,7 +32,7 @@ def check_address(address: str) -> None:
         ConfigError: Ray is not installed, the address is one of Ray's client, or nothing answers there.
     """
     if find_spec("ray") is None:
-        raise ConfigError("Ray is not installed: install `marine-gen[ray]`")
+        raise ConfigError("Ray is not installed: run `pip install 'marine-gen[ray]'`")
     if address.startswith("ray://"):
         raise ConfigError(
             f"`{address}` is an address of Ray's client, which a server can't use: run it on a machine of the cluster, "
@@ -53,7 +53,7 @@ class ClusterSource:
     """Loads copies of the service on the nodes; see `InstanceSource`. Their use of memory is not known here.
 
     Attributes:
-        name: what the service is called.
+        name: the name of the service.
     """
 
     def __init__(self, settings: Settings) -> None:

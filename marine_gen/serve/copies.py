@@ -85,7 +85,7 @@ class InstanceSource:
     """Loads copies of the service of a server; a pool calls it on the thread of each copy.
 
     Attributes:
-        name: what the service is called, once it was loaded.
+        name: the name of the service, once it was loaded.
     """
 
     def __init__(self, settings: Settings, usage: Usage) -> None:

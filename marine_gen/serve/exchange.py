@@ -46,7 +46,7 @@ class Exchange:
     Attributes:
         method: its method.
         headers: its header fields, names in lower case; of equal names the last one.
-        identifier: what it is called in the log.
+        identifier: its name in the log.
         status: the status of the response; 0 while there is none.
     """
 

@@ -22,8 +22,8 @@ class FunctionFigures:
     """Calls of one function.
 
     Attributes:
-        codes: how many calls ended with each problem code; `ok` for those that succeeded.
-        buckets: how many calls took at most so long; the last one counts the longer ones.
+        codes: the number of calls that ended with each problem code; `ok` for those that succeeded.
+        buckets: the number of calls that took at most so long; the last one counts the longer ones.
         seconds: their time together, waiting included.
     """
 
@@ -47,7 +47,7 @@ class Figures:
         statuses: responses by status.
         running: calls that were taken and not answered yet.
         cancelled: calls whose client went away.
-        reloads: how often the service was swapped, by outcome.
+        reloads: the number of attempts to swap the service, by outcome.
     """
 
     functions: dict[tuple[str, str], FunctionFigures] = field(default_factory=dict)

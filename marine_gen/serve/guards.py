@@ -31,7 +31,7 @@ class RequestGuard:
         self._known = lru_cache(256)(self._knows)
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request in that comes from where it may come from.
+        """Admit a request from an allowed origin.
 
         Raises:
             ProblemError: it does not.
@@ -48,7 +48,7 @@ class RequestGuard:
             raise ProblemError("origin", "the request comes from a page of another origin")
 
     def authenticate(self, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request in that has the token, if one is asked for.
+        """Admit a request that has the token, if one is required.
 
         Raises:
             ProblemError: it has none, or another one.

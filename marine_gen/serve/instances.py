@@ -23,12 +23,12 @@ class StickyInstance:
     """One copy.
 
     Attributes:
-        identifier: what clients call it.
+        identifier: its name for clients.
         runner: runs its calls.
         functions: its functions, which may be those of a service that was reloaded since.
-        made: when it was made, by the monotonic clock.
-        used: when it was last used.
-        busy: how many calls it has now.
+        made: the time of its creation, by the monotonic clock.
+        used: the time of its last use.
+        busy: the number of calls that it has now.
     """
 
     identifier: str
@@ -43,9 +43,9 @@ class Instances:
     """The instances of a server process.
 
     Args:
-        backend: what they are copies of.
-        limits: how many there may be, and for how long.
-        worker: what the identifiers begin with, so that they tell the process.
+        backend: the backend that they are copies of.
+        limits: the limits on their number and time.
+        worker: the prefix of identifiers, which names the process.
     """
 
     def __init__(self, backend: Backend, limits: ServeLimits, worker: str) -> None:

@@ -111,10 +111,10 @@ def body_form(content_type: str) -> JsonForm | None:
         return None
     if media.name != JSON:
         shown = f"`{media.name}`" if media.name else "a body without Content-Type"
-        raise ProblemError("media-type", f"the body must be {JSON} or {OCTETS}, got {shown}")
+        raise ProblemError("media-type", f"the body must be {JSON} or {OCTETS}, not {shown}")
     charset = media.parameters.get("charset", "utf-8")
     if charset not in ("utf-8", "utf8"):
-        raise ProblemError("media-type", f"JSON must be encoded in UTF-8, got `{charset}`")
+        raise ProblemError("media-type", f"JSON must be encoded in UTF-8, not `{charset}`")
     key = _unknown(media)
     if key is not None:
         choice = " or ".join(f"`{value}`" for value in _KNOWN[key])

@@ -38,8 +38,8 @@ class Peers:
     """The other processes, and the socket for them.
 
     Args:
-        directory: where the sockets are; None when there are no others.
-        name: what this process is called.
+        directory: the directory of the sockets; None when there are no others.
+        name: the name of this process.
         app: answers their requests.
     """
 

@@ -50,9 +50,9 @@ class StartedCall:
 
     Attributes:
         future: its result.
-        begun: when it was made, by the clock of the event loop.
+        begun: the time of its creation, by the clock of the event loop.
         over: whether its result has arrived, or it was given up.
-        reason: why it was given up.
+        reason: the reason for which it was given up.
     """
 
     __slots__ = ("_gone", "_notify", "_runner", "_task", "_timeout", "begun", "future", "over", "reason")

@@ -122,8 +122,8 @@ def run(
 
     Args:
         settings: those of the application.
-        address: where to listen.
-        workers: how many processes.
+        address: the address to listen on.
+        workers: the number of processes.
         announce: is told the URL once the service is loaded; never if it can't be.
         progress: called for each step of compiling in this process, as that of `load`, perhaps by several threads.
 
@@ -270,7 +270,7 @@ class _Application(Application):
 
 
 async def _end_with(supervisor: BaseProcess) -> None:
-    """End this process when its supervisor has, which was killed then: nobody would look after it."""
+    """End this process when its supervisor has ended, as after a kill."""
     while supervisor.is_alive():
         await asyncio.sleep(1.0)
     logger.error("the supervisor has ended, so this worker ends too")

@@ -74,10 +74,10 @@ class ServeLimits:
             if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < 2**53:
                 wanted = "whole number" if whole else "number"
                 raise ConfigError(
-                    f"the limit `{name}` must be a {wanted} of at least {least} and below 2^53, got {value!r:.80}"
+                    f"the limit `{name}` must be a {wanted} of at least {least} and below 2^53, not {value!r:.80}"
                 )
         if self.depth > 128:
-            raise ConfigError(f"the limit `depth` must be at most 128, got {self.depth}")
+            raise ConfigError(f"the limit `depth` must be at most 128, not {self.depth}")
         if self.body > self.bodies:
             object.__setattr__(self, "bodies", self.body)
         if self.timeout > self.longest:
@@ -92,9 +92,9 @@ class Access:
     """Rules for the clients that may call the server.
 
     Attributes:
-        token: what clients send as `Authorization: Bearer …`; None when no token is asked for.
-        hosts: names, without port, that requests may be addressed to besides `localhost` and IP addresses. With a
-            token any name will do, unless some are listed.
+        token: the token that clients send as `Authorization: Bearer …`; None when no token is required.
+        hosts: names, without port, that requests may be addressed to besides `localhost` and IP addresses. With a token
+            any name is accepted, unless some are listed.
     """
 
     token: str | None = None
@@ -130,7 +130,7 @@ class Settings:
     """All settings of a server except its address. They can be pickled.
 
     Attributes:
-        target: what `marine_gen.load` takes.
+        target: the target, as `marine_gen.load` takes it.
         options: further arguments of `marine_gen.load`.
         host_file: a Python file with host functions, read by every process.
         limits: see `ServeLimits`.

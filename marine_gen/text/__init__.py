@@ -1,6 +1,6 @@
 """The text form of interfaces: parse and print (the language is described in `grammar/README.md`).
 
-Nothing here checks what an index points at, or types: see `marine_gen.ir`.
+Indices and types are not checked here: see `marine_gen.ir`.
 """
 
 from marine_gen.text.parser import parse

@@ -47,7 +47,7 @@ def explain_syntax(token: Token, previous: Token | None, accepts: Collection[str
         token: the token; its type is `$END` at the end of a form.
         previous: the token before it.
         accepts: the terminals that could stand here.
-        findings: where the report goes.
+        findings: the collection that the report is added to.
     """
     expected = f"expected {_expectation(accepts)}"
     if previous is not None and previous.type == "ID" and set(accepts) == {"_COLON"}:

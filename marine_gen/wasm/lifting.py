@@ -44,7 +44,7 @@ class Need:
 
     Attributes:
         kind: `FUNCTION`, `TABLE` or `GLOBAL`.
-        type: what an import says about it, behind its symbol.
+        type: its type in an import, behind its symbol.
     """
 
     kind: int

@@ -1,4 +1,4 @@
-"""Programs that say that they are done: `proc_exit(0)` while `_start` runs, where nothing can unwind the stack.
+"""Programs that exit with success: `proc_exit(0)` while `_start` runs, where nothing can unwind the stack.
 
 A component has no exceptions, and a trap ends its instance. So what is between `_start` and `proc_exit` is there twice:
 the copies run for `_start`, and return from each call once the program has said that it is done.

@@ -16,7 +16,7 @@ class Reader:
     """Reads `data[position:end]`; all offsets are offsets in the file.
 
     Attributes:
-        within: what is being read, for errors, as in "the type section".
+        within: the item that is read, for errors, as in "the type section".
         code: the code of the errors raised.
     """
 

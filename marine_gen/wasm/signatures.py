@@ -148,7 +148,15 @@ class _Reading:
                 message = "the module uses compact imports, which services don't have"
                 span = SourceSpan(offset=start)
                 raise DiagnosticError(
-                    [Diagnostic(Code.WASM_FEATURE, message, span=span, within=reader.within, help="build it without")]
+                    [
+                        Diagnostic(
+                            Code.WASM_FEATURE,
+                            message,
+                            span=span,
+                            within=reader.within,
+                            help="build the module without this feature",
+                        )
+                    ]
                 )
             if kind >= len(_KINDS):
                 reader.fail(f"import `{namespace}.{name}` has the unknown kind {kind}", start)

@@ -47,8 +47,8 @@ class _Way:
     """From where to where one copy goes.
 
     Attributes:
-        code: where it is written.
-        records: what the ids of records in its type mean.
+        code: the writer of its text.
+        records: the records of its type by id.
         source: the module whose memory is read, or `STAGING`.
         target: the module whose memory is written, or `STAGING`.
     """

@@ -24,7 +24,7 @@ def bytes_of(memory: str) -> str:
 
 
 def outside(ptr: str, size: str, limit: str) -> str:
-    """Does a range of `size` bytes (i64) leave a memory of `limit` bytes? One that ends exactly at its end does not."""
+    """The condition that `size` bytes (i64) at `ptr` leave a memory of `limit` bytes; ending exactly there is fine."""
     # check: fused bounds
     return f"(i64.gt_u (i64.add (i64.extend_i32_u {ptr}) {size}) {limit})"
 

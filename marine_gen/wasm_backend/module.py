@@ -42,10 +42,10 @@ class FusedCode:
         entries: Wasm signature by exported function, numbered in this order: `entry.0`, `batch.0`, …
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order, by call-core index.
-        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
-        stub_needs: what the stub imports, in the same form.
+        needs: the imports of the glue, in order: (module, export name), the name being None for its memory.
+        stub_needs: the imports of the stub, in the same form.
         sites: the site table.
-        definitions: what the glue module defines, with what each definition requests: `entry.0`, `export.0`, …,
+        definitions: the definitions of the glue module, with what each requests: `entry.0`, `export.0`, …,
             `import.0`, … and their helpers.
     """
 

@@ -27,7 +27,7 @@ class StubModule:
     """The stub while its module's adapters are written.
 
     Attributes:
-        imports: what its own adapters need of other modules.
+        imports: the functions of other modules that its own adapters need.
         direct: its own adapters, by their numbers among the imports.
     """
 
@@ -45,7 +45,7 @@ class StubModule:
 
         Args:
             adapters: all fused import adapters.
-            defined: what its own adapters use.
+            defined: the definitions that its own adapters use.
             generator: name and version for the header.
             tail_calls: whether the compiler of the module has tail calls, which save a frame.
         """

@@ -42,8 +42,8 @@ class _Check:
     """The check of one value.
 
     Attributes:
-        code: where it is written.
-        module: in whose memory the value lies.
+        code: the writer of its text.
+        module: the module in whose memory the value is.
         limit: the expression for the bytes of that memory (i64), which is read once: nothing grows meanwhile.
         bad: the label that it branches to.
         depth: the expression for the depth of the value; None for the outermost.

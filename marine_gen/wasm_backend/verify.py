@@ -70,7 +70,7 @@ def verify_glue(glue: bytes, needs: Needs) -> None:
 
     Args:
         glue: its binary, which is valid Wasm.
-        needs: what it imports of guests, by number: (module, export name), the name being None for its memory.
+        needs: its imports from guests, by number: (module, export name), the name being None for its memory.
 
     Raises:
         GlueError: it breaks a rule.

@@ -122,8 +122,8 @@ class ProblemError(MarineError):
     """A request that is answered by a problem document.
 
     Attributes:
-        kind: which problem it is.
-        detail: what happened this time.
+        kind: the kind of problem.
+        detail: the details of this occurrence.
         members: further members of the document.
         headers: further header fields of the response.
     """

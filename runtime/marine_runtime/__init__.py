@@ -1,8 +1,11 @@
 """The runtime of Marine services that marine-gen compiled ahead of time. It needs only wasmtime.
 
-import marine_runtime
-with marine_runtime.load("build/curl_service") as service:
-    service.modules.facade.get_n_save(url, name)
+    import marine_runtime
+
+    with marine_runtime.load("build/curl_service") as service:
+        service.modules.facade.get_n_save(url, name)
+
+Exports are imported at their first use.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@
         ├── FuelLimitError   … because its fuel was used up
         ├── ValueLimitError  … because a value shares its parts too often
         ├── LeftOutError     … because the adapter of the function is invalid, and was left out
-        └── MemoryLimitError … after memory was refused; also a LoadError, as loading may fail so
+        └── MemoryLimitError … after memory was refused; also a LoadError, as a load can fail like this
 
-A `MarineWarning` is about something that works, and probably not as it was meant.
+A `MarineWarning` is about something that works, but probably not as intended.
 
 A `CallError` says where it happened (`site`), and its `__cause__` chain crosses every module boundary down to the
 first fault.
@@ -76,7 +76,7 @@ class ConfigError(MarineError):
     """A service configuration is wrong.
 
     Attributes:
-        findings: what is wrong, a message each. Reading a file finds everything that can be told apart.
+        findings: the mistakes, a message each; reading a file reports all that do not follow from each other.
     """
 
     def __init__(self, *findings: str) -> None:
@@ -89,7 +89,7 @@ class ArgumentError(MarineError):
     """A value does not fit the type it is passed for.
 
     Attributes:
-        path: where in the arguments, as in `$.items[3].name`; `$` is the argument list.
+        path: the place in the arguments, as in `$.items[3].name`; `$` is the argument list.
     """
 
     def __init__(self, message: str, path: str = "$") -> None:
@@ -141,7 +141,7 @@ class CallError(MarineError):
     Attributes:
         reason: one sentence without the place.
         site: the adapter instruction, or None when no adapter was running.
-        path: where inside the value that was moved, when that is known; `$` is the value itself.
+        path: the place in the value that was moved, when it is known; `$` is the value itself.
         placed_up_to: the part of the traceback that `sites.locate` has already looked at.
     """
 
@@ -234,7 +234,7 @@ class MemoryLimitError(CallError, LoadError):
     """A call, or loading, failed after a growth of memory was refused; `__cause__` is the failure.
 
     Attributes:
-        rejects: how many growths were refused while it ran.
+        rejects: the number of growths that were refused while it ran.
         limit: the memory limit of the service in bytes; None when there is no such limit.
     """
 

@@ -163,6 +163,19 @@ def test_cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(cache.iterdir()) == []
 
 
+def test_a_long_name_leaves_the_table_of_the_cache_readable(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service without a name of its own has those of its modules."""
+    monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "cache"))
+    long = tmp_path / f"{'m' * 200}.wasm"
+    long.write_bytes(GREETING.read_bytes())
+    run("run", long, f"{long.stem}.greeting", '["x"]')
+    row = run("cache").stdout.splitlines()[1]
+    assert row.startswith("m" * 59 + "…  fused")
+    assert len(row) < 120
+
+
 def test_portable_builds(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARINE_GEN_CACHE", str(tmp_path / "cache"))
     assert ".cwasm" not in run("build", GREETING, "-o", tmp_path / "out", "--portable").stdout

@@ -177,6 +177,6 @@ def test_a_missing_compiler_is_named_with_its_extra(run: Run, folder: Path, monk
     done = run("guest", "build", "greeter.c")
     assert done.exit_code == 1
     assert done.stderr == (
-        "error: the C compiler is missing: install the extra `guests` (pip install 'marine-gen[guests]'), or name one\n"
+        "error: the C compiler is missing: run `pip install 'marine-gen[guests]'`, or name a clang with `--cc`\n"
     )
     assert not (folder / "greeter.wasm").exists()

@@ -131,6 +131,6 @@ def test_records_change_their_form_in_place(shapes: ComponentService) -> None:
 
 
 def test_guests_of_a_component_lend_what_its_glue_has_of_them() -> None:
-    """The glue of a component has service functions of guests in place of calls, as that of services has."""
+    """The glue of a component has ABI helpers of guests in place of calls, as that of services has."""
     for modules in (guests("greeting"), {name: kit_guest(name) for name in ("everything", "relay")}):
         assert b"marine-gen:lifted " in made(modules).wasm

@@ -68,7 +68,11 @@ SETTINGS = {
         "40 ms": "marine_runtime.pool.processes:ProcessWorker.held",
         "5 ms": "marine_runtime.pool.child:KEPT",
     },
-    "docs/conformance.md": {"2 MiB": "marine_runtime.wasm.stack:DEFAULT"},
+    "docs/conformance.md": {
+        "2 MiB": "marine_runtime.wasm.stack:DEFAULT",
+        "128 levels": "marine_gen.binary.limits:MAX_TYPE_DEPTH",
+        "255 bytes": "marine_gen.binary.limits:MAX_NAME_BYTES",
+    },
     "docs/differences-from-marine.md": {
         "128 levels": "marine_runtime.abi.layout:MAX_RECORD_DEPTH",
         "2 MiB": "marine_runtime.wasm.stack:DEFAULT",

@@ -1,4 +1,4 @@
-"""The specification in the tree: what source, tests and pages cite of it is there, and each section has its tests."""
+"""The specification in the tree: what source, tests and pages cite of it is there, and each statement has its tests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from marine_runtime.abi import HOST_NAMESPACES, AbiHelper, layout_of
 from marine_runtime.types import Array, Prim, Record
 from tests.support.markdown import anchors, links
 from tests.support.paths import ROOT
+from tests.support.specification import BLOCK, SPEC, TABLE, mapped, pages, sections
 
-SPEC = ROOT / "docs" / "spec"
 SOURCES = sorted(
     path
     for folder in ("marine_gen", "runtime", "grammar", "tests", "docs", "examples")
@@ -50,17 +50,38 @@ def test_nothing_cites_numbers_of_sections() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("page", sorted(SPEC.glob("*.md")), ids=lambda page: page.name)
-def test_every_section_has_a_row_of_tests(page: Path) -> None:
-    named = set(links(ROOT / "docs" / "conformance.md"))
-    if page.name == "README.md":
-        listed = {target for target in links(page) if "/" not in target}
-        assert listed == {other.name for other in SPEC.glob("*.md")} - {page.name}
-        return
-    sections = re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    wanted = {f"spec/{page.name}#{title.lower().replace(' ', '-')}" for title in sections}
-    assert wanted
-    assert wanted - named == set()
+def test_the_table_of_contents_is_complete() -> None:
+    assert {target for target in links(SPEC / "README.md") if "/" not in target} == {page.name for page in pages()}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_statement_has_one_row_of_tests(page: Path) -> None:
+    """Each sentence, list item, block and row of a table; and no row is about something else."""
+    listed = mapped(page)
+    wrong, used = [], set()
+    for title, statements in sections(page):
+        anchor = title.lower().replace(" ", "-")
+        of_section = [row for row in listed if row.section == anchor]
+        for statement in statements:
+            found = [row for row in of_section if row.is_about(statement)]
+            used.update(found)
+            if len(found) != 1:
+                wrong.append(f"{title}: {len(found)} rows are about: {statement}")
+    assert wrong == []
+    assert [row for row in listed if row not in used] == []
+
+
+def test_statements_are_what_is_said() -> None:
+    """Sentences, rows, items and blocks; neither what introduces them nor what refers to another page."""
+    found = dict(sections(SPEC / "linking.md"))
+    assert found["Resolving imports"][:2] == [
+        "Modules are loaded in order.",
+        "a module that was loaded earlier and exports a visible function of that name, if the import has an adapter;",
+    ]
+    assert found["Listing"][:2] == [BLOCK, "Records are listed once for each structure."]
+    found = dict(sections(SPEC / "calls.md"))
+    assert found["Time and fuel"][-1] == "The stack of Wasm is 2 MiB by default."
+    assert len([item for item in found["Order of events"] if item.startswith(TABLE)]) == 4
 
 
 def rows(page: str, heading: str) -> list[list[str]]:

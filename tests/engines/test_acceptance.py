@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from marine_gen.generate import Description
 from marine_runtime import ArgumentError, ModuleConfig, Service, ServiceConfig, TrapError
 from marine_runtime.values.scalars import to_f32
+from tests.support import echo
 from tests.support.engines import guests, normalised
 from tests.support.golden import GOLDEN, Case, load_cases
 
@@ -54,6 +56,18 @@ def test_unknown_names(serve: Serve) -> None:
             with pytest.raises(ArgumentError, match="^" + text) as caught:
                 call(module, function)
             assert str(caught.value) == text
+
+
+def test_only_functions_with_an_adapter_can_be_called(serve: Serve) -> None:
+    """Neither the ABI helpers nor Wasm exports that no adapter serves."""
+    module = echo.echo_module(
+        Description(functions=(echo.function("f"),)), echo.Memory(), fields='(func (export "bare"))'
+    )
+    service = serve({"m": module})
+    assert list(service.modules.m) == ["f"]
+    for name in ("allocate", "bare"):
+        with pytest.raises(ArgumentError, match=f"there is no function `{name}` in module `m`"):
+            service.call("m", name)
 
 
 @pytest.mark.parametrize("case", load_cases(GOLDEN / "runtime" / "interfaces.golden"), ids=str)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from marine_gen.generate import Description, ExternModule, ImportedFunction, Named, Vector
-from marine_runtime import CallError, Service
-from tests.support.echo import Memory, echo_module, function
+from marine_runtime import CallError, Service, TrapError
+from marine_runtime.types import Prim
+from tests.support.echo import TAKE_LOG, Memory, echo_module, function, take_logs
 from tests.support.engines import Outcome, outcome
 from tests.support.golden import GOLDEN, Case, load_cases
 from tests.support.troubles import NAMED, modules
@@ -100,3 +101,16 @@ def test_a_nested_fault_behind_two_boundaries(serve: Serve) -> None:
         "module `farthest`, export adapter of `texts`, instruction #2 `call-core 6`: failed in module `inner`, "
         "export adapter of `texts`: $[3].name: invalid UTF-8 at byte 2 of a string of 3 bytes"
     )
+
+
+def test_nothing_is_rolled_back(serve: Serve) -> None:
+    """A block that was lowered before the failure is not freed, and what guests wrote stays."""
+    bodies = {"f": "(global.set $count (i32.add (global.get $count) (i32.const 1))) unreachable"}
+    bodies["count"] = "(global.get $count)"
+    functions = (function("f", Prim.STRING), function("count", Prim.U32), TAKE_LOG)
+    fields = "(global $count (mut i32) (i32.const 0))"
+    service = serve({"m": echo_module(Description(functions=functions), Memory(), bodies, fields)})
+    with pytest.raises(TrapError):
+        service.call("m", "f", ["abc"])
+    assert take_logs(service) == {"m": ["allocate 3 1", "call 0", "argument 65537", "argument 3"]}
+    assert service.call("m", "count", [0]) == 1

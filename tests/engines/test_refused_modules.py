@@ -26,10 +26,22 @@ FEATURES = [
     (OLD, "the module uses legacy exceptions", "(clang: `-mllvm -wasm-use-legacy-eh=false`"),
     (GROWS + OLD, "the module uses legacy exceptions", "`wasm-opt --translate-to-exnref`"),
     ("(memory 1 (pagesize 1))", "the module uses pages of other sizes than 64 KiB", "build it with the usual pages"),
-    ("(type $f (func)) (type (cont $f))", "the module uses stack switching", "build it without"),
-    ("(global (shared mut i32) (i32.const 0))", "the module uses shared-everything-threads", "build it without"),
-    ("(memory 1) (func (memory.discard (i32.const 0) (i32.const 0)))", "the module uses memory control", "build it"),
-    ('(import "a" (item "b" (func)) (item "c" (func)))', "the module uses compact imports", "build it without"),
+    ("(type $f (func)) (type (cont $f))", "the module uses stack switching", "build the module without this feature"),
+    (
+        "(global (shared mut i32) (i32.const 0))",
+        "the module uses shared-everything-threads",
+        "build the module without this feature",
+    ),
+    (
+        "(memory 1) (func (memory.discard (i32.const 0) (i32.const 0)))",
+        "the module uses memory control",
+        "build the module",
+    ),
+    (
+        '(import "a" (item "b" (func)) (item "c" (func)))',
+        "the module uses compact imports",
+        "build the module without this feature",
+    ),
 ]
 
 ACCEPTED = [

@@ -245,8 +245,8 @@ def test_builds_are_unpacked_once_per_node_and_again_when_damaged(cluster: Nodes
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"workers": 0}, ArgumentError, "workers must be an integer of at least 1, got 0"),
-        ({"num_cpus": -1}, ArgumentError, "num_cpus must be a number of at least 0, got -1"),
+        ({"workers": 0}, ArgumentError, "workers must be an integer of at least 1, not 0"),
+        ({"num_cpus": -1}, ArgumentError, "num_cpus must be a number of at least 0, not -1"),
         (
             {"host_functions": {"f": HostFunction.of(lambda: None, [])}},
             ArgumentError,

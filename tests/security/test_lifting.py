@@ -1,4 +1,4 @@
-"""Guests whose service functions are hostile, and stand in the glue: nobody can tell that they are not called.
+"""Guests whose ABI helpers are hostile, and stand in the glue: nobody can tell that they are not called.
 
 Each act happens in each of the six functions, in a module that is called and in one that calls. Errors with their
 places are those of the interpreter, and until a call fails so is every byte of every memory. Where calls fail, memories

@@ -37,3 +37,10 @@ def test_a_missing_extra_is_told() -> None:
     assert done.returncode == 1
     assert "marine-gen[serve]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_client_without_its_extra_is_told() -> None:
+    program = "import sys, importlib.util as u; found = u.find_spec\n"
+    program += "u.find_spec = lambda name, *package: None if name == 'httpx' else found(name, *package)\n"
+    done = python(f"{program}import marine_gen.client")
+    assert done.stderr.endswith("httpx is not installed: run `pip install 'marine-gen[client]'`\n")

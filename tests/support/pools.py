@@ -33,7 +33,7 @@ LOG = "MARINE_GEN_TESTS_LOG"
 
 
 class StubbornError(Exception):
-    """Can be made, but comes back from pickle as nothing."""
+    """An object that can be made, but comes back from pickle as nothing."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first + second)

@@ -19,7 +19,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if ROOT / "tests" / ".cache" not in path.parents
 )
-OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why)\b")
+OPENING = re.compile(r"(What|Whether|How|Who|Which|Where|When|Why|Does|Is|Are|Can)\b")
 PHRASES = ("there is: ", "anew", "goes before")
 """Phrases that were replaced everywhere."""
 
@@ -53,6 +53,22 @@ def test_docstrings_open_with_what_they_describe() -> None:
         if ASKING.search(source(path))
         for line, text, docstring in strings(path)
         if docstring and OPENING.match(text)
+    ]
+    assert found == []
+
+
+ENTRY = re.compile(r"^ +\w+: (what|who|whose|how|which|where|when|why) ", re.MULTILINE)
+
+
+def test_entries_of_docstrings_open_with_what_they_describe() -> None:
+    """Arguments and attributes too: "the name of the service", not "what the service is called"."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {entry[0].strip()}"
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "marine_gen") or path.is_relative_to(ROOT / "runtime")
+        for line, text, docstring in strings(path)
+        if docstring
+        for entry in ENTRY.finditer(text)
     ]
     assert found == []
 

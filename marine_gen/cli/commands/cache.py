@@ -1,4 +1,4 @@
-"""`marine-gen cache`: what the cache of compiled services holds."""
+"""`marine-gen cache`: the content of the cache of compiled services."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from marine_gen.cli.options import examples
 from marine_gen.cli.parsing import StrictCommand
 from marine_gen.console.output import counted, human_size, write_table
 from marine_gen.console.report import clean
+
+_LONGEST = 60
 
 
 @click.command(
@@ -55,12 +57,13 @@ def command(clear: bool) -> None:
 def _describe(entry: Path) -> tuple[str, str]:
     from marine_runtime import LoadError
     from marine_runtime.artifact import read_manifest
+    from marine_runtime.texts import shortened
 
     try:
         manifest = read_manifest(entry)
     except LoadError:
         return "(damaged)", ""
-    return manifest.name, manifest.engine
+    return shortened(manifest.name, _LONGEST), manifest.engine  # a name may be that of all modules
 
 
 def _modified(entry: Path) -> str:

@@ -26,7 +26,7 @@ _FOLDER = click.option(
     type=FOLDER,
     metavar="DIR",
     default=Path(),
-    help="Folder to write to, created if missing; the current one by default.",
+    help="Directory to write to, created if missing; the current one by default.",
 )
 
 
@@ -140,12 +140,12 @@ def header(interface: Path, output: Path) -> None:
     epilog=examples("marine-gen guest new greeter", "marine-gen guest new --rust greeter"),
 )
 @click.argument("name", metavar="NAME")
-@click.option("--rust", is_flag=True, help="Write a crate in the folder NAME, with a configuration and tests.")
+@click.option("--rust", is_flag=True, help="Write a crate in the directory NAME, with a configuration and tests.")
 @_FOLDER
 def new(name: str, rust: bool, output: Path) -> None:
     """Write an interface NAME.idl and a source NAME.c that build as they are. Nothing is overwritten.
 
-    With --rust, write a folder NAME with a crate of the Marine SDK instead.
+    With --rust, write a directory NAME with a crate of the Marine SDK instead.
     """
     from marine_gen.guest import new_guest
     from marine_gen.guest.rust import new_rust_guest

@@ -44,7 +44,7 @@ class _CargoCommand(PassingCommand):
     "--output",
     type=FOLDER,
     metavar="DIR",
-    help="Folder to write to; by default `artifacts` in the crate or workspace.",
+    help="Directory to write to; by default `artifacts` in the crate or workspace.",
 )
 @click.option("--features", multiple=True, metavar="FEATURES", help="Features to enable, comma-separated.")
 @click.option("--interface", "listing", is_flag=True, help="Print the typed interface of each module.")
@@ -54,9 +54,9 @@ def build_rust(
 ) -> None:
     """Build the crates of a workspace that use the Marine SDK, and embed their adapters and the SDK's version.
 
-    Every binary and cdylib becomes DIR/NAME.wasm; files that would not change are not touched. A crate's folder stands
-    for that crate, the root of a workspace for all its members; without one it is the nearest folder upwards with a
-    Cargo.toml. Arguments after -- go to cargo, which runs there.
+    Every binary and cdylib becomes DIR/NAME.wasm; files that would not change are not touched. The directory
+    of a crate stands for that crate, the root of a workspace for all its members; by default it is the nearest
+    directory upwards with a Cargo.toml. Arguments after -- go to cargo, which runs there.
     """
     from marine_gen.diagnostics import DiagnosticError
     from marine_gen.guest.rust import CargoError, CargoFailedError

@@ -47,7 +47,7 @@ from marine_gen.console.progress import CompileBar
 @trace_option
 @limit_options
 @click.option("--stats", is_flag=True, help="Show memory, refused growths, calls and times on stderr afterwards.")
-@click.option("--json", "as_json", is_flag=True, help="Print the --stats as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the statistics of --stats as JSON.")
 @host_file_option
 @strict_option
 def command(

@@ -118,7 +118,7 @@ def command(
     try:
         from marine_gen.serve.server import Address, check_exposure, run
     except ModuleNotFoundError as error:
-        raise ConfigError(f"`{error.name}` is not installed: install `marine-gen[serve]`") from None
+        raise ConfigError(f"`{error.name}` is not installed: run `pip install 'marine-gen[serve]'`") from None
     from marine_gen.serve.settings import ServeLimits, Settings
 
     if ray is not None:

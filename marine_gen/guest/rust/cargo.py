@@ -86,7 +86,7 @@ def build_crates(
     Args:
         toolchain: cargo, and the target.
         workspace: the modules to build, unless `arguments` select packages.
-        directory: where cargo runs.
+        directory: the working directory of cargo.
         release: build with optimisations.
         features: features to enable.
         arguments: further ones for cargo.

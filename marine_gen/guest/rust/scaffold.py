@@ -24,7 +24,7 @@ _FILES = {
 
 
 def new_rust_guest(name: str) -> Mapping[str, str]:
-    """The text of every file of the crate `name`, by its path, which begins with the folder `name`.
+    """The text of every file of the crate `name`, by its path, which begins with the directory `name`.
 
     Raises:
         ArgumentError: `name` can't be the name of a crate and of its module.

@@ -1,6 +1,6 @@
 """The Rust toolchain: cargo, rustc, the target for modules, and the command that installs what is missing.
 
-Everything runs in the folder of the crate, so that its `rust-toolchain.toml` and `.cargo/config.toml` count.
+Everything runs in the directory of the crate, so that its `rust-toolchain.toml` and `.cargo/config.toml` count.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Crate:
 
     Attributes:
         identity: cargo's identifier of the package, in messages about it.
-        specification: what cargo's option `-p` takes for it.
+        specification: its name for cargo's option `-p`.
         name: its name.
         directory: the folder of its `Cargo.toml`.
         sdk_version: the version of the SDK that it is built with.
@@ -45,7 +45,7 @@ class Crate:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The crates to build, and the folders of their sources.
+    """The crates to build, and the directories of their sources.
 
     Attributes:
         crates: the Marine modules, in cargo's order.
@@ -98,7 +98,7 @@ def parse_metadata(text: str, manifest: Path) -> Workspace:
 
 
 def _without_sdk(packages: Sequence[Mapping[str, Any]], directory: Path) -> str:
-    """The message that none of the packages in a folder is a module, with what to do."""
+    """The message that none of the packages in a directory is a module, with what to do."""
     what = f"`{directory}` is not a Marine module, as it does not depend on {SDK}"
     if len(packages) > 1:
         what = f"no member of the workspace `{directory}` is a Marine module, as none depends on {SDK}"

@@ -43,7 +43,7 @@ class Layout:
     """One slot, and the core values that stand for it outside memory.
 
     Attributes:
-        form: what the slot holds.
+        form: the form of the slot's content.
         size: its bytes. Slots are packed: they have no alignment and no padding.
         alignment: the natural alignment, which the packed format ignores and structs of C have.
         tag: the element tag that `allocate` gets for an array of such slots.

@@ -56,7 +56,7 @@ class Place:
 
     Attributes:
         number: its number, depth first.
-        shape: what is there.
+        shape: its shape.
         name: the field that holds it; empty for others.
         in_row: whether no array is above it.
         offset: of its number, length or count in the row; -1 when it is in columns.

@@ -44,7 +44,7 @@ class LeftOut:
     Attributes:
         namespace: empty for an export; for an import, the module that it is wanted from.
         name: name of the function.
-        reason: what is wrong, in one sentence with its code.
+        reason: the mistake, in one sentence with its code.
         details: everything that is wrong, as `marine-gen check` reports it.
     """
 

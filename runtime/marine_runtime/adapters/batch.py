@@ -40,7 +40,7 @@ class BatchCode:
             raises one of the errors of packing for a row that is unusual.
         pack_checked: the same for rows of internal values.
         check: from one row to its internal values.
-        refusal: why a row does not fit.
+        refusal: the reason for which a row does not fit.
         decode: from the cells of finished calls and their number to public results.
     """
 

@@ -84,9 +84,9 @@ class BoundAdapters:
     Attributes:
         exports: export adapters over internal values; other modules call these.
         imports: import adapters by (namespace, name).
-        hosts: what the fused glue calls of the host, by call-core index, in the order of `FusedModules.hosts`.
+        hosts: the host functions that the fused glue calls, by call-core index, in the order of `FusedModules.hosts`.
         entries: guarded functions over public values; users call these.
-        calls: what entries run, over internal values, where that is not the export adapter itself.
+        calls: the functions that entries run, over internal values, where that is not the export adapter itself.
         batches: many calls in one entry into Wasm: argument rows in, public results or exceptions out.
     """
 
@@ -105,8 +105,8 @@ class FusedModules:
     Attributes:
         glue: the glue module; None when nothing but functions that are generated later is fused.
         stub: the module that stands for the guest's imports until the glue exists, when there are fused imports.
-        needs: what the glue imports, in order: (module, export name), the name being None for its memory.
-        stub_needs: what the stub imports, in the same form; it exists before the module that it is for.
+        needs: the imports of the glue, in order: (module, export name), the name being None for its memory.
+        stub_needs: the imports of the stub, in the same form; it exists before the module that it is for.
         imports: (namespace, name) of the fused imports, in the order of the stub's exports.
         hosts: the functions of the host that the glue imports, in order: call-core index, and the codes of parameters
             and results.

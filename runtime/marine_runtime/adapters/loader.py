@@ -57,7 +57,7 @@ class GeneratedGlue:
         self._module = module
         for name in (IMPORTS,) if pieces else (BIND, RECORDS, IMPORTS):
             if name not in content:
-                raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`")
+                raise LoadError(f"the generated glue of module `{plan.name}` has no `{name}`: build again")
         self._bind: Callable[[Link], BoundAdapters]
         if pieces is None:
             self._bind = content[BIND]
@@ -71,7 +71,9 @@ class GeneratedGlue:
             raise LoadError(f"{self._place} has a class for record {min(missing)}, the plan has none: build again")
         if records is not None:
             if records.keys() != self.record_classes.keys():
-                raise LoadError(f"the records of module `{plan.name}` are not those that its package declares")
+                raise LoadError(
+                    f"the records of module `{plan.name}` are not those that its package declares: build again"
+                )
             for index, cls in () if pieces else self.record_classes.items():
                 setattr(module, cls.__name__, records[index])  # what the annotations of entries name
             self.record_classes = records
@@ -185,7 +187,7 @@ class GeneratedGlue:
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
-        """Say of errors in the glue that it does not fit."""
+        """Report errors in the glue as glue that does not fit."""
         try:
             yield
         except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -256,7 +258,7 @@ def _taken_apart(path: str, source: str) -> Pieces | None:
     try:
         return take_apart(source, path)
     except (SyntaxError, ValueError) as error:
-        raise LoadError(f"generated glue `{path}` can't be used: {error}") from error
+        raise LoadError(f"generated glue `{path}` can't be used: {error}; build again") from error
 
 
 def _imported(path: str, plan: ModulePlan) -> ModuleType:
@@ -284,7 +286,9 @@ def _complete(module: ModuleType, plan: ModulePlan, fused: FusedModules, pieces:
         tables = {name: content[f"__fused_{name}"] for name in FUSED_TABLES}
         return replace(fused, **tables, sites=sites)
     except KeyError:
-        raise LoadError(f"the generated glue of module `{plan.name}` does not belong to its Wasm glue") from None
+        raise LoadError(
+            f"the generated glue of module `{plan.name}` does not belong to its Wasm glue: build again"
+        ) from None
 
 
 def _module_name(plan: ModulePlan) -> str:
@@ -299,7 +303,7 @@ def _execute(module: ModuleType, run: Any) -> None:
         try:
             run()
         except Exception as error:
-            raise LoadError(f"generated glue `{module.__file__}` can't be used: {error}") from error
+            raise LoadError(f"generated glue `{module.__file__}` can't be used: {error}; build again") from error
         finally:
             if before is None:
                 del sys.modules[module.__name__]

@@ -93,7 +93,7 @@ class Pieces:
     Attributes:
         head: the imports, and the tables that a load needs, marshalled.
         records: the names of the record classes by type index.
-        definitions: what the file defines otherwise, in it and in `__bind`, by name; a record class by `class_key`.
+        definitions: the other definitions of the file, in it and in `__bind`, by name; a record class by `class_key`.
         results: the parts of `BoundAdapters`: for each keyword the names of the definitions by key. The value of an
             import is its codes and the name.
         store: has the code of definitions.
@@ -139,8 +139,8 @@ class Namespace:
 
     Args:
         pieces: the file.
-        content: what the head of the file has defined.
-        link: what definitions are bound to.
+        content: the definitions of the head of the file.
+        link: the link that definitions are bound to.
         path: the path of the file, which its code names.
         records: the record classes by name, for annotations.
     """

@@ -1,4 +1,4 @@
-"""The staging memory of a service: where values of the host wait for the fused glue, and where it leaves results.
+"""The staging memory of a service: it holds values of the host for the fused glue, and the results of the glue.
 
 Layout, by byte offset:
 
@@ -75,7 +75,7 @@ class StepInfo:
 
     Attributes:
         trail: the adapter instructions that a step stands for, the outermost first.
-        module: whose memory a lifted value lies in.
+        module: the module in whose memory a lifted value is.
         type: the type that is lifted, or the target of a conversion.
         unsigned: whether the converted number is unsigned.
         host: whether it stands for a function of the host, which only errors without a place are those of.
@@ -133,7 +133,7 @@ class Staging:
         memory: the memory. Its view covers at most `KEPT` bytes, unless a call has just used more.
         cursor: first free byte while arguments are encoded.
         judge: from the error of one call of a batch to what is raised for it.
-        direct: how large values have to be to go around it, see `DIRECT`.
+        direct: the size from which values go around it, see `DIRECT`.
         foresees: whether a call may go around staging because the result of the last one was large. What a call does
             then depends on others: not where each has to use the same fuel every time.
     """

@@ -64,7 +64,7 @@ def take_apart(source: str, filename: str, *, whole: bool = False) -> Pieces | N
 
     Args:
         source: the text of the file.
-        filename: what its code names.
+        filename: the file name in its code.
         whole: let `__bind` be one piece: that takes less time to compile, and to execute when most of it is needed.
 
     Raises:

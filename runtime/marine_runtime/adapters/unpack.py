@@ -42,7 +42,7 @@ def unpacker(packed: Packing, memory: Memory, makers: Callable[[int], Maker] | N
 
     Args:
         packed: the form of its type.
-        memory: where it lies.
+        memory: the memory that has it.
         makers: from the index of a record to what makes it; records are tuples otherwise.
 
     The function raises UnicodeDecodeError, or ValueError, when a string is not UTF-8.

@@ -62,7 +62,7 @@ def cache_directory() -> Path | None:
 
 
 def cache_to_use() -> Path | None:
-    """As `cache_directory`; one that is there or was chosen, and can't be used, is logged, once."""
+    """As `cache_directory`; a directory that exists or was chosen, but can't be used, is logged once."""
     return _path(place.cache_to_use())
 
 

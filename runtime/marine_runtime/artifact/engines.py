@@ -18,7 +18,7 @@ class Engine:
     """An implementation of adapters.
 
     Attributes:
-        name: what users call it.
+        name: its name for users.
         builds: the engines whose builds hold what it needs.
         load_glue: makes the glue of a built module.
     """

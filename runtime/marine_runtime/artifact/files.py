@@ -115,7 +115,7 @@ class BuiltModule:
             try:
                 return files.required(kind).decode()
             except UnicodeDecodeError as error:
-                raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}") from None
+                raise LoadError(f"module `{self.plan.name}`: `{path}` is not Python: {error}; build again") from None
 
         source: str | Callable[[], str] = partial(read_source, _Files(self.directory, self.entry))
         if code is None or not (self.checked and self.lasting):
@@ -217,7 +217,9 @@ class _Files:
         try:
             data = read_file(path)
         except OSError as error:
-            raise LoadError(f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}") from None
+            raise LoadError(
+                f"module `{self.module.plan.name}`: `{path}` can't be read: {os_reason(error)}; build again"
+            ) from None
         if not self.checked and sha256(data).hexdigest() != item.sha256:
             raise LoadError(f"module `{self.module.plan.name}`: `{path}` was changed after the build: build again")
         return data

@@ -80,13 +80,13 @@ def load_with(
         engines: the engines to choose from, by name.
         name: the engine; None means the one that the directory was built for.
         directory: the built directory.
-        manifest: what `read_manifest` returned for it.
+        manifest: the result of `read_manifest` for it.
         service_type: the class of the result.
         options: as for `load`.
         checked: the files have been compared with their digests.
         lasting: the directory is still there when the service runs.
         baseline: its machine code is that of the baseline compiler.
-        pack: what was read of the directory, if anything was.
+        pack: the pack of the directory, if it was read.
         watch: told which modules have to be compiled.
     """
     check_options(options)
@@ -127,7 +127,7 @@ def load_with(
 
 
 def _linkable(built: BuiltModule, engine: Engine, manifest: Manifest, *, limited: bool) -> LinkableModule:
-    """One module; only for one that is `limited` it is worth to look how many elements its tables start with."""
+    """One module; the initial size of its tables is read only for a service that is `limited`."""
     unfused = built.entry.unfused if engine.name == manifest.engine else ()
     tables = initial_table_elements(built.wasm()) if limited else 0
     return LinkableModule(built.plan, built.code(), engine.load_glue(built), tables, unfused)

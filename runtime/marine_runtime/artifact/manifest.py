@@ -40,7 +40,7 @@ class WrongFormatError(LoadError):
 
 
 def other_format(directory: Path | str, found: object) -> str:
-    """The message about a built directory of format `found`, with the command that mends it."""
+    """The message about a built directory of format `found`, with the command that builds it again."""
     import shlex
 
     place = shlex.quote(str(directory))
@@ -85,7 +85,7 @@ class Manifest:
     Attributes:
         key: digest of everything that determines the directory's content; equal keys mean nothing to rebuild.
         options: settings of the service, the JSON form of its configuration.
-        package: what makes the directory a typed Python package.
+        package: the files that make the directory a typed Python package.
     """
 
     name: str
@@ -107,7 +107,9 @@ class Manifest:
         try:
             return ServiceConfig.from_json(self.options)
         except ConfigError as error:
-            raise LoadError(f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}") from None
+            raise LoadError(
+                f"the options in {MANIFEST} of service `{self.name}` can't be used: {error}; build again"
+            ) from None
 
     def all_files(self) -> Iterator[FileEntry]:
         """Every file that the build wrote, except the manifest."""
@@ -232,7 +234,7 @@ def manifest_text(directory: str | Path) -> str:
     except FileNotFoundError:
         raise LoadError(f"`{directory}` has no {MANIFEST}: it was not written by `marine-gen build`") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"`{path}` can't be read: {error}") from None
+        raise LoadError(f"`{path}` can't be read: {error}; build again") from None
 
 
 def parse_manifest(directory: str | Path, text: str) -> Manifest:
@@ -247,8 +249,8 @@ def parse_manifest(directory: str | Path, text: str) -> Manifest:
     try:
         return Manifest.from_json(parse_json(text), intact=intact)
     except (ValueError, RecursionError) as error:
-        raise LoadError(f"`{path}` is not JSON: {error}") from None
+        raise LoadError(f"`{path}` is not JSON: {error}; build again") from None
     except WrongFormatError as error:
         raise LoadError(other_format(directory, error.found)) from None
     except LoadError as error:
-        raise LoadError(f"`{path}` can't be used: {error}") from None
+        raise LoadError(f"`{path}` can't be used: {error}; build again") from None

@@ -111,7 +111,7 @@ def read_pack(directory: str) -> CachedBuild | None:
 
 
 def _packed(manifest: Manifest) -> list[tuple[str, int]]:
-    """The names of the files that may be in the pack, and the bytes from which they are not."""
+    """The names of the files that may be in the pack, and the size from which they are not."""
     found = []
     for entry in manifest.modules:
         for kind, item in entry.files.items():
@@ -123,7 +123,7 @@ def _packed(manifest: Manifest) -> list[tuple[str, int]]:
 
 
 def _sign(path: str, digest: bytes) -> None:
-    """Write the identity of a pack into it. Who reads it meanwhile compares it with its digest."""
+    """Write the identity of a pack into it. A reader in between compares it with its digest."""
     descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
         status: Any = os.fstat(descriptor)

@@ -37,7 +37,7 @@ class OpenBuild:
 
     Attributes:
         manifest: its manifest.
-        modules: what was made of its modules, by what they were made for.
+        modules: the compiled modules, by their purpose.
     """
 
     __slots__ = ("__weakref__", "_config", "_directory", "_files", "_identities", "_settled", "manifest", "modules")

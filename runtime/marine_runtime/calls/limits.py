@@ -94,6 +94,6 @@ def check_stack(size: int | None) -> int | None:
     largest = min(thread_stack() // 2, _LARGEST_STACK)
     if isinstance(size, bool) or not isinstance(size, int) or not _SMALLEST_STACK <= size <= largest:
         raise LoadError(
-            f"max_wasm_stack is {size!r}: it must be from {_SMALLEST_STACK} to {largest} bytes on this thread"
+            f"max_wasm_stack must be from {_SMALLEST_STACK} to {largest} bytes on this thread, not {size!r}"
         )
     return size

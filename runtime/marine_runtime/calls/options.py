@@ -23,7 +23,7 @@ class CallOptions(Keywords, total=False):
     Attributes:
         timeout: seconds that the call may take; of a batch, all its calls together.
         fuel: units of fuel that the call may use, likewise; only a service that was loaded with fuel has any.
-        call_parameters: what `get_call_parameters` gives to every module of the service during the call.
+        call_parameters: the result of `get_call_parameters` for every module of the service during the call.
     """
 
     timeout: float | None

@@ -32,7 +32,7 @@ class ParticleParameters:
         id: identifier of the particle.
         init_peer_id: the peer that started it.
         timestamp: when, as Unix time.
-        ttl: how long it lives, in milliseconds.
+        ttl: its time to live, in milliseconds.
         script: its script.
         signature: signature of the peer that started it.
         token: its token.
@@ -57,7 +57,7 @@ class CallParameters:
         service_creator_peer_id: the peer that created the service.
         host_id: the peer that runs it.
         worker_id: the worker that runs it.
-        tetraplets: where the arguments come from, a list for each argument.
+        tetraplets: the origins of the arguments, a list for each argument.
     """
 
     particle: ParticleParameters = field(default_factory=ParticleParameters)

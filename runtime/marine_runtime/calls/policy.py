@@ -1,6 +1,6 @@
 """Per-call timeouts, fuel limits and statistics.
 
-A service without either gives out its entries as they are; this module then costs nothing.
+A service without any of them hands out its entries unchanged; this module then costs nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Operations:
     """The policy by which calls of one service are run.
 
     Attributes:
-        functions: what was counted, by (module, function); empty when nothing is.
+        functions: the counts, by (module, function); empty when nothing is counted.
         free: whether calls are neither limited nor counted, unless their own options say so.
     """
 
@@ -44,7 +44,7 @@ class Operations:
         self.functions: dict[tuple[str, str], FunctionStatistics] = {}
 
     def wrap(self, module: str, function: str, entry: Entry) -> Entry:
-        """`entry` with what every call of the service has around it."""
+        """`entry` inside the limits and counters of every call of the service."""
         if self.free:
             return entry
 

@@ -2,7 +2,7 @@
 
 Wasmtime stops a guest that recurses in Wasm. One whose calls go through Python runs into Python's own limit first, and
 where that is met while a callback is entered, ctypes returns whatever lies on the stack: the process would crash. So
-recursion ends before that, as a call stack that is exhausted.
+recursion is stopped before that, with the error of an exhausted call stack.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RecursionLimit:
     """The calls of one service that run inside each other.
 
     Attributes:
-        depth: how many there are.
+        depth: their number.
         checked: the depth from which on somebody has to `check`.
     """
 

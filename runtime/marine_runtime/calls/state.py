@@ -9,8 +9,8 @@ class ServiceState(Enum):
     """The state of a service.
 
     Once a call was interrupted, by a trap, a time limit, an error in an adapter or an exception of a host function, the
-    service is `FAILED`: it takes calls as before, but nothing was undone, so its guests' own state is what that call
-    left. It stays `FAILED` until it is closed. Load it again for a clean start.
+    service is `FAILED`: it takes calls as before, but nothing was undone: its guests keep the state in which that call
+    left them. It stays `FAILED` until it is closed. Load it again for a clean start.
     """
 
     READY = "ready"

@@ -6,7 +6,7 @@ from typing import ClassVar, NoReturn, SupportsIndex
 
 
 class Uncopied:
-    """Something that is tied to its process, and refuses to be pickled or copied: two would free the same things."""
+    """An object that is tied to its process, and refuses to be copied or pickled: both would free the same things."""
 
     _advice: ClassVar[str]
 

@@ -32,7 +32,7 @@ def check_module_config(value: Any) -> ModuleConfig | None:
 
 
 def _what(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 def _instead(value: Any) -> str:

@@ -77,7 +77,7 @@ def cache_directory() -> str | None:
 
 
 def cache_to_use() -> str | None:
-    """As `cache_directory`; one that is there or was chosen, and can't be used, is logged, once."""
+    """As `cache_directory`; a directory that exists or was chosen, but can't be used, is logged once."""
     directory = cache_directory()
     if directory is None and (_is_chosen() or _is_there()):
         _warn(cache_problem())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_path(value: Any, what: str) -> Path:
-    """`value` as a path; `what` is what messages call it, here and below.
+    """`value` as a path; `what` is its name in messages, here and below.
 
     Raises:
         ArgumentError: it is not a path, or is empty.
@@ -71,7 +71,7 @@ def check_mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def check_rows(value: Any) -> Iterable[Any]:
-    """`value` if it can be the rows of a batch: anything that has items, but a text or bytes.
+    """`value` if it can be the rows of a batch: any iterable but a text or bytes.
 
     Raises:
         ArgumentError: it is something else.

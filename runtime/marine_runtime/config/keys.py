@@ -52,7 +52,7 @@ def refuse_key(key: str, known: Sequence[str], owner: str, table: str, path: str
         key: the key.
         known: the keys that its table may have.
         owner: the file and the module, for messages.
-        table: what leads to the key, with a dot behind it, or nothing.
+        table: the path of the key's table, with a dot behind it, or nothing.
         path: the same with the key, as it is written.
 
     Raises:

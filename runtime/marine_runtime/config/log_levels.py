@@ -26,7 +26,7 @@ class Directives:
     Attributes:
         default: level of the modules that are not named, as guests read it; None when there is none.
         modules: level by module name; the last directive for a name counts.
-        problems: what was ignored and why.
+        problems: the ignored directives, with reasons.
     """
 
     default: str | None = None

@@ -1,8 +1,8 @@
 """The configuration of a service, as typed objects that hold valid settings only (docs/spec/configuration.md).
 
-This is what linking works with, and what the manifest of a built service keeps as JSON. Configuration files are read
-by `config_file`; embedders may build these objects directly, and wrong values raise the same errors. Paths are those
-of the host and are used as they are; whether they exist is found when a service is loaded.
+This is what linking works with, and what the manifest of a built service keeps as JSON. Configuration files are read by
+`marine_runtime.config.toml`; embedders may build these objects directly, and wrong values raise the same errors. Paths
+are those of the host and are used as they are; whether they exist is found when a service is loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MountedBinary:
     """A program of the host that a module may run. By default it has no limits, as in Marine.
 
     Attributes:
-        path: where it is; a bare name means the current directory, PATH is not searched.
+        path: its path; a bare name is a file in the current directory, as PATH is not searched.
         timeout: seconds after which it is stopped.
         output_limit: bytes of standard output and error together after which it is stopped.
         env: its complete environment; None for that of the host process.
@@ -54,7 +54,7 @@ class MountedBinary:
     env: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep a copy of the environment.
+        """Refuse invalid values, and keep a copy of the environment.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -86,7 +86,7 @@ class ModuleConfig:
         mounted_binaries: host program by import name; a path alone has no limits.
         envs: WASI environment.
         mapped_dirs: host directory by the name that the guest sees; made when the service is loaded.
-        stdout: gets what the module prints; None leaves it to the process.
+        stdout: receives the output of the module; by default it goes to that of the process.
         stderr: the same for its error output.
     """
 
@@ -99,7 +99,7 @@ class ModuleConfig:
     stderr: Output | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep copies of the mappings.
+        """Refuse invalid values, and keep copies of the mappings.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -145,7 +145,7 @@ class ServiceConfig:
     service_id: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant, and keep copies of the mappings.
+        """Refuse invalid values, and keep copies of the mappings.
 
         Raises:
             ConfigError: a value has the wrong type or is out of range.
@@ -218,7 +218,7 @@ def _module_from_json(name: str, document: Any) -> ModuleConfig:
 
 
 def check_flag(value: Any, where: str) -> bool:
-    """`value` if it is a boolean; `where` is what messages call it, here and below.
+    """`value` if it is a boolean; `where` is its name in messages, here and below.
 
     Raises:
         ConfigError: it is something else.
@@ -359,7 +359,7 @@ def check_known(given: Iterable[str], known: Iterable[str], where: str, path: st
 
 def kind_of(value: Any) -> str:
     """The type of a wrong value, in words."""
-    return _KINDS.get(type(value), f"of type {type(value).__name__}")
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def _table(value: Any, where: str) -> Mapping[Any, Any]:

@@ -33,7 +33,7 @@ def parse_size(value: Any, where: str) -> int | None:
 
     Args:
         value: an integer or a text; units are case-insensitive, `kB` is 1000 and `KiB` is 1024 bytes.
-        where: what error messages call it.
+        where: its name in error messages.
 
     Raises:
         ConfigError: it is not a size.

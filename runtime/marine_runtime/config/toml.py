@@ -1,9 +1,9 @@
 """Configuration files: from TOML to typed settings and the places of module files (docs/spec/configuration.md).
 
-Relative paths start at the directory of the file, and `[default]` is what all modules start from. Keys that nobody
-knows are errors, because they are typing errors most of the time; keys that older versions of Marine had are named in
-one `MarineWarning`, and a service without a memory limit in another. All mistakes of a file are in one error, as far as
-one does not follow from another. Module files are located here and read elsewhere; nothing is created.
+Relative paths start at the directory of the file, and `[default]` is what all modules start from. Unknown keys are
+errors, because most of them are typing errors; keys that older versions of Marine had are named in one `MarineWarning`,
+and a service without a memory limit in another. All mistakes of a file are in one error, as far as one does not follow
+from another. Module files are located here and read elsewhere; nothing is created.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ConfigFile:
     """The content of a configuration file.
 
     Attributes:
-        name: what the service is called.
+        name: the name of the service.
         config: its settings; paths in it are absolute.
         modules: the file of each module by name, in load order.
     """
@@ -67,14 +67,14 @@ def read_config(
 
     Args:
         path: the file.
-        working_dir: where relative `mapped_dirs` start, instead of what the file says.
+        working_dir: the base of relative `mapped_dirs`, instead of that in the file.
         strict: treat warnings as errors: keys that have no effect, a service without a memory limit.
         limited: the memory limit is set elsewhere, so the file needs none.
 
     Raises:
         LoadError: the file can't be read.
-        ConfigError: it is not TOML, or with every key that is missing, unknown or has a wrong value, and every path
-            that leads nowhere.
+        ConfigError: it is not TOML, a key is missing, unknown or has a wrong value, or a path leads nowhere: all
+            mistakes in one error.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ConfigError(f"a configuration file must be given as a path, not {kind_of(path)}")
@@ -115,9 +115,9 @@ def parse_config(
     Args:
         text: TOML.
         base: the directory that relative paths start at; the current one by default.
-        source: what messages call the configuration.
+        source: its name in messages.
         name: the service's name where the text gives none.
-        working_dir: where relative `mapped_dirs` start, instead of what the text says.
+        working_dir: the base of relative `mapped_dirs`, instead of that in the text.
         strict: as for `read_config`.
         limited: as for `read_config`.
 
@@ -195,7 +195,7 @@ class _Reader:
             raise ConfigError(*self.findings) from None
 
     def warnings(self, *, limited: bool) -> list[str]:
-        """Sentences about what a document that was read says in vain, or leaves out."""
+        """Warnings about settings of a document without effect, and about missing ones."""
         found = []
         if self.obsolete:
             found.append(f"{self.place}: keys of older versions have no effect: {', '.join(self.obsolete)}")
@@ -243,7 +243,7 @@ class _Reader:
         return ConfigFile(own_name or name, ServiceConfig(limit, modules), files)
 
     def _try(self, step: Callable[..., _T], *args: Any) -> _T | None:
-        """The result of `step` for `args`; None when something is wrong there, which is kept while reading goes on."""
+        """The result of `step` for `args`; None after a mistake, which is kept while reading continues."""
         try:
             return step(*args)
         except ConfigError as error:
@@ -253,7 +253,7 @@ class _Reader:
         return None
 
     def _limit(self) -> int | None:
-        """The memory limit; files of before December 2023 have none, which means unlimited."""
+        """The memory limit; files from before December 2023 have none, which means unlimited."""
         return parse_size(self.document.get(_LIMIT, UNLIMITED[0]), str(self.place.key(_LIMIT)))
 
     def _working_dir(self, table: Mapping[str, Any], place: _Place) -> str | None:

@@ -90,7 +90,7 @@ def checked(parameters: Any) -> Any:
         ArgumentError: they are something else, or a field has a value that does not fit.
     """
     if not isinstance(parameters, CallParameters):
-        raise ArgumentError(f"call_parameters must be CallParameters, got {type(parameters).__name__}")
+        raise ArgumentError(f"call_parameters must be CallParameters, not {type(parameters).__name__}")
     return _accept(parameters)
 
 

@@ -2,7 +2,7 @@
 
 Host imports have no adapters in the module (docs/spec/host.md). The runtime lifts their arguments and
 lowers their result with the generic codec, by the types given here; every engine uses the same code. Which function
-stands for which import is decided in `host_imports`; annotations become types in `host_types`.
+stands for which import is decided in `host.resolve`; annotations become types in `values.annotations`.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class HostFunction:
     """A Python function that modules may import.
 
     Attributes:
-        function: gets public values, gives a public value (None without a result).
+        function: takes public values and returns one (None without a result).
         type: its signature, with one result at most; record ids refer to `records`.
         records: declarations of the records it uses.
-        classes: the class of each record that the function wants to get; without, classes are made.
+        classes: the class of each record that the function takes; other records get a generated class.
         settled: whether results are internal values, each of them an object that never changes.
-        raw: for functions that look at their arguments before they lift them: the function over raw values.
+        raw: the function over raw values, for functions that inspect arguments before lifting them.
     """
 
     function: Callable[..., Any]
@@ -79,13 +79,13 @@ class HostFunction:
 
     @classmethod
     def from_callable(cls, function: Callable[..., Any]) -> HostFunction:
-        """A host function with the types that its annotations say.
+        """A host function whose types are its annotations.
 
         `str`, `bytes`, `bool`, `float` (f64), `list[…]`, dataclasses and `None` stand for themselves. An integer needs
         a width: `S8` to `U64`, which are `Annotated[int, Prim.S8]` and so on.
 
         Raises:
-            ArgumentError: an annotation is missing or stands for no interface type.
+            ArgumentError: an annotation is missing or has no interface type.
         """
         check_callable(function)
         ty, records, classes = declared(function)
@@ -100,7 +100,8 @@ class HostFunction:
     ) -> HostFunction:
         """A host function with the given parameter types (optionally named) and result type.
 
-        Record declarations may stand where a type is expected, also in arrays and in fields of other declarations.
+        A record declaration can be used wherever a type is expected, also in arrays and in fields of other
+        declarations.
 
         Raises:
             ArgumentError: a record is given by number, or something is not a type.
@@ -165,7 +166,7 @@ def check_callable(function: object, count: int | None = None) -> None:
 
     Args:
         function: the function.
-        count: how many arguments it will get, when that is known.
+        count: the number of its arguments, when it is known.
 
     Raises:
         ArgumentError: it is not a function, its calls return before it has run, or it takes other arguments.
@@ -314,7 +315,7 @@ def acceptor(host: HostFunction) -> Callable[[Any], Any] | None:
 
 
 def _exact(results: Sequence[IType]) -> type | None:
-    """The class of the results that only their length and their characters can speak against."""
+    """The class of results that only their length and their characters can make wrong."""
     if not results:
         return None
     part = shape(results[0])

@@ -1,6 +1,6 @@
 """Checks of the file system before a service is linked (docs/spec/configuration.md#path-resolution).
 
-Mapped directories are made when they are missing. That a mounted program is not there is told to the guest that runs
+Mapped directories are made when they are missing. A mounted program that is missing is reported to the guest that runs
 it, so a service loads on machines without it; `check_programs` is for tools that want to know before.
 """
 
@@ -15,7 +15,7 @@ from marine_runtime.texts.messages import listed, os_reason, suggestion
 
 
 def prepare(config: ServiceConfig, modules: Sequence[str]) -> None:
-    """Make the host fit for a service of these modules.
+    """Prepare the host for a service of these modules.
 
     Raises:
         ConfigError: the configuration is for a module that the service does not have, or a directory can't be made.

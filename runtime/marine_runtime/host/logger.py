@@ -1,7 +1,7 @@
 """The import `log_utf8_string`: messages of guests in Python's `logging` (docs/spec/host.md#logger).
 
-The logger has the module's import name. The target mask of the module's configuration decides what is kept; there is
-no other filter here, levels are the business of `logging`.
+The logger has the module's import name. The target mask of the module's configuration decides what is kept; there is no
+other filter here, levels are left to `logging`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class PythonModule:
     Attributes:
         name: the name by which other modules import it.
         functions: its functions by name; annotated callables became host functions.
-        plan: what linking needs to know about it.
+        plan: the facts that linking needs.
     """
 
     def __init__(self, name: str, functions: Mapping[str, HostFunction | Callable[..., Any]]) -> None:
@@ -96,13 +96,13 @@ def in_order(
 
 
 def check_python_modules(modules: Iterable[object]) -> None:
-    """Refuse what was given as a Python module and is none.
+    """Refuse values that are not Python modules.
 
     Raises:
         ArgumentError: with the type of the first.
     """
     if isinstance(modules, PythonModule) or not isinstance(modules, Iterable):
-        name = "a PythonModule" if isinstance(modules, PythonModule) else f"of type {type(modules).__name__}"
+        name = "a PythonModule" if isinstance(modules, PythonModule) else type(modules).__name__
         raise ArgumentError(f"`python_modules` must be a list of PythonModule objects, not {name}")
     for module in modules:
         if not isinstance(module, PythonModule):

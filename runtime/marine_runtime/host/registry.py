@@ -1,7 +1,7 @@
 """Host functions collected by a decorator, as an alternative to a mapping.
 
-It says which names a function stands for; types are read and checked in `host` and `host_types`, and which function
-provides an import is decided in `host_imports`.
+It says which names a function stands for; types are read in `values.annotations` and checked in
+`host.function`, and which function provides an import is decided in `host.resolve`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ Decorator = Callable[[Callable[..., Any]], HostFunction]
 
 
 class ServiceHost:
-    """Functions of the host for the modules of services. It can be passed instead of a mapping of host functions.
+    """Host functions for the modules of services, which can be passed instead of a mapping.
 
-    host = ServiceHost()
+        host = ServiceHost()
 
-    @host.function
-    def add(a: S32, b: S32) -> S32:
-        return a + b
+        @host.function
+        def add(a: S32, b: S32) -> S32:
+            return a + b
+
+    Decorated functions can still be called from Python.
     """
 
     def __init__(self) -> None:
@@ -70,7 +72,7 @@ class ServiceHost:
             function: the function, when the decorator has no arguments.
             name: the name of the import; the function's own by default.
             namespace: the one namespace that it is imported from; by default all four host namespaces.
-            params: types of the parameters, named or not; without `params` and `result` the annotations say the types.
+            params: types of the parameters, named or not; without `params` and `result` the types are the annotations.
             result: type of the result; None for none.
 
         Raises:

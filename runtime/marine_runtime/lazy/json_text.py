@@ -16,7 +16,7 @@ class _Context:
 
     @staticmethod
     def parse_constant(_: str) -> Any:
-        """NaN and infinities, which are in nothing that is read here."""
+        """NaN and infinities, which no document that is read here contains."""
         raise ValueError("no number of JSON")
 
 

@@ -13,7 +13,7 @@ class Lazy(Mapping[K, V]):
     """A mapping whose values are made when they are first asked for.
 
     Args:
-        sources: what each value is made of, by key.
+        sources: the source of each value, by key.
         make: makes a value out of it. Threads that ask at the same time may each call it.
     """
 

@@ -32,7 +32,7 @@ class LinkableModule:
 
     Attributes:
         wasm: its machine code.
-        table_elements: how many elements its tables start with; only a memory limit needs to know.
+        table_elements: the initial number of elements in its tables, for a memory limit.
         unfused: the adapters that its engine meant to fuse and could not, with the reason each.
     """
 
@@ -147,7 +147,7 @@ class LinkContext:
 
     @contextmanager
     def adding(self, name: str, config: ModuleConfig | None) -> Iterator[None]:
-        """Know module `name` and its settings while it is linked, and from then on; if that fails, forget it again.
+        """Register module `name` and its settings before it is linked; if linking fails, remove it.
 
         Raises:
             LoadError, ConfigError: its settings can't be met.

@@ -20,7 +20,7 @@ from marine_runtime.values.scalars import kind
 
 
 def check_module(module: Any) -> None:
-    """Refuse what is no module to link; raises ArgumentError."""
+    """Refuse a value that can't be linked; raises ArgumentError."""
     if not isinstance(module, (LinkableModule, PythonModule)):
         raise ArgumentError(
             f"a module to link must be a LinkableModule or a PythonModule, not {kind(module)}; `open_workbench` of "

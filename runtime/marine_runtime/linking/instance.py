@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ModuleLink:
-    """See `marine_runtime.adapters.contract.Link`. What is there of the module grows while it is linked.
+    """See `marine_runtime.adapters.contract.Link`. Its attributes are set step by step while the module is linked.
 
     Attributes:
         calls_host: whether host functions may want the helpers of the module.

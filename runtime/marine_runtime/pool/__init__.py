@@ -1,16 +1,17 @@
 """Instances of one service over threads or processes, for calls in parallel and from asyncio.
 
-from marine_runtime.pool import ServicePool
-with ServicePool("build/curl_service", workers=4) as pool:
-    pool.call("facade", "get_n_save", [url, name])
+    from marine_runtime.pool import ServicePool
 
-`pool` and `asynchronous` are the public classes, `base` the face of every pool, `options` checks their arguments,
+    with ServicePool("build/curl_service", workers=4) as pool:
+        pool.call("facade", "get_n_save", [url, name])
+
+`pool` and `asynchronous` are the public classes, `base` their common part, `options` checks their arguments,
 `functions` are the members of `pool.modules`. `marshal` converts arguments and results in the caller's process, `job`
 is a call with its future, `queue` has the jobs that wait, `event_loop` waits for it on asyncio. A `worker` runs them:
 `threads` and `processes` are the two kinds, `instance` loads and runs one service. Jobs go to a process as a `message`:
-`child` is its program, `progress` says which calls it has begun, `wire` takes messages and errors across. A program
-without a pool imports nothing of this. Each name is imported when it is first used, as worker
-processes need a few of these files only.
+`child` is its program, `progress` says which calls it has begun, `wire` takes messages and errors across. Each name is
+imported at its first use: a program without a pool imports nothing of this, and worker processes need few of these
+files.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The face of every pool: calls, their options and closing, over workers of any kind."""
+"""The common part of all pools: calls, their options and closing, over workers of any kind."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The program of a worker process: load an instance, run messages from the pipe, until the pipe closes.
 
-The parent speaks first (the setup), the child answers `ready` with the interface, or `failed` with the error. Then
-messages and answers take turns; after an answer with `poisoned` set, the child replaces its instance and says `ready`
-again. The jobs of a message that had not begun then are left to the parent.
+The parent sends the setup, the child answers `ready` with the interface, or `failed` with the error. Then messages and
+answers take turns; after an answer with `poisoned` set, the child replaces its instance and says `ready` again. The
+jobs of a message that had not begun then are left to the parent.
 
 While a message takes long, the parent asks for the outcomes so far through a second pipe: a call that hangs, or kills
 the process, must not take the outcomes of others along.

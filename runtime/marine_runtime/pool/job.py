@@ -134,7 +134,7 @@ class Job:
 
     Attributes:
         many: whether the future gets a list of results and exceptions, one per row.
-        losses: how often a worker died after the job was sent and before it began.
+        losses: the number of workers that died after the job was sent and before it began.
     """
 
     request: Request

@@ -81,7 +81,7 @@ def number(what: str, value: Any, most: int = 1 << 30) -> int:
     """
     if type(value) is not int or not 1 <= value <= most:
         wanted = "an integer of at least 1" if type(value) is not int or value < 1 else f"an integer from 1 to {most}"
-        raise ArgumentError(f"{what} must be {wanted}, got {value!r:.80}")
+        raise ArgumentError(f"{what} must be {wanted}, not {value!r:.80}")
     return value
 
 
@@ -115,7 +115,7 @@ def seconds(what: str, value: Any) -> float | None:
     try:
         return check_seconds(value, what)
     except ArgumentError:
-        raise ArgumentError(f"{what} must be a positive number of seconds, got {value!r:.80}") from None
+        raise ArgumentError(f"{what} must be a positive number of seconds, not {value!r:.80}") from None
 
 
 def functions_source(value: Any) -> HostFunctionsSource | None:

@@ -35,7 +35,7 @@ class PoolPlan:
         timeout: seconds that a call may run, unless it says otherwise.
         start: seconds that loading an instance may take.
         name: the name of the pool.
-        setup: what an instance is loaded from.
+        setup: the source and the options of an instance.
         payload: the pickled setup, for worker processes.
     """
 

@@ -20,11 +20,10 @@ from marine_runtime.service.service import Service
 class ServicePool(BasePool):
     """Instances of one service that run calls in parallel. Use it as a context manager, or `close()` it.
 
-    Every call runs on some instance; instances share nothing, so state that a guest keeps between calls is that of one
-    instance.
-    A pool may be used from any thread; `AsyncServicePool` is the one for asyncio. Functions are attributes as those of
-    a service are: `pool.modules.facade.get_n_save(url, name)` is a `call`. A pool that is dropped without being closed
-    ends its workers, fails the calls that have not ended, and gives a `ResourceWarning`.
+    Every call runs on some instance; instances share nothing, so state that a guest keeps between calls belongs to one
+    instance. A pool may be used from any thread; `AsyncServicePool` is the one for asyncio. Functions are attributes as
+    those of a service are: `pool.modules.facade.get_n_save(url, name)` is a `call`. A pool that is dropped without
+    being closed ends its workers, fails the calls that have not ended, and gives a `ResourceWarning`.
 
     Args:
         source: a directory that `marine-gen build` wrote, or a function that returns a new service, such as

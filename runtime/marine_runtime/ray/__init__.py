@@ -1,10 +1,11 @@
 """Pools whose workers are actors of a Ray cluster; needs the extra `marine-gen[ray]`.
 
-import ray
-from marine_runtime.ray import RayServicePool
-ray.init("auto")
-with RayServicePool("build/curl_service", workers=8) as pool:
-    pool.call("facade", "get_n_save", [url, name])
+    import ray
+    from marine_runtime.ray import RayServicePool
+
+    ray.init("auto")
+    with RayServicePool("build/curl_service", workers=8) as pool:
+        pool.call("facade", "get_n_save", [url, name])
 
 `pool` is the public class, `options` its arguments, `worker` the third kind of worker beside threads and processes of
 `marine_runtime.pool`: a thread here that sends messages to an `actor`. `artifact` takes a built directory to the nodes.
@@ -42,5 +43,5 @@ _export, __dir__ = exports(
 
 def __getattr__(name: str) -> Any:
     if name in __all__ and find_spec("ray") is None:
-        raise ModuleNotFoundError("Ray is not installed: install `marine-gen[ray]`", name="ray")
+        raise ModuleNotFoundError("Ray is not installed: run `pip install 'marine-gen[ray]'`", name="ray")
     return _export(name)

@@ -32,7 +32,7 @@ _LOCKS = 64
 
 
 class RayServicePool(BasePool):
-    """Instances of one service, each an actor of a Ray cluster, with the face of `ServicePool`.
+    """Instances of one service, each an actor of a Ray cluster, with the interface of `ServicePool`.
 
     `ray.init` comes before. Use it as a context manager, or `close()` it. For asyncio there is
     `marine_runtime.pool.AsyncPool(RayServicePool, "build/service", workers=8)`.
@@ -98,7 +98,7 @@ class RayServicePool(BasePool):
         Args:
             identity: any text; ids of different builds have nothing to do with each other.
             detached: whether it outlives this program, until `close_service` or the end of its time.
-            restart: what to do when its state is gone, as its actor or node died or its time ended: `never` raises,
+            restart: the reaction when its state is gone, as its actor or node died or its time ended: `never` raises,
                 `fresh` begins with a new instance.
             time_to_live: seconds without a call after which it ends; None for no limit.
             num_cpus: processors that its actor reserves; none by default, as most services are idle most of the time.
@@ -156,7 +156,7 @@ class RayServicePool(BasePool):
 
 def _cpus(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST:
-        raise ArgumentError(f"num_cpus must be a number of at least 0, got {value!r}")
+        raise ArgumentError(f"num_cpus must be a number of at least 0, not {value!r}")
     return value
 
 
@@ -168,7 +168,7 @@ def _resources(cpus: float, further: Any) -> dict[str, Any]:
         if amiss or name in ("", "CPU", "GPU"):
             raise ArgumentError(
                 "`resources` must be a mapping of Ray's names to numbers, without CPU, which is `num_cpus`, and GPU, "
-                f"got {name!r}: {amount!r}"
+                f"not {name!r}: {amount!r}"
             )
     return {"num_cpus": cpus, **({"resources": dict(amounts)} if amounts else {})}
 

@@ -65,13 +65,13 @@ def actor_name(artifact: PackedBuild, identity: str) -> str:
         ArgumentError: the id is not a string, empty, or too long.
     """
     if not isinstance(identity, str) or not identity:
-        raise ArgumentError(f"the id of a service must be a non-empty string, got {identity!r}")
+        raise ArgumentError(f"the id of a service must be a non-empty string, not {identity!r}")
     try:
         encoded = quote(identity, safe="")
     except UnicodeEncodeError:
         raise ArgumentError("the id of a service must be Unicode text; it has a lone surrogate") from None
     if len(encoded) > LONGEST:
-        raise ArgumentError(f"the id of a service must have at most {LONGEST} bytes when encoded, got {len(encoded)}")
+        raise ArgumentError(f"the id of a service must have at most {LONGEST} bytes when encoded, not {len(encoded)}")
     return f"marine/{artifact.key}/{encoded}"
 
 
@@ -187,8 +187,8 @@ class StickyWorker(RayWorker):
 class RayService(BasePool):
     """A service that keeps its state from call to call; `RayServicePool.service` makes it.
 
-    It has the face of a pool. Calls run one at a time, also those of other programs that use the same id. `close()`
-    ends a service that this program has begun without detaching it, and lets go of others.
+    It has the interface of a pool. Calls run one at a time, also those of other programs that use the same id.
+    `close()` ends a service that this program has begun without detaching it, and lets go of others.
 
     Attributes:
         identity: its id.

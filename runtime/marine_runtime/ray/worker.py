@@ -1,8 +1,7 @@
 """Workers that are actors: a thread here for each of them, which sends messages and waits for answers.
 
-An actor is never restarted by Ray, nor is a message sent twice. Nothing tells with certainty what an actor that is gone
-had begun. So calls that were sent are failed, except those that the actor had left, as it answers when a message takes
-long.
+An actor is never restarted by Ray, nor is a message sent twice. It is never certain what a lost actor had begun. So
+calls that were sent are failed, except those that the actor had left, as it answers when a message takes long.
 """
 
 from __future__ import annotations
@@ -151,7 +150,7 @@ class RayWorker(MessageWorker):
     """An actor with its own instance, and the thread that communicates with it.
 
     Attributes:
-        source: what its actors are started with.
+        source: the source of its actors.
         actor: the handle of the actor; None while there is none.
     """
 
@@ -319,7 +318,7 @@ class RayWorker(MessageWorker):
         return True
 
     def _release(self) -> None:
-        """Nothing tells what an actor that is gone has begun."""
+        """It is unknown what a lost actor has begun."""
 
     def _kill(self) -> None:
         actor = self.actor

@@ -1,8 +1,8 @@
-"""The modules of a service or a pool, as attributes or by exact name, and the classes that say which there are.
+"""The modules of a service or a pool, as attributes or by exact name, and the classes that declare them.
 
 A generated package declares a class for each module, for all modules together and for each record (`Declared`). Their
 instances get the functions of one service as attributes, so that a call costs the same with and without the classes.
-This file knows nothing of how a function runs.
+How a function runs is not decided here.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class RunOptions(Keywords, total=False):
         timeout: seconds that each call may take, and loading as well; none by default.
         fuel: units of fuel that each call may use, and loading as well; none by default.
         collect_statistics: whether to count calls and their time for every function.
-        trace: records the calls, while it is started; modules that import from others then run as closures.
+        trace: a recorder of the calls; modules that import from others run as closures with it.
     """
 
     host_functions: HostFunctions | None

@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 class Service(Uncopied):
     """Linked modules in one store. Use it as a context manager, or `close()` it.
 
-    A service belongs to the thread that made it and runs one call at a time. After a failed call it stays usable; the
-    guest's own state is what the guest left, and `state` says so.
+    A service belongs to the thread that made it and runs one call at a time. After a failed call it stays usable; its
+    guests keep the state in which the call left them, and `state` says so.
 
     Attributes:
-        name: what error messages call it.
+        name: its name in error messages.
         modules: the modules, as attributes or by name: `service.modules.facade.get_n_save(url, name)`.
         engine: the engine that runs the adapters.
         call_layer: the call layer, `fast` or `public`.
-        warnings: what works in another way than it was meant: functions that were left out, as their adapters are
-            invalid, and adapters that run as closures, as they are too large for the fused engine.
+        warnings: functions that were left out because their adapters are invalid, and adapters that run as closures
+            because they are too large for the fused engine, in a sentence each.
     """
 
     modules: Any  # `Modules`; generated packages declare a class of their own, with these modules and no others
@@ -65,7 +65,7 @@ class Service(Uncopied):
         Args:
             modules: compiled modules and Python modules.
             runtime: runs them.
-            name: what error messages call the service.
+            name: the name of the service in error messages.
             options: see `RunOptions`.
         """
         refuse_unknown("Service", options, RunOptions)
@@ -147,12 +147,12 @@ class Service(Uncopied):
     ) -> None:
         """Link an additional module behind the loaded ones, and initialise it. The others keep their state.
 
-        `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged;
-        what the failed one took of memory is free when the service is closed.
+        `modules` and `interface` are new objects afterwards. When it fails, the set of modules is unchanged; memory
+        that the failed module took is freed when the service is closed.
 
         Args:
-            module: the module. Fused glue has to be made for the number `next_ordinal`, and against the modules that
-                are there now.
+            module: the module. Fused glue has to be made for the number `next_ordinal` and for the modules that are
+                loaded now.
             config: its settings.
             timeout: seconds that its initialisers may take, instead of what the service was loaded with.
 
@@ -234,8 +234,8 @@ class Service(Uncopied):
             options: `timeout`, `fuel` and `call_parameters`; see `CallOptions`.
 
         Raises:
-            ArgumentError: there is no such function, or the arguments do not fit its signature; says where. Or the
-                service was loaded without fuel.
+            ArgumentError: there is no such function, the arguments do not fit its signature, or fuel is given for a
+                service that was loaded without.
             CallError: the call failed while it ran; CallTimeoutError when its time was up, FuelLimitError when its
                 fuel was.
             StateError: the service is closed, busy, or owned by another thread.

@@ -2,7 +2,7 @@
 
 Such names are data: anything from an empty string to ten kilobytes of control characters. Whatever spells them in
 Python, in a stub or at run time, goes through `identifier` or `identifiers`, so that all of it agrees. This file knows
-nothing about types or values; names in messages are the business of `messages`.
+nothing about types or values; names in messages are left to `messages`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NOT_IDENTIFIER = re.compile(r"[^0-9A-Za-z_]")
 def identifier(name: str, taken: Collection[str] = ()) -> str:
     """A valid ASCII identifier for `name` that is not in `taken`; the same input always gives the same one.
 
-    A keyword gets a trailing underscore, a leading digit a leading one, every character that can't stand becomes
-    one. At most one underscore leads, so no result meets Python's special or class-private names. A duplicate is
-    numbered from 2.
+    A keyword gets a trailing underscore, a leading digit a leading one, every other invalid character becomes one. At
+    most one underscore leads, so no result meets Python's special or class-private names. A duplicate is numbered from
+    2.
     """
     base = _mangle(name)
     if base not in taken:

@@ -1,9 +1,9 @@
-"""Recording of a traced service: its adapters and host functions, each with a clock and a scale around it.
+"""Recording of a traced service: its adapters and host functions, each inside a timer that also measures values.
 
 An event is a call that crosses a boundary: from Python into a module, from a module into another one, from a module
-into a host function or a mounted binary, and the initialisers of a module. WASI functions are native and not seen.
-The clock starts before an adapter lifts and stops after it lowered; what weighing and recording take is in the time of
-the enclosing event, never in the event's own. Calls that are refused before they begin are not crossings.
+into a host function or a mounted binary, and the initialisers of a module. WASI functions are native and not seen. The
+clock starts before an adapter lifts and stops after it lowered; the time for measuring and recording counts towards the
+enclosing event, never the event's own. Calls that are refused before they begin are not crossings.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Instrumentation:
         return self.crossing("import", f"{callee.namespace}.{callee.name}", plan.name, engine, run)
 
     def _over_values(self, name: str, engine: str, signature: FunctionType, records: Records, run: Run) -> Run:
-        """An export adapter: it weighs the values of the import that calls it, or is an event of its own."""
+        """An export adapter: it measures the values of the import that calls it, or is an event of its own."""
         name = shortened(name, MAX_NAME)
 
         def call(*values: Any) -> Any:

@@ -1,8 +1,8 @@
 """Recording calls: who crossed which boundary, when, for how long, with how many bytes, in the trace-event format.
 
 A `Tracer` collects events of the services that were loaded with it and writes them as JSON that Perfetto and Chrome's
-trace viewer open. What is an event is decided in `traced`; a service without a tracer does not come near either file.
-The number of events and the length of every text in them are bounded, so that the memory and the file are too.
+trace viewer open. `instrument` decides what an event is; a service without a tracer uses neither file. The number of
+events and the length of every text in them are bounded, so that the memory and the file are too.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Span:
     Attributes:
         track: number of the service.
         kind: `call`, `import`, `host`, `binary` or `init`; the category of the event.
-        details: what the event says besides; `arg_bytes`, `result_bytes` and `error` are added when they are known.
+        details: further data of the event; `arg_bytes`, `result_bytes` and `error` are added when they are known.
         start, end: in ns of the performance counter; `end` is 0 while it runs.
         joined: whether the export adapter behind an import has begun; the values that it gets are those of this call.
-        crossed: what there is to weigh when the clock has stopped.
+        crossed: the values to measure when the clock has stopped.
     """
 
     __slots__ = ("crossed", "details", "end", "joined", "kind", "name", "start", "track")
@@ -61,8 +61,8 @@ class Tracer:
 
     Attributes:
         recording: whether events are collected.
-        limit: how many at most.
-        dropped: how many there was no room for.
+        limit: the largest number of events.
+        dropped: events beyond `limit`.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
@@ -96,11 +96,11 @@ class Tracer:
     def stop(self, path: str | Path | None = None) -> dict[str, Any]:
         """Stop recording; return the trace-event document, and write it to `path` if given.
 
-        Crossings that have not ended yet are in it, as long as they lasted so far.
+        Calls that are still running are included, with their duration so far.
 
         Raises:
             StateError: it is not recording.
-            ArgumentError: `path` is none.
+            ArgumentError: `path` is not a path.
             LoadError: the file can't be written; the recording is kept, and `document` gives it.
         """
         if not self.recording:
@@ -134,13 +134,13 @@ class Tracer:
     # For `traced`
 
     def track(self, service: str) -> int:
-        """A number for another service."""
+        """A track number for another service."""
         with self._lock:
             self._services.append(shortened(service, MAX_NAME))
             return len(self._services)
 
     def begin(self, span: Span) -> None:
-        """`span` begins; it is kept when there is room."""
+        """Record the start of `span`, if there is room."""
         with self._lock:
             if len(self._spans) < self.limit:
                 self._spans.append(span)
@@ -171,10 +171,10 @@ class Tracer:
 def tracing(path: str | Path, limit: int = DEFAULT_LIMIT) -> Iterator[Tracer]:
     """A tracer that records while the block runs, and writes `path` at its end, also when the block fails.
 
-    with tracing("out.json") as tracer, marine_gen.load("Config.toml", trace=tracer) as service: ...
+        with tracing("out.json") as tracer, marine_gen.load("Config.toml", trace=tracer) as service: ...
 
     Raises:
-        LoadError: the file can't be written; where that can be seen beforehand, before the block runs.
+        LoadError: the file can't be written; raised before the block runs where it can be found out then.
         ArgumentError: `limit` is not a positive whole number.
     """
     tracer = Tracer(limit)

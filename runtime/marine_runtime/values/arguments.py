@@ -24,7 +24,7 @@ def arrange(
             raise _mismatch(module, function, names, missing, list(args))
         return [args[name] for name in names]
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
-        raise ArgumentError(f"arguments must be a sequence or a mapping, got {type(args).__name__}")
+        raise ArgumentError(f"arguments must be a sequence or a mapping, not {type(args).__name__}")
     if len(args) != len(params):
         raise ArgumentError(f"`{module}.{function}` takes {counted(len(params), 'argument')}, got {len(args)}")
     return args

@@ -1,6 +1,6 @@
 """Values out of buffers: `array.array`, `memoryview`, NumPy's arrays, `mmap`, `ctypes`.
 
-The buffer protocol says how large items are, what they are, and in which order their bytes come. Nobody needs to be
+The buffer protocol says how large items are, what they are, and in which order their bytes come. No library has to be
 imported for that.
 """
 

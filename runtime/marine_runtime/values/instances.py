@@ -25,8 +25,8 @@ _CLASS_CHANGES_ARE_CHEAP = not sysconfig.get_config_var("Py_GIL_DISABLED")
 class RecordBase:
     """The base of all record classes, which are frozen dataclasses that list their fields in `__slots__`.
 
-    `dataclass(slots=True)` is no way to spell that: on Python 3.11 its instances have no weak references, and
-    setting an attribute that is not a field of theirs is a `TypeError`.
+    `dataclass(slots=True)` can't express that: on Python 3.11 its instances have no weak references, and setting an
+    attribute that is not a field of theirs is a `TypeError`.
     """
 
     __slots__ = ("__weakref__",)
@@ -74,7 +74,7 @@ def instance_maker(cls: type, converters: Sequence[Convert | None] = ()) -> Call
 
     Args:
         cls: a record class, or any other dataclass.
-        converters: what each value is passed through first; None leaves it as it is.
+        converters: the conversion of each value; None leaves it as it is.
     """
     names = [field.name for field in dataclasses.fields(cls)]
     parts = list(converters) or [None] * len(names)

@@ -1,10 +1,10 @@
 """JSON in, JSON out: the arguments and results of a call as JSON text (docs/spec/json.md).
 
-Arguments go the way of Python values (`values.Coercers`) under JSON's rules: an integer is a number without fraction
-or exponent, a one-element array stands for a bool, number or string, byte arrays are arrays of numbers, records are
+Arguments go the way of Python values (`values.Coercers`) under JSON's rules: an integer is a number without fraction or
+exponent, a one-element array stands for a bool, number or string, byte arrays are arrays of numbers, records are
 objects or arrays. Results are compact text with fields in declaration order, numbers spelled as Rust's `serde_json`
 does. Two things are lossy there: NaN and the infinities become `null`, which no argument accepts, and of two record
-fields with the same name the last value stands. Several results, which the reference aborts on, become an array.
+fields with the same name the last value wins. Several results, which the reference aborts on, become an array.
 """
 
 from __future__ import annotations
@@ -290,7 +290,9 @@ class JsonCodec:
             except UNUSUAL:
                 pass
         if len(values) != len(self._checks):
-            raise ResultError(f"{self._results_failed}{len(self._checks)} results declared, {len(values)} returned")
+            raise ResultError(
+                f"{self._results_failed}{counted(len(self._checks), 'result')} declared, {len(values)} returned"
+            )
         texts = []
         for number, (check, write, value) in enumerate(zip(self._checks, self._writers, values, strict=True)):
             try:

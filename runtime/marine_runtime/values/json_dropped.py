@@ -26,7 +26,7 @@ def dropping_hook(text: str, deepest: int) -> Callable[[Pairs], dict[str, Any]] 
 
     Args:
         text: the JSON text.
-        deepest: how many levels arrays and objects may nest.
+        deepest: the number of levels that arrays and objects may nest.
     """
     if "{" not in text:  # without an object there is no key to repeat
         return None

@@ -32,8 +32,8 @@ class NotJsonError(ArgumentError):
     """A text is not JSON, or has a value that is not allowed.
 
     Attributes:
-        problem: what is wrong, without its place.
-        position: where in the text; None when that is not known.
+        problem: the mistake, without its place.
+        position: the place in the text; None when it is not known.
     """
 
     def __init__(self, problem: str, text: str, position: int | None = None) -> None:

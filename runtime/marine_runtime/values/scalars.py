@@ -1,7 +1,7 @@
 """Bools, numbers and strings: the checks of single values, and of whole arrays of them at C speed.
 
-`Mismatch`, the complaint that all checks of values share, is here too. Arrays, records and argument lists are checked
-in `values`.
+`Mismatch`, the error that all checks of values share, is here too. Arrays, records and argument lists are checked in
+`values`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Mismatch(Exception):  # noqa: N818 - internal; never leaves the runtime
 
 
 def too_large(expected: str, count: int, unit: str, most: int = MAX_LENGTH) -> Mismatch:
-    """The complaint about a string or an array that no guest can hold."""
+    """The error for a string or an array that no guest can hold."""
     return Mismatch(f"expected {expected}, got {counted(count, unit)} (at most {most})")
 
 
@@ -94,7 +94,7 @@ def _is_number(value: object, method: str) -> bool:
 
 
 def unreadable(expected: str, kind: str, error: Exception) -> Mismatch:
-    """The complaint about a value whose own code failed."""
+    """The error for a value whose own code failed."""
     return Mismatch(
         f"expected {expected}, got {kind} that can't be read ({printable(f'{type(error).__name__}: {error}')})"
     )

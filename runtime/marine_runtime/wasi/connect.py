@@ -25,7 +25,7 @@ class Wasi:
     """WASI for the modules of one service.
 
     Attributes:
-        states: what each module sees, by module name.
+        states: the state of each module, by module name.
     """
 
     def __init__(self, store: Store, config: ServiceConfig, names: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ class Wasi:
         """The WASI imports of a module that is about to be instantiated; None when it has none.
 
         Args:
-            name: what the module is called in the service.
+            name: the name of the module in the service.
             module: the module.
             others: imports that something else provides, whatever their namespace.
 
@@ -164,7 +164,7 @@ class Connection:
             raise LinkError(f"its memory can't be used by WASI: {error}") from None
 
     def _memory(self, guest: Instance) -> tuple[Memory, Any]:
-        """The memory that WASI uses: the one named `memory`, as by the book, else the first."""
+        """The memory that WASI uses: the one named `memory`, as WASI specifies, else the first."""
         if _MEMORY in guest.module.memories:
             native = guest.export(_MEMORY)
             return self._store.look_into(native), native

@@ -47,7 +47,7 @@ def image(state: WasiState, first_preopen: int) -> bytes:
     """The bytes of the private memory.
 
     Args:
-        state: what the module shall see.
+        state: the state that the module shall see.
         first_preopen: native descriptor of its first directory; the others follow in order.
     """
     opened = [(number, -1) for number in range(STANDARD)]

@@ -51,7 +51,7 @@ class CallLayer(Protocol):
     """One implementation of calls between Python and Wasm.
 
     Attributes:
-        name: what users call it.
+        name: its name for users.
         binding: a module with the objects of Wasmtime: `wasmtime`, or `capi`, which has the same names.
     """
 
@@ -73,7 +73,7 @@ class CallLayer(Protocol):
         """A memory with `pages` of 64 KiB, in a store of the binding."""
 
     def entering(self, parking: Parking) -> AbstractContextManager[None]:
-        """Around what runs Wasm otherwise than through `core_function`: nothing is lost that signal handlers raise."""
+        """A context for code that runs Wasm other than by `core_function`; it keeps exceptions of signal handlers."""
         ...
 
     def memory(self, store: Any, memory: Any) -> Memory:

@@ -18,8 +18,8 @@ class Budget:
     Attributes:
         limit: bytes that the service may take in total; None for no limit.
         used: bytes that it has taken.
-        rejects: how many growths were refused.
-        reason: why the system refused the last of them, or nothing when the limit did.
+        rejects: the number of refused growths.
+        reason: the system's reason for refusing the last of them; empty when the limit refused it.
         on_reject: called after each refusal.
     """
 

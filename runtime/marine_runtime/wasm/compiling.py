@@ -1,4 +1,4 @@
-"""Compiling without keeping Python from handling signals.
+"""Compilation during which Python handles signals.
 
 Wasmtime compiles without a stop, some megabytes for seconds. In the main thread, where Python handles signals, larger
 modules are compiled by another thread while this one waits. When the handler of a signal raises, the waiting ends, and

@@ -55,7 +55,7 @@ class TimeLimit(Protocol):
 
     Attributes:
         timeout: seconds that the call may take; None without a limit.
-        deadline: when they are over, by the monotonic clock.
+        deadline: the time of their end, by the monotonic clock.
     """
 
     timeout: float | None
@@ -83,7 +83,7 @@ class DeadlineClock:
         _clocks.add(self)
 
     def _begin(self) -> None:
-        """Have no thread. In a forked process its locks may be held for ever, and it itself is gone."""
+        """Forget the thread. In a forked process its locks may be held for ever, and it itself is gone."""
         self._lock = new_rlock()
         self._changed = new_lock()
         self._changed.acquire()
@@ -135,7 +135,7 @@ class DeadlineClock:
                 self._start()
 
     def interrupt(self) -> None:
-        """Let the time of every call that is being watched be up now. Any thread may ask for it."""
+        """End the time of every watched call now. Any thread may ask for it."""
         with self._lock:
             now = monotonic()
             if not self._deadlines:
@@ -190,7 +190,7 @@ class DeadlineClock:
             changed.acquire(timeout=pause)
 
     def _look(self) -> float:
-        """Bring the epoch to where the clock is; returns the seconds until that has to be done again."""
+        """Advance the epoch to the clock; returns the seconds until that has to be done again."""
         busy = False
         for item in list(self._attended):
             if item.running:

@@ -2,8 +2,8 @@
 
 The meter limits how much one value may add up to, and how long making it may take.
 
-A copy of a value is a tree, but in the guest's memory it need not be one: many pointers may lead to one part. So some
-hundred bytes can stand for a copy that would never end. Each part inside a value (string, byte array, array, record) is
+A copy of a value is a tree, but in the guest's memory it need not be one: many pointers may lead to one part. So a few
+hundred bytes can describe a copy that would never end. Each part inside a value (string, byte array, array, record) is
 counted with its own bytes and `PART` more (`abi.layout.cost`). A value whose parts do not overlap stays below `FACTOR`
 times the memory that it lies in: the worst is a record of one byte behind a pointer of 4 bytes. Anything beyond that
 shares its parts, which is allowed up to `FLOOR`.
@@ -108,8 +108,8 @@ class Meter:
     """Counts the parts of the value that is lifted from one memory.
 
     Attributes:
-        left: what may be counted before `more` has to be asked.
-        granted: what was allowed so far; a lift begins with both at `STEP`.
+        left: the amount that may be counted before `more` has to be asked.
+        granted: the amount that was allowed so far; a lift begins with both at `STEP`.
         parking: that of the store which the memory belongs to.
     """
 

@@ -58,9 +58,9 @@ class _Made:
 
     Attributes:
         parking: keeps what signal handlers raise while it grows.
-        paid: what the budget had paid before the growth that is under way.
+        paid: the amount that the budget had paid before the current growth.
         reach: bytes that may be accessible, also after a growth that the system refused.
-        reservation: where its slot of the arena lies.
+        reservation: the reservation that has its slot of the arena.
     """
 
     __slots__ = ("budget", "cell", "paid", "parking", "reach", "reservation")

@@ -71,4 +71,4 @@ def missing_feature(text: str) -> tuple[str, str] | None:
     for word, known in _FEATURES.items():
         if word in text:
             return known
-    return found[1], "build it without"
+    return found[1], "build the module without this feature"

@@ -32,8 +32,8 @@ class WasmRuntime:
 
     Attributes:
         name: `fast` or `public`.
-        fallback_reason: why the fast layer was not taken although asked for, or None.
-        budget_problem: why memory limits hold for each memory alone and not for all together, or None.
+        fallback_reason: the reason for which the fast layer was not used although requested, or None.
+        budget_problem: the reason for which memory limits hold for each memory alone, or None.
         metered: whether its machine code uses fuel.
         baseline: whether the baseline compiler makes its machine code.
     """

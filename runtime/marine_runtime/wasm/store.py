@@ -77,7 +77,7 @@ class Store:
         fuel_used: units of fuel that were used while `fuelled` lasted, all times together.
         fuel_left: units that the last one left over.
         metered: whether its Wasm uses fuel.
-        cells: what the call layer keeps for all calls of the store.
+        cells: the data of the call layer for all calls of the store.
         set_epoch_deadline: lets its Wasm run for so many epochs from now on.
         traps: new traps, for host functions that fail.
     """
@@ -225,7 +225,7 @@ class Store:
         """Instantiate; the Wasm start function, if any, runs here.
 
         Args:
-            module: what to instantiate.
+            module: the module to instantiate.
             imports: everything that it imports.
             charged: memories of the module are paid by the store's budget; those of our own glue are not.
             before_start: called with the instance, before a start function that the compiler made wait.

@@ -37,7 +37,7 @@ class Parking:
 
     Attributes:
         timeout: seconds that the running call may take, when it has a limit.
-        deadline: when they will have passed, on the monotonic clock.
+        deadline: the time of their end, by the monotonic clock.
         fuel: units of fuel that the running call got, when it has a limit.
         trap: one item, the address of the trap that ended the call; `LEFT_EARLY` when the guest went on after a signal
             handler had raised, 0 otherwise.

@@ -229,6 +229,24 @@ class TestTime:
         _timed_out(lambda: service.call_json("m", "plain", '["x"]'))
         _timed_out(lambda: service.call_json("m", "plain", '["x"]', timeout=TIMEOUT / 2))
 
+    def test_host_functions_run_to_their_end(self, serve: Serve) -> None:
+        """The limit ends the call at the next loop or function entry of the guest."""
+        ended: list[bool] = []
+
+        def wait() -> None:
+            time.sleep(3 * TIMEOUT)
+            ended.append(True)
+
+        module = echo_module(
+            Description(functions=(function("f"),)),
+            Memory(),
+            {"f": "(call $host) (loop $l (br $l))"},
+            head='(import "host" "wait" (func $host))',
+        )
+        service = serve({"m": module}, host_functions={"wait": HostFunction.of(wait, [])})
+        _timed_out(lambda: service.call("m", "f", timeout=TIMEOUT))
+        assert ended == [True]
+
     def test_a_batch_has_one_limit(self, serve: Serve) -> None:
         service = serve({"m": greedy()})
         start, used = time.monotonic(), time.thread_time()

@@ -51,7 +51,7 @@ def test_a_configuration_has_defaults() -> None:
         ("envs", {7: "x"}, "`envs`: a name must be a string, not an integer"),
         ("mapped_dirs", "x", "`mapped_dirs` must be a table, not a string"),
         ("mapped_dirs", {"a": "x\0"}, "`mapped_dirs`: the path of `a` must not contain a NUL character"),
-        ("mapped_dirs", {"a": b"x"}, "`mapped_dirs`: the path of `a` must be a string, not of type bytes"),
+        ("mapped_dirs", {"a": b"x"}, "`mapped_dirs`: the path of `a` must be a string, not bytes"),
     ],
 )
 def test_modules_refuse(field: str, value: Any, message: str) -> None:

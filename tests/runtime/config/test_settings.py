@@ -108,7 +108,7 @@ def test_a_manifest_with_wrong_options_is_refused(configuration: Configuration, 
     manifest.write_text(json.dumps(document), "utf-8")
     with pytest.raises(LoadError) as caught:
         marine_gen.load(built, engine=configuration.engine, call_layer=configuration.call_layer)
-    reason = "`logging_mask` must be an integer, not a string"
+    reason = "`logging_mask` must be an integer, not a string; build again"
     assert str(caught.value) == f"the options in manifest.json of service `swamp` can't be used: {reason}"
 
 

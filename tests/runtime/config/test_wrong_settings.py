@@ -196,7 +196,7 @@ def test_every_setting_is_in_the_tables() -> None:
 def test_settings_of_a_built_service_are_checked_too(tmp_path: Path) -> None:
     marine_gen.build({"greeting": guest("greeting")}, tmp_path / "built")
     for options, message in (
-        ({"config": "Config.toml"}, "`config` must be a ServiceConfig, not of type str; write `config=read_config("),
+        ({"config": "Config.toml"}, "`config` must be a ServiceConfig, not str; write `config=read_config("),
         ({"order": ["other"]}, "`order` names `other`, which is not a module (modules are: `greeting`)"),
         ({"python_modules": [7]}, "`python_modules` has int"),
     ):
@@ -205,7 +205,7 @@ def test_settings_of_a_built_service_are_checked_too(tmp_path: Path) -> None:
 
 def test_settings_of_a_module_that_comes_later() -> None:
     with load() as service:  # type: ignore[attr-defined]
-        with pytest.raises(ConfigError, match="`config` of a module must be a ModuleConfig, not of type ServiceConfig"):
+        with pytest.raises(ConfigError, match="`config` of a module must be a ModuleConfig, not ServiceConfig"):
             service.load_module(PythonModule("later", {}), ServiceConfig())
         assert list(service.modules) == ["greeting"]
 

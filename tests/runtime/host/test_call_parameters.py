@@ -159,7 +159,7 @@ def test_refused_calls_do_not_change_them(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"service_id": "x"}, "call_parameters must be CallParameters, got dict"),
+        ({"service_id": "x"}, "call_parameters must be CallParameters, not dict"),
         (CallParameters(service_id=1), "call_parameters.service_id: expected string, got int"),  # type: ignore[arg-type]
         (
             CallParameters(ParticleParameters(ttl=2**32)),

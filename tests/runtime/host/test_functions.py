@@ -278,7 +278,7 @@ def test_a_host_function_of_another_signature(serve: Serve) -> None:
 
 
 def bare(signature: str, body: str) -> bytes:
-    """A module without memory or service functions that imports `host.callback`."""
+    """A module without memory or ABI helpers that imports `host.callback`."""
     adapters = """(@interface it_version "0.28.0")
         (@interface type (func (param $x: s32) (result s32)))
         (@interface type (func (param $x: s32) (result s32)))
@@ -306,7 +306,7 @@ def test_modules_without_memory_may_not_pass_text(serve: Serve) -> None:
     )
 
 
-def test_results_need_service_functions(serve: Serve) -> None:
+def test_results_need_abi_helpers(serve: Serve) -> None:
     adapters = """(@interface it_version "0.28.0")
         (@interface type (func)) (@interface type (func))
         (@interface func (type 0) call-core 0)

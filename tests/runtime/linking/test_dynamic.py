@@ -210,3 +210,23 @@ def test_tables_of_later_modules_are_charged(serve: Callable[..., Service], conf
     assert [first(6), second(5), second(4), second(1), second(0)] == [2, 2**32 - 1, 2, 2**32 - 1, 6]
     found = service.statistics()
     assert (found.used, found.rejects) == (limit, 3)
+
+
+def test_an_unloaded_module_is_not_imported(bench: Bench) -> None:
+    """Later modules don't link to it, though its importers still call it."""
+    work = bench("donkey", "shrek")
+    work.unload("donkey")
+    with pytest.raises(DiagnosticError, match=r"imports `donkey.greeting`, but there is no module `donkey`"):
+        work.load("shrek2", guest("shrek"))
+
+
+def test_unloading_frees_no_memory(serve: Callable[..., Service], configuration: Configuration) -> None:
+    """The budget has room for two modules, whether one of them is unloaded or not."""
+    modules = {"first": greedy()}
+    service = serve(modules, config=ServiceConfig(total_memory_limit=2 * PAGE))
+    work = Workbench(service, modules, configuration.engine, open_runtime(configuration.call_layer))
+    work.load("second", greedy())
+    work.unload("second")
+    assert service.statistics().used == 2 * PAGE
+    with pytest.raises(MemoryLimitError):
+        work.load("third", greedy())

@@ -1,4 +1,4 @@
-"""Modules that older tools made, and what a module may leave out (docs/spec/linking.md#versions)."""
+"""Modules that older or newer tools made, and what a module may leave out (docs/spec/linking.md#versions)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ TEXT = function("f", Prim.STRING)
 VERSIONS = [
     *(("0.6.0", "0.20.0"), ("0.6.0", "0.23.1"), ("0.10.3", "0.24.0")),
     *(("0.11.0", "0.27.0"), ("0.12.0", "0.27.0"), ("0.14.0", "0.28.0")),
+    ("99.0.0", "99.0.0"),
 ]
 
 
 @pytest.mark.host_side
 @pytest.mark.parametrize(("sdk", "it"), VERSIONS)
-def test_modules_of_older_versions_run(serve: Serve, sdk: str, it: str) -> None:
-    older = replace(extract(guest("greeting")), version=it)
-    module = embed_sdk_version(embed(guest("greeting"), older), sdk)
+def test_modules_of_older_and_newer_versions_run(serve: Serve, sdk: str, it: str) -> None:
+    other = replace(extract(guest("greeting")), version=it)
+    module = embed_sdk_version(embed(guest("greeting"), other), sdk)
     assert MANIFEST_SECTION not in custom_section_names(module)
     assert serve({"greeting": module}).call("greeting", "greeting", ["x"]) == "Hi, x"
 

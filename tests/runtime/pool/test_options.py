@@ -63,7 +63,7 @@ def test_each_call_has_its_call_parameters(made: ServicePool) -> None:
 
 def test_wrong_call_parameters_are_refused_before_they_wait(made: ServicePool) -> None:
     wrong: Any = {"service_id": "x"}
-    with pytest.raises(ArgumentError, match=r"^call_parameters must be CallParameters, got dict$"):
+    with pytest.raises(ArgumentError, match=r"^call_parameters must be CallParameters, not dict$"):
         made.submit(*FUNCTION, call_parameters=wrong)
     with pytest.raises(ArgumentError, match="timestamp"):
         made.map(*FUNCTION, [[]], call_parameters=CallParameters(ParticleParameters(timestamp=-1)))

@@ -115,7 +115,7 @@ def test_bad_arguments_are_refused_before_they_wait(shared: tuple[Configuration,
                 way(*call)
             assert str(caught.value).startswith(text)
     for timeout in (0, -1, "1", float("nan"), float("inf"), True):
-        with pytest.raises(ArgumentError, match=r"^timeout must be a positive number of seconds, got "):
+        with pytest.raises(ArgumentError, match=r"^timeout must be a positive number of seconds, not "):
             made.call("lab", "echo", [1], timeout=timeout)  # type: ignore[arg-type]
     assert made.call("lab", "echo", [1]) == 1
 

@@ -157,10 +157,10 @@ def test_a_pool_without_workers_fails_what_waits(kind: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"workers": 0}, "workers must be an integer of at least 1, got 0"),
-        ({"queue": 1.5}, "queue must be an integer of at least 1, got 1.5"),
+        ({"workers": 0}, "workers must be an integer of at least 1, not 0"),
+        ({"queue": 1.5}, "queue must be an integer of at least 1, not 1.5"),
         ({"kind": "fibres"}, "unknown kind of workers `fibres`: choose processes, threads"),
-        ({"timeout": 0}, "timeout must be a positive number of seconds, got 0"),
+        ({"timeout": 0}, "timeout must be a positive number of seconds, not 0"),
         ({"host_functions": {"f": HostFunction.of(lambda: None)}}, "source, host functions and options can't be sent"),
     ],
 )

@@ -21,3 +21,18 @@ def test_equal_records_are_listed_once() -> None:
         *("data Point:", "  x: f64", "data Point:", "  x: f32"),
     ]
     assert sum(line.startswith("data ") for line in lines) == 2
+
+
+def test_modules_are_sorted_by_name() -> None:
+    """Functions and fields keep the order of their declaration."""
+    fields = (Field("z", Prim.U8), Field("a", Prim.U8))
+    first = ModuleInterface(
+        {"z": FunctionType((Field("p", Record(0)),)), "a": FunctionType()}, {0: RecordType("R", fields)}
+    )
+    lines = Interface({"b": first, "a": ModuleInterface({"f": FunctionType()}, {})}).lines()
+    assert lines == [
+        "exported data types (combined from all modules):",
+        *("data R:", "  z: u8", "  a: u8", ""),
+        "exported functions:",
+        *("a:", "  func f()", "b:", "  func z(p: R)", "  func a()"),
+    ]

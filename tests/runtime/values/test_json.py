@@ -318,7 +318,7 @@ def test_results(values: tuple[Any, ...], types: tuple[IType, ...], text: str) -
 @pytest.mark.parametrize(
     ("values", "types", "message"),
     [
-        ((), (S32,), "1 results declared, 0 returned"),
+        ((), (S32,), "1 result declared, 0 returned"),
         ((1,), (), "0 results declared, 1 returned"),
         (("a",), (S32,), "$: expected i32, got str"),
         ((1, "a"), (S32, S32), "$[1]: expected i32, got str"),

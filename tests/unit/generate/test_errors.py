@@ -162,7 +162,7 @@ def test_function_names_are_unique():
         (Code.ADAPTER_DUPLICATE, "`f` is the name of another function", "function `f`"),
         (
             Code.ADAPTER_DUPLICATE,
-            "`allocate` is the name of a service function of every module",
+            "`allocate` is the name of an ABI helper of every module",
             "function `allocate`",
         ),
     ]
