@@ -6,7 +6,6 @@ memory. A complete build is the business of others, see `tiers`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,7 +25,7 @@ from marine_gen.ir.model import Call, ImportedCallee
 from marine_gen.passes import UnfusableError, fuse_adapter
 from marine_gen.python_backend import DeclaredClasses, generate
 from marine_runtime.adapters import MAX_MODULES, FusedModules, GeneratedGlue, Glue, GlueOnDemand, path_of_generated
-from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, compiled_in_memory
+from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, Turns, compiled_in_memory
 from marine_runtime.wasm import WasmRuntime, initial_table_elements
 
 FEW = 8
@@ -162,7 +161,7 @@ class _Parts:
         self._module = compiled[at]
         self._at = at
         self._runtime = request.runtime
-        self._lock = threading.RLock()
+        self._turns = Turns()
         self._found: dict[tuple[str, bool], GeneratedGlue] = {}
         self._sites = 0
         self.fuses = BACKENDS[request.engine].fuses
@@ -170,7 +169,7 @@ class _Parts:
 
     def find(self, function: str, fused: bool) -> GeneratedGlue:
         """The glue of a function: fused if that is wanted and possible, or closures."""
-        with self._lock:
+        with self._turns.lock:
             if (function, fused) not in self._found:
                 missing = [name for name in self._module.ir.exports if (name, fused) not in self._found]
                 group = missing if len(self._found) >= FEW else [function]

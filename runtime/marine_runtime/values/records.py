@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.turns import Turns
 from marine_runtime.texts.messages import NEEDS_ROOM, printable
 from marine_runtime.texts.names import identifier, identifiers
 from marine_runtime.types import IType, Records, RecordType, describe, record_in
@@ -76,10 +76,10 @@ def make_record_classes(records: Records, module: str) -> Mapping[int, type]:
     """
     classes: dict[int, type] = {}
     names = class_names(records)
-    making = threading.Lock()
+    making = Turns()
 
     def make(index: int, _: str) -> type:
-        with making:  # one class for each record, whichever thread asks
+        with making.lock:  # one class for each record, whichever thread asks
             fresh, pending = list[int](), [index]
             while pending:  # with the classes that its annotations name
                 current = pending.pop()
