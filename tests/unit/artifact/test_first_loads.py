@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from marine_gen.artifact.target import Source
 from marine_gen.artifact.tiers import VARIABLE
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
 from marine_runtime import ArgumentError, PythonModule, Service, StateError, Tracer
+from marine_runtime.artifact import PACK, read_pack
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
@@ -122,6 +124,25 @@ def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.
     monkeypatch.setattr(tiers, "on_demand", lambda *_, **__: pytest.fail("it is in the cache"))
     with marine_gen.load(HELLO) as service:
         assert service.modules.greeting.greeting("x") == "Hi, x"
+
+
+@pytest.mark.parametrize("how", ["copied", "a file is gone", "no pack"])
+def test_an_entry_that_is_not_as_it_was(cache: Path, started: list[tuple[str, ...]], how: str) -> None:
+    """It is compared, and built again where it is damaged: nobody would do that after another first load."""
+    with complete_builds(), marine_gen.load(HELLO):
+        pass
+    (entry,) = cache_entries()
+    if how == "copied":
+        shutil.copytree(entry, cache / "copy")
+        shutil.rmtree(entry)
+        (cache / "copy").rename(entry)
+    else:
+        (entry / {"a file is gone": "greeting.cwasm", "no pack": PACK}[how]).unlink()
+    assert read_pack(str(entry)) is None
+    with marine_gen.load(HELLO) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+    assert not started
+    assert read_pack(str(entry)) is not None
 
 
 @pytest.mark.slow
