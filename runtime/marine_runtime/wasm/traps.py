@@ -8,6 +8,7 @@ belongs to one store, so services on other threads never see it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import re
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
@@ -92,7 +93,7 @@ def refusal_of(error: Exception) -> str | None:
     """The first line of an error of Wasmtime with the limit behind it, when the system refused something; else None."""
     text = first_line(error)
     found, reserved = _REFUSED.search(text), _RESERVED.search(text)
-    if found is None:
+    if found is None or int(found[1]) == errno.ENOENT:  # a file that is gone
         return None
     return text + limit_of(int(found[1]), int(reserved[1], 16) if reserved else 0)
 

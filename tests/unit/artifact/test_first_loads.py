@@ -115,8 +115,12 @@ def test_the_second_load_is_complete(cache: Path, started: list[tuple[str, ...]]
     assert not list((cache / "first-loads").glob("*"))
 
 
-def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch, relative: bool) -> None:
     monkeypatch.setattr(tiers, "_waiting", {})
+    if relative:  # the process has another working directory
+        monkeypatch.chdir(cache.parent)
+        monkeypatch.setenv("MARINE_GEN_CACHE", cache.name)
     with marine_gen.load(HELLO), marine_gen.load(CHAIN), marine_gen.load(HELLO, engine="closures"):
         until(lambda: len(cache_entries()) == 3)
         until(lambda: not list((cache / "first-loads").glob("*")))
