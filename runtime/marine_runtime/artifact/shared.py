@@ -28,7 +28,7 @@ may have the same time."""
 
 _SECOND = 1_000_000_000
 _SETTLED_SECONDS = 2 * _SECOND + _SETTLED
-"""The same for a file whose time is in whole seconds, which is all that some file systems keep, FAT only every other."""
+"""The same for a file whose time is in whole seconds: some file systems keep no more, FAT only every other one."""
 
 Identity = tuple[int, int, int]
 """Size, time of change in nanoseconds, and inode of a file."""

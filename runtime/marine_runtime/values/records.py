@@ -80,16 +80,16 @@ def make_record_classes(records: Records, module: str) -> Mapping[int, type]:
 
     def make(index: int, _: str) -> type:
         with making.lock:  # one class for each record, whichever thread asks
-            fresh, pending = list[int](), [index]
+            fresh, pending = dict[int, type](), [index]
             while pending:  # with the classes that its annotations name
                 current = pending.pop()
-                if current in records and current not in classes:
-                    classes[current] = _bare_class(records[current], names[current], module)
-                    fresh.append(current)
+                if current in records and current not in classes and current not in fresh:
+                    fresh[current] = _bare_class(records[current], names[current], module)
                     inside = (record_in(item.type) for item in records[current].fields)
                     pending += [inner for inner in inside if inner is not None]
-            for current in fresh:
-                _annotate(classes[current], records[current], classes, module)
+            for current, cls in fresh.items():
+                _annotate(cls, records[current], {**classes, **fresh}, module)
+            classes.update(fresh)  # all of them, or none when the handler of a signal raises
             return classes[index]
 
     return Lazy(names, make)
