@@ -130,7 +130,7 @@ def _start(detach: str, name: str, module: str, *arguments: str) -> None:
         return
     ours = (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(marine_runtime.__file__ or ""))
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    searched = [*map(os.path.dirname, ours), *map(os.path.abspath, given)]
+    searched = [*map(os.path.dirname, ours), *filter(None, map(_absolute, given))]
     import subprocess
 
     command = [interpreter, "-P", "-m", f"marine_gen.artifact.{module}", *arguments]
@@ -148,6 +148,14 @@ def _start(detach: str, name: str, module: str, *arguments: str) -> None:
         )
     except (OSError, subprocess.SubprocessError):
         return  # the next load tries again
+
+
+def _absolute(path: str) -> str | None:
+    """The absolute path of what another working directory has; None where that was deleted."""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        return None
 
 
 def _interpreter() -> str | None:

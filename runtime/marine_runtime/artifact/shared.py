@@ -104,7 +104,10 @@ def identities(paths: Iterable[str]) -> list[Identity]:
 
 def known_manifest(directory: str | Path) -> Manifest | None:
     """The manifest of a directory whose build is open here, and has not changed since; None for others."""
-    build = _builds.get(os.path.abspath(directory))
+    try:
+        build = _builds.get(os.path.abspath(directory))
+    except FileNotFoundError:  # the working directory was deleted
+        return None
     return build.manifest if build is not None and build.is_unchanged() else None
 
 

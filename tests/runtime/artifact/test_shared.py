@@ -94,6 +94,17 @@ def test_files_that_were_changed_are_noticed(built: Path, *, settled: bool) -> N
         greet(first)
 
 
+def test_a_deleted_working_directory(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(LoadError, match="has no manifest"):
+        marine_runtime.load(built.name)
+    with marine_runtime.load(built) as service:
+        greet(service)
+
+
 @pytest.mark.parametrize(("fraction", "known"), [(0, False), (1, True)])
 def test_file_systems_that_keep_whole_seconds(
     built: Path, monkeypatch: pytest.MonkeyPatch, fraction: int, known: bool

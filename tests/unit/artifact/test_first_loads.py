@@ -229,6 +229,23 @@ def test_processes_do_nothing_twice(cache: Path, started: object, monkeypatch: p
     assert not mark.exists()
 
 
+def test_a_deleted_working_directory(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What PYTHONPATH has relative to it is left out for the process."""
+    commands: list[Any] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(options["env"]["PYTHONPATH"]))
+    monkeypatch.setattr(tiers, "_waiting", {})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["relative", str(ROOT / "absolute")]))
+    gone = cache.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with marine_gen.load(HELLO) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+    (searched,) = commands
+    assert searched.split(os.pathsep)[-1] == str(ROOT / "absolute")
+    assert "relative" not in searched
+
+
 def test_loads_that_start_nothing(
     cache: Path,
     started: list[tuple[str, ...]],
