@@ -230,7 +230,7 @@ def test_processes_do_nothing_twice(cache: Path, started: object, monkeypatch: p
 
 
 def test_a_deleted_working_directory(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What PYTHONPATH has relative to it is left out for the process."""
+    """The process searches nothing that PYTHONPATH has relative to it."""
     commands: list[Any] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(options["env"]["PYTHONPATH"]))
     monkeypatch.setattr(tiers, "_waiting", {})
