@@ -164,6 +164,7 @@ class _Parts:
         self._turns = Turns()
         self._found: dict[tuple[str, bool], GeneratedGlue] = {}
         self._sites = 0
+        self._starts: dict[int, object] = {}  # the first sites that are taken
         self.fuses = BACKENDS[request.engine].fuses
         self.classes = DeclaredClasses.of(self._module.ir)
 
@@ -202,12 +203,15 @@ class _Parts:
         """Fused glue of some adapters, whose sites follow those that there are; None when nothing of it is fused."""
         if not self.fuses:
             return None
-        first = self._sites
-        output = fusion_of_part(self._fusible, self._at, part, classes, first).output
-        if output is None:
-            return None
-        self._sites += len(output.code.sites)
-        return _Fused(output, first)
+        while True:
+            first, mine = self._sites, object()
+            output = fusion_of_part(self._fusible, self._at, part, classes, first).output
+            if output is None:
+                return None
+            # The handler of a signal may have others made, and a thread goes on when the wait for it is interrupted.
+            if self._starts.setdefault(first, mine) is mine:
+                self._sites = first + len(output.code.sites)
+                return _Fused(output, first)
 
     def closures(self, part: ModuleIR, classes: DeclaredClasses) -> str:
         """The Python of some adapters as closures."""

@@ -1,4 +1,4 @@
-"""Forks while another thread makes what services of a kind share."""
+"""Forks and interruptions while another thread makes what services of a kind share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import marine_gen
+from marine_gen.artifact import on_demand, tiers
+from marine_gen.generate import Description
+from marine_runtime.types import Prim
+from tests.support.echo import Memory, echo_module, function
 from tests.support.paths import ROOT
 
 PROGRAM = """
@@ -61,3 +67,32 @@ def test_what_another_thread_was_making(cache_of_first_loads: Path, held: str, r
     result = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["child", "own", "other"]
+
+
+def test_what_is_generated_meanwhile_has_sites_of_its_own(
+    cache_of_first_loads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the handler of a signal, or by a thread that goes on when the wait for it was interrupted."""
+    made: list[range] = []
+    real, real_fusion = on_demand._Parts.fused, on_demand.fusion_of_part
+
+    def fused(*given: Any) -> Any:
+        found = real(*given)
+        made.append(range(found.first_site, found.first_site + len(found.output.code.sites)))
+        return found
+
+    def fusion(*given: Any) -> Any:
+        monkeypatch.setattr(on_demand, "fusion_of_part", real_fusion)
+        assert other.call("m", "f1", ["y"]) == "y"
+        return real_fusion(*given)
+
+    module = {"m": echo_module(Description((), (function("f0", Prim.STRING), function("f1", Prim.STRING))), Memory())}
+    monkeypatch.setattr(tiers, "_start", lambda *_: None)
+    monkeypatch.setattr(on_demand._Parts, "fused", fused)
+    with marine_gen.load(module) as service, marine_gen.load(module) as other:
+        monkeypatch.setattr(on_demand, "fusion_of_part", fusion)
+        assert service.call("m", "f0", ["x"]) == "x"
+    first, second = made
+    assert first
+    assert second
+    assert not set(first) & set(second)
