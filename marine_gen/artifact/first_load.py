@@ -6,6 +6,7 @@ by then, the second load makes it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,14 +47,14 @@ def load_first(
     """Load a service that has no build at `place` in the cache, or whose builds are not kept; raises as `load`.
 
     Returns:
-        None when a build has to be made at once: it is wanted, or a first load was before, or code of the baseline
-        compiler comes first.
+        None when a build has to be made at once: it is wanted, or a first load was before, or the one that is there
+        has to be looked at, or code of the baseline compiler comes first.
     """
     if not tiers.on_demand(source, flavour.metered, cached=place is not None):
         return None
     first = None if place is None else _loaded.get(place)
     if first is None:
-        if place is not None and tiers.was_loaded(place):
+        if place is not None and (tiers.was_loaded(place) or os.path.lexists(place)):
             return None
         strict = options.get("strict", False)
         steps.start(source.sizes)

@@ -9,13 +9,14 @@ from marine_gen.artifact.cache import Built, Flavour, built, found_build, place_
 from marine_gen.artifact.engines import BUILT_ENGINES, ENGINES, LOADERS, check_engine
 from marine_gen.artifact.progress import ProgressCallback, Steps, reporting
 from marine_gen.artifact.target import Source, Target, read_built, read_target, with_python
-from marine_runtime import ArgumentError, LoadOptions, Service
+from marine_runtime import ArgumentError, LoadError, LoadOptions, Service
 from marine_runtime.artifact import (
     check_options,
     check_path,
     known_manifest,
     load_with,
     read_manifest,
+    read_pack,
     refuse_unknown,
     with_keywords,
 )
@@ -74,6 +75,17 @@ def _load_reporting(target: Target, engine: str, options: LoadOptions, steps: St
         limited = options.get("config") is not None
         source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
+    try:
+        return _load_source(source, engine, options, steps, cache=cache)
+    except _RemovedError:
+        return _load_source(source, engine, options, steps, cache=cache)
+
+
+class _RemovedError(LoadError):
+    """A build that another process removed from the cache while it was loaded."""
+
+
+def _load_source(source: Source, engine: str, options: LoadOptions, steps: Steps, *, cache: bool) -> Service:
     strict = options.get("strict", False)
     flavour = _flavour(engine, options)
     at = place_of(source, flavour) if cache else None
@@ -111,7 +123,12 @@ def _load(build: Built, engine: str, source: Source, options: LoadOptions, steps
 
     place, manifest = build.directory, build.manifest
     kind = {"baseline": build.baseline, "lasting": build.lasting, "checked": checked}
-    return load_with(LOADERS, engine, place, manifest, Service, options, watch=watch, pack=build.pack, **kind)
+    try:
+        return load_with(LOADERS, engine, place, manifest, Service, options, watch=watch, pack=build.pack, **kind)
+    except LoadError as error:
+        if type(error) is LoadError and checked and build.lasting and read_pack(str(place)) is None:
+            raise _RemovedError(str(error)) from None
+        raise
 
 
 def _sizes(build: Built) -> dict[str, int]:

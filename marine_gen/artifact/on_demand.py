@@ -6,7 +6,6 @@ memory. Complete builds are made elsewhere, see `tiers`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,7 +25,7 @@ from marine_gen.ir.model import Call, ImportedCallee
 from marine_gen.passes import UnfusableError, fuse_adapter
 from marine_gen.python_backend import DeclaredClasses, generate
 from marine_runtime.adapters import MAX_MODULES, FusedModules, GeneratedGlue, Glue, GlueOnDemand, path_of_generated
-from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, compiled_in_memory
+from marine_runtime.artifact import CLOSURES, FUSED, LinkableModule, Turns, compiled_in_memory
 from marine_runtime.wasm import WasmRuntime, initial_table_elements
 
 FEW = 8
@@ -162,15 +161,16 @@ class _Parts:
         self._module = compiled[at]
         self._at = at
         self._runtime = request.runtime
-        self._lock = threading.RLock()
+        self._turns = Turns()
         self._found: dict[tuple[str, bool], GeneratedGlue] = {}
         self._sites = 0
+        self._starts: dict[int, object] = {}  # the first sites that are taken
         self.fuses = BACKENDS[request.engine].fuses
         self.classes = DeclaredClasses.of(self._module.ir)
 
     def find(self, function: str, fused: bool) -> GeneratedGlue:
         """The glue of a function: fused if that is wanted and possible, or closures."""
-        with self._lock:
+        with self._turns.lock:
             if (function, fused) not in self._found:
                 missing = [name for name in self._module.ir.exports if (name, fused) not in self._found]
                 group = missing if len(self._found) >= FEW else [function]
@@ -203,12 +203,15 @@ class _Parts:
         """Fused glue of some adapters, whose sites follow those that there are; None when nothing of it is fused."""
         if not self.fuses:
             return None
-        first = self._sites
-        output = fusion_of_part(self._fusible, self._at, part, classes, first).output
-        if output is None:
-            return None
-        self._sites += len(output.code.sites)
-        return _Fused(output, first)
+        while True:
+            first, mine = self._sites, object()
+            output = fusion_of_part(self._fusible, self._at, part, classes, first).output
+            if output is None:
+                return None
+            # The handler of a signal may have others made, and a thread goes on when the wait for it is interrupted.
+            if self._starts.setdefault(first, mine) is mine:
+                self._sites = first + len(output.code.sites)
+                return _Fused(output, first)
 
     def closures(self, part: ModuleIR, classes: DeclaredClasses) -> str:
         """The Python of some adapters as closures."""

@@ -100,7 +100,8 @@ def start_optimising(first: Path, place: Path, flavour: Mapping[str, Any]) -> No
     It is not a child of this process, whose program may wait for its own. It ends when this process does, or when
     another one does the same.
     """
-    _start(_DETACH, "sh", "optimise", str(first), str(place), json.dumps(dict(flavour)), str(os.getpid()))
+    paths = map(os.path.abspath, (first, place))  # its working directory is another one
+    _start(_DETACH, "sh", "optimise", *paths, json.dumps(dict(flavour)), str(os.getpid()))
 
 
 def start_completing(source: Source, place: Path, flavour: Mapping[str, Any]) -> None:
@@ -120,7 +121,7 @@ def start_completing(source: Source, place: Path, flavour: Mapping[str, Any]) ->
     if buildable:
         waiting.append(mark)
     if buildable and len(waiting) == 1:
-        _start(_DETACH_LATER, here, "completing", str(place.parent), here)
+        _start(_DETACH_LATER, here, "completing", os.path.abspath(place.parent), here)
 
 
 def _start(detach: str, name: str, module: str, *arguments: str) -> None:
@@ -129,7 +130,7 @@ def _start(detach: str, name: str, module: str, *arguments: str) -> None:
         return
     ours = (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(marine_runtime.__file__ or ""))
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    searched = [*map(os.path.dirname, ours), *map(os.path.abspath, given)]  # its working directory is another one
+    searched = [*map(os.path.dirname, ours), *filter(None, map(_absolute, given))]
     import subprocess
 
     command = [interpreter, "-P", "-m", f"marine_gen.artifact.{module}", *arguments]
@@ -147,6 +148,14 @@ def _start(detach: str, name: str, module: str, *arguments: str) -> None:
         )
     except (OSError, subprocess.SubprocessError):
         return  # the next load tries again
+
+
+def _absolute(path: str) -> str | None:
+    """The absolute path of what another working directory has; None where that was deleted."""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        return None
 
 
 def _interpreter() -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 import pytest
 
@@ -15,6 +18,7 @@ from tests.security.cases import modules
 from tests.security.liar import neighbour
 from tests.support.engines import assemble as make_guest
 from tests.support.fused import staged
+from tests.support.interrupted import StopError, entered, interrupt
 
 Serve = Callable[..., Service]
 
@@ -56,6 +60,34 @@ def test_positions_are_read_up_to_the_arguments() -> None:
         staging.memory.write(STACK_TOP, (DATA + 64).to_bytes(4, "little"))
         found = staging.explain(CallError("something"))
         assert isinstance(found, CallError)
+        assert int.from_bytes(staging.memory.read(STACK_TOP, 4), "little") == STACK
+        assert service.call("neighbour", "text", ["x"]) == "x"
+
+
+@pytest.mark.parametrize(
+    ("explain", "at_entry"),
+    [("explain", True), ("explain_call", True), ("explain", False), ("explain_call", False), ("explaining", False)],
+)
+def test_positions_are_forgotten_when_a_signal_handler_raises(
+    monkeypatch: pytest.MonkeyPatch, explain: str, at_entry: bool
+) -> None:
+    """While an error is explained; the next one would get its places, and be taken for its fault."""
+
+    def fail(*_: object) -> NoReturn:
+        raise CallError("something")
+
+    with staged({"neighbour": neighbour()}) as (service, staging):
+        staging.memory.write(FAULT_KIND, b"\1\0\0\0")
+        run: Callable[[], object] = staging.explaining(fail)
+        if explain != "explaining":
+            staging.memory.write(STACK_TOP, (STACK + 4).to_bytes(4, "little"))
+            run = partial(getattr(staging, explain), CallError("something"))
+        with monkeypatch.context() as patch:
+            if not at_entry:
+                patch.setattr(type(staging), "_explain", interrupt)
+            with pytest.raises(StopError):
+                (entered if at_entry else operator.call)(run)
+        assert staging.memory.read(FAULT_KIND, 4) == bytes(4)
         assert int.from_bytes(staging.memory.read(STACK_TOP, 4), "little") == STACK
         assert service.call("neighbour", "text", ["x"]) == "x"
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import marine_gen
@@ -37,6 +39,13 @@ class StubbornError(Exception):
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first + second)
+
+
+class UnreadableError(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
 
 
 def nap(milliseconds: int) -> None:
@@ -75,6 +84,21 @@ def blow(number: int) -> None:
         raise StopIteration
     if number == 3:
         raise SystemExit("leave")
+    if number == 4:
+        error = ValueError("with notes of its own")
+        vars(error)["__notes__"] = "no list"
+        raise error
+    if number == 5:  # a class that only this process has
+        sys.modules["only_there"] = ModuleType("only_there")
+        local = type("LocalError", (Exception,), {"__module__": "only_there"})
+        vars(sys.modules["only_there"])["LocalError"] = local
+        raise local("from there")
+    if number == 6:
+        error, error.__cause__ = ValueError("in a circle"), ValueError("its cause")
+        error.__cause__.__cause__ = error
+        raise error
+    if number == 7:
+        raise UnreadableError
     raise ValueError("blown") from KeyError("cause")
 
 

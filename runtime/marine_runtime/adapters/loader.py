@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from _thread import RLock
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, ModuleType
@@ -27,10 +26,11 @@ from marine_runtime.adapters.staging import SiteRows
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.turns import Turns
 from marine_runtime.texts.names import identifier
 from marine_runtime.wasm.speedups import speedups
 
-_executing = RLock()
+_executing = Turns()
 """Held while `sys.modules` has a module that only the code in execution may see."""
 
 
@@ -210,7 +210,7 @@ def _classes(pieces: Pieces, module: ModuleType, plan: ModulePlan) -> Lazy[int, 
     """The record classes of a file in pieces."""
 
     def make(index: int, name: str) -> type:
-        with _executing:  # one class for each record, whichever thread asks
+        with _executing.lock:  # one class for each record, whichever thread asks
             if name not in vars(module):
                 body = pieces.code(class_key(name), str(module.__file__))
                 _execute(module, lambda: exec(body, vars(module)))  # noqa: S102
@@ -297,7 +297,7 @@ def _module_name(plan: ModulePlan) -> str:
 
 def _execute(module: ModuleType, run: Any) -> None:
     """Run the module's code. `dataclasses` looks the module up in `sys.modules` while it works."""
-    with _executing:
+    with _executing.lock:
         before = sys.modules.get(module.__name__)
         sys.modules[module.__name__] = module
         try:

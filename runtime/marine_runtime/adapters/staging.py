@@ -29,6 +29,7 @@ from marine_runtime.lazy.data import dataclass
 from marine_runtime.texts.messages import counted
 from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction
+from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.memory import Memory, out_of_bounds
 
 FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, FREE, STACK, DATA = 0, 8, 32, 40, 44, 64, 4096
@@ -200,19 +201,29 @@ class Staging:
         # A short view: a value beyond it has to come through `reserve` or `claim`, which make it long again, and that
         # is how the next large call is noticed.
 
+    @covered
     def explain_call(self, error: BaseException) -> BaseException:
         """The error that one call of a batch raises instead of `error`, see `explain`."""
-        return self._explain(error, STACK)
+        try:
+            return self._explain(error, STACK)
+        except BaseException:  # of a signal handler
+            self._reset()
+            raise
 
+    @covered
     def explain(self, error: BaseException) -> BaseException:
         """The error that a call through the glue raises instead of `error`, which came out of it; forgets the call.
 
         A fault of the glue becomes the error that the interpreter would raise. Any CallError gets the places of the
         fused adapters that were running. Anything else is a host function's own and stays as it is.
         """
-        found = self._explain(error, STACK)
-        self.settle()
-        return found
+        try:
+            found = self._explain(error, STACK)
+            self.settle()
+            return found
+        except BaseException:  # of a signal handler: the next error would get the places of this one
+            self._reset()
+            raise
 
     def explaining(self, run: CoreFunction) -> CoreFunction:
         """`run`, a core function under which fused adapters run, for adapters that are closures.
@@ -226,9 +237,14 @@ class Staging:
             try:
                 return run(*raw)
             except BaseException as error:
-                # check: staging room that a failed call took
-                _WORD.pack_into(self.memory.view, FREE, free)
-                if (found := self._explain(error, base)) is error:
+                try:
+                    # check: staging room that a failed call took
+                    _WORD.pack_into(self.memory.view, FREE, free)
+                    found = self._explain(error, base)
+                except BaseException:  # as above
+                    self._reset(base)
+                    raise
+                if found is error:
                     raise
                 raise found from found.__cause__
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from marine_runtime.errors import warn
     from marine_runtime.lazy.digest import sha256
+    from marine_runtime.lazy.turns import Turns
     from marine_runtime.linking.context import LinkableModule
     from marine_runtime.service.handles import (
         MODULE_MEMBERS,
@@ -77,6 +78,7 @@ __all__ = [
     "ModuleEntry",
     "ModuleHandle",
     "Modules",
+    "Turns",
     "cache_directory",
     "cache_problem",
     "cache_to_use",
@@ -142,6 +144,7 @@ __getattr__, __dir__ = exports(
         ),
         "marine_runtime.errors": ("warn",),
         "marine_runtime.lazy.digest": ("sha256",),
+        "marine_runtime.lazy.turns": ("Turns",),
         "marine_runtime.linking.context": ("LinkableModule",),
         "marine_runtime.service.handles": (
             "MODULE_MEMBERS",

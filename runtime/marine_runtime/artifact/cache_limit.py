@@ -1,7 +1,7 @@
 """The size of the user's cache: the least recently used entries are dropped when it grows beyond its limit.
 
 The cache holds builds, a folder each, and files with machine code. The last use of one is the time of its mark: of the
-file `.checked` of a build, of a file itself. It is renewed once an hour, so that loads write nothing else.
+file `.checked` of a build, of a file itself. It is renewed once a minute at most, so that loads write little.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ CODE_FOLDER = "machine-code"
 FIRST_FOLDER = "first-loads"
 """The folder of the cache with marks of first loads, which hold the sources of the service."""
 
-_RENEWED = 3600.0  # seconds after which a use is noted again
-_RECENT = 60.0  # seconds since its last use in which nothing is dropped: another process may be reading it
+_RENEWED = 60.0  # seconds after which a use is noted again
+_RECENT = 60.0 + _RENEWED  # seconds since a mark in which nothing is dropped: another process may be reading it
+_ABANDONED = 86400.0  # seconds after which what a process was writing is that of a killed one
 _BUILD = re.compile(r"[0-9a-f]{64}")
 _CODE = re.compile(r"[0-9a-f]{64}\.cwasm")
+_LEFT = re.compile(r"\.[0-9a-f]{64}[-.].*")
 
 
 class _Item(NamedTuple):
@@ -67,7 +69,7 @@ def limit() -> int | None:
 def note_use(mark: str) -> None:
     """Note that what `mark` stands for is used."""
     with contextlib.suppress(OSError):  # it is taken for older than it is, nothing else
-        if time.time() - os.stat(mark).st_mtime > _RENEWED:
+        if abs(time.time() - os.stat(mark).st_mtime) > _RENEWED:  # the clock may have been set back
             os.utime(mark)
 
 
@@ -76,28 +78,40 @@ def trim() -> None:
     directory, most = cache_directory(), limit()
     if directory is None or most is None:
         return
-    items = sorted(_items(directory))
+    now = time.time()
+    items = sorted(_items(directory, now))
     total = sum(item.size for item in items)
-    newest = time.time() - _RECENT
     for item in items:
-        if total <= most or item.used > newest:
+        if total <= most or item.used > now - _RECENT:
             return
         _drop(item.path)
         total -= item.size
 
 
-def _items(directory: str) -> Iterator[_Item]:
+def _items(directory: str, now: float) -> Iterator[_Item]:
     for entry in _scan(directory):
         if _BUILD.fullmatch(entry.name):
             files = _scan(entry.path)
             marks = [file for file in files if file.name == CHECKED] or [entry]
-            yield _Item(_time(marks[0]), sum(map(_size, files)), entry.path)
-    for file in _scan(os.path.join(directory, CODE_FOLDER)):
-        if _CODE.fullmatch(file.name):
-            yield _Item(_time(file), _size(file), file.path)
-    for file in _scan(os.path.join(directory, FIRST_FOLDER)):
-        if _BUILD.fullmatch(file.name):
-            yield _Item(_time(file), _size(file), file.path)
+            yield _Item(_used(marks[0], now), sum(map(_size, files)), entry.path)
+        elif _is_left(entry, now):
+            yield _Item(0.0, _whole_size(entry), entry.path)
+    for folder, kind in ((CODE_FOLDER, _CODE), (FIRST_FOLDER, _BUILD)):
+        for file in _scan(os.path.join(directory, folder)):
+            if kind.fullmatch(file.name):
+                yield _Item(_used(file, now), _size(file), file.path)
+            elif _is_left(file, now):
+                yield _Item(0.0, _size(file), file.path)
+
+
+def _is_left(entry: os.DirEntry[str], now: float) -> bool:
+    """True for what a killed process was writing."""
+    return bool(_LEFT.fullmatch(entry.name)) and _time(entry) < now - _ABANDONED
+
+
+def _whole_size(entry: os.DirEntry[str]) -> int:
+    """The size of a file, or of everything in a folder."""
+    return sum(map(_whole_size, _scan(entry.path))) if entry.is_dir(follow_symlinks=False) else _size(entry)
 
 
 def _scan(directory: str) -> list[os.DirEntry[str]]:
@@ -113,6 +127,12 @@ def _size(entry: os.DirEntry[str]) -> int:
         return entry.stat().st_size
     except OSError:
         return 0
+
+
+def _used(mark: os.DirEntry[str], now: float) -> float:
+    """The last use; that of a mark of the future, which uses since the clock was set back would have renewed, is 0."""
+    time = _time(mark)
+    return time if time < now + _RENEWED else 0.0
 
 
 def _time(entry: os.DirEntry[str]) -> float:
@@ -131,10 +151,10 @@ def _drop(path: str) -> None:
         import shutil  # with all formats of archives
 
         folder, name = os.path.split(path)
-        gone = os.path.join(
-            folder, f".{name}-{os.getpid():x}"
-        )  # what a killed process leaves is cleared with the cache
-        os.rename(path, gone)
+        gone = path
+        if not name.startswith("."):  # which nobody reads
+            gone = os.path.join(folder, f".{name}-{os.getpid():x}")
+            os.rename(path, gone)
         shutil.rmtree(gone, ignore_errors=True)
 
 

@@ -26,6 +26,10 @@ _SETTLED = 100_000_000
 """Nanoseconds that have to pass since a file changed: the clocks of file systems are not exact, so an earlier change
 may have the same time."""
 
+_SECOND = 1_000_000_000
+_SETTLED_SECONDS = 2 * _SECOND + _SETTLED
+"""The same for a file whose time is in whole seconds: some file systems keep no more, FAT only every other one."""
+
 Identity = tuple[int, int, int]
 """Size, time of change in nanoseconds, and inode of a file."""
 
@@ -75,7 +79,9 @@ class OpenBuild:
 
     def _is_old(self) -> bool:
         """True if no file was changed just now."""
-        return max((changed for _, changed, _ in self._identities), default=0) < time.time_ns() - _SETTLED
+        now = time.time_ns()
+        margins = (_SETTLED if changed % _SECOND else _SETTLED_SECONDS for _, changed, _ in self._identities)
+        return all(item[1] < now - margin for item, margin in zip(self._identities, margins, strict=True))
 
     def _is_whole(self) -> bool:
         """True if the files are those of the manifest, by their digests."""
@@ -98,7 +104,10 @@ def identities(paths: Iterable[str]) -> list[Identity]:
 
 def known_manifest(directory: str | Path) -> Manifest | None:
     """The manifest of a directory whose build is open here, and has not changed since; None for others."""
-    build = _builds.get(os.path.abspath(directory))
+    try:
+        build = _builds.get(os.path.abspath(directory))
+    except FileNotFoundError:  # the working directory was deleted
+        return None
     return build.manifest if build is not None and build.is_unchanged() else None
 
 

@@ -1,1 +1,1 @@
-"""Things that are made when they are first used: exports of packages, methods of dataclasses, signatures, rows."""
+"""Things that are made when they are first used: exports, methods of dataclasses, signatures, rows; a lock for it."""

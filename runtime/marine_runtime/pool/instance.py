@@ -7,16 +7,15 @@ well when a call failed for want of memory, as memory is never given back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from marine_runtime.artifact.load import load
 from marine_runtime.errors import FuelLimitError, LoadError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.host.resolve import HostFunctions
+from marine_runtime.lazy.turns import Turns
 from marine_runtime.pool.job import Reply, Request
 from marine_runtime.pool.marshal import Flattener
 from marine_runtime.service.interface import Interface
@@ -32,16 +31,7 @@ HostFunctionsSource = HostFunctions | Callable[[], HostFunctions]
 _POISON = (TrapError, FuelLimitError, MemoryLimitError, TimeoutError)
 
 # Generated glue is executed under a name in `sys.modules`: threads take turns.
-_loading = Lock()
-
-
-def _begin_in_child() -> None:
-    global _loading
-    _loading = Lock()  # another thread may have held it
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+_loading = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +54,7 @@ class Setup:
         given: dict[str, Any] = dict(self.options or {})
         if functions is not None:
             given["host_functions"] = functions() if callable(functions) else functions
-        with _loading, own_runtimes(runtimes):
+        with _loading.lock, own_runtimes(runtimes):
             if callable(self.source):
                 made = self.source(**given)
                 if not callable(getattr(made, "call", None)) or not hasattr(made, "interface"):

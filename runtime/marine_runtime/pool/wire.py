@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,10 @@ from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.job import Job, Reply, Request
 
 _MAX_CHAIN = 64
+_MOST_TEXT = 2000
+
+Link = tuple[bytes, str]
+"""An error as it is pickled, and the text of what stands for it where it can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,12 @@ def pack_answer(answer: Answer) -> bytes:
         return pickle.dumps((fields, answer.poisoned, answer.last), protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _fields(reply: Reply) -> tuple[list[Any], dict[int, list[bytes]], float]:
+def _fields(reply: Reply) -> tuple[list[Any], dict[int, list[Link]], float]:
     errors = {position: pack_error(error) for position, error in reply.errors.items()}
     return reply.results, errors, reply.seconds
 
 
-def _writable(results: list[Any], errors: dict[int, list[bytes]], seconds: float) -> tuple[Any, Any, float]:
+def _writable(results: list[Any], errors: dict[int, list[Link]], seconds: float) -> tuple[Any, Any, float]:
     """The same, with errors in place of results that can't be written."""
     try:
         pickle.dumps(results, protocol=pickle.HIGHEST_PROTOCOL)
@@ -85,40 +90,67 @@ def unpack_answer(data: bytes) -> Answer:
     return Answer(replies, poisoned, last)
 
 
-def pack_error(error: BaseException) -> list[bytes]:
+def pack_error(error: BaseException) -> list[Link]:
     """An error and its causes, outermost first."""
-    links: list[bytes] = []
+    links: list[Link] = []
+    seen: set[int] = set()
     step: BaseException | None = error
-    while step is not None and len(links) < _MAX_CHAIN:
+    while step is not None and len(links) < _MAX_CHAIN and id(step) not in seen:
+        seen.add(id(step))
         links.append(_pack(step))
         step = step.__cause__
     return links
 
 
-def unpack_error(links: list[bytes]) -> BaseException:
+def unpack_error(links: list[Link]) -> BaseException:
     """The inverse of `pack_error`."""
-    chain: list[BaseException] = [pickle.loads(link) for link in links]  # noqa: S301  # from our own child
+    chain = [_unpack(*link) for link in links]
     for outer, inner in pairwise(chain):
         outer.__cause__ = inner
     return chain[0]
 
 
-def _pack(error: BaseException) -> bytes:
-    if not isinstance(error, MarineError):
-        lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
-        error.add_note("in the worker process:\n" + "".join(lines).rstrip())
-    try:
+# User code may fail in any way, and raise anything, while its errors are written, read and described.
+
+
+def _pack(error: BaseException) -> Link:
+    text = f"{type(error).__module__}.{type(error).__qualname__}: {_text(error)}"
+    note = "" if isinstance(error, MarineError) else _note(error)
+    with suppress(BaseException):
+        if note:
+            error.add_note(note)
+            note = ""
+    with suppress(BaseException):
         data = pickle.dumps(error, protocol=pickle.HIGHEST_PROTOCOL)
         back: Any = pickle.loads(data)  # noqa: S301  # what was just written
         if type(back) is type(error) and str(back) == str(error):
-            return data
-    except Exception:  # noqa: S110  # user code may fail in any way: the substitute below says what it was
-        pass
+            return data, text[:_MOST_TEXT]
+    other = PoolError(text)
+    notes = getattr(error, "__notes__", ())
+    for item in (*(notes if isinstance(notes, list) else ()), *([note] if note else ())):
+        other.add_note(_text(item))
+    return pickle.dumps(other, protocol=pickle.HIGHEST_PROTOCOL), text[:_MOST_TEXT]
+
+
+def _unpack(data: bytes, text: str) -> BaseException:
     try:
-        text = str(error)
-    except Exception:
-        text = "(its text can't be read)"
-    other = PoolError(f"{type(error).__module__}.{type(error).__qualname__}: {text}")
-    for note in getattr(error, "__notes__", ()):
-        other.add_note(str(note))
-    return pickle.dumps(other, protocol=pickle.HIGHEST_PROTOCOL)
+        error = pickle.loads(data)  # noqa: S301  # from our own child
+    except BaseException:
+        error = None
+    # A class that only the worker process has, for one.
+    return error if isinstance(error, BaseException) else PoolError(text)
+
+
+def _note(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
+    except BaseException:
+        return ""
+    return "in the worker process:\n" + "".join(lines).rstrip()
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except BaseException:
+        return "(its text can't be read)"

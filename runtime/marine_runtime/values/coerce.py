@@ -107,7 +107,7 @@ class Coercers:
         if known is None:
             try:
                 known = self._known[ty] = self._compile(ty)
-            except RecursionError:
+            except BaseException:  # of a signal handler, or at the end of Python's stack
                 self._known.clear()  # it may hold records that lack some of their fields
                 raise
         return known

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import sysconfig
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any
+
+from marine_runtime.lazy.turns import Turns
 
 Convert = Callable[[Any], Any]
 """Turns a value of one type into another form of it."""
@@ -42,7 +43,7 @@ class RecordBase:
 
 
 _twins: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
-_making = threading.Lock()
+_making = Turns()
 
 
 def twin(cls: type) -> type | None:
@@ -53,7 +54,7 @@ def twin(cls: type) -> type | None:
     names = tuple(field.name for field in dataclasses.fields(cls))
     if not _CLASS_CHANGES_ARE_CHEAP or cls.__base__ is not RecordBase or cls.__dict__.get("__slots__") != names:
         return None
-    with _making:
+    with _making.lock:
         found = _twins.get(cls)
         if found is None:
             found = _twins[cls] = type(cls.__name__, (RecordBase,), {"__slots__": names, "__module__": __name__})

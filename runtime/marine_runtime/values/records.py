@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.turns import Turns
 from marine_runtime.texts.messages import NEEDS_ROOM, printable
 from marine_runtime.texts.names import identifier, identifiers
 from marine_runtime.types import IType, Records, RecordType, describe, record_in
@@ -76,20 +76,20 @@ def make_record_classes(records: Records, module: str) -> Mapping[int, type]:
     """
     classes: dict[int, type] = {}
     names = class_names(records)
-    making = threading.Lock()
+    making = Turns()
 
     def make(index: int, _: str) -> type:
-        with making:  # one class for each record, whichever thread asks
-            fresh, pending = list[int](), [index]
+        with making.lock:  # one class for each record, whichever thread asks
+            fresh, pending = dict[int, type](), [index]
             while pending:  # with the classes that its annotations name
                 current = pending.pop()
-                if current in records and current not in classes:
-                    classes[current] = _bare_class(records[current], names[current], module)
-                    fresh.append(current)
+                if current in records and current not in classes and current not in fresh:
+                    fresh[current] = _bare_class(records[current], names[current], module)
                     inside = (record_in(item.type) for item in records[current].fields)
                     pending += [inner for inner in inside if inner is not None]
-            for current in fresh:
-                _annotate(classes[current], records[current], classes, module)
+            for current, cls in fresh.items():
+                _annotate(cls, records[current], {**classes, **fresh}, module)
+            classes.update(fresh)  # all of them, or none when the handler of a signal raises
             return classes[index]
 
     return Lazy(names, make)

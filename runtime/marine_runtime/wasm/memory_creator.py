@@ -218,7 +218,7 @@ class MemoryCreator:
                 if not budget.take(new_size - size):
                     made.paid = None
                     return 0
-            made.reach = new_size
+            made.reach = max(made.reach, new_size)  # a growth that failed may have been done in part
             # No signal is handled between a call by `for` and what follows.
             for failed in map(self._protect, (cell.base + size,), (new_size - size,), (READ_WRITE,)):
                 if not failed:

@@ -8,6 +8,7 @@ belongs to one store, so services on other threads never see it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import re
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
@@ -95,7 +96,7 @@ def refusal_of(error: Exception) -> tuple[str, int] | None:
     """
     text = first_line(error)
     found, reserved = _REFUSED.search(text), _RESERVED.search(text)
-    if found is None:
+    if found is None or int(found[1]) == errno.ENOENT:  # a file that is gone
         return None
     number = int(found[1])
     return text + limit_of(number, int(reserved[1], 16) if reserved else 0), number

@@ -13,7 +13,15 @@ import marine_gen
 import marine_runtime
 from marine_gen.artifact import cache_entries
 from marine_runtime.artifact import cache_limit
-from marine_runtime.artifact.cache_limit import CHECKED, CODE_FOLDER, DEFAULT_LIMIT, LIMIT_VARIABLE, limit, trim
+from marine_runtime.artifact.cache_limit import (
+    CHECKED,
+    CODE_FOLDER,
+    DEFAULT_LIMIT,
+    LIMIT_VARIABLE,
+    limit,
+    note_use,
+    trim,
+)
 from marine_runtime.config.cache_directory import CACHE_VARIABLE
 from tests.support.engines import guests
 
@@ -71,6 +79,38 @@ def test_what_was_used_just_now_stays(cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(LIMIT_VARIABLE, "0")
     trim()
     assert [item.exists() for item in items] == [True, True, False]
+
+
+def test_each_use_counts(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the first within an hour: what was used within the last minute stays, whenever that was noted."""
+    items = [entry(cache, "a", 0.5), entry(cache, "b", 1 / 61), entry(cache, "c", 0.2)]
+    for item in items[:2]:
+        note_use(str(item / CHECKED))
+    monkeypatch.setenv(LIMIT_VARIABLE, "0")
+    trim()
+    assert [item.exists() for item in items] == [True, True, False]
+
+
+def test_a_clock_that_was_set_back(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [entry(cache, "a", -50), entry(cache, "b", 1), code(cache, "c", -48), entry(cache, "d", -49)]
+    note_use(str(items[3] / CHECKED))
+    monkeypatch.setenv(LIMIT_VARIABLE, "2 kB")
+    trim()
+    assert [item.exists() for item in items] == [False, True, False, True]
+
+
+def test_what_killed_processes_left_counts(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, old, new = entry(cache, "a", 40), cache / f".{'b' * 64}-optimised-x", cache / f".{'c' * 64}-y"
+    for folder, hours in ((old, 30), (new, 2)):
+        (folder / "service").mkdir(parents=True)
+        (folder / "service" / "code").write_bytes(bytes(1000))
+        used(folder, hours)
+    file = code(cache, "d", 1).with_name(f".{'d' * 64}.cwasm-7-0")
+    file.write_bytes(bytes(1000))
+    used(file, 30)
+    monkeypatch.setenv(LIMIT_VARIABLE, "2 kB")
+    trim()
+    assert [item.exists() for item in (kept, old, new, file)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,32 @@ def test_files_that_were_changed_are_noticed(built: Path, *, settled: bool) -> N
         greet(first)
 
 
+def test_a_deleted_working_directory(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(LoadError, match="has no manifest"):
+        marine_runtime.load(built.name)
+    with marine_runtime.load(built) as service:
+        greet(service)
+
+
+@pytest.mark.parametrize(("fraction", "known"), [(0, False), (1, True)])
+def test_file_systems_that_keep_whole_seconds(
+    built: Path, monkeypatch: pytest.MonkeyPatch, fraction: int, known: bool
+) -> None:
+    """There a change has the time of another one for two seconds."""
+    moment = time.time_ns() // 10**9 * 10**9 + fraction
+    for file in built.iterdir():
+        os.utime(file, ns=(moment, moment))
+    monkeypatch.setattr("time.time_ns", lambda: moment + 10**9)
+    with marine_runtime.load(built):
+        assert (shared.known_manifest(built) is not None) == known
+        monkeypatch.setattr("time.time_ns", lambda: moment + 3 * 10**9)
+        assert shared.known_manifest(built) is not None
+
+
 def test_young_files_are_compared_before_they_are_shared(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change in the same moment may have the same time."""
     moment = time.time_ns()

@@ -150,6 +150,10 @@ def test_a_process_that_died_while_idle_costs_no_call() -> None:
     [
         (0, ValueError, "blown"),
         (1, PoolError, "tests.support.pools.StubbornError: can't be pickled"),
+        (4, ValueError, "with notes of its own"),
+        (5, PoolError, "only_there.LocalError: from there"),
+        (6, ValueError, "in a circle"),
+        (7, PoolError, "tests.support.pools.UnreadableError: (its text can't be read)"),
         pytest.param(2, RuntimeError, "a host function raised StopIteration", marks=pytest.mark.slow),
         pytest.param(3, SystemExit, "leave", marks=pytest.mark.slow),
     ],
@@ -159,6 +163,7 @@ def test_errors_of_host_functions_cross(number: int, error: type[BaseException],
         with pytest.raises(error) as caught:
             made.call("lab", "blow", [number])
         assert str(caught.value) == text
-        if number < 2:
+        if number in (0, 1, 6, 7):
             assert "in blow" in "".join(caught.value.__notes__)
         assert made.call("lab", "echo", [1]) == 1
+        assert made.statistics.restarted == 0

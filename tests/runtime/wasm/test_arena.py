@@ -25,9 +25,23 @@ pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 CAPACITY, GUARD = 1 << 20, 1 << 16
 """Bytes of the slots here: nothing else in this process has slots of that kind."""
 
-MODULE = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 2))'))
+MODULE = bytes(
+    wasmtime.wat2wasm("""(module
+      (memory (export "memory") 2)
+      (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))""")
+)
 
 Slot = tuple[int, Reservation]
+
+
+def protection(address: int) -> str:
+    """The rights of the mapping in which an address lies, as Linux writes them; nothing where none is."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, rights, *_ = line.split()
+        start, end = (int(part, 16) for part in place.split("-"))
+        if start <= address < end:
+            return rights
+    return ""
 
 
 def give_back(arena: Arena, slot: Slot, size: int = 0) -> None:
@@ -169,6 +183,32 @@ def test_mappings_of_memories_that_end_in_any_order(made: tuple[WasmRuntime, Mod
     for store in stores:
         store.close()
     assert mappings() - before <= 15
+
+
+def test_a_growth_that_was_refused_and_done_is_cleared(
+    made: tuple[WasmRuntime, Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller one after it does not make the runtime forget how far the memory may reach."""
+    runtime, module = made
+    creator = memory_creator()
+    stores = [runtime.store() for _ in range(4)]  # some share a reservation, which stays with one of them
+    for store in stores:
+        known = set(creator._made)
+        instance = store.instantiate(module, {})
+    (env,) = set(creator._made) - known
+    base, protect = creator._made[env].cell.base, creator._protect
+    grow = instance.function("grow", "I", "i")
+    with monkeypatch.context() as patch:
+        patch.setattr(creator, "_protect", lambda *given: protect(*given) - 1)
+        assert grow(3) == -1
+    before = creator._made[env].cell.size
+    assert grow(1) == before // 0x10000
+    beyond = base + before + 2 * 0x10000
+    assert protection(beyond) == "rw-p"
+    store.close()
+    assert protection(beyond) == "---p"
+    for store in stores[:-1]:
+        store.close()
 
 
 def test_a_memory_that_can_not_be_cleared_is_not_taken_again(

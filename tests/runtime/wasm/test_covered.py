@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-import operator
-from collections.abc import Callable
-from functools import partial
-from threading import get_ident
 from typing import Any
 
 import pytest
 
 from marine_runtime.wasm.covered import _entries, _table, covered, covered_code, problem
-
-
-class StopError(BaseException):
-    """Raised at the entry."""
-
-
-def entered(function: Callable[[], Any]) -> Any:
-    """The result of `function` when StopError is raised where it is entered."""
-    raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
-        ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-    )
-    calls: tuple[Callable[[], Any], ...] = (partial(raise_in, get_ident(), StopError), function)
-    return list(map(operator.call, calls))[1]
+from tests.support.interrupted import StopError, entered
 
 
 def test_this_python_is_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 import marine_gen
 from marine_gen.artifact import cache_directory, cache_entries, clear_cache
 from marine_runtime import LoadError, Tracer
-from marine_runtime.artifact import read_manifest
+from marine_runtime.artifact import read_manifest, read_pack
 from marine_runtime.wasm import Module, WasmRuntime, compiling
 from tests.support.engines import guests
 
 HELLO = guests("greeting")
+
+loading: Any = sys.modules["marine_gen.artifact.load"]
 
 
 @pytest.fixture
@@ -57,6 +60,42 @@ def test_a_damaged_entry_is_built_again(cache: Path, name: str, damage: bytes | 
         (entry / name).write_bytes(damage)
     assert greet() == "Hi, x"
     assert (entry / name).read_bytes() == whole
+
+
+@pytest.mark.parametrize("what", ["greeting.cwasm", "everything"])
+def test_an_entry_that_is_removed_during_a_load(cache: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """By the limit of another process, or `marine-gen cache --clear`, which has not come to the manifest yet."""
+    monkeypatch.setattr("marine_runtime.artifact.files.MAPPED", 0)  # so that machine code is not in the pack
+    monkeypatch.setattr("marine_runtime.artifact.pack.MAPPED", 0)
+    greet()
+    real: Any = loading.load_with
+
+    def late(engines: object, name: object, place: Path, *rest: Any, **options: Any) -> Any:
+        monkeypatch.setattr(loading, "load_with", real)
+        for file in list(place.iterdir()):
+            if what == "everything" or file.name in (what, "greeting.charged.wasm"):
+                file.unlink()
+        return real(engines, name, place, *rest, **options)
+
+    monkeypatch.setattr(loading, "load_with", late)
+    assert greet() == "Hi, x"
+    (entry,) = cache_entries()
+    assert read_pack(str(entry)) is not None
+
+
+def test_a_load_of_a_whole_entry_that_fails(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not tried again: code of guests may have run."""
+    greet()
+    tried = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        tried.append(1)
+        raise LoadError("the system has no address space left")
+
+    monkeypatch.setattr(loading, "load_with", fail)
+    with pytest.raises(LoadError, match="no address space"):
+        greet()
+    assert tried == [1]
 
 
 def test_a_folder_that_others_may_write_is_not_used(cache: Path) -> None:

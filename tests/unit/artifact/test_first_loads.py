@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from marine_gen.artifact.target import Source
 from marine_gen.artifact.tiers import VARIABLE
 from marine_gen.generate import Description, Member, Named, RecordDeclaration, Vector
 from marine_runtime import ArgumentError, PythonModule, Service, StateError, Tracer
+from marine_runtime.artifact import PACK, read_pack
 from marine_runtime.types import Prim
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import guests
@@ -113,8 +115,12 @@ def test_the_second_load_is_complete(cache: Path, started: list[tuple[str, ...]]
     assert not list((cache / "first-loads").glob("*"))
 
 
-def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch, relative: bool) -> None:
     monkeypatch.setattr(tiers, "_waiting", {})
+    if relative:  # the process has another working directory
+        monkeypatch.chdir(cache.parent)
+        monkeypatch.setenv("MARINE_GEN_CACHE", cache.name)
     with marine_gen.load(HELLO), marine_gen.load(CHAIN), marine_gen.load(HELLO, engine="closures"):
         until(lambda: len(cache_entries()) == 3)
         until(lambda: not list((cache / "first-loads").glob("*")))
@@ -122,6 +128,25 @@ def test_the_process_completes_what_was_loaded(cache: Path, monkeypatch: pytest.
     monkeypatch.setattr(tiers, "on_demand", lambda *_, **__: pytest.fail("it is in the cache"))
     with marine_gen.load(HELLO) as service:
         assert service.modules.greeting.greeting("x") == "Hi, x"
+
+
+@pytest.mark.parametrize("how", ["copied", "a file is gone", "no pack"])
+def test_an_entry_that_is_not_as_it_was(cache: Path, started: list[tuple[str, ...]], how: str) -> None:
+    """It is compared, and built again where it is damaged: nobody would do that after another first load."""
+    with complete_builds(), marine_gen.load(HELLO):
+        pass
+    (entry,) = cache_entries()
+    if how == "copied":
+        shutil.copytree(entry, cache / "copy")
+        shutil.rmtree(entry)
+        (cache / "copy").rename(entry)
+    else:
+        (entry / {"a file is gone": "greeting.cwasm", "no pack": PACK}[how]).unlink()
+    assert read_pack(str(entry)) is None
+    with marine_gen.load(HELLO) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+    assert not started
+    assert read_pack(str(entry)) is not None
 
 
 @pytest.mark.slow
@@ -202,6 +227,23 @@ def test_processes_do_nothing_twice(cache: Path, started: object, monkeypatch: p
     assert [entry.name for entry in cache_entries()] == [mark.name]
     assert not left.exists()
     assert not mark.exists()
+
+
+def test_a_deleted_working_directory(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process searches nothing that PYTHONPATH has relative to it."""
+    commands: list[Any] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(options["env"]["PYTHONPATH"]))
+    monkeypatch.setattr(tiers, "_waiting", {})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["relative", str(ROOT / "absolute")]))
+    gone = cache.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with marine_gen.load(HELLO) as service:
+        assert service.modules.greeting.greeting("x") == "Hi, x"
+    (searched,) = commands
+    assert searched.split(os.pathsep)[-1] == str(ROOT / "absolute")
+    assert "relative" not in searched
 
 
 def test_loads_that_start_nothing(

@@ -84,6 +84,15 @@ def test_a_first_load_is_replaced_by_another_process(cache: Path) -> None:
     assert children() <= before, "a program that waits for its children meets no other"
 
 
+def test_a_cache_whose_place_is_relative(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process has another working directory."""
+    monkeypatch.chdir(cache.parent)
+    monkeypatch.setenv("MARINE_GEN_CACHE", cache.name)
+    with marine_gen.load(HELLO):
+        until(lambda: len(cache_entries()) == 2)
+    assert not baseline()
+
+
 def test_baseline_code_is_kept_until_then(cache: Path, started: Started) -> None:
     assert baseline()
     assert baseline()
