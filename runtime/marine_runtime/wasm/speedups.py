@@ -65,7 +65,7 @@ def _imported() -> Any:
     try:
         return __import__("marine_speedups")  # by a name that type checkers of users do not look for
     except Exception as error:
-        return error
+        return error.with_traceback(None)  # it would hold the frames of whoever imports this
 
 
 class GuardState:
