@@ -7,9 +7,8 @@ with marine_runtime.load("build/curl_service") as service:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.load import load

@@ -13,9 +13,8 @@ without a pool imports nothing of this. Each name is imported when it is first u
 processes need a few of these files only.
 """
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.errors import CallTimeoutError

@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from marine_runtime.errors import MarineError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.job import Job, Reply, Request
 

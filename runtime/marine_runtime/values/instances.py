@@ -13,7 +13,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 Convert = Callable[[Any], Any]
 """Turns a value of one type into another form of it."""

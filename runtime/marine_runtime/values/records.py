@@ -10,11 +10,11 @@ import builtins
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import NEEDS_ROOM, printable
 from marine_runtime.texts.names import identifier, identifiers
 from marine_runtime.types import IType, Records, RecordType, describe, record_in

@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from itertools import repeat
 from types import CodeType, FunctionType
-from typing import Any, cast
 
+from marine_runtime.lazy.typing import Any, cast
 from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.capi.faults import take_error, take_trap

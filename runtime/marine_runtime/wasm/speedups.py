@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.errors import MarineWarning
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.texts.messages import quoted
 
 VARIABLE = "MARINE_SPEEDUPS"
