@@ -40,7 +40,7 @@ class StagedBatch:
         if rows is None:
             return ""
         call, needs, writer = self._call, self._needs, self._writer
-        batch, any_type = own(f"batch_{call.name}"), needs.standard("Any")
+        batch, any_type = own(f"batch_{call.name}"), needs.support("Any")
         _, results = wire_codes(self._signature)
         with needs.definition(STAGED, batch) as definition:
             many = needs.binding(CALLS, f"many_{call.name}", f'{own("link")}.fused("batch.{call.index}", "IIII", "")')
@@ -62,7 +62,7 @@ class StagedBatch:
         return batch
 
     def _write_check(self) -> None:
-        any_type, params = self._needs.standard("Any"), self._call.params
+        any_type, params = self._needs.support("Any"), self._call.params
         with self._writer.block(f"def check(row: {any_type}) -> tuple[{any_type}, ...]:"):
             self._writer.line(f"{python_tuple(params) if params else '()'} = row")
             checked = write_checks(self._writer, self._needs, self._call.function, self._signature, params)
@@ -70,7 +70,7 @@ class StagedBatch:
 
     def _write_decode(self, codes: str, publish: str) -> None:
         needs, line, call = self._needs, self._writer.line, self._call
-        with self._writer.block(f"def decode(cells: bytes, count: int) -> list[{needs.standard('Any')}]:"):
+        with self._writer.block(f"def decode(cells: bytes, count: int) -> list[{needs.support('Any')}]:"):
             types = self._signature.results
             if not types:
                 line("return [None] * count")
@@ -120,7 +120,7 @@ class _PackRows(Pack):
         line, needs = self._writer.line, self._needs
         (row,) = self._packed.root.parts
         names = [f"f{place.number}" for place in row.parts]
-        any_type, bytes_type = needs.standard("Any"), needs.standard("bytes")
+        any_type, bytes_type = needs.support("Any"), needs.standard("bytes")
         with self._writer.block(f"def {name}(rows: {needs.standard('Sequence')}[{any_type}]) -> {bytes_type} | None:"):
             line("count = len(rows)")
             if names:  # the first column looks at the length of every row

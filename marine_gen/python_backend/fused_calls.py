@@ -111,7 +111,7 @@ class StagedCall:
             return
         with self._needs.definition(STAGED, self.entered) as definition:
             writer = Writer(PYTHON, 1)
-            any_type = self._needs.standard("Any")
+            any_type = self._needs.support("Any")
             declared = ", ".join(f"{name}: {any_type}" for name in self._params)
             with writer.block(f"def {self.entered}({declared}) -> {results if self.publishes else any_type}:"):
                 self._write_call(writer, public=True)

@@ -34,7 +34,7 @@ class HostCalls:
             target: the function over internal values.
         """
         name = own(f"host_{callee.index}")
-        any_type = self._needs.standard("Any")
+        any_type = self._needs.support("Any")
         with self._needs.definition(HOSTS, name) as definition:
             writer = Writer(PYTHON, 1)
             cells: list[str] = []

@@ -59,7 +59,7 @@ class Helpers:
 
     @property
     def _any(self) -> str:
-        return self.needs.standard("Any")
+        return self.needs.support("Any")
 
     # Names
 

@@ -171,7 +171,7 @@ class _Module:
         if adapter.side is Side.EXPORT:
             types = [value.type for value in adapter.params], [value.type for value in adapter.returns]
             return self._internal_head(body.params, *types)
-        any_type = self._needs.standard("Any")
+        any_type = self._needs.support("Any")
         declared = ", ".join(f"{name}: {any_type}" for name in body.params)
         return f"({declared}) -> {any_type if adapter.returns else 'None'}"
 
@@ -187,7 +187,7 @@ class _Module:
         part = shape(ty)
         match part:
             case Struct():
-                return f"tuple[{self._needs.standard('Any')}, ...]"
+                return f"tuple[{self._needs.support('Any')}, ...]"
             case List(element=element):
                 return f"list[{self._internal(element.type)}]"
             case Flat() | Text() | Bytes():
@@ -245,7 +245,7 @@ class _Module:
         needs = self._needs
         with needs.definition(PUBLISHERS, name) as definition:
             public = self._annotations.results(adapter.signature)
-            kind = f"{needs.standard('Callable')}[[{needs.standard('Any')}], {public}]"
+            kind = f"{needs.standard('Callable')}[[{needs.support('Any')}], {public}]"
             made = f"{own('link')}.publisher({python_string(function)}) or (lambda value: value)"
             definition.lines = [f"{name}: {kind} = {made}"]
         return name
@@ -265,7 +265,7 @@ class _Module:
             bound["dataclass"] = needs.standard("dataclass")
             bound["RecordBase"] = needs.support("RecordBase")
         if self._fused.exists:
-            bound["Any"] = needs.standard("Any")
+            bound["Any"] = needs.support("Any")
         imports = self._import_functions()
         calls = {function: paths.staged for function, paths in self._paths.items() if paths.staged}
         sorted_lines = self._sorted_lines

@@ -14,7 +14,6 @@ from marine_gen.codegen.definitions import Definition, Definitions
 STANDARD: Mapping[str, tuple[str, str]] = {
     "array": ("array", "array"),
     **{name: ("itertools", name) for name in ("accumulate", "chain", "islice")},
-    "Any": ("typing", "Any"),
     "Callable": ("collections.abc", "Callable"),
     "Sequence": ("collections.abc", "Sequence"),
     "dataclass": ("dataclasses", "dataclass"),

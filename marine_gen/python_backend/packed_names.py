@@ -67,7 +67,7 @@ class PackedFunction:
 
     @property
     def _any(self) -> str:
-        return self._needs.standard("Any")
+        return self._needs.support("Any")
 
     def _fields(self, part: Struct) -> list[str]:
         return identifiers([item.name for item in self._values.records[part.id].fields])

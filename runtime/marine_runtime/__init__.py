@@ -10,9 +10,8 @@ Exports are imported at their first use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.artifact.load import load

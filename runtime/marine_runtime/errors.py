@@ -25,11 +25,10 @@ first fault.
 from __future__ import annotations
 
 import sys
-import warnings
 from types import TracebackType
-from typing import Any
 
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import Any
 
 
 class MarineError(Exception):
@@ -42,6 +41,8 @@ class MarineWarning(UserWarning):
 
 def warn(message: str) -> None:
     """Emit a `MarineWarning` at the line of the embedder that led here."""
+    import warnings
+
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
         level, frame = level + 1, frame.f_back

@@ -7,15 +7,14 @@ is executed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+    from marine_runtime.abi.measures import MAX_RECORD_DEPTH
     from marine_runtime.adapters.batch import BatchCode, join_all, pack_all, run_batch
-    from marine_runtime.adapters.codec import too_deep
     from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
+    from marine_runtime.adapters.faults import too_deep
     from marine_runtime.adapters.helpers import (
         block_allocator,
         bool_lifter,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from marine_runtime.artifact.package import loader, opener, require_format
     from marine_runtime.calls.sites import Sites
     from marine_runtime.errors import CallError
+    from marine_runtime.lazy.typing import Any
     from marine_runtime.pool import ServicePool
     from marine_runtime.service.handles import Declared, DeclaredModule, ModuleHandle, Modules
     from marine_runtime.service.service import Service
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from marine_runtime.values.instances import RecordBase, stand_in
 __all__ = [
     "MAX_RECORD_DEPTH",
+    "Any",
     "Array",
     "BatchCode",
     "BoundAdapters",
@@ -81,9 +82,9 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "marine_runtime.abi.layout": ("MAX_RECORD_DEPTH",),
+        "marine_runtime.abi.measures": ("MAX_RECORD_DEPTH",),
         "marine_runtime.adapters.batch": ("BatchCode", "join_all", "pack_all", "run_batch"),
-        "marine_runtime.adapters.codec": ("too_deep",),
+        "marine_runtime.adapters.faults": ("too_deep",),
         "marine_runtime.adapters.contract": ("BoundAdapters", "ImportAdapter", "Link"),
         "marine_runtime.adapters.helpers": (
             "block_allocator",
@@ -100,6 +101,7 @@ __getattr__, __dir__ = exports(
         ),
         "marine_runtime.calls.sites": ("Sites",),
         "marine_runtime.errors": ("CallError",),
+        "marine_runtime.lazy.typing": ("Any",),
         "marine_runtime.types": ("Array", "Prim", "Record"),
         "marine_runtime.values.instances": ("RecordBase", "stand_in"),
         "marine_runtime.artifact.package": ("loader", "opener", "require_format"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, assert_never
 
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import Any, assert_never
 
 
 class Prim(Enum):

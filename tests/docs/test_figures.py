@@ -74,7 +74,7 @@ SETTINGS = {
         "255 bytes": "marine_gen.binary.limits:MAX_NAME_BYTES",
     },
     "docs/differences-from-marine.md": {
-        "128 levels": "marine_runtime.abi.layout:MAX_RECORD_DEPTH",
+        "128 levels": "marine_runtime.abi.measures:MAX_RECORD_DEPTH",
         "2 MiB": "marine_runtime.wasm.stack:DEFAULT",
         "255 bytes": "marine_gen.binary.limits:MAX_NAME_BYTES",
         "100 ms": "marine_gen.repl.session:TIMEOUT",
@@ -88,7 +88,7 @@ SETTINGS = {
     "docs/install.md": {"64 KiB": "marine_runtime.adapters.staging:DIRECT fast"},
     "docs/limits.md": {
         "5 ms": "marine_runtime.wasm.deadline:TICK",
-        "16 bytes": "marine_runtime.abi.layout:PART",
+        "16 bytes": "marine_runtime.abi.measures:PART",
         "1 MiB": "marine_runtime.wasm.memory:FLOOR",
         "2 MiB": "marine_runtime.wasm.stack:DEFAULT",
     },

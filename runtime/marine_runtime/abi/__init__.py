@@ -5,19 +5,15 @@ What is listed here is the interface for the compiler; files of the runtime impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.abi.helpers import BY_EXPORT, BYTES_TAG, AbiHelper
     from marine_runtime.abi.host_api import HOST_NAMESPACES, RESERVED_PREFIX
     from marine_runtime.abi.layout import (
-        CORE_CODES,
-        CORE_TYPES,
         FLOATS,
         INTEGER_RANGES,
-        MAX_RECORD_DEPTH,
         Body,
         Bytes,
         Flat,
@@ -37,6 +33,7 @@ if TYPE_CHECKING:
         record_body,
         shape,
     )
+    from marine_runtime.abi.measures import CORE_CODES, CORE_TYPES, MAX_RECORD_DEPTH
     from marine_runtime.abi.packed import (
         NO_TEXT,
         NUL,
@@ -102,11 +99,8 @@ __getattr__, __dir__ = exports(
         "marine_runtime.abi.helpers": ("BY_EXPORT", "BYTES_TAG", "AbiHelper"),
         "marine_runtime.abi.host_api": ("HOST_NAMESPACES", "RESERVED_PREFIX"),
         "marine_runtime.abi.layout": (
-            "CORE_CODES",
-            "CORE_TYPES",
             "FLOATS",
             "INTEGER_RANGES",
-            "MAX_RECORD_DEPTH",
             "Body",
             "Bytes",
             "Flat",
@@ -126,6 +120,7 @@ __getattr__, __dir__ = exports(
             "record_body",
             "shape",
         ),
+        "marine_runtime.abi.measures": ("CORE_CODES", "CORE_TYPES", "MAX_RECORD_DEPTH"),
         "marine_runtime.abi.packed": (
             "NO_TEXT",
             "NUL",

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar, assert_never
 
+from marine_runtime.abi.measures import CORE_CODES, PART
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import ClassVar, assert_never
 from marine_runtime.types import Array, IType, Prim, Record, Records, RecordType
-
-MAX_RECORD_DEPTH = 128
-"""Records nested deeper than this are refused; a guest could otherwise tie a knot of pointers."""
-
-PART = 16
-"""Bytes that each part of a value costs besides its own, see `cost`."""
 
 
 class Form(Enum):
@@ -168,12 +163,6 @@ PRIMITIVES: Mapping[Prim, Shape] = {
     Prim.BYTE_ARRAY: _BYTES,
 }
 """The shape of every type without parameters: one row each."""
-
-CORE_CODES: Mapping[Prim, str] = {Prim.I32: "iI", Prim.I64: "qQ", Prim.F32: "f", Prim.F64: "d"}
-"""The types that a core Wasm value can have in an adapter, with the `struct` codes by which it crosses: the first reads
-a signed number, the last an unsigned one."""
-
-CORE_TYPES = frozenset(CORE_CODES)
 
 
 def _range(flat: Flat) -> tuple[int, int] | None:

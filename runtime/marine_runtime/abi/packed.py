@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from struct import calcsize
-from typing import assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.typing import assert_never
 from marine_runtime.types import Array, Field, IType, Prim, Record, Records, RecordType
 
 MAX_PLACES = 100

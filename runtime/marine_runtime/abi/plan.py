@@ -6,16 +6,16 @@ A plan is data; it is made by the compiler, stored in `manifest.json`, and read 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from marine_runtime.errors import LeftOutError, LoadError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import Any, TypeVar
 from marine_runtime.types import Field, FunctionType, RecordType, from_json, to_json
 
 T = TypeVar("T")
 
-FORMAT = 4
+FORMAT = 5
 """Version of built directories: of the manifest, of plans, and of what generated Python imports and defines.
 
 Any change of these raises it. A directory of another format is refused, and built again in the cache.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Shape, Struct, Text, shape
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.types import IType, Records
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType
-from typing import Any, NoReturn, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, raw_codes, shape
 from marine_runtime.adapters.contract import Link
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import CallError
+from marine_runtime.lazy.typing import Any, NoReturn, assert_never
 from marine_runtime.types import FunctionType as Signature
 from marine_runtime.types import IType
 from marine_runtime.wasm import ffi

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from marine_runtime.adapters.staging import BATCH_ARGUMENTS, BATCH_DONE, DATA, SLACK, Staging
 from marine_runtime.errors import ArgumentError, CallError
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.api import CoreFunction
 
 BATCH_ROWS = 4096

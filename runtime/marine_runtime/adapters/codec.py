@@ -10,11 +10,9 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
 
 from marine_runtime.abi.helpers import BYTES_TAG
 from marine_runtime.abi.layout import (
-    MAX_RECORD_DEPTH,
     Body,
     Bytes,
     Flat,
@@ -27,8 +25,10 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
+from marine_runtime.abi.measures import MAX_RECORD_DEPTH
+from marine_runtime.adapters.faults import failed_allocation, invalid_utf8, too_deep, too_large
 from marine_runtime.errors import CallError
-from marine_runtime.texts.messages import counted
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.types import IType, Prim, Records
 from marine_runtime.wasm.memory import Memory
 
@@ -36,27 +36,6 @@ Allocate = Callable[[int, int], int]
 """`allocate(size in bytes, element tag) -> address`."""
 
 _MAX_BLOCK = 2**32 - 1
-
-
-def failed_allocation(size: int) -> CallError:
-    """`allocate` gave 0 for a block that is not empty; the guest is out of memory."""
-    return CallError(f"`allocate` returned 0 for {counted(size, 'byte')}")
-
-
-def invalid_utf8(error: UnicodeDecodeError, path: str = "$") -> CallError:
-    """A guest's string is not UTF-8."""
-    size = counted(len(error.object), "byte")
-    return CallError(f"invalid UTF-8 at byte {error.start} of a string of {size}", path=path)
-
-
-def too_deep() -> CallError:
-    """Records are nested beyond `MAX_RECORD_DEPTH`."""
-    return CallError(f"records are nested more than {MAX_RECORD_DEPTH} deep")
-
-
-def too_large(size: int) -> CallError:
-    """A block does not fit a 32-bit memory."""
-    return CallError(f"{size} bytes do not fit into a 32-bit memory")
 
 
 class Codec:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
 
 from marine_runtime.abi.plan import ModulePlan
-from marine_runtime.adapters.codec import Codec
 from marine_runtime.adapters.staging import Staging, StepInfo
 from marine_runtime.calls.guard import Guard
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any, Protocol
 from marine_runtime.wasm import Module
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.codec import Codec
 
 Adapter = Callable[..., Any]
 """Internal values in; None, one internal value, or a tuple of them out."""

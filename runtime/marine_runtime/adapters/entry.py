@@ -7,10 +7,10 @@ raise the same errors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import FunctionType, Records
 
 

@@ -1,51 +1,19 @@
 """Ready-made lifters and lowerers that generated adapters use, each bound to one memory when the module is linked.
 
-They take and return unsigned pointers and lengths. The compiler enumerates them; generated code imports them, and what
-else it needs of the runtime, from here.
+They take and return unsigned pointers and lengths. The compiler enumerates them.
 """
 
 from __future__ import annotations
 
-from _thread import get_ident
-from array import array
 from collections.abc import Callable
-from typing import Any, NoReturn
 
-from marine_runtime.abi.helpers import BYTES_TAG
-from marine_runtime.abi.layout import MAX_RECORD_DEPTH
-from marine_runtime.adapters.codec import Allocate, failed_allocation, invalid_utf8, too_deep, too_large
-from marine_runtime.adapters.contract import BoundAdapters, ImportAdapter, Link
-from marine_runtime.calls.guard import Guard
-from marine_runtime.calls.sites import Sites, locate
+from marine_runtime.adapters.faults import failed_allocation, invalid_utf8, too_large
 from marine_runtime.errors import CallError
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any, NoReturn
 from marine_runtime.wasm.memory import Memory
 
-__all__ = [
-    "MAX_RECORD_DEPTH",
-    "BoundAdapters",
-    "CallError",
-    "Guard",
-    "ImportAdapter",
-    "Link",
-    "Memory",
-    "Sites",
-    "block_allocator",
-    "bool_lifter",
-    "bytes_lifter",
-    "bytes_lowerer",
-    "bytes_storer",
-    "failed_allocation",
-    "flat_checker",
-    "flat_lifter",
-    "flat_lowerer",
-    "get_ident",
-    "locate",
-    "out_of_range",
-    "string_lifter",
-    "string_lowerer",
-    "too_deep",
-    "too_large",
-]
+if TYPE_CHECKING:
+    from marine_runtime.adapters.codec import Allocate
 
 
 def out_of_range(value: int, target: str) -> NoReturn:
@@ -118,6 +86,8 @@ def block_allocator(memory: Memory, allocate: Allocate) -> Callable[[int, int], 
 
 def bytes_lowerer(memory: Memory, allocate: Allocate) -> Callable[[bytes], tuple[int, int]]:
     """Allocate and write: bytes -> (ptr, size)."""
+    from marine_runtime.abi.helpers import BYTES_TAG  # here, as `array` below: few functions need it
+
     store = bytes_storer(memory)
 
     def lower_bytes(data: bytes) -> tuple[int, int]:
@@ -131,6 +101,8 @@ def bytes_lowerer(memory: Memory, allocate: Allocate) -> Callable[[bytes], tuple
 
 def string_lowerer(memory: Memory, allocate: Allocate) -> Callable[[str], tuple[int, int]]:
     """Allocate and write: text -> (ptr, size in bytes)."""
+    from marine_runtime.abi.helpers import BYTES_TAG
+
     store = bytes_storer(memory)
 
     def lower_string(text: str) -> tuple[int, int]:
@@ -170,6 +142,7 @@ def bool_lifter(memory: Memory) -> Callable[[int, int], list[bool]]:
 
 def flat_checker(cls: type, code: str) -> Callable[[Any], Any]:
     """From a list of `cls` to what lowering takes, by C loops; raises what they raise when anything is unusual."""
+    from array import array
 
     def check_flat(values: Any) -> Any:
         if type(values) is not list:
@@ -190,6 +163,8 @@ def flat_lowerer(
     memory: Memory, allocate: Allocate, code: str, size: int, tag: int
 ) -> Callable[[Any], tuple[int, int]]:
     """`array.lower_memory` for numbers of `size` bytes each: list -> (ptr, count), in one operation."""
+    from array import array
+
     store = bytes_storer(memory)
 
     def lower_flat(values: Any) -> tuple[int, int]:

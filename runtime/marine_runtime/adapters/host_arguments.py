@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marine_runtime.abi.layout import PART
+from marine_runtime.abi.measures import PART
 from marine_runtime.abi.packed import NO_TEXT
 from marine_runtime.adapters.host_programs import BYTES, IN_COLUMNS, LIST, STRUCT, TEXT
 from marine_runtime.adapters.staging import FREE

@@ -7,7 +7,6 @@ it, as errors are explained by the positions in their staging memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.abi.layout import shape
@@ -16,6 +15,7 @@ from marine_runtime.adapters.host_programs import Programs
 from marine_runtime.adapters.host_text import WORKER, StubFunction, stub_text
 from marine_runtime.adapters.staging import MAX_MODULES, ORDINAL_SHIFT, Staging, StepInfo
 from marine_runtime.errors import Site
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.wasm import Instance, Store
 from marine_runtime.wasm.api import Codes

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Form, List, Struct, Text, record_body
 from marine_runtime.abi.packed import Packing, Place
+from marine_runtime.lazy.typing import assert_never
 from marine_runtime.types import Records
 
 FLAT, TEXT, BYTES, LIST, STRUCT = range(5)

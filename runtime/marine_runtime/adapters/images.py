@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, assert_never
 
 from marine_runtime.abi.helpers import BYTES_TAG, AbiHelper
 from marine_runtime.abi.layout import Body, Bytes, Flat, Form, List, OutOfLine, Shape, Struct, Text, record_body
-from marine_runtime.adapters.codec import failed_allocation, rounded
+from marine_runtime.adapters.codec import rounded
+from marine_runtime.adapters.faults import failed_allocation
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.types import Records
 from marine_runtime.wasm import Instance, Store
 from marine_runtime.wasm.api import CoreFunction

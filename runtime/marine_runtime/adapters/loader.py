@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import CodeType, ModuleType
-from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, ImportAdapter, Link
@@ -27,6 +26,7 @@ from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.data import replace
 from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.lazy.turns import Turns
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.names import identifier
 from marine_runtime.wasm.speedups import speedups
 

@@ -12,7 +12,8 @@ import os
 import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 _VERSION = 2
 _SHARED = 0x80  # the mark, in the first byte of an object

@@ -8,12 +8,12 @@ that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from marine_runtime.adapters.contract import BoundAdapters, FusedModules, Link
 from marine_runtime.adapters.loader import GeneratedGlue
 from marine_runtime.errors import LinkError, LoadError
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.names import identifier
 
 

@@ -13,10 +13,10 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from struct import Struct as Row
 from struct import error as StructError  # noqa: N812 - as generated code has it
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Struct, Text
 from marine_runtime.abi.packed import NO_TEXT, Packing, Place
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.values.records import scalar_class
 
 UNUSUAL = (AttributeError, OverflowError, StructError, TypeError, ValueError)

@@ -12,12 +12,12 @@ import marshal
 import os
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import Any
 
 from marine_runtime.calls.sites import SITES_GLOBAL
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.typing import Any
 
 BIND, LINK = "__bind", "__link"
 """The function that is taken apart, and its parameter."""

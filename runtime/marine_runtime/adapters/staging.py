@@ -19,18 +19,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from struct import Struct
-from typing import Any, overload
 
-from marine_runtime.abi.layout import Flat, shape
-from marine_runtime.adapters.codec import Codec, failed_allocation, too_large
+from marine_runtime.adapters.faults import failed_allocation, too_large
 from marine_runtime.calls.sites import attach
 from marine_runtime.errors import CallError, Site, TrapError
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any, overload
 from marine_runtime.texts.messages import counted
 from marine_runtime.types import IType
 from marine_runtime.wasm.api import CoreFunction
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.memory import Memory, out_of_bounds
+
+if TYPE_CHECKING:
+    from marine_runtime.adapters.codec import Codec
 
 FAULT_KIND, FAULT_VALUES, STACK_TOP, BATCH_DONE, FREE, STACK, DATA = 0, 8, 32, 40, 44, 64, 4096
 MAX_MODULES = (DATA - STACK) // 4 // 2
@@ -301,6 +303,8 @@ class Staging:
 
     def _lift_again(self, row: StepInfo, ptr: int, length: int) -> CallError:
         """The glue only knows that a value is bad; the codec says what and where. The guest has not run since."""
+        from marine_runtime.abi.layout import Flat, shape
+
         codec = self._codecs[row.module]()
         try:
             if row.type is not None and not isinstance(value := shape(row.type), Flat):

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from types import CodeType
-from typing import Any
 
 from marine_runtime.adapters.marshalled import dump
 from marine_runtime.adapters.pieces import (
@@ -27,6 +26,7 @@ from marine_runtime.adapters.pieces import (
     class_key,
     piece_digest,
 )
+from marine_runtime.lazy.typing import Any
 
 _FLAGS = __future__.annotations.compiler_flag
 

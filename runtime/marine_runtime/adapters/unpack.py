@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import accumulate, islice
 from struct import Struct as Row
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Struct, Text
 from marine_runtime.abi.packed import NO_TEXT, Packing, Place
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.wasm.memory import MANY, Memory
 
 Maker = Callable[[Iterable[Any]], Any]

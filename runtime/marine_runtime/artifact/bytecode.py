@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import marshal
 import os
+from _frozen_importlib_external import MAGIC_NUMBER  # `importlib.util`, which has it too, imports much
 from collections.abc import Mapping
-from importlib.util import MAGIC_NUMBER
 from types import CodeType
-from typing import Any
 
 from marine_runtime.adapters.pieces import Piece, PieceBytes, PieceFile, Pieces, placed
 from marine_runtime.lazy.table import RowTable, pack_table
+from marine_runtime.lazy.typing import Any
 
 BYTECODE_KINDS: Mapping[str, str] = {"python": "python_bytecode", "fused_python": "fused_python_bytecode"}
 """The kinds of files with compiled Python, by the kind of their sources: last what runs where adapters are fused."""

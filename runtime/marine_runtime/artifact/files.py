@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import CodeType
-from typing import TYPE_CHECKING
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import FusedModules
@@ -24,6 +23,7 @@ from marine_runtime.errors import LoadError
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
 from marine_runtime.lazy.files import read_file
+from marine_runtime.lazy.typing import TYPE_CHECKING
 from marine_runtime.texts.messages import os_reason
 from marine_runtime.wasm import CodeMemoryError, Module, WasmRuntime
 

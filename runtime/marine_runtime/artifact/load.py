@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, Unpack
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.artifact.engines import ENGINES, Engine
@@ -14,6 +13,7 @@ from marine_runtime.artifact.shared import known_manifest, open_build
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.config.checks import check_place
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.typing import TYPE_CHECKING, Protocol, Unpack
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.service.options import LoadOptions, check_options, open_runtime_for, run_options
 from marine_runtime.service.service import Service

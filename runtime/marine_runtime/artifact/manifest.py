@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import FORMAT, ModulePlan
 from marine_runtime.config.model import ServiceConfig
@@ -17,6 +16,7 @@ from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.digest import sha256
 from marine_runtime.lazy.files import read_file
 from marine_runtime.lazy.json_text import parse_json
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.wasm.module import Shape
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import marshal
 import os
 from struct import Struct
 from struct import error as malformed
-from typing import Any
 
 from marine_runtime.artifact.bytecode import BYTECODE_KINDS, READ_WHOLE
 from marine_runtime.artifact.files import MAPPED
@@ -23,6 +22,7 @@ from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.digest import sha256
 from marine_runtime.lazy.files import read_file
+from marine_runtime.lazy.typing import Any
 
 PACK = ".pack"
 """The file of a build in the cache with all that a load reads."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from marine_runtime.artifact.manifest import MANIFEST, Manifest, read_manifest
 from marine_runtime.errors import LoadError
 from marine_runtime.lazy.digest import sha256
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence

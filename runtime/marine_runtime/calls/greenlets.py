@@ -9,9 +9,9 @@ ends. So no greenlet enters a guest while that of another one waits on the same 
 from __future__ import annotations
 
 import sys
-from typing import Protocol
 
 from marine_runtime.errors import StateError
+from marine_runtime.lazy.typing import Protocol
 from marine_runtime.wasm.native import thread_ident
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
 
 from marine_runtime.calls.greenlets import enter
 from marine_runtime.calls.limits import OWN_LIMIT, blame
@@ -17,6 +16,7 @@ from marine_runtime.calls.sites import locate
 from marine_runtime.calls.state import ServiceState
 from marine_runtime.errors import CallError, StateError
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import TypeVar
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.speedups import GuardState

@@ -7,11 +7,11 @@ them on as they are, and refuses others with `refuse_unknown`, as Python would. 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from marine_runtime.calls.parameters import CallParameters
 from marine_runtime.lazy.keywords import Keywords
 from marine_runtime.lazy.signature import LazySignature
+from marine_runtime.lazy.typing import Any, TypeVar
 from marine_runtime.texts.messages import suggestion
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -9,12 +9,12 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.limits import check_fuel, check_timeout
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.wasm import Store
 
 if TYPE_CHECKING:

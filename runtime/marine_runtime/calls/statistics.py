@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import counted, printable
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")

@@ -6,11 +6,10 @@ counted (`recursion`).
 
 from __future__ import annotations
 
-from typing import Any
-
 from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.calls.sites import attach, locate
 from marine_runtime.errors import CallError, Site
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.api import CoreFunction
 from marine_runtime.wasm.traps import OUT_OF_STACK, out_of_stack
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn, SupportsIndex
+from marine_runtime.lazy.typing import ClassVar, NoReturn, SupportsIndex
 
 
 class Uncopied:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ConfigError
+from marine_runtime.lazy.typing import Any
 
 
 def check_config(value: Any) -> ServiceConfig | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.errors import ArgumentError, ConfigError
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ environment or filters messages; what reaches the host is filtered by Python's `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from marine_runtime.config.model import LOG_VARIABLE as VARIABLE
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.config.model import ServiceConfig

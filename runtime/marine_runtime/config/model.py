@@ -8,10 +8,10 @@ are those of the host and are used as they are; whether they exist is found when
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, Any
 
 from marine_runtime.errors import ConfigError
 from marine_runtime.lazy.data import dataclass, field, replace
+from marine_runtime.lazy.typing import IO, Any
 from marine_runtime.texts.messages import suggestion
 
 ALL_TARGETS = 2147483647

@@ -6,9 +6,9 @@ Numbers are exact, however many digits a fraction has. This does not format size
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from marine_runtime.errors import ConfigError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import shortened
 
 MAX_SIZE = 2**64 - 1

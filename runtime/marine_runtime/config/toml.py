@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 from marine_runtime.config import keys
 from marine_runtime.config.checks import check_path, refuse_other_formats
@@ -32,6 +31,7 @@ from marine_runtime.config.model import (
 from marine_runtime.config.sizes import UNLIMITED, parse_size
 from marine_runtime.errors import ConfigError, LoadError, warn
 from marine_runtime.lazy.data import dataclass, field, replace
+from marine_runtime.lazy.typing import Any, TypeVar
 
 _PLAIN: Mapping[str, Callable[[Any, str], object]] = {"logger_enabled": check_flag, "logging_mask": check_mask}
 _WASI: Mapping[str, Callable[[Any, str], object]] = {"envs": check_envs, "mapped_dirs": check_directories}

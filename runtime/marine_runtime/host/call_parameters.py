@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.calls.parameters import CallParameters
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import Array, Field, FunctionType, Prim, Record, Records, RecordType
 from marine_runtime.values.coerce import coercion
 

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from struct import Struct
-from typing import Protocol
+
+from marine_runtime.lazy.typing import Protocol
 
 
 class ChildProcess(Protocol):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Form, OutOfLine, Shape, Text, is_flat, raw_codes, shape
 from marine_runtime.adapters.codec import Codec, from_carrier, to_carrier
@@ -20,6 +19,7 @@ from marine_runtime.config.checks import check_boolean
 from marine_runtime.errors import ArgumentError, CallError, Site
 from marine_runtime.host.signature_check import IS_NO_TYPE, check_record, check_signature
 from marine_runtime.lazy.data import dataclass, field
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import counted
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, Records, RecordType
 from marine_runtime.values.annotations import declared, maker_of

@@ -7,7 +7,6 @@ with interface values. The fused engine calls it from the glue, see `marine_gen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, assert_never
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import Adapter, BoundAdapters, Link
@@ -15,6 +14,7 @@ from marine_runtime.adapters.entry import make_entry
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError, Site
 from marine_runtime.host.function import HostFunction, as_host_function, over_values
+from marine_runtime.lazy.typing import Any, Protocol, TypeVar, assert_never
 from marine_runtime.texts.messages import listed, quoted, suggestion
 from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record, RecordType
 from marine_runtime.values.records import make_record_classes

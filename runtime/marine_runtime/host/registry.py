@@ -7,11 +7,11 @@ It says which names a function stands for; types are read in `values.annotations
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Sequence
-from typing import Any, overload
 
 from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction, HostType, as_host_function
 from marine_runtime.host.resolve import import_key
+from marine_runtime.lazy.typing import Any, overload
 from marine_runtime.values.scalars import kind
 
 Decorator = Callable[[Callable[..., Any]], HostFunction]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol  # others may derive protocols from the one here
 
 from marine_runtime.abi.host_api import HOST_NAMESPACES
 from marine_runtime.config.model import ModuleConfig

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import Field, FunctionType, Prim, Record, Records, RecordType, stripped
 from marine_runtime.values.scalars import kind
 

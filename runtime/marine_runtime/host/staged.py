@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct as Row
-from typing import Any
 
 from marine_runtime.abi.layout import Bytes, Flat, Shape, Text, shape
 from marine_runtime.abi.packed import packing, packing_of_result
@@ -22,6 +21,7 @@ from marine_runtime.host.function import (
     published,
     readers,
 )
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import Records
 from marine_runtime.values.instances import instance_maker
 from marine_runtime.values.records import ToPublic

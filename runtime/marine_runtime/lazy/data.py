@@ -11,7 +11,8 @@ options other than `frozen` and `slots`, arguments of `field` other than `defaul
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable

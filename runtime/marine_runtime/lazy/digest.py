@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 _SMALL = 1 << 17
 """Bytes up to which Python's own code is as good as OpenSSL's, which uses instructions of the processor for it."""

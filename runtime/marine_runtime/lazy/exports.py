@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,8 @@ def exports(
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, inner = places[name]
-        found = getattr(import_module(module), inner)
+        __import__(module)  # `importlib` imports more than this
+        found = getattr(sys.modules[module], inner)
         setattr(sys.modules[package], name, found)
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from marine_runtime.lazy.typing import Any, ClassVar, cast
 
 
 class _Context:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import TypedDict as Keywords

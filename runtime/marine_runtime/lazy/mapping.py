@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+
+from marine_runtime.lazy.typing import Any, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 
 class LazySignature:

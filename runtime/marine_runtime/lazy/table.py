@@ -8,9 +8,9 @@ written in.
 from __future__ import annotations
 
 import marshal
-from array import array
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+
+from marine_runtime.lazy.typing import Any, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -66,6 +66,8 @@ class RowTable(Mapping[K, V]):
 
 def pack_table(rows: Mapping[Any, Any]) -> bytes:
     """The bytes of a table with these rows, whose keys can be compared and whose values `marshal` takes."""
+    from array import array
+
     places, parts, place = array("I"), [], 0
     numbers = {key: number for number, key in enumerate(rows)}
     for row in rows.items():

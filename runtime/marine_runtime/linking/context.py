@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.adapters.contract import BoundAdapters, Glue
@@ -16,6 +15,7 @@ from marine_runtime.calls.recursion import RecursionLimit
 from marine_runtime.config.model import LOG_VARIABLE
 from marine_runtime.errors import LinkError
 from marine_runtime.lazy.data import dataclass, replace
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.wasm import Instance, Module, Store
 
 if TYPE_CHECKING:

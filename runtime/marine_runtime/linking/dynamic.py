@@ -6,13 +6,12 @@ keep calling it, and its memory stays until the service is closed, since a store
 
 from __future__ import annotations
 
-from typing import Any
-
 from marine_runtime.config.arguments import check_module_config
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import ArgumentError, LinkError
 from marine_runtime.host.host_check import prepare
 from marine_runtime.host.python_module import PythonModule
+from marine_runtime.lazy.typing import Any
 from marine_runtime.linking.context import LinkableModule, LinkContext
 from marine_runtime.linking.linker import link_module
 from marine_runtime.texts.messages import listed

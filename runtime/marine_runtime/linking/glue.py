@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from marine_runtime.adapters.contract import FusedModules
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import Any
 from marine_runtime.linking.context import LinkedModule
 from marine_runtime.wasm import Instance, Store
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
-from marine_runtime.abi.helpers import AbiHelper
 from marine_runtime.adapters.contract import Adapter, FusedModules
-from marine_runtime.adapters.entry import publisher
 from marine_runtime.adapters.staging import Staging
 from marine_runtime.calls.guard import Guard
 from marine_runtime.errors import ArgumentError, CallError, LinkError
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.linking.context import LinkableModule
 from marine_runtime.types import Records
 from marine_runtime.wasm import Instance, Store
@@ -18,6 +16,7 @@ from marine_runtime.wasm.api import Codes, CoreFunction, signature_of
 from marine_runtime.wasm.memory import Memory
 
 if TYPE_CHECKING:
+    from marine_runtime.abi.helpers import AbiHelper
     from marine_runtime.adapters.codec import Codec
     from marine_runtime.adapters.images import Images, Placer
     from marine_runtime.host.function import GuestSide
@@ -64,6 +63,7 @@ class ModuleLink:
     @property
     def codec(self) -> Codec:
         if self._codec is None:
+            from marine_runtime.abi.helpers import AbiHelper
             from marine_runtime.adapters.codec import Codec
 
             self._codec = Codec(self.memory, self.plan.records, self._helper(AbiHelper.ALLOCATE))
@@ -83,6 +83,8 @@ class ModuleLink:
     @property
     def has_result_helpers(self) -> bool:
         """True if the instance exports what results of host functions need."""
+        from marine_runtime.abi.helpers import AbiHelper
+
         return all(map(self._has, (AbiHelper.ALLOCATE, AbiHelper.SET_RESULT_PTR, AbiHelper.SET_RESULT_SIZE)))
 
     def attach_placer(self, store: Store, images: Images) -> None:
@@ -111,6 +113,8 @@ class ModuleLink:
         self._instance, self._staging, self._calls_fused = instance, staging, calls_fused
         if not self.calls_host:
             return
+        from marine_runtime.abi.helpers import AbiHelper
+
         self._helpers = (
             self._helper(AbiHelper.ALLOCATE),
             self._helper(AbiHelper.SET_RESULT_PTR),
@@ -177,6 +181,8 @@ class ModuleLink:
         return self._glue_instance.function(name, params, results)
 
     def publisher(self, function: str) -> Callable[[Any], Any] | None:
+        from marine_runtime.adapters.entry import publisher
+
         return publisher(self.plan.exports[function], self.plan.records, self._classes)
 
     def _helper(self, helper: AbiHelper) -> Callable[..., Any]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.abi.host_api import WASI_PREFIX
 from marine_runtime.abi.plan import Callee, LeftOut, ModulePlan
@@ -28,6 +27,7 @@ from marine_runtime.calls.sites import attach
 from marine_runtime.calls.trampoline import Trampoline
 from marine_runtime.errors import INITIALISER, CallError, ExitError, LinkError, Site
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.glue import LaterGlue, needs_of_glue
 from marine_runtime.linking.instance import ModuleLink

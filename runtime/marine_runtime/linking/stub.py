@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm import Module, Store
 
 

@@ -14,9 +14,8 @@ imported at its first use: a program without a pool imports nothing of this, and
 files.
 """
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.errors import CallTimeoutError

@@ -10,12 +10,12 @@ from contextlib import suppress
 from functools import partial
 from math import ceil
 from types import TracebackType
-from typing import Any, ClassVar, Self, Unpack
 
 from marine_runtime.calls.options import CallOptions, refuse_unknown, with_keywords
 from marine_runtime.calls.uncopied import Uncopied
 from marine_runtime.config.checks import check_rows, check_seconds
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any, ClassVar, Self, Unpack
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.functions import PoolFunction
 from marine_runtime.pool.job import Job, Request

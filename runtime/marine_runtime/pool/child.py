@@ -17,8 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.progress import Progress

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.errors import PoolFullError
 from marine_runtime.pool.job import Job
 from marine_runtime.pool.queue import Jobs

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from marine_runtime.calls.options import CallOptions
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.job import Job, Request
 from marine_runtime.pool.marshal import FunctionMarshaller
 

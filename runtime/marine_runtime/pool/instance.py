@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from marine_runtime.artifact.load import load
 from marine_runtime.errors import FuelLimitError, LoadError, MarineError, MemoryLimitError, ResultError, TrapError
 from marine_runtime.host.resolve import HostFunctions
 from marine_runtime.lazy.turns import Turns
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.job import Reply, Request
 from marine_runtime.pool.marshal import Flattener
 from marine_runtime.service.interface import Interface

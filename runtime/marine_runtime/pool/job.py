@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition, Lock
-from typing import Any, Protocol
 
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.uncopied import Uncopied
+from marine_runtime.lazy.typing import Any, Protocol
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.values.records import ToPublic
 

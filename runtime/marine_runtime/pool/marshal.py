@@ -7,9 +7,9 @@ and all results of a pool are of the classes made here, whichever instance they 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from marine_runtime.adapters.entry import publisher
+from marine_runtime.lazy.typing import Any
 from marine_runtime.service.handles import UNDECLARED, Declared, unknown
 from marine_runtime.service.interface import Interface
 from marine_runtime.types import FunctionType, Records, reachable_records

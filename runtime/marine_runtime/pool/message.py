@@ -7,8 +7,8 @@ call waits behind a slow one while another worker is idle.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
+from marine_runtime.lazy.typing import Protocol
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from threading import Event
-from typing import ClassVar
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.lazy.typing import ClassVar
 from marine_runtime.pool.errors import PoolClosedError, WorkerDiedError
 from marine_runtime.pool.job import Job, Reason
 from marine_runtime.pool.message import BegunCalls, Message, Pace

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from marine_runtime.config.checks import check_boolean, check_mapping, check_path, check_seconds
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Self
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.options import (
     MOST_WORKERS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Unpack
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
+from marine_runtime.lazy.typing import Unpack
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.options import PoolOptions
 from marine_runtime.pool.plan import PoolPlan

@@ -20,9 +20,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Lock
-from typing import Any
 from weakref import WeakSet
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool import interpreter
 from marine_runtime.pool.child import serve
 from marine_runtime.pool.errors import PoolError, WorkerDiedError

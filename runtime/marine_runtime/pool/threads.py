@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Event, Lock, Thread
-from typing import Any
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.instance import PoolInstance
 from marine_runtime.pool.job import Job, Reason

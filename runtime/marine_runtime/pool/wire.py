@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from marine_runtime.errors import MarineError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.errors import PoolError
 from marine_runtime.pool.job import Job, Reply, Request
 

@@ -9,10 +9,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread, current_thread
-from typing import Any, ClassVar
 from weakref import WeakSet
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.lazy.typing import Any, ClassVar
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.job import Job, Reason, Reply

@@ -13,9 +13,9 @@
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from marine_runtime.ray.connection import connect

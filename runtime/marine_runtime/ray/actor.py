@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event, Lock, Thread
-from typing import Any
 
 import ray
 
 from marine_runtime.abi.plan import FORMAT
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.instance import PoolInstance, Setup
 from marine_runtime.pool.job import Reply
 from marine_runtime.pool.wire import Answer, pack_answer, pack_error, unpack_message

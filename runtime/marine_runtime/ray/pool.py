@@ -6,13 +6,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Unpack
 
 import ray
 
 from marine_runtime.calls.options import refuse_unknown, with_keywords
 from marine_runtime.config.checks import check_boolean, check_mapping, check_path
 from marine_runtime.errors import ArgumentError, StateError
+from marine_runtime.lazy.typing import Any, Unpack
 from marine_runtime.pool.base import BasePool
 from marine_runtime.pool.instance import Setup
 from marine_runtime.pool.options import functions_source, number, pickled, pool_name, seconds

@@ -12,12 +12,12 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 from uuid import uuid4
 
 import ray
 from ray.exceptions import RayError
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.pool.errors import PoolError, WorkerDiedError
 from marine_runtime.pool.job import Job
 from marine_runtime.pool.message import BegunCalls, Message

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from marine_runtime.calls.guard import Guard
 from marine_runtime.calls.options import CallOptions
 from marine_runtime.calls.policy import Operations
 from marine_runtime.config.checks import check_rows
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.linking.context import LinkedModule
 
 Row = Sequence[Any] | Mapping[str, Any]

@@ -8,12 +8,12 @@ How a function runs is not decided here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from marine_runtime.abi.plan import LeftOut
 from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.data import dataclass, field
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any, TypeVar
 from marine_runtime.texts.messages import listed
 from marine_runtime.texts.names import identifiers
 

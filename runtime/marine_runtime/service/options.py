@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from marine_runtime.calls.limits import check_stack
 from marine_runtime.config.arguments import check_config
 from marine_runtime.config.model import ServiceConfig, check_flag
 from marine_runtime.errors import ArgumentError
 from marine_runtime.lazy.keywords import Keywords
+from marine_runtime.lazy.typing import TYPE_CHECKING, cast
 from marine_runtime.wasm import WasmRuntime, open_runtime
 
 if TYPE_CHECKING:

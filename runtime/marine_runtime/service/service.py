@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from marine_runtime.adapters.contract import Adapter
 from marine_runtime.calls.guard import Guard
@@ -17,6 +16,7 @@ from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, MarineError, warn
 from marine_runtime.lazy.data import replace
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 from marine_runtime.linking.context import LinkableModule, LinkContext, LinkedModule
 from marine_runtime.linking.linker import link
 from marine_runtime.service.handles import UNDECLARED, Declared, ModuleHandle

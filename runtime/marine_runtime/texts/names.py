@@ -8,7 +8,6 @@ nothing about types or values; names in messages are left to `messages`.
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 from marine_runtime.lazy.digest import sha256
@@ -16,7 +15,7 @@ from marine_runtime.lazy.digest import sha256
 MAX_IDENTIFIER = 80
 """Longer names are cut and get a hash, so that two long names stay distinct."""
 
-_NOT_IDENTIFIER = re.compile(r"[^0-9A-Za-z_]")
+_OF_IDENTIFIERS = frozenset("0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 def identifier(name: str, taken: Collection[str] = ()) -> str:
@@ -72,7 +71,7 @@ def _mangle(name: str) -> str:
         import unicodedata
 
         plain = unicodedata.normalize("NFKC", name)
-    base = _NOT_IDENTIFIER.sub("_", plain)
+    base = "".join([character if character in _OF_IDENTIFIERS else "_" for character in plain])
     if base.startswith("__"):
         base = "_" + base.lstrip("_")
     if not base or base[0].isdigit():

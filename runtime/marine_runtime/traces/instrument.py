@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
-from typing import Any
 
 from marine_runtime.abi.plan import ModulePlan
 from marine_runtime.abi.sizes import memory_size
@@ -21,6 +20,7 @@ from marine_runtime.errors import ArgumentError
 from marine_runtime.host.function import HostFunction
 from marine_runtime.host.mounted_binary import is_mounted
 from marine_runtime.lazy.data import replace
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import shortened
 from marine_runtime.traces.recorder import MAX_MESSAGE, MAX_NAME, Span, Tracer
 from marine_runtime.types import FunctionType, Records

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from time import perf_counter_ns
-from typing import Any
 
 from marine_runtime.config.cache_directory import write_replacing
 from marine_runtime.config.checks import check_path
 from marine_runtime.errors import ArgumentError, LoadError, StateError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import os_reason, shortened
 
 DEFAULT_LIMIT = 100_000

@@ -5,9 +5,8 @@ What is listed here is the interface for the compiler; files of the runtime impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.values.coerce import Coercers, coercion

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import NEEDS_ROOM, counted, printable
 from marine_runtime.types import FunctionType, Records
 from marine_runtime.values.coerce import Coercers, Members

@@ -7,7 +7,8 @@ imported for that.
 from __future__ import annotations
 
 import struct
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 _ORDERS = "@=<>!"
 _NUMBERS = frozenset("?bBhHiIlLqQnNefd")

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, List, Struct, Text, shape
 from marine_runtime.abi.packed import packing
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import printable, quoted, suggestion
 from marine_runtime.texts.names import field_step, identifiers
 from marine_runtime.types import Field, IType, Prim, Record, Records, describe

@@ -12,7 +12,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 from marine_runtime.lazy.turns import Turns
 

@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from json.encoder import encode_basestring
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import FLOATS, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ArgumentError, ResultError
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import NEEDS_ROOM, counted, printable
 from marine_runtime.types import FunctionType, IType, Prim, Records, describe
 from marine_runtime.values.coerce import Coercers, Members

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from itertools import chain, islice
 from json.encoder import encode_basestring
 from operator import itemgetter
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import INTEGER_RANGES, Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.types import IType, Prim, Records
 from marine_runtime.values.json_spelling import write_bytes, write_float
 from marine_runtime.values.scalars import BULK, all_of

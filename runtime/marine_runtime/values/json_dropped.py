@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 Pairs = list[tuple[str, Any]]
 

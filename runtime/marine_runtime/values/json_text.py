@@ -7,9 +7,9 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from marine_runtime.errors import ArgumentError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import printable
 from marine_runtime.values.json_dropped import DroppedValueError, dropping_hook
 from marine_runtime.values.json_spelling import spell_float

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import RecordType
 from marine_runtime.values.scalars import Bulk, all_of
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import builtins
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import Bytes, Flat, Kind, List, Shape, Struct, Text, shape
 from marine_runtime.errors import ResultError
 from marine_runtime.lazy.mapping import Lazy
 from marine_runtime.lazy.turns import Turns
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import NEEDS_ROOM, printable
 from marine_runtime.texts.names import identifier, identifiers
 from marine_runtime.types import IType, Records, RecordType, describe, record_in

@@ -11,9 +11,9 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping
 from ctypes import c_float
-from typing import Any, assert_never
 
 from marine_runtime.abi.layout import INTEGER_RANGES, PRIMITIVES, Flat, Kind, Text
+from marine_runtime.lazy.typing import Any, assert_never
 from marine_runtime.texts.messages import counted, printable
 from marine_runtime.types import Prim, describe
 from marine_runtime.values.buffers import is_number

@@ -9,9 +9,8 @@ that do more than translate descriptors, `writer` makes modules of both, `state`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from marine_runtime.wasi.connect import Connection, Wasi

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, NoReturn
 
 from marine_runtime.config.log_levels import effective_envs
 from marine_runtime.config.model import ModuleConfig, ServiceConfig
 from marine_runtime.errors import CallError, ConfigError, ExitError, LinkError, LoadError
 from marine_runtime.lazy.data import replace
+from marine_runtime.lazy.typing import Any, NoReturn
 from marine_runtime.wasi.functions import FUNCTIONS, NAMESPACES, PREVIEW1
 from marine_runtime.wasi.state import DESCRIPTORS, STANDARD, WasiState, image
 from marine_runtime.wasm import Instance, Memory, Module, Store

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from marine_runtime.errors import CallError, TrapError
+from marine_runtime.lazy.typing import NoReturn
 from marine_runtime.texts.messages import wrong_pointer
 from marine_runtime.wasm import Memory
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Protocol
 
-from marine_runtime.abi.layout import CORE_CODES
+from marine_runtime.abi.measures import CORE_CODES
+from marine_runtime.lazy.typing import Any, Protocol
 from marine_runtime.types import CoreSignature, IType, Prim
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.traps import Parking

@@ -11,8 +11,8 @@ import os
 import weakref
 from _queue import SimpleQueue
 from collections.abc import Callable
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.native import Witness, start_own_thread
 
 _LARGE = 1 << 16

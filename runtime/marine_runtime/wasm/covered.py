@@ -16,8 +16,8 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from types import CodeType
-from typing import Any, TypeVar
 
+from marine_runtime.lazy.typing import Any, TypeVar
 from marine_runtime.wasm.native import thread_ident
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

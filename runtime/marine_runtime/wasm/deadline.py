@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from marine_runtime.errors import CallError
+from marine_runtime.lazy.typing import Any, Protocol
 from marine_runtime.texts.messages import no_thread
 from marine_runtime.wasm.covered import covered
 from marine_runtime.wasm.native import has_greenlets, monotonic, new_lock, new_rlock, start_own_thread

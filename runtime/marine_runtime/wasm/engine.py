@@ -13,8 +13,8 @@ from _queue import SimpleQueue
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.native import Witness, may_start, new_lock, start_own_thread
 
 _MODULE = bytes.fromhex("0061736d01000000 010401600000 03020100 0a040102000b")

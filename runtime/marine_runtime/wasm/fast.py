@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from itertools import repeat
 from types import CodeType, FunctionType
-from typing import Any, cast
 
+from marine_runtime.lazy.typing import Any, cast
 from marine_runtime.wasm import capi, covered, ffi
 from marine_runtime.wasm.api import Codes, CoreFunction
 from marine_runtime.wasm.capi.faults import take_error, take_trap
@@ -253,12 +253,29 @@ def _slot(index: int, code: str) -> int:
     return index * ffi.VALUE_SIZE // _WIDTH[code]
 
 
+def _frame() -> None:
+    pass
+
+
+def _frame_and_call() -> None:
+    _frame()
+
+
+# A callback that has no room for its frame gives C any address. This is a `RecursionError` where none is left.
+# Until Python 3.11, the call of C takes a part of the same stack.
+_NAMES: Mapping[str, Any] = {"frame": _frame if sys.version_info >= (3, 12) else _frame_and_call}
+"""The functions that generated ones call."""
+
+
 def _compile(name: str, lines: list[str]) -> FunctionType:
     """The function `make` that the source in `lines` defines."""
-    namespace: dict[str, Any] = {}
-    source = "\n".join(lines)
-    exec(compile(source, f"<marine_runtime fast layer: {name}>", "exec"), namespace)  # noqa: S102  # codes only
+    namespace = dict(_NAMES)
+    # Not through `compile`: its first call makes the types of syntax trees, which takes longer than the rest.
+    exec("\n".join(lines), namespace)  # noqa: S102  # codes only
     made: FunctionType = namespace["make"]
+    filename, code = f"<marine_runtime fast layer: {name}>", made.__code__
+    parts = [part.replace(co_filename=filename) if isinstance(part, CodeType) else part for part in code.co_consts]
+    made.__code__ = code.replace(co_filename=filename, co_consts=tuple(parts))
     return made
 
 
@@ -268,17 +285,14 @@ def _core_factory(params: Codes, results: Codes) -> Callable[..., CoreFunction]:
     arguments = [f"a{index}" for index in range(len(params))]
     codes = sorted(set(params + results))
     loads = [f"v_{code}[{_slot(index, code)}]" for index, code in enumerate(results)]
-    lines = ["def frame():", "    pass", "def frame_and_call():", "    frame()"]
-    lines += ["def make(views, trap, parking, fail, keep, call, prepared):"]
+    lines = ["def make(views, trap, parking, fail, keep, call, prepared):"]
     lines += [f"    v_{code} = views[{code!r}]" for code in codes]
     lines += [f"    def core({', '.join(arguments)}):"]
     lines += [
         f"        v_{code}[{_slot(index, code)}] = {name}"
         for index, (code, name) in enumerate(zip(params, arguments, strict=True))
     ]
-    # A callback that has no room for its frame gives C any address. This is a `RecursionError` where none is left.
-    # Until Python 3.11, the call of C takes a part of the same stack.
-    lines += ["        frame()" if sys.version_info >= (3, 12) else "        frame_and_call()"]
+    lines += ["        frame()"]
     lines += ["        try:"]
     lines += ["            if (error := call(*prepared)) or trap[0]:"]
     lines += ["                fail(error)"]

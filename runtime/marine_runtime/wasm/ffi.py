@@ -10,8 +10,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from types import FunctionType
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.capi.library import address_of, bare_function, brief_function, function
 from marine_runtime.wasm.capi.objects import Func, NativeStore, extern
 from marine_runtime.wasm.capi.prototypes import EXTERN_SIZE, KINDS, PROTOTYPES, VALUE_SIZE

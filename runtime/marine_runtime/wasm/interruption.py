@@ -11,8 +11,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm import covered, ffi
 from marine_runtime.wasm.capi.library import function
 from marine_runtime.wasm.deadline import DeadlineClock

@@ -18,10 +18,10 @@ value is not counted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
-from marine_runtime.abi.layout import PART
+from marine_runtime.abi.measures import PART
 from marine_runtime.errors import CallError, ValueLimitError
+from marine_runtime.lazy.typing import TypeVar
 from marine_runtime.texts.messages import are, counted
 from marine_runtime.wasm.traps import Parking
 

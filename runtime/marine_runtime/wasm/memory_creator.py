@@ -23,9 +23,9 @@ from _thread import _local as local
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import os_reason, refusal, refused_code
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.arena import FAILED, READ_WRITE, Arena, Reservation, whole

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.mapping import Lazy
+from marine_runtime.lazy.typing import Any
 from marine_runtime.types import CoreSignature
 from marine_runtime.wasm.tables import LIFTED, START_HOOK, TABLE_HOOK
 

@@ -13,8 +13,9 @@ from _queue import SimpleQueue  # the module `queue` has gevent's where that pat
 from _thread import LockType
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 from weakref import ref
+
+from marine_runtime.lazy.typing import Any
 
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, cast
 
 import wasmtime
 
+from marine_runtime.lazy.typing import Any, cast
 from marine_runtime.wasm.api import CODE_TYPES, Codes, CoreFunction
 from marine_runtime.wasm.memory import Memory
 from marine_runtime.wasm.traps import Fault, Parking

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from marine_runtime.errors import LoadError, MarineError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.texts.messages import refused_code
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
-from marine_runtime.wasm.baseline import STRATEGY
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.compiling import Compiler
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
 from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory_creator import memory_creator, problem
 from marine_runtime.wasm.module import Module, Shape
-from marine_runtime.wasm.refusals import RefusedModuleError
 from marine_runtime.wasm.stack import ASYNCHRONOUS
 from marine_runtime.wasm.store import Store
 from marine_runtime.wasm.trap_signals import trap_signals
@@ -61,6 +59,8 @@ class WasmRuntime:
             if metered:  # part of the machine code too, in every block of it
                 config.consume_fuel = True
             if baseline:
+                from marine_runtime.wasm.baseline import STRATEGY
+
                 ffi.set_option(config, "strategy", STRATEGY)
             config.parallel_compilation = parallel
             if max_wasm_stack is not None:
@@ -90,11 +90,12 @@ class WasmRuntime:
         try:
             self._engine.validate(wasm)
         except self._binding.WasmtimeError as error:
-            raise RefusedModuleError.of(error) from None
+            raise _refused(error) from None
 
     def prepare_compiling(self) -> None:
         """Import what `compile` needs. Threads of the system can't import where `gevent` has replaced Python's."""
-        import marine_runtime.wasm.reflection  # noqa: F401
+        import marine_runtime.wasm.reflection
+        import marine_runtime.wasm.refusals  # noqa: F401
 
     def compile(self, wasm: bytes) -> Module:
         """Compile a Wasm binary.
@@ -110,7 +111,7 @@ class WasmRuntime:
         except self._binding.WasmtimeError as error:
             if refused := refusal_of(error):
                 raise CodeMemoryError(refused_code(*refused)) from None
-            raise RefusedModuleError.of(error) from None
+            raise _refused(error) from None
         return Module(native, shape_of(wasm))
 
     def deserialize(self, code: bytes, shape: Shape) -> Module:
@@ -175,6 +176,12 @@ def assemble(text: str) -> bytes:
         return bytes(binding.wat2wasm(text))
     except binding.WasmtimeError as error:
         raise LoadError(f"the Wasm text can't be assembled: {text_of(error)}") from None
+
+
+def _refused(error: Exception) -> LoadError:
+    from marine_runtime.wasm.refusals import RefusedModuleError
+
+    return RefusedModuleError.of(error)
 
 
 def _assembler() -> Any:

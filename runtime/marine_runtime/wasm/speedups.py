@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from marine_runtime.errors import MarineWarning
+from marine_runtime.lazy.typing import TYPE_CHECKING, Any
 from marine_runtime.texts.messages import quoted
 
 VARIABLE = "MARINE_SPEEDUPS"
@@ -65,7 +65,7 @@ def _imported() -> Any:
     try:
         return __import__("marine_speedups")  # by a name that type checkers of users do not look for
     except Exception as error:
-        return error
+        return error.with_traceback(None)  # it would hold the frames of whoever imports this
 
 
 class GuardState:

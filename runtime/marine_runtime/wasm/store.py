@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from marine_runtime.errors import LinkError, LoadError
+from marine_runtime.lazy.typing import Any, NoReturn
 from marine_runtime.texts.messages import unopened
 from marine_runtime.wasm import interruption
 from marine_runtime.wasm.api import CallLayer, Codes, CoreFunction, signature_of
@@ -21,7 +21,6 @@ from marine_runtime.wasm.memory import Memory, Meter
 from marine_runtime.wasm.memory_creator import MemoryCreator
 from marine_runtime.wasm.module import ImportKey, Module
 from marine_runtime.wasm.native import monotonic
-from marine_runtime.wasm.refusals import missing_feature
 from marine_runtime.wasm.tables import START_HOOK, TABLE_HOOK
 from marine_runtime.wasm.traps import Fault, Parking, exit_code, first_line, refusal_of
 
@@ -268,11 +267,14 @@ class Store:
             return parked
         if self._creator is not None and self._creator.refused:
             return kind(f"the system refuses a memory: {self._creator.refused}")
+        if refused := refusal_of(fault):
+            return kind(refused[0])
+        from marine_runtime.wasm.refusals import missing_feature
+
         text = first_line(fault)
         if feature := missing_feature(text):
             return kind(f"it uses {feature[0]}, which services don't have: {feature[1]}")
-        refused = refusal_of(fault)
-        return kind(refused[0] if refused else text)
+        return kind(text)
 
     def _tie_hooks(self, module: Module, instance: Instance) -> None:
         """Make tables that grow ask the budget."""

@@ -15,8 +15,8 @@ import ctypes
 import faulthandler
 import functools
 from collections.abc import Callable
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm import ffi
 
 _signal: Any = __import__("_signal")  # `signal` imports much

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import re
 
 from marine_runtime.errors import CallError, CallTimeoutError, ExitError, FuelLimitError, TrapError
 from marine_runtime.texts.messages import counted, limit_of, wrong_pointer
@@ -24,9 +23,6 @@ INTERRUPTED = b"wasm trap: interrupt"
 LEFT_EARLY = 1
 """Instead of a trap's address: a signal handler raised where a call could not be ended at once."""
 
-_CAUSE = re.compile(r"wasm trap: (.+)")
-_REFUSED = re.compile(r"\(os error (\d+)\)")
-_RESERVED = re.compile(r"mmap failed to reserve 0x([0-9a-f]+) bytes")
 OUT_OF_STACK = (RecursionError, ctypes.ArgumentError)
 """The errors of Python at its recursion limit; ctypes wraps what it meets while it converts arguments."""
 
@@ -95,11 +91,10 @@ def refusal_of(error: Exception) -> tuple[str, int] | None:
     None when the system refused nothing.
     """
     text = first_line(error)
-    found, reserved = _REFUSED.search(text), _RESERVED.search(text)
-    if found is None or int(found[1]) == errno.ENOENT:  # a file that is gone
+    found = _between(text, "(os error ", ")")
+    if not found.isdecimal() or (number := int(found)) == errno.ENOENT:  # a file that is gone
         return None
-    number = int(found[1])
-    return text + limit_of(number, int(reserved[1], 16) if reserved else 0), number
+    return text + limit_of(number, int(_between(text, "mmap failed to reserve 0x", " bytes") or "0", 16)), number
 
 
 def cause_of(error: Exception) -> str:
@@ -109,6 +104,10 @@ def cause_of(error: Exception) -> str:
 
 def _of_wasi(text: str) -> str:
     """The text of a trap in a WASI function; anything else as it is."""
+    if "Pointer " not in text:
+        return text
+    import re  # takes longer than a call, which seldom ends like this
+
     found = re.search(r"Pointer (out of bounds|not aligned to \d+): Region \{ start: (\d+), len: (\d+) \}", text)
     return text if found is None else wrong_pointer(int(found[2]), int(found[3]), found[1])
 
@@ -116,7 +115,18 @@ def _of_wasi(text: str) -> str:
 def _lines(error: Exception) -> list[str]:
     """The sentences of an error of Wasmtime, without the numbers of its causes; at least one."""
     lines = [line.strip() for line in text_of(error).splitlines()]
-    return [re.sub(r"^\d+: ", "", line) for line in lines if line and line != "Caused by:"] or ["unknown error"]
+    return [_unnumbered(line) for line in lines if line and line != "Caused by:"] or ["unknown error"]
+
+
+def _unnumbered(line: str) -> str:
+    number, _, rest = line.partition(": ")
+    return rest if number.isdecimal() else line
+
+
+def _between(text: str, before: str, after: str) -> str:
+    """The part of `text` between the first `before` and the next `after`; nothing where either is missing."""
+    found, end, _ = text.partition(before)[2].partition(after)
+    return found if end else ""
 
 
 def timed_out(timeout: float) -> CallTimeoutError:
@@ -142,13 +152,13 @@ def describe(fault: Fault, timeout: float | None = None, fuel: int | None = None
     if (code := exit_code(fault)) is not None:
         return ExitError.of(code)
     text = text_of(fault)
-    found = _CAUSE.search(text)
-    if found and found.group(1).strip() == "interrupt" and timeout is not None:
+    cause = _between(text + "\n", "wasm trap: ", "\n").strip()
+    if cause == "interrupt" and timeout is not None:
         error: CallError = timed_out(timeout)
-    elif found and found.group(1).strip() == _OUT_OF_FUEL and fuel is not None:
+    elif cause == _OUT_OF_FUEL and fuel is not None:
         error = FuelLimitError(f"ran out of its {counted(fuel, 'unit')} of fuel", limit=fuel)
-    elif found:
-        error = TrapError(f"wasm trap: {found.group(1).strip()}")
+    elif cause:
+        error = TrapError(f"wasm trap: {cause}")
     else:
         error = TrapError(_of_wasi(cause_of(fault)))
     if "\n" in text:

@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType, TracebackType
-from typing import Any
 
 import wasmtime
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm import ffi
 from marine_runtime.wasm.covered import covered, problem
 from marine_runtime.wasm.traps import LEFT_EARLY, Parking

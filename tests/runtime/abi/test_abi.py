@@ -15,10 +15,7 @@ from marine_gen.interfaces import INSTRUCTIONS, InstructionKind
 from marine_gen.interfaces.conversions import Conversion, conversion
 from marine_runtime.abi.helpers import BY_EXPORT, BYTES_TAG, AbiHelper
 from marine_runtime.abi.layout import (
-    CORE_CODES,
-    CORE_TYPES,
     INTEGER_RANGES,
-    PART,
     PRIMITIVES,
     Bytes,
     Flat,
@@ -35,6 +32,7 @@ from marine_runtime.abi.layout import (
     record_body,
     shape,
 )
+from marine_runtime.abi.measures import CORE_CODES, CORE_TYPES, PART
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
 from marine_runtime.wasm.api import CODE_TYPES
 

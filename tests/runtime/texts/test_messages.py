@@ -9,7 +9,7 @@ import pytest
 from marine_gen.console.output import counted as counted_or_none
 from marine_gen.diagnostics import DiagnosticError
 from marine_gen.wasm import read_signatures
-from marine_runtime.adapters.codec import failed_allocation
+from marine_runtime.adapters.faults import failed_allocation
 from marine_runtime.texts import are, counted, did_you_mean, listed, nearest, shortened, suggestion
 from marine_runtime.texts.messages import refused_code
 from marine_runtime.wasm.memory import out_of_bounds

@@ -19,7 +19,7 @@ from marine_gen.generate import (
 )
 from marine_gen.ir import build_module
 from marine_runtime.abi.host_api import HOST_NAMESPACES
-from marine_runtime.abi.layout import MAX_RECORD_DEPTH
+from marine_runtime.abi.measures import MAX_RECORD_DEPTH
 from marine_runtime.types import Array, Prim, RecordType
 
 

@@ -5,9 +5,8 @@ What is listed here has the names and the behaviour that the public API of wasmt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from marine_runtime.lazy.exports import exports
+from marine_runtime.lazy.typing import TYPE_CHECKING
 from marine_runtime.wasm.capi.faults import ExitTrap, Trap, WasmtimeError
 from marine_runtime.wasm.capi.objects import Config, wat2wasm
 from marine_runtime.wasm.capi.objects import NativeEngine as Engine

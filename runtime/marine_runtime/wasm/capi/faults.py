@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.capi.library import function
 
 

@@ -9,9 +9,9 @@ import ctypes
 import os
 import sys
 from functools import cache
-from typing import Any
 
 from marine_runtime.errors import LoadError
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.capi.prototypes import KINDS, PREOPEN, PROTOTYPES
 
 _FILES = {"linux": "_libwasmtime.so", "darwin": "_libwasmtime.dylib", "win32": "_wasmtime.dll"}
@@ -24,7 +24,7 @@ def package_folder() -> str | None:
     loaded = sys.modules.get("wasmtime")
     if loaded is not None and loaded.__file__:
         return os.path.dirname(loaded.__file__)
-    from importlib.machinery import PathFinder
+    from _frozen_importlib_external import PathFinder  # `importlib.machinery` imports more
 
     spec = PathFinder.find_spec("wasmtime")
     return os.path.dirname(spec.origin) if spec is not None and spec.origin else None

@@ -10,8 +10,8 @@ import ctypes
 import os
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
 
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.capi.faults import ByteVector, check, take_trap
 from marine_runtime.wasm.capi.library import brief_function, function
 from marine_runtime.wasm.capi.prototypes import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from typing import Any
+
+from marine_runtime.lazy.typing import Any
 
 VALUE_SIZE = 16
 """Bytes of a `wasmtime_val_raw_t`."""

@@ -13,12 +13,12 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from marine_runtime.config.cache_directory import cache_directory, write_replacing
 from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.digest import sha256
 from marine_runtime.lazy.json_text import parse_json
+from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.capi.library import address_of, declarations, library_file, package_folder
 from marine_runtime.wasm.capi.prototypes import (
     CALLS,
