@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType
 
-from marine_runtime.lazy.typing import Any
-
 from marine_runtime.lazy.turns import Turns
+from marine_runtime.lazy.typing import Any
 
 Convert = Callable[[Any], Any]
 """Turns a value of one type into another form of it."""
