@@ -7,7 +7,6 @@ well when a call failed for want of memory, as memory is never given back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from marine_runtime.service.interface import Interface
 from marine_runtime.service.service import Service
 from marine_runtime.values.scalars import Mismatch
 from marine_runtime.wasm import WasmRuntime
+from marine_runtime.wasm.forks import begin_in_child
 from marine_runtime.wasm.native import monotonic
 from marine_runtime.wasm.runtimes import RuntimeKey, own_runtimes
 
@@ -40,8 +40,7 @@ def _begin_in_child() -> None:
     _loading = Lock()  # another thread may have held it
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+begin_in_child(_begin_in_child)
 
 
 @dataclass(frozen=True, slots=True)

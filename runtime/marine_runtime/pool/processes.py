@@ -34,6 +34,7 @@ from marine_runtime.pool.wire import Answer, pack_message, unpack_answer, unpack
 from marine_runtime.pool.worker import Workers, closed_too_early, stop_replacing
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import refusal
+from marine_runtime.wasm.forks import begin_in_child, notice
 from marine_runtime.wasm.native import has_greenlets, monotonic
 
 _JOIN = 5.0
@@ -234,7 +235,12 @@ class ProcessWorker(MessageWorker):
             process.join(max(0.1, deadline - monotonic()))
 
 
-atexit.register(stop_replacing)  # comes before what `multiprocessing`, imported above, ends its processes with
+def _at_exit() -> None:
+    notice()
+    stop_replacing()
+
+
+atexit.register(_at_exit)  # comes before what `multiprocessing`, imported above, ends its processes with
 
 
 def _forget_in_child() -> None:
@@ -247,8 +253,7 @@ def _forget_in_child() -> None:
     _started.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+begin_in_child(_forget_in_child)
 
 
 def _missing_program() -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from marine_runtime.pool.job import Job, Reason, Reply
 from marine_runtime.pool.queue import Jobs
 from marine_runtime.service.interface import Interface
 from marine_runtime.texts.messages import no_thread, no_thread_memory
+from marine_runtime.wasm.forks import begin_in_child
 from marine_runtime.wasm.native import may_begin, monotonic
 
 GRACE = 0.5
@@ -177,8 +177,7 @@ def _leave_in_child() -> None:
             job.future.leave()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_in_child)
+begin_in_child(_leave_in_child)
 
 
 class Worker(ABC):
