@@ -85,10 +85,12 @@ gevent.monkey.patch_all()
 from marine_runtime.errors import CallTimeoutError
 from tests.support.engines import guests, load
 with load(guests("endless", "greeting"), "fused", "fast") as service:
-    try:
-        service.call("endless", "spin", timeout=0.1)
-    except CallTimeoutError:
-        print(service.call("greeting", "greeting", ["x"]))
+    def call(number):
+        try:
+            service.call("endless", "spin", timeout=0.1)
+        except CallTimeoutError:
+            return service.call("greeting", "greeting", [number])
+    print(call("x"), [item.get() for item in [gevent.spawn(call, number) for number in "yz"]])
 """
 
 
@@ -103,4 +105,4 @@ def test_time_limits_under_gevent() -> None:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x ['Hi, y', 'Hi, z']\n", "")
