@@ -51,8 +51,8 @@ def covered_code(code: CodeType) -> CodeType:
         raise ValueError(f"the body of `{code.co_qualname}` is not a `try` statement")
     table[0] = 0, start + length, target, depth
     if _LOOKS_BEFORE and code.co_code[0] == opcode.opmap["RESUME"]:
-        first, *others = ((start, length, target + 1, depth) for start, length, target, depth in table)
-        table = [(0, first[1] + 1, *first[2:]), *((start + 1, *rest) for start, *rest in others)]
+        table = [(start + 1, length, target + 1, depth) for start, length, target, depth in table]
+        table[0] = 0, table[0][1] + 1, *table[0][2:]
         nop = bytes((opcode.opmap["NOP"], 0))
         code = code.replace(co_code=nop + code.co_code, co_linetable=_NO_LINE + code.co_linetable)
     return code.replace(co_exceptiontable=_table(table))

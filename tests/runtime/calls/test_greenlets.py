@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.support.engines import guests, load
 from tests.support.paths import ROOT
 
 greenlet = pytest.importorskip("greenlet", reason="greenlets need the package `greenlet`")
@@ -77,6 +78,14 @@ def test_greenlets(case: str, engine: str, layer: str) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+def test_each_call_begins_with_a_look_at_the_greenlet() -> None:
+    """It takes slightly longer for that."""
+    with load(guests("greeting"), "fused", "fast") as service:
+        for _ in range(2):
+            service.call("greeting", "greeting", ["x"])
+            assert service._guard.owner == -1
 
 
 UNDER_GEVENT = """

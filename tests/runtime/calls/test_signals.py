@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from marine_gen import HostFunction
 from marine_runtime import Service
 from marine_runtime.calls.state import ServiceState
+from marine_runtime.errors import CallTimeoutError
 from marine_runtime.types import Prim
 from marine_runtime.wasm import interruption
 from tests.runtime.linking.test_dynamic import ADAPTERS
@@ -243,3 +245,42 @@ def test_signals_at_any_moment(engine: str) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "caught\n"), done.stderr
     assert "callback" not in done.stderr  # what is raised in a `__del__` has nowhere to go, and is reported
+
+
+def test_a_signal_that_cancels_a_task(serve: Serve) -> None:
+    """As the interrupt of a notebook does in a cell that awaits: nothing is raised before the next `await`."""
+    service = serve(guests("endless", "greeting"))
+    ended = []
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        signal.signal(signal.SIGALRM, lambda *_: task.cancel() and None)
+        signal.setitimer(signal.ITIMER_REAL, BEGUN)
+        try:
+            service.call("endless", "spin", timeout=4 * BEGUN)
+        except CallTimeoutError as error:
+            ended.append(error)
+        await asyncio.sleep(LONG)
+
+    before, timer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(run())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, before)
+    assert len(ended) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its C library is used")
+def test_a_host_function_that_waits_in_c(serve: Serve) -> None:
+    """The exception ends the call as soon as that is over."""
+    wait = ctypes.CDLL(None).usleep
+    service = serve(
+        lab(), host_functions=host_functions() | {"nap": HostFunction.of(lambda _: wait(300_000), [Prim.U32])}
+    )
+    start = time.monotonic()
+    with alarm():
+        service.call("lab", "nap", [1])
+    assert time.monotonic() - start < LONG

@@ -41,7 +41,10 @@ print(ended(("lab", "trap", [1]), TrapError), ended(("endless", "spin"), CallTim
 CASES = {
     "a profiler": ("import cProfile; cProfile.Profile().enable()", ""),
     "a tracer in Python": ("sys.settrace(watch)", "assert sys.gettrace() is watch or signal.getsignal(14) is stop"),
-    "a profiler in Python": ("sys.setprofile(watch)", "assert sys.getprofile() is watch or signal.getsignal(14) is stop"),
+    "a profiler in Python": (
+        "sys.setprofile(watch)",
+        "assert sys.getprofile() is watch or signal.getsignal(14) is stop",
+    ),
 }
 
 

@@ -137,8 +137,10 @@ def test_pools_and_forks_without_hooks(kind: str) -> None:
 
 
 def test_a_fork_without_hooks() -> None:
-    """uWSGI forks like that. The first call with a time limit never ended there."""
-    code = SERVICE.replace("    service =", "    import ctypes\n    os.fork = ctypes.PyDLL(None).fork\n    service =", 1)
+    """As uWSGI does. The first call with a time limit never ended there."""
+    code = SERVICE.replace(
+        "    service =", "    import ctypes\n    os.fork = ctypes.PyDLL(None).fork\n    service =", 1
+    )
     code = code.replace("(limited, stopped,", "(limited, lambda: [limited(), stopped()][1],")
     assert run(code) == "2\n2\nstopped\nclosed\nclosed\n0 0 0 0\n2\n"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
@@ -45,6 +47,27 @@ def test_an_entry_is_covered() -> None:
     safe = covered(plain)
     assert entered(safe) is StopError
     assert safe() == 3
+
+
+def test_an_entry_under_a_profiler() -> None:
+    """Python 3.11 looks for the handler of the instruction before it."""
+
+    def probe() -> Any:
+        try:
+            return abs(3)
+        except StopError as error:
+            return type(error)
+
+    safe, found = covered(probe), []
+
+    def run() -> None:  # the profiler of the test's own thread stays
+        sys.setprofile(lambda *_: None)
+        found.append(entered(safe))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [StopError]
 
 
 def test_a_clause_finally() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -106,3 +107,31 @@ def test_handlers_of_other_libraries_stay() -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x True\n" * 3, "")
+
+
+CRASH = """
+import ctypes
+import faulthandler
+if {before}:
+    faulthandler.enable()
+from tests.support.engines import guests, load
+service = load(guests("greeting"), "closures")
+faulthandler.enable()
+ctypes.string_at(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("before", [True, False])
+def test_a_crash_elsewhere(before: bool) -> None:
+    """Who was there before Wasmtime reports it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH.format(before=before)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGSEGV
+    assert ("Fatal Python error: Segmentation fault" in done.stderr) is before
