@@ -27,7 +27,7 @@ from marine_gen.serve.reload import watch
 from marine_gen.serve.runner import ClientGoneError
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
-from marine_runtime.errors import LoadError
+from marine_runtime import LoadError
 
 logger = logging.getLogger("marine_gen.serve")
 
