@@ -27,6 +27,7 @@ from marine_gen.serve.reload import watch
 from marine_gen.serve.runner import ClientGoneError
 from marine_gen.serve.settings import Settings
 from marine_gen.wire.problems import ProblemError
+from marine_runtime import LoadError
 
 logger = logging.getLogger("marine_gen.serve")
 
@@ -77,8 +78,9 @@ class Application:
         """Load the service, unless that was done. An application that was closed starts once more.
 
         Raises:
-            As `marine_gen.load`.
+            As `marine_gen.load`, and LoadError: the server is one of trio, or another event loop.
         """
+        _require_asyncio()
         async with self._starting:
             if self._started:
                 return
@@ -292,6 +294,21 @@ class Application:
             raise
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _require_asyncio() -> None:
+    """Do nothing on an event loop of asyncio.
+
+    Raises:
+        LoadError: this is another one.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise LoadError(
+            "it is served on an event loop of asyncio alone, which uvloop's is too, and the server runs it on another "
+            "one, such as that of trio: choose a worker of asyncio"
+        ) from None
 
 
 def _loading(error: Exception) -> str:

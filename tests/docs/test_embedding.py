@@ -36,4 +36,10 @@ def test_every_subject_has_rules() -> None:
             "Limits of the system",
         ),
         "| rule",
-    )
+    ) | {"Frozen programs": ""}
+
+
+def test_statements_are_rules() -> None:
+    """Outside of tables is what no test can hold: the introduction, and how programs are frozen."""
+    rules = PAGE[PAGE.index("\n## ") : PAGE.index("## Frozen programs")] + PAGE[PAGE.index("## Limits of the system") :]
+    assert [line for line in rules.splitlines() if line and not line.startswith(("| ", "## "))] == []

@@ -43,6 +43,22 @@ def test_paths_below_a_mount_point(root: str, path: str, wanted: str) -> None:
     assert raw_path({"root_path": root, "raw_path": path.encode(), "path": ""}) == wanted.encode()
 
 
+def test_an_event_loop_of_another_library() -> None:
+    """As trio's, on which hypercorn can run applications."""
+    told = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: dict[str, Any]) -> None:
+        told.append(message)
+
+    with pytest.raises(StopIteration):
+        app(guests("greeting"))({"type": "lifespan"}, receive, send).send(None)
+    assert [item["type"] for item in told] == ["lifespan.startup.failed"]
+    assert "an event loop of asyncio alone" in told[0]["message"]
+
+
 def test_two_applications_tell_their_own_paths() -> None:
     one, two = app(guests("greeting")), app(guests("donkey"))
     outer = Starlette(routes=[Mount("/a b", one), Mount("/two", two)])

@@ -6,7 +6,6 @@ afford its method calls; they have the same statements inline, which `INLINE_CAL
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable
 from types import TracebackType
 
@@ -19,6 +18,7 @@ from marine_runtime.lazy.data import dataclass
 from marine_runtime.lazy.typing import TypeVar
 from marine_runtime.wasm.budget import Budget
 from marine_runtime.wasm.covered import covered
+from marine_runtime.wasm.native import get_ident
 from marine_runtime.wasm.speedups import GuardState
 
 _Error = TypeVar("_Error", bound=BaseException)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from _thread import RLock
+
+from marine_runtime.lazy.forks import begin_in_child
 
 _all: weakref.WeakSet[Turns] = weakref.WeakSet()
 
@@ -28,5 +29,4 @@ def _free_in_child() -> None:
         turns.lock = RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_free_in_child)
+begin_in_child(_free_in_child)

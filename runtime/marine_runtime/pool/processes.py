@@ -22,6 +22,7 @@ from multiprocessing.context import SpawnProcess
 from threading import Lock
 from weakref import WeakSet
 
+from marine_runtime.lazy.forks import begin_in_child, notice
 from marine_runtime.lazy.typing import Any
 from marine_runtime.pool import interpreter
 from marine_runtime.pool.child import serve
@@ -234,7 +235,12 @@ class ProcessWorker(MessageWorker):
             process.join(max(0.1, deadline - monotonic()))
 
 
-atexit.register(stop_replacing)  # comes before what `multiprocessing`, imported above, ends its processes with
+def _at_exit() -> None:
+    notice()
+    stop_replacing()
+
+
+atexit.register(_at_exit)  # comes before what `multiprocessing`, imported above, ends its processes with
 
 
 def _forget_in_child() -> None:
@@ -247,8 +253,7 @@ def _forget_in_child() -> None:
     _started.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+begin_in_child(_forget_in_child)
 
 
 def _missing_program() -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,6 +11,7 @@ from threading import Lock, Thread, current_thread
 from weakref import WeakSet
 
 from marine_runtime.errors import CallTimeoutError
+from marine_runtime.lazy.forks import begin_in_child
 from marine_runtime.lazy.typing import Any, ClassVar
 from marine_runtime.pool.errors import PoolClosedError, PoolError, WorkerDiedError
 from marine_runtime.pool.instance import Setup
@@ -177,8 +177,7 @@ def _leave_in_child() -> None:
             job.future.leave()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_in_child)
+begin_in_child(_leave_in_child)
 
 
 class Worker(ABC):

@@ -7,11 +7,11 @@ the compiling goes on to its end: whoever compiles the same module again gets wh
 
 from __future__ import annotations
 
-import os
 import weakref
 from _queue import SimpleQueue
 from collections.abc import Callable
 
+from marine_runtime.lazy.forks import begin_in_child, notice
 from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.native import Witness, start_own_thread
 
@@ -77,6 +77,7 @@ class Compiler:
 
     def compile(self, wasm: bytes) -> Any:
         """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
+        notice()
         if len(wasm) < _LARGE or not _waits_better():
             return self._compile(wasm)
         import hashlib
@@ -105,8 +106,7 @@ def _forget_in_child() -> None:
         compiler._running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+begin_in_child(_forget_in_child)
 
 
 def has_stack() -> bool:

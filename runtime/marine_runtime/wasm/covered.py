@@ -13,16 +13,21 @@ from __future__ import annotations
 import ctypes
 import opcode
 import operator
+import sys
+from _queue import SimpleQueue
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from types import CodeType
 
 from marine_runtime.lazy.typing import Any, TypeVar
-from marine_runtime.wasm.native import thread_ident
+from marine_runtime.wasm.native import start_own_thread, thread_ident
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _BEFORE = frozenset({"MAKE_CELL", "COPY_FREE_VARS", "RESUME", "NOP"})
+_LOOKS_BEFORE = sys.version_info < (3, 12)
+"""While a tracer or a profiler is set, Python 3.11 looks for the handler of the instruction before the entry."""
+_NO_LINE = b"\xf8"  # of a table of lines: one instruction that has none; see `Objects/locations.md`
 _STARTS, _CONTINUES, _BITS = 128, 64, 6  # of a byte in an exception table
 
 
@@ -45,6 +50,11 @@ def covered_code(code: CodeType) -> CodeType:
     if not length or depth or not before <= _BEFORE or target < start + length:
         raise ValueError(f"the body of `{code.co_qualname}` is not a `try` statement")
     table[0] = 0, start + length, target, depth
+    if _LOOKS_BEFORE and code.co_code[0] == opcode.opmap["RESUME"]:
+        table = [(start + 1, length, target + 1, depth) for start, length, target, depth in table]
+        table[0] = 0, table[0][1] + 1, *table[0][2:]
+        nop = bytes((opcode.opmap["NOP"], 0))
+        code = code.replace(co_code=nop + code.co_code, co_linetable=_NO_LINE + code.co_linetable)
     return code.replace(co_exceptiontable=_table(table))
 
 
@@ -53,15 +63,38 @@ def problem() -> str | None:
     """The reason why entries can't be covered on this Python, or None. It is tried, once."""
     try:
         _probe.__code__ = covered_code(_probe.__code__)
-        raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
-            ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-        )
-        # Nothing of Python runs between the two calls, so the exception is raised where the second is entered.
-        both: tuple[Callable[[], Any], ...] = (partial(raise_in, thread_ident(), _ProbeError), _probe)
-        _, caught = map(operator.call, both)
-    except (AttributeError, ValueError, IndexError, StopIteration, _ProbeError) as error:
+        caught = _catches() if sys.gettrace() is None is sys.getprofile() else _in_a_thread(_catches)
+    except (AttributeError, ValueError, IndexError, StopIteration, RuntimeError, _ProbeError) as error:
         return f"the exception tables of this Python are not as expected: {error!r}"
     return None if caught else "this Python raises the exceptions of signal handlers elsewhere"
+
+
+def _catches() -> bool:
+    """True if the probe catches what is raised where it is entered."""
+    raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+        ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+    )
+    # Nothing of Python runs between the two calls, so the exception is raised where the second is entered.
+    both: tuple[Callable[[], Any], ...] = (partial(raise_in, thread_ident(), _ProbeError), _probe)
+    _, caught = map(operator.call, both)
+    return bool(caught)
+
+
+def _in_a_thread(question: Callable[[], bool]) -> bool:
+    """The answer from a thread without the tracer or profiler of this one, which would catch what is raised."""
+    answers: SimpleQueue[bool | BaseException] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(question())
+        except BaseException as error:
+            answers.put(error)
+
+    start_own_thread(ask)
+    answer = answers.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 class _ProbeError(BaseException):

@@ -13,11 +13,11 @@ is left alone again, and the thread ends when nothing is left.
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable
 
 from marine_runtime.errors import CallError
+from marine_runtime.lazy.forks import begin_in_child, notice
 from marine_runtime.lazy.typing import Any, Protocol
 from marine_runtime.texts.messages import no_thread
 from marine_runtime.wasm.covered import covered
@@ -99,6 +99,7 @@ class DeadlineClock:
         Returns:
             That time, by the monotonic clock.
         """
+        notice()
         with self._lock:
             now = monotonic()
             if not self._deadlines:
@@ -129,6 +130,7 @@ class DeadlineClock:
         Raises:
             RuntimeError: the system has no thread left.
         """
+        notice()
         with self._lock:
             self._attended[item] = 0
             if not self.running:
@@ -258,5 +260,4 @@ def _begin_in_child() -> None:
         clock._begin()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+begin_in_child(_begin_in_child)

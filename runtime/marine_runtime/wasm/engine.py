@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property
 
+from marine_runtime.lazy.forks import begin_in_child, notice
 from marine_runtime.lazy.typing import Any
 from marine_runtime.wasm.native import Witness, may_start, new_lock, start_own_thread
 
@@ -66,6 +67,7 @@ class WasmEngine:
 
     def _has_threads(self) -> bool:
         """True if Wasmtime has its threads, if any, in this process; they are started at the first question."""
+        notice()
         if not _Threads.ready and not _Threads.lost:
             with _Threads.starting:
                 if not _Threads.ready:
@@ -102,5 +104,4 @@ def _lose_threads() -> None:
     _Threads.lost, _Threads.starting = _Threads.begun, new_lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lose_threads)
+begin_in_child(_lose_threads)

@@ -159,3 +159,7 @@ def _original(module: str, name: str) -> Any:
         return getattr(patcher.original(module), name)
     __import__(module)
     return getattr(sys.modules[module], name)
+
+
+get_ident: Callable[[], int] = _original("_thread", "get_ident")
+"""`thread_ident`, as it is found when this is imported: what each call can afford."""

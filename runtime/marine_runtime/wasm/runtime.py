@@ -150,6 +150,7 @@ class WasmRuntime:
         Raises:
             RuntimeError: the system has no thread left.
         """
+        self._signals.admit()
         self._signals.restore()
         self._watchdog.attend(item)
 
@@ -161,7 +162,8 @@ class WasmRuntime:
         self._watchdog.interrupt()
 
     def store(self, budget: Budget | None = None) -> Store:
-        """A new, empty store; `budget` pays for what is charged in it."""
+        """A new, empty store, for this thread; `budget` pays for what is charged in it."""
+        self._signals.admit()
         return Store(self.layer, self._engine, self._watchdog, self._creator, budget, metered=self.metered)
 
 

@@ -3,7 +3,11 @@
 Wasmtime installs them when the first `wasmtime.Engine` of the process is made. `faulthandler.enable()` and `disable()`
 put others in their place, and the next trap of a guest would end the process. So Wasmtime's are put back after both.
 A program may hold the functions of `faulthandler` themselves, so they are looked at as well when a service that has
-been idle is called.
+been idle is called. Handlers of other libraries stay: a virtual machine for Java, or another runtime for Wasm, needs
+its own, and passes on what is not its own to the ones that it found.
+
+A thread that blocks these signals, as threads of uWSGI block all, is ended by the system at the first trap. So a thread
+that loads or calls a service lets them through.
 
 While Wasmtime's handlers are in front, a fault outside of Wasm ends the process without the traceback of faulthandler,
 unless that was enabled before the first service was loaded: they call what was there before them.
@@ -49,6 +53,8 @@ class TrapSignals:
         self._sigaction.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
         self._dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
         ours = self._library_of(ffi.function_address("wasm_engine_new"))
+        raises: Any = ctypes.pythonapi.PyErr_CheckSignals
+        self._python = self._library_of(ctypes.cast(raises, ctypes.c_void_p).value or 0)
         for number in (int(getattr(_signal, name)) for name in _NAMES if hasattr(_signal, name)):
             handler = self._handler(number)
             # The address of the function comes first, in every layout.
@@ -58,10 +64,16 @@ class TrapSignals:
             for name in ("enable", "disable"):
                 setattr(faulthandler, name, self._before_restoring(getattr(faulthandler, name)))
 
+    def admit(self) -> None:
+        """Let this thread get the signals."""
+        if self._handlers:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, self._handlers)
+
     def restore(self) -> None:
-        """Put the handlers back that are not in place."""
+        """Put the handlers back in whose place there are some of Python, or none."""
         for number, handler in self._handlers.items():
-            if self._handler(number) != handler:
+            found = self._handler(number)
+            if found != handler and self._library_of(int.from_bytes(found[:8], "little")) in (0, self._python):
                 self._sigaction(number, handler, None)
 
     def _handler(self, number: int) -> bytes:

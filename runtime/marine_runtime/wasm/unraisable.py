@@ -28,9 +28,9 @@ _BINDING = wasmtime.Func.__module__
 
 
 class _Running(threading.local):
-    """The place for what the innermost call of a thread loses."""
+    """The place for what the innermost call of a thread loses; None while the program uses the binding itself."""
 
-    parking = Parking()
+    parking: Parking | None = None
 
 
 _running = _Running()
@@ -52,6 +52,8 @@ def _covering(
         return original(index, caller, params, nparams, results, nresults)
     except BaseException as error:
         # Nothing here may call: a second signal would be handled, and what it raises reach C.
+        if running.parking is None:
+            raise  # as it leaves the binding without the runtime
         running.parking.exception, running.parking.trap[0] = error, left_early
         return 0
 

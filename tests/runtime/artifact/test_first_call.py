@@ -19,7 +19,18 @@ from tests.support.paths import ROOT
 
 STANDARD = (
     *("__future__", "_ctypes", "_json", "_queue", "_sha2", "_sha256", "_thread", "collections.abc", "contextlib"),
-    *("ctypes", "ctypes._layout", "enum", "faulthandler", "functools", "itertools", "keyword", "marshal", "mmap"),
+    *(
+        "ctypes",
+        "ctypes._layout",
+        "enum",
+        "errno",
+        "faulthandler",
+        "functools",
+        "itertools",
+        "keyword",
+        "marshal",
+        "mmap",
+    ),
     *("opcode", "operator", "os", "resource", "struct", "sys", "time", "types", "weakref"),
 )
 """The modules of the standard library that may be imported on the way, with what they import. Others take time and have

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.support.engines import guests, load
 from tests.support.paths import ROOT
 
 greenlet = pytest.importorskip("greenlet", reason="greenlets need the package `greenlet`")
@@ -79,16 +80,26 @@ def test_greenlets(case: str, engine: str, layer: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
+def test_each_call_begins_with_a_look_at_the_greenlet() -> None:
+    """It takes slightly longer for that."""
+    with load(guests("greeting"), "fused", "fast") as service:
+        for _ in range(2):
+            service.call("greeting", "greeting", ["x"])
+            assert service._guard.owner == -1
+
+
 UNDER_GEVENT = """
 import gevent.monkey
 gevent.monkey.patch_all()
 from marine_runtime.errors import CallTimeoutError
 from tests.support.engines import guests, load
 with load(guests("endless", "greeting"), "fused", "fast") as service:
-    try:
-        service.call("endless", "spin", timeout=0.1)
-    except CallTimeoutError:
-        print(service.call("greeting", "greeting", ["x"]))
+    def call(number):
+        try:
+            service.call("endless", "spin", timeout=0.1)
+        except CallTimeoutError:
+            return service.call("greeting", "greeting", [number])
+    print(call("x"), [item.get() for item in [gevent.spawn(call, number) for number in "yz"]])
 """
 
 
@@ -103,4 +114,4 @@ def test_time_limits_under_gevent() -> None:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x ['Hi, y', 'Hi, z']\n", "")

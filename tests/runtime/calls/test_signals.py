@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,13 +18,14 @@ import pytest
 from marine_gen import HostFunction
 from marine_runtime import Service
 from marine_runtime.calls.state import ServiceState
+from marine_runtime.errors import CallTimeoutError
 from marine_runtime.types import Prim
 from marine_runtime.wasm import interruption
 from tests.runtime.linking.test_dynamic import ADAPTERS
 from tests.support.alarms import BEGUN, StopError, alarm
 from tests.support.engines import Configuration, assemble, guests, load
 from tests.support.paths import ROOT
-from tests.support.pools import ANY_ENGINE, KINDS, LONG, host_functions, lab, pool
+from tests.support.pools import ANY_ENGINE, KINDS, LONG, host_functions, lab, pool, until
 from tests.support.samples import sampled
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX has these timers")
@@ -107,21 +109,29 @@ def test_asyncio(serve: Serve) -> None:
 
 def test_ctrl_c_on_asyncio(serve: Serve) -> None:
     """The first one cancels the main task, which runs: only the second one raises."""
-    service = serve(guests("endless", "greeting"))
+    service, tasks = serve(guests("endless", "greeting")), list[asyncio.Task[None]]()
 
     async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
         service.call("endless", "spin", timeout=LONG)
 
+    def press_twice() -> None:
+        until(lambda: bool(tasks))
+        time.sleep(BEGUN)
+        signal.raise_signal(signal.SIGINT)
+        until(lambda: tasks[0].cancelling() > 0)  # a signal that comes before the first is handled is the same one
+        signal.raise_signal(signal.SIGINT)
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timers = [threading.Timer(count * BEGUN, signal.raise_signal, [signal.SIGINT]) for count in (1, 3)]
+    sender = threading.Thread(target=press_twice)
     try:
-        for timer in timers:
-            timer.start()
+        sender.start()
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(run())
     finally:
-        for timer in timers:
-            timer.join()
+        sender.join()
         signal.signal(signal.SIGINT, before)
     assert works(service)
 
@@ -243,3 +253,42 @@ def test_signals_at_any_moment(engine: str) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "caught\n"), done.stderr
     assert "callback" not in done.stderr  # what is raised in a `__del__` has nowhere to go, and is reported
+
+
+def test_a_signal_that_cancels_a_task(serve: Serve) -> None:
+    """As the interrupt of a notebook does in a cell that awaits: nothing is raised before the next `await`."""
+    service = serve(guests("endless", "greeting"))
+    ended = []
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        signal.signal(signal.SIGALRM, lambda *_: task.cancel() and None)
+        signal.setitimer(signal.ITIMER_REAL, BEGUN)
+        try:
+            service.call("endless", "spin", timeout=4 * BEGUN)
+        except CallTimeoutError as error:
+            ended.append(error)
+        await asyncio.sleep(LONG)
+
+    before, timer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(run())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, before)
+    assert len(ended) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its C library is used")
+def test_a_host_function_that_waits_in_c(serve: Serve) -> None:
+    """The exception ends the call as soon as that is over."""
+    wait = ctypes.CDLL(None).usleep
+    service = serve(
+        lab(), host_functions=host_functions() | {"nap": HostFunction.of(lambda _: wait(300_000), [Prim.U32])}
+    )
+    start = time.monotonic()
+    with alarm():
+        service.call("lab", "nap", [1])
+    assert time.monotonic() - start < LONG

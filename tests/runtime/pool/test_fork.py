@@ -114,5 +114,36 @@ def test_pools(kind: str) -> None:
     assert run(IN_POOLS, kind) == ANSWERS
 
 
+UNHOOKED = """
+    import ctypes
+    bare_fork = ctypes.PyDLL(None).fork
+    os.fork = bare_fork
+    kind = sys.argv[1]
+    service = pool(ANY_ENGINE, kind, workers=1)
+    def own():
+        with pool(ANY_ENGINE, kind) as mine:
+            return mine.call("lab", "echo", [1])
+    print(service.call("lab", "echo", [1]), flush=True)
+    print(child(lambda: service.call("lab", "echo", [2])), child(own), child(lambda: None, sys.exit), flush=True)
+    print(service.call("lab", "echo", [3]), service.statistics.lost)
+    service.close()
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pools_and_forks_without_hooks(kind: str) -> None:
+    """The exit of such a process ended the workers of its parent."""
+    assert run(UNHOOKED, kind) == f"1\n{REFUSED}1\nNone\n0 0 0\n3 0\n"
+
+
+def test_a_fork_without_hooks() -> None:
+    """As uWSGI does. The first call with a time limit never ended there."""
+    code = SERVICE.replace(
+        "    service =", "    import ctypes\n    os.fork = ctypes.PyDLL(None).fork\n    service =", 1
+    )
+    code = code.replace("(limited, stopped,", "(limited, lambda: [limited(), stopped()][1],")
+    assert run(code) == "2\n2\nstopped\nclosed\nclosed\n0 0 0 0\n2\n"
+
+
 def test_a_service_works_in_both() -> None:
     assert run(SERVICE) == "2\n2\nstopped\nclosed\nclosed\n0 0 0 0\n2\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -28,6 +30,27 @@ def test_an_entry_is_covered() -> None:
     safe = covered(plain)
     assert entered(safe) is StopError
     assert safe() == 3
+
+
+def test_an_entry_under_a_profiler() -> None:
+    """Python 3.11 looks for the handler of the instruction before it."""
+
+    def probe() -> Any:
+        try:
+            return abs(3)
+        except StopError as error:
+            return type(error)
+
+    safe, found = covered(probe), []
+
+    def run() -> None:  # the profiler of the test's own thread stays
+        sys.setprofile(lambda *_: None)
+        found.append(entered(safe))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [StopError]
 
 
 def test_a_clause_finally() -> None:

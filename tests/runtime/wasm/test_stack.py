@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from marine_runtime.wasm.stack import DEFAULT, default_stack, thread_stack
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
 from tests.support.greedy import greedy
+from tests.support.paths import ROOT
 from tests.support.samples import sampled
 
 MIB = 1 << 20
@@ -166,3 +168,36 @@ def test_half_of_the_thread_is_the_most() -> None:
     assert accepted == half
     assert message == f"max_wasm_stack must be from 65536 to {half} bytes on this thread, not {half + 1}"
     assert check_stack(None) is None
+
+
+GUARDED = """
+import ctypes
+from marine_runtime import TrapError
+from tests.support.engines import guests, load
+with open("/proc/self/maps") as maps:
+    end = next(int(line.split()[0].partition("-")[2], 16) for line in maps if line.endswith("[stack]\\n"))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+wanted = end - (1 << 20) - (1 << 16)
+assert libc.mmap(wanted, 1 << 14, 0, 0x32, -1, 0) == wanted
+with load(guests("endless"), "fused", "fast", max_wasm_stack=1 << 18) as service:
+    try:
+        service.call("endless", "recurse")
+    except TrapError as error:
+        print("exhausted" in str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads the mappings of Linux")
+def test_a_stack_that_other_code_has_shortened() -> None:
+    """As a Java machine does, which leaves the main thread one megabyte."""
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

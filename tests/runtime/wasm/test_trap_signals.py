@@ -1,8 +1,9 @@
-"""Traps of guests in programs that use `faulthandler`, which wants the same signals."""
+"""Traps of guests in programs that use `faulthandler`, which wants the same signals, or block them."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -36,6 +37,18 @@ CASES = {
     ),
     "enabled before, disabled after": ("faulthandler.enable()", "trap(); faulthandler.disable(); trap()"),
     "enabled again": ("faulthandler.enable()", "trap(); faulthandler.disable(); faulthandler.enable(); trap()"),
+    "blocked before the load": ("import signal; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))", "trap()"),
+    "blocked in a thread": (
+        "import signal, threading; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))",
+        "service.close()\ndef run():\n    global service\n"
+        "    service = load(lab(), 'closures', host_functions=host_functions())\n    trap()\n"
+        "thread = threading.Thread(target=run)\nthread.start()\nthread.join()",
+    ),
+    "blocked while idle": (
+        "import signal",
+        "watchdog = service._store._watchdog\nwhile watchdog.running: time.sleep(0.02)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); trap()",
+    ),
     "enabled by the interpreter": ("assert faulthandler.is_enabled()", "trap(); assert faulthandler.is_enabled()"),
 }
 
@@ -55,3 +68,70 @@ def test_guests_trap_as_before(case: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "trapped\n" * then.count("trap()")
+
+
+OTHERS = """
+import ctypes, signal, time
+from marine_runtime.wasm.trap_signals import trap_signals
+from tests.support.engines import guests, load
+
+def found():
+    return int.from_bytes(trap_signals()._handler(signal.SIGFPE)[:8], "little")
+
+def call():
+    while service._store._watchdog.running:
+        time.sleep(0.02)
+    return service.call("greeting", "greeting", ["x"])
+
+service = load(guests("greeting"), "closures")
+ours, libc = found(), ctypes.CDLL(None)
+theirs = ctypes.cast(libc.labs, ctypes.c_void_p).value
+libc.signal(signal.SIGFPE, ctypes.c_void_p(theirs))
+print(call(), found() == theirs)
+signal.signal(signal.SIGFPE, lambda *_: None)
+print(call(), found() == ours)
+signal.signal(signal.SIGFPE, signal.SIG_DFL)
+print(call(), found() == ours)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_handlers_of_other_libraries_stay() -> None:
+    """Virtual machines need theirs for code that works: without them, the process ended there."""
+    done = subprocess.run(
+        [sys.executable, "-c", OTHERS],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x True\n" * 3, "")
+
+
+CRASH = """
+import ctypes
+import faulthandler
+if {before}:
+    faulthandler.enable()
+from tests.support.engines import guests, load
+service = load(guests("greeting"), "closures")
+faulthandler.enable()
+ctypes.string_at(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("before", [True, False])
+def test_a_crash_elsewhere(before: bool) -> None:
+    """Who was there before Wasmtime reports it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH.format(before=before)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGSEGV
+    assert ("Fatal Python error: Segmentation fault" in done.stderr) is before

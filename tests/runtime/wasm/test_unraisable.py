@@ -117,3 +117,18 @@ def test_nothing_leaves_the_callback_under_imports(monkeypatch: pytest.MonkeyPat
         assert outer.exception is None
         assert callback(0, None, None, 0, None, 0) == 0
     assert outer.exception is lost
+
+
+def test_a_call_of_the_programs_own_use_of_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised there is reported as without the runtime; it was lost."""
+    assert cover_binding()
+    callback: Any = binding_callback()
+    lost = StopError()
+
+    def stop(_: object) -> None:
+        raise lost
+
+    monkeypatch.setitem(callback.__globals__, "Caller", stop)
+    with pytest.raises(StopError) as raised:
+        callback(0, None, None, 0, None, 0)
+    assert raised.value is lost
