@@ -124,7 +124,7 @@ ctypes.string_at(0)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("before", [True, False])
 def test_a_crash_elsewhere(before: bool) -> None:
-    """Who was there before Wasmtime reports it."""
+    """The handler from before Wasmtime reports it."""
     done = subprocess.run(
         [sys.executable, "-c", CRASH.format(before=before)],
         cwd=ROOT,

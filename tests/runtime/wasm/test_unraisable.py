@@ -120,7 +120,7 @@ def test_nothing_leaves_the_callback_under_imports(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_call_of_the_programs_own_use_of_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is raised there is reported as without the runtime; it was lost."""
+    """Exceptions that are raised there are reported as without the runtime."""
     assert cover_binding()
     callback: Any = binding_callback()
     lost = StopError()

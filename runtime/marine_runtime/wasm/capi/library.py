@@ -24,7 +24,7 @@ def package_folder() -> str | None:
     loaded = sys.modules.get("wasmtime")
     if loaded is not None and loaded.__file__:
         return os.path.dirname(loaded.__file__)
-    from _frozen_importlib_external import PathFinder  # `importlib.machinery` imports more
+    from _frozen_importlib_external import PathFinder  # without all of `importlib`
 
     spec = PathFinder.find_spec("wasmtime")
     return os.path.dirname(spec.origin) if spec is not None and spec.origin else None
