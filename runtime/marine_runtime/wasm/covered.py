@@ -27,7 +27,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BEFORE = frozenset({"MAKE_CELL", "COPY_FREE_VARS", "RESUME", "NOP"})
 _LOOKS_BEFORE = sys.version_info < (3, 12)
 """While a tracer or a profiler is set, Python 3.11 looks for the handler of the instruction before the entry."""
-_NO_LINE = b"\xf8"  # of a table of lines: one instruction that has none; CPython describes the format of the table with its code objects
+_NO_LINE = b"\xf8"  # in a table of lines: one instruction without a line
 _STARTS, _CONTINUES, _BITS = 128, 64, 6  # of a byte in an exception table
 
 
