@@ -60,7 +60,7 @@ DIFFERENCES = {
     "any exit code": (
         "`proc_exit`",
         "codes from 126 on are allowed",
-        "`ExitError.code` tells them all",
+        "`ExitError.code` can have any of them",
     ),
 }
 """Differences that a shim may have: the functions, the difference, and the reason."""
