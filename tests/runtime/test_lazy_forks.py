@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
@@ -40,14 +40,14 @@ print(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture
-def actions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], object]]]:
+def actions(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
     """The actions of a process that looks like a fork to `notice`."""
     made: list[Callable[[], object]] = []
     monkeypatch.setattr(forks, "_actions", made)
     monkeypatch.setattr(forks._Process, "number", -1)
     monkeypatch.setattr(forks._Process, "page", bytes(1))
     monkeypatch.setattr(forks, "_beginning", {})
-    yield made
+    return made
 
 
 def test_other_threads_wait_for_the_actions(actions: list[Callable[[], object]]) -> None:
@@ -116,7 +116,7 @@ def test_the_number_of_the_process_is_asked_for_once(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "locks",
     [
-        "from marine_runtime.lazy.turns import Turns\nmade = [Turns(), Turns()]\nlocks = [lambda: item.lock for item in made]",
+        "from marine_runtime.lazy.turns import Turns\nmade = Turns()\nlocks = [lambda: made.lock]",
         "from marine_runtime.adapters import loader\nlocks = [lambda: loader._executing.lock]",
         "from marine_runtime.host import program\nlocks = [lambda: program._forking.lock]",
     ],
