@@ -18,8 +18,9 @@ from tests.support.engines import guests
 from tests.support.paths import ROOT
 
 STANDARD = (
-    *("__future__", "_ctypes", "_json", "_queue", "_sha2", "_sha256", "_thread", "collections.abc", "contextlib"),
+    *("__future__", "_ctypes", "_json", "_queue", "_sha2", "_sha256", "_thread", "atexit", "collections.abc"),
     *(
+        "contextlib",
         "ctypes",
         "ctypes._layout",
         "enum",
@@ -35,7 +36,8 @@ STANDARD = (
 )
 """The modules of the standard library that may be imported on the way, with what they import. Others take time and have
 nothing to do with it: `typing` with `re`, for example, a tenth of the whole, see `marine_runtime.lazy.typing`. Since
-Python 3.14, `ctypes` imports `_layout` for its first structure."""
+Python 3.14, `ctypes` imports `_layout` for its first structure. Python 3.13 begins `-c` with `linecache`, out of which
+`weakref.finalize`, which needs `atexit`, removes what a service has there."""
 
 NOT_IMPORTED = {
     *("wasmtime", "marine_gen"),
