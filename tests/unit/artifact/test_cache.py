@@ -63,7 +63,7 @@ def test_a_damaged_entry_is_built_again(cache: Path, name: str, damage: bytes | 
 
 
 def test_uses_are_noted_while_the_service_is_open(cache: Path) -> None:
-    """What is loaded all the time would be the first to be dropped, because one service of it is long-lived."""
+    """An entry that is loaded all the time would be the first to be dropped, if one service of it is long-lived."""
     greet()
     (entry,) = cache_entries()
     with marine_gen.load(HELLO):
