@@ -125,7 +125,7 @@ def found_build(place: Path, *, strict: bool) -> Built | None:
         if pack is None or pack.manifest.key != place.name:
             return None
         manifest = pack.manifest
-        note_use(str(place / CHECKED))
+    note_use(str(place / CHECKED))
     if strict and any(entry.plan.left_out for entry in manifest.modules):
         return None
     return Built(place, manifest, pack=pack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Unpack
 
 from marine_gen.artifact.cache import Built, Flavour, built, found_build, place_of
@@ -75,13 +76,15 @@ def _load_reporting(target: Target, engine: str, options: LoadOptions, steps: St
         limited = options.get("config") is not None
         source = read_target(target, strict=options.get("strict", False), limited=limited)
     source = with_python(source, python, order)
+    with suppress(_RemovedError):
+        return _load_source(source, engine, options, steps, cache=cache)
     try:
         return _load_source(source, engine, options, steps, cache=cache)
-    except _RemovedError:
-        return _load_source(source, engine, options, steps, cache=cache)
+    except _RemovedError as error:
+        raise LoadError(str(error)) from None
 
 
-class _RemovedError(LoadError):
+class _RemovedError(Exception):
     """A build that another process removed from the cache while it was loaded."""
 
 

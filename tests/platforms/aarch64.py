@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.support.debian import UnavailableError, run, unpack_packages
 from tests.support.paths import ROOT
+from tests.support.pytests import own_root
 
 FOLDER = ROOT / ".venv-aarch64"
 RELEASE, PYTHON = "bookworm", "3.11"
@@ -127,7 +128,9 @@ def pytest(arguments: Sequence[str], *folders: Path) -> int:
     }
     words = [*command(), "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     try:
-        return subprocess.run(words, cwd=ROOT, env=variables, timeout=_LONGEST, check=False).returncode
+        with own_root() as root:
+            environment = {**variables, **root}
+            return subprocess.run(words, cwd=ROOT, env=environment, timeout=_LONGEST, check=False).returncode
     except subprocess.TimeoutExpired:
         print(f"aarch64: not over after {_LONGEST} s", file=sys.stderr)
         return 1

@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.platforms import debian_python
 from tests.support.debian import UnavailableError
 from tests.support.paths import ROOT
+from tests.support.pytests import own_root
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 """Those that have to work, oldest first."""
@@ -153,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed.append(version)
             continue
         command = [str(python), "-m", "pytest", *(QUICK if options.quick else ()), *rest]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        with own_root() as root:
+            done = subprocess.run(command, cwd=ROOT, env={**os.environ, **root}, check=False)
+        if done.returncode:
             failed.append(version)
     if failed:
         print(f"tests fail on Python {', '.join(failed)}", file=sys.stderr)

@@ -28,6 +28,7 @@ from tests.rust.recording import RECORDING, WORKSPACE, pruned
 from tests.rust.toolchain import FOLDER, UnavailableError, environment
 from tests.support.available import unavailable
 from tests.support.packages import mypy
+from tests.support.pytests import own_root
 
 pytestmark = pytest.mark.slow
 
@@ -182,9 +183,9 @@ def test_a_new_project_answers_in_three_commands(variables: Mapping[str, str], t
     answer = must(["marine-gen", "run", "my-greeter/Config.toml", "my-greeter.greet", '["World"]'], folder, variables)
     assert json.loads(answer)["text"] == "Hello, World"
     assert json.loads(answer)["weekday"].isalpha()
-    printed = must(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "my-greeter/tests"], folder, variables
-    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "my-greeter/tests"]
+    with own_root() as root:
+        printed = must(command, folder, {**variables, **root})
     assert "1 passed" in printed
     must("marine-gen build my-greeter/Config.toml -o greeter_service", folder, variables)
     program = (

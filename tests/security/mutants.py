@@ -40,6 +40,7 @@ from tests.security.counts import COUNTING, count
 from tests.security.mutations import Mutation, mutations
 from tests.security.tags import Tag, replaced, sources, tags, text_of
 from tests.support.paths import ROOT
+from tests.support.pytests import own_root
 
 _COPIED = ("marine_gen", "runtime", "grammar", "tests", "examples")
 _OURS = ("marine_gen", "marine_runtime", "tests")
@@ -124,11 +125,12 @@ def run_tests(tree: Path, tests: tuple[str, ...]) -> tuple[int, str]:
 
     Forking saves most of the time that starting takes: everything but the tree itself is already imported.
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, own_root() as variables:
         child = os.fork()
         if child == 0:
             code = 3
             try:
+                os.environ.update(variables)
                 code = _in_child(tree, tests, said.fileno())
             except BaseException:
                 traceback.print_exc()

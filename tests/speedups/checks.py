@@ -23,6 +23,7 @@ from tests.speedups.mutants import CHECKS as CHECKED
 from tests.speedups.mutants import REFERENCES
 from tests.support.debian import UnavailableError, unpack_packages
 from tests.support.paths import ROOT
+from tests.support.pytests import own_root
 
 HERE = Path(__file__).parent
 DEBUG = ROOT / ".venv" / ".debug-python"
@@ -93,7 +94,8 @@ def sanitizers(calls: int) -> str:
         program = f"import tests.speedups.references as those; raise SystemExit(min(those.main({calls}), 1))"
         pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-m", "not slow", str(HERE)]
         for command in (["-c", program], pytest):
-            done = run([sys.executable, *command], folder, **variables)
+            with own_root() as root:
+                done = run([sys.executable, *command], folder, **variables, **root)
             sys.stdout.write(done.stdout)
             if done.returncode:
                 return f"{done.stdout[-3000:]}{done.stderr[-5000:]}"
@@ -174,7 +176,9 @@ def mutants(calls: int) -> str:
         with tempfile.TemporaryDirectory() as name:
             folder = compile_extension(Path(name), "-Wno-error", mutant=mutant)
             files = [str(HERE / file) for file in ("test_calls_in_c.py", "test_same_results.py")]
-            done = run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files], folder)
+            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+            with own_root() as root:
+                done = run(command, folder, **root)
         if done.returncode == 0:
             survivors.append(title)
         print(f"{'survived' if done.returncode == 0 else 'killed':9}{title}", flush=True)

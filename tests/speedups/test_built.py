@@ -13,6 +13,7 @@ import pytest
 from marine_runtime.wasm import speedups
 from tests.speedups import builds
 from tests.support.paths import ROOT
+from tests.support.pytests import own_root
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -41,7 +42,9 @@ def run(folder: Path, *command: str, **variables: str) -> str:
 
 def test_the_tests_of_this_folder(built: Path) -> None:
     files = [str(HERE / name) for name in ("test_same_results.py", "test_calls_in_c.py")]
-    said = run(built, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, PYTHONMALLOC="debug")
+    command = ("-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    with own_root() as root:
+        said = run(built, *command, PYTHONMALLOC="debug", **root)
     assert "skipped" not in said.splitlines()[-1]
 
 
@@ -49,7 +52,8 @@ def test_budgets_are_exact_on_a_processor_without_machine_code(built: Path) -> N
     folder = ROOT / "tests" / "runtime" / "wasm"
     files = [str(folder / name) for name in ("test_budget.py", "test_memory_creator.py")]
     plugins = ("-p", "no:cacheprovider", "-p", "tests.speedups.without_machine_code")
-    said = run(built, "-m", "pytest", "-q", *plugins, *files)
+    with own_root() as root:
+        said = run(built, "-m", "pytest", "-q", *plugins, *files, **root)
     assert " passed" in said.splitlines()[-1]
 
 

@@ -16,8 +16,10 @@ from functools import partial
 from marine_runtime.host import child_process
 from marine_runtime.host.child_process import ChildProcess
 from marine_runtime.lazy.data import dataclass
+from marine_runtime.lazy.forks import begin_in_child
+from marine_runtime.lazy.turns import Turns
 from marine_runtime.texts.messages import no_thread_memory, os_reason
-from marine_runtime.wasm.native import Witness, monotonic, new_lock, start_thread
+from marine_runtime.wasm.native import Witness, monotonic, start_thread
 
 _CHUNK = 1 << 16
 _SLICE = 0.1  # seconds that Windows waits at once: it does not interrupt a wait for Ctrl-C
@@ -178,7 +180,7 @@ class Program:
 
     def _open(self, number: int, given: list[int]) -> None:
         """Make the pipe of one output and start its reader."""
-        with _forking:
+        with _forking.lock:
             ours, theirs = child_process.pipe()
             _pipes.update((ours, theirs))
         given.append(theirs)
@@ -212,22 +214,22 @@ def _no_thread(error: RuntimeError) -> str:
 
 # A child of the host that inherits an end for writing would keep the output open as long as it lives.
 _pipes: set[int] = set()
-_forking = new_lock()
+_forking = Turns()
 
 
 def _close(end: int) -> None:
-    with _forking, suppress(OSError):  # a host that closes every descriptor got there first
+    with _forking.lock, suppress(OSError):  # a host that closes every descriptor got there first
         _pipes.discard(end)
         os.close(end)
 
 
 def _close_in_child() -> None:
-    for end in _pipes:
+    while _pipes:  # each of them once, even when the handler of a signal raises
         with suppress(OSError):
-            os.close(end)
-    _pipes.clear()
-    _forking.release()
+            os.close(_pipes.pop())
 
 
+begin_in_child(_close_in_child)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_close_in_child)
+    # A fork waits for pipes that are being made. The child has a lock of its own then.
+    os.register_at_fork(before=lambda: _forking.lock.acquire(), after_in_parent=lambda: _forking.lock.release())

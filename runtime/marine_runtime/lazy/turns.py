@@ -5,28 +5,30 @@ from __future__ import annotations
 import weakref
 from _thread import RLock
 
-from marine_runtime.lazy.forks import begin_in_child
+from marine_runtime.lazy.forks import begin_in_child, notice
 
 _all: weakref.WeakSet[Turns] = weakref.WeakSet()
 
 
 class Turns:
-    """A lock that is free in a forked process, whichever thread held it in the parent: that thread is not there.
+    """A lock that is free in a forked process, whichever thread held it in the parent: that thread is not there."""
 
-    Attributes:
-        lock: for `with` statements, each of which asks for it. The thread that holds it may take it again.
-    """
-
-    __slots__ = ("__weakref__", "lock")
+    __slots__ = ("__weakref__", "_lock")
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self._lock = RLock()
         _all.add(self)
+
+    @property
+    def lock(self) -> RLock:
+        """The lock, for one `with` statement. The thread that holds it may take it again."""
+        notice()
+        return self._lock
 
 
 def _free_in_child() -> None:
-    for turns in _all:
-        turns.lock = RLock()
+    for turns in list(_all):
+        turns._lock = RLock()
 
 
 begin_in_child(_free_in_child)

@@ -1,6 +1,6 @@
 """Names of `typing` for annotations, whose import takes as long as a tenth of a first call in a new process.
 
-Type checkers see those of `typing`. While a program runs they are erased: `Any` and type variables are `object`, and
+Type checkers see those of `typing`. While a program runs they are erased: types and type variables are `object`, and
 `typing.get_type_hints` says so. Modules that need more of `typing`, or need it to be real, import it.
 """
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 else:
 
     class _Erased:
-        """A form without a meaning, of anything."""
+        """A form that stands for anything, whatever it is of."""
 
-        def __class_getitem__(cls, item: object) -> type[_Erased]:
-            return cls
+        def __class_getitem__(cls, item: object) -> type:
+            return object
 
     class Protocol:
         """The base of classes that others need not derive from."""
 
         __slots__ = ()
 
-    IO = ClassVar = NoReturn = Unpack = _Erased
-    Any = Self = SupportsIndex = object
+    IO = ClassVar = Unpack = _Erased
+    Any = NoReturn = Self = SupportsIndex = object
 
     def TypeVar(name: str, **_: object) -> type:  # noqa: N802  # the name that it has in `typing`
         """Any type."""

@@ -27,6 +27,7 @@ _signal: Any = __import__("_signal")  # `signal` imports much
 
 _SIZE = 256  # bytes; a `struct sigaction` has 152 on Linux, and fewer elsewhere
 _NAMES = ("SIGSEGV", "SIGILL", "SIGFPE", "SIGBUS")
+_NO_HANDLER = (0, 1)  # SIG_DFL and SIG_IGN
 
 
 class _Symbol(ctypes.Structure):
@@ -57,8 +58,7 @@ class TrapSignals:
         self._python = self._library_of(ctypes.cast(raises, ctypes.c_void_p).value or 0)
         for number in (int(getattr(_signal, name)) for name in _NAMES if hasattr(_signal, name)):
             handler = self._handler(number)
-            # The address of the function comes first, in every layout.
-            if ours and self._library_of(int.from_bytes(handler[:8], "little")) == ours:
+            if ours and self._library_of(_address(handler)) == ours:
                 self._handlers[number] = handler
         if self._handlers:
             for name in ("enable", "disable"):
@@ -72,8 +72,8 @@ class TrapSignals:
     def restore(self) -> None:
         """Put the handlers back in whose place there are some of Python, or none."""
         for number, handler in self._handlers.items():
-            found = self._handler(number)
-            if found != handler and self._library_of(int.from_bytes(found[:8], "little")) in (0, self._python):
+            found = _address(self._handler(number))
+            if found != _address(handler) and (found in _NO_HANDLER or self._library_of(found) == self._python):
                 self._sigaction(number, handler, None)
 
     def _handler(self, number: int) -> bytes:
@@ -83,7 +83,7 @@ class TrapSignals:
 
     def _library_of(self, address: int) -> int:
         symbol = _Symbol()
-        found = address > 1 and self._dladdr(address, ctypes.addressof(symbol))
+        found = address not in _NO_HANDLER and self._dladdr(address, ctypes.addressof(symbol))
         return symbol.base or 0 if found else 0
 
     def _before_restoring(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,6 +95,11 @@ class TrapSignals:
                 self.restore()
 
         return call
+
+
+def _address(handler: bytes) -> int:
+    """The function of a `struct sigaction`: it comes first in every layout. Some of the other bytes may be anything."""
+    return int.from_bytes(handler[:8], "little")
 
 
 @functools.cache

@@ -19,8 +19,9 @@ from tests.support.engines import guests
 from tests.support.paths import ROOT
 
 STANDARD = (
-    *("__future__", "_ctypes", "_json", "_queue", "_sha2", "_sha256", "_thread", "collections.abc", "contextlib"),
+    *("__future__", "_ctypes", "_json", "_queue", "_sha2", "_sha256", "_thread", "atexit", "collections.abc"),
     *(
+        "contextlib",
         "ctypes",
         "ctypes._layout",
         "enum",
@@ -36,7 +37,8 @@ STANDARD = (
 )
 """The modules of the standard library that may be imported on the way, with what they import. Others take time and have
 nothing to do with it: `typing` with `re`, for example, a tenth of the whole, see `marine_runtime.lazy.typing`. Since
-Python 3.14, `ctypes` imports `_layout` for its first structure."""
+Python 3.14, `ctypes` imports `_layout` for its first structure. Python 3.13 begins `-c` with `linecache`, out of which
+`weakref.finalize`, which needs `atexit`, removes what a service has there."""
 
 NOT_IMPORTED = {
     *("wasmtime", "marine_gen"),
@@ -111,7 +113,8 @@ def test_erased_names_do_what_those_of_typing_do() -> None:
     assert erased.overload(len) is len
     with pytest.raises(AssertionError, match="unreachable"):
         erased.assert_never(1)
-    assert typing.get_type_hints(marine_runtime.Service.call)["return"] is object
+    hints = typing.get_type_hints(marine_runtime.Service.call)
+    assert (hints["return"], hints["options"]) == (object, object)
 
 
 def test_annotations_of_the_public_interface_have_values() -> None:

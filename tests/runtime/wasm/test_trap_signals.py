@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from marine_runtime.wasm.trap_signals import trap_signals
+from tests.support.engines import guests, load
 from tests.support.paths import ROOT
 from tests.support.samples import sampled
 
@@ -88,6 +90,9 @@ ours, libc = found(), ctypes.CDLL(None)
 theirs = ctypes.cast(libc.labs, ctypes.c_void_p).value
 libc.signal(signal.SIGFPE, ctypes.c_void_p(theirs))
 print(call(), found() == theirs)
+made = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: None)  # of no library, as that of a compiler just in time
+libc.signal(signal.SIGFPE, made)
+print(call(), found() == ctypes.cast(made, ctypes.c_void_p).value)
 signal.signal(signal.SIGFPE, lambda *_: None)
 print(call(), found() == ours)
 signal.signal(signal.SIGFPE, signal.SIG_DFL)
@@ -106,7 +111,24 @@ def test_handlers_of_other_libraries_stay() -> None:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x True\n" * 3, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x True\n" * 4, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_handlers_in_place_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most bytes of a set of signals are not written by the system, and differ from one look to the next."""
+    load(guests("greeting"), "closures").close()
+    signals = trap_signals()
+    signals.restore()
+    handler = signals._handler
+
+    def look(number: int) -> bytes:
+        whole = handler(number)
+        return whole[:40] + bytes(byte ^ 1 for byte in whole[40:80]) + whole[80:]
+
+    monkeypatch.setattr(signals, "_handler", look)
+    monkeypatch.setattr(signals, "_library_of", lambda _: pytest.fail("it was looked up"))
+    signals.restore()
 
 
 CRASH = """

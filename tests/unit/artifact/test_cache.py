@@ -13,7 +13,7 @@ import pytest
 import marine_gen
 from marine_gen.artifact import cache_directory, cache_entries, clear_cache
 from marine_runtime import LoadError, Tracer
-from marine_runtime.artifact import read_manifest, read_pack
+from marine_runtime.artifact import CHECKED, read_manifest, read_pack
 from marine_runtime.wasm import Module, WasmRuntime, compiling
 from tests.support.engines import guests
 
@@ -62,6 +62,16 @@ def test_a_damaged_entry_is_built_again(cache: Path, name: str, damage: bytes | 
     assert (entry / name).read_bytes() == whole
 
 
+def test_uses_are_noted_while_the_service_is_open(cache: Path) -> None:
+    """An entry that is loaded all the time would be the first to be dropped, if one service of it is long-lived."""
+    greet()
+    (entry,) = cache_entries()
+    with marine_gen.load(HELLO):
+        os.utime(entry / CHECKED, (1, 1))
+        greet()
+        assert (entry / CHECKED).stat().st_mtime > 1
+
+
 @pytest.mark.parametrize("what", ["greeting.cwasm", "everything"])
 def test_an_entry_that_is_removed_during_a_load(cache: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """By the limit of another process, or `marine-gen cache --clear`, which has not come to the manifest yet."""
@@ -81,6 +91,24 @@ def test_an_entry_that_is_removed_during_a_load(cache: Path, monkeypatch: pytest
     assert greet() == "Hi, x"
     (entry,) = cache_entries()
     assert read_pack(str(entry)) is not None
+
+
+def test_an_entry_that_is_removed_during_each_load(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time, the error is that of any entry that can't be read."""
+    greet()
+    tried = []
+
+    def fail(engines: object, name: object, place: Path, *_: Any, **__: Any) -> None:
+        tried.append(place)
+        for file in list(place.iterdir()):
+            file.unlink()
+        raise LoadError(f"a file of entry {len(tried)} can't be read")
+
+    monkeypatch.setattr(loading, "load_with", fail)
+    with pytest.raises(LoadError, match=r"^a file of entry 2 can't be read$") as raised:
+        greet()
+    assert type(raised.value) is LoadError
+    assert len(tried) == 2
 
 
 def test_a_load_of_a_whole_entry_that_fails(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
