@@ -152,4 +152,8 @@ def main() -> NoReturn:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    signals: Any = __import__("_signal")  # `signal` imports much
+    if hasattr(signals, "SIGCHLD"):
+        # A parent may ignore it, which is inherited: the exit codes of our children would all be 0.
+        signals.signal(signals.SIGCHLD, signals.SIG_DFL)
     cli.main(prog_name="marine-gen")

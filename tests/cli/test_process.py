@@ -15,6 +15,7 @@ import pytest
 
 from tests.guests.descriptions import GUESTS_FOLDER
 from tests.support.engines import assemble
+from tests.support.paths import ROOT
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 GREETING = GUESTS_FOLDER / "greeting.wasm"
@@ -143,3 +144,25 @@ def test_output_without_unicode() -> None:
     done = subprocess.run(command, capture_output=True, env=environment, timeout=60)
     assert done.returncode == 1
     assert b"there is no function `\xe9\\u20ac`" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX has this signal")
+def test_exit_codes_of_children_when_the_parent_ignores_them(tmp_path: Path) -> None:
+    """A C compiler that fails is a failure."""
+    (tmp_path / "greeter.idl").write_text("export:\n  fn greet() -> u32\n")
+    (tmp_path / "greeter.c").write_text("")
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-m", "marine_gen", "guest", "build", "greeter.c", "--cc", "false"]
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring, *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the C compiler failed with exit code 1" in done.stderr

@@ -58,16 +58,17 @@ class Sites:
 
     def __init__(self, module: str, rows: Sequence[tuple[int] | tuple[int, str, str, int, str]]) -> None:
         self._module, self._rows = module, rows
-        self._lines: list[int] = []
 
     def at(self, line: int) -> Site | None:
         """The site whose code covers `line`; None for helpers, entries and everything else."""
-        if not self._lines:  # only errors want them
-            self._lines = [row[0] for row in self._rows]
-        from bisect import bisect_right
-
-        position = bisect_right(self._lines, line) - 1
-        row = self._rows[position] if position >= 0 else ()
+        low, high = 0, len(self._rows)  # without the module `bisect`: an import that fails would hide the error
+        while low < high:
+            middle = (low + high) // 2
+            if line < self._rows[middle][0]:
+                high = middle
+            else:
+                low = middle + 1
+        row = self._rows[low - 1] if low > 0 else ()
         if len(row) != 5:  # rows come in two lengths
             return None
         _, side, function, index, text = row

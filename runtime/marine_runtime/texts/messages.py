@@ -91,12 +91,13 @@ def are(count: int) -> str:
 
 
 _LIMITS = {
-    "EMFILE": ("RLIMIT_NOFILE", "ulimit -n"),
-    "EAGAIN": ("RLIMIT_NPROC", "ulimit -u"),
-    "ENOMEM": ("RLIMIT_AS", "ulimit -v"),
-    "EFBIG": ("RLIMIT_FSIZE", "ulimit -f"),
+    "EMFILE": (("RLIMIT_NOFILE", "ulimit -n"),),
+    "EAGAIN": (("RLIMIT_NPROC", "ulimit -u"),),
+    "ENOMEM": (("RLIMIT_AS", "ulimit -v"), ("RLIMIT_DATA", "ulimit -d")),
+    "EFBIG": (("RLIMIT_FSIZE", "ulimit -f"),),
 }
-"""The limit behind an error, and how a shell shows it."""
+"""The limits that may be behind an error, each with the command of a shell that shows it; the first is the usual one.
+"""
 
 _MAPPING = ("EAGAIN", "ENOMEM")  # a thread that gets no stack is an EAGAIN
 _CHANGE = 64  # mappings that one change may add, or that went with it when it failed
@@ -173,15 +174,19 @@ def limit_of(number: int, reserved: int = 0) -> str:
         return ""
     import resource  # there is none on Windows
 
-    limit, command = _LIMITS[name]
-    soft, _ = resource.getrlimit(getattr(resource, limit))
+    limits = _LIMITS[name][:1] if reserved else _LIMITS[name]  # what is reserved alone is no data
+    found = [(*entry, resource.getrlimit(getattr(resource, entry[0]))[0]) for entry in limits]
+    is_set = [entry for entry in found if entry[2] != resource.RLIM_INFINITY]
     if name in _MAPPING and (mappings := _most_mappings()):
         return f" (vm.max_map_count, which `sysctl vm.max_map_count` shows, is {mappings}: no mapping is left)"
-    if reserved and soft == resource.RLIM_INFINITY:
+    if reserved and not is_set:
         return f" (a memory takes {reserved >> 20} MiB of address space, and the process has no such range left)"
-    unlimited = "unlimited, so a limit of the system or the container is reached"
-    value = unlimited if soft == resource.RLIM_INFINITY else soft
-    return f" ({limit}, which `{command}` shows, is {value})"
+    if not is_set:
+        limit, command, _ = found[0]
+        return (
+            f" ({limit}, which `{command}` shows, is unlimited, so a limit of the system or the container is reached)"
+        )
+    return f" ({'; '.join(f'{limit}, which `{command}` shows, is {value}' for limit, command, value in is_set)})"
 
 
 def _most_mappings() -> int:

@@ -2,7 +2,8 @@
 
 Wasmtime compiles without a stop, some megabytes for seconds. In the main thread, where Python handles signals, larger
 modules are compiled by another thread while this one waits. When the handler of a signal raises, the waiting ends, and
-the compiling goes on to its end: whoever compiles the same module again gets what it made.
+the compiling goes on to its end: whoever compiles the same module again gets what it made. Small modules, and
+validation, use the same threads of Wasmtime: while something is compiled they take as long as that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _STACK = 1 << 20
 """Bytes of stack that a thread has to have."""
 
 _compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
+_begun: set[Compiling] = set()
+"""Those that threads are at."""
 
 
 class Compiling:
@@ -45,7 +48,12 @@ class Compiling:
         Raises:
             RuntimeError: no thread is left.
         """
-        start_own_thread(self.run, witness=self._witness)
+        _begun.add(self)
+        try:
+            start_own_thread(self.run, witness=self._witness)
+        except RuntimeError:
+            _begun.discard(self)
+            raise
 
     def run(self) -> None:
         """Compile, in the current thread."""
@@ -54,6 +62,7 @@ class Compiling:
         except BaseException as error:
             self._error = error
         finally:
+            _begun.discard(self)
             self.ended = True
 
     def wait(self) -> Any:
@@ -79,7 +88,7 @@ class Compiler:
         """The compiled module; raises what compiling raises, or what the handler of a signal raises meanwhile."""
         notice()
         if len(wasm) < _LARGE or not _waits_better():
-            return self._compile(wasm)
+            return interruptible(wasm, self._compile)
         import hashlib
 
         key = hashlib.sha256(wasm).digest()
@@ -100,8 +109,23 @@ class Compiler:
                 self._running.pop(key, None)
 
 
+def interruptible(wasm: bytes, work: Callable[[bytes], Any]) -> Any:
+    """The result of `work`, which compiles or validates a module; raises what it raises, or what the handler of a
+    signal raises meanwhile.
+    """
+    if not (len(wasm) >= _LARGE or _begun) or not _waits_better():
+        return work(wasm)
+    working = Compiling(lambda: work(wasm))
+    try:
+        working.start()
+    except RuntimeError:  # no thread is left
+        working.run()
+    return working.wait()
+
+
 def _forget_in_child() -> None:
     """In a forked process: what was being compiled goes on in the other one."""
+    _begun.clear()
     for compiler in list(_compilers):
         compiler._running.clear()
 

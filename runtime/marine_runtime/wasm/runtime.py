@@ -10,7 +10,7 @@ from marine_runtime.texts.messages import refused_code
 from marine_runtime.wasm import ffi, interruption
 from marine_runtime.wasm.api import CallLayer
 from marine_runtime.wasm.budget import Budget
-from marine_runtime.wasm.compiling import Compiler
+from marine_runtime.wasm.compiling import Compiler, interruptible
 from marine_runtime.wasm.deadline import Attended, DeadlineClock
 from marine_runtime.wasm.engine import WasmEngine
 from marine_runtime.wasm.memory_creator import memory_creator, problem
@@ -88,7 +88,7 @@ class WasmRuntime:
             RefusedModuleError: it is not valid Wasm, or uses what services don't have.
         """
         try:
-            self._engine.validate(wasm)
+            interruptible(wasm, self._engine.validate)
         except self._binding.WasmtimeError as error:
             raise _refused(error) from None
 

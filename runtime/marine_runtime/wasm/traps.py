@@ -104,12 +104,9 @@ def cause_of(error: Exception) -> str:
 
 def _of_wasi(text: str) -> str:
     """The text of a trap in a WASI function; anything else as it is."""
-    if "Pointer " not in text:
-        return text
-    import re  # takes longer than a call, which seldom ends like this
-
-    found = re.search(r"Pointer (out of bounds|not aligned to \d+): Region \{ start: (\d+), len: (\d+) \}", text)
-    return text if found is None else wrong_pointer(int(found[2]), int(found[3]), found[1])
+    problem = _between(text, "Pointer ", ": Region { ")
+    start, size = _between(text, "Region { start: ", ","), _between(text, ", len: ", " }")
+    return wrong_pointer(int(start), int(size), problem) if problem and start.isdecimal() and size.isdecimal() else text
 
 
 def _lines(error: Exception) -> list[str]:

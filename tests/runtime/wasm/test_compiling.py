@@ -10,7 +10,7 @@ import wasmtime
 
 from marine_runtime.errors import LoadError
 from marine_runtime.wasm import open_runtime
-from marine_runtime.wasm.compiling import Compiler
+from marine_runtime.wasm.compiling import Compiler, Compiling, interruptible
 from tests.runtime.calls.test_signals import alarm
 from tests.support.pools import LONG
 
@@ -74,3 +74,36 @@ def test_a_large_module() -> None:
     text = f'(module (memory 2) (data (i32.const 0) "{"a" * len(LARGE)}") (func (export "f")))'
     module = open_runtime().compile(bytes(wasmtime.wat2wasm(text)))
     assert list(module.exports) == ["f"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a timer of POSIX")
+def test_small_modules_wait_while_another_one_is_compiled() -> None:
+    """As the threads of Wasmtime do everything in turn."""
+    slow = Slow()
+    other = Compiling(lambda: slow(LARGE))
+    other.start()
+    compiler = Compiler(slow)
+    with alarm():
+        compiler.compile(b"")
+    with alarm():
+        interruptible(b"", slow)
+    slow.go_on.set()
+    other.wait()
+    assert len(slow.threads) == 3
+    assert threading.get_ident() not in slow.threads
+    assert compiler._running == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a timer of POSIX")
+def test_validation_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, slow = open_runtime(), Slow()
+    monkeypatch.setattr(runtime._engine, "validate", slow)
+    with alarm():
+        runtime.validate(LARGE)
+    slow.go_on.set()
+    runtime.validate(b"")
+
+
+def test_errors_of_validation() -> None:
+    with pytest.raises(LoadError, match="not a valid Wasm module"):
+        open_runtime().validate(b"\0asm" + LARGE)
