@@ -21,8 +21,8 @@ FORMAT = 3
 POINTS = "Points of the curves"
 """The group of cases that are nothing but points of curves."""
 
-DIGITS = (4, 3, 2, 4)
-"""Significant digits of the fields of `Condensed`; pages show three."""
+DIGITS = (3, 3, 2, 3)
+"""Significant digits of the fields of `Condensed`."""
 
 Made = Literal["glue", "glue size", "component", "component size"]
 """Measurements of what only a compiler of Marine modules makes: its time, or its bytes."""
@@ -220,7 +220,7 @@ class Run:
                     assert shown.pop(key) == told
             found = {item["peer"]: item for item in case["results"]}
             shown["results"] = [_cell(found.get(peer), reasons) for peer in self.peers]
-            lines.append("  " + json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+            lines.append(" " + json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
         text = head + f',\n "reasons": {json.dumps(reasons, ensure_ascii=False, indent=1)}'
         path.write_text(text + ',\n "cases": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
 

@@ -77,7 +77,9 @@ def measure(case: Case, peers: Iterable[Peer], *, rounds: int, min_time: float) 
                 break
             except _BrokenOffError as error:
                 # The others are measured again, without it.
-                missing[error.peer] = f"failed while it was timed: {error.__cause__}"
+                cause = error.__cause__
+                not_measured = isinstance(cause, NotMeasuredError)
+                missing[error.peer] = str(cause) if not_measured else f"failed while it was timed: {cause}"
                 del ready[error.peer]
     results = (
         Result(name, timings[name].samples, timings[name].calls)

@@ -67,7 +67,7 @@ def test_the_committed_pages_and_pictures_are_what_the_run_gives() -> None:
 
 
 def test_the_committed_figures_are_condensed() -> None:
-    assert JSON.stat().st_size <= 40 << 10
+    assert JSON.stat().st_size <= 40_000
     assert all(not item.samples for case in stored().cases for item in case.results)
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from marine_gen.bench import take_turns
 from tests.bench.bars import BARS, Bar, Verdict, judge
 from tests.bench.gate import gate, line, passes
 from tests.bench.model import CaseResult, Result, Run, Work, read_run
+from tests.bench.peers.base import Contender, NotMeasuredError, sloped
 from tests.bench.stats import curves_of, fit, growth, spread
 
 FAST = Bar("twice as fast", "case", "slow", "fast", "at least", 2)
@@ -133,6 +135,17 @@ def test_a_longer_loop_is_the_same_work() -> None:
     longer = work.longer(25)
     assert (longer.arguments, longer.per) == ((30, "x"), 30)
     assert longer.expected == 3 * 2**31 % 2**32
+
+
+def test_a_loop_that_is_lost_in_entering_it_is_not_measured() -> None:
+    """Without an end, ever more calls would be tried."""
+    long, short = Contender(lambda calls: calls * 100_000_000, per=4), Contender(lambda calls: calls * 100_000_000)
+    watch = sloped(long, short).watch
+    assert watch(1) == 1
+    with pytest.raises(NotMeasuredError, match="varies"):
+        watch(10)
+    found = take_turns({"x": sloped(Contender(lambda calls: calls * 10**9, per=4), short).watch}, rounds=2, per=3)
+    assert [timing.median for timing in found] == [300_000_000]
 
 
 def test_a_run_reads_back(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from marine_gen.bench import Stopwatch, time_calls
 from tests.bench.model import Case, Work
 
+_LONG_ENOUGH = 1e9  # nanoseconds
+
 
 class NotMeasuredError(Exception):
     """A peer can't do a case, or is not there; the text says why, for the report."""
@@ -54,10 +56,16 @@ def sloped(long: Contender, short: Contender) -> Contender:
     """The time of one round of a loop inside guests: that of a long loop without that of a short one.
 
     The rest is the time of entering the loop, which differs between peers.
+
+    Its stopwatch raises NotMeasuredError when the long loop takes a second, and yet no longer than the short one.
     """
 
     def watch(calls: int) -> int:
-        return max(long.watch(calls) - short.watch(calls), 1)
+        whole = long.watch(calls)
+        found = whole - short.watch(calls)
+        if found <= 0 and whole >= _LONG_ENOUGH:
+            raise NotMeasuredError("a round of the loop takes less than what the time of entering it varies by")
+        return max(found, 1)
 
     return Contender(watch, long.result, long.per - short.per)
 
