@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from marine_gen.bench.measure import Sampled
 
-FORMAT = 3
+FORMAT = 4
 """The version of the JSON forms; a file of another version is refused."""
 
 POINTS = "Points of the curves"
@@ -209,15 +209,21 @@ class Run:
         path.write_text(head + ',\n "cases": [\n' + ",\n".join(lines) + "\n ]\n}\n", encoding="utf-8")
 
     def write_condensed(self, path: Path) -> None:
-        """Write a condensed run as JSON, one line per case: for each peer up to four figures, or its reason."""
+        """Write a condensed run as JSON, one line per case: for each peer up to four figures, or its reason.
+
+        A case without a group is in that of the case before.
+        """
         head, cases = self._parts()
         reasons = sorted({item.missing for case in self.cases for item in case.results if item.missing})
-        lines = []
+        lines, group = [], ""
         for case in cases:
             shown = {key: value for key, value in case.items() if value not in ("", 0, "ns")}
             if case["group"] == POINTS:
                 for key, told in _of_point(case["series"], case["x"]).items():
                     assert shown.pop(key) == told
+            elif case["group"] == group:
+                del shown["group"]
+            group = case["group"]
             found = {item["peer"]: item for item in case["results"]}
             shown["results"] = [_cell(found.get(peer), reasons) for peer in self.peers]
             lines.append(" " + json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
@@ -266,7 +272,7 @@ def read_run(path: Path) -> Run:
         raise ValueError(f"{path} is not a benchmark run of format {FORMAT}")
     try:
         reasons, peers = content.pop("reasons", []), list(content["peers"])
-        cases = []
+        cases, group = [], ""
         for case in content.pop("cases"):
             items = case.pop("results")
             results = tuple(
@@ -274,6 +280,7 @@ def read_run(path: Path) -> Run:
             )
             if "name" not in case:
                 case |= _of_point(case["series"], case["x"])
+            group = case.setdefault("group", group)
             cases.append(CaseResult(**{"unit": "ns"} | case, results=results))
         return Run(**content, cases=tuple(cases))
     except (KeyError, TypeError, ValueError, IndexError) as error:
