@@ -42,7 +42,7 @@ class StubbornError(Exception):
 
 
 class UnreadableError(Exception):
-    """Has no text."""
+    """An error whose text can't be had."""
 
     def __str__(self) -> str:
         raise KeyboardInterrupt

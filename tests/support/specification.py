@@ -40,7 +40,7 @@ def _statements(text: str) -> Iterator[str]:
             continue
         for item in _ITEM.split(paragraph):
             for sentence in _SENTENCE.split(" ".join(item.split())):
-                # What ends with a colon introduces the next statements; a reference states nothing itself.
+                # A colon at the end introduces the next statements, and a reference states nothing itself.
                 if sentence and not sentence.endswith(":") and not _REFERENCE.search(sentence):
                     yield _LINK.sub(r"\1", sentence)
 

@@ -23,8 +23,8 @@ _STACK = 1 << 20
 """Bytes of stack that a thread has to have."""
 
 _compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
-_begun: set[Compiling] = set()
-"""Those that threads are at."""
+_begun: weakref.WeakSet[Compiling] = weakref.WeakSet()
+"""Those that threads are at. One whose thread did not begin is gone with whoever waited for it."""
 
 
 class Compiling:
@@ -49,11 +49,7 @@ class Compiling:
             RuntimeError: no thread is left.
         """
         _begun.add(self)
-        try:
-            start_own_thread(self.run, witness=self._witness)
-        except RuntimeError:
-            _begun.discard(self)
-            raise
+        start_own_thread(self.run, witness=self._witness)
 
     def run(self) -> None:
         """Compile, in the current thread."""

@@ -63,7 +63,7 @@ def problem() -> str | None:
     """The reason why entries can't be covered on this Python, or None. It is tried, once."""
     try:
         _probe.__code__ = covered_code(_probe.__code__)
-        caught = _catches() if sys.gettrace() is None is sys.getprofile() else _in_a_thread(_catches)
+        caught = _in_a_thread(_catches) if sys.gettrace() or sys.getprofile() else _catches()
     except (AttributeError, ValueError, IndexError, StopIteration, RuntimeError, _ProbeError) as error:
         return f"the exception tables of this Python are not as expected: {error!r}"
     return None if caught else "this Python raises the exceptions of signal handlers elsewhere"

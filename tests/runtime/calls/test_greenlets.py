@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
+from tests.support.children import run_python
 from tests.support.engines import guests, load
-from tests.support.paths import ROOT
 
 greenlet = pytest.importorskip("greenlet", reason="greenlets need the package `greenlet`")
 
@@ -69,14 +65,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_greenlets(case: str, engine: str, layer: str) -> None:
     text, expected = CASES[case]
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("ENGINE, LAYER", f"{engine!r}, {layer!r}") + text],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", PROGRAM.replace("ENGINE, LAYER", f"{engine!r}, {layer!r}") + text)
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
@@ -106,12 +95,5 @@ with load(guests("endless", "greeting"), "fused", "fast") as service:
 def test_time_limits_under_gevent() -> None:
     """The clock has a thread of the system: a greenlet would wait for the guest."""
     pytest.importorskip("gevent", reason="needs the package `gevent`")
-    done = subprocess.run(
-        [sys.executable, "-c", UNDER_GEVENT],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", UNDER_GEVENT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x ['Hi, y', 'Hi, z']\n", "")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests.support.children import run_python
 from tests.support.engines import CONFIGURATIONS
-from tests.support.paths import ROOT
 from tests.support.pools import LONG
 from tests.support.samples import sampled
 
@@ -54,12 +52,5 @@ CASES = {
 def test_calls_end_as_without(case: str, configuration: object) -> None:
     """On Python 3.11 no `try` saw what a handler raised at the entry of a callback, and the guest went on."""
     begin, watched = CASES[case]
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(begin=begin, watched=watched), *str(configuration).split("-")],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=LONG,
-    )
+    done = run_python("-c", PROGRAM.format(begin=begin, watched=watched), *str(configuration).split("-"), timeout=LONG)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True True\nTrue True\n", "")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.children import run_python
 from tests.support.pools import KINDS
 from tests.support.samples import sampled
 
@@ -97,14 +95,7 @@ SERVICE = """
 
 def run(code: str, *arguments: str) -> str:
     """The output of a program."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("    CODE\n", code), *arguments],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_python("-c", PROGRAM.replace("    CODE\n", code), *arguments, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

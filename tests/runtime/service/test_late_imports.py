@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 import marine_gen
 from marine_runtime.lazy import preload
+from tests.support.children import lines_of
 from tests.support.engines import guests
 from tests.support.paths import ROOT
 from tests.support.troubles import modules
@@ -72,17 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(built: Path, layer: str, work: str, before: str = "") -> list[str]:
     """The lines that a program prints which works on when its import path is gone."""
     code = PROGRAM.replace("BEFORE", before).replace("WORK", work.strip())
-    path = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(built), layer],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return lines_of("-c", code, str(built), layer)
 
 
 def kinds(lines: list[str]) -> list[str]:

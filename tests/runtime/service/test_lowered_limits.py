@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import marine_gen
+from tests.support.children import lines_of
 from tests.support.engines import guests
-from tests.support.paths import ROOT
 from tests.support.wasi import wasi_guest
 
 pytestmark = [pytest.mark.host_side, pytest.mark.skipif(os.name != "posix", reason="POSIX has these")]
@@ -57,17 +56,7 @@ def told(built: Path, layer: str, body: str) -> list[str]:
     """The lines that a program prints."""
     place = built.with_name("program.py")
     place.write_text(PROGRAM.replace("BODY", body.strip()))
-    path = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
-    done = subprocess.run(
-        [sys.executable, str(place), str(built), layer],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return lines_of(str(place), str(built), layer)
 
 
 DATA = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import random
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -17,9 +16,9 @@ import marine_gen
 import marine_runtime
 from marine_runtime import Service
 from marine_runtime.wasm.memory_creator import problem
+from tests.support.children import lines_of
 from tests.support.engines import guests
 from tests.support.memory_use import mappings, resident
-from tests.support.paths import ROOT
 
 pytestmark = [
     pytest.mark.host_side,
@@ -154,16 +153,8 @@ print(load()[1])
 
 def refused(built: Path, fill: str, *, kept: bool) -> list[str]:
     """The output of a process that loads twice when nothing is left, and once more; a service is `kept`, or not."""
-    done = subprocess.run(
-        [sys.executable, "-c", REFUSED.replace("FILL", fill).replace("KEPT", str(kept))],
-        env=os.environ | {"BUILT": str(built), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    code = REFUSED.replace("FILL", fill).replace("KEPT", str(kept))
+    return lines_of("-c", code, timeout=200, BUILT=str(built))
 
 
 @pytest.mark.slow

@@ -19,7 +19,6 @@ from marine_runtime.types import Array, Field, FunctionType, IType, Prim, Record
 from marine_runtime.values.bind import Binder
 from marine_runtime.values.coerce import MAX_DEPTH, Coercers, coerce, coercion
 from marine_runtime.values.scalars import abbreviated
-from tests.support.interrupted import StopError, interrupt
 
 POINT, ITEM, NODE, PAIR, ONE = (Record(number) for number in range(5))
 RECORDS = {
@@ -262,16 +261,6 @@ def test_deep_type_is_refused() -> None:
         with pytest.raises(ArgumentError, match="nested too deeply"):
             Binder(FunctionType((Field("a", Record(0)),)), {}, function="f", coercers=coercers)
     assert coercers.of(Prim.U8)(5, 1) == 5
-
-
-def test_a_coercer_that_a_signal_handler_left_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made again; one without all of its fields took no value any more."""
-    coercers = Coercers(RECORDS)
-    with monkeypatch.context() as patch:
-        patch.setattr(coercers, "_array", interrupt)
-        with pytest.raises(StopError):
-            coercers.of(NODE)
-    assert coercers.of(NODE)((1, []), 1) == (1, [])
 
 
 def test_input_list_is_not_shared() -> None:

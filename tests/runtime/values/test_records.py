@@ -16,7 +16,6 @@ from marine_runtime.texts import MAX_IDENTIFIER, field_step, identifier, identif
 from marine_runtime.types import Array, Field, IType, Prim, Record, RecordType
 from marine_runtime.values.coerce import coerce
 from marine_runtime.values.records import class_names, make_record_classes, python_type, to_public
-from tests.support.interrupted import StopError, interrupt
 
 POINT, LINE, NODE = Record(3), Record(1), Record(7)
 RECORDS = {
@@ -41,16 +40,6 @@ HOSTILE = [
         "KW_ONLY",
     ),
 ]
-
-
-def test_classes_that_a_signal_handler_left_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
-    classes = make_record_classes(RECORDS, "shapes")
-    with monkeypatch.context() as patch:
-        patch.setattr("marine_runtime.values.records.python_type", interrupt)
-        with pytest.raises(StopError):
-            classes[1]
-    assert inspect.get_annotations(classes[1])["middle"] is classes[3]
-    assert classes[1].__module__ == classes[3].__module__ == "shapes"
 
 
 @pytest.mark.parametrize(

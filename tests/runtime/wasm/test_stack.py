@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -20,10 +19,10 @@ from marine_runtime.calls.limits import check_stack
 from marine_runtime.pool import ServicePool
 from marine_runtime.types import Prim
 from marine_runtime.wasm.stack import DEFAULT, default_stack, thread_stack
+from tests.support.children import run_python
 from tests.support.echo import Memory, echo_module, function
 from tests.support.engines import Configuration, load
 from tests.support.greedy import greedy
-from tests.support.paths import ROOT
 from tests.support.samples import sampled
 
 MIB = 1 << 20
@@ -192,12 +191,5 @@ with load(guests("endless"), "fused", "fast", max_wasm_stack=1 << 18) as service
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads the mappings of Linux")
 def test_a_stack_that_other_code_has_shortened() -> None:
     """As a Java machine does, which leaves the main thread one megabyte."""
-    done = subprocess.run(
-        [sys.executable, "-c", GUARDED],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", GUARDED)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 
 import pytest
 
 from marine_runtime.wasm.trap_signals import trap_signals
+from tests.support.children import run_python
 from tests.support.engines import guests, load
-from tests.support.paths import ROOT
 from tests.support.samples import sampled
 
 PROGRAM = """
@@ -60,14 +58,7 @@ CASES = {
 def test_guests_trap_as_before(case: str) -> None:
     first, then = CASES[case]
     options = ["-X", "faulthandler"] if "interpreter" in case else []
-    done = subprocess.run(
-        [sys.executable, *options, "-c", PROGRAM.format(first=first, then=then)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python(*options, "-c", PROGRAM.format(first=first, then=then))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "trapped\n" * then.count("trap()")
 
@@ -103,14 +94,7 @@ print(call(), found() == ours)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_handlers_of_other_libraries_stay() -> None:
     """Virtual machines need theirs for code that works: without them, the process ended there."""
-    done = subprocess.run(
-        [sys.executable, "-c", OTHERS],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", OTHERS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hi, x True\n" * 4, "")
 
 
@@ -147,13 +131,6 @@ ctypes.string_at(0)
 @pytest.mark.parametrize("before", [True, False])
 def test_a_crash_elsewhere(before: bool) -> None:
     """The handler from before Wasmtime reports it."""
-    done = subprocess.run(
-        [sys.executable, "-c", CRASH.format(before=before)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", CRASH.format(before=before))
     assert done.returncode == -signal.SIGSEGV
     assert ("Fatal Python error: Segmentation fault" in done.stderr) is before

@@ -99,16 +99,22 @@ def test_other_threads_leave_it_alone(passed_on: list[Any]) -> None:
     assert found == [before]
 
 
-def test_nothing_leaves_the_callback_under_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gives 0 to C, which is no trap, instead of whatever lies on the stack."""
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, StopError]:
+    """The covered callback under imports of the binding, and what is raised in it."""
     assert cover_binding()
-    callback: Any = binding_callback()
-    lost = StopError()
+    callback, lost = binding_callback(), StopError()
 
     def stop(_: object) -> None:
         raise lost
 
     monkeypatch.setitem(callback.__globals__, "Caller", stop)
+    return callback, lost
+
+
+def test_nothing_leaves_the_callback_under_imports(stopped: tuple[Any, StopError]) -> None:
+    """It gives 0 to C, which is no trap, instead of whatever lies on the stack."""
+    callback, lost = stopped
     outer, inner = Parking(), Parking()
     with KeptReports(outer):
         with KeptReports(inner):
@@ -119,16 +125,9 @@ def test_nothing_leaves_the_callback_under_imports(monkeypatch: pytest.MonkeyPat
     assert outer.exception is lost
 
 
-def test_a_call_of_the_programs_own_use_of_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_of_the_programs_own_use_of_the_binding(stopped: tuple[Any, StopError]) -> None:
     """Exceptions that are raised there are reported as without the runtime."""
-    assert cover_binding()
-    callback: Any = binding_callback()
-    lost = StopError()
-
-    def stop(_: object) -> None:
-        raise lost
-
-    monkeypatch.setitem(callback.__globals__, "Caller", stop)
+    callback, lost = stopped
     with pytest.raises(StopError) as raised:
         callback(0, None, None, 0, None, 0)
     assert raised.value is lost
