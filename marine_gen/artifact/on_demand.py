@@ -164,7 +164,7 @@ class _Parts:
         self._turns = Turns()
         self._found: dict[tuple[str, bool], GeneratedGlue] = {}
         self._sites = 0
-        self._starts: dict[int, object] = {}  # the first sites that are taken
+        self._starts: dict[int, tuple[object, int]] = {}  # first sites that are taken: by whom, and where theirs end
         self.fuses = BACKENDS[request.engine].fuses
         self.classes = DeclaredClasses.of(self._module.ir)
 
@@ -204,13 +204,15 @@ class _Parts:
         if not self.fuses:
             return None
         while True:
-            first, mine = self._sites, object()
+            first = self._sites
             output = fusion_of_part(self._fusible, self._at, part, classes, first).output
             if output is None:
                 return None
             # The handler of a signal may have others made, and a thread goes on when the wait for it is interrupted.
-            if self._starts.setdefault(first, mine) is mine:
-                self._sites = first + len(output.code.sites)
+            mine = object(), first + max(len(output.code.sites), 1)
+            taken = self._starts.setdefault(first, mine)
+            self._sites = max(self._sites, taken[1])
+            if taken is mine:
                 return _Fused(output, first)
 
     def closures(self, part: ModuleIR, classes: DeclaredClasses) -> str:

@@ -96,3 +96,24 @@ def test_what_is_generated_meanwhile_has_sites_of_its_own(
     assert first
     assert second
     assert not set(first) & set(second)
+
+
+def test_sites_that_an_interrupted_thread_has_taken_are_left_out(
+    cache_of_first_loads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler of a signal may raise between the two steps of taking them; nobody waits for the second one."""
+    found: list[int] = []
+    real = on_demand._Parts.fused
+
+    def fused(parts: Any, *given: Any) -> Any:
+        parts._starts.setdefault(0, (object(), 7))
+        made = real(parts, *given)
+        found.append(made.first_site)
+        return made
+
+    module = {"m": echo_module(Description((), (function("f0", Prim.STRING),)), Memory())}
+    monkeypatch.setattr(tiers, "_start", lambda *_: None)
+    monkeypatch.setattr(on_demand._Parts, "fused", fused)
+    with marine_gen.load(module) as service:
+        assert service.call("m", "f0", ["x"]) == "x"
+    assert found == [7]
